@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_BASE_SLICE_H
+#define DEEPPROXY_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A slice is a view of octets that somebody else owns. It is passed by value and never freed. The mail
+ * protocols compare their words without regard to case, in ASCII only and whatever the locale says.
+ */
+struct slice {
+    const uint8_t *data;
+    size_t len;
+};
+
+/* A view of a C string, without its NUL. */
+struct slice slice_of(const char *text);
+
+/* The part from `start` on, at most `len` octets; empty where the slice ends before that. */
+struct slice slice_sub(struct slice s, size_t start, size_t len);
+
+/* Equal octets; equal but for ASCII case; `s` begins with `prefix`, or ends with `suffix`, but for ASCII case. */
+bool slice_equals(struct slice a, struct slice b);
+bool slice_is(struct slice s, const char *word);
+bool slice_has_prefix(struct slice s, const char *prefix);
+bool slice_has_suffix(struct slice s, const char *suffix);
+
+/* Offset of the first `octet`, or `s.len` where there is none. */
+size_t slice_find(struct slice s, uint8_t octet);
+
+/* Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the end. */
+struct slice slice_next_word(struct slice *rest, uint8_t separator);
+
+uint8_t ascii_upper(uint8_t c);
+bool ascii_is_alpha(uint8_t c);
+bool ascii_is_digit(uint8_t c);
+/* 0x21 to 0x7E: a graphic character. */
+bool ascii_is_graph(uint8_t c);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/deep_status.h"
+
+#include <string.h>
+
+bool deep_is_security_tag(struct slice s)
+{
+    if (s.len == 0 || s.len > DEEP_TAG_MAX || !ascii_is_alpha(s.data[0]))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!ascii_is_alpha(s.data[i]) && !ascii_is_digit(s.data[i]) && s.data[i] != '-' && s.data[i] != '_')
+            return false;
+    return true;
+}
+
+static bool is_hex(uint8_t c)
+{
+    uint8_t upper = ascii_upper(c);
+    return ascii_is_digit(c) || (upper >= 'A' && upper <= 'F');
+}
+
+/* unreserved / gen-delims / sub-delims / pct-encoded of RFC 3986 section 2 */
+static bool has_uri_characters(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.data[i];
+        if (c == '%') {
+            if (i + 2 >= s.len || !is_hex(s.data[i + 1]) || !is_hex(s.data[i + 2]))
+                return false;
+        } else if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
+                   (c == '\0' || strchr("-._~:/?#[]@!$&'()*+,;=", c) == NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool deep_is_https_uri(struct slice s)
+{
+    static const char scheme[] = "https://";
+    if (!slice_has_prefix(s, scheme) || !has_uri_characters(s))
+        return false;
+    struct slice rest = slice_sub(s, sizeof scheme - 1, s.len);
+    return rest.len > 0 && strchr("/?#:@", rest.data[0]) == NULL;
+}
+
+static bool is_extchar(uint8_t c)
+{
+    return ascii_is_graph(c) && c != '"' && c != '\\' && c != '<' && !ascii_is_alpha(c);
+}
+
+bool deep_is_extension(struct slice s)
+{
+    if (s.len == 0 || !is_extchar(s.data[0]))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!is_extchar(s.data[i]) && !ascii_is_alpha(s.data[i]) && s.data[i] != '<')
+            return false;
+    return true;
+}
+
+bool deep_is_tls_cipher(struct slice s)
+{
+    if (s.len == 6 && slice_has_prefix(s, "0x")) {
+        for (size_t i = 2; i < s.len; i++)
+            if (!is_hex(s.data[i]))
+                return false;
+        return true;
+    }
+    if (s.len == 0 || !ascii_is_alpha(s.data[0]))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!ascii_is_alpha(s.data[i]) && !ascii_is_digit(s.data[i]) && s.data[i] != '_')
+            return false;
+    return true;
+}
+
+static const char *check_tag(struct slice tag)
+{
+    if (tag.len == 0)
+        return "deep-tags are separated by one space";
+    if (tag.data[0] == '<') {
+        bool closed = tag.len > 2 && tag.data[tag.len - 1] == '>';
+        if (!closed || !deep_is_https_uri(slice_sub(tag, 1, tag.len - 2)))
+            return "what stands in angle brackets must be an https URI (RFC 3986)";
+        return NULL;
+    }
+    if (ascii_is_alpha(tag.data[0]) && !deep_is_security_tag(tag))
+        return "a security tag is a letter and at most 63 letters, digits, \"-\" or \"_\"";
+    if (!ascii_is_alpha(tag.data[0]) && !deep_is_extension(tag))
+        return "an extension is printable ASCII without quotation mark, backslash and space";
+    return NULL;
+}
+
+const char *deep_status_check(struct slice s, size_t *at)
+{
+    *at = 0;
+    if (s.len == 0)
+        return NULL;
+    if (s.len > DEEP_STATUS_MAX)
+        return "the DEEP status is longer than 400 octets and would not fit into an SMTP reply line";
+    for (;;) {
+        struct slice rest = slice_sub(s, *at, s.len);
+        struct slice tag = slice_sub(rest, 0, slice_find(rest, ' '));
+        const char *wrong = check_tag(tag);
+        if (wrong != NULL)
+            return wrong;
+        if (tag.len == rest.len)
+            return NULL;
+        *at += tag.len + 1;
+    }
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/engine.h"
+
+#include "base/ensure.h"
+#include "protocols/engine_base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct engine_ops *const ops_by_protocol[] = {
+    [ENGINE_IMAP] = &imap_engine_ops,
+    [ENGINE_POP3] = &pop3_engine_ops,
+    [ENGINE_SUBMISSION] = &submission_engine_ops,
+};
+
+struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
+{
+    const struct engine_ops *ops = ops_by_protocol[service->protocol];
+    struct engine *engine = calloc(1, ops->size);
+    if (engine == NULL)
+        return NULL;
+    engine->ops = ops;
+    engine->service = service;
+    engine->client = *client;
+    ops->init(engine);
+    return engine;
+}
+
+void engine_free(struct engine **engine)
+{
+    if (*engine == NULL)
+        return;
+    (*engine)->ops->release(*engine);
+    for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
+        free((*engine)->report[i]);
+    explicit_bzero(*engine, (*engine)->ops->size);
+    free(*engine);
+    *engine = NULL;
+}
+
+static bool is_live(const struct engine *engine)
+{
+    return engine->status.reason == ENGINE_OPEN && !engine->silent;
+}
+
+size_t engine_feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
+{
+    if (!is_live(engine))
+        return data.len;
+    size_t consumed = engine->ops->feed(engine, from, data, out);
+    ENSURE(consumed <= data.len);
+    if (out->lanes[SIDE_CLIENT].count > 0)
+        engine->status.greeted = true;
+    return is_live(engine) ? consumed : data.len;
+}
+
+bool engine_wants(const struct engine *engine, enum side from)
+{
+    return !is_live(engine) || engine->ops->wants(engine, from);
+}
+
+void engine_goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+{
+    if (!is_live(engine))
+        return;
+    engine->ops->goodbye(engine, farewell, out);
+    engine->silent = true;
+    engine->status.greeted = engine->status.greeted || out->lanes[SIDE_CLIENT].count > 0;
+}
+
+const struct engine_status *engine_status(const struct engine *engine)
+{
+    return &engine->status;
+}
+
+const char *engine_report(const struct engine *engine, enum engine_report_field field)
+{
+    ENSURE(field < ENGINE_REPORT_FIELDS);
+    return engine->report[field];
+}
+
+void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail)
+{
+    ENSURE(reason != ENGINE_OPEN && detail != NULL);
+    if (engine->status.reason != ENGINE_OPEN)
+        return;
+    engine->status.reason = reason;
+    engine->status.detail = detail;
+}
+
+void engine_set_report(struct engine *engine, enum engine_report_field field, struct slice value)
+{
+    ENSURE(field < ENGINE_REPORT_FIELDS);
+    size_t len = value.len < ENGINE_REPORT_MAX ? value.len : ENGINE_REPORT_MAX;
+    char *copy = malloc(len + 1);
+    if (copy == NULL)
+        return;
+    memcpy(copy, value.data, len);
+    copy[len] = '\0';
+    free(engine->report[field]);
+    engine->report[field] = copy;
+}

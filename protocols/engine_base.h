@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROTOCOLS_ENGINE_BASE_H
+#define DEEPPROXY_PROTOCOLS_ENGINE_BASE_H
+
+#include "protocols/engine.h"
+
+/*
+ * The inner side of engine.h, for the engines alone: each embeds a `struct engine` as its first member and
+ * brings the operations of its protocol. engine.c has the checks and the bookkeeping that all three share.
+ */
+struct engine_ops {
+    /* Initialises the zeroed memory behind `engine`, of `size` octets. */
+    size_t size;
+    void (*init)(struct engine *engine);
+    /* As engine_feed and engine_wants; called only while the status is ENGINE_OPEN and no goodbye was said. */
+    size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
+    bool (*wants)(const struct engine *engine, enum side from);
+    /* As engine_goodbye; called once, and not after the status has left ENGINE_OPEN. */
+    void (*goodbye)(struct engine *engine, enum engine_farewell farewell, struct engine_out *out);
+    /* Frees what the engine owns, not the engine itself. */
+    void (*release)(struct engine *engine);
+};
+
+struct engine {
+    const struct engine_ops *ops;
+    const struct engine_service *service;
+    struct engine_client client;
+    struct engine_status status;
+    bool silent; /* goodbye was said */
+    char *report[ENGINE_REPORT_FIELDS];
+};
+
+extern const struct engine_ops imap_engine_ops;
+extern const struct engine_ops pop3_engine_ops;
+extern const struct engine_ops submission_engine_ops;
+
+/* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
+void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail);
+
+/* Keeps a copy of what a client reported, cut to ENGINE_REPORT_MAX; the last report of a field stays. */
+void engine_set_report(struct engine *engine, enum engine_report_field field, struct slice value);
+
+#endif

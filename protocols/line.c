@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/line.h"
+
+static struct line line_of(struct slice whole, bool in_input)
+{
+    bool bare_lf = whole.len < 2 || whole.data[whole.len - 2] != '\r';
+    return (struct line){.whole = whole,
+                         .text = slice_sub(whole, 0, whole.len - (bare_lf ? 1 : 2)),
+                         .in_input = in_input,
+                         .bare_lf = bare_lf};
+}
+
+enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit, struct line *line)
+{
+    size_t end = slice_find(*input, '\n');
+    bool whole = end < input->len;
+    struct slice part = slice_sub(*input, 0, whole ? end + 1 : input->len);
+    if (part.len > limit || reader->held.len > limit - part.len)
+        return LINE_TOO_LONG;
+    bool in_input = whole && reader->held.len == 0;
+    if (!in_input && !bytes_append(&reader->held, part, limit))
+        return LINE_NO_MEMORY;
+    *input = slice_sub(*input, part.len, input->len);
+    if (!whole)
+        return LINE_CUT;
+    *line = line_of(in_input ? part : bytes_view(&reader->held), in_input);
+    return LINE_WHOLE;
+}
+
+void line_reader_done(struct line_reader *reader)
+{
+    bytes_free(&reader->held);
+}
+
+bool line_reader_is_inside(const struct line_reader *reader)
+{
+    return reader->held.len > 0;
+}
+
+void line_let_out(const struct line *line, enum side to, struct engine_out *out)
+{
+    struct slice as_is = line->bare_lf ? line->text : line->whole;
+    if (line->in_input)
+        engine_out_pass(out, to, as_is);
+    else
+        engine_out_make(out, to, as_is);
+    if (line->bare_lf)
+        engine_out_make_text(out, to, "\r\n");
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TESTS_TRANSCRIPT_H
+#define DEEPPROXY_TESTS_TRANSCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Recorded dialogues, run against an engine: whole, byte by byte, and at every two-way cut of every step.
+ * tests/transcripts/README.md describes the format.
+ */
+struct transcript;
+
+/* All dialogues of a file. NULL with a message on standard error where the file can't be read or has a mistake. */
+struct transcript *transcript_load(const char *path);
+void transcript_free(struct transcript *t);
+
+size_t transcript_count(const struct transcript *t);
+const char *transcript_name(const struct transcript *t, size_t index);
+
+/* Runs one dialogue in all ways. NULL where all is as written, else a message that the caller frees. */
+char *transcript_run(const struct transcript *t, size_t index);
+
+#endif
