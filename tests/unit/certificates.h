@@ -26,9 +26,9 @@ struct certificate_wish {
     const char *passphrase; /* the key's file is encrypted */
 };
 
-/* Makes the folder. In the process that makes the certificates, before the first. */
+/* Makes the folder. In main(): tests in processes of their own share it. */
 void certificates_open(void);
-/* Removes it, with all that is in it. */
+/* Removes it, with all that is in it. In main() too. */
 void certificates_close(void);
 
 /* Two new files; their paths are valid until certificates_close. */
