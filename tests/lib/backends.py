@@ -7,6 +7,7 @@ which ports answer, and stops everything when its standard input ends, that is, 
 machine's own Dovecot or Postfix is read, changed or signalled.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -122,22 +123,29 @@ def adopt_orphans():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap(seconds):
+    """Waits for children, ours and adopted ones; whether none is left."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.02)
+        except ChildProcessError:
+            return True
+    return False
+
+
 def stop(servers):
+    """Asks the servers, then all that they started: a Dovecot that ends leaves its imap processes to their clients."""
     for server in servers:
         if server.poll() is None:
             server.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    while True:
-        try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
+    for seconds, number in ((1, signal.SIGTERM), (STOP_SECONDS, signal.SIGKILL), (STOP_SECONDS, None)):
+        if reap(seconds) or number is None:
             return
-        if ended == 0:
-            time.sleep(0.02)
-        if time.monotonic() > deadline:
-            for server in servers:
-                os.killpg(server.pid, signal.SIGKILL)
-            deadline += STOP_SECONDS
+        for server in servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, number)
 
 
 def start_all(directory, ports, postfix, servers):
@@ -176,6 +184,8 @@ def keep(directory, postfix):
         print("a server ended by itself; its log is in", directory, file=sys.stderr)
         return 1
     finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         stop(servers)
         if not existed:
             shutil.rmtree(directory, ignore_errors=True)
