@@ -75,7 +75,11 @@ class Raw:
 
     def __init__(self, port, context, source="127.0.0.1", name="localhost"):
         plain = socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, (source, 0))
-        self.socket = context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
+        try:
+            self.socket = context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
+        except OSError:
+            plain.close()
+            raise
         self.file = self.socket.makefile("rb")
 
     def send(self, octets):

@@ -4,6 +4,7 @@
 import socket
 import ssl
 import unittest
+import warnings
 
 import common
 from common import PASSWORD, USER, WAIT_SECONDS, run
@@ -27,7 +28,9 @@ class Tls(common.Case):
 
     def test_version_1_1_is_refused(self):
         context = self.context()
-        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         with self.assertRaisesRegex(ssl.SSLError, "PROTOCOL_VERSION"):
             common.Raw(self.proxy.ports["imap"], context)
