@@ -160,6 +160,12 @@ def start_all(directory, ports, postfix, servers):
         wait_for_port(ports[f"{service}-direct"], servers[0], directory / "dovecot.log")
 
 
+def tell(answer):
+    """To the parent; one that is gone already is noticed by the end of standard input."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), (json.dumps(answer) + "\n").encode())
+
+
 def keep(directory, postfix):
     """The program: starts the servers, reports, and stops them when standard input ends or a server does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -175,9 +181,9 @@ def keep(directory, postfix):
         try:
             start_all(directory, ports, postfix, servers)
         except (BackendError, OSError, KeyError) as error:
-            print(json.dumps({"error": str(error)}), flush=True)
+            tell({"error": str(error)})
             return 1
-        print(json.dumps(ports), flush=True)
+        tell(ports)
         while all(server.poll() is None for server in servers):
             if select.select([sys.stdin], [], [], 0.5)[0] and not os.read(0, 64):
                 return 0

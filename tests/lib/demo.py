@@ -22,41 +22,49 @@ import proxy
 
 PREFERRED_PORTS = {"imap": 9993, "pop3": 9995, "submission": 9465}
 
+# Lines with "$ " are commands, those with "-> " what they show ("...": more of it); a test holds them to it.
 SCREEN = """
 deepproxy runs before a {dovecot}{and_postfix} that speak cleartext alone.
 
-              clients, over TLS    backend, in clear and with PROXY v2 before it
+              clients, over TLS    backend, in clear and with a PROXY v2 header
 {table}
-  User {user}, password {password}; {count} messages in the mailbox. Certificate authority: {ca}
-  Logs: {logs}
+  User {user}, password {password}, {count} messages. Logs and the certificate authority: {here}
 
-Try these in another terminal; what the servers then see is shown below.
+Try these in another terminal, after
+     $ cd {here}
 
 1. Read a message by IMAP:
-   curl --cacert {ca} -u {user}:{password} 'imaps://localhost:{imap}/INBOX;MAILINDEX=1'
+     $ curl -sS --cacert ca.pem -u {user}:{password} 'imaps://localhost:{imap}/INBOX;MAILINDEX=1'
+       -> Subject: Welcome
 
-2. See DEEP in the capabilities and "deep" in the answer to ID, which Dovecot knows nothing of; no STARTTLS:
-   printf 'a CAPABILITY\\nb ID ("name" "me" "latch" "tls12")\\nc LOGOUT\\n' |
-       openssl s_client -quiet -crlf -verify_quiet -CAfile {ca} -connect localhost:{imap}
+2. DEEP in the capabilities and the DEEP status in the answer to ID, of which Dovecot knows nothing:
+     $ printf 'a CAPABILITY\\nb ID ("name" "me" "latch" "tls12")\\nc LOGOUT\\n' | {s_client}:{imap}
+       -> * CAPABILITY IMAP4rev1 ... DEEP
+       -> * ID ("name" "Dovecot" ... "deep-status" "tls11 tls12 <https://...>"...)
 
-3. Read a message by POP3, and see the line DEEP in CAPA:
-   curl --cacert {ca} -u {user}:{password} pop3s://localhost:{pop3}/1
-   printf 'CAPA\\nQUIT\\n' | openssl s_client -quiet -crlf -verify_quiet -CAfile {ca} -connect localhost:{pop3}
+3. The same by POP3:
+     $ printf 'CAPA\\nQUIT\\n' | {s_client}:{pop3}
+       -> DEEP tls11 tls12 <https://...>
 {submission_part}
-The first lines to look for below:
-   dovecot    ID sent: ... tls=TLS_AES_...  rip=127.0.0.1    the cipher suite and the client, told to the backend
-   deepproxy  event=session ... latch=tls12                  what clients rely on, before you change anything
+What the servers see of it is shown here, below:
+       dovecot    ID sent: ... tls=TLS_AES_256_GCM_SHA384: ... rip=127.0.0.1 ... secured
+       deepproxy  event=session ... cipher=TLS_AES_256_GCM_SHA384 ... latch=tls12
 
 Ctrl-C ends and removes all of it.
 """
 
 SUBMISSION_PART = """
-4. Send a message (it arrives in the same mailbox), and see 250-DEEP in EHLO and the answer to CLIENT:
-   printf 'Subject: by curl\\n\\nHello.\\n' | curl --cacert {ca} -u {user}:{password} --crlf -T - \\
-       --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
-   printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' |
-       openssl s_client -quiet -crlf -verify_quiet -CAfile {ca} -connect localhost:{submission}
+4. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
+     $ printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' | {s_client}:{submission}
+       -> 250-DEEP tls11 tls12 <https://...>
+       -> 250 2...
+
+5. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
+     $ printf 'Subject: by curl\\n\\nHello.\\n' | curl -sS --crlf -T - --cacert ca.pem -u {user}:{password} \\
+           --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
 """
+
+S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -connect localhost"
 
 # What is worth showing of each server's log.
 WORTH = {"dovecot": ("ID sent", "Login: "), "postfix": ("client=", "status=")}
@@ -109,7 +117,7 @@ class Demo:
         with_postfix = os.access(backends.PROGRAMS["postfix"], os.X_OK)
         print("Making a certificate, starting Dovecot" + " and Postfix" * with_postfix, flush=True)
         certificates.make(self.directory, names=list(dict.fromkeys(["localhost", socket.gethostname()])))
-        self.backends = backends.Backends(self.directory / "servers", with_postfix)
+        self.backends = backends.Backends(self.directory / "backends", with_postfix)
         servers = {name: [f"127.0.0.1:{port}"] for name, port in self.backends.ports.items() if "-" not in name}
         listen = {name: listen_places(PREFERRED_PORTS[name]) for name in servers}
         extra = 'user = "nobody";\n' if os.geteuid() == 0 else ""
@@ -131,12 +139,11 @@ class Demo:
         ports = self.proxy.ports
         postfix = "submission" in ports
         values = {"user": backend_files.USER, "password": backend_files.PASSWORD, "address": backend_files.ADDRESS,
-                  "ca": self.directory / "ca.pem", "count": len(backend_files.MESSAGES), **ports}
+                  "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT, **ports}
         rows = [f"  {name:12}localhost:{port:<11}127.0.0.1:{self.backends.ports[name]}" for name, port in ports.items()]
         dovecot = "Dovecot " + version(["dovecot", "--version"])[0]
         mail_version = " and a Postfix " + version(["postconf", "-hd", "mail_version"])[0] if postfix else ""
         return SCREEN.format(dovecot=dovecot, and_postfix=mail_version, table="\n".join(rows) + "\n",
-                             logs=f"{self.log} {self.backends.dovecot_log} {self.backends.postfix_log}",
                              submission_part=SUBMISSION_PART.format(**values) if postfix else "", **values)
 
     def follow(self):
