@@ -32,7 +32,7 @@ class ProxyError(Exception):
 
 def default_program():
     root = pathlib.Path(__file__).resolve().parents[2]
-    return pathlib.Path(os.environ.get("DEEPPROXY", root / "build/release/proxy/deepproxy"))
+    return pathlib.Path(os.environ.get("DEEPPROXY", root / "build/release/deepproxy"))
 
 
 def quoted_list(values, begin, end):
