@@ -10,9 +10,9 @@
 
 /*
  * The configuration file (libconfig's syntax) as one validated, immutable value. Loading reads the file and
- * nothing else: it opens no certificate, resolves no name and binds no port, but it says everything that is wrong
- * with the text, all of it in one run, each with file:line, what was expected and the nearest known key. Every
- * string belongs to the struct cfg and lives as long. Symbols are cfg_*: libconfig owns config_*.
+ * nothing else: it opens no certificate, resolves no name and binds no port, but it says everything that is
+ * wrong with the text, all of it in one run, each with file:line, what was expected and the nearest known
+ * key. Every string belongs to the struct cfg and lives as long. Symbols are cfg_*: libconfig owns config_*.
  */
 
 /* Where something stands in the file, for messages by those who use the value later. */
@@ -37,7 +37,8 @@ struct cfg_problems {
     size_t errors; /* how many of them are CFG_ERROR */
 };
 
-/* Adds a problem; printf-like. Others than config/ use it too: a key that does not match has a place in the file. */
+/* Adds a problem; printf-like. Others than config/ use it too: a key that does not match has a place in the
+ * file. */
 __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
                                                             enum cfg_severity severity,
                                                             struct cfg_place place, const char *format, ...);
@@ -57,7 +58,8 @@ struct cfg_endpoint {
 
 enum cfg_tls_version { CFG_TLS_1_0, CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_3 };
 
-/* A PEM file with the chain, leaf first, and one with its private key. Relative paths are meant from the file's folder. */
+/* A PEM file with the chain, leaf first, and one with its private key. Relative paths are meant from the
+ * file's folder. */
 struct cfg_certificate {
     char *chain;
     char *key;
@@ -69,9 +71,9 @@ struct cfg_tls {
     size_t certificate_count;
     enum cfg_tls_version min_version; /* default CFG_TLS_1_2 */
     enum cfg_tls_version max_version; /* default CFG_TLS_1_3 */
-    char *ciphers;                    /* for TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 4.2 */
-    char *groups;                     /* "X25519:P-256"; NULL: the library's order */
-    bool session_tickets;             /* default true */
+    char *ciphers;        /* for TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 4.2 */
+    char *groups;         /* "X25519:P-256"; NULL: the library's order */
+    bool session_tickets; /* default true */
     struct cfg_place place;
 };
 
@@ -83,7 +85,8 @@ struct cfg_service {
     struct cfg_endpoint *listen; /* numeric addresses only; at least one */
     size_t listen_count;
     size_t pool;       /* index into cfg.pools */
-    char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it is empty */
+    char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
+                          is empty */
     struct cfg_place place;
 };
 
@@ -103,19 +106,20 @@ struct cfg_pool {
 struct cfg_timeouts {
     uint64_t handshake; /* from accept to the end of the TLS handshake; default 30 s */
     uint64_t login;     /* from there to a successful login; default 3 min, as Dovecot */
-    uint64_t idle;      /* without an octet from either side; default 35 min: over Cyrus' 32 (RFC 3501 5.4: 30 at least) */
-    uint64_t connect;   /* for each backend tried; default 5 s */
-    uint64_t greeting;  /* for a backend's greeting; default 30 s */
-    uint64_t shutdown;  /* how long sessions may go on after SIGTERM; default 30 s */
+    uint64_t idle; /* without an octet from either side; default 35 min: over Cyrus' 32 (RFC 3501 5.4: 30 at
+                      least) */
+    uint64_t connect;  /* for each backend tried; default 5 s */
+    uint64_t greeting; /* for a backend's greeting; default 30 s */
+    uint64_t shutdown; /* how long sessions may go on after SIGTERM; default 30 s */
 };
 
 enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG };
 
 struct cfg {
     char *path;
-    char *hostname; /* default: the machine's name */
-    char *user;     /* to become after binding, where started as root; NULL: stay who we are */
-    char *group;    /* NULL: the user's own */
+    char *hostname;           /* default: the machine's name */
+    char *user;               /* to become after binding, where started as root; NULL: stay who we are */
+    char *group;              /* NULL: the user's own */
     unsigned workers;         /* threads; 0: one for each core that the process may run on */
     unsigned max_connections; /* sessions at once, of all workers; 0: as many as RLIMIT_NOFILE allows */
     enum cfg_log_level log_level;
@@ -128,8 +132,8 @@ struct cfg {
 };
 
 /*
- * Loads and checks a file. Returns the value, or NULL where `problems` then holds an error; warnings may be there
- * either way. The caller frees both.
+ * Loads and checks a file. Returns the value, or NULL where `problems` then holds an error; warnings may be
+ * there either way. The caller frees both.
  */
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
 void cfg_free(struct cfg **cfg);

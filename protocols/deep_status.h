@@ -13,26 +13,29 @@
 
 enum {
     DEEP_TAG_MAX = 64,     /* section 5.1: ALPHA *63(...) */
-    DEEP_STATUS_MAX = 400, /* so that "250-DEEP ..." stays below the 512 octets of RFC 5321 4.5.3.1.5, and CAPA's
-                              line below those of RFC 2449 section 4 */
+    DEEP_STATUS_MAX = 400, /* so that "250-DEEP ..." stays below the 512 octets of RFC 5321 4.5.3.1.5, and
+                              CAPA's line below those of RFC 2449 section 4 */
 };
 
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 
-/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters. */
+/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters.
+ */
 bool deep_is_https_uri(struct slice s);
 
 /* deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. */
 bool deep_is_extension(struct slice s);
 
 /*
- * tls-cipher of section 6: a registered name (ALPHA *(ALPHA / DIGIT / "_")) or "0x" and four hexadecimal digits.
+ * tls-cipher of section 6: a registered name (ALPHA *(ALPHA / DIGIT / "_")) or "0x" and four hexadecimal
+ * digits.
  */
 bool deep_is_tls_cipher(struct slice s);
 
 /*
- * NULL where `s` is a deep-status of at most DEEP_STATUS_MAX octets, else a static sentence that says what is wrong;
+ * NULL where `s` is a deep-status of at most DEEP_STATUS_MAX octets, else a static sentence that says what is
+ * wrong;
  * `*at` is then the offset of the deep-tag that it is wrong with.
  */
 const char *deep_status_check(struct slice s, size_t *at);

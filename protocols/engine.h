@@ -6,62 +6,68 @@
 
 /*
  * A protocol engine stands between one client and one backend that speak IMAP, POP3 or SMTP submission. It is
- * fed what either side sent and says what goes to either side: capabilities edited (DEEP added; STARTTLS, -PLUS
- * mechanisms and the like removed), the cipher suite put in, commands that must not pass answered in their
- * place. It never touches a socket, a clock, TLS or a source of randomness, and the same octets cut in other
- * ways give the same output octets.
+ * fed what either side sent and says what goes to either side: capabilities edited (DEEP added; STARTTLS,
+ * -PLUS mechanisms and the like removed), the cipher suite put in, commands that must not pass answered in
+ * their place. It never touches a socket, a clock, TLS or a source of randomness, and the same octets cut in
+ * other ways give the same output octets.
  *
  * Words
  *   pass   let octets through as they are: slices of the caller's input
  *   make   let out octets of the engine's own
- *   hold   keep octets until they can be decided; bounded by the limits that each engine names, and freed when
- *          decided, so that an idle session holds nothing
- *   greet  show the client the first octets of the session
+ *   hold   keep octets until they can be decided; bounded by the limits that each engine names, and freed
+ * when decided, so that an idle session holds nothing greet  show the client the first octets of the session
  *
- * Life: new -> feed (and goodbye, at most once) -> free. The caller feeds the backend's greeting first: until the
- * client has been greeted the engine wants nothing from it. After every feed the caller writes or queues both
- * lanes, empties the engine_out and feeds again as long as octets are left and the engine wants that side.
+ * Life: new -> feed (and goodbye, at most once) -> free. The caller feeds the backend's greeting first: until
+ * the client has been greeted the engine wants nothing from it. After every feed the caller writes or queues
+ * both lanes, empties the engine_out and feeds again as long as octets are left and the engine wants that
+ * side.
  */
 struct engine;
 
 enum engine_protocol { ENGINE_IMAP, ENGINE_POP3, ENGINE_SUBMISSION };
 
-/* What all sessions of a service have in common. Immutable; it and its strings outlive every engine made from it. */
+/* What all sessions of a service have in common. Immutable; it and its strings outlive every engine made from
+ * it. */
 struct engine_service {
     enum engine_protocol protocol;
-    const char *deep_status; /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
-    const char *hostname;    /* the proxy's name, for greetings of its own */
+    const char
+        *deep_status;     /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
+    const char *hostname; /* the proxy's name, for greetings of its own */
 };
 
 enum { ENGINE_NONCE_LEN = 16 };
 
-/* What is known about the client of one session. Copied by engine_new, but for the strings, which outlive it. */
+/* What is known about the client of one session. Copied by engine_new, but for the strings, which outlive it.
+ */
 struct engine_client {
-    const char *tls_cipher;          /* registered name, or 0x and four hexadecimal digits (draft section 6) */
+    const char *tls_cipher; /* registered name, or 0x and four hexadecimal digits (draft section 6) */
     char nonce[ENGINE_NONCE_LEN + 1]; /* random letters and digits that no client can guess; NUL at the end */
 };
 
 /* Why a session can't go on; the first one stays. */
 enum engine_reason {
     ENGINE_OPEN,            /* it goes on */
-    ENGINE_BACKEND_REFUSED, /* the backend's greeting says no and the client has seen nothing: try another backend */
+    ENGINE_BACKEND_REFUSED, /* the backend's greeting says no and the client has seen nothing: try another
+                               backend */
     ENGINE_BACKEND_ERROR,   /* the backend broke the protocol or a limit */
-    ENGINE_CLIENT_ERROR,    /* the client broke the protocol or a limit; it has been told in its protocol's words */
+    ENGINE_CLIENT_ERROR, /* the client broke the protocol or a limit; it has been told in its protocol's words
+                          */
     ENGINE_NO_MEMORY
 };
 
 struct engine_status {
     enum engine_reason reason;
-    const char *detail;  /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
-    bool greeted;        /* octets have gone to the client */
-    bool authenticated;  /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
-    bool ending;         /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
-                            (BYE, 221, 421): the close that follows is an orderly one */
+    const char *detail; /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
+    bool greeted;       /* octets have gone to the client */
+    bool authenticated; /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
+    bool ending;        /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
+                           (BYE, 221, 421): the close that follows is an orderly one */
 };
 
 /*
  * What the client has said of itself (draft section 7.1 and 7.3: ID, CLIENT). NULL where it said nothing. The
- * octets are the client's own, bounded in length and otherwise unchecked: encode them before they go to a log.
+ * octets are the client's own, bounded in length and otherwise unchecked: encode them before they go to a
+ * log.
  */
 enum engine_report_field {
     ENGINE_REPORT_NAME,
@@ -73,7 +79,8 @@ enum engine_report_field {
 };
 
 enum {
-    /* Octets kept of one reported field. The tags that exist take 30; a name or version of more is a prank. */
+    /* Octets kept of one reported field. The tags that exist take 30; a name or version of more is a prank.
+     */
     ENGINE_REPORT_MAX = 256
 };
 
@@ -89,11 +96,11 @@ struct engine *engine_new(const struct engine_service *service, const struct eng
 void engine_free(struct engine **engine);
 
 /*
- * Feeds octets that came `from` a side. Returns how many it has consumed: all, or fewer where `out` has no room
- * for another step (empty it and feed the rest) or where the engine waits for the other side first (engine_wants
- * is then false; the caller keeps the rest, reads no more from that side, and feeds it again when the engine
- * wants it). Slices in `out` may point into `data`, which must stay until the lanes have been written.
- * After the status has left ENGINE_OPEN all octets are consumed and dropped.
+ * Feeds octets that came `from` a side. Returns how many it has consumed: all, or fewer where `out` has no
+ * room for another step (empty it and feed the rest) or where the engine waits for the other side first
+ * (engine_wants is then false; the caller keeps the rest, reads no more from that side, and feeds it again
+ * when the engine wants it). Slices in `out` may point into `data`, which must stay until the lanes have been
+ * written. After the status has left ENGINE_OPEN all octets are consumed and dropped.
  */
 size_t engine_feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
 
@@ -101,10 +108,10 @@ size_t engine_feed(struct engine *engine, enum side from, struct slice data, str
 bool engine_wants(const struct engine *engine, enum side from);
 
 /*
- * Says goodbye to the client in its protocol's words (IMAP "* BYE", POP3 "-ERR", SMTP "421"), as greeting where
- * it has not been greeted; nothing where the client is inside a literal, a line or a multi-line reply, in which the
- * words would be taken for content. Where a login is under way or done the backend is told nothing: its connection
- * just ends. Nothing more is let out afterwards.
+ * Says goodbye to the client in its protocol's words (IMAP "* BYE", POP3 "-ERR", SMTP "421"), as greeting
+ * where it has not been greeted; nothing where the client is inside a literal, a line or a multi-line reply,
+ * in which the words would be taken for content. Where a login is under way or done the backend is told
+ * nothing: its connection just ends. Nothing more is let out afterwards.
  */
 void engine_goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out);
 

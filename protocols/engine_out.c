@@ -22,7 +22,7 @@ struct engine_out *engine_out_new(void)
 void engine_out_free(struct engine_out **out)
 {
     if (*out != NULL)
-        explicit_bzero((*out)->scratch, sizeof (*out)->scratch);
+        explicit_bzero((*out)->scratch, sizeof(*out)->scratch);
     free(*out);
     *out = NULL;
 }

@@ -10,7 +10,8 @@ static struct line line_of(struct slice whole, bool in_input)
                          .bare_lf = bare_lf};
 }
 
-enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit, struct line *line)
+enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit,
+                                  struct line *line)
 {
     size_t end = slice_find(*input, '\n');
     bool whole = end < input->len;

@@ -6,9 +6,9 @@
 #include "protocols/engine_out.h"
 
 /*
- * Lines of a protocol, whole, whatever the chunks. A line that lies in one chunk is a view of that chunk; only one
- * that is cut is held, up to a limit, and the memory goes back when it has been decided. A bare LF ends a line as
- * CRLF does: every real server takes it so, and a filter that does not is walked around.
+ * Lines of a protocol, whole, whatever the chunks. A line that lies in one chunk is a view of that chunk;
+ * only one that is cut is held, up to a limit, and the memory goes back when it has been decided. A bare LF
+ * ends a line as CRLF does: every real server takes it so, and a filter that does not is walked around.
  */
 struct line_reader {
     struct bytes held;
@@ -29,10 +29,11 @@ struct line {
 };
 
 /*
- * Takes the next line off the front of `*input`. `limit` counts the line end in. After LINE_WHOLE and before the
- * next call the caller says line_reader_done.
+ * Takes the next line off the front of `*input`. `limit` counts the line end in. After LINE_WHOLE and before
+ * the next call the caller says line_reader_done.
  */
-enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit, struct line *line);
+enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit,
+                                  struct line *line);
 void line_reader_done(struct line_reader *reader);
 
 /* True where part of a line is held. */

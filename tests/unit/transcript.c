@@ -14,9 +14,9 @@ enum line_kind { LINE_INPUT, LINE_OUTPUT, LINE_WANTS, LINE_STATUS, LINE_STATE, L
 struct line {
     enum line_kind kind;
     unsigned number;
-    enum side side;     /* INPUT: who sends; OUTPUT: who receives; WANTS */
-    struct bytes text;  /* INPUT, OUTPUT: octets; others: the words behind the keyword, and a NUL */
-    bool opens_step;    /* INPUT: not joined to the input line before */
+    enum side side;    /* INPUT: who sends; OUTPUT: who receives; WANTS */
+    struct bytes text; /* INPUT, OUTPUT: octets; others: the words behind the keyword, and a NUL */
+    bool opens_step;   /* INPUT: not joined to the input line before */
 };
 
 struct dialogue {
@@ -178,8 +178,8 @@ static bool read_line(const char *text, unsigned number, struct dialogue *d)
         return false;
     }
     const struct line *before = d->count > 0 ? &d->lines[d->count - 1] : NULL;
-    line.opens_step =
-        line.kind == LINE_INPUT && (before == NULL || before->kind != LINE_INPUT || before->side != line.side);
+    line.opens_step = line.kind == LINE_INPUT &&
+                      (before == NULL || before->kind != LINE_INPUT || before->side != line.side);
     d->lines = realloc(d->lines, (d->count + 1) * sizeof *d->lines);
     d->lines[d->count++] = line;
     return true;
@@ -349,7 +349,8 @@ static void printable(struct slice s, char *into, size_t cap)
     into[n] = '\0';
 }
 
-/* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another kind. */
+/* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another
+ * kind. */
 static void compare(struct run *r, size_t first, size_t end, enum side side)
 {
     const struct dialogue *d = r->dialogue;
@@ -397,7 +398,8 @@ static bool state_matches(const struct run *r, const char *word)
 
 static bool report_matches(const struct run *r, const char *words)
 {
-    static const char *const names[ENGINE_REPORT_FIELDS] = {"name", "version", "latch", "latch-fail", "security-tags"};
+    static const char *const names[ENGINE_REPORT_FIELDS] = {"name", "version", "latch", "latch-fail",
+                                                            "security-tags"};
     for (int i = 0; i < ENGINE_REPORT_FIELDS; i++) {
         const char *rest = skip_word(words, names[i]);
         if (rest == NULL)
@@ -490,7 +492,8 @@ static void run_lines(struct run *r, struct cutting cutting)
 
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
-    struct engine_service service = {.protocol = d->protocol, .deep_status = d->deep, .hostname = "proxy.example.com"};
+    struct engine_service service = {
+        .protocol = d->protocol, .deep_status = d->deep, .hostname = "proxy.example.com"};
     struct engine_client client = {.tls_cipher = d->cipher};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .engine = engine_new(&service, &client), .out = engine_out_new()};

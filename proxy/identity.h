@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_IDENTITY_H
+#define DEEPPROXY_PROXY_IDENTITY_H
+
+#include "proxy/session.h"
+
+enum {
+    /* As PROXY_V2_MAX: what Dovecot takes. */
+    IDENTITY_HEADER_MAX = 1500
+};
+
+/*
+ * What tells the backend who the client is, to go out before anything else on its connection; the pool's
+ * `identity` says in which form. The length, 0 where the pool wants none.
+ */
+size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX]);
+
+#endif

@@ -1,1 +1,0 @@
-int tls_placeholder; 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TLS_CONTEXT_H
+#define DEEPPROXY_TLS_CONTEXT_H
+
+#include "base/slice.h"
+
+/*
+ * What all TLS sessions of a listener have in common: certificates with their keys, versions, cipher suites,
+ * ticket keys. Made once, immutable and safe to use from all threads; endpoints hold a reference of their
+ * own. Nothing here touches a socket. Files are read when the context is made, never later.
+ */
+struct tls_context;
+
+/* A PEM file with the chain, leaf first, and one with its key (PKCS#8, SEC 1 or PKCS#1, not encrypted). */
+struct tls_certificate_files {
+    const char *chain;
+    const char *key;
+};
+
+enum { TLS_1_0 = 0x0301, TLS_1_1 = 0x0302, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
+
+struct tls_settings {
+    const struct tls_certificate_files *certificates; /* the first is for clients whose SNI fits none */
+    size_t certificate_count;
+    uint16_t min_version; /* TLS_1_0 ... TLS_1_3 */
+    uint16_t max_version;
+    const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */
+    const char *groups;  /* "X25519:P-256"; NULL: the library's */
+    bool session_tickets;
+};
+
+/*
+ * Where problems go: all that are found, not only the first. `certificate` is an index into the settings'
+ * list, or TLS_NO_CERTIFICATE for what concerns the other settings. A problem that is no error is a warning.
+ */
+enum { TLS_NO_CERTIFICATE = -1 };
+struct tls_report {
+    void (*say)(void *arg, int certificate, bool is_error, const char *text);
+    void *arg;
+    long long now; /* seconds since 1970, for validity; 0: don't check it */
+};
+
+/* NULL where an error was reported. One reference is the caller's. */
+struct tls_context *tls_context_new_server(const struct tls_settings *settings,
+                                           const struct tls_report *report);
+
+/*
+ * For the client's end of a connection, as tests and a probe of one's own listener need it: any certificate
+ * will do.
+ */
+struct tls_context *tls_context_new_client(uint16_t min_version, uint16_t max_version);
+
+struct tls_context *tls_context_ref(struct tls_context *context);
+void tls_context_unref(struct tls_context **context);
+
+/* One line: the library and its build. */
+const char *tls_library_name(void);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/tls_endpoint.h"
+
+#include "base/bytes.h"
+#include "base/ensure.h"
+#include "tls/tls_context_inner.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below
+ * this. */
+#define RECORD_PLAIN    16384
+#define RECORD_OVERHEAD 128
+/* Alerts, tickets and KeyUpdate answers that may go out beside sealed data; a handshake's flights with long
+ * chains. */
+#define OUTPUT_SLACK (64 * 1024)
+
+struct tls_io {
+    BIO_METHOD *method;
+    BIO *
+        bio; /* one for all endpoints of the thread: each holds a reference, and uses it within a call only */
+    struct slice input;
+    size_t output_len;
+    size_t output_cap;
+    uint8_t stage[RECORD_PLAIN]; /* small slices on their way into one record */
+    uint8_t output[];
+};
+
+struct tls_endpoint {
+    SSL *ssl;
+    struct tls_io *io;
+    struct tls_context *context;
+    const char *failure;
+    enum tls_state state;
+    bool seen_input;
+    bool sent_close;
+    char cipher_hex[7]; /* where the suite has no name that we know */
+};
+
+/* ---- the BIO between the library and a thread's buffers ---- */
+
+static int io_read(BIO *bio, char *into, int len)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (io->input.len == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    struct slice part = slice_sub(io->input, 0, (size_t)len);
+    memcpy(into, part.data, part.len);
+    io->input = slice_sub(io->input, part.len, io->input.len);
+    return (int)part.len;
+}
+
+static int io_write(BIO *bio, const char *from, int len)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if ((size_t)len > io->output_cap - io->output_len)
+        return -1;
+    memcpy(io->output + io->output_len, from, (size_t)len);
+    io->output_len += (size_t)len;
+    return len;
+}
+
+static long io_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static bool make_bio(struct tls_io *io)
+{
+    io->method = BIO_meth_new(0, "deepproxy");
+    if (io->method == NULL)
+        return false;
+    BIO_meth_set_read(io->method, io_read);
+    BIO_meth_set_write(io->method, io_write);
+    BIO_meth_set_ctrl(io->method, io_control);
+    io->bio = BIO_new(io->method);
+    if (io->bio == NULL)
+        return false;
+    BIO_set_data(io->bio, io);
+    BIO_set_init(io->bio, 1);
+    return true;
+}
+
+struct tls_io *tls_io_new(size_t sealed_cap)
+{
+    size_t cap = sealed_cap + OUTPUT_SLACK;
+    struct tls_io *io = malloc(sizeof *io + cap);
+    if (io == NULL)
+        return NULL;
+    memset(io, 0, sizeof *io);
+    io->output_cap = cap;
+    if (!make_bio(io))
+        tls_io_free(&io);
+    return io;
+}
+
+void tls_io_free(struct tls_io **io)
+{
+    if (*io == NULL)
+        return;
+    BIO_free((*io)->bio);
+    BIO_meth_free((*io)->method);
+    wipe((*io)->stage, sizeof(*io)->stage);
+    free(*io);
+    *io = NULL;
+}
+
+struct slice tls_io_output(const struct tls_io *io)
+{
+    return (struct slice){io->output, io->output_len};
+}
+
+void tls_io_reset(struct tls_io *io)
+{
+    io->output_len = 0;
+}
+
+size_t tls_sealed_bound(size_t octets, size_t slices)
+{
+    /* A slice of its own records, at worst, and the record that was begun before it. */
+    size_t records = octets / RECORD_PLAIN + 2 * slices + 1;
+    return octets + records * RECORD_OVERHEAD;
+}
+
+/* ---- life ---- */
+
+static struct tls_endpoint *new_endpoint(struct tls_context *context, struct tls_io *io)
+{
+    struct tls_endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->ssl = SSL_new(tls_context_ssl_ctx(context));
+    if (endpoint->ssl == NULL) {
+        ERR_clear_error();
+        free(endpoint);
+        return NULL;
+    }
+    endpoint->io = io;
+    endpoint->context = tls_context_ref(context);
+    BIO_up_ref(io->bio);
+    SSL_set_bio(endpoint->ssl, io->bio, io->bio);
+    SSL_set_shed_handshake_config(endpoint->ssl, 1);
+    return endpoint;
+}
+
+struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io)
+{
+    struct tls_endpoint *endpoint = new_endpoint(context, io);
+    if (endpoint != NULL)
+        SSL_set_accept_state(endpoint->ssl);
+    return endpoint;
+}
+
+struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name)
+{
+    struct tls_endpoint *endpoint = new_endpoint(context, io);
+    if (endpoint == NULL)
+        return NULL;
+    SSL_set_connect_state(endpoint->ssl);
+    if (name != NULL && !SSL_set_tlsext_host_name(endpoint->ssl, name))
+        tls_endpoint_free(&endpoint);
+    return endpoint;
+}
+
+void tls_endpoint_free(struct tls_endpoint **endpoint)
+{
+    if (*endpoint == NULL)
+        return;
+    SSL_free((*endpoint)->ssl);
+    tls_context_unref(&(*endpoint)->context);
+    free(*endpoint);
+    *endpoint = NULL;
+}
+
+/* ---- failures ---- */
+
+/* Words for what mail operators meet most; the library's own for the rest. */
+static const char *explain(uint32_t code)
+{
+    static const struct {
+        int reason;
+        const char *words;
+    } known[] = {
+        {SSL_R_HTTP_REQUEST, "client speaks HTTP, not TLS"},
+        {SSL_R_HTTPS_PROXY_REQUEST, "client speaks HTTP, not TLS"},
+        {SSL_R_WRONG_VERSION_NUMBER, "client does not speak TLS"},
+        {SSL_R_UNSUPPORTED_PROTOCOL, "no TLS version in common"},
+        {SSL_R_NO_SHARED_CIPHER, "no cipher suite in common"},
+        {SSL_R_NO_SHARED_GROUP, "no key exchange group in common"},
+        {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, "no signature algorithm in common"},
+        {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "client does not trust the certificate's issuer"},
+        {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "client does not trust the certificate"},
+        {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "client does not trust the certificate"},
+        {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "client finds the certificate expired"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (ERR_GET_REASON(code) == known[i].reason && ERR_GET_LIB(code) == ERR_LIB_SSL)
+            return known[i].words;
+    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+    return reason != NULL ? reason : "TLS library gave no reason";
+}
+
+static void set_failed(struct tls_endpoint *endpoint)
+{
+    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL)
+        endpoint->failure = explain(ERR_peek_error());
+    endpoint->state = TLS_FAILED;
+    ERR_clear_error();
+}
+
+/* A mail client whose TLS is switched off begins with a letter; a handshake record with 0x16. */
+static void look_at_first_octet(struct tls_endpoint *endpoint, struct slice input)
+{
+    if (endpoint->seen_input || input.len == 0)
+        return;
+    endpoint->seen_input = true;
+    bool is_text = ascii_is_graph(input.data[0]) || input.data[0] == '\r' || input.data[0] == '\n';
+    if (is_text && SSL_is_server(endpoint->ssl))
+        endpoint->failure = "client speaks cleartext, not TLS";
+}
+
+/* ---- data ---- */
+
+/* Tells the state after a call that did not succeed; true where it only lacks input. */
+static bool judge(struct tls_endpoint *endpoint, int result)
+{
+    switch (SSL_get_error(endpoint->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return true;
+    case SSL_ERROR_ZERO_RETURN:
+        endpoint->state = TLS_PEER_CLOSED;
+        return false;
+    default:
+        set_failed(endpoint);
+        return false;
+    }
+}
+
+static void shake_hands(struct tls_endpoint *endpoint)
+{
+    int result = SSL_do_handshake(endpoint->ssl);
+    if (result != 1) {
+        judge(endpoint, result);
+        return;
+    }
+    endpoint->state = TLS_OPEN;
+    snprintf(endpoint->cipher_hex, sizeof endpoint->cipher_hex, "0x%04X",
+             SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(endpoint->ssl)));
+}
+
+static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t cap)
+{
+    size_t len = 0;
+    for (;;) {
+        ENSURE(len < cap);
+        int got = SSL_read(endpoint->ssl, plain + len, (int)(cap - len));
+        if (got <= 0) {
+            judge(endpoint, got);
+            return len;
+        }
+        len += (size_t)got;
+    }
+}
+
+size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
+{
+    struct tls_io *io = endpoint->io;
+    size_t len = 0;
+    if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
+        return 0;
+    ERR_clear_error();
+    look_at_first_octet(endpoint, ciphertext);
+    io->input = ciphertext;
+    if (endpoint->state == TLS_HANDSHAKING)
+        shake_hands(endpoint);
+    if (endpoint->state == TLS_OPEN)
+        len = open_records(endpoint, plain, ciphertext.len + TLS_PLAIN_SLACK);
+    io->input = (struct slice){NULL, 0};
+    return len;
+}
+
+void tls_endpoint_start(struct tls_endpoint *endpoint)
+{
+    ERR_clear_error();
+    if (endpoint->state == TLS_HANDSHAKING && !SSL_is_server(endpoint->ssl))
+        shake_hands(endpoint);
+}
+
+static bool write_out(struct tls_endpoint *endpoint, const uint8_t *data, size_t len)
+{
+    if (len == 0 || SSL_write(endpoint->ssl, data, (int)len) == (int)len)
+        return true;
+    set_failed(endpoint);
+    return false;
+}
+
+bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices, size_t count)
+{
+    struct tls_io *io = endpoint->io;
+    ENSURE(endpoint->state == TLS_OPEN || endpoint->state == TLS_PEER_CLOSED);
+    ERR_clear_error();
+    size_t staged = 0;
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        struct slice s = slices[i];
+        if (staged + s.len > RECORD_PLAIN || (staged == 0 && i + 1 == count)) {
+            ok = write_out(endpoint, io->stage, staged);
+            staged = 0;
+        }
+        if (staged == 0 && (s.len >= RECORD_PLAIN || i + 1 == count)) {
+            ok = ok && write_out(endpoint, s.data, s.len);
+        } else {
+            memcpy(io->stage + staged, s.data, s.len);
+            staged += s.len;
+        }
+    }
+    return ok && write_out(endpoint, io->stage, staged);
+}
+
+void tls_endpoint_close(struct tls_endpoint *endpoint)
+{
+    if (endpoint->sent_close || (endpoint->state != TLS_OPEN && endpoint->state != TLS_PEER_CLOSED))
+        return;
+    endpoint->sent_close = true;
+    ERR_clear_error();
+    SSL_shutdown(endpoint->ssl);
+    ERR_clear_error();
+}
+
+/* ---- information ---- */
+
+enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint)
+{
+    return endpoint->state;
+}
+
+const char *tls_endpoint_failure(const struct tls_endpoint *endpoint)
+{
+    return endpoint->state == TLS_FAILED ? endpoint->failure : NULL;
+}
+
+struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)
+{
+    const SSL *ssl = endpoint->ssl;
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    if (cipher == NULL)
+        return (struct tls_info){.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)};
+    const char *name = SSL_CIPHER_standard_name(cipher);
+    return (struct tls_info){.version = SSL_get_version(ssl),
+                             .cipher = name != NULL ? name : endpoint->cipher_hex,
+                             .openssl_cipher = SSL_CIPHER_get_name(cipher),
+                             .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+                             .resumed = SSL_session_reused(ssl) != 0};
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TLS_ENDPOINT_H
+#define DEEPPROXY_TLS_ENDPOINT_H
+
+#include "tls/tls_context.h"
+
+/*
+ * One end of a TLS connection, without a socket: ciphertext in, plaintext out; plaintext in, ciphertext out.
+ * An idle endpoint owns no buffer: what it reads and seals goes through a tls_io that all endpoints of a
+ * thread share, and the handshake's state is shed when the handshake is done.
+ */
+
+/* The buffers of a thread. An endpoint uses it only within a call; never from two threads at once. */
+struct tls_io;
+
+/*
+ * `sealed_cap`: octets of ciphertext that the output can hold; see tls_sealed_bound. NULL where memory is
+ * short. To be freed after the last endpoint made with it.
+ */
+struct tls_io *tls_io_new(size_t sealed_cap);
+void tls_io_free(struct tls_io **io);
+
+/* What the calls since the last reset want sent to the peer, in order. Valid until the next call with this
+ * tls_io. */
+struct slice tls_io_output(const struct tls_io *io);
+void tls_io_reset(struct tls_io *io);
+
+/* An upper bound of the ciphertext made from `octets` of plaintext in `slices` slices. */
+size_t tls_sealed_bound(size_t octets, size_t slices);
+
+enum {
+    /* Plaintext that one call of tls_endpoint_receive can give beyond the ciphertext it got: the rest of a
+       record. */
+    TLS_PLAIN_SLACK = 18 * 1024
+};
+
+enum tls_state {
+    TLS_HANDSHAKING,
+    TLS_OPEN,
+    TLS_PEER_CLOSED, /* the peer has sent close_notify: nothing more comes, what is sealed still goes */
+    TLS_FAILED       /* no more calls but for information; an alert may wait in the output */
+};
+
+struct tls_endpoint;
+
+/* NULL where memory is short. The endpoint holds a reference to the context. */
+struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io);
+/* `name` for SNI, or NULL. tls_endpoint_start makes its first flight. */
+struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io,
+                                             const char *name);
+void tls_endpoint_free(struct tls_endpoint **endpoint);
+
+/* A client's first flight into the output. Nothing for a server. */
+void tls_endpoint_start(struct tls_endpoint *endpoint);
+
+/*
+ * Takes in all of `ciphertext` and writes the plaintext found in it to `plain`, which has room for
+ * ciphertext.len + TLS_PLAIN_SLACK octets. Returns how many were written; the state may have changed.
+ */
+size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain);
+
+/*
+ * Seals slices of plaintext, in order, into the output, which must have room for tls_sealed_bound of them.
+ * Small ones share a record. False, and TLS_FAILED, where the library fails.
+ */
+bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices, size_t count);
+
+/* close_notify into the output (draft section 4.4), once; nothing while handshaking or after a failure. */
+void tls_endpoint_close(struct tls_endpoint *endpoint);
+
+enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
+
+/* Why TLS_FAILED: a few words for a log, static; NULL otherwise. */
+const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
+
+/* What was negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
+struct tls_info {
+    const char *version;        /* "TLSv1.3" */
+    const char *cipher;         /* registered name, or 0x and four hexadecimal digits (draft section 6) */
+    const char *openssl_cipher; /* the name that PROXY v2 wants in its CIPHER TLV */
+    const char *server_name;    /* SNI as sent, NULL where none was */
+    bool resumed;
+};
+struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint);
+
+#endif
