@@ -71,28 +71,31 @@ static bool may_start(const struct load *load)
     return load->errors < MAX_ERRORS && load->started < load->max_units && now() < load->deadline;
 }
 
-static void advance(struct load *load, struct load_session *session);
+/* Connects, for a phase whose scripts begin so. */
+static void open_session(struct load *load, struct load_session *session)
+{
+    session->shaken = false;
+    session->must_resume = load->repeats && load->mode->resumes;
+    session->until_end = load->mode->closes;
+    if (session->must_resume && session->client.ticket == NULL)
+        snprintf(session->trouble, sizeof(session->trouble), "no ticket to resume with");
+    else if (load_client_open(&session->client, &load->tls, load->epoll, session, session->must_resume))
+        return;
+    else
+        snprintf(session->trouble, sizeof(session->trouble), "connect: %s", strerror(errno));
+    load->active--;
+    on_trouble(load, session);
+}
 
-static void start(struct load *load, struct load_session *session)
+/* Begins the phase's script. True: there is something to do at once, else epoll says when. */
+static bool start(struct load *load, struct load_session *session)
 {
     load->started++;
     load->active++;
     session_start(session, &load->script);
-    if (load->connects) {
-        session->shaken = false;
-        session->must_resume = load->repeats && load->mode->resumes;
-        session->until_end = load->mode->closes;
-        if (session->must_resume && session->client.ticket == NULL)
-            snprintf(session->trouble, sizeof(session->trouble), "no ticket to resume with");
-        else if (load_client_open(&session->client, &load->tls, load->epoll, session, session->must_resume))
-            return; /* epoll says when it is connected */
-        else
-            snprintf(session->trouble, sizeof(session->trouble), "connect: %s", strerror(errno));
-        load->active--;
-        on_trouble(load, session);
-        return;
-    }
-    advance(load, session);
+    if (load->connects)
+        open_session(load, session);
+    return !load->connects;
 }
 
 static void note_tls(struct load *load, const struct load_session *session)
@@ -116,30 +119,32 @@ static void finish(struct load *load, struct load_session *session)
         load_client_close(&session->client);
 }
 
-/* What comes after a session's script, or after its trouble. */
-static void next(struct load *load, struct load_session *session)
+/* Starts what comes after a session's script, or after its trouble. True: this session has something to do.
+ */
+static bool start_next(struct load *load, struct load_session *session)
 {
     if (!load->repeats || !may_start(load))
-        return;
-    if (load->mode->holds) {
-        if (load->opened < load->session_count)
-            start(load, &load->sessions[load->opened++]);
-    } else if (load->connects || session->client.fd >= 0) {
-        start(load, session);
-    }
+        return false;
+    if (!load->mode->holds)
+        return (load->connects || session->client.fd >= 0) && start(load, session);
+    if (load->opened < load->session_count)
+        start(load, &load->sessions[load->opened++]);
+    return false;
 }
 
 static void advance(struct load *load, struct load_session *session)
 {
-    enum load_result result = session_advance(session);
-    if (result == LOAD_WAIT)
-        return;
-    load->active--;
-    if (result == LOAD_DONE)
-        finish(load, session);
-    else
-        on_trouble(load, session);
-    next(load, session);
+    enum load_result result;
+    do {
+        result = session_advance(session);
+        if (result == LOAD_WAIT)
+            return;
+        load->active--;
+        if (result == LOAD_DONE)
+            finish(load, session);
+        else
+            on_trouble(load, session);
+    } while (start_next(load, session));
 }
 
 /* ---- phases ---- */
@@ -201,8 +206,8 @@ static double work(struct load *load)
         load->opened = first;
     }
     for (size_t i = 0; i < first; i++)
-        if (load->connects || load->sessions[i].client.fd >= 0)
-            start(load, &load->sessions[i]);
+        if ((load->connects || load->sessions[i].client.fd >= 0) && start(load, &load->sessions[i]))
+            advance(load, &load->sessions[i]);
     loop(load);
     return now() - begin;
 }
@@ -211,12 +216,13 @@ static double work(struct load *load)
 static void finish_all(struct load *load)
 {
     load->repeats = load->connects = false;
+    load->units = 0;
     if (load->mode->finish != NULL) {
         script_make(&load->script, load->mode->finish, load->octets);
         for (size_t i = 0; i < load->session_count; i++) {
             load->sessions[i].until_end = true;
-            if (load->sessions[i].client.fd >= 0)
-                start(load, &load->sessions[i]);
+            if (load->sessions[i].client.fd >= 0 && start(load, &load->sessions[i]))
+                advance(load, &load->sessions[i]);
         }
         loop(load);
     }
