@@ -2,12 +2,10 @@
 #ifndef DEEPPROXY_PROXY_IDENTITY_H
 #define DEEPPROXY_PROXY_IDENTITY_H
 
+#include "protocols/proxy_v2.h"
 #include "proxy/session.h"
 
-enum {
-    /* As PROXY_V2_MAX: what Dovecot takes. */
-    IDENTITY_HEADER_MAX = 1500
-};
+enum { IDENTITY_HEADER_MAX = PROXY_V2_MAX };
 
 /*
  * What tells the backend who the client is, to go out before anything else on its connection; the pool's

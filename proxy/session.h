@@ -73,6 +73,11 @@ void session_shut_down(struct session *session);
 
 struct session *session_of_deadline(struct deadline *deadline);
 
+/* The session's name in the log and towards backends: unlike any other's, of other replicas and earlier runs
+ * too. */
+enum { SESSION_ID_MAX = 48 };
+void session_format_id(const struct session *session, char into[SESSION_ID_MAX]);
+
 /* ---- between the session_*.c files ---- */
 
 /* Moves to a state; the table of allowed moves is checked. */

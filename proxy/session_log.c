@@ -5,14 +5,19 @@
 
 #include <stdio.h>
 
+void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
+{
+    snprintf(into, SESSION_ID_MAX, "%s-%llu", session->worker->id, (unsigned long long)session->number);
+}
+
 static void begin(const struct session *session, struct log_line *line, enum cfg_log_level level,
                   const char *event)
 {
-    char number[32];
+    char id[SESSION_ID_MAX];
     char address[ADDRESS_TEXT_MAX];
     log_line_begin(line, level, event);
-    snprintf(number, sizeof number, "%u-%llu", session->worker->index, (unsigned long long)session->number);
-    log_line_add_text(line, "session", number);
+    session_format_id(session, id);
+    log_line_add_text(line, "session", id);
     log_line_add_text(line, "service", session->service->cfg->name);
     address_format((const struct sockaddr *)&session->address, address);
     log_line_add_text(line, "client", address);

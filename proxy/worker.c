@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/ensure.h"
 #include "proxy/session.h"
+#include "tls/tls_random.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,6 +225,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = settings->index;
+    tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
     worker->session_max = settings->session_max;
     worker->on_end = settings->on_end;

@@ -40,6 +40,7 @@ enum worker_phase {
 struct session;
 
 struct worker {
+    char id[9]; /* random: the first part of its sessions' names */
     uv_loop_t loop;
     uv_thread_t thread;
     uv_async_t wake;
