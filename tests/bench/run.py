@@ -35,12 +35,12 @@ def say(text):
 def options(arguments):
     known = [figure.name for figure in figures.FIGURES]
     parser = argparse.ArgumentParser(prog="bench", description=__doc__,
-                                     epilog="Figures: " + ", ".join(known) + ". Takes about five minutes.")
+                                     epilog="Figures: " + ", ".join(known) + ". Takes about six minutes.")
     parser.add_argument("--quick", action="store_true", help="one short repetition: to see that all works")
     parser.add_argument("--only", metavar="FIGURE[,..]", default=",".join(known), help="only these figures")
     parser.add_argument("--systems", metavar="LIST", default="deepproxy,haproxy,nginx", help="only these proxies")
-    parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (3)")
-    parser.add_argument("--seconds", metavar="N", type=int, help="length of one measurement (3)")
+    parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (5)")
+    parser.add_argument("--seconds", metavar="N", type=int, help="length of one measurement (2)")
     parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=BUILD,
                         help="where the project is built (build/release)")
     parser.add_argument("--proxy", metavar="PATH", type=pathlib.Path, help="the deepproxy to measure (DIR/deepproxy)")
@@ -48,8 +48,8 @@ def options(arguments):
     parser.add_argument("--profile", metavar="DIR", type=pathlib.Path,
                         help="no figures: where the proxies' CPU time goes, by perf, into DIR")
     chosen = parser.parse_args(arguments)
-    chosen.repeat = chosen.repeat or (1 if chosen.quick else 3)
-    chosen.seconds = chosen.seconds or (1 if chosen.quick else 3)
+    chosen.repeat = chosen.repeat or (1 if chosen.quick else 5)
+    chosen.seconds = chosen.seconds or (1 if chosen.quick else 2)
     chosen.proxy = chosen.proxy or chosen.build / "deepproxy"
     chosen.json = chosen.json or chosen.build / "bench.json"
     chosen.only = chosen.only.split(",")
@@ -252,7 +252,9 @@ def as_json(bench, load_before):
                                 "median": bench.median(figure, system.name), "values": bench.values.get(key, []),
                                 "details": bench.details.get(key, []), "trouble": bench.troubles.get(key)})
     return {"date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu_model(),
-            "kernel": platform.release(), "load_average_before": load_before, "cipher": figures.CIPHER,
+            "kernel": platform.release(),
+            "congestion_control": pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
+            "load_average_before": load_before, "cipher": figures.CIPHER,
             "seconds": bench.chosen.seconds, "repeat": bench.chosen.repeat,
             "versions": {system.name: system.version() for system in bench.systems}, "results": results,
             "deepproxy_by_better_peer": {figure.name: compared[0] for figure in figures.FIGURES

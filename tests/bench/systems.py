@@ -194,6 +194,7 @@ stream {{
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_session_cache off;
     ssl_session_tickets on;
+    ssl_conf_command NumTickets 1;
     proxy_timeout 35m;
     server {{
         listen 127.0.0.1:{self.port} ssl backlog=4096;
