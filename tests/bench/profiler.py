@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import figures
@@ -16,7 +17,7 @@ START_SECONDS = 0.5
 
 def take(figure, system, load_program, core, chosen):
     """Leaves FIGURE-SYSTEM.data for perf, and FIGURE-SYSTEM.txt to read, of which it returns the path."""
-    perf = shutil.which("perf") or exit("bench: --profile needs perf: install linux-perf")
+    perf = shutil.which("perf") or sys.exit("bench: --profile needs perf: install linux-perf")
     chosen.profile.mkdir(parents=True, exist_ok=True)
     data = chosen.profile / f"{figure.name}-{system.name}.data"
     with figures.Load(load_program, core, system.port, figure.mode, "--seconds", chosen.seconds) as load:
@@ -30,7 +31,7 @@ def take(figure, system, load_program, core, chosen):
         recorder.wait()
     report = data.with_suffix(".txt")
     with open(report, "wb") as text:
-        for sort in ("dso", "dso,symbol"):
+        for sort in ("comm,tid", "dso", "dso,symbol"):
             subprocess.run([perf, "report", "-i", data, "--stdio", "--no-children", "-g", "none", "--percent-limit",
                             "0.4", "-s", sort], stdout=text, stderr=subprocess.DEVNULL, check=False)
     return report
