@@ -84,7 +84,7 @@ struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
     if (cfg_tree_load(&tree, loader.arena, problems, path))
         read_file(&loader, config_root_setting(&tree.config), cfg);
     cfg_tree_free(&tree);
-    cfg_problems_sort(problems, first);
+    cfg_problems_sort(problems, first, path);
     if (problems->errors > errors)
         cfg_free(&cfg);
     return cfg;
