@@ -467,6 +467,21 @@ static struct bytes join_step(const struct dialogue *d, size_t first, size_t *ne
     return step;
 }
 
+void transcript_steps(const struct transcript *t, size_t index,
+                      void (*each)(void *context, enum side from, struct slice octets), void *context)
+{
+    const struct dialogue *d = &t->dialogues[index];
+    for (size_t i = 0; i < d->count;) {
+        size_t next = i + 1;
+        if (d->lines[i].kind == LINE_INPUT) {
+            struct bytes step = join_step(d, i, &next);
+            each(context, d->lines[i].side, bytes_view(&step));
+            bytes_free(&step);
+        }
+        i = next;
+    }
+}
+
 static void run_lines(struct run *r, struct cutting cutting)
 {
     const struct dialogue *d = r->dialogue;

@@ -2,6 +2,8 @@
 #ifndef DEEPPROXY_TESTS_TRANSCRIPT_H
 #define DEEPPROXY_TESTS_TRANSCRIPT_H
 
+#include "protocols/engine_out.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,6 +20,10 @@ void transcript_free(struct transcript *t);
 
 size_t transcript_count(const struct transcript *t);
 const char *transcript_name(const struct transcript *t, size_t index);
+
+/* Calls `each` for what the two sides of a dialogue send, step by step; the octets hold until it returns. */
+void transcript_steps(const struct transcript *t, size_t index,
+                      void (*each)(void *context, enum side from, struct slice octets), void *context);
 
 /* Runs one dialogue in all ways. NULL where all is as written, else a message that the caller frees. */
 char *transcript_run(const struct transcript *t, size_t index);

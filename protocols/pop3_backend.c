@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/ensure.h"
+#include "protocols/pop3_capa.h"
+#include "protocols/pop3_reply.h"
+#include "protocols/pop3_session.h"
+
+static void fail_backend(struct pop3_engine *pop3, const char *detail)
+{
+    engine_fail(&pop3->base, ENGINE_BACKEND_ERROR, detail);
+}
+
+static void take_greeting(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    switch (pop3_indicator_of(line->text)) {
+    case POP3_INDICATOR_OK:
+        pop3_greeting_let_out(line, out);
+        pop3_move_backend(pop3, BACKEND_REPLY);
+        pop3_move_client(pop3, CLIENT_COMMAND);
+        return;
+    case POP3_INDICATOR_ERR:
+        engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is -ERR");
+        return;
+    case POP3_INDICATOR_CHALLENGE:
+    case POP3_INDICATOR_NONE:
+        fail_backend(pop3, "the backend's greeting is not POP3");
+        return;
+    }
+}
+
+/*
+ * A reply that nobody asked for. Dovecot and others say -ERR before they close an idle connection; it is let
+ * out as the backend's last word. Any other one would be taken for the answer to the next command.
+ */
+static void take_unasked(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_indicator_of(line->text) != POP3_INDICATOR_ERR) {
+        fail_backend(pop3, "the backend sent a reply that nobody asked for");
+        return;
+    }
+    line_let_out(line, SIDE_CLIENT, out);
+    pop3->base.status.ending = true;
+    pop3_move_backend(pop3, BACKEND_DONE);
+    pop3_move_client(pop3, CLIENT_DONE);
+}
+
+/* The answers of one line that move a state. */
+static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool ok)
+{
+    if (ok && (answer == POP3_ANSWER_LOGIN || answer == POP3_ANSWER_SASL))
+        pop3->base.status.authenticated = true;
+    if (answer == POP3_ANSWER_SASL)
+        pop3_move_client(pop3, CLIENT_COMMAND);
+    if (answer == POP3_ANSWER_QUIT) {
+        /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
+        pop3->base.status.ending = ok;
+        pop3_move_client(pop3, ok ? CLIENT_DONE : CLIENT_COMMAND);
+        if (ok)
+            pop3_move_backend(pop3, BACKEND_DONE);
+    }
+}
+
+/* Opens the rest of a multi-line reply; false where the reply is one line. */
+static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
+{
+    switch (answer) {
+    case POP3_ANSWER_LINES:
+        pop3_move_backend(pop3, BACKEND_BODY);
+        pop3->end_matched = POP3_END_AFTER_LINE;
+        return true;
+    case POP3_ANSWER_CAPA:
+        pop3_move_backend(pop3, BACKEND_CAPA);
+        return true;
+    case POP3_ANSWER_MECHANISMS:
+        pop3_move_backend(pop3, BACKEND_MECHANISMS);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take_challenge(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3->client != CLIENT_AUTH || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
+        fail_backend(pop3, "the backend sent a challenge that nobody asked for");
+        return;
+    }
+    line_let_out(line, SIDE_CLIENT, out);
+    pop3_move_client(pop3, CLIENT_SASL_LINE);
+}
+
+/* The last line of a reply, or the first of several. */
+static void take_result(struct pop3_engine *pop3, const struct line *line, bool ok, struct engine_out *out)
+{
+    enum pop3_answer answer = pop3_pending_first(&pop3->pending);
+    if (ok && pop3->client == CLIENT_SASL_LINE) {
+        fail_backend(pop3, "the backend accepted a login without the client's response");
+        return;
+    }
+    if (!ok && answer == POP3_ANSWER_CAPA)
+        pop3_capa_instead(pop3->base.service->deep_status, out);
+    else
+        line_let_out(line, SIDE_CLIENT, out);
+    note_result(pop3, answer, ok);
+    if (!ok || !open_lines(pop3, answer))
+        pop3_finish_answer(pop3, out);
+}
+
+static void take_reply(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_pending_is_empty(&pop3->pending)) {
+        take_unasked(pop3, line, out);
+        return;
+    }
+    switch (pop3_indicator_of(line->text)) {
+    case POP3_INDICATOR_OK:
+    case POP3_INDICATOR_ERR:
+        take_result(pop3, line, pop3_indicator_of(line->text) == POP3_INDICATOR_OK, out);
+        return;
+    case POP3_INDICATOR_CHALLENGE:
+        take_challenge(pop3, line, out);
+        return;
+    case POP3_INDICATOR_NONE:
+        fail_backend(pop3, "the backend's reply is neither +OK nor -ERR");
+        return;
+    }
+}
+
+static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    bool is_capa = pop3->backend == BACKEND_CAPA;
+    if (!slice_is(line->text, ".")) {
+        if (is_capa)
+            pop3_capa_let_out(line, out);
+        else
+            pop3_mechanism_let_out(line, out);
+        return;
+    }
+    if (is_capa)
+        pop3_capa_end(pop3->base.service->deep_status, out);
+    else
+        line_let_out(line, SIDE_CLIENT, out);
+    pop3_move_backend(pop3, BACKEND_REPLY);
+    pop3_finish_answer(pop3, out);
+}
+
+static void take_backend_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    switch (pop3->backend) {
+    case BACKEND_GREETING:
+        take_greeting(pop3, line, out);
+        return;
+    case BACKEND_REPLY:
+        take_reply(pop3, line, out);
+        return;
+    case BACKEND_CAPA:
+    case BACKEND_MECHANISMS:
+        take_list_line(pop3, line, out);
+        return;
+    case BACKEND_DONE:
+        fail_backend(pop3, "the backend went on after its last word");
+        return;
+    case BACKEND_BODY:
+        break;
+    }
+    ENSURE(pop3->backend != BACKEND_BODY);
+}
+
+/* Message content: nothing is looked at but its end, and nothing copied. */
+static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+{
+    size_t end = pop3_end_find(&pop3->end_matched, *input);
+    size_t len = end > 0 ? end : input->len;
+    engine_out_pass(out, SIDE_CLIENT, slice_sub(*input, 0, len));
+    *input = slice_sub(*input, len, input->len);
+    if (end > 0) {
+        pop3_move_backend(pop3, BACKEND_REPLY);
+        pop3_finish_answer(pop3, out);
+    }
+}
+
+void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+{
+    if (pop3->backend == BACKEND_BODY) {
+        pass_body(pop3, input, out);
+        return;
+    }
+    struct line line;
+    switch (line_reader_take(&pop3->from_backend, input, POP3_REPLY_LINE_MAX, &line)) {
+    case LINE_CUT:
+        return;
+    case LINE_NO_MEMORY:
+        engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for a line of the backend");
+        return;
+    case LINE_TOO_LONG:
+        fail_backend(pop3, "a line of the backend is too long");
+        return;
+    case LINE_WHOLE:
+        break;
+    }
+    take_backend_line(pop3, &line, out);
+    line_reader_done(&pop3->from_backend);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_IDENTITY_H
+#define DEEPPROXY_PROXY_IDENTITY_H
+
+#include "protocols/proxy_v2.h"
+#include "proxy/session.h"
+
+enum { IDENTITY_HEADER_MAX = PROXY_V2_MAX };
+
+/*
+ * What tells the backend who the client is, to go out before anything else on its connection; the pool's
+ * `identity` says in which form. The length, 0 where the pool wants none.
+ */
+size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX]);
+
+#endif

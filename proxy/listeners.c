@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/listeners.h"
+
+#include "proxy/address.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Well below the 350 s after which common load balancers forget a connection; accepted sockets inherit it. */
+#define KEEPALIVE_SECONDS 120
+
+static int set_flag(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+static bool set_options(int fd, int family, bool only_v6, bool shared)
+{
+    return set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
+           (!shared || set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0) &&
+           (family != AF_INET6 || set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6) == 0) &&
+           set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 && set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+           set_flag(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS) == 0;
+}
+
+/* A bound socket, or -1 with errno. */
+static int open_bound(const struct sockaddr_storage *address, socklen_t len, bool only_v6, bool shared)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (set_options(fd, address->ss_family, only_v6, shared) &&
+        bind(fd, (const struct sockaddr *)address, len) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* An IPv6 wildcard serves IPv4 too, unless the file gives an IPv4 address of its own for that port. */
+static bool wants_only_v6(const struct cfg *cfg, const struct cfg_endpoint *endpoint)
+{
+    for (size_t i = 0; i < cfg->service_count; i++)
+        for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
+            const struct cfg_endpoint *other = &cfg->services[i].listen[j];
+            if (other->address.ss_family == AF_INET && other->port == endpoint->port && other->port != 0)
+                return true;
+        }
+    return false;
+}
+
+static void explain(const struct cfg_endpoint *endpoint, int error, struct cfg_problems *problems)
+{
+    const char *remedy =
+        error == EADDRINUSE      ? "; another program listens there: stop it, or choose another port"
+        : error == EACCES        ? "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
+        : error == EADDRNOTAVAIL ? "; this machine has no such address"
+                                 : "";
+    cfg_problems_add(problems, CFG_ERROR, endpoint->place, "can't listen on %s: %s%s", endpoint->text,
+                     strerror(error), remedy);
+}
+
+/*
+ * With SO_REUSEPORT the kernel lets a second program of ours share the port without a word; a socket without
+ * it is refused where anybody listens.
+ */
+static bool is_free(const struct cfg_endpoint *endpoint, bool only_v6)
+{
+    int fd = open_bound(&endpoint->address, endpoint->address_len, only_v6, false);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static bool open_for_workers(struct listeners *listeners, size_t slot, size_t service,
+                             const struct cfg_endpoint *endpoint, bool only_v6)
+{
+    struct sockaddr_storage address = endpoint->address;
+    for (unsigned worker = 0; worker < listeners->workers; worker++) {
+        struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
+        socket->service = service;
+        socket->fd = open_bound(&address, endpoint->address_len, only_v6, true);
+        socklen_t len = sizeof address;
+        if (socket->fd < 0 || getsockname(socket->fd, (struct sockaddr *)&address, &len) != 0)
+            return false;
+        socket->address = address;
+    }
+    return true;
+}
+
+static size_t count_addresses(const struct cfg *cfg)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < cfg->service_count; i++)
+        count += cfg->services[i].listen_count;
+    return count;
+}
+
+bool listeners_open(const struct cfg *cfg, unsigned workers, struct listeners *into,
+                    struct cfg_problems *problems)
+{
+    *into = (struct listeners){.per_worker = count_addresses(cfg), .workers = workers};
+    into->sockets = calloc(into->per_worker * workers, sizeof into->sockets[0]);
+    if (into->sockets == NULL)
+        return false;
+    for (size_t i = 0; i < into->per_worker * workers; i++)
+        into->sockets[i].fd = -1;
+    size_t slot = 0;
+    size_t errors = problems->errors;
+    for (size_t i = 0; i < cfg->service_count; i++)
+        for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
+            const struct cfg_endpoint *endpoint = &cfg->services[i].listen[j];
+            bool only_v6 = wants_only_v6(cfg, endpoint);
+            if (!is_free(endpoint, only_v6) || !open_for_workers(into, slot++, i, endpoint, only_v6))
+                explain(endpoint, errno, problems);
+        }
+    if (problems->errors > errors)
+        listeners_close(into);
+    return problems->errors == errors;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    for (size_t i = 0; listeners->sockets != NULL && i < listeners->per_worker * listeners->workers; i++)
+        if (listeners->sockets[i].fd >= 0)
+            close(listeners->sockets[i].fd);
+    free(listeners->sockets);
+    *listeners = (struct listeners){0};
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_LISTENERS_H
+#define DEEPPROXY_PROXY_LISTENERS_H
+
+#include "proxy/snapshot.h"
+
+/*
+ * The listening sockets: for each address of each service one a worker, bound with SO_REUSEPORT so that the
+ * kernel spreads connections. All are opened by the main thread, before privileges are dropped.
+ */
+struct listener_socket {
+    int fd;
+    size_t service;                  /* index in the snapshot */
+    struct sockaddr_storage address; /* as bound: a port of 0 has become a real one */
+};
+
+struct listeners {
+    struct listener_socket *sockets; /* those of worker 0, then those of worker 1 ... */
+    size_t per_worker;
+    unsigned workers;
+};
+
+/* False with errors in `problems`; nothing stays open then. */
+bool listeners_open(const struct cfg *cfg, unsigned workers, struct listeners *into,
+                    struct cfg_problems *problems);
+
+/* Closes what a worker has not taken over (fd -1). */
+void listeners_close(struct listeners *listeners);
+
+#endif

@@ -1,1 +1,0 @@
-int proxy_placeholder;

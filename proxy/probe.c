@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/probe.h"
+
+#include "proxy/address.h"
+#include "tls/tls_endpoint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROBE_READ_CAP = 16 * 1024, PROBE_LINE_MAX = 1024 };
+
+struct probe {
+    int fd;
+    time_t deadline;
+    struct tls_io *io;
+    struct tls_endpoint *tls;
+    size_t len; /* of the greeting so far */
+    uint8_t text[PROBE_READ_CAP + TLS_PLAIN_SLACK];
+};
+
+/* The wildcard addresses can't be connected to everywhere: loopback of the same family stands for them. */
+static void aim_at_loopback(struct sockaddr_storage *address)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
+    if (address->ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+        v6->sin6_addr = in6addr_loopback;
+}
+
+static bool flush(struct probe *probe)
+{
+    struct slice output = tls_io_output(probe->io);
+    while (output.len > 0) {
+        ssize_t sent = send(probe->fd, output.data, output.len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        output = slice_sub(output, (size_t)sent, output.len);
+    }
+    tls_io_reset(probe->io);
+    return true;
+}
+
+/* NULL when a line of a greeting has been read, else what went wrong. */
+static const char *read_greeting(struct probe *probe)
+{
+    uint8_t buffer[PROBE_READ_CAP];
+    tls_endpoint_start(probe->tls);
+    for (;;) {
+        if (!flush(probe))
+            return strerror(errno);
+        if (tls_endpoint_state(probe->tls) == TLS_FAILED)
+            return tls_endpoint_failure(probe->tls);
+        if (slice_find((struct slice){probe->text, probe->len}, '\n') < probe->len)
+            return NULL;
+        ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, buffer, sizeof buffer, 0) : -1;
+        if (got == 0 || tls_endpoint_state(probe->tls) == TLS_PEER_CLOSED || probe->len > PROBE_LINE_MAX)
+            return "closed without a greeting";
+        if (got < 0)
+            return "no greeting in time";
+        struct slice input = {buffer, (size_t)got};
+        if (input.len > PROBE_READ_CAP - probe->len)
+            return "more than a greeting";
+        probe->len += tls_endpoint_receive(probe->tls, input, probe->text + probe->len);
+    }
+}
+
+static bool is_welcome(struct slice greeting, enum cfg_protocol protocol)
+{
+    static const char *const welcomes[] = {[CFG_IMAP] = "* OK", [CFG_POP3] = "+OK", [CFG_SUBMISSION] = "220"};
+    return slice_has_prefix(greeting, welcomes[protocol]) ||
+           (protocol == CFG_IMAP && slice_has_prefix(greeting, "* PREAUTH"));
+}
+
+static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
+{
+    struct slice words = slice_of(protocol == CFG_IMAP ? "probe LOGOUT\r\n" : "QUIT\r\n");
+    if (tls_endpoint_state(probe->tls) == TLS_OPEN && tls_endpoint_seal(probe->tls, &words, 1)) {
+        tls_endpoint_close(probe->tls);
+        flush(probe);
+    }
+}
+
+static const char *talk(struct probe *probe, const struct cfg_service *service)
+{
+    const char *error = read_greeting(probe);
+    if (error != NULL)
+        return error;
+    struct slice greeting = {probe->text, probe->len};
+    if (!is_welcome(greeting, service->protocol))
+        return "it says that it can't serve: is a backend down?";
+    say_goodbye(probe, service->protocol);
+    return NULL;
+}
+
+static const char *connect_and_talk(struct probe *probe, const struct cfg_service *service)
+{
+    struct sockaddr_storage address = service->listen[0].address;
+    struct timeval wait = {.tv_sec = PROBE_SECONDS};
+    aim_at_loopback(&address);
+    if (setsockopt(probe->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
+        setsockopt(probe->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0 ||
+        connect(probe->fd, (const struct sockaddr *)&address, service->listen[0].address_len) != 0)
+        return strerror(errno);
+    return talk(probe, service);
+}
+
+static const char *probe_service(const struct cfg_service *service)
+{
+    static struct probe probe;
+    struct tls_context *context = tls_context_new_client(TLS_1_0, TLS_1_3);
+    memset(&probe, 0, sizeof probe);
+    probe.deadline = time(NULL) + PROBE_SECONDS;
+    probe.fd = socket(service->listen[0].address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    probe.io = tls_io_new(PROBE_READ_CAP);
+    if (context != NULL && probe.io != NULL)
+        probe.tls = tls_endpoint_new_client(context, probe.io, NULL);
+    const char *error = probe.fd < 0 ? strerror(errno) : "out of memory";
+    if (probe.fd >= 0 && probe.tls != NULL)
+        error = connect_and_talk(&probe, service);
+    tls_endpoint_free(&probe.tls);
+    tls_io_free(&probe.io);
+    tls_context_unref(&context);
+    if (probe.fd >= 0)
+        close(probe.fd);
+    return error;
+}
+
+bool probe_services(const struct cfg *cfg)
+{
+    bool all_well = true;
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_service *service = &cfg->services[i];
+        const char *error = service->listen[0].port != 0 ? probe_service(service) : "it has no fixed port";
+        printf("%s %s: %s\n", service->name, service->listen[0].text, error != NULL ? error : "well");
+        all_well = all_well && error == NULL;
+    }
+    return all_well;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "base/ensure.h"
+#include "proxy/address.h"
+
+#include <stdlib.h>
+
+/* ---- states ---- */
+
+#define TO(state) (1u << (state))
+
+/* Where a session may go from each state. */
+static const unsigned moves[] = {
+    [SESSION_HANDSHAKING] = TO(SESSION_CONNECTING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
+    [SESSION_CONNECTING] = TO(SESSION_GREETING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
+    [SESSION_GREETING] =
+        TO(SESSION_CONNECTING) | TO(SESSION_RELAYING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
+    [SESSION_RELAYING] = TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
+    [SESSION_LINGERING] = TO(SESSION_CLOSED),
+    [SESSION_CLOSED] = 0,
+};
+_Static_assert(sizeof moves / sizeof moves[0] == SESSION_CLOSED + 1, "a row for each state");
+
+void session_move(struct session *session, enum session_state to)
+{
+    ENSURE((moves[session->state] & TO(to)) != 0);
+    session->state = to;
+}
+
+void session_set_timeout(struct session *session, enum worker_timeout timeout)
+{
+    deadline_set(&session->worker->timeouts[timeout], &session->deadline, worker_now(session->worker));
+}
+
+struct session *session_of_deadline(struct deadline *deadline)
+{
+    return (struct session *)((char *)deadline - offsetof(struct session, deadline));
+}
+
+/* ---- the beginning ---- */
+
+static void begin(struct session *session)
+{
+    struct worker *worker = session->worker;
+    int len = sizeof session->address;
+    if (uv_tcp_getpeername(&session->client.tcp, (struct sockaddr *)&session->address, &len) != 0) {
+        session_close(session, "client-closed", "gone before it was accepted");
+        return;
+    }
+    address_unmap(&session->address);
+    if (worker->session_count > worker->session_max) {
+        session_close(session, "too-many-connections", NULL);
+        return;
+    }
+    session->tls = tls_endpoint_new_server(session->snapshot->tls, worker->tls_io);
+    if (session->tls == NULL) {
+        session_close(session, "no-memory", NULL);
+        return;
+    }
+    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+    session_advance(session);
+}
+
+void session_accept(struct worker *worker, struct service *service, uv_stream_t *listener)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return;
+    session->worker = worker;
+    session->service = service;
+    session->snapshot = snapshot_ref(worker->snapshot);
+    session->started = worker_now(worker);
+    session->number = worker->next_session++;
+    session->client.on_drained = session_on_drained;
+    ENSURE(uv_tcp_init(&worker->loop, &session->client.tcp) == 0);
+    session->client.tcp.data = session;
+    worker_add_session(worker, session);
+    if (uv_accept(listener, (uv_stream_t *)&session->client.tcp) == 0)
+        begin(session);
+    else
+        session_close(session, "client-closed", "gone before it was accepted");
+}
+
+/* ---- the end ---- */
+
+static void on_client_closed(uv_handle_t *handle)
+{
+    struct session *session = handle->data;
+    worker_remove_session(session->worker, session);
+    engine_free(&session->engine);
+    tls_endpoint_free(&session->tls);
+    bytes_free(&session->kept[SIDE_CLIENT]);
+    bytes_free(&session->kept[SIDE_BACKEND]);
+    snapshot_unref(&session->snapshot);
+    free(session);
+}
+
+static void set_reason(struct session *session, const char *reason, const char *detail)
+{
+    if (session->reason != NULL)
+        return;
+    session->reason = reason;
+    session->detail = detail;
+}
+
+void session_close(struct session *session, const char *reason, const char *detail)
+{
+    if (session->state == SESSION_CLOSED)
+        return;
+    set_reason(session, reason, detail);
+    session_move(session, SESSION_CLOSED);
+    deadline_drop(&session->deadline);
+    session_log_end(session);
+    session_drop_backend(session);
+    uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
+}
+
+void session_finish(struct session *session, const char *reason, const char *detail)
+{
+    if (session->state >= SESSION_LINGERING)
+        return;
+    set_reason(session, reason, detail);
+    session_drop_backend(session);
+    session_move(session, SESSION_LINGERING);
+    tls_endpoint_close(session->tls);
+    if (!session_flush_client(session))
+        return;
+    stream_end_output(&session->client);
+    session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    session_advance(session);
+}
+
+void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
+                         const char *detail)
+{
+    struct worker *worker = session->worker;
+    set_reason(session, reason, detail);
+    if (session->engine != NULL && session->state < SESSION_LINGERING) {
+        engine_goodbye(session->engine, farewell, worker->out);
+        const struct engine_lane *lane = &worker->out->lanes[SIDE_CLIENT];
+        if (lane->count > 0)
+            tls_endpoint_seal(session->tls, lane->slices, lane->count);
+        engine_out_reset(worker->out);
+    }
+    session_finish(session, reason, detail);
+}
+
+/* ---- events from outside ---- */
+
+void session_expire(struct session *session)
+{
+    bool logged_in = session->engine != NULL && engine_status(session->engine)->authenticated;
+    switch (session->state) {
+    case SESSION_HANDSHAKING:
+        session_close(session, "handshake-timeout", NULL);
+        break;
+    case SESSION_CONNECTING:
+        session_try_next_server(session, "timeout while connecting");
+        break;
+    case SESSION_GREETING:
+        session_try_next_server(session, "timeout while waiting for its greeting");
+        break;
+    case SESSION_RELAYING:
+        if (session->client_ended)
+            session_close(session, "client-closed", NULL);
+        else
+            session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
+                                logged_in ? "idle-timeout" : "login-timeout", NULL);
+        break;
+    case SESSION_LINGERING:
+        session_close(session, session->reason, session->detail);
+        break;
+    case SESSION_CLOSED:
+        break;
+    }
+}
+
+void session_shut_down(struct session *session)
+{
+    if (session->state == SESSION_HANDSHAKING)
+        session_close(session, "shutdown", NULL);
+    else if (session->state == SESSION_LINGERING)
+        session_close(session, session->reason, session->detail);
+    else if (session->state < SESSION_LINGERING)
+        session_say_goodbye(session, ENGINE_FAREWELL_SHUTDOWN, "shutdown", NULL);
+}

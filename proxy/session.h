@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_SESSION_H
+#define DEEPPROXY_PROXY_SESSION_H
+
+#include "base/bytes.h"
+#include "protocols/engine.h"
+#include "proxy/balance.h"
+#include "proxy/stream.h"
+#include "proxy/worker.h"
+
+/*
+ * One client, from accept to the log line of its end: its TLS, the engine, and the connection to a backend. A
+ * session belongs to its worker's thread. After any event session_flow.c brings it forward until nothing
+ * moves, then sets what is read next.
+ *
+ *     HANDSHAKING -> CONNECTING <-> GREETING -> RELAYING -> LINGERING -> CLOSED
+ *          |              |             |           |            |          ^
+ *          +--------------+-------------+-----------+------------+----------+
+ *
+ * CONNECTING and GREETING also go to LINGERING: with a greeting of our own, when no server is left to try.
+ */
+enum session_state {
+    SESSION_HANDSHAKING, /* the client's TLS handshake */
+    SESSION_CONNECTING,  /* TCP to a server */
+    SESSION_GREETING,    /* its greeting; until the client has seen it another server can take over */
+    SESSION_RELAYING,    /* the dialogue */
+    SESSION_LINGERING,   /* last words, close_notify and FIN are on their way; what the client still sends is
+                            dropped */
+    SESSION_CLOSED       /* libuv closes the handles; the last one frees the session */
+};
+
+/* The connection to a server. On the heap: it comes after the handshake, and another may follow it. */
+struct backend_link {
+    struct stream stream;
+    uv_connect_t connect;
+    struct session *session; /* NULL when the session has let go of it */
+    struct server *server;
+};
+
+struct session {
+    struct stream client;
+    struct worker *worker;
+    struct session *next; /* in the worker's list */
+    struct session *previous;
+    struct service *service;
+    struct snapshot *snapshot; /* what `service` points into */
+    struct deadline deadline;
+    enum session_state state;
+    bool client_ended; /* close_notify or FIN: nothing more comes from the client */
+    struct tls_endpoint *tls;
+    struct engine *engine;
+    struct backend_link *link;
+    struct balance_tries tries;
+    struct bytes kept[2]; /* input that the engine does not want yet, by the side that it came from */
+    size_t kept_start[2]; /* how much of it is consumed already */
+    uint64_t octets[2];   /* plaintext, by the side that it came from */
+    uint64_t started;     /* worker_now */
+    uint64_t number;
+    const char *reason;              /* why it ends: the log's word; static */
+    const char *detail;              /* static, NULL where the reason says it all */
+    const char *server_name;         /* the last server's; lives as long as the snapshot */
+    struct sockaddr_storage address; /* the client's */
+};
+
+/* A connection is there to be accepted. */
+void session_accept(struct worker *worker, struct service *service, uv_stream_t *listener);
+
+/* Its deadline has passed. */
+void session_expire(struct session *session);
+
+/* The worker ends. */
+void session_shut_down(struct session *session);
+
+struct session *session_of_deadline(struct deadline *deadline);
+
+/* The session's name in the log and towards backends: unlike any other's, of other replicas and earlier runs
+ * too. */
+enum { SESSION_ID_MAX = 48 };
+void session_format_id(const struct session *session, char into[SESSION_ID_MAX]);
+
+/* ---- between the session_*.c files ---- */
+
+/* Moves to a state; the table of allowed moves is checked. */
+void session_move(struct session *session, enum session_state to);
+
+void session_set_timeout(struct session *session, enum worker_timeout timeout);
+
+/* The end, for a reason of the log's vocabulary; the first one stays. Both do nothing in a later state. */
+void session_finish(struct session *session, const char *reason,
+                    const char *detail); /* orderly: last words arrive */
+void session_close(struct session *session, const char *reason, const char *detail); /* at once */
+
+/* Says goodbye in the protocol's words, then finishes. */
+void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
+                         const char *detail);
+
+/* session_log.c: the line of a session's end. */
+void session_log_end(const struct session *session);
+/* A server that failed, and what happens next. */
+void session_log_server_failed(const struct session *session, const char *error);
+
+/* session_backend.c: connects to the next server; says goodbye where none is left. */
+void session_connect(struct session *session);
+/* The server in use is no good, and the client has not seen anything of it. */
+void session_try_next_server(struct session *session, const char *error);
+/* Lets go of the connection to the server; it closes by itself. */
+void session_drop_backend(struct session *session);
+
+/* session_flow.c */
+void session_take_input(struct session *session, enum side from, struct slice data);
+void session_advance(struct session *session);
+/* Writes what waits in the TLS output; false where the client's connection broke (the session is closed
+ * then). */
+bool session_flush_client(struct session *session);
+/* The worker's buffer, for libuv's reads. */
+void session_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
+void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
+void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
+void session_on_drained(struct stream *stream, int status);
+
+#endif

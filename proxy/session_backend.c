@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "base/ensure.h"
+#include "proxy/identity.h"
+#include "tls/tls_random.h"
+
+#include <stdlib.h>
+
+/* As for the client's side (listeners.c): connections that idle for half an hour must not be forgotten on the
+ * way. */
+#define KEEPALIVE_SECONDS 120
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+/* ---- letting go ---- */
+
+static void on_link_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void session_drop_backend(struct session *session)
+{
+    struct backend_link *link = session->link;
+    if (link == NULL)
+        return;
+    session->link = NULL;
+    link->session = NULL;
+    uv_close((uv_handle_t *)&link->stream.tcp, on_link_closed);
+}
+
+static void on_link_drained(struct stream *stream, int status)
+{
+    struct backend_link *link = stream->tcp.data;
+    if (link->session == NULL)
+        return;
+    if (status != 0)
+        link->stream.output_ended = true; /* its end is read next */
+    session_advance(link->session);
+}
+
+/* ---- connecting ---- */
+
+void session_try_next_server(struct session *session, const char *error)
+{
+    balance_server_failed(session->link->server, now_ms());
+    session_log_server_failed(session, error);
+    session_drop_backend(session);
+    engine_free(&session->engine);
+    bytes_free(&session->kept[SIDE_BACKEND]);
+    session->kept_start[SIDE_BACKEND] = 0;
+    session_connect(session);
+}
+
+static bool send_identity(struct session *session)
+{
+    uint8_t header[IDENTITY_HEADER_MAX];
+    size_t len = identity_header(session, header);
+    struct slice slice = {header, len};
+    return len == 0 || stream_write(&session->link->stream, &slice, 1) == 0;
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct backend_link *link = request->data;
+    struct session *session = link->session;
+    if (session == NULL)
+        return;
+    if (status != 0) {
+        session_try_next_server(session, uv_strerror(status));
+        return;
+    }
+    if (!send_identity(session)) {
+        session_try_next_server(session, "closed the connection at once");
+        return;
+    }
+    session_move(session, SESSION_GREETING);
+    session_set_timeout(session, WORKER_TIMEOUT_GREETING);
+    session_advance(session);
+}
+
+static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&server->address;
+    link->stream.on_drained = on_link_drained;
+    link->session = session;
+    link->server = server;
+    int error = uv_tcp_init_ex(&session->worker->loop, &link->stream.tcp, server->address.ss_family);
+    if (error != 0)
+        return error;
+    link->stream.tcp.data = link;
+    link->connect.data = link;
+    session->link = link;
+    uv_tcp_nodelay(&link->stream.tcp, 1);
+    uv_tcp_keepalive(&link->stream.tcp, 1, KEEPALIVE_SECONDS);
+    return uv_tcp_connect(&link->connect, &link->stream.tcp, address, on_connected);
+}
+
+static bool make_engine(struct session *session)
+{
+    struct engine_client client = {.tls_cipher = tls_endpoint_info(session->tls).cipher};
+    tls_random_text(client.nonce, ENGINE_NONCE_LEN);
+    session->engine = engine_new(&session->service->engine, &client);
+    return session->engine != NULL;
+}
+
+/* Goes to CONNECTING from wherever the next server is to be tried. */
+static void enter_connecting(struct session *session)
+{
+    if (session->state != SESSION_CONNECTING)
+        session_move(session, SESSION_CONNECTING);
+    session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
+}
+
+void session_connect(struct session *session)
+{
+    const struct service *service = session->service;
+    if (!make_engine(session)) {
+        session_close(session, "no-memory", NULL);
+        return;
+    }
+    enter_connecting(session);
+    struct server *server =
+        balance_next(service->pool, &session->worker->turns[service->pool_index], &session->tries, now_ms());
+    if (server == NULL) {
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
+        return;
+    }
+    session->server_name = server->name;
+    struct backend_link *link = calloc(1, sizeof *link);
+    int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
+    if (error == 0)
+        return;
+    if (session->link == NULL) {
+        free(link);
+        session_close(session, "no-memory", uv_strerror(error));
+    } else {
+        session_try_next_server(session, uv_strerror(error));
+    }
+}

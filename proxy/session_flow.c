@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "base/ensure.h"
+
+/*
+ * A client that sends commands which the proxy answers itself, and reads no answer, is not read from beyond
+ * this: 64 KB is more than any client leaves unread that means well.
+ */
+#define OWN_QUEUE_MAX (64 * 1024)
+/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read
+ * meanwhile. */
+#define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
+
+/* ---- letting out ---- */
+
+bool session_flush_client(struct session *session)
+{
+    struct tls_io *io = session->worker->tls_io;
+    struct slice output = tls_io_output(io);
+    int error = output.len > 0 ? stream_write(&session->client, &output, 1) : 0;
+    tls_io_reset(io);
+    if (error == 0)
+        return true;
+    session_close(session, "client-reset", uv_strerror(error));
+    return false;
+}
+
+/* Writes both lanes and empties the engine_out. False where the session is closed now. */
+static bool let_out(struct session *session)
+{
+    struct engine_out *out = session->worker->out;
+    const struct engine_lane *to_backend = &out->lanes[SIDE_BACKEND];
+    const struct engine_lane *to_client = &out->lanes[SIDE_CLIENT];
+    int error = 0;
+    bool sealed = true;
+    if (to_backend->count > 0 && session->link != NULL && !session->link->stream.output_ended)
+        error = stream_write(&session->link->stream, to_backend->slices, to_backend->count);
+    if (to_client->count > 0)
+        sealed = tls_endpoint_seal(session->tls, to_client->slices, to_client->count);
+    engine_out_reset(out);
+    if (!sealed)
+        session_close(session, "tls-error", tls_endpoint_failure(session->tls));
+    else if (session_flush_client(session) && error != 0)
+        /* What the backend said before it went away is still to be read; its end follows. */
+        session->link->stream.output_ended = true;
+    return session->state != SESSION_CLOSED;
+}
+
+/* ---- feeding the engine ---- */
+
+static bool may_feed(const struct session *session, enum side from)
+{
+    if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
+        return false;
+    const struct stream *client = &session->client;
+    const struct stream *backend = &session->link->stream;
+    const struct stream *source = from == SIDE_CLIENT ? client : backend;
+    const struct stream *target = from == SIDE_CLIENT ? backend : client;
+    return target->queued == 0 && source->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
+}
+
+/* Feeds as much as the engine takes now; how much that was. */
+static size_t feed(struct session *session, enum side from, struct slice data)
+{
+    size_t fed = 0;
+    while (fed < data.len && may_feed(session, from)) {
+        size_t consumed =
+            engine_feed(session->engine, from, slice_sub(data, fed, data.len), session->worker->out);
+        bool moved = consumed > 0 || !engine_out_is_empty(session->worker->out);
+        fed += consumed;
+        if (!let_out(session) || !moved)
+            break;
+    }
+    return fed;
+}
+
+static bool feed_kept(struct session *session, enum side from)
+{
+    struct bytes *kept = &session->kept[from];
+    size_t *start = &session->kept_start[from];
+    if (kept->len == 0)
+        return false;
+    size_t fed = feed(session, from, slice_sub(bytes_view(kept), *start, kept->len));
+    *start += fed;
+    if (*start == kept->len) {
+        bytes_free(kept);
+        *start = 0;
+    }
+    return fed > 0;
+}
+
+static void keep(struct session *session, enum side from, struct slice data)
+{
+    if (!bytes_append(&session->kept[from], data, KEPT_MAX))
+        session_close(session, "no-memory", NULL);
+}
+
+void session_take_input(struct session *session, enum side from, struct slice data)
+{
+    session->octets[from] += data.len;
+    size_t fed = session->kept[from].len == 0 ? feed(session, from, data) : 0;
+    if (fed < data.len && session->state < SESSION_LINGERING)
+        keep(session, from, slice_sub(data, fed, data.len));
+    session_advance(session);
+}
+
+/* ---- what follows from an event ---- */
+
+/*
+ * Idle time counts from the last octet of either side once there is a login; before it the time is fixed, so
+ * that nobody holds a connection by dribbling. Submission may do without a login (by address), and then a
+ * message counts.
+ */
+static void restart_timeout(struct session *session)
+{
+    if (session->state != SESSION_RELAYING || session->link->stream.output_ended)
+        return;
+    if (engine_status(session->engine)->authenticated)
+        session_set_timeout(session, WORKER_TIMEOUT_IDLE);
+    else if (session->service->engine.protocol == ENGINE_SUBMISSION)
+        session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+}
+
+/* True where the engine's status has ended the session, or this attempt of it. */
+static bool judge_engine(struct session *session)
+{
+    const struct engine_status *status = engine_status(session->engine);
+    switch (status->reason) {
+    case ENGINE_OPEN:
+        return false;
+    case ENGINE_BACKEND_REFUSED:
+    case ENGINE_BACKEND_ERROR:
+        if (status->greeted)
+            session_finish(session, "backend-error", status->detail);
+        else
+            session_try_next_server(session, status->detail);
+        return true;
+    case ENGINE_CLIENT_ERROR:
+        session_finish(session, "client-error", status->detail);
+        return true;
+    case ENGINE_NO_MEMORY:
+        session_close(session, "no-memory", status->detail);
+        return true;
+    }
+    return false;
+}
+
+/*
+ * Who has ended, and what follows once everything they sent is fed and out:
+ *
+ *   client  backend
+ *   -       -        go on
+ *   ended   -        FIN to the backend, and wait for its last words, a limited time
+ *   -       ended    before the greeting: the next server; else goodbye, unless the backend has said it
+ * already ended   ended    the end
+ */
+static void judge_ends(struct session *session)
+{
+    const struct engine_status *status = engine_status(session->engine);
+    struct stream *backend = &session->link->stream;
+    bool client_done = session->client_ended && session->kept[SIDE_CLIENT].len == 0;
+    bool backend_done = backend->input_ended && session->kept[SIDE_BACKEND].len == 0;
+    if (backend_done && status->ending)
+        session_finish(session, "logout", NULL);
+    else if (backend_done && session->client_ended)
+        session_finish(session, "client-closed", NULL);
+    else if (backend_done && !status->greeted)
+        session_try_next_server(session, "closed the connection before its greeting");
+    else if (backend_done)
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed", NULL);
+    else if (client_done && session->state == SESSION_GREETING)
+        session_close(session, "client-closed", NULL);
+    else if (client_done && !backend->output_ended) {
+        stream_end_output(backend);
+        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    }
+}
+
+static void judge(struct session *session)
+{
+    if (session->state == SESSION_CONNECTING && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
+        session_close(session, "client-closed", NULL);
+    if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
+        return;
+    if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
+        session_move(session, SESSION_RELAYING);
+        session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+        balance_server_worked(session->link->server);
+    }
+    if (!judge_engine(session))
+        judge_ends(session);
+}
+
+static bool wants_client(const struct session *session)
+{
+    if (session->state == SESSION_HANDSHAKING || session->state == SESSION_LINGERING)
+        return true;
+    return session->kept[SIDE_CLIENT].len == 0 && may_feed(session, SIDE_CLIENT);
+}
+
+static void set_reading(struct session *session)
+{
+    if (session->state == SESSION_CLOSED)
+        return;
+    stream_set_reading(&session->client, wants_client(session), session_on_alloc, session_on_client_read);
+    if (session->state == SESSION_GREETING || session->state == SESSION_RELAYING)
+        stream_set_reading(&session->link->stream,
+                           session->kept[SIDE_BACKEND].len == 0 && may_feed(session, SIDE_BACKEND),
+                           session_on_alloc, session_on_backend_read);
+}
+
+void session_advance(struct session *session)
+{
+    while (feed_kept(session, SIDE_BACKEND) || feed_kept(session, SIDE_CLIENT))
+        ;
+    judge(session);
+    if (session->state == SESSION_LINGERING && session->client.input_ended && session->client.queued == 0)
+        session_close(session, session->reason, session->detail);
+    set_reading(session);
+}
+
+/* ---- events of the sockets ---- */
+
+void session_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)suggested;
+    struct worker *worker = (struct worker *)handle->loop->data;
+    *buffer = uv_buf_init((char *)worker->read_buffer, WORKER_READ_CAP);
+}
+
+/* The handshake is done: from here on there is an engine, and a server is looked for. */
+static void on_established(struct session *session)
+{
+    session_connect(session);
+}
+
+static void take_ciphertext(struct session *session, struct slice ciphertext)
+{
+    struct worker *worker = session->worker;
+    size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
+    enum tls_state state = tls_endpoint_state(session->tls);
+    bool was_handshaking = session->state == SESSION_HANDSHAKING;
+    /* Handshake flights, tickets, alerts, KeyUpdate answers. */
+    if (!session_flush_client(session))
+        return;
+    if (state == TLS_FAILED) {
+        session_finish(session, was_handshaking ? "handshake-failed" : "tls-error",
+                       tls_endpoint_failure(session->tls));
+        return;
+    }
+    session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
+    if (was_handshaking && state != TLS_HANDSHAKING)
+        on_established(session);
+    session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
+}
+
+static void on_client_end(struct session *session, int error)
+{
+    session->client.input_ended = true;
+    session->client.reading = false;
+    session->client_ended = true;
+    if (error != UV_EOF)
+        session_close(session, "client-reset", uv_strerror(error));
+    else if (session->state == SESSION_HANDSHAKING)
+        session_close(session, "client-closed", "during the TLS handshake");
+    else
+        session_advance(session);
+}
+
+void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    struct session *session = stream->data;
+    if (session->state == SESSION_CLOSED || len == 0)
+        return;
+    if (len < 0)
+        on_client_end(session, (int)len);
+    else if (session->state != SESSION_LINGERING) {
+        take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+        if (session->state < SESSION_LINGERING)
+            restart_timeout(session);
+    }
+}
+
+void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    struct backend_link *link = stream->data;
+    struct session *session = link->session;
+    if (session == NULL || len == 0)
+        return;
+    if (len < 0) {
+        /* A reset is an end as well: what came before it has been fed. */
+        link->stream.input_ended = true;
+        link->stream.reading = false;
+        uv_read_stop(stream);
+        session_advance(session);
+        return;
+    }
+    session_take_input(session, SIDE_BACKEND, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+    if (session->state < SESSION_LINGERING)
+        restart_timeout(session);
+}
+
+void session_on_drained(struct stream *stream, int status)
+{
+    struct session *session = stream->tcp.data;
+    if (status != 0)
+        session_close(session, "client-reset", uv_strerror(status));
+    else
+        session_advance(session);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "proxy/address.h"
+
+#include <stdio.h>
+
+void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
+{
+    snprintf(into, SESSION_ID_MAX, "%s-%llu", session->worker->id, (unsigned long long)session->number);
+}
+
+static void begin(const struct session *session, struct log_line *line, enum cfg_log_level level,
+                  const char *event)
+{
+    char id[SESSION_ID_MAX];
+    char address[ADDRESS_TEXT_MAX];
+    log_line_begin(line, level, event);
+    session_format_id(session, id);
+    log_line_add_text(line, "session", id);
+    log_line_add_text(line, "service", session->service->cfg->name);
+    address_format((const struct sockaddr *)&session->address, address);
+    log_line_add_text(line, "client", address);
+    log_line_add_text(line, "backend", session->server_name);
+}
+
+static void add_tls(const struct session *session, struct log_line *line)
+{
+    if (session->tls == NULL)
+        return;
+    struct tls_info info = tls_endpoint_info(session->tls);
+    enum tls_state state = tls_endpoint_state(session->tls);
+    if (state == TLS_OPEN || state == TLS_PEER_CLOSED) {
+        log_line_add_text(line, "tls", info.version);
+        log_line_add_text(line, "cipher", info.cipher);
+        log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");
+    }
+    log_line_add_text(line, "sni", info.server_name);
+}
+
+/* Draft section 7: reports exist so that the operator sees who would break. */
+static void add_reports(const struct session *session, struct log_line *line)
+{
+    static const char *const keys[ENGINE_REPORT_FIELDS] = {[ENGINE_REPORT_NAME] = "client_name",
+                                                           [ENGINE_REPORT_VERSION] = "client_version",
+                                                           [ENGINE_REPORT_LATCH] = "latch",
+                                                           [ENGINE_REPORT_LATCH_FAIL] = "latch_fail",
+                                                           [ENGINE_REPORT_SECURITY_TAGS] = "security_tags"};
+    for (int i = 0; session->engine != NULL && i < ENGINE_REPORT_FIELDS; i++)
+        log_line_add_text(line, keys[i], engine_report(session->engine, (enum engine_report_field)i));
+}
+
+void session_log_end(const struct session *session)
+{
+    struct log_line line;
+    begin(session, &line, CFG_LOG_INFO, "session");
+    add_tls(session, &line);
+    log_line_add_number(&line, "in", session->octets[SIDE_CLIENT]);
+    log_line_add_number(&line, "out", session->octets[SIDE_BACKEND]);
+    log_line_add_seconds(&line, "duration", worker_now(session->worker) - session->started);
+    log_line_add_text(&line, "reason", session->reason);
+    log_line_add_text(&line, "detail", session->detail);
+    add_reports(session, &line);
+    log_queue_put(session->worker->log, &line);
+}
+
+void session_log_server_failed(const struct session *session, const char *error)
+{
+    struct log_line line;
+    begin(session, &line, CFG_LOG_WARNING, "backend-failed");
+    log_line_add_text(&line, "error", error);
+    log_queue_put(session->worker->log, &line);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/snapshot.h"
+
+#include "proxy/address.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- certificates ---- */
+
+struct tls_problems {
+    const struct cfg *cfg;
+    struct cfg_problems *problems;
+};
+
+static void add_tls_problem(void *arg, int certificate, bool is_error, const char *text)
+{
+    const struct tls_problems *to = arg;
+    struct cfg_place place =
+        certificate == TLS_NO_CERTIFICATE ? to->cfg->tls.place : to->cfg->tls.certificates[certificate].place;
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
+}
+
+static struct tls_context *make_tls(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    struct tls_certificate_files *files = calloc(cfg->tls.certificate_count, sizeof *files);
+    if (files == NULL)
+        return NULL;
+    for (size_t i = 0; i < cfg->tls.certificate_count; i++)
+        files[i] =
+            (struct tls_certificate_files){cfg->tls.certificates[i].chain, cfg->tls.certificates[i].key};
+    struct tls_settings settings = {.certificates = files,
+                                    .certificate_count = cfg->tls.certificate_count,
+                                    .min_version = versions[cfg->tls.min_version],
+                                    .max_version = versions[cfg->tls.max_version],
+                                    .ciphers = cfg->tls.ciphers,
+                                    .groups = cfg->tls.groups,
+                                    .session_tickets = cfg->tls.session_tickets};
+    struct tls_problems to = {cfg, problems};
+    struct tls_report report = {.say = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
+    struct tls_context *tls = tls_context_new_server(&settings, &report);
+    free(files);
+    return tls;
+}
+
+/* ---- pools ---- */
+
+static bool add_server(struct pool *pool, const struct sockaddr *address, socklen_t len, const char *name)
+{
+    struct server *servers = realloc(pool->servers, (pool->server_count + 1) * sizeof *servers);
+    if (servers == NULL)
+        return false;
+    pool->servers = servers;
+    struct server *server = &servers[pool->server_count];
+    memset(server, 0, sizeof *server);
+    memcpy(&server->address, address, len);
+    server->address_len = len;
+    server->name = strdup(name);
+    pool->server_count += server->name != NULL;
+    return server->name != NULL;
+}
+
+/* Every address that the resolver has for a name. */
+static bool resolve_server(struct pool *pool, const struct cfg_endpoint *endpoint,
+                           struct cfg_problems *problems)
+{
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *found = NULL;
+    snprintf(port, sizeof port, "%u", endpoint->port);
+    int error = getaddrinfo(endpoint->host, port, &hints, &found);
+    if (error != 0) {
+        cfg_problems_add(
+            problems, CFG_ERROR, endpoint->place,
+            "the server's name \"%s\" can't be resolved: %s; give its address, or mend the name service",
+            endpoint->host, gai_strerror(error));
+        return false;
+    }
+    bool ok = true;
+    for (const struct addrinfo *a = found; a != NULL && ok; a = a->ai_next) {
+        char address[ADDRESS_TEXT_MAX];
+        char name[ADDRESS_TEXT_MAX + 300];
+        address_format(a->ai_addr, address);
+        snprintf(name, sizeof name, "%.255s/%s", endpoint->text, address);
+        ok = add_server(pool, a->ai_addr, a->ai_addrlen, name);
+    }
+    freeaddrinfo(found);
+    return ok;
+}
+
+static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, bool resolve,
+                      struct cfg_problems *problems)
+{
+    bool ok = true;
+    pool->cfg = cfg;
+    for (size_t i = 0; i < cfg->server_count; i++) {
+        const struct cfg_endpoint *endpoint = &cfg->servers[i];
+        if (endpoint->address_len > 0)
+            ok = add_server(pool, (const struct sockaddr *)&endpoint->address, endpoint->address_len,
+                            endpoint->text) &&
+                 ok;
+        else if (resolve)
+            ok = resolve_server(pool, endpoint, problems) && ok;
+    }
+    return ok;
+}
+
+/* ---- the whole ---- */
+
+static void join_services(struct snapshot *snapshot)
+{
+    static const enum engine_protocol protocols[] = {
+        [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
+    const struct cfg *cfg = snapshot->cfg;
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_service *from = &cfg->services[i];
+        snapshot->services[i] = (struct service){.cfg = from,
+                                                 .engine = {.protocol = protocols[from->protocol],
+                                                            .deep_status = from->deep_status,
+                                                            .hostname = cfg->hostname},
+                                                 .pool = &snapshot->pools[from->pool],
+                                                 .pool_index = from->pool};
+    }
+}
+
+static bool build(struct snapshot *snapshot, bool resolve, struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    bool ok = true;
+    snapshot->pools = calloc(cfg->pool_count, sizeof snapshot->pools[0]);
+    snapshot->services = calloc(cfg->service_count, sizeof snapshot->services[0]);
+    if (snapshot->pools == NULL || snapshot->services == NULL)
+        return false;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], resolve, problems) && ok;
+    join_services(snapshot);
+    snapshot->tls = make_tls(cfg, problems);
+    return ok && snapshot->tls != NULL;
+}
+
+struct snapshot *snapshot_new(struct cfg **cfg, bool resolve, struct cfg_problems *problems)
+{
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    if (snapshot == NULL) {
+        cfg_free(cfg);
+        return NULL;
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->cfg = *cfg;
+    *cfg = NULL;
+    if (!build(snapshot, resolve, problems)) {
+        if (problems->errors == 0)
+            cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){snapshot->cfg->path, 0},
+                             "out of memory");
+        snapshot_unref(&snapshot);
+    }
+    return snapshot;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+static void destroy(struct snapshot *snapshot)
+{
+    for (size_t i = 0; snapshot->pools != NULL && i < snapshot->cfg->pool_count; i++) {
+        struct pool *pool = &snapshot->pools[i];
+        for (size_t j = 0; j < pool->server_count; j++)
+            free(pool->servers[j].name);
+        free(pool->servers);
+    }
+    free(snapshot->pools);
+    free(snapshot->services);
+    tls_context_unref(&snapshot->tls);
+    cfg_free(&snapshot->cfg);
+    free(snapshot);
+}
+
+void snapshot_unref(struct snapshot **snapshot)
+{
+    if (*snapshot != NULL &&
+        atomic_fetch_sub_explicit(&(*snapshot)->references, 1, memory_order_acq_rel) == 1)
+        destroy(*snapshot);
+    *snapshot = NULL;
+}

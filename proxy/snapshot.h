@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_SNAPSHOT_H
+#define DEEPPROXY_PROXY_SNAPSHOT_H
+
+#include "config/cfg.h"
+#include "protocols/engine.h"
+#include "tls/tls_context.h"
+
+#include <stdatomic.h>
+
+/*
+ * A configuration made ready to run: certificates loaded, names resolved, services and pools joined.
+ * Immutable, but for the servers' health; counted by reference: each session keeps the one that it began
+ * with.
+ */
+
+/* One address of a pool. A name with several addresses is several servers. */
+struct server {
+    char *name; /* for logs: as in the file, with the address where that is a name */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    /* Until then (uv_hrtime, milliseconds) others are tried first: it failed a moment ago. */
+    _Atomic uint64_t avoid_until;
+};
+
+struct pool {
+    const struct cfg_pool *cfg;
+    struct server *servers;
+    size_t server_count;
+};
+
+struct service {
+    const struct cfg_service *cfg;
+    struct engine_service engine;
+    struct pool *pool;
+    size_t pool_index;
+};
+
+struct snapshot {
+    atomic_uint references;
+    struct cfg *cfg;
+    struct tls_context *tls;
+    struct service *services; /* as many as in cfg */
+    struct pool *pools;       /* as many as in cfg */
+};
+
+/*
+ * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). Reads the certificates and,
+ * with `resolve`, asks the resolver for names of servers: it may block, so main thread only.
+ */
+struct snapshot *snapshot_new(struct cfg **cfg, bool resolve, struct cfg_problems *problems);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot **snapshot);
+
+#endif
