@@ -2,10 +2,11 @@
 #ifndef DEEPPROXY_CONFIG_CFG_H
 #define DEEPPROXY_CONFIG_CFG_H
 
+#include "config/cfg_problems.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 /*
@@ -15,41 +16,10 @@
  * key. Every string belongs to the struct cfg and lives as long. Symbols are cfg_*: libconfig owns config_*.
  */
 
-/* Where something stands in the file, for messages by those who use the value later. */
-struct cfg_place {
-    const char *file;
-    unsigned line;
-};
-
-enum cfg_severity { CFG_WARNING, CFG_ERROR };
-
-/* What was found wrong, in the order of the lines. All zero is an empty list. */
-struct cfg_problem {
-    enum cfg_severity severity;
-    char *file;    /* never NULL */
-    unsigned line; /* 0: the file as a whole */
-    char *text;    /* one sentence: what is wrong, what was expected */
-};
-
-struct cfg_problems {
-    struct cfg_problem *items;
-    size_t count;
-    size_t errors; /* how many of them are CFG_ERROR */
-};
-
-/* Adds a problem; printf-like. Others than config/ use it too: a key that does not match has a place in the
- * file. */
-__attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
-                                                            enum cfg_severity severity,
-                                                            struct cfg_place place, const char *format, ...);
-/* One line each: "file:line: error: text". */
-void cfg_problems_print(const struct cfg_problems *problems, FILE *to);
-void cfg_problems_free(struct cfg_problems *problems);
-
 /* "[::]:993", "10.0.0.1:143", "store1.internal:143". */
 struct cfg_endpoint {
     char *text; /* as in the file */
-    char *host; /* without brackets */
+    char *host; /* without brackets; "::" for "*" */
     uint16_t port;
     struct sockaddr_storage address; /* where the host is a numeric address */
     socklen_t address_len;           /* 0 where it is a name, to be resolved by the program */
@@ -58,7 +28,8 @@ struct cfg_endpoint {
 
 enum cfg_tls_version { CFG_TLS_1_0, CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_3 };
 
-/* A PEM file with the chain, leaf first, and one with its private key. Relative paths are meant from the
+/*
+ * A PEM file with the chain, leaf first, and one with its private key. Relative paths are meant from the
  * file's folder. */
 struct cfg_certificate {
     char *chain;

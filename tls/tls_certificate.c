@@ -77,30 +77,50 @@ static EVP_PKEY *read_key(const char *path, int index, const struct tls_report *
     return key;
 }
 
-static size_t read_chain(const char *path, int index, const struct tls_report *report, X509 *chain[CHAIN_MAX])
+static void free_chain(X509 *chain[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        X509_free(chain[i]);
+}
+
+/* False, after saying so, where what was read is no chain. `clean_end`: the file ended behind a certificate.
+ */
+static bool is_chain(size_t count, bool clean_end, const char *path, int index,
+                     const struct tls_report *report)
+{
+    const char *reason = tls_library_error();
+    if (!clean_end)
+        tls_report_say(report, index, true, "certificate %zu in %s can't be read: %s", count + 1, path,
+                       reason);
+    else if (count == 0)
+        tls_report_say(
+            report, index, true,
+            "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"); is it the key's file?",
+            path);
+    else if (count > CHAIN_MAX)
+        tls_report_say(report, index, true,
+                       "%s has more than %d certificates; is it a bundle of authorities? A chain is the leaf "
+                       "and its issuers",
+                       path, CHAIN_MAX);
+    return clean_end && count > 0 && count <= CHAIN_MAX;
+}
+
+/* How many certificates there are; none where an error was reported. */
+static size_t read_chain(const char *path, int index, const struct tls_report *report,
+                         X509 *chain[CHAIN_MAX + 1])
 {
     BIO *file = open_file(path, "certificate chain", index, report);
     if (file == NULL)
         return 0;
     size_t count = 0;
     X509 *next = NULL;
-    while (count < CHAIN_MAX && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL)
+    while (count <= CHAIN_MAX && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL)
         chain[count++] = next;
     bool clean_end = next != NULL || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    const char *reason = tls_library_error();
     BIO_free(file);
-    if (count == 0 && clean_end)
-        tls_report_say(
-            report, index, true,
-            "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"); is it the key's file?",
-            path);
-    else if (!clean_end)
-        tls_report_say(report, index, true, "certificate %zu in %s can't be read: %s", count + 1, path,
-                       reason);
-    if (clean_end)
+    if (is_chain(count, clean_end, path, index, report))
         return count;
-    while (count > 0)
-        X509_free(chain[--count]);
+    free_chain(chain, count);
     return 0;
 }
 
@@ -109,16 +129,21 @@ static void subject_of(const X509 *certificate, char *into, size_t cap)
     X509_NAME_oneline(X509_get_subject_name(certificate), into, (int)cap);
 }
 
-static void check_dates(const X509 *leaf, const char *path, int index, const struct tls_report *report)
+static void check_dates(X509 *const chain[], size_t count, const char *path, int index,
+                        const struct tls_report *report)
 {
     time_t now = (time_t)report->now;
-    if (now == 0)
-        return;
-    if (X509_cmp_time(X509_get0_notBefore(leaf), &now) > 0)
-        tls_report_say(report, index, false, "the certificate in %s is not valid yet", path);
-    else if (X509_cmp_time(X509_get0_notAfter(leaf), &now) < 0)
-        tls_report_say(report, index, false, "the certificate in %s has expired: clients will refuse it",
-                       path);
+    for (size_t i = 0; now != 0 && i < count; i++) {
+        const char *problem = X509_cmp_time(X509_get0_notBefore(chain[i]), &now) > 0 ? "is not valid yet"
+                              : X509_cmp_time(X509_get0_notAfter(chain[i]), &now) < 0
+                                  ? "has expired: clients will refuse it"
+                                  : NULL;
+        if (problem != NULL && i == 0)
+            tls_report_say(report, index, false, "the certificate in %s %s", path, problem);
+        else if (problem != NULL)
+            tls_report_say(report, index, false, "certificate %zu in %s, an issuer's, %s", i + 1, path,
+                           problem);
+    }
 }
 
 static void check_order(X509 *const chain[], size_t count, const char *path, int index,
@@ -186,7 +211,7 @@ static bool use_chain(X509 *const chain[], size_t count, const struct tls_certif
         return false;
     }
     check_order(chain, count, files->chain, index, report);
-    check_dates(chain[0], files->chain, index, report);
+    check_dates(chain, count, files->chain, index, report);
     if (!keep_chain(chain, count, into) || !add_names(chain[0], (size_t)index, names)) {
         tls_report_say(report, index, true, "no memory for the certificates in %s", files->chain);
         return false;
@@ -198,12 +223,11 @@ bool tls_certificate_load(const struct tls_certificate_files *files, int index,
                           const struct tls_report *report, struct tls_certificate *into,
                           struct tls_names *names)
 {
-    X509 *chain[CHAIN_MAX];
+    X509 *chain[CHAIN_MAX + 1];
     *into = (struct tls_certificate){.key = read_key(files->key, index, report)};
     size_t count = read_chain(files->chain, index, report, chain);
     bool ok = count > 0 && use_chain(chain, count, files, index, report, into, names);
-    for (size_t i = 0; i < count; i++)
-        X509_free(chain[i]);
+    free_chain(chain, count);
     return ok;
 }
 

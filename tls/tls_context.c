@@ -60,17 +60,15 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
     const char *ciphers = settings->ciphers;
     if (ciphers == NULL)
         ciphers = settings->min_version < TLS_1_2 ? CIPHERS_RFC9325 CIPHERS_OLD : CIPHERS_RFC9325;
-    if (!SSL_CTX_set_strict_cipher_list(ctx, ciphers)) {
+    bool ok = SSL_CTX_set_strict_cipher_list(ctx, ciphers);
+    if (!ok)
         tls_report_say(report, TLS_NO_CERTIFICATE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
                        tls_library_error());
-        return false;
-    }
-    if (settings->groups != NULL && !SSL_CTX_set1_curves_list(ctx, settings->groups)) {
-        tls_report_say(report, TLS_NO_CERTIFICATE, true, "the list of groups \"%s\" can't be used: %s",
-                       settings->groups, tls_library_error());
-        return false;
-    }
-    return true;
+    if (settings->groups == NULL || SSL_CTX_set1_curves_list(ctx, settings->groups))
+        return ok;
+    tls_report_say(report, TLS_NO_CERTIFICATE, true, "the list of groups \"%s\" can't be used: %s",
+                   settings->groups, tls_library_error());
+    return false;
 }
 
 static bool set_server(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report)

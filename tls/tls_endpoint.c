@@ -188,35 +188,54 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
 /* ---- failures ---- */
 
 /* Words for what mail operators meet most; the library's own for the rest. */
-static const char *explain(uint32_t code)
+static const struct known_failure {
+    int reason;
+    bool is_http;
+    const char *words;
+} known_failures[] = {
+    {SSL_R_HTTP_REQUEST, true, "client speaks HTTP, not TLS"},
+    {SSL_R_HTTPS_PROXY_REQUEST, true, "client speaks HTTP, not TLS"},
+    {SSL_R_WRONG_VERSION_NUMBER, false, "client does not speak TLS"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, false, "no TLS version in common"},
+    {SSL_R_NO_SHARED_CIPHER, false, "no cipher suite in common"},
+    {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
+    {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, false, "client does not trust the certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, false, "client finds the certificate expired"},
+};
+
+/* The first error that the TLS part of the library has queued: those of its cipher part tell an operator
+ * less. */
+static uint32_t first_error(void)
 {
-    static const struct {
-        int reason;
-        const char *words;
-    } known[] = {
-        {SSL_R_HTTP_REQUEST, "client speaks HTTP, not TLS"},
-        {SSL_R_HTTPS_PROXY_REQUEST, "client speaks HTTP, not TLS"},
-        {SSL_R_WRONG_VERSION_NUMBER, "client does not speak TLS"},
-        {SSL_R_UNSUPPORTED_PROTOCOL, "no TLS version in common"},
-        {SSL_R_NO_SHARED_CIPHER, "no cipher suite in common"},
-        {SSL_R_NO_SHARED_GROUP, "no key exchange group in common"},
-        {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, "no signature algorithm in common"},
-        {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "client does not trust the certificate's issuer"},
-        {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "client does not trust the certificate"},
-        {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "client does not trust the certificate"},
-        {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "client finds the certificate expired"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (ERR_GET_REASON(code) == known[i].reason && ERR_GET_LIB(code) == ERR_LIB_SSL)
-            return known[i].words;
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-    return reason != NULL ? reason : "TLS library gave no reason";
+    uint32_t first = ERR_get_error();
+    uint32_t code = first;
+    while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
+        code = ERR_get_error();
+    return code != 0 ? code : first;
+}
+
+static const struct known_failure *find_known(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof known_failures / sizeof known_failures[0]; i++)
+        if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == known_failures[i].reason)
+            return &known_failures[i];
+    return NULL;
 }
 
 static void set_failed(struct tls_endpoint *endpoint)
 {
-    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL)
-        endpoint->failure = explain(ERR_peek_error());
+    uint32_t code = first_error();
+    const struct known_failure *known = find_known(code);
+    const char *reason = code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+    /* In a handshake what the first octet told stands, unless it is told more exactly. */
+    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http))
+        endpoint->failure = known != NULL ? known->words : reason;
+    if (endpoint->failure == NULL)
+        endpoint->failure = "TLS library has no words for it";
     endpoint->state = TLS_FAILED;
     ERR_clear_error();
 }
@@ -272,6 +291,9 @@ static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t
             return len;
         }
         len += (size_t)got;
+        /* The library reads no further than the record it opens: there is none to ask for. */
+        if (endpoint->io->input.len == 0 && SSL_pending(endpoint->ssl) == 0)
+            return len;
     }
 }
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg.h"
+
+#include "base/ensure.h"
+#include "config/cfg_deep.h"
+#include "config/cfg_endpoint.h"
+#include "config/cfg_pools.h"
+#include "config/cfg_services.h"
+#include "config/cfg_syntax.h"
+#include "config/cfg_timeouts.h"
+#include "config/cfg_tls.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { WORKERS_MAX = 256, CONNECTIONS_MAX = 10 * 1000 * 1000 };
+
+/* What cfg_load gives away is the first member; the rest goes with it. */
+struct owner {
+    struct cfg cfg;
+    struct cfg_arena arena;
+};
+
+/* The key, or else what the machine calls itself. */
+static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
+{
+    char name[256] = "localhost";
+    if (cfg_read_string(top, "hostname", &cfg->hostname)) {
+        if (!cfg_is_hostname(slice_of(cfg->hostname)))
+            CFG_FAIL(top->loader, cfg_reader_place(top, "hostname"),
+                     "\"%s\" is no host name, expected one like \"mail.example.com\"", cfg->hostname);
+        return;
+    }
+    if (gethostname(name, sizeof name) != 0 || !cfg_is_hostname(slice_of(name)))
+        cfg->hostname = cfg_arena_copy(top->loader->arena, slice_of("localhost"));
+    else
+        cfg->hostname = cfg_arena_copy(top->loader->arena, slice_of(name));
+}
+
+static void read_process(struct cfg_reader *top, struct cfg *cfg)
+{
+    static const char *const levels[] = {[CFG_LOG_ERROR] = "error",
+                                         [CFG_LOG_WARNING] = "warning",
+                                         [CFG_LOG_INFO] = "info",
+                                         [CFG_LOG_DEBUG] = "debug"};
+    static const struct cfg_words level_words = {levels, sizeof levels / sizeof levels[0]};
+    size_t level = CFG_LOG_INFO;
+    cfg_read_string(top, "user", &cfg->user);
+    cfg_read_string(top, "group", &cfg->group);
+    cfg_read_number(top, "workers", 0, WORKERS_MAX, &cfg->workers);
+    cfg_read_number(top, "max_connections", 0, CONNECTIONS_MAX, &cfg->max_connections);
+    cfg_read_word(top, "log_level", level_words, &level);
+    cfg->log_level = (enum cfg_log_level)level;
+}
+
+static void read_file(struct cfg_loader *loader, config_setting_t *root, struct cfg *cfg)
+{
+    struct cfg_reader top;
+    struct cfg_pool_use *uses;
+    cfg_reader_open(&top, loader, root, "the file");
+    read_hostname(&top, cfg);
+    read_process(&top, cfg);
+    cfg_tls_read(loader, &top, &cfg->tls);
+    config_setting_t *deep = cfg_read_group(&top, "deep");
+    char *deep_status =
+        deep != NULL ? cfg_deep_read(loader, deep, &cfg->tls) : cfg_arena_copy(loader->arena, slice_of(""));
+    cfg_pools_read(loader, &top, cfg, &uses);
+    cfg_services_read(loader, &top, cfg, deep_status, uses);
+    cfg_pools_check_uses(loader, cfg, uses);
+    cfg_timeouts_read(loader, &top, cfg);
+    cfg_reader_close(&top);
+}
+
+struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
+{
+    struct owner *owner = calloc(1, sizeof *owner);
+    ENSURE(owner != NULL);
+    struct cfg *cfg = &owner->cfg;
+    struct cfg_loader loader = {&owner->arena, problems};
+    struct cfg_tree tree;
+    size_t first = problems->count;
+    size_t errors = problems->errors;
+    cfg->path = cfg_arena_copy(loader.arena, slice_of(path));
+    if (cfg_tree_load(&tree, loader.arena, problems, path))
+        read_file(&loader, config_root_setting(&tree.config), cfg);
+    cfg_tree_free(&tree);
+    cfg_problems_sort(problems, first, path);
+    if (problems->errors > errors)
+        cfg_free(&cfg);
+    return cfg;
+}
+
+void cfg_free(struct cfg **cfg)
+{
+    struct owner *owner = (struct owner *)*cfg;
+    *cfg = NULL;
+    if (owner == NULL)
+        return;
+    cfg_arena_free(&owner->arena);
+    free(owner);
+}

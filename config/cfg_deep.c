@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_deep.h"
+
+#include "config/cfg_suggest.h"
+#include "config/cfg_syntax.h"
+#include "protocols/deep_status.h"
+
+#include <string.h>
+
+/* Section 11.2; and the version of TLS without which a tag is a lie. */
+static const char *const registered[] = {"tls11", "tls12", "tls-cert", "tls-dane-tlsa"};
+static const enum cfg_tls_version needed[] = {CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_0, CFG_TLS_1_0};
+
+enum { REGISTERED = sizeof registered / sizeof registered[0] };
+
+static void append(struct cfg_loader *loader, char **status, const char *before, struct slice word,
+                   const char *behind)
+{
+    *status = cfg_arena_format(loader->arena, "%s%s%s%.*s%s", *status, (*status)[0] != '\0' ? " " : "",
+                               before, (int)word.len, (const char *)word.data, behind);
+}
+
+static void check_promise(struct cfg_loader *loader, const struct cfg_item *tag, const struct cfg_tls *tls)
+{
+    for (size_t i = 0; i < REGISTERED; i++) {
+        if (strcmp(registered[i], tag->text) != 0)
+            continue;
+        if (tls->max_version < needed[i])
+            CFG_FAIL(loader, tag->place, "\"%s\" promises %s or later, which \"max_version\" (%s) rules out",
+                     tag->text, cfg_tls_version_name(needed[i]), cfg_tls_version_name(tls->max_version));
+        return;
+    }
+    const char *nearest = cfg_suggest_nearest(tag->text, registered, REGISTERED);
+    const char *meant =
+        nearest != NULL ? cfg_arena_format(loader->arena, "; did you mean \"%s\"?", nearest) : "";
+    cfg_problems_add(loader->problems, CFG_WARNING, tag->place, "\"%s\" is no registered tag (they are %s)%s",
+                     tag->text, cfg_suggest_list(loader->arena, registered, REGISTERED), meant);
+}
+
+static bool stands_before(const struct cfg_item *items, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(items[i].text, items[index].text) == 0)
+            return true;
+    return false;
+}
+
+static void read_tags(struct cfg_reader *reader, const struct cfg_tls *tls, char **status)
+{
+    struct cfg_loader *loader = reader->loader;
+    struct cfg_item *tags;
+    size_t count = cfg_read_strings(reader, "tags", "tls-cert", &tags);
+    for (size_t i = 0; i < count; i++) {
+        if (!deep_is_security_tag(slice_of(tags[i].text))) {
+            CFG_FAIL(
+                loader, tags[i].place,
+                "\"%s\" is no security tag, expected a letter and then at most 63 letters, digits, - or _",
+                tags[i].text);
+            continue;
+        }
+        if (stands_before(tags, i)) {
+            cfg_problems_add(loader->problems, CFG_WARNING, tags[i].place, "the tag \"%s\" stands twice",
+                             tags[i].text);
+            continue;
+        }
+        check_promise(loader, &tags[i], tls);
+        append(loader, status, "", slice_of(tags[i].text), "");
+    }
+}
+
+static void read_url(struct cfg_reader *reader, char **status)
+{
+    char *text;
+    if (!cfg_read_string(reader, "url", &text))
+        return;
+    struct slice url = slice_of(text);
+    if (url.len > 2 && url.data[0] == '<' && url.data[url.len - 1] == '>')
+        url = slice_sub(url, 1, url.len - 2);
+    if (deep_is_https_uri(url))
+        append(reader->loader, status, "<", url, ">");
+    else
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "url"),
+                 "\"%s\" is no https URL (RFC 3986), expected for example \"https://mail.example.com/help\"",
+                 text);
+}
+
+static void read_extensions(struct cfg_reader *reader, char **status)
+{
+    struct cfg_item *items;
+    size_t count = cfg_read_strings(reader, "extensions", "+example", &items);
+    for (size_t i = 0; i < count; i++) {
+        if (deep_is_extension(slice_of(items[i].text)))
+            append(reader->loader, status, "", slice_of(items[i].text), "");
+        else
+            CFG_FAIL(reader->loader, items[i].place,
+                     "\"%s\" is no deep-extend (draft section 5.3), expected printable ASCII without space, "
+                     "\" and \\, "
+                     "that does not begin with a letter or <",
+                     items[i].text);
+    }
+}
+
+char *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
+{
+    struct cfg_reader reader;
+    char *status = cfg_arena_copy(loader->arena, slice_of(""));
+    size_t at;
+    cfg_reader_open(&reader, loader, group, "deep");
+    read_tags(&reader, tls, &status);
+    read_url(&reader, &status);
+    read_extensions(&reader, &status);
+    cfg_reader_close(&reader);
+    const char *wrong = deep_status_check(slice_of(status), &at);
+    if (wrong == NULL)
+        return status;
+    CFG_FAIL(loader, cfg_tree_place(group), "%s", wrong);
+    return cfg_arena_copy(loader->arena, slice_of(""));
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_CONFIG_CFG_DURATION_H
+#define DEEPPROXY_CONFIG_CFG_DURATION_H
+
+#include "config/cfg_arena.h"
+
+/* Lengths of time, in milliseconds. */
+
+/* A whole number and a unit (ms, s, min, h), with or without a space between. NULL, or a static text: what is
+ * wrong. */
+const char *cfg_duration_parse(struct slice text, uint64_t *milliseconds);
+const char *cfg_duration_of_seconds(int64_t seconds, uint64_t *milliseconds);
+
+/* In the largest unit that has no fraction: "90 s", "3 min". */
+char *cfg_duration_text(struct cfg_arena *arena, uint64_t milliseconds);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_endpoint.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static const char *const examples[] = {[CFG_ENDPOINT_LISTEN] = "\"[::]:993\" or \"0.0.0.0:993\"",
+                                       [CFG_ENDPOINT_SERVER] = "\"10.0.0.11:143\", \"[fd00::11]:143\" or "
+                                                               "\"store1.internal:143\""};
+
+static bool is_label(struct slice label)
+{
+    if (label.len == 0 || label.len > 63 || label.data[0] == '-' || label.data[label.len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < label.len; i++)
+        if (!ascii_is_alpha(label.data[i]) && !ascii_is_digit(label.data[i]) && label.data[i] != '-' &&
+            label.data[i] != '_')
+            return false;
+    return true;
+}
+
+static bool is_all_digits(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_digit(s.data[i]))
+            return false;
+    return true;
+}
+
+bool cfg_is_hostname(struct slice name)
+{
+    if (name.len > 253)
+        return false;
+    for (;;) {
+        struct slice label = slice_sub(name, 0, slice_find(name, '.'));
+        if (!is_label(label))
+            return false;
+        if (label.len == name.len)
+            return !is_all_digits(
+                label); /* a mistyped IPv4 address is no name: no top-level domain is a number */
+        name = slice_sub(name, label.len + 1, name.len);
+    }
+}
+
+static bool set_ipv4(struct cfg_endpoint *e)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(e->port)};
+    if (inet_pton(AF_INET, e->host, &address.sin_addr) != 1)
+        return false;
+    memcpy(&e->address, &address, sizeof address);
+    e->address_len = sizeof address;
+    return true;
+}
+
+static bool set_ipv6(struct cfg_endpoint *e)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(e->port)};
+    if (inet_pton(AF_INET6, e->host, &address.sin6_addr) != 1)
+        return false;
+    memcpy(&e->address, &address, sizeof address);
+    e->address_len = sizeof address;
+    return true;
+}
+
+/* Where the colon before the port stands, or the text's length. */
+static size_t find_port(struct slice text)
+{
+    size_t colon = slice_find(text, ':');
+    if (text.data[0] != '[')
+        return colon;
+    size_t close = slice_find(text, ']');
+    bool behind = close + 1 < text.len && text.data[close + 1] == ':';
+    return behind ? close + 1 : text.len;
+}
+
+static const char *read_port(struct slice digits, enum cfg_endpoint_use use, uint16_t *port)
+{
+    unsigned number = 0;
+    bool ok = digits.len > 0 && digits.len <= 5 && is_all_digits(digits);
+    for (size_t i = 0; ok && i < digits.len; i++)
+        number = number * 10 + (unsigned)(digits.data[i] - '0');
+    if (!ok || number > UINT16_MAX)
+        return "the port is not a number up to 65535";
+    if (number == 0 && use == CFG_ENDPOINT_SERVER)
+        return "a server's port can't be 0";
+    *port = (uint16_t)number;
+    return NULL;
+}
+
+static const char *read_host(struct cfg_arena *arena, struct slice host, enum cfg_endpoint_use use,
+                             struct cfg_endpoint *e)
+{
+    if (use == CFG_ENDPOINT_LISTEN && slice_is(host, "*"))
+        host = slice_of("[::]");
+    bool brackets = host.len > 0 && host.data[0] == '[';
+    e->host = cfg_arena_copy(arena, brackets ? slice_sub(host, 1, host.len - 2) : host);
+    if (brackets)
+        return set_ipv6(e) ? NULL : "what stands in brackets is no IPv6 address";
+    if (set_ipv4(e))
+        return NULL;
+    if (slice_has_suffix(host, ".") && host.len > 1)
+        host.len--; /* "store1.internal.": a name that the resolver's search list does not apply to */
+    if (use == CFG_ENDPOINT_SERVER)
+        return cfg_is_hostname(host) ? NULL : "the host is neither an address nor a name";
+    return cfg_is_hostname(host) ? "listening takes a numeric address, and this is a name"
+                                 : "the host is no numeric address";
+}
+
+/* NULL, or what is wrong with the text. */
+static const char *read_text(struct cfg_arena *arena, struct slice text, enum cfg_endpoint_use use,
+                             struct cfg_endpoint *e)
+{
+    size_t colon = find_port(text);
+    struct slice port = slice_sub(text, colon + 1, text.len);
+    if (text.data[0] != '[' && slice_find(port, ':') < port.len)
+        return "an IPv6 address stands in brackets, with the port behind";
+    if (colon == text.len)
+        return "the port is missing";
+    const char *wrong = read_port(port, use, &e->port);
+    return wrong != NULL ? wrong : read_host(arena, slice_sub(text, 0, colon), use, e);
+}
+
+bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, struct cfg_item item,
+                       struct cfg_endpoint *endpoint)
+{
+    *endpoint = (struct cfg_endpoint){.place = item.place};
+    endpoint->text = cfg_arena_copy(loader->arena, slice_of(item.text));
+    const char *wrong = read_text(loader->arena, slice_of(item.text), use, endpoint);
+    if (wrong != NULL)
+        CFG_FAIL(loader, item.place, "\"%s\": %s, expected for example %s", item.text, wrong, examples[use]);
+    return wrong == NULL;
+}
+
+bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b)
+{
+    if (a->port == 0 || a->port != b->port || a->address_len != b->address_len)
+        return false;
+    if (a->address_len == 0)
+        return slice_is(slice_of(a->host), b->host);
+    return memcmp(&a->address, &b->address, a->address_len) == 0;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_pools.h"
+
+#include "config/cfg_endpoint.h"
+#include "config/cfg_syntax.h"
+
+#include <string.h>
+
+enum { NAME_MAX_LEN = 64 };
+
+static const char example[] =
+    "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
+
+static const char *const balances[] = {[CFG_ROUND_ROBIN] = "round-robin"};
+static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none", [CFG_IDENTITY_PROXY_V2] = "proxy-v2"};
+
+bool cfg_read_name(struct cfg_reader *reader, char **name)
+{
+    char *text;
+    if (!cfg_read_string(reader, "name", &text))
+        return false;
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    if (text[len] != '\0' || len > NAME_MAX_LEN) {
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "name"),
+                 "\"%s\" is no name, expected at most %d letters, digits, \".\", \"_\" or \"-\"", text,
+                 NAME_MAX_LEN);
+        return false;
+    }
+    *name = text;
+    return true;
+}
+
+static void read_server(struct cfg_loader *loader, config_setting_t *group, struct cfg_pool *pool)
+{
+    struct cfg_reader reader;
+    struct cfg_endpoint *server = &pool->servers[pool->server_count];
+    char *text;
+    cfg_reader_open(&reader, loader, group, "a server");
+    bool ok = cfg_reader_require(&reader, "address", "a host and a port: \"10.0.0.11:143\"") &&
+              cfg_read_string(&reader, "address", &text) &&
+              cfg_endpoint_read(loader, CFG_ENDPOINT_SERVER,
+                                (struct cfg_item){text, cfg_reader_place(&reader, "address")}, server);
+    cfg_reader_close(&reader);
+    if (!ok)
+        return;
+    for (size_t i = 0; i < pool->server_count; i++)
+        if (cfg_endpoint_equals(&pool->servers[i], server))
+            cfg_problems_add(loader->problems, CFG_WARNING, server->place,
+                             "\"%s\" stands twice in this pool, first in %s:%u", server->text,
+                             pool->servers[i].place.file, pool->servers[i].place.line);
+    pool->server_count++;
+}
+
+static void read_servers(struct cfg_reader *reader, struct cfg_pool *pool)
+{
+    static const char servers[] = "servers = ( { address = \"10.0.0.11:143\"; } )";
+    config_setting_t *list;
+    if (!cfg_reader_require(reader, "servers", servers))
+        return;
+    size_t count = cfg_read_groups(reader, "servers", servers, &list);
+    pool->servers = cfg_arena_alloc(reader->loader->arena, count, sizeof *pool->servers);
+    for (unsigned i = 0; i < count; i++)
+        read_server(reader->loader, config_setting_get_elem(list, i), pool);
+}
+
+static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct cfg_pool *pool,
+                      struct cfg_pool_use *use)
+{
+    static const struct cfg_words balance_words = {balances, sizeof balances / sizeof balances[0]};
+    static const struct cfg_words identity_words = {identities, sizeof identities / sizeof identities[0]};
+    struct cfg_reader reader;
+    size_t balance = CFG_ROUND_ROBIN;
+    size_t identity = CFG_IDENTITY_NONE;
+    cfg_reader_open(&reader, loader, group, "a pool of backends");
+    pool->place = cfg_tree_place(group);
+    if (cfg_reader_require(&reader, "name", "the name by which services ask for this pool"))
+        cfg_read_name(&reader, &pool->name);
+    cfg_read_word(&reader, "balance", balance_words, &balance);
+    bool given = cfg_read_word(&reader, "identity", identity_words, &identity);
+    bool absent = config_setting_get_member(group, "identity") == NULL;
+    pool->balance = (enum cfg_balance)balance;
+    pool->identity = (enum cfg_identity)identity;
+    use->identity_place = cfg_reader_place(&reader, "identity");
+    use->identity_given = given ? CFG_IDENTITY_GIVEN : absent ? CFG_IDENTITY_ABSENT : CFG_IDENTITY_WRONG;
+    read_servers(&reader, pool);
+    cfg_reader_close(&reader);
+}
+
+static void check_name(struct cfg_loader *loader, const struct cfg *cfg, size_t index)
+{
+    const struct cfg_pool *pool = &cfg->pools[index];
+    for (size_t i = 0; i < index && pool->name != NULL; i++) {
+        const struct cfg_pool *other = &cfg->pools[i];
+        if (other->name == NULL || strcmp(other->name, pool->name) != 0)
+            continue;
+        CFG_FAIL(loader, pool->place, "another pool is called \"%s\" already, in %s:%u", pool->name,
+                 other->place.file, other->place.line);
+        return;
+    }
+}
+
+void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
+                    struct cfg_pool_use **uses)
+{
+    config_setting_t *list;
+    *uses = NULL;
+    if (!cfg_reader_require(top, "backends", example))
+        return;
+    cfg->pool_count = cfg_read_groups(top, "backends", example, &list);
+    cfg->pools = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof *cfg->pools);
+    *uses = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof **uses);
+    for (unsigned i = 0; i < cfg->pool_count; i++) {
+        read_pool(loader, config_setting_get_elem(list, i), &cfg->pools[i], &(*uses)[i]);
+        check_name(loader, cfg, i);
+    }
+}
+
+/*
+ * A submission server that sees the proxy's address as the client's treats the whole Internet as it treats
+ * the proxy: inside Postfix's mynetworks that is an open relay, with the defence against SMTP smuggling
+ * switched off besides.
+ */
+static void check_submission(struct cfg_loader *loader, const struct cfg_pool *pool,
+                             const struct cfg_pool_use *use)
+{
+    if (use->identity_given == CFG_IDENTITY_ABSENT)
+        CFG_FAIL(
+            loader, use->identity_place,
+            "the key \"identity\" is missing in the pool \"%s\", which a submission service uses: a server "
+            "that "
+            "takes the proxy for the client relays mail for everybody where it trusts the proxy's address "
+            "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol "
+            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), or identity = \"none\" where the proxy's "
+            "address "
+            "is trusted with nothing",
+            pool->name);
+    else if (use->identity_given == CFG_IDENTITY_GIVEN && pool->identity == CFG_IDENTITY_NONE)
+        cfg_problems_add(
+            loader->problems, CFG_WARNING, use->identity_place,
+            "the pool \"%s\" hides its clients' addresses from a submission server: make sure that the "
+            "proxy's address is trusted with nothing there (Postfix: mynetworks), or it is an open relay",
+            pool->name);
+}
+
+void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses)
+{
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct cfg_pool *pool = &cfg->pools[i];
+        if (pool->name == NULL)
+            continue;
+        if (!uses[i].used)
+            cfg_problems_add(loader->problems, CFG_WARNING, pool->place, "no service uses the pool \"%s\"",
+                             pool->name);
+        if ((uses[i].protocols & (uses[i].protocols - 1)) != 0)
+            cfg_problems_add(
+                loader->problems, CFG_WARNING, pool->place,
+                "services of different protocols use the pool \"%s\", and a server speaks one at a port",
+                pool->name);
+        if ((uses[i].protocols & (1u << CFG_SUBMISSION)) != 0)
+            check_submission(loader, pool, &uses[i]);
+    }
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_problems.h"
+
+#include "base/ensure.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity, struct cfg_place place,
+                      const char *format, ...)
+{
+    struct cfg_problem *items = realloc(problems->items, (problems->count + 1) * sizeof *items);
+    ENSURE(items != NULL);
+    problems->items = items;
+    struct cfg_problem *added = &items[problems->count];
+    *added = (struct cfg_problem){.severity = severity, .file = strdup(place.file), .line = place.line};
+    va_list args;
+    va_start(args, format);
+    int len = vasprintf(&added->text, format, args);
+    va_end(args);
+    ENSURE(added->file != NULL && len >= 0);
+    problems->count++;
+    problems->errors += severity == CFG_ERROR;
+}
+
+/* The position at which a file is first named from `first` on. */
+static size_t file_rank(const struct cfg_problems *problems, size_t first, const char *file)
+{
+    size_t rank = first;
+    while (strcmp(problems->items[rank].file, file) != 0)
+        rank++;
+    return rank;
+}
+
+struct ranked {
+    size_t file;
+    size_t added;
+    struct cfg_problem problem;
+};
+
+static int compare(const void *left, const void *right)
+{
+    const struct ranked *a = left;
+    const struct ranked *b = right;
+    if (a->file != b->file)
+        return a->file < b->file ? -1 : 1;
+    if (a->problem.line != b->problem.line)
+        return a->problem.line < b->problem.line ? -1 : 1;
+    return a->added < b->added ? -1 : 1;
+}
+
+void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file)
+{
+    size_t count = problems->count - first;
+    if (count < 2)
+        return;
+    struct ranked *all = calloc(count, sizeof *all);
+    ENSURE(all != NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct cfg_problem *problem = &problems->items[first + i];
+        size_t rank = strcmp(problem->file, main_file) == 0 ? 0 : 1 + file_rank(problems, first, problem->file);
+        all[i] = (struct ranked){rank, i, *problem};
+    }
+    qsort(all, count, sizeof *all, compare);
+    for (size_t i = 0; i < count; i++)
+        problems->items[first + i] = all[i].problem;
+    free(all);
+}
+
+void cfg_problems_print(const struct cfg_problems *problems, FILE *to)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct cfg_problem *p = &problems->items[i];
+        const char *severity = p->severity == CFG_ERROR ? "error" : "warning";
+        if (p->line > 0)
+            fprintf(to, "%s:%u: %s: %s\n", p->file, p->line, severity, p->text);
+        else
+            fprintf(to, "%s: %s: %s\n", p->file, severity, p->text);
+    }
+}
+
+void cfg_problems_free(struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        free(problems->items[i].file);
+        free(problems->items[i].text);
+    }
+    free(problems->items);
+    *problems = (struct cfg_problems){0};
+}

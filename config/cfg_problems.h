@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_CONFIG_CFG_PROBLEMS_H
+#define DEEPPROXY_CONFIG_CFG_PROBLEMS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * What is wrong with a configuration, collected so that the operator sees all of it in one run. Others than
+ * config/ add to it too: a key that does not match its certificate has a place in the file.
+ */
+
+/* Where something stands in the file, for messages by those who use the value later. */
+struct cfg_place {
+    const char *file;
+    unsigned line; /* 0: the file as a whole */
+};
+
+enum cfg_severity { CFG_WARNING, CFG_ERROR };
+
+struct cfg_problem {
+    enum cfg_severity severity;
+    char *file;    /* never NULL */
+    unsigned line; /* 0: the file as a whole */
+    char *text;    /* what is wrong, what was expected */
+};
+
+/* All zero is an empty list. */
+struct cfg_problems {
+    struct cfg_problem *items;
+    size_t count;
+    size_t errors; /* how many of them are CFG_ERROR */
+};
+
+/* Adds a problem; printf-like. File and text are copied. */
+__attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
+                                                            enum cfg_severity severity,
+                                                            struct cfg_place place, const char *format, ...);
+
+/* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by line. */
+void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
+
+/* One line each: "file:line: error: text", and "file: error: text" for a file as a whole. */
+void cfg_problems_print(const struct cfg_problems *problems, FILE *to);
+
+void cfg_problems_free(struct cfg_problems *problems);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_services.h"
+
+#include "config/cfg_deep.h"
+#include "config/cfg_endpoint.h"
+#include "config/cfg_suggest.h"
+#include "config/cfg_syntax.h"
+
+#include <string.h>
+
+static const char example[] =
+    "services = ( { protocol = \"imap\"; listen = [ \"[::]:993\" ]; backend = \"stores\"; } )";
+
+static const char *const protocols[] = {
+    [CFG_IMAP] = "imap", [CFG_POP3] = "pop3", [CFG_SUBMISSION] = "submission"};
+
+const char *cfg_protocol_name(enum cfg_protocol protocol)
+{
+    return protocols[protocol];
+}
+
+static bool read_protocol(struct cfg_reader *reader, struct cfg_service *service)
+{
+    static const struct cfg_words words = {protocols, sizeof protocols / sizeof protocols[0]};
+    size_t protocol = CFG_IMAP;
+    bool ok = cfg_reader_require(reader, "protocol", "\"imap\", \"pop3\" or \"submission\"") &&
+              cfg_read_word(reader, "protocol", words, &protocol);
+    service->protocol = (enum cfg_protocol)protocol;
+    return ok;
+}
+
+static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
+{
+    struct cfg_item *items;
+    struct cfg_loader *loader = reader->loader;
+    if (!cfg_reader_require(reader, "listen", "a list of addresses: listen = [ \"[::]:993\" ]"))
+        return;
+    size_t errors = loader->problems->errors;
+    size_t count = cfg_read_strings(reader, "listen", "[::]:993", &items);
+    if (count == 0 && loader->problems->errors == errors)
+        CFG_FAIL(loader, cfg_reader_place(reader, "listen"),
+                 "\"listen\" is empty, expected at least one address: listen = [ \"[::]:993\" ]");
+    service->listen = cfg_arena_alloc(loader->arena, count, sizeof *service->listen);
+    for (size_t i = 0; i < count; i++)
+        if (cfg_endpoint_read(loader, CFG_ENDPOINT_LISTEN, items[i], &service->listen[service->listen_count]))
+            service->listen_count++;
+}
+
+static void read_tls_mode(struct cfg_reader *reader)
+{
+    static const char *const modes[] = {"implicit"};
+    char *mode;
+    if (!cfg_read_string(reader, "tls", &mode) || strcmp(mode, modes[0]) == 0)
+        return;
+    if (strcmp(mode, "starttls") == 0)
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "tls"),
+                 "tls = \"starttls\" is not supported yet, expected \"implicit\" (TLS from the first octet, "
+                 "which is "
+                 "the default, and what draft section 4 prefers)");
+    else
+        cfg_fail_word(reader->loader, cfg_reader_place(reader, "tls"), "tls", mode,
+                      (struct cfg_words){modes, 1});
+}
+
+static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *name)
+{
+    struct cfg_loader *loader = reader->loader;
+    const char **names = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        if (cfg->pools[i].name != NULL)
+            names[count++] = cfg->pools[i].name;
+    const char *nearest = cfg_suggest_nearest(name, names, count);
+    struct cfg_place place = cfg_reader_place(reader, "backend");
+    if (nearest != NULL)
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"; did you mean \"%s\"?", name,
+                 nearest);
+    else if (count > 0)
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\", expected one of %s", name,
+                 cfg_suggest_list(loader->arena, names, count));
+    else
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"", name);
+}
+
+/* The index of the pool, or the number of pools where there is none of that name. */
+static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
+{
+    char *name;
+    if (!cfg_reader_require(reader, "backend", "the name of a pool in \"backends\"") ||
+        !cfg_read_string(reader, "backend", &name))
+        return cfg->pool_count;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        if (cfg->pools[i].name != NULL && strcmp(cfg->pools[i].name, name) == 0)
+            return i;
+    fail_pool(reader, cfg, name);
+    return cfg->pool_count;
+}
+
+static void read_service(struct cfg_loader *loader, config_setting_t *group, struct cfg *cfg,
+                         struct cfg_service *service, struct cfg_pool_use *uses)
+{
+    struct cfg_reader reader;
+    cfg_reader_open(&reader, loader, group, "a service");
+    service->place = cfg_tree_place(group);
+    cfg_read_name(&reader, &service->name);
+    bool protocol_known = read_protocol(&reader, service);
+    read_listen(&reader, service);
+    read_tls_mode(&reader);
+    service->pool = read_pool(&reader, cfg);
+    if (service->pool < cfg->pool_count) {
+        uses[service->pool].used = true;
+        uses[service->pool].protocols |= protocol_known ? 1u << service->protocol : 0;
+    }
+    config_setting_t *deep = cfg_read_group(&reader, "deep");
+    if (deep != NULL)
+        service->deep_status = cfg_deep_read(loader, deep, &cfg->tls);
+    cfg_reader_close(&reader);
+}
+
+static const struct cfg_service *find_name(const struct cfg *cfg, const char *name,
+                                           const struct cfg_service *end)
+{
+    for (const struct cfg_service *s = cfg->services; s < end; s++)
+        if (s->name != NULL && strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
+
+/* "imap", "imap-2": what no other service is called, given or made up. */
+static void name_services(struct cfg_loader *loader, struct cfg *cfg)
+{
+    struct cfg_service *end = cfg->services + cfg->service_count;
+    for (struct cfg_service *s = cfg->services; s < end; s++) {
+        const struct cfg_service *other = s->name != NULL ? find_name(cfg, s->name, s) : NULL;
+        if (other != NULL)
+            CFG_FAIL(loader, s->place, "another service is called \"%s\" already, in %s:%u", s->name,
+                     other->place.file, other->place.line);
+    }
+    for (struct cfg_service *s = cfg->services; s < end; s++) {
+        char *name = cfg_arena_format(loader->arena, "%s", protocols[s->protocol]);
+        for (unsigned n = 2; s->name == NULL && find_name(cfg, name, end) != NULL; n++)
+            name = cfg_arena_format(loader->arena, "%s-%u", protocols[s->protocol], n);
+        s->name = s->name != NULL ? s->name : name;
+    }
+}
+
+/* The first listener, in the order of the file, that has this address; it may be this one. */
+static const struct cfg_endpoint *first_with(const struct cfg *cfg, const struct cfg_endpoint *listener,
+                                             const struct cfg_service **owner)
+{
+    for (*owner = cfg->services;; ++*owner)
+        for (size_t i = 0; i < (*owner)->listen_count; i++)
+            if (&(*owner)->listen[i] == listener || cfg_endpoint_equals(&(*owner)->listen[i], listener))
+                return &(*owner)->listen[i];
+}
+
+static void check_listeners(struct cfg_loader *loader, const struct cfg *cfg,
+                            const struct cfg_service *service)
+{
+    for (size_t i = 0; i < service->listen_count; i++) {
+        const struct cfg_service *owner;
+        const struct cfg_endpoint *listener = &service->listen[i];
+        const struct cfg_endpoint *first = first_with(cfg, listener, &owner);
+        if (first != listener)
+            CFG_FAIL(loader, listener->place, "the service \"%s\" listens on \"%s\" already, in %s:%u",
+                     owner->name, listener->text, first->place.file, first->place.line);
+    }
+}
+
+void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg, char *deep_status,
+                       struct cfg_pool_use *uses)
+{
+    config_setting_t *list;
+    if (!cfg_reader_require(top, "services", example))
+        return;
+    cfg->service_count = cfg_read_groups(top, "services", example, &list);
+    cfg->services = cfg_arena_alloc(loader->arena, cfg->service_count, sizeof *cfg->services);
+    for (unsigned i = 0; i < cfg->service_count; i++) {
+        cfg->services[i].deep_status = deep_status;
+        read_service(loader, config_setting_get_elem(list, i), cfg, &cfg->services[i], uses);
+    }
+    name_services(loader, cfg);
+    for (size_t i = 0; i < cfg->service_count; i++)
+        check_listeners(loader, cfg, &cfg->services[i]);
+}

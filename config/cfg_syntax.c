@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_syntax.h"
+
+#include "base/ensure.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEPTH_MAX = 16,   /* brackets within each other; the configuration's own nest four deep */
+    EXCERPT_MAX = 40, /* of the file's text, in a message */
+};
+
+struct name {
+    struct slice text;
+    struct cfg_place place;
+};
+
+struct syntax {
+    struct cfg_source source;
+    struct cfg_problems *problems;
+    struct cfg_token token; /* the next one */
+    FILE *accepted;         /* what libconfig will read */
+    unsigned muted;         /* inside the value of a key that stands twice: checked, not accepted */
+    unsigned depth;
+    bool failed;
+    struct name *names; /* of the groups that are open, the innermost last */
+    size_t name_count;
+    size_t name_cap;
+    size_t group_start; /* where the innermost group's begin */
+    struct cfg_place *places;
+    size_t place_count;
+    size_t place_cap;
+};
+
+/* The token as a message shows it: cut short, and nothing of it that a terminal would act upon. */
+#define EXCERPT(token) (int)excerpt_len(&(token)), (const char *)(token).text.data
+
+/* The same in quotation marks, where it has none of its own. */
+#define QUOTED           "%s%.*s%s"
+#define EXCERPT_Q(token) quote(&(token)), EXCERPT(token), quote(&(token))
+
+static size_t excerpt_len(const struct cfg_token *token)
+{
+    size_t len = 0;
+    while (len < token->text.len && len < EXCERPT_MAX && token->text.data[len] >= ' ')
+        len++;
+    return len;
+}
+
+static const char *quote(const struct cfg_token *token)
+{
+    return token->kind == CFG_TOKEN_STRING ? "" : "\"";
+}
+
+/* The first mistake counts: those behind it are mostly its echo. */
+__attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, struct cfg_place place,
+                                                       const char *format, ...)
+{
+    if (s->failed)
+        return;
+    s->failed = true;
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int len = vasprintf(&text, format, args);
+    va_end(args);
+    ENSURE(len >= 0);
+    cfg_problems_add(s->problems, CFG_ERROR, place, "%s", text);
+    free(text);
+    s->token = (struct cfg_token){.kind = CFG_TOKEN_END, .place = place}; /* which ends all loops */
+}
+
+static void accept_number(struct syntax *s)
+{
+    char digits[32] = "";
+    struct slice text = slice_sub(s->token.text, 0, sizeof digits - 1);
+    memcpy(digits, text.data, text.len);
+    fprintf(s->accepted, " %" PRId64 "L", (int64_t)strtoll(digits, NULL, 10));
+}
+
+/* All integers go on as 64 bits wide, and one that is wider yet as the largest: no key allows either. */
+static void accept_token(struct syntax *s)
+{
+    if (s->muted > 0)
+        return;
+    if (s->token.kind == CFG_TOKEN_INTEGER) {
+        accept_number(s);
+        return;
+    }
+    fputc(s->token.kind == CFG_TOKEN_NAME ? '\n' : ' ', s->accepted);
+    fwrite(s->token.text.data, 1, s->token.text.len, s->accepted);
+}
+
+static void look(struct syntax *s)
+{
+    s->token = cfg_source_next(&s->source);
+    if (s->token.kind == CFG_TOKEN_BAD)
+        fail(s, s->token.place, "%s%s%.*s", s->token.wrong, excerpt_len(&s->token) > 0 ? ": " : "",
+             EXCERPT(s->token));
+}
+
+static void advance(struct syntax *s)
+{
+    if (s->failed)
+        return;
+    accept_token(s);
+    look(s);
+}
+
+/* Doubles a full array. */
+static void *make_room(void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    *cap = *cap > 0 ? *cap * 2 : 64;
+    items = reallocarray(items, *cap, size);
+    ENSURE(items != NULL);
+    return items;
+}
+
+static void note_place(struct syntax *s)
+{
+    if (s->muted > 0)
+        return;
+    s->places = make_room(s->places, s->place_count, &s->place_cap, sizeof *s->places);
+    s->places[s->place_count++] = s->token.place;
+}
+
+/* True where the key is new in its group. */
+static bool note_name(struct syntax *s)
+{
+    for (size_t i = s->group_start; i < s->name_count; i++) {
+        if (!slice_equals(s->names[i].text, s->token.text))
+            continue;
+        cfg_problems_add(s->problems, CFG_ERROR, s->token.place,
+                         "the key \"%.*s\" stands twice in the same group, first in %s:%u", EXCERPT(s->token),
+                         s->names[i].place.file, s->names[i].place.line);
+        return false;
+    }
+    s->names = make_room(s->names, s->name_count, &s->name_cap, sizeof *s->names);
+    s->names[s->name_count++] = (struct name){s->token.text, s->token.place};
+    return true;
+}
+
+static void take_value(struct syntax *s, bool is_element);
+
+static bool begins_scalar(const struct cfg_token *token)
+{
+    return token->kind == CFG_TOKEN_STRING || token->kind == CFG_TOKEN_INTEGER ||
+           token->kind == CFG_TOKEN_FLOAT || token->kind == CFG_TOKEN_BOOLEAN;
+}
+
+static void take_scalar(struct syntax *s, bool is_element)
+{
+    struct cfg_token first = s->token;
+    advance(s);
+    while (first.kind == CFG_TOKEN_STRING && s->token.kind == CFG_TOKEN_STRING) {
+        /* libconfig glues neighbours together: meant in a long text, but never in a list */
+        if (is_element)
+            fail(s, s->token.place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
+        advance(s);
+    }
+}
+
+static void take_setting(struct syntax *s)
+{
+    struct cfg_token name = s->token;
+    bool is_new = note_name(s);
+    s->muted += is_new ? 0 : 1;
+    note_place(s);
+    advance(s);
+    if (!cfg_token_is(&s->token, '=') && !cfg_token_is(&s->token, ':'))
+        fail(s, name.place, "\"=\" and a value are missing behind \"%.*s\"", EXCERPT(name));
+    advance(s);
+    if (cfg_token_is(&s->token, ';') || cfg_token_is(&s->token, '}') || s->token.kind == CFG_TOKEN_END)
+        fail(s, name.place, "a value is missing behind \"%.*s =\"", EXCERPT(name));
+    take_value(s, false);
+    if (cfg_token_is(&s->token, ';') || cfg_token_is(&s->token, ','))
+        advance(s);
+    s->muted -= is_new ? 0 : 1;
+}
+
+static void take_settings(struct syntax *s)
+{
+    size_t outer_start = s->group_start;
+    s->group_start = s->name_count;
+    while (s->token.kind == CFG_TOKEN_NAME)
+        take_setting(s);
+    s->name_count = s->group_start;
+    s->group_start = outer_start;
+}
+
+/* The bracket that closes what `open` has opened. */
+static void take_closing(struct syntax *s, const struct cfg_token *open, char mark)
+{
+    if (s->token.kind == CFG_TOKEN_END)
+        fail(s, open->place, "the \"%.*s\" is never closed, expected \"%c\"", EXCERPT(*open), mark);
+    else if (!cfg_token_is(&s->token, mark))
+        fail(s, s->token.place, "found " QUOTED ", expected \"%c\" for the \"%.*s\" of line %u",
+             EXCERPT_Q(s->token), mark, EXCERPT(*open), open->place.line);
+    advance(s);
+}
+
+static void take_group(struct syntax *s)
+{
+    struct cfg_token open = s->token;
+    advance(s);
+    take_settings(s);
+    take_closing(s, &open, '}');
+}
+
+/* What may not stand in [ ], which holds values of one type. */
+static void check_array_element(struct syntax *s, enum cfg_token_kind first)
+{
+    if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '(') || cfg_token_is(&s->token, '['))
+        fail(s, s->token.place,
+             "[ ] holds strings or numbers alone: a list of groups is written ( { ... }, { ... } )");
+    else if (begins_scalar(&s->token) && s->token.kind != first)
+        fail(s, s->token.place, "[ ] holds values of one type, and " QUOTED " is of another",
+             EXCERPT_Q(s->token));
+}
+
+static void take_elements(struct syntax *s, char closing)
+{
+    struct cfg_token open = s->token;
+    advance(s);
+    enum cfg_token_kind first = s->token.kind;
+    while (!cfg_token_is(&s->token, closing) && s->token.kind != CFG_TOKEN_END) {
+        if (closing == ']')
+            check_array_element(s, first);
+        take_value(s, true);
+        bool comma = cfg_token_is(&s->token, ',');
+        struct cfg_place place = s->token.place;
+        if (!comma && (begins_scalar(&s->token) || cfg_token_is(&s->token, '{')))
+            fail(s, place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
+        if (!comma)
+            break;
+        advance(s);
+        if (cfg_token_is(&s->token, closing))
+            fail(s, place, "there is no comma behind the last value before \"%c\"", closing);
+    }
+    take_closing(s, &open, closing);
+}
+
+static void take_compound(struct syntax *s)
+{
+    if (++s->depth > DEPTH_MAX)
+        fail(s, s->token.place, "brackets are nested more than %d deep", DEPTH_MAX);
+    else if (cfg_token_is(&s->token, '{'))
+        take_group(s);
+    else
+        take_elements(s, cfg_token_is(&s->token, '[') ? ']' : ')');
+    s->depth--;
+}
+
+static void take_value(struct syntax *s, bool is_element)
+{
+    if (s->failed)
+        return;
+    if (is_element)
+        note_place(s);
+    if (begins_scalar(&s->token))
+        take_scalar(s, is_element);
+    else if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '[') || cfg_token_is(&s->token, '('))
+        take_compound(s);
+    else if (s->token.kind == CFG_TOKEN_NAME)
+        fail(s, s->token.place,
+             "\"%.*s\" is no value: strings stand in quotation marks (\"%.*s\"), and a switch is true "
+             "or false",
+             EXCERPT(s->token), EXCERPT(s->token));
+    else
+        fail(s, s->token.place, "found " QUOTED ", expected a value; strings stand in quotation marks",
+             EXCERPT_Q(s->token));
+}
+
+static void take_file(struct syntax *s)
+{
+    look(s);
+    take_settings(s);
+    if (s->token.kind != CFG_TOKEN_END)
+        fail(s, s->token.place, "found " QUOTED ", expected a key; %s", EXCERPT_Q(s->token),
+             cfg_token_is(&s->token, '}') ? "no \"{\" is open here" : "a setting is written key = value;");
+}
+
+/* Hangs the places on the tree, in the order in which they were noted. */
+static size_t hang_places(struct cfg_tree *tree, config_setting_t *parent, size_t next)
+{
+    int count = config_setting_is_aggregate(parent) ? config_setting_length(parent) : 0;
+    for (int i = 0; i < count; i++) {
+        config_setting_t *child = config_setting_get_elem(parent, (unsigned)i);
+        if (next < tree->count)
+            config_setting_set_hook(child, &tree->places[next]);
+        next = hang_places(tree, child, next + 1);
+    }
+    return next;
+}
+
+static bool hand_over(struct cfg_tree *tree, const char *accepted, struct cfg_problems *problems)
+{
+    if (config_read_string(&tree->config, accepted) == CONFIG_TRUE) {
+        config_setting_set_hook(config_root_setting(&tree->config), &tree->places[0]);
+        hang_places(tree, config_root_setting(&tree->config), 1);
+        return true;
+    }
+    cfg_problems_add(problems, CFG_ERROR, tree->places[0], "libconfig refuses it: %s",
+                     config_error_text(&tree->config));
+    return false;
+}
+
+bool cfg_tree_load(struct cfg_tree *tree, struct cfg_arena *arena, struct cfg_problems *problems,
+                   const char *path)
+{
+    *tree = (struct cfg_tree){0};
+    config_init(&tree->config);
+    struct syntax s = {.problems = problems};
+    char *accepted = NULL;
+    size_t len = 0;
+    s.failed = !cfg_source_open(&s.source, arena, problems, path);
+    s.accepted = open_memstream(&accepted, &len);
+    ENSURE(s.accepted != NULL);
+    if (!s.failed) {
+        s.token.place = (struct cfg_place){s.source.open[0].lexer.file, 0};
+        note_place(&s);
+        take_file(&s);
+    }
+    ENSURE(fclose(s.accepted) == 0);
+    tree->places = s.places;
+    tree->count = s.place_count;
+    bool loaded = !s.failed && hand_over(tree, accepted, problems);
+    cfg_source_close(&s.source);
+    free(accepted);
+    free(s.names);
+    return loaded;
+}
+
+void cfg_tree_free(struct cfg_tree *tree)
+{
+    config_destroy(&tree->config);
+    free(tree->places);
+    *tree = (struct cfg_tree){0};
+}
+
+struct cfg_place cfg_tree_place(const config_setting_t *setting)
+{
+    const struct cfg_place *place = config_setting_get_hook(setting);
+    return place != NULL ? *place : (struct cfg_place){"", 0};
+}

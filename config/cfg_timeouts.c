@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_timeouts.h"
+
+#include "config/cfg_duration.h"
+
+#define SECONDS ((uint64_t)1000)
+#define MINUTES (60 * SECONDS)
+#define HOURS   (60 * MINUTES)
+
+/* No limit is meant to be endless: what stalls for a week never comes back. */
+#define LONGEST (168 * HOURS)
+
+/* How long a server must wait for a client at least before it hangs up. */
+static const struct {
+    uint64_t least;
+    const char *rule;
+} patience[] = {[CFG_IMAP] = {30 * MINUTES, "RFC 3501 section 5.4"},
+                [CFG_POP3] = {10 * MINUTES, "RFC 1939 section 3"},
+                [CFG_SUBMISSION] = {5 * MINUTES, "RFC 5321 section 4.5.3.2.7"}};
+
+static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
+{
+    bool warned[CFG_SUBMISSION + 1] = {false};
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        enum cfg_protocol protocol = cfg->services[i].protocol;
+        if (cfg->timeouts.idle >= patience[protocol].least || warned[protocol])
+            continue;
+        warned[protocol] = true;
+        cfg_problems_add(
+            reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "idle"),
+            "\"idle\" is %s: %s clients may be silent for %s (%s), and lose their session here",
+            cfg_duration_text(reader->loader->arena, cfg->timeouts.idle), cfg_protocol_name(protocol),
+            cfg_duration_text(reader->loader->arena, patience[protocol].least), patience[protocol].rule);
+    }
+}
+
+void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
+{
+    struct cfg_timeouts *t = &cfg->timeouts;
+    *t = (struct cfg_timeouts){.handshake = 30 * SECONDS,
+                               .login = 3 * MINUTES,
+                               .idle = 35 * MINUTES,
+                               .connect = 5 * SECONDS,
+                               .greeting = 30 * SECONDS,
+                               .shutdown = 30 * SECONDS};
+    config_setting_t *group = cfg_read_group(top, "timeouts");
+    if (group == NULL)
+        return;
+    struct cfg_reader reader;
+    cfg_reader_open(&reader, loader, group, "timeouts");
+    cfg_read_duration(&reader, "handshake", 1, LONGEST, &t->handshake);
+    cfg_read_duration(&reader, "login", 1, LONGEST, &t->login);
+    cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle);
+    cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect);
+    cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting);
+    cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown);
+    check_idle(&reader, cfg);
+    cfg_reader_close(&reader);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_tls.h"
+
+#include "config/cfg_source.h"
+#include "config/cfg_syntax.h"
+
+static const char *const versions[] = {[CFG_TLS_1_0] = "TLSv1.0",
+                                       [CFG_TLS_1_1] = "TLSv1.1",
+                                       [CFG_TLS_1_2] = "TLSv1.2",
+                                       [CFG_TLS_1_3] = "TLSv1.3"};
+
+static const struct cfg_words version_words = {versions, sizeof versions / sizeof versions[0]};
+
+static const char example[] = "certificates = ( { chain = \"mail.pem\"; key = \"mail.key\"; } )";
+
+const char *cfg_tls_version_name(enum cfg_tls_version version)
+{
+    return versions[version];
+}
+
+static void read_path(struct cfg_reader *reader, const char *key, const char *expected, char **path)
+{
+    if (!cfg_reader_require(reader, key, expected) || !cfg_read_string(reader, key, path))
+        return;
+    struct cfg_place place = cfg_reader_place(reader, key);
+    *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
+}
+
+static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
+                             struct cfg_certificate *certificate)
+{
+    struct cfg_reader reader;
+    cfg_reader_open(&reader, loader, group, "a certificate");
+    certificate->place = cfg_tree_place(group);
+    read_path(&reader, "chain", "the path of a PEM file with the certificate and its issuers",
+              &certificate->chain);
+    read_path(&reader, "key", "the path of a PEM file with the private key", &certificate->key);
+    cfg_reader_close(&reader);
+}
+
+static void read_certificates(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    config_setting_t *list;
+    if (!cfg_reader_require(reader, "certificates", example))
+        return;
+    tls->certificate_count = cfg_read_groups(reader, "certificates", example, &list);
+    tls->certificates =
+        cfg_arena_alloc(reader->loader->arena, tls->certificate_count, sizeof *tls->certificates);
+    for (unsigned i = 0; i < tls->certificate_count; i++)
+        read_certificate(reader->loader, config_setting_get_elem(list, i), &tls->certificates[i]);
+}
+
+static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    size_t min = CFG_TLS_1_2;
+    size_t max = CFG_TLS_1_3;
+    cfg_read_word(reader, "min_version", version_words, &min);
+    cfg_read_word(reader, "max_version", version_words, &max);
+    tls->min_version = (enum cfg_tls_version)min;
+    tls->max_version = (enum cfg_tls_version)max;
+    if (min > max)
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "max_version"),
+                 "no version of TLS is left: \"min_version\" is %s and \"max_version\" is %s", versions[min],
+                 versions[max]);
+}
+
+void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_tls *tls)
+{
+    static const char expected[] =
+        "a group: tls = { certificates = ( { chain = \"mail.pem\"; key = \"mail.key\"; } ); }";
+    *tls = (struct cfg_tls){.min_version = CFG_TLS_1_2, .max_version = CFG_TLS_1_3, .session_tickets = true};
+    config_setting_t *group = cfg_reader_require(top, "tls", expected) ? cfg_read_group(top, "tls") : NULL;
+    tls->place = cfg_reader_place(top, "tls");
+    if (group == NULL)
+        return;
+    struct cfg_reader reader;
+    cfg_reader_open(&reader, loader, group, "tls");
+    read_certificates(&reader, tls);
+    read_versions(&reader, tls);
+    cfg_read_string(&reader, "ciphers", &tls->ciphers);
+    cfg_read_string(&reader, "groups", &tls->groups);
+    cfg_read_switch(&reader, "session_tickets", &tls->session_tickets);
+    cfg_reader_close(&reader);
+}

@@ -1,1 +1,0 @@
-int cfg_placeholder;
