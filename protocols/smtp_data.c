@@ -86,12 +86,19 @@ static size_t find_from(struct slice s, size_t at, uint8_t octet)
     return at + slice_find(slice_sub(s, at, s.len), octet);
 }
 
+/* From text to the next octet that must be looked at: over whole line ends with text behind them, too. */
 static void skip_text(struct scan *scan)
 {
-    if (scan->cr < scan->at)
-        scan->cr = find_from(scan->s, scan->at, '\r');
-    if (scan->lf < scan->at)
-        scan->lf = find_from(scan->s, scan->at, '\n');
+    for (;;) {
+        if (scan->cr < scan->at)
+            scan->cr = find_from(scan->s, scan->at, '\r');
+        if (scan->lf < scan->at)
+            scan->lf = find_from(scan->s, scan->at, '\n');
+        size_t next = scan->lf + 1;
+        if (scan->lf != scan->cr + 1 || next >= scan->s.len || class_of(scan->s.data[next]) != OCTET_OTHER)
+            break;
+        scan->at = next + 1;
+    }
     scan->at = scan->cr < scan->lf ? scan->cr : scan->lf;
 }
 
