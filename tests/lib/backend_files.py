@@ -149,10 +149,17 @@ def write(path, text, **values):
     path.write_text(textwrap.dedent(text).lstrip().format(**values))
 
 
+def make_log(path, owner):
+    """Before its server does: whoever runs the demo may read it."""
+    path.touch()
+    path.chmod(0o644)
+    os.chown(path, owner, 0)
+
+
 def write_dovecot(here, ports, uid, postfix):
     write(here / "dovecot" / "dovecot.conf", DOVECOT + DOVECOT_SASL * postfix, here=here, ports=ports, uid=uid)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
-    (here / "dovecot.log").touch()
+    make_log(here / "dovecot.log", 0)
     deliver_first_messages(here / "mail" / USER, uid)
 
 
@@ -180,6 +187,7 @@ def write_postfix(here, ports, uid):
     write(here / "postfix" / "main.cf", POSTFIX_MAIN, **values)
     write(here / "postfix" / "master.cf", POSTFIX_MASTER, **values)
     make_queue(here / "postfix")
+    make_log(here / "postfix.log", pwd.getpwnam("postfix").pw_uid)
 
 
 def make_queue(where):
