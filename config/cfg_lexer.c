@@ -171,6 +171,8 @@ static struct cfg_token take_stray(struct cfg_lexer *l)
     uint8_t c = l->text.data[l->at];
     if (c == '\'')
         return bad(l, 1, "strings stand in double quotation marks");
+    if (c < ' ' || c == 0x7f)
+        return bad(l, 1, "a control character means nothing here");
     if (c < 0x80)
         return bad(l, 1, "this character means nothing here");
     size_t len = 1;
@@ -191,7 +193,7 @@ struct cfg_token cfg_lexer_next(struct cfg_lexer *lexer)
         return take_string(lexer);
     if (ascii_is_alpha(c) || c == '*')
         return take_name(lexer);
-    if (is_in(c, "+-."))
+    if (ascii_is_digit(c) || c == '+' || c == '-' || (c == '.' && digits(ahead(lexer), 1) > 0))
         return take_number(lexer);
     if (c == '@')
         return take_include(lexer);

@@ -35,13 +35,24 @@ struct syntax {
     size_t place_cap;
 };
 
-/* The token as a message shows it. */
+/* The token as a message shows it: cut short, and nothing of it that a terminal would act upon. */
 #define EXCERPT(token) (int)excerpt_len(&(token)), (const char *)(token).text.data
+
+/* The same in quotation marks, where it has none of its own. */
+#define QUOTED           "%s%.*s%s"
+#define EXCERPT_Q(token) quote(&(token)), EXCERPT(token), quote(&(token))
 
 static size_t excerpt_len(const struct cfg_token *token)
 {
-    size_t len = slice_find(token->text, '\n');
-    return len < EXCERPT_MAX ? len : EXCERPT_MAX;
+    size_t len = 0;
+    while (len < token->text.len && len < EXCERPT_MAX && token->text.data[len] >= ' ')
+        len++;
+    return len;
+}
+
+static const char *quote(const struct cfg_token *token)
+{
+    return token->kind == CFG_TOKEN_STRING ? "" : "\"";
 }
 
 /* The first mistake counts: those behind it are mostly its echo. */
@@ -59,6 +70,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, struct 
     ENSURE(len >= 0);
     cfg_problems_add(s->problems, CFG_ERROR, place, "%s", text);
     free(text);
+    s->token = (struct cfg_token){.kind = CFG_TOKEN_END, .place = place}; /* which ends all loops */
 }
 
 static void accept_number(struct syntax *s)
@@ -86,13 +98,14 @@ static void look(struct syntax *s)
 {
     s->token = cfg_source_next(&s->source);
     if (s->token.kind == CFG_TOKEN_BAD)
-        fail(s, s->token.place, "%s: %.*s", s->token.wrong, EXCERPT(s->token));
-    if (s->failed)
-        s->token = (struct cfg_token){.kind = CFG_TOKEN_END, .place = s->token.place};
+        fail(s, s->token.place, "%s%s%.*s", s->token.wrong, excerpt_len(&s->token) > 0 ? ": " : "",
+             EXCERPT(s->token));
 }
 
 static void advance(struct syntax *s)
 {
+    if (s->failed)
+        return;
     accept_token(s);
     look(s);
 }
@@ -147,7 +160,7 @@ static void take_scalar(struct syntax *s, bool is_element)
     while (first.kind == CFG_TOKEN_STRING && s->token.kind == CFG_TOKEN_STRING) {
         /* libconfig glues neighbours together: meant in a long text, but never in a list */
         if (is_element)
-            fail(s, s->token.place, "a comma is missing before %.*s", EXCERPT(s->token));
+            fail(s, s->token.place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
         advance(s);
     }
 }
@@ -160,7 +173,7 @@ static void take_setting(struct syntax *s)
     note_place(s);
     advance(s);
     if (!cfg_token_is(&s->token, '=') && !cfg_token_is(&s->token, ':'))
-        fail(s, name.place, "\"=\" and a value are missing behind %.*s", EXCERPT(name));
+        fail(s, name.place, "\"=\" and a value are missing behind \"%.*s\"", EXCERPT(name));
     advance(s);
     if (cfg_token_is(&s->token, ';') || cfg_token_is(&s->token, '}') || s->token.kind == CFG_TOKEN_END)
         fail(s, name.place, "a value is missing behind \"%.*s =\"", EXCERPT(name));
@@ -186,8 +199,8 @@ static void take_closing(struct syntax *s, const struct cfg_token *open, char ma
     if (s->token.kind == CFG_TOKEN_END)
         fail(s, open->place, "the \"%.*s\" is never closed, expected \"%c\"", EXCERPT(*open), mark);
     else if (!cfg_token_is(&s->token, mark))
-        fail(s, s->token.place, "found %.*s, expected \"%c\" for the \"%.*s\" of line %u", EXCERPT(s->token),
-             mark, EXCERPT(*open), open->place.line);
+        fail(s, s->token.place, "found " QUOTED ", expected \"%c\" for the \"%.*s\" of line %u",
+             EXCERPT_Q(s->token), mark, EXCERPT(*open), open->place.line);
     advance(s);
 }
 
@@ -206,7 +219,8 @@ static void check_array_element(struct syntax *s, enum cfg_token_kind first)
         fail(s, s->token.place,
              "[ ] holds strings or numbers alone: a list of groups is written ( { ... }, { ... } )");
     else if (begins_scalar(&s->token) && s->token.kind != first)
-        fail(s, s->token.place, "[ ] holds values of one type, and %.*s is of another", EXCERPT(s->token));
+        fail(s, s->token.place, "[ ] holds values of one type, and " QUOTED " is of another",
+             EXCERPT_Q(s->token));
 }
 
 static void take_elements(struct syntax *s, char closing)
@@ -214,14 +228,14 @@ static void take_elements(struct syntax *s, char closing)
     struct cfg_token open = s->token;
     advance(s);
     enum cfg_token_kind first = s->token.kind;
-    while (!cfg_token_is(&s->token, closing) && !s->failed) {
+    while (!cfg_token_is(&s->token, closing) && s->token.kind != CFG_TOKEN_END) {
         if (closing == ']')
             check_array_element(s, first);
         take_value(s, true);
         bool comma = cfg_token_is(&s->token, ',');
         struct cfg_place place = s->token.place;
         if (!comma && (begins_scalar(&s->token) || cfg_token_is(&s->token, '{')))
-            fail(s, place, "a comma is missing before %.*s", EXCERPT(s->token));
+            fail(s, place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
         if (!comma)
             break;
         advance(s);
@@ -254,14 +268,12 @@ static void take_value(struct syntax *s, bool is_element)
         take_compound(s);
     else if (s->token.kind == CFG_TOKEN_NAME)
         fail(s, s->token.place,
-             "%.*s is no value: strings stand in quotation marks (\"%.*s\"), and a switch is true "
+             "\"%.*s\" is no value: strings stand in quotation marks (\"%.*s\"), and a switch is true "
              "or false",
              EXCERPT(s->token), EXCERPT(s->token));
-    else if (s->token.kind == CFG_TOKEN_END)
-        fail(s, s->token.place, "the file ends where a value is expected");
     else
-        fail(s, s->token.place, "found %.*s, expected a value; strings stand in quotation marks",
-             EXCERPT(s->token));
+        fail(s, s->token.place, "found " QUOTED ", expected a value; strings stand in quotation marks",
+             EXCERPT_Q(s->token));
 }
 
 static void take_file(struct syntax *s)
@@ -269,7 +281,7 @@ static void take_file(struct syntax *s)
     look(s);
     take_settings(s);
     if (s->token.kind != CFG_TOKEN_END)
-        fail(s, s->token.place, "found %.*s, expected a key; %s", EXCERPT(s->token),
+        fail(s, s->token.place, "found " QUOTED ", expected a key; %s", EXCERPT_Q(s->token),
              cfg_token_is(&s->token, '}') ? "no \"{\" is open here" : "a setting is written key = value;");
 }
 

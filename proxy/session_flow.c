@@ -179,7 +179,7 @@ static void judge_ends(struct session *session)
 
 static void judge(struct session *session)
 {
-    if (session->state == SESSION_CONNECTING && session->client_ended)
+    if (session->state == SESSION_CONNECTING && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
         session_close(session, "client-closed", NULL);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;

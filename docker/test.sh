@@ -1,0 +1,164 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# test.sh: builds the images, all stages, and runs compose.yml: an old mail server and two proxies. Talks to both over
+# TLS, looks at what their processes may do, and ends them. Uses the Docker Engine that answers, or a private one (see
+# engine.sh). Exit status 77, with the reason on one line, where neither is to be had; installs nothing.
+# KEEP=1 leaves the logs and says where they are.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d /tmp/deepproxy-docker-test.XXXXXX)
+id=${work##*.}
+id=$(printf '%s' "$id" | tr '[:upper:]' '[:lower:]')
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+skip() { printf 'skipped: %s\n' "$*"; exit 77; }
+
+# shellcheck source=docker/engine.sh
+. "$here/engine.sh"
+
+export DEEPPROXY_IMAGE="deepproxy-test-$id:latest" LEGACY_IMAGE="deepproxy-test-$id-legacy:latest"
+base="deepproxy-test-$id-base:latest"
+# Addresses that nobody else on the machine uses, for an engine that is given.
+export DEEPPROXY_1=127.79.41.1 DEEPPROXY_2=127.79.41.2 BACKEND_NETWORK=172.30.144.0/24
+export DEEPPROXY_TLS="$work/certificate/tls"
+proxies='deepproxy-1 deepproxy-2'
+
+compose() {
+    if docker compose version >/dev/null 2>&1; then
+        docker compose -p "dpt$id" -f "$here/compose.yml" -f "$here/compose.test.yml" "$@"
+    else
+        docker-compose -p "dpt$id" -f "$here/compose.yml" -f "$here/compose.test.yml" "$@"
+    fi
+}
+
+container_of() { compose ps -q "$1"; }
+facts() { docker inspect --format "$2" "$(container_of "$1")"; }
+
+# ---- taking it down ----
+
+# However far it came. What is left of a private engine's containers ends with it.
+clean_up() {
+    status=$?
+    trap '' INT TERM
+    set +e
+    if [ -n "$started" ]; then
+        [ $status -eq 0 ] || compose logs --no-color --tail 40
+        compose down -v --timeout 5 >>"$work/compose.log" 2>&1
+    fi
+    [ "$engine" != given ] || docker image rm -f "$DEEPPROXY_IMAGE" "${DEEPPROXY_IMAGE%:*}:$version" "$LEGACY_IMAGE" \
+        "$base" >/dev/null 2>&1
+    engine_stop
+    engine_forget
+    if [ -n "${KEEP-}" ]; then
+        rm -rf "$work/data" "$work/run"
+        say "logs: $work"
+    else
+        rm -rf "$work"
+    fi
+    exit $status
+}
+started=''
+version=$(sed -n 's/^project(deepproxy VERSION \([0-9.]*\).*/\1/p' "$here/../CMakeLists.txt")
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# ---- building ----
+
+logged() { # NAME COMMAND...
+    log=$work/$1.log
+    shift
+    "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
+}
+
+build() {
+    from=$(engine_base "$base") || skip "no base image: $(tail -n 1 "$work/base.log")"
+    say "base image: $from"
+    IMAGE=${DEEPPROXY_IMAGE%:*} logged image "$here/build.sh" --network host --build-arg "BASE=$from" ||
+        fail 'the image was not built'
+    grep -h 'tests passed\|tests failed' "$work/image.log" || fail 'the test stage ran no tests'
+    logged legacy docker build --network host --build-arg "BASE=$from" -t "$LEGACY_IMAGE" "$here/legacy" ||
+        fail 'the old server was not built'
+    say "image: $(docker image inspect --format '{{.Size}}' "$DEEPPROXY_IMAGE") bytes"
+}
+
+# ---- running ----
+
+await_healthy() { # SERVICE
+    tries=0
+    until [ "$(facts "$1" '{{.State.Health.Status}}')" = healthy ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 120 ] || fail "$1 is not healthy: $(facts "$1" '{{json .State.Health}}')"
+        sleep 0.5
+    done
+    say "$1: healthy"
+}
+
+start() {
+    "$here/make-certificate.sh" "$work/certificate" localhost $DEEPPROXY_1 $DEEPPROXY_2 >/dev/null
+    compose config -q || fail 'compose.yml is refused'
+    started=yes
+    logged up compose up -d --no-build || fail 'the containers do not start'
+    for proxy in $proxies; do
+        await_healthy "$proxy"
+    done
+}
+
+# ---- what the processes may do ----
+
+expect() { # WHAT EXPECTED ACTUAL
+    [ "$2" = "$3" ] || fail "$1: expected \"$2\", found \"$3\""
+}
+
+status_field() { printf '%s\n' "$process" | sed -n "s/^$1:[[:space:]]*//p" | tr '\t' ' '; }
+
+check_confinement() { # SERVICE
+    pid=$(facts "$1" '{{.State.Pid}}')
+    process=$(engine_inside cat "/proc/$pid/status") || fail "$1: the engine's processes can't be seen from here"
+    expect "$1: user" '10001 10001 10001 10001' "$(status_field Uid)"
+    expect "$1: group" '10001 10001 10001 10001' "$(status_field Gid)"
+    for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+        expect "$1: $set" 0000000000000000 "$(status_field $set)"
+    done
+    expect "$1: NoNewPrivs" 1 "$(status_field NoNewPrivs)"
+    expect "$1: seccomp filter" 2 "$(status_field Seccomp)"
+    root=$(engine_inside grep -E '^[0-9]+ [0-9]+ [^ ]+ [^ ]+ / ' "/proc/$pid/mountinfo" | cut -d ' ' -f 6)
+    expect "$1: root file system" ro "${root%%,*}"
+    expect "$1: limits" '256 268435456' "$(facts "$1" '{{.HostConfig.PidsLimit}} {{.HostConfig.Memory}}')"
+    say "$1: user 10001, no capabilities, read-only root"
+}
+
+# ---- ending ----
+
+# A session that nobody ends must not keep the proxy from ending within Docker's ten seconds.
+check_stop() { # SERVICE ADDRESS
+    engine_inside python3 "$here/test_client.py" idle "$2" "$work/certificate/ca.pem" >"$work/idle" &
+    client=$!
+    tries=0
+    until grep -q idle "$work/idle"; do
+        tries=$((tries + 1))
+        [ $tries -lt 40 ] || fail "$1: no session"
+        sleep 0.5
+    done
+    docker stop "$(container_of "$1")" >/dev/null
+    expect "$1: after docker stop" 'exited 0 false' "$(facts "$1" '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}')"
+    wait $client || fail "$1: the client of a session that went on was not told of the end"
+    say "$1: ended in order, exit status 0"
+}
+
+engine_check
+engine_start building
+build
+engine_stop
+engine_start running
+start
+for proxy in $proxies; do
+    check_confinement "$proxy"
+done
+engine_inside python3 "$here/test_client.py" mail "$DEEPPROXY_1" "$DEEPPROXY_2" "$work/certificate/ca.pem"
+errors=$(compose logs --no-color deepproxy-1 deepproxy-2 | grep -i 'error:\|level=error' || :)
+expect 'errors in the logs of the proxies' '' "$errors"
+check_stop deepproxy-1 $DEEPPROXY_1
+check_stop deepproxy-2 $DEEPPROXY_2
+say 'all well'

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROTOCOLS_IMAP_CAPABILITY_H
+#define DEEPPROXY_PROTOCOLS_IMAP_CAPABILITY_H
+
+#include "protocols/engine_out.h"
+
+/*
+ * Lets a list of capabilities (the words behind "CAPABILITY", wherever it stands) out to the client: each
+ * with a space before it, edited. Out goes what can't work behind a proxy that ends TLS: STARTTLS, mechanisms
+ * with channel binding (-PLUS), COMPRESS=, private hints to proxies; and a DEEP of the backend's, as clients
+ * see one status. In comes DEEP (draft section 7.1), and ID, which DEEP implies. LOGINDISABLED stays: it is
+ * true. Returns whether the backend itself has ID.
+ */
+bool imap_capability_edit(struct slice list, struct engine_out *out);
+
+#endif

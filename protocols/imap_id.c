@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/imap_id.h"
+
+#include <stdio.h>
+
+struct name {
+    uint8_t octets[IMAP_ID_NAME_MAX];
+    size_t len; /* may be more than what is kept */
+};
+
+static struct name name_of(const struct imap_id_pair *pair)
+{
+    struct name name;
+    name.len = imap_string_decode(&pair->name, name.octets, sizeof name.octets);
+    return name;
+}
+
+static struct slice name_view(const struct name *name)
+{
+    return (struct slice){name->octets, name->len < sizeof name->octets ? name->len : sizeof name->octets};
+}
+
+static void skip_spaces(struct slice *s)
+{
+    while (s->len > 0 && s->data[0] == ' ')
+        *s = slice_sub(*s, 1, s->len);
+}
+
+bool imap_id_open(struct slice params, struct imap_id_list *list)
+{
+    skip_spaces(&params);
+    while (params.len > 0 && params.data[params.len - 1] == ' ')
+        params.len--;
+    *list = (struct imap_id_list){.rest = params, .nil = slice_is(params, "NIL")};
+    if (list->nil)
+        return true;
+    if (params.len < 2 || params.data[0] != '(' || params.data[params.len - 1] != ')')
+        return false;
+    list->rest = slice_sub(params, 1, params.len - 2);
+    return true;
+}
+
+enum imap_id_step imap_id_next(struct imap_id_list *list, struct imap_id_pair *pair)
+{
+    skip_spaces(&list->rest);
+    if (list->nil || list->rest.len == 0)
+        return IMAP_ID_END;
+    if (!imap_string_take(&list->rest, &pair->name) || pair->name.form == IMAP_STRING_NIL)
+        return IMAP_ID_MALFORMED;
+    if (list->rest.len == 0 || list->rest.data[0] != ' ')
+        return IMAP_ID_MALFORMED;
+    skip_spaces(&list->rest);
+    if (!imap_string_take(&list->rest, &pair->value))
+        return IMAP_ID_MALFORMED;
+    return list->rest.len == 0 || list->rest.data[0] == ' ' ? IMAP_ID_PAIR : IMAP_ID_MALFORMED;
+}
+
+const char *imap_id_check(struct slice params)
+{
+    static const char not_a_list[] = "BAD ID takes NIL or a list of strings in pairs";
+    struct imap_id_list list;
+    struct imap_id_pair pair;
+    enum imap_id_step step = IMAP_ID_END;
+    if (!imap_id_open(params, &list))
+        return not_a_list;
+    for (int pairs = 0; (step = imap_id_next(&list, &pair)) == IMAP_ID_PAIR;) {
+        if (++pairs > IMAP_ID_PAIRS_MAX)
+            return "BAD ID takes 30 fields at most (RFC 2971)";
+        if (imap_string_decode(&pair.name, NULL, 0) > IMAP_ID_NAME_MAX)
+            return "BAD A field name of ID has 30 octets at most (RFC 2971)";
+        if (imap_string_decode(&pair.value, NULL, 0) > IMAP_ID_VALUE_MAX)
+            return "BAD A value of ID has 1024 octets at most (RFC 2971)";
+    }
+    return step == IMAP_ID_END ? NULL : not_a_list;
+}
+
+/* ENGINE_REPORT_FIELDS where the name reports nothing that is kept. */
+static enum engine_report_field report_field(struct slice name)
+{
+    static const struct {
+        const char *name;
+        enum engine_report_field field;
+    } fields[] = {{"name", ENGINE_REPORT_NAME},
+                  {"version", ENGINE_REPORT_VERSION},
+                  {"latch", ENGINE_REPORT_LATCH},
+                  {"latch-fail", ENGINE_REPORT_LATCH_FAIL},
+                  {"latch-failure", ENGINE_REPORT_LATCH_FAIL}, /* so in the draft's example 2 */
+                  {"security-tags", ENGINE_REPORT_SECURITY_TAGS}};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (slice_is(name, fields[i].name))
+            return fields[i].field;
+    return ENGINE_REPORT_FIELDS;
+}
+
+void imap_id_report(struct slice params, struct engine *engine)
+{
+    struct imap_id_list list;
+    struct imap_id_pair pair;
+    if (!imap_id_open(params, &list))
+        return;
+    while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
+        struct name name = name_of(&pair);
+        enum engine_report_field field = report_field(name_view(&name));
+        if (field == ENGINE_REPORT_FIELDS || pair.value.form == IMAP_STRING_NIL)
+            continue;
+        uint8_t value[ENGINE_REPORT_MAX];
+        size_t len = imap_string_decode(&pair.value, value, sizeof value);
+        engine_set_report(engine, field, (struct slice){value, len < sizeof value ? len : sizeof value});
+    }
+}
+
+/* What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and
+ * tls. */
+static bool is_trusted_by_backends(struct slice name)
+{
+    return slice_has_prefix(name, "x-") || slice_is(name, "tls");
+}
+
+/* The pair that is left out so that there is room for "tls"; -1 where there is room. */
+static int pair_without_room(struct imap_id_list list)
+{
+    struct imap_id_pair pair;
+    int kept = 0, last = -1, last_idle = -1;
+    for (int i = 0; imap_id_next(&list, &pair) == IMAP_ID_PAIR; i++) {
+        struct name name = name_of(&pair);
+        if (is_trusted_by_backends(name_view(&name)))
+            continue;
+        kept++;
+        last = i;
+        if (report_field(name_view(&name)) == ENGINE_REPORT_FIELDS)
+            last_idle = i;
+    }
+    if (kept < IMAP_ID_PAIRS_MAX)
+        return -1;
+    return last_idle >= 0 ? last_idle : last;
+}
+
+static void forward_pair(const struct imap_id_pair *pair, const struct name *name, struct engine_out *out)
+{
+    imap_string_quote(name_view(name), SIDE_BACKEND, out);
+    if (pair->value.form == IMAP_STRING_NIL) {
+        engine_out_make_text(out, SIDE_BACKEND, " NIL ");
+        return;
+    }
+    uint8_t value[IMAP_ID_VALUE_MAX];
+    size_t len = imap_string_decode(&pair->value, value, sizeof value);
+    engine_out_make_text(out, SIDE_BACKEND, " ");
+    imap_string_quote((struct slice){value, len}, SIDE_BACKEND, out);
+    engine_out_make_text(out, SIDE_BACKEND, " ");
+}
+
+void imap_id_forward(struct slice params, const char *cipher, struct engine_out *out)
+{
+    struct imap_id_list list;
+    struct imap_id_pair pair;
+    engine_out_make_text(out, SIDE_BACKEND, "(");
+    if (imap_id_open(params, &list)) {
+        int left_out = pair_without_room(list);
+        for (int i = 0; imap_id_next(&list, &pair) == IMAP_ID_PAIR; i++) {
+            struct name name = name_of(&pair);
+            if (i != left_out && !is_trusted_by_backends(name_view(&name)))
+                forward_pair(&pair, &name, out);
+        }
+    }
+    engine_out_make_text(out, SIDE_BACKEND, "\"tls\" ");
+    imap_string_quote(slice_of(cipher), SIDE_BACKEND, out);
+    engine_out_make_text(out, SIDE_BACKEND, ")");
+}
+
+void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MAX])
+{
+    snprintf(text, IMAP_ID_OWN_FIELDS_MAX, "\"deep\" \"%s\" \"deep-status\" \"%s\"", deep_status,
+             deep_status);
+}
+
+static bool is_well_formed(struct imap_id_list list)
+{
+    struct imap_id_pair pair;
+    enum imap_id_step step;
+    while ((step = imap_id_next(&list, &pair)) == IMAP_ID_PAIR)
+        continue;
+    return step == IMAP_ID_END;
+}
+
+void imap_id_reply(struct slice params, const char *deep_status, struct engine_out *out)
+{
+    struct imap_id_list list;
+    struct imap_id_pair pair;
+    engine_out_make_text(out, SIDE_CLIENT, "(");
+    if (imap_id_open(params, &list) && is_well_formed(list)) {
+        for (int kept = 0; kept < IMAP_ID_PAIRS_MAX - 2 && imap_id_next(&list, &pair) == IMAP_ID_PAIR;) {
+            struct name name = name_of(&pair);
+            if (slice_is(name_view(&name), "deep") || slice_is(name_view(&name), "deep-status"))
+                continue;
+            engine_out_make(out, SIDE_CLIENT, pair.name.raw);
+            engine_out_make_text(out, SIDE_CLIENT, " ");
+            engine_out_make(out, SIDE_CLIENT, pair.value.raw);
+            engine_out_make_text(out, SIDE_CLIENT, " ");
+            kept++;
+        }
+    }
+    char own[IMAP_ID_OWN_FIELDS_MAX];
+    imap_id_own_fields(deep_status, own);
+    engine_out_make_text(out, SIDE_CLIENT, own);
+    engine_out_make_text(out, SIDE_CLIENT, ")");
+}

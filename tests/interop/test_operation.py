@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Operation: backends that are down or mad, the end of the program, and what it says of what it can't start with."""
+
+import contextlib
+import pathlib
+import socket
+import threading
+import unittest
+
+import common
+import backends
+import certificates
+import proxy
+from common import PASSWORD, USER, run
+
+LOGIN = b"l LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode())
+
+
+def dead_address():
+    return f"127.0.0.1:{backends.free_ports(1)[0]}"
+
+
+@contextlib.contextmanager
+def babbler(octets):
+    """A backend that says this to whoever comes, and hangs up; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, contextlib.suppress(OSError):
+                        peer.sendall(octets)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+class Backends(common.Case):
+    def test_backend_down_is_said_by_the_protocol_over_tls(self):
+        expected = {"imap": rb"^\* BYE .*UNAVAILABLE", "pop3": rb"^-ERR \[SYS/TEMP\]", "submission": rb"^421 4\.3\.2"}
+        with self.start_proxy({name: [dead_address()] for name in expected}) as own:
+            for service, pattern in expected.items():
+                with self.raw(service, "127.0.0.2", at=own) as client:
+                    self.assertRegex(client.line(), pattern)
+                    client.rest()
+                self.session_of("127.0.0.2", service, at=own)
+
+    def test_next_server_where_the_first_is_dead(self):
+        servers = {"imap": [dead_address(), self.addresses["imap"][0]]}
+        with self.start_proxy(servers) as own:
+            for _ in range(6):
+                with self.imap(at=own) as client:
+                    client.login(USER, PASSWORD)
+
+    def test_round_robin(self):
+        servers = {"imap": [self.direct["imap"][0], self.direct["imap"][0].replace("127.0.0.1", "localhost")]}
+        with self.start_proxy(servers, identity="none") as own:
+            for number in range(2, 6):
+                with self.raw("imap", f"127.0.0.{number}", at=own) as client:
+                    client.line()
+                    client.ask(b"a LOGOUT\r\n", b"a OK")
+                self.session_of(f"127.0.0.{number}", "imap", at=own)
+            self.assertEqual(own.stop(), 0)
+
+    def test_backends_that_talk_nonsense(self):
+        for nonsense in (b"", b"\0\xff" * 40000, b"x" * 1000000, b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+            with babbler(nonsense) as address, self.start_proxy(
+                    {"imap": [address], "pop3": [address], "submission": self.addresses["submission"]}) as own:
+                for service in ("imap", "pop3"):
+                    with self.raw(service, at=own) as client, contextlib.suppress(OSError):
+                        client.rest()
+                with self.smtp(at=own) as client:
+                    client.login(USER, PASSWORD)
+
+
+class Ending(common.Case):
+    def open_session(self, at):
+        client = self.raw("imap", at=at)
+        client.line()
+        client.ask(LOGIN, b"l OK")
+        return client
+
+    def assert_refuses(self, own):
+        common.until("an end to accepting", lambda: not self.can_connect(own.ports["imap"]))
+
+    @staticmethod
+    def can_connect(port):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def test_sigterm_lets_a_session_finish(self):
+        own = self.start_proxy(self.addresses)
+        client = self.open_session(own)
+        own.terminate()
+        self.assert_refuses(own)
+        client.ask(b"a SELECT INBOX\r\n", b"a OK")
+        client.ask(b"b LOGOUT\r\n", b"b OK")
+        self.assertEqual(client.rest(), b"")
+        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
+        own.stop()
+
+    def test_sigterm_has_a_limit(self):
+        own = self.start_proxy(self.addresses, extra="timeouts = { shutdown = 1; };\n")
+        client = self.open_session(own)
+        own.terminate()
+        self.assertRegex(client.rest(), rb"^\* BYE ")
+        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
+        own.stop()
+
+    def test_second_sigterm_ends_at_once(self):
+        own = self.start_proxy(self.addresses)
+        client = self.open_session(own)
+        own.terminate()
+        self.assert_refuses(own)
+        own.terminate()
+        own.process.wait(common.WAIT_SECONDS)
+        with contextlib.suppress(OSError):
+            client.rest()
+        own.stop()
+
+    def test_idle_proxy_ends_at_once(self):
+        own = self.start_proxy(self.addresses)
+        own.terminate()
+        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
+        own.stop()
+
+
+class Refusals(common.Case):
+    """What `run` and `check` say of what they can't work with."""
+
+    with_servers = False
+
+    def check(self, text, command="check"):
+        path = self.folder / "refused.conf"
+        path.write_text(text)
+        status, out, error = run(proxy.default_program(), command, "-c", path)
+        return status, out.decode() + error
+
+    def good(self, **options):
+        return proxy.configuration("Good", {"imap": ["127.0.0.1:143"]}, **options)
+
+    def test_good_file(self):
+        status, said = self.check(self.good())
+        self.assertEqual(status, 0, said)
+
+    def test_syntax_error_has_its_line(self):
+        status, said = self.check('hostname = "a";\ntls = { certificates = ;\n')
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"refused\.conf:2: ")
+
+    def test_misspelt_keys_are_all_named_with_the_nearest_known_one(self):
+        text = self.good().replace("listen =", "lisen =").replace("identity", "identiy") + "hostnam = \"x\";\n"
+        status, said = self.check(text)
+        self.assertEqual(status, 1)
+        for wrong, right in (("lisen", "listen"), ("identiy", "identity"), ("hostnam", "hostname")):
+            self.assertRegex(said, rf"refused\.conf:\d+: .*{wrong}.*{right}")
+
+    def test_missing_file(self):
+        status, _, error = run(proxy.default_program(), "run", "-c", self.folder / "nowhere.conf")
+        self.assertEqual(status, 1)
+        self.assertRegex(error, r"nowhere\.conf.*No such file")
+
+    def test_key_of_another_certificate(self):
+        other = self.folder / "other"
+        other.mkdir()
+        certificates.make(other)
+        text = self.good().replace('"mail.key"', '"other/mail.key"')
+        for command in ("check", "run"):
+            status, said = self.check(text, command)
+            self.assertEqual(status, 1)
+            self.assertRegex(said, r"refused\.conf:\d+: .*other/mail\.key does not belong")
+
+    def test_missing_and_broken_key(self):
+        (self.folder / "broken.key").write_text("no key\n")
+        for name in ("nowhere.key", "broken.key"):
+            status, said = self.check(self.good().replace('"mail.key"', f'"{name}"'), "run")
+            self.assertEqual(status, 1)
+            self.assertIn(name, said)
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            place = f"127.0.0.1:{taken.getsockname()[1]}"
+            status, said = self.check(self.good(listen={"imap": [place]}), "run")
+        self.assertEqual(status, 1)
+        self.assertRegex(said, rf"{place}.*in use")
+
+    def test_usage_and_version(self):
+        self.assertEqual(run(proxy.default_program(), "nonsense")[0], 2)
+        status, out, _ = run(proxy.default_program(), "version")
+        self.assertEqual(status, 0)
+        for name in (b"deepproxy", b"libuv", b"BoringSSL", b"libconfig"):
+            self.assertIn(name, out)
+
+    def test_sample_configuration_is_accepted_but_for_its_certificate(self):
+        for sample in (pathlib.Path(__file__).resolve().parents[2]).glob("**/deepproxy.conf.sample"):
+            status, said = self.check(sample.read_text())
+            self.assertNotRegex(said, "unknown|expected", sample)
+            self.assertIn(status, (0, 1))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

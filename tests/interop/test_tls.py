@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""TLS as clients meet it: versions, the end of a connection, and peers that speak something else."""
+
+import socket
+import ssl
+import unittest
+import warnings
+
+import common
+from common import PASSWORD, USER, WAIT_SECONDS, run
+
+GOODBYE = {"imap": b"a LOGOUT\r\n", "pop3": b"QUIT\r\n", "submission": b"QUIT\r\n"}
+
+
+class Tls(common.Case):
+    def s_client(self, service, *options, text):
+        return run("openssl", "s_client", "-connect", f"127.0.0.1:{self.proxy.ports[service]}", "-CAfile",
+                   self.authority, "-crlf", "-ign_eof", "-verify_return_error", "-verify_hostname", "localhost",
+                   *options, text=text)
+
+    def test_versions_1_2_and_1_3(self):
+        for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+            for service in GOODBYE:
+                with self.subTest(service=service, version=name):
+                    with self.raw(service, version=version) as client:
+                        self.assertEqual(client.socket.version(), name)
+                        self.assertTrue(client.line())
+
+    def test_version_1_1_is_refused(self):
+        context = self.context()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with self.assertRaisesRegex(ssl.SSLError, "PROTOCOL_VERSION"):
+            common.Raw(self.proxy.ports["imap"], context)
+
+    def test_cipher_suites_of_1_2(self):
+        context = self.context(ssl.TLSVersion.TLSv1_2)
+        context.set_ciphers("AES128-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0")
+        with self.assertRaisesRegex(ssl.SSLError, "HANDSHAKE_FAILURE"):
+            common.Raw(self.proxy.ports["imap"], context)
+
+    def test_registered_name_of_a_1_2_suite_reaches_the_backend(self):
+        context = self.context(ssl.TLSVersion.TLSv1_2)
+        context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
+        with common.Raw(self.proxy.ports["imap"], context, "127.0.0.7") as client:
+            client.line()
+            client.ask(b"a LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode()), b"a OK")
+            client.ask(b"b LOGOUT\r\n", b"b OK")
+        suite = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+        self.in_log(self.servers.dovecot_log, "ID sent", f"tls={suite}", "rip=127.0.0.7,")
+        self.assertEqual(self.session_of("127.0.0.7", "imap")["cipher"], suite)
+
+    def test_certificate_is_the_configured_one(self):
+        for service, goodbye in GOODBYE.items():
+            status, out, error = self.s_client(service, text=goodbye.replace(b"\r", b""))
+            self.assertEqual(status, 0, error)
+            self.assertIn(b"Verify return code: 0 (ok)", out)
+
+    def test_close_notify_as_openssl_sees_it(self):
+        for service, goodbye in GOODBYE.items():
+            for version in ("-tls1_2", "-tls1_3"):
+                with self.subTest(service=service, version=version):
+                    _, out, _ = self.s_client(service, version, "-msg", text=goodbye.replace(b"\r", b""))
+                    self.assertRegex(out, rb"<<< TLS 1\.[23].*Alert.*close_notify")
+
+    def test_last_words_come_before_close_notify(self):
+        last = {"imap": rb"a OK", "pop3": rb"\+OK", "submission": rb"221 "}
+        for service, goodbye in GOODBYE.items():
+            with self.raw(service) as client:
+                client.line()
+                client.send(goodbye)
+                self.assertRegex(client.rest().splitlines()[-1], last[service])
+
+    def test_close_notify_of_the_client_ends_the_session(self):
+        with self.raw("imap", "127.0.0.8") as client:
+            client.line()
+            client.socket.settimeout(WAIT_SECONDS)
+            client.file.close()
+            client.socket.unwrap()
+        self.session_of("127.0.0.8", "imap")
+        self.in_log(self.servers.dovecot_log, "Disconnected", "rip=127.0.0.8,")
+
+    def test_resumption(self):
+        context = self.context(ssl.TLSVersion.TLSv1_2)
+        port = self.proxy.ports["imap"]
+        with common.Raw(port, context) as client:
+            client.line()
+            session = client.socket.session
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost", session=session) as again:
+                self.assertTrue(again.session_reused)
+
+    def test_peers_that_speak_no_tls(self):
+        with self.raw("imap") as client:
+            client.line()
+            for octets in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"a1 CAPABILITY\r\n", b"EHLO client.test\r\n",
+                           b"\0" * 2000, b"\x16\x03\x01\xff\xff" + b"\xff" * 500):
+                with socket.create_connection(("127.0.0.1", self.proxy.ports["imap"]), WAIT_SECONDS,
+                                              ("127.0.0.11", 0)) as plain:
+                    plain.sendall(octets)
+                    plain.shutdown(socket.SHUT_WR)
+                    answer = b""
+                    try:
+                        while chunk := plain.recv(4096):
+                            answer += chunk
+                    except ConnectionResetError:
+                        pass
+                    self.assertNotIn(b"CAPABILITY", answer)
+            client.ask(b"a NOOP\r\n", b"a OK")
+        line = self.session_of("127.0.0.11", "imap")
+        self.assertTrue(line["reason"])
+        self.assertNotIn("backend", {key for key in line if line[key]})
+
+    def test_stalled_handshakes_hurt_nobody(self):
+        extra = "timeouts = { handshake = 2; };\n"
+        with self.start_proxy(self.addresses, extra=extra) as own:
+            stalled = [socket.create_connection(("127.0.0.1", own.ports["imap"]), WAIT_SECONDS) for _ in range(100)]
+            for number, plain in enumerate(stalled):
+                self.addCleanup(plain.close)
+                if number % 2:
+                    plain.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+            with self.imap(at=own) as client:
+                client.login(USER, PASSWORD)
+                client.select()
+            for plain in stalled:
+                try:
+                    self.assertEqual(plain.recv(4096)[21:], b"")
+                except ConnectionResetError:
+                    pass
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The files that a private Dovecot and Postfix live on: configurations, the demo user, and his first messages."""
+
+import email.message
+import email.utils
+import os
+import pwd
+import grp
+import textwrap
+
+USER = "demo"
+PASSWORD = "demo"
+DOMAIN = "localhost"
+ADDRESS = f"{USER}@{DOMAIN}"
+
+DOVECOT = """
+    # An old server: cleartext alone, and what comes through a proxy has a PROXY header in front.
+    instance_name = deepproxy-private
+    base_dir = {here}/dovecot/run
+    state_dir = {here}/dovecot/state
+    log_path = {here}/dovecot.log
+    protocols = imap pop3
+    listen = 127.0.0.1
+    ssl = no
+    auth_mechanisms = plain login cram-md5
+    auth_failure_delay = 1 secs
+    haproxy_trusted_networks = 127.0.0.0/8
+    # Puts the fields of a client's ID into the log; "tls" among them.
+    imap_id_log = *
+    mail_max_userip_connections = 100
+    mail_location = maildir:~/Maildir
+    namespace inbox {{
+      inbox = yes
+    }}
+    passdb {{
+      driver = passwd-file
+      args = {here}/dovecot/users
+    }}
+    userdb {{
+      driver = static
+      args = uid={uid} gid={uid} home={here}/mail/%n
+    }}
+    service imap-login {{
+      inet_listener imap {{
+        address = 127.0.0.1
+        port = {ports[imap]}
+        haproxy = yes
+      }}
+      inet_listener imap-direct {{
+        address = 127.0.0.1
+        port = {ports[imap-direct]}
+      }}
+      inet_listener imaps {{
+        port = 0
+      }}
+    }}
+    service pop3-login {{
+      inet_listener pop3 {{
+        address = 127.0.0.1
+        port = {ports[pop3]}
+        haproxy = yes
+      }}
+      inet_listener pop3-direct {{
+        address = 127.0.0.1
+        port = {ports[pop3-direct]}
+      }}
+      inet_listener pop3s {{
+        port = 0
+      }}
+    }}
+"""
+
+DOVECOT_SASL = """
+    # Postfix asks here whether a password is right.
+    service auth {{
+      unix_listener {here}/sasl {{
+        mode = 0600
+        user = postfix
+      }}
+    }}
+"""
+
+POSTFIX_MAIN = """
+    # Submission alone: who has logged in may send, and mail goes nowhere but into the demo user's mailbox.
+    compatibility_level = 3.6
+    queue_directory = {here}/postfix/queue
+    data_directory = {here}/postfix/data
+    daemon_directory = /usr/lib/postfix/sbin
+    command_directory = /usr/sbin
+    mail_owner = postfix
+    setgid_group = postdrop
+    maillog_file = {here}/postfix.log
+    maillog_file_prefixes = {here}
+    myhostname = legacy.localhost
+    inet_interfaces = 127.0.0.1
+    inet_protocols = ipv4
+    smtpd_peername_lookup = no
+    biff = no
+    mydestination =
+    mynetworks =
+    alias_maps =
+    alias_database =
+    local_recipient_maps =
+    virtual_mailbox_domains = {domain}
+    virtual_mailbox_base = {here}/mail
+    virtual_mailbox_maps = inline:{{ {{ {address} = {user}/Maildir/ }} }}
+    virtual_uid_maps = static:{uid}
+    virtual_gid_maps = static:{uid}
+    virtual_mailbox_limit = 0
+    message_size_limit = 52428800
+    default_transport = error:5.7.1 mail from here goes to {address} alone
+    relay_transport = error:5.7.1 mail from here goes to {address} alone
+    smtpd_tls_security_level = none
+    smtp_tls_security_level = none
+    smtpd_sasl_auth_enable = yes
+    smtpd_sasl_type = dovecot
+    smtpd_sasl_path = {here}/sasl
+    smtpd_client_restrictions = permit_sasl_authenticated, reject
+    smtpd_relay_restrictions = reject_unauth_destination
+    smtpd_recipient_restrictions = reject_unauth_destination
+"""
+
+POSTFIX_MASTER = """
+    127.0.0.1:{ports[submission]} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+    127.0.0.1:{ports[submission-direct]} inet n - n - - smtpd
+    cleanup unix n - n - 0 cleanup
+    qmgr unix n - n 300 1 qmgr
+    rewrite unix - - n - - trivial-rewrite
+    bounce unix - - n - 0 bounce
+    defer unix - - n - 0 bounce
+    trace unix - - n - 0 bounce
+    virtual unix - n n - - virtual
+    error unix - - n - - error
+    retry unix - - n - - error
+    proxymap unix - - n - - proxymap
+    anvil unix - - n - 1 anvil
+    postlog unix-dgram n - n - 1 postlogd
+"""
+
+MESSAGES = (
+    ("Welcome", "This mailbox is on a Dovecot that only speaks cleartext.\nYou read it over TLS, by deepproxy.\n"),
+    ("Dots", "The next line is a dot alone, and ends nothing:\n.\nNor does this: ..\nThat was the dot.\n"),
+    ("Not a capability", "A body may say what it likes:\n* CAPABILITY IMAP4rev1 STARTTLS\na1 OK [CAPABILITY X]\n"),
+)
+
+
+def write(path, text, **values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text).lstrip().format(**values))
+
+
+def make_log(path, owner):
+    """Before its server does: whoever runs the demo may read it."""
+    path.touch()
+    path.chmod(0o644)
+    os.chown(path, owner, 0)
+
+
+def write_dovecot(here, ports, uid, postfix):
+    write(here / "dovecot" / "dovecot.conf", DOVECOT + DOVECOT_SASL * postfix, here=here, ports=ports, uid=uid)
+    write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
+    make_log(here / "dovecot.log", 0)
+    deliver_first_messages(here / "mail" / USER, uid)
+
+
+def deliver_first_messages(home, uid):
+    """As files of the Maildir: they are there before any server is."""
+    folders = [home.parent, home, home / "Maildir"] + [home / "Maildir" / name for name in ("new", "cur", "tmp")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, uid, uid)
+    for number, (subject, body) in enumerate(MESSAGES, 1):
+        message = email.message.EmailMessage()
+        message["From"] = f"postmaster@{DOMAIN}"
+        message["To"] = ADDRESS
+        message["Subject"] = subject
+        message["Date"] = email.utils.format_datetime(email.utils.localtime())
+        message["Message-ID"] = f"<{number}.first@{DOMAIN}>"
+        message.set_content(body)
+        path = home / "Maildir" / "new" / f"{number}.first.{DOMAIN}"
+        path.write_bytes(bytes(message))
+        os.chown(path, uid, uid)
+
+
+def write_postfix(here, ports, uid):
+    values = {"here": here, "ports": ports, "uid": uid, "domain": DOMAIN, "address": ADDRESS, "user": USER}
+    write(here / "postfix" / "main.cf", POSTFIX_MAIN, **values)
+    write(here / "postfix" / "master.cf", POSTFIX_MASTER, **values)
+    make_queue(here / "postfix")
+    make_log(here / "postfix.log", pwd.getpwnam("postfix").pw_uid)
+
+
+def make_queue(where):
+    """The folders that `postfix start` would make, without a look at those of the machine's own Postfix."""
+    owner = pwd.getpwnam("postfix").pw_uid
+    postdrop = grp.getgrnam("postdrop").gr_gid
+    queue = where / "queue"
+    folders = {queue / "pid": (0, 0, 0o755), queue / "public": (owner, postdrop, 0o710),
+               queue / "maildrop": (owner, postdrop, 0o730), where / "data": (owner, 0, 0o700)}
+    for name in ("incoming", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "private", "saved",
+                 "trace"):
+        folders[queue / name] = (owner, 0, 0o700)
+    for folder, (user, group, mode) in folders.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, user, group)
+        folder.chmod(mode)
