@@ -21,9 +21,12 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import certificates  # noqa: E402
+from proxy import parse_line  # noqa: E402
+
 # For what should happen at once. Generous: a sanitizer on a busy machine is slow, and only a failure waits this long.
 PATIENCE = float(os.environ.get("DEEPPROXY_TEST_PATIENCE", 60))
-PAIR = re.compile(r'([a-z_]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 PROGRAM = None
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=66:abort_on_error=0",
@@ -54,11 +57,7 @@ class Folder:
 
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="deepproxy-"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "30", "-subj", "/CN=localhost", "-addext",
-                        "subjectAltName=DNS:localhost,DNS:mail.example.com,IP:127.0.0.1,IP:::1",
-                        "-keyout", self.path / "mail.key", "-out", self.path / "mail.pem"],
-                       check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        certificates.make(self.path, names=("localhost", "mail.example.com"))
 
     def write(self, name, text):
         path = self.path / name
@@ -88,13 +87,6 @@ def configuration(services, extra="", timeouts="", tls=""):
 
 
 # ---- the program ----
-
-def parse_line(line):
-    """A line of the log as a dict; values that were quoted are taken out of their quotes."""
-    def plain(text):
-        return re.sub(r"\\(x[0-9A-F]{2}|.)", lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 3 else m[1], text)
-    return {key: bare or plain(quoted or "") for key, quoted, bare in PAIR.findall(line)}
-
 
 def run_program(*arguments, stdin=subprocess.DEVNULL):
     """A command that ends by itself."""
@@ -410,11 +402,21 @@ class Client:
         data, self.held = self.held, b""
         return data
 
-    def send_close_notify(self):
-        """Says that nothing more comes; reading goes on."""
+    def last_flight(self):
+        """Shakes hands as far as its own last flight, which is returned in place of being sent."""
+        while True:
+            try:
+                self.tls.do_handshake()
+                return self.outgoing.read()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.fill()
+
+    def send_close_notify(self, before=b""):
+        """Says that nothing more comes, in one write with the ciphertext before it; reading goes on."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.unwrap()
-        self.flush()
+        self.socket.sendall(before + self.outgoing.read())
 
     def finish(self):
         """FIN."""

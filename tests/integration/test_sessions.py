@@ -108,7 +108,7 @@ class Sessions(harness.TestCase):
 
     def test_the_certificate_is_good_for_its_names(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
-        context = harness.client_context(authority=self.folder.path / "mail.pem")
+        context = harness.client_context(authority=self.folder.path / "ca.pem")
         for name in ["mail.example.com", "localhost", "127.0.0.1"]:
             self.assertEqual(self.client(proxy, "pop3", name=name, context=context).line(), b"+OK ready")
         with self.assertRaises(ssl.SSLCertVerificationError):
@@ -197,24 +197,20 @@ class Endings(harness.TestCase):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         client = self.client(proxy, "pop3", shake_hands=False, context=harness.client_context(
             minimum=ssl.TLSVersion.TLSv1_3))
-        finished = None
-        while finished is None:
-            try:
-                client.tls.do_handshake()
-                finished = client.outgoing.read()
-            except ssl.SSLWantReadError:
-                client.flush()
-                client.fill()
-        words = client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n")
-        client.tls.write(b"")
-        try:
-            client.tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
-        client.socket.sendall(finished + words + client.outgoing.read())
+        finished = client.last_flight()
+        client.send_close_notify(before=finished + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
         client.finish()
         self.assertEqual(client.rest(), b"+OK ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
         self.assertEqual(proxy.session()["reason"], "logout")
+
+    def test_client_that_ends_with_its_handshake_and_says_nothing(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        client = self.client(proxy, "pop3", shake_hands=False, context=harness.client_context(
+            minimum=ssl.TLSVersion.TLSv1_3))
+        finished = client.last_flight()
+        client.send_close_notify(before=finished)
+        self.assertEqual(client.rest(), b"")
+        self.assertEqual(proxy.session()["reason"], "client-closed")
 
     def test_client_that_goes_before_the_greeting(self):
         """close_notify while the backend is silent: answered by close_notify, and the backend let go."""
