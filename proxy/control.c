@@ -99,6 +99,16 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
+/* The end is orderly now whatever comes: once libuv's handlers are gone a further SIGTERM would kill. */
+static void block_stop_signals(void)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+}
+
 static void on_ended(uv_async_t *ended)
 {
     struct control *control = ended->data;
@@ -106,6 +116,7 @@ static void on_ended(uv_async_t *ended)
         return;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
+    block_stop_signals();
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
 }

@@ -34,7 +34,7 @@ class Stopping(harness.TestCase):
         client.send(b"QUIT\r\n")
         self.assertEqual(client.rest(), b"+OK bye\r\n")
         proxy.wait()
-        self.assertEqual(proxy.session()["reason"], "logout")
+        self.assertEqual(len(proxy.find(event="session", reason="logout")), 1)
 
     def test_sigterm_has_a_limit(self):
         proxy, client = self.start_with_a_session(timeouts='shutdown = "300 ms";')
