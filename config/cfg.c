@@ -99,3 +99,12 @@ void cfg_free(struct cfg **cfg)
     cfg_arena_free(&owner->arena);
     free(owner);
 }
+
+#define QUOTED(number)       QUOTED_AS_IS(number)
+#define QUOTED_AS_IS(number) #number
+
+const char *cfg_library_name(void)
+{
+    return "libconfig " QUOTED(LIBCONFIG_VER_MAJOR) "." QUOTED(LIBCONFIG_VER_MINOR) "." QUOTED(
+        LIBCONFIG_VER_REVISION);
+}

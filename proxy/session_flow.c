@@ -8,8 +8,7 @@
  * this: 64 KB is more than any client leaves unread that means well.
  */
 #define OWN_QUEUE_MAX (64 * 1024)
-/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read
- * meanwhile. */
+/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read meanwhile. */
 #define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
 
 /* ---- letting out ---- */

@@ -160,7 +160,7 @@ static const struct cfg_case deep_cases[] = {
      "F:5: error: \"<https://example.com/\" " URL_FORM},
     {"an extension", DEEP("extensions = [ \"+x<y\", \"5\" ];"), ""},
     {"no extension", DEEP("extensions = [ \"x\" ];"),
-     "F:5: error: \"x\" is no deep-extend (draft section 5.3), expected printable ASCII without space, \" "
+     "F:5: error: \"x\" is no deep-extend (draft section 5.3), expected printable ASCII without space, \", / "
      "and \\, that "
      "does not begin with a letter or <\n"},
     {"too long in all", DEEP("url = \"https://" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\";"),
