@@ -84,7 +84,7 @@ struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
     if (cfg_tree_load(&tree, loader.arena, problems, path))
         read_file(&loader, config_root_setting(&tree.config), cfg);
     cfg_tree_free(&tree);
-    cfg_problems_sort(problems, first);
+    cfg_problems_sort(problems, first, path);
     if (problems->errors > errors)
         cfg_free(&cfg);
     return cfg;
@@ -98,4 +98,13 @@ void cfg_free(struct cfg **cfg)
         return;
     cfg_arena_free(&owner->arena);
     free(owner);
+}
+
+#define QUOTED(number)       QUOTED_AS_IS(number)
+#define QUOTED_AS_IS(number) #number
+
+const char *cfg_library_name(void)
+{
+    return "libconfig " QUOTED(LIBCONFIG_VER_MAJOR) "." QUOTED(LIBCONFIG_VER_MINOR) "." QUOTED(
+        LIBCONFIG_VER_REVISION);
 }

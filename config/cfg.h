@@ -109,6 +109,9 @@ struct cfg {
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
 void cfg_free(struct cfg **cfg);
 
+/* The library that reads the syntax, and its version, static. */
+const char *cfg_library_name(void);
+
 /* Static names, as the file spells them. */
 const char *cfg_protocol_name(enum cfg_protocol protocol);
 const char *cfg_tls_version_name(enum cfg_tls_version version);

@@ -76,11 +76,12 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     if (cfg_reader_require(&reader, "name", "the name by which services ask for this pool"))
         cfg_read_name(&reader, &pool->name);
     cfg_read_word(&reader, "balance", balance_words, &balance);
-    cfg_read_word(&reader, "identity", identity_words, &identity);
+    bool given = cfg_read_word(&reader, "identity", identity_words, &identity);
+    bool absent = config_setting_get_member(group, "identity") == NULL;
     pool->balance = (enum cfg_balance)balance;
     pool->identity = (enum cfg_identity)identity;
     use->identity_place = cfg_reader_place(&reader, "identity");
-    use->identity_given = config_setting_get_member(group, "identity") != NULL;
+    use->identity_given = given ? CFG_IDENTITY_GIVEN : absent ? CFG_IDENTITY_ABSENT : CFG_IDENTITY_WRONG;
     read_servers(&reader, pool);
     cfg_reader_close(&reader);
 }
@@ -122,7 +123,7 @@ void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
 static void check_submission(struct cfg_loader *loader, const struct cfg_pool *pool,
                              const struct cfg_pool_use *use)
 {
-    if (!use->identity_given)
+    if (use->identity_given == CFG_IDENTITY_ABSENT)
         CFG_FAIL(
             loader, use->identity_place,
             "the key \"identity\" is missing in the pool \"%s\", which a submission service uses: a server "
@@ -133,7 +134,7 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             "address "
             "is trusted with nothing",
             pool->name);
-    else if (pool->identity == CFG_IDENTITY_NONE)
+    else if (use->identity_given == CFG_IDENTITY_GIVEN && pool->identity == CFG_IDENTITY_NONE)
         cfg_problems_add(
             loader->problems, CFG_WARNING, use->identity_place,
             "the pool \"%s\" hides its clients' addresses from a submission server: make sure that the "
@@ -147,7 +148,7 @@ void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, cons
         const struct cfg_pool *pool = &cfg->pools[i];
         if (pool->name == NULL)
             continue;
-        if (uses[i].protocols == 0)
+        if (!uses[i].used)
             cfg_problems_add(loader->problems, CFG_WARNING, pool->place, "no service uses the pool \"%s\"",
                              pool->name);
         if ((uses[i].protocols & (uses[i].protocols - 1)) != 0)

@@ -7,11 +7,15 @@
 
 /* The list "backends": pools of servers. */
 
+/* What stands under "identity" of a pool. */
+enum cfg_identity_given { CFG_IDENTITY_ABSENT, CFG_IDENTITY_GIVEN, CFG_IDENTITY_WRONG };
+
 /* What the services make of a pool, by the pool's index. */
 struct cfg_pool_use {
-    bool identity_given;             /* "identity" stands in the file */
+    enum cfg_identity_given identity_given;
     struct cfg_place identity_place; /* there, or where the pool begins */
-    unsigned protocols;              /* 1 << enum cfg_protocol of each service that names it */
+    bool used;                       /* a service names it */
+    unsigned protocols;              /* 1 << enum cfg_protocol of each of those whose protocol is known */
 };
 
 /* Reads the pools. `*uses`, in the arena, is for the services to fill in. */

@@ -50,7 +50,7 @@ static int compare(const void *left, const void *right)
     return a->added < b->added ? -1 : 1;
 }
 
-void cfg_problems_sort(struct cfg_problems *problems, size_t first)
+void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file)
 {
     size_t count = problems->count - first;
     if (count < 2)
@@ -59,7 +59,9 @@ void cfg_problems_sort(struct cfg_problems *problems, size_t first)
     ENSURE(all != NULL);
     for (size_t i = 0; i < count; i++) {
         struct cfg_problem *problem = &problems->items[first + i];
-        all[i] = (struct ranked){file_rank(problems, first, problem->file), i, *problem};
+        size_t rank =
+            strcmp(problem->file, main_file) == 0 ? 0 : 1 + file_rank(problems, first, problem->file);
+        all[i] = (struct ranked){rank, i, *problem};
     }
     qsort(all, count, sizeof *all, compare);
     for (size_t i = 0; i < count; i++)

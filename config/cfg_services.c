@@ -107,8 +107,10 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
     read_listen(&reader, service);
     read_tls_mode(&reader);
     service->pool = read_pool(&reader, cfg);
-    if (service->pool < cfg->pool_count && protocol_known)
-        uses[service->pool].protocols |= 1u << service->protocol;
+    if (service->pool < cfg->pool_count) {
+        uses[service->pool].used = true;
+        uses[service->pool].protocols |= protocol_known ? 1u << service->protocol : 0;
+    }
     config_setting_t *deep = cfg_read_group(&reader, "deep");
     if (deep != NULL)
         service->deep_status = cfg_deep_read(loader, deep, &cfg->tls);

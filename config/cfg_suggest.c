@@ -50,7 +50,7 @@ const char *cfg_suggest_nearest(const char *word, const char *const *candidates,
     if (len == 0 || len > WORD_MAX)
         return NULL;
     const char *nearest = NULL;
-    unsigned best = (unsigned)len / 4 + 2; /* one mistake, and another for each four letters */
+    unsigned best = (unsigned)len / 5 + 2; /* one mistake, and another for each five letters */
     for (size_t i = 0; i < count; i++) {
         size_t candidate_len = strlen(candidates[i]);
         if (candidate_len > WORD_MAX)

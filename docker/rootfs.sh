@@ -27,3 +27,4 @@ for library in $libraries; do
 done
 mkdir "$root/usr/share/doc/deepproxy"
 cp LICENSE "$root/usr/share/doc/deepproxy/copyright"
+cp config/deepproxy.conf.sample "$root/usr/share/doc/deepproxy/"

@@ -24,7 +24,11 @@ bool deep_is_security_tag(struct slice s);
  */
 bool deep_is_https_uri(struct slice s);
 
-/* deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. */
+/*
+ * deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. "/" is
+ * not in its ranges, though the comment beside them does not exclude it: what is sent keeps to the stricter
+ * reading.
+ */
 bool deep_is_extension(struct slice s);
 
 /*

@@ -312,7 +312,6 @@ static void decide(struct imap_engine *e, struct slice *input, struct engine_out
 {
     uint8_t joined[IMAP_HEAD_MAX];
     struct slice part = slice_sub(*input, 0, sizeof joined);
-    part = slice_sub(part, 0, slice_find(part, '\n') + 1);
     struct slice head = part;
     size_t held = e->backend_held.len;
     if (held > 0) {

@@ -1,44 +1,66 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/engine_base.h"
+#include "protocols/smtp_session.h"
 
-struct submission_engine {
-    struct engine base;
-};
-
-static void init(struct engine *engine)
+static struct smtp_engine *of(struct engine *engine)
 {
-    (void)engine;
-}
-
-static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
-{
-    (void)engine;
-    if (!engine_out_has_room(out))
-        return 0;
-    engine_out_pass(out, side_opposite(from), data);
-    return data.len;
+    return (struct smtp_engine *)engine;
 }
 
 static bool wants(const struct engine *engine, enum side from)
 {
-    (void)from;
-    return from == SIDE_BACKEND || engine->status.greeted;
+    return from == SIDE_BACKEND || smtp_wants_client((const struct smtp_engine *)engine);
 }
 
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
+{
+    struct smtp_engine *smtp = of(engine);
+    struct slice left = data;
+    while (left.len > 0 && smtp_is_open(smtp) && wants(engine, from) && engine_out_has_room(out)) {
+        if (from == SIDE_CLIENT)
+            smtp_client_step(smtp, &left, out);
+        else
+            smtp_backend_step(smtp, &left, out);
+    }
+    return data.len - left.len;
+}
+
+static void init(struct engine *engine)
+{
+    of(engine)->expects = SMTP_EXPECTS_GREETING;
+    smtp_turns_add(&of(engine)->turns, SMTP_AWAIT_GREETING);
+}
+
+/*
+ * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or where a reply is awaited;
+ * not within a reply of several lines. Behind the backend's own 421 or 221 it would be one too many.
+ */
 static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
 {
-    (void)engine;
-    (void)farewell;
-    (void)out;
+    static const struct {
+        const char *code;
+        const char *words;
+    } texts[] = {
+        [ENGINE_FAREWELL_UNAVAILABLE] = {"421 4.3.2 ", " Mail server not available, try again later\r\n"},
+        [ENGINE_FAREWELL_SHUTDOWN] = {"421 4.3.2 ", " Server is shutting down, try again later\r\n"},
+        [ENGINE_FAREWELL_TIMEOUT] = {"421 4.4.2 ", " Timeout, closing the connection\r\n"},
+    };
+    const struct smtp_engine *smtp = of(engine);
+    bool said_already = engine->status.ending && smtp_is_quiet(smtp);
+    if (smtp_client_is_in_reply(smtp) || said_already)
+        return;
+    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].code);
+    engine_out_make_text(out, SIDE_CLIENT, engine->service->hostname);
+    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].words);
 }
 
 static void release(struct engine *engine)
 {
-    (void)engine;
+    line_reader_done(&of(engine)->from_client);
+    line_reader_done(&of(engine)->from_backend);
 }
 
 const struct engine_ops submission_engine_ops = {
-    .size = sizeof(struct submission_engine),
+    .size = sizeof(struct smtp_engine),
     .init = init,
     .feed = feed,
     .wants = wants,

@@ -70,7 +70,8 @@ static int probe(const char *path)
 static int version(const char *path)
 {
     (void)path;
-    printf("deepproxy %s\nlibuv %s\n%s\n", DEEPPROXY_VERSION, uv_version_string(), tls_library_name());
+    printf("deepproxy %s\nlibuv %s\n%s\n%s\n", DEEPPROXY_VERSION, uv_version_string(), tls_library_name(),
+           cfg_library_name());
     return EXIT_SUCCESS;
 }
 

@@ -191,7 +191,11 @@ void tls_context_unref(struct tls_context **context)
     *context = NULL;
 }
 
+#define QUOTED(number)       QUOTED_AS_IS(number)
+#define QUOTED_AS_IS(number) #number
+
 const char *tls_library_name(void)
 {
-    return "BoringSSL";
+    /* BoringSSL has no releases; its API is numbered. */
+    return "BoringSSL, API " QUOTED(BORINGSSL_API_VERSION);
 }

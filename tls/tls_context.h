@@ -53,7 +53,7 @@ struct tls_context *tls_context_new_client(uint16_t min_version, uint16_t max_ve
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context);
 
-/* One line: the library and its build. */
+/* The library and its version, static. */
 const char *tls_library_name(void);
 
 #endif

@@ -291,6 +291,9 @@ static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t
             return len;
         }
         len += (size_t)got;
+        /* The library reads no further than the record it opens: there is none to ask for. */
+        if (endpoint->io->input.len == 0 && SSL_pending(endpoint->ssl) == 0)
+            return len;
     }
 }
 

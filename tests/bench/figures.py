@@ -78,7 +78,10 @@ class Load:
     def end(self):
         """How the sessions that were left have ended."""
         self.say()
-        return self.check(json.loads(self.hear()))
+        result = self.check(json.loads(self.hear()))
+        if self.process.wait() != 0:
+            raise Trouble(self.process.stderr.read().strip() or f"exit status {self.process.returncode}")
+        return result
 
     @staticmethod
     def check(result):

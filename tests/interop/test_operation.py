@@ -56,13 +56,13 @@ class Backends(common.Case):
                     client.login(USER, PASSWORD)
 
     def test_round_robin(self):
-        with babbler(b"* BYE one\r\n") as one, babbler(b"* BYE two\r\n") as two, self.start_proxy(
+        with babbler(b"* OK one\r\n") as one, babbler(b"* OK two\r\n") as two, self.start_proxy(
                 {"imap": [one, two]}, identity="none", extra="workers = 1;\n") as own:
             heard = []
             for _ in range(6):
                 with self.raw("imap", at=own) as client:
                     heard.append(client.line())
-            self.assertIn(heard[:2], ([b"* BYE one\r\n", b"* BYE two\r\n"], [b"* BYE two\r\n", b"* BYE one\r\n"]))
+            self.assertIn(heard[:2], ([b"* OK one\r\n", b"* OK two\r\n"], [b"* OK two\r\n", b"* OK one\r\n"]))
             self.assertEqual(heard, heard[:2] * 3)
 
     def test_backends_that_talk_nonsense(self):

@@ -56,8 +56,8 @@ Ctrl-C ends and removes all of it.
 SUBMISSION_PART = """
 4. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
      $ printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' | {s_client}:{submission}
-       -> 250-DEEP tls11 tls12 <https://...>
-       -> 250 2...
+       -> 250 DEEP tls11 tls12 <https://...>
+       -> 250 2.0.0 OK
 
 5. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
      $ printf 'Subject: by curl\\n\\nHello.\\n' | curl -sS --crlf -T - --cacert ca.pem -u {user}:{password} \\

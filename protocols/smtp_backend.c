@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp_session.h"
+
+/* A reply that asks the client for more (3yz) fits two commands only; behind any other the sides would part.
+ */
+static bool asks_for_what_is_known(enum smtp_turn turn, unsigned code)
+{
+    return code / 100 != 3 || (turn == SMTP_AWAIT_AUTH && code == 334) ||
+           (turn == SMTP_AWAIT_DATA && code == 354);
+}
+
+/* The first line of the session. A backend that can't serve says so before the client has seen an octet. */
+static void check_greeting(struct smtp_engine *smtp, unsigned code)
+{
+    if (code / 100 == 4 || code / 100 == 5)
+        engine_fail(&smtp->base, ENGINE_BACKEND_REFUSED, "the backend's greeting refuses service");
+    else if (code != 220)
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend's greeting has a wrong code");
+}
+
+/* The first line of a reply: finds the turn that it belongs to, or fails. */
+static void open_reply(struct smtp_engine *smtp, unsigned code)
+{
+    enum smtp_turn turn = smtp_turns_take(&smtp->turns);
+    if (turn == SMTP_AWAIT_GREETING)
+        check_greeting(smtp, code);
+    else if (turn == SMTP_TURN_NONE && code != 421)
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend answers where nothing was asked");
+    else if (!asks_for_what_is_known(turn, code))
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend asks for more where there is no more");
+    /* A farewell is the client's to know, even where it answers the proxy's own command. */
+    bool swallowed = turn == SMTP_AWAIT_REPORT || turn == SMTP_AWAIT_CLIENT;
+    bool unasked = turn == SMTP_TURN_NONE || (swallowed && code == 421);
+    smtp->replying = unasked ? SMTP_UNASKED : turn;
+    smtp->reply_code = code;
+}
+
+static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
+{
+    if (code == 250) {
+        smtp_ehlo_end(smtp->base.service->deep_status, out);
+        /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
+        if (smtp->report != SMTP_REPORT_REFUSED)
+            smtp->report = smtp->ehlo.deep ? SMTP_REPORT_DUE : SMTP_REPORT_UNKNOWN;
+    }
+    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+/* HELO: no extensions. Where it is refused all stays as it was (RFC 5321 section 4.1.4). */
+static void close_helo(struct smtp_engine *smtp, unsigned code)
+{
+    if (code == 250) {
+        smtp->ehlo = (struct smtp_ehlo){0};
+        if (smtp->report != SMTP_REPORT_REFUSED)
+            smtp->report = SMTP_REPORT_UNKNOWN;
+    }
+    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+static void close_auth(struct smtp_engine *smtp, unsigned code)
+{
+    if (code == 235)
+        smtp->base.status.authenticated = true;
+    smtp_move(smtp, code == 334 ? SMTP_EXPECTS_SASL_LINE : SMTP_EXPECTS_COMMAND);
+}
+
+/* A message behind DATA begins here and nowhere else. */
+static void close_data(struct smtp_engine *smtp, unsigned code)
+{
+    smtp->data = SMTP_DATA_LINE;
+    smtp_move(smtp, code == 354 ? SMTP_EXPECTS_MESSAGE : SMTP_EXPECTS_COMMAND);
+}
+
+static void close_report(struct smtp_engine *smtp, unsigned code)
+{
+    if (code == 500 || code == 502)
+        smtp->report = SMTP_REPORT_REFUSED;
+}
+
+/* The last line of a reply. */
+static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
+{
+    enum smtp_turn turn = smtp->replying;
+    unsigned code = smtp->reply_code;
+    smtp->replying = SMTP_TURN_NONE;
+    if (code == 221 || code == 421)
+        smtp->base.status.ending = true;
+    if (turn == SMTP_AWAIT_GREETING) {
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    } else if (turn == SMTP_AWAIT_EHLO) {
+        close_ehlo(smtp, code, out);
+    } else if (turn == SMTP_AWAIT_HELO) {
+        close_helo(smtp, code);
+    } else if (turn == SMTP_AWAIT_AUTH) {
+        close_auth(smtp, code);
+    } else if (turn == SMTP_AWAIT_DATA) {
+        close_data(smtp, code);
+    } else if (turn == SMTP_AWAIT_MESSAGE) {
+        smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
+    } else if (turn == SMTP_AWAIT_CLIENT) {
+        close_report(smtp, code);
+        smtp_turn_let_out(SMTP_ANSWER_OK, smtp->base.service->hostname, out);
+    } else if (turn == SMTP_AWAIT_REPORT) {
+        close_report(smtp, code);
+    }
+    smtp_give_answers(smtp, out);
+    if (smtp->expects == SMTP_EXPECTS_TURN && smtp_is_quiet(smtp))
+        smtp_client_resume(smtp, out);
+}
+
+static void show(struct smtp_engine *smtp, const struct line *line, const struct smtp_reply *reply,
+                 bool first, struct engine_out *out)
+{
+    if (smtp_is_swallowing(smtp))
+        return;
+    if (smtp->replying != SMTP_AWAIT_EHLO || reply->code != 250)
+        line_let_out(line, SIDE_CLIENT, out);
+    else if (first)
+        smtp_ehlo_begin(&smtp->ehlo, reply->text, out);
+    else
+        smtp_ehlo_line(&smtp->ehlo, reply->text, out);
+}
+
+static void take_reply_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+{
+    struct smtp_reply reply;
+    bool first = smtp->replying == SMTP_TURN_NONE;
+    if (!smtp_reply_parse(line->text, &reply)) {
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend's line is no SMTP reply");
+        return;
+    }
+    if (first)
+        open_reply(smtp, reply.code);
+    else if (reply.code != smtp->reply_code) /* RFC 5321 section 4.2.1 */
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the lines of a reply have different codes");
+    if (!smtp_is_open(smtp))
+        return;
+    show(smtp, line, &reply, first, out);
+    if (reply.last)
+        close_reply(smtp, out);
+}
+
+void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    struct line line;
+    switch (line_reader_take(&smtp->from_backend, input, SMTP_REPLY_LINE_MAX, &line)) {
+    case LINE_CUT:
+        return;
+    case LINE_NO_MEMORY:
+        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a line of the backend");
+        return;
+    case LINE_TOO_LONG:
+        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "a line of the backend is too long");
+        return;
+    case LINE_WHOLE:
+        take_reply_line(smtp, &line, out);
+        line_reader_done(&smtp->from_backend);
+        return;
+    }
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp_client_command.h"
+#include "protocols/smtp_session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void forward(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+                    struct engine_out *out)
+{
+    smtp_turns_add(&smtp->turns, turn);
+    line_let_out(line, SIDE_BACKEND, out);
+}
+
+/* EHLO, AUTH, DATA: what the client's next octets are depends on the reply. */
+static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+                             struct engine_out *out)
+{
+    forward(smtp, line, turn, out);
+    smtp_move(smtp, SMTP_EXPECTS_REPLY);
+}
+
+/*
+ * A command before which the backend has to know the cipher suite. Where it takes no groups of commands (RFC
+ * 2920) the proxy's own waits for the replies before it, and the client's for the reply to that one; the line
+ * then stays in the reader. True where the command may go now.
+ */
+static bool backend_is_informed(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+{
+    if (smtp->report != SMTP_REPORT_DUE)
+        return true;
+    bool may_send = smtp->ehlo.pipelining || smtp_is_quiet(smtp);
+    if (may_send)
+        smtp_send_report(smtp, out);
+    if (smtp->ehlo.pipelining)
+        return true;
+    if (line->in_input && !bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
+        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
+    smtp_move(smtp, SMTP_EXPECTS_TURN);
+    return false;
+}
+
+/* Draft section 7.3. Before EHLO the proxy answers as it does for a backend without DEEP. */
+static void take_client(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out)
+{
+    if (!smtp_client_command_is_valid(arguments)) {
+        smtp_refuse(smtp, SMTP_ANSWER_CLIENT_SYNTAX, out);
+        return;
+    }
+    smtp_client_command_record(&smtp->base, arguments);
+    if (smtp->report != SMTP_REPORT_DUE && smtp->report != SMTP_REPORT_SENT) {
+        smtp_answer(smtp, SMTP_ANSWER_OK, out);
+        return;
+    }
+    smtp_client_command_make(arguments, smtp->base.client.tls_cipher, out);
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CLIENT);
+    smtp->report = SMTP_REPORT_SENT;
+}
+
+/* The octets behind BDAT come whatever the answer (RFC 3030 section 2), so they are taken and dropped. */
+static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64_t size,
+                         struct engine_out *out)
+{
+    smtp->chunk_lost = true;
+    smtp_refuse(smtp, answer, out);
+    if (smtp->expects == SMTP_EXPECTS_NOTHING || size == 0)
+        return;
+    smtp->chunk_left = size;
+    smtp_move(smtp, SMTP_EXPECTS_REFUSED_CHUNK);
+}
+
+/*
+ * A backend that does not announce CHUNKING would take the chunk for commands; so would one that reads the
+ * size in another way, so the line is made anew. A chunk of a message begins here and nowhere else.
+ */
+static void take_bdat(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out)
+{
+    struct smtp_chunk chunk;
+    if (!smtp_chunk_parse(arguments, &chunk)) {
+        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_SYNTAX, 0, out);
+    } else if (!smtp->ehlo.chunking) {
+        refuse_chunk(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, chunk.size, out);
+    } else if (chunk.size > SMTP_CHUNK_MAX) {
+        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_TOO_BIG, chunk.size, out);
+    } else if (smtp->chunk_lost) {
+        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_LOST, chunk.size, out);
+    } else {
+        char line[40];
+        snprintf(line, sizeof line, "BDAT %" PRIu64 "%s\r\n", chunk.size, chunk.last ? " LAST" : "");
+        engine_out_make_text(out, SIDE_BACKEND, line);
+        smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
+        smtp->chunk_left = chunk.size;
+        if (chunk.size > 0)
+            smtp_move(smtp, SMTP_EXPECTS_CHUNK);
+    }
+}
+
+static void take_auth(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
+                      struct engine_out *out)
+{
+    if (smtp_auth_binds_channel(arguments))
+        smtp_refuse(smtp, SMTP_ANSWER_MECHANISM, out);
+    else if (backend_is_informed(smtp, line, out))
+        forward_and_wait(smtp, line, SMTP_AWAIT_AUTH, out);
+}
+
+static void take_quit(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+{
+    forward(smtp, line, SMTP_AWAIT_OTHER, out);
+    smtp->base.status.ending = true;
+    smtp_move(smtp, SMTP_EXPECTS_NOTHING);
+}
+
+static void take_command(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+{
+    struct smtp_command command = smtp_command_parse(line->text);
+    switch (command.verb) {
+    case SMTP_EHLO:
+        smtp->chunk_lost = false;
+        forward_and_wait(smtp, line, SMTP_AWAIT_EHLO, out);
+        return;
+    case SMTP_HELO:
+        smtp->chunk_lost = false;
+        forward_and_wait(smtp, line, SMTP_AWAIT_HELO, out);
+        return;
+    case SMTP_AUTH:
+        take_auth(smtp, line, command.arguments, out);
+        return;
+    case SMTP_MAIL:
+        if (backend_is_informed(smtp, line, out))
+            forward(smtp, line, SMTP_AWAIT_OTHER, out);
+        return;
+    case SMTP_RSET:
+        smtp->chunk_lost = false;
+        forward(smtp, line, SMTP_AWAIT_OTHER, out);
+        return;
+    case SMTP_DATA:
+        forward_and_wait(smtp, line, SMTP_AWAIT_DATA, out);
+        return;
+    case SMTP_BDAT:
+        take_bdat(smtp, command.arguments, out);
+        return;
+    case SMTP_CLIENT:
+        take_client(smtp, command.arguments, out);
+        return;
+    case SMTP_QUIT:
+        take_quit(smtp, line, out);
+        return;
+    case SMTP_STARTTLS: /* RFC 3207 section 4: not within TLS */
+        smtp_refuse(smtp, SMTP_ANSWER_TLS_ACTIVE, out);
+        return;
+    case SMTP_TRUSTED:
+        smtp_refuse(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, out);
+        return;
+    case SMTP_HTTP:
+        smtp_refuse(smtp, SMTP_ANSWER_NOT_SMTP, out);
+        return;
+    case SMTP_MALFORMED:
+        smtp_refuse(smtp, SMTP_ANSWER_SYNTAX, out);
+        return;
+    case SMTP_OTHER:
+        forward(smtp, line, SMTP_AWAIT_OTHER, out);
+        return;
+    }
+}
+
+void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out)
+{
+    if (smtp->report == SMTP_REPORT_DUE) {
+        smtp_send_report(smtp, out);
+        return;
+    }
+    struct slice whole = bytes_view(&smtp->from_client.held);
+    bool bare_lf = whole.len < 2 || whole.data[whole.len - 2] != '\r';
+    struct line line = {
+        .whole = whole, .text = slice_sub(whole, 0, whole.len - (bare_lf ? 1 : 2)), .bare_lf = bare_lf};
+    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    take_command(smtp, &line, out);
+    line_reader_done(&smtp->from_client);
+}
+
+/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as two becomes a
+ * cancellation. */
+static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+{
+    bool sound = line != NULL && !smtp_command_is_ambiguous(line->text);
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_AUTH);
+    if (sound)
+        line_let_out(line, SIDE_BACKEND, out);
+    else
+        engine_out_make_text(out, SIDE_BACKEND, "*\r\n");
+    smtp_move(smtp, SMTP_EXPECTS_REPLY);
+}
+
+/* A command is answered right here: its end may never come. An exchange is cancelled at the line's end. */
+static void begin_to_skip(struct smtp_engine *smtp, struct engine_out *out)
+{
+    smtp->chunk_left = smtp->from_client.held.len;
+    line_reader_done(&smtp->from_client);
+    if (smtp->expects == SMTP_EXPECTS_SASL_LINE) {
+        smtp_move(smtp, SMTP_EXPECTS_SASL_LINE_END);
+        return;
+    }
+    smtp_refuse(smtp, SMTP_ANSWER_TOO_LONG, out);
+    if (smtp->expects == SMTP_EXPECTS_COMMAND)
+        smtp_move(smtp, SMTP_EXPECTS_LINE_END);
+}
+
+static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    size_t end = slice_find(*input, '\n');
+    bool ended = end < input->len;
+    size_t len = ended ? end + 1 : input->len;
+    if (len > SMTP_LINE_ENDLESS - smtp->chunk_left) {
+        smtp_refuse(smtp, SMTP_ANSWER_TOO_MANY_ERRORS, out);
+        return;
+    }
+    smtp->chunk_left += len;
+    *input = slice_sub(*input, len, input->len);
+    if (!ended)
+        return;
+    if (smtp->expects == SMTP_EXPECTS_SASL_LINE_END)
+        take_sasl_line(smtp, NULL, out);
+    else
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+static size_t line_limit(const struct smtp_engine *smtp, struct slice input)
+{
+    if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
+        return SMTP_SASL_LINE_MAX;
+    uint8_t beginning[5];
+    struct slice held = bytes_view(&smtp->from_client.held);
+    size_t len = 0;
+    for (size_t i = 0; len < sizeof beginning && i < held.len; i++)
+        beginning[len++] = held.data[i];
+    for (size_t i = 0; len < sizeof beginning && i < input.len; i++)
+        beginning[len++] = input.data[i];
+    return smtp_command_limit((struct slice){beginning, len});
+}
+
+static void take_line(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    struct line line;
+    switch (line_reader_take(&smtp->from_client, input, line_limit(smtp, *input), &line)) {
+    case LINE_CUT:
+        return;
+    case LINE_NO_MEMORY:
+        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a line of the client");
+        return;
+    case LINE_TOO_LONG:
+        begin_to_skip(smtp, out);
+        return;
+    case LINE_WHOLE:
+        break;
+    }
+    if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
+        take_sasl_line(smtp, &line, out);
+    else
+        take_command(smtp, &line, out);
+    if (smtp->expects != SMTP_EXPECTS_TURN)
+        line_reader_done(&smtp->from_client);
+}
+
+static void take_message(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    size_t taken = smtp_data_take(&smtp->data, *input, out);
+    *input = slice_sub(*input, taken, input->len);
+    if (smtp->data != SMTP_DATA_END)
+        return;
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
+    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+static void take_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    size_t len = smtp->chunk_left < input->len ? (size_t)smtp->chunk_left : input->len;
+    if (smtp->expects == SMTP_EXPECTS_CHUNK)
+        engine_out_pass(out, SIDE_BACKEND, slice_sub(*input, 0, len));
+    *input = slice_sub(*input, len, input->len);
+    smtp->chunk_left -= len;
+    if (smtp->chunk_left == 0)
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+{
+    switch (smtp->expects) {
+    case SMTP_EXPECTS_COMMAND:
+    case SMTP_EXPECTS_SASL_LINE:
+        take_line(smtp, input, out);
+        return;
+    case SMTP_EXPECTS_LINE_END:
+    case SMTP_EXPECTS_SASL_LINE_END:
+        skip_line(smtp, input, out);
+        return;
+    case SMTP_EXPECTS_MESSAGE:
+        take_message(smtp, input, out);
+        return;
+    case SMTP_EXPECTS_CHUNK:
+    case SMTP_EXPECTS_REFUSED_CHUNK:
+        take_chunk(smtp, input, out);
+        return;
+    case SMTP_EXPECTS_NOTHING:
+    case SMTP_EXPECTS_GREETING:
+    case SMTP_EXPECTS_REPLY:
+    case SMTP_EXPECTS_TURN:
+        *input = slice_sub(*input, input->len, 0);
+        return;
+    }
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp_turn.h"
+
+#include "base/ensure.h"
+
+/* Reply codes of RFC 5321 section 4.2.3, enhanced ones of RFC 3463 and RFC 4954 section 6. */
+static const struct answer {
+    const char *code;
+    bool names_host; /* RFC 5321 section 4.2: 421 is followed by the domain */
+    const char *text;
+} answers[SMTP_TURN_LAST + 1] = {
+    [SMTP_ANSWER_OK] = {"250 2.0.0 ", false, "OK"},
+    [SMTP_ANSWER_CLIENT_SYNTAX] = {"501 5.5.4 ", false, "Syntax: CLIENT name=value ..."},
+    [SMTP_ANSWER_TLS_ACTIVE] = {"503 5.5.1 ", false, "TLS is active already"},
+    [SMTP_ANSWER_NOT_IMPLEMENTED] = {"502 5.5.1 ", false, "Command not implemented"},
+    [SMTP_ANSWER_MECHANISM] = {"504 5.5.4 ", false, "Unrecognized authentication type"},
+    [SMTP_ANSWER_SYNTAX] = {"500 5.5.2 ", false, "Syntax error"},
+    [SMTP_ANSWER_TOO_LONG] = {"500 5.5.2 ", false, "Line too long"},
+    [SMTP_ANSWER_CHUNK_SYNTAX] = {"501 5.5.4 ", false, "Syntax: BDAT count [LAST]"},
+    [SMTP_ANSWER_CHUNK_TOO_BIG] = {"552 5.3.4 ", false, "Chunk too big"},
+    [SMTP_ANSWER_CHUNK_LOST] = {"503 5.5.1 ", false, "A chunk before this one was refused, use RSET"},
+    [SMTP_ANSWER_TOO_MANY_ERRORS] = {"421 4.7.0 ", true, "Too many errors"},
+    [SMTP_ANSWER_NOT_SMTP] = {"421 4.7.0 ", true, "This is not SMTP"},
+};
+
+_Static_assert(SMTP_TURNS_MAX <= UINT8_MAX, "first and count of the ring are octets");
+_Static_assert(SMTP_TURN_LAST <= UINT8_MAX, "a turn is kept in an octet");
+
+void smtp_turns_add(struct smtp_turns *turns, enum smtp_turn turn)
+{
+    ENSURE(smtp_turns_have_room(turns, 1));
+    turns->ring[(turns->first + turns->count) % SMTP_TURNS_MAX] = (uint8_t)turn;
+    turns->count++;
+}
+
+enum smtp_turn smtp_turns_first(const struct smtp_turns *turns)
+{
+    return turns->count > 0 ? (enum smtp_turn)turns->ring[turns->first] : SMTP_TURN_NONE;
+}
+
+enum smtp_turn smtp_turns_take(struct smtp_turns *turns)
+{
+    enum smtp_turn turn = smtp_turns_first(turns);
+    if (turn != SMTP_TURN_NONE) {
+        turns->first = (uint8_t)((turns->first + 1) % SMTP_TURNS_MAX);
+        turns->count--;
+    }
+    return turn;
+}
+
+bool smtp_turns_have_room(const struct smtp_turns *turns, size_t more)
+{
+    return turns->count + more <= SMTP_TURNS_MAX;
+}
+
+bool smtp_turn_is_answer(enum smtp_turn turn)
+{
+    return turn >= SMTP_ANSWER_FIRST;
+}
+
+bool smtp_turn_is_last_word(enum smtp_turn turn)
+{
+    return turn == SMTP_ANSWER_TOO_MANY_ERRORS || turn == SMTP_ANSWER_NOT_SMTP;
+}
+
+void smtp_turn_let_out(enum smtp_turn answer, const char *hostname, struct engine_out *out)
+{
+    ENSURE(smtp_turn_is_answer(answer));
+    const struct answer *a = &answers[answer];
+    engine_out_make_text(out, SIDE_CLIENT, a->code);
+    if (a->names_host) {
+        engine_out_make_text(out, SIDE_CLIENT, hostname);
+        engine_out_make_text(out, SIDE_CLIENT, " ");
+    }
+    engine_out_make_text(out, SIDE_CLIENT, a->text);
+    engine_out_make_text(out, SIDE_CLIENT, "\r\n");
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Services, pools and their addresses: what is wrong with each, and with both together. */
+#include "cfg_file.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+/* One service, its keys from line 3 on. */
+#define SERVICE(what)     CFG_TLS CFG_POOL "services = ( {\n" what "\n} );\n"
+#define WITH_LISTEN(what) SERVICE("protocol = \"imap\"; backend = \"stores\"; listen = " what ";")
+#define LISTEN_EXAMPLE    ", expected for example \"[::]:993\" or \"0.0.0.0:993\"\n"
+
+static const struct cfg_case service_cases[] = {
+    {"nothing in it", SERVICE(""),
+     "F:2: warning: no service uses the pool \"stores\"\n"
+     "F:3: error: the key \"protocol\" is missing in a service, expected \"imap\", \"pop3\" or "
+     "\"submission\"\n"
+     "F:3: error: the key \"listen\" is missing in a service, expected a list of addresses: listen = [ "
+     "\"[::]:993\" ]\n"
+     "F:3: error: the key \"backend\" is missing in a service, expected the name of a pool in "
+     "\"backends\"\n"},
+    {"no service", CFG_TLS CFG_POOL "services = ( );\n",
+     "F:2: warning: no service uses the pool \"stores\"\n"
+     "F:3: error: \"services\" is empty, expected a list of groups: services = ( { protocol = \"imap\"; "
+     "listen = [ "
+     "\"[::]:993\" ]; backend = \"stores\"; } )\n"},
+    {"a protocol with an s", SERVICE("protocol = \"imaps\"; listen = [ \"*:1\" ]; backend = \"stores\";"),
+     "F:4: error: \"protocol\" can't be \"imaps\"; did you mean \"imap\"? Expected one of \"imap\", "
+     "\"pop3\", "
+     "\"submission\"\n"},
+    {"starttls", WITH_LISTEN("[ \"*:1\" ];\ntls = \"starttls\""),
+     "F:5: error: tls = \"starttls\" is not supported yet, expected \"implicit\" (TLS from the first octet, "
+     "which is the "
+     "default, and what draft section 4 prefers)\n"},
+    {"implicit", WITH_LISTEN("[ \"*:1\" ]; tls = \"implicit\""), ""},
+    {"another way of TLS", WITH_LISTEN("[ \"*:1\" ];\ntls = \"none\""),
+     "F:5: error: \"tls\" can't be \"none\"; expected one of \"implicit\"\n"},
+    {"a name with a space", WITH_LISTEN("[ \"*:1\" ];\nname = \"my imap\""),
+     "F:5: error: \"my imap\" is no name, expected at most 64 letters, digits, \".\", \"_\" or \"-\"\n"},
+    {"an unknown pool", SERVICE("protocol = \"imap\"; listen = [ \"*:1\" ];\nbackend = \"msa\";"),
+     "F:2: warning: no service uses the pool \"stores\"\n"
+     "F:5: error: no pool in \"backends\" is called \"msa\", expected one of \"stores\"\n"},
+    {"a misspelt pool", SERVICE("protocol = \"imap\"; listen = [ \"*:1\" ];\nbackend = \"stroes\";"),
+     "F:2: warning: no service uses the pool \"stores\"\n"
+     "F:5: error: no pool in \"backends\" is called \"stroes\"; did you mean \"stores\"?\n"},
+    {"a string for the list", WITH_LISTEN("\n\"[::]:993\""),
+     "F:4: error: \"listen\" is a string, expected a list of strings: listen = [ \"[::]:993\" ]\n"},
+    {"numbers in the list", WITH_LISTEN("[ 993,\n 994 ]"),
+     "F:4: error: \"listen\" is a number, expected a list of strings: listen = [ \"[::]:993\" ]\n"
+     "F:5: error: \"listen\" is a number, expected a list of strings: listen = [ \"[::]:993\" ]\n"},
+    {"an empty list", WITH_LISTEN("[ ]"),
+     "F:4: error: \"listen\" is empty, expected at least one address: listen = [ \"[::]:993\" ]\n"},
+    {"an empty string", WITH_LISTEN("[ \"\" ]"), "F:4: error: \"listen\" is an empty string\n"},
+    {"the last address of a list has its own line", WITH_LISTEN("[\n\"*:1\",\n\"x\"\n]"),
+     "F:6: error: \"x\": the port is missing" LISTEN_EXAMPLE},
+    {"no port", WITH_LISTEN("[ \"0.0.0.0\" ]"),
+     "F:4: error: \"0.0.0.0\": the port is missing" LISTEN_EXAMPLE},
+    {"no port behind brackets", WITH_LISTEN("[ \"[::1]\" ]"),
+     "F:4: error: \"[::1]\": the port is missing" LISTEN_EXAMPLE},
+    {"a port alone", WITH_LISTEN("[ \":993\" ]"),
+     "F:4: error: \":993\": the host is no numeric address" LISTEN_EXAMPLE},
+    {"no digits", WITH_LISTEN("[ \"*:imaps\" ]"),
+     "F:4: error: \"*:imaps\": the port is not a number up to 65535" LISTEN_EXAMPLE},
+    {"an empty port", WITH_LISTEN("[ \"*:\" ]"),
+     "F:4: error: \"*:\": the port is not a number up to 65535" LISTEN_EXAMPLE},
+    {"a port too high", WITH_LISTEN("[ \"*:65536\" ]"),
+     "F:4: error: \"*:65536\": the port is not a number up to 65535" LISTEN_EXAMPLE},
+    {"a port that wraps", WITH_LISTEN("[ \"*:4294968289\" ]"),
+     "F:4: error: \"*:4294968289\": the port is not a number up to 65535" LISTEN_EXAMPLE},
+    {"the highest port", WITH_LISTEN("[ \"*:65535\" ]"), ""},
+    {"IPv6 without brackets", WITH_LISTEN("[ \"::1:993\" ]"),
+     "F:4: error: \"::1:993\": an IPv6 address stands in brackets, with the port behind" LISTEN_EXAMPLE},
+    {"IPv4 in brackets", WITH_LISTEN("[ \"[127.0.0.1]:993\" ]"),
+     "F:4: error: \"[127.0.0.1]:993\": what stands in brackets is no IPv6 address" LISTEN_EXAMPLE},
+    {"a bracket alone", WITH_LISTEN("[ \"[\" ]"), "F:4: error: \"[\": the port is missing" LISTEN_EXAMPLE},
+    {"empty brackets", WITH_LISTEN("[ \"[]:1\" ]"),
+     "F:4: error: \"[]:1\": what stands in brackets is no IPv6 address" LISTEN_EXAMPLE},
+    {"a name", WITH_LISTEN("[ \"localhost:993\" ]"),
+     "F:4: error: \"localhost:993\": listening takes a numeric address, and this is a name" LISTEN_EXAMPLE},
+    {"no address at all", WITH_LISTEN("[ \"10.0.0.256:993\" ]"),
+     "F:4: error: \"10.0.0.256:993\": the host is no numeric address" LISTEN_EXAMPLE},
+    {"an address twice in a service", WITH_LISTEN("[ \"[::]:993\",\n\"*:993\" ]"),
+     "F:5: error: the service \"imap\" listens on \"*:993\" already, in F:4\n"},
+    {"another spelling of one address", WITH_LISTEN("[ \"[::1]:993\",\n\"[0:0::0:1]:993\" ]"),
+     "F:5: error: the service \"imap\" listens on \"[0:0::0:1]:993\" already, in F:4\n"},
+    {"port 0 twice is two ports", WITH_LISTEN("[ \"127.0.0.1:0\", \"127.0.0.1:0\" ]"), ""},
+    {"two families, two ports, two addresses",
+     WITH_LISTEN("( \"0.0.0.0:993\", \"[::]:993\", \"[::]:994\", \"[::1]:993\" )"), ""},
+};
+
+#define TWO_SERVICES(one, two)                                                                               \
+    CFG_TLS CFG_POOL "services = (\n{ protocol = \"imap\"; backend = \"stores\"; " one                       \
+                     " },\n{ protocol = \"imap\"; "                                                          \
+                     "backend = \"stores\"; " two " } );\n"
+
+static const struct cfg_case services_cases[] = {
+    {"an address twice", TWO_SERVICES("listen = [ \"*:993\" ];", "listen = [ \"*:993\" ];"),
+     "F:5: error: the service \"imap\" listens on \"*:993\" already, in F:4\n"},
+    {"a name twice",
+     TWO_SERVICES("name = \"a\"; listen = [ \"*:1\" ];", "name = \"a\"; listen = [ \"*:2\" ];"),
+     "F:5: error: another service is called \"a\" already, in F:4\n"},
+    {"a name that the default would be",
+     TWO_SERVICES("listen = [ \"*:1\" ];", "name = \"imap\"; listen = [ \"*:2\" ];"), ""},
+};
+
+/* Line 3 is "backends", and line 4 the pool. */
+#define POOL(what)      CFG_TLS CFG_IMAP_SERVICE "backends = (\n" what "\n);\n"
+#define SERVER(address) POOL("{ name = \"stores\"; servers = ( { address = \"" address "\"; } ); }")
+#define SERVER_EXAMPLE                                                                                       \
+    ", expected for example \"10.0.0.11:143\", \"[fd00::11]:143\" or \"store1.internal:143\"\n"
+#define SERVERS_FORM "servers = ( { address = \"10.0.0.11:143\"; } )\n"
+
+static const struct cfg_case pool_cases[] = {
+    {"no pool", POOL(""),
+     "F:2: error: no pool in \"backends\" is called \"stores\"\n"
+     "F:3: error: \"backends\" is empty, expected a list of groups: backends = ( { name = \"stores\"; "
+     "servers = ( { "
+     "address = \"10.0.0.11:143\"; } ); } )\n"},
+    {"nothing in it", POOL("{ }"),
+     "F:2: error: no pool in \"backends\" is called \"stores\"\n"
+     "F:4: error: the key \"name\" is missing in a pool of backends, expected the name by which services ask "
+     "for this "
+     "pool\n"
+     "F:4: error: the key \"servers\" is missing in a pool of backends, expected " SERVERS_FORM},
+    {"no servers", POOL("{ name = \"stores\"; servers = ( ); }"),
+     "F:4: error: \"servers\" is empty, expected a list of groups: " SERVERS_FORM},
+    {"servers as strings", POOL("{ name = \"stores\"; servers = [ \"10.0.0.11:143\" ]; }"),
+     "F:4: error: \"servers\" is an array [ ], expected a list of groups: " SERVERS_FORM},
+    {"a server without address", POOL("{ name = \"stores\"; servers = ( { weight = 2; } ); }"),
+     "F:4: error: the key \"address\" is missing in a server, expected a host and a port: \"10.0.0.11:143\"\n"
+     "F:4: error: unknown key \"weight\" in a server; expected one of \"address\"\n"},
+    {"another balance",
+     POOL("{ name = \"stores\"; balance = \"least-connections\"; servers = ( { address = \"a:1\"; } ); }"),
+     "F:4: error: \"balance\" can't be \"least-connections\"; expected one of \"round-robin\"\n"},
+    {"another identity",
+     POOL("{ name = \"stores\"; identity = \"proxy_v2\"; servers = ( { address = \"a:1\"; } ); }"),
+     "F:4: error: \"identity\" can't be \"proxy_v2\"; did you mean \"proxy-v2\"? Expected one of \"none\", "
+     "\"proxy-v2\"\n"},
+    {"a name twice",
+     POOL("{ name = \"stores\"; servers = ( { address = \"a:1\"; } ); },\n{ name = \"stores\"; servers = ( { "
+          "address = "
+          "\"b:1\"; } ); }"),
+     "F:5: error: another pool is called \"stores\" already, in F:4\n"
+     "F:5: warning: no service uses the pool \"stores\"\n"},
+    {"a pool that nobody uses",
+     POOL("{ name = \"stores\"; servers = ( { address = \"a:1\"; } ); },\n{ name = \"old\"; servers = ( { "
+          "address = "
+          "\"b:1\"; } ); }"),
+     "F:5: warning: no service uses the pool \"old\"\n"},
+    {"a server twice",
+     POOL("{ name = \"stores\"; servers = ( { address = \"Store:1\"; },\n{ address = \"store:1\"; } ); }"),
+     "F:5: warning: \"store:1\" stands twice in this pool, first in F:4\n"},
+    {"a numeric server twice",
+     POOL("{ name = \"stores\"; servers = ( { address = \"[fd00::1]:1\"; },\n{ address = \"[fd00:0::1]:1\"; "
+          "} ); }"),
+     "F:5: warning: \"[fd00:0::1]:1\" stands twice in this pool, first in F:4\n"},
+    {"names of all kinds",
+     POOL(
+         "{ name = \"stores\"; servers = ( { address = \"a:1\"; }, { address = \"_imap.x-1.y.:143\"; } ); }"),
+     ""},
+    {"no port", SERVER("store1"), "F:4: error: \"store1\": the port is missing" SERVER_EXAMPLE},
+    {"port 0", SERVER("store1:0"), "F:4: error: \"store1:0\": a server's port can't be 0" SERVER_EXAMPLE},
+    {"port 65536", SERVER("store1:65536"),
+     "F:4: error: \"store1:65536\": the port is not a number up to 65535" SERVER_EXAMPLE},
+    {"IPv6 without brackets", SERVER("fd00::11:143"),
+     "F:4: error: \"fd00::11:143\": an IPv6 address stands in brackets, with the port behind" SERVER_EXAMPLE},
+    {"an address that is none", SERVER("10.0.0.256:143"),
+     "F:4: error: \"10.0.0.256:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"a path", SERVER("/run/imap:143"),
+     "F:4: error: \"/run/imap:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"all addresses", SERVER("*:143"),
+     "F:4: error: \"*:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"no host", SERVER(":143"),
+     "F:4: error: \":143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"a dot alone", SERVER(".:143"),
+     "F:4: error: \".:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"a label that is empty", SERVER("a..b:143"),
+     "F:4: error: \"a..b:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+    {"a label that ends in -", SERVER("a-.b:143"),
+     "F:4: error: \"a-.b:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
+};
+
+/* A submission service whose pool says this of identity in line 4. */
+#define SUBMISSION(identity)                                                                                 \
+    CFG_TLS "services = ( { protocol = \"submission\"; listen = [ \"*:465\" ]; backend = \"msa\"; } );\n"    \
+            "backends = ( { name = \"msa\"; servers = ( { address = \"10.0.0.21:587\"; } );\n" identity      \
+            "} );\n"
+
+static const struct cfg_case identity_cases[] = {
+    {"submission with PROXY v2", SUBMISSION("identity = \"proxy-v2\";"), ""},
+    {"submission without a word", SUBMISSION(""),
+     "F:3: error: the key \"identity\" is missing in the pool \"msa\", which a submission service uses: a "
+     "server that "
+     "takes the proxy for the client relays mail for everybody where it trusts the proxy's address (Postfix: "
+     "mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol (Postfix: "
+     "smtpd_upstream_proxy_protocol = haproxy), or identity = \"none\" where the proxy's address is trusted "
+     "with "
+     "nothing\n"},
+    {"submission with none", SUBMISSION("identity = \"none\";"),
+     "F:4: warning: the pool \"msa\" hides its clients' addresses from a submission server: make sure that "
+     "the proxy's "
+     "address is trusted with nothing there (Postfix: mynetworks), or it is an open relay\n"},
+    {"submission with a mistake in it", SUBMISSION("identity = 2;"),
+     "F:4: error: \"identity\" is a number, expected one of \"none\", \"proxy-v2\"\n"},
+    {"imap without a word", CFG_TLS CFG_IMAP_SERVICE CFG_POOL, ""},
+    {"a pool for two protocols",
+     CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
+                      "{ protocol = \"pop3\"; listen = [ \"*:2\" ]; backend = \"stores\"; } );\n",
+     "F:2: warning: services of different protocols use the pool \"stores\", and a server speaks one at a "
+     "port\n"},
+};
+
+#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+
+START_TEST(service)
+{
+    cfg_case_check(&service_cases[_i]);
+}
+END_TEST
+
+START_TEST(services)
+{
+    cfg_case_check(&services_cases[_i]);
+}
+END_TEST
+
+START_TEST(pool)
+{
+    cfg_case_check(&pool_cases[_i]);
+}
+END_TEST
+
+START_TEST(identity)
+{
+    cfg_case_check(&identity_cases[_i]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cfg_services");
+    TCase *tcase = tcase_create("services");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, service, 0, COUNT(service_cases));
+    tcase_add_loop_test(tcase, services, 0, COUNT(services_cases));
+    tcase_add_loop_test(tcase, pool, 0, COUNT(pool_cases));
+    tcase_add_loop_test(tcase, identity, 0, COUNT(identity_cases));
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
