@@ -169,7 +169,7 @@ static void judge_ends(struct session *session)
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed", NULL);
     else if (client_done && session->state == SESSION_GREETING)
-        session_close(session, "client-closed", NULL);
+        session_finish(session, "client-closed", NULL);
     else if (client_done && !backend->output_ended) {
         stream_end_output(backend);
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
@@ -179,7 +179,7 @@ static void judge_ends(struct session *session)
 static void judge(struct session *session)
 {
     if (session->state == SESSION_CONNECTING && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
-        session_close(session, "client-closed", NULL);
+        session_finish(session, "client-closed", NULL);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
