@@ -337,6 +337,7 @@ class Client:
         while True:
             try:
                 self.tls.do_handshake()
+                self.cipher = self.tls.cipher()
                 return self.flush()
             except ssl.SSLWantReadError:
                 self.flush()
