@@ -102,6 +102,7 @@ class Ending(common.Case):
         client.ask(b"a SELECT INBOX\r\n", b"a OK")
         client.ask(b"b LOGOUT\r\n", b"b OK")
         self.assertEqual(client.rest(), b"")
+        client.close()
         own.process.wait(common.WAIT_SECONDS)
         self.assertEqual(own.stop(), 0)
 
@@ -110,6 +111,7 @@ class Ending(common.Case):
         client = self.open_session(own)
         own.terminate()
         self.assertRegex(client.rest(), rb"^\* BYE ")
+        client.close()
         own.process.wait(common.WAIT_SECONDS)
         self.assertEqual(own.stop(), 0)
 
@@ -119,10 +121,10 @@ class Ending(common.Case):
         own.terminate()
         self.assert_refuses(own)
         own.terminate()
-        own.process.wait(common.WAIT_SECONDS)
-        with contextlib.suppress(OSError):
-            client.rest()
-        own.stop()
+        self.assertRegex(client.rest(), rb"^\* BYE ")
+        client.close()
+        own.process.wait(5)
+        self.assertEqual(own.stop(), 0)
 
     def test_idle_proxy_ends_at_once(self):
         own = self.start_proxy(self.addresses)
