@@ -37,8 +37,7 @@ __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems 
                                                             enum cfg_severity severity,
                                                             struct cfg_place place, const char *format, ...);
 
-/* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by
- * line. */
+/* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by line. */
 void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
 
 /* One line each: "file:line: error: text", and "file: error: text" for a file as a whole. */

@@ -20,8 +20,7 @@ enum {
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 
-/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters.
- */
+/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters. */
 bool deep_is_https_uri(struct slice s);
 
 /*

@@ -75,8 +75,10 @@ struct scan {
     struct slice s;
     size_t passed; /* up to here all has been let out */
     size_t at;
-    /* Where the next CR and LF are. Looked up again only when passed by: else a message of nothing but LF
-       would be searched to its end for a CR at each of them. */
+    /*
+     * Where the next CR and LF are. Looked up again only when passed by: else a message of nothing but LF
+     * would be searched to its end for a CR at each of them.
+     */
     size_t cr;
     size_t lf;
 };

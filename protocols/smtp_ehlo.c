@@ -34,8 +34,7 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
     ehlo->deep = ehlo->deep || slice_is(keyword, "DEEP");
 }
 
-/* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the
- * separator. */
+/* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
 static void let_out_mechanisms(struct slice text, size_t start, struct engine_out *out)
 {
     struct slice rest = slice_sub(text, start, text.len);

@@ -83,6 +83,17 @@ static void on_hangup(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
+/* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 /* In the worker's thread, as its last act. */
 static void on_worker_end(void *arg)
 {
@@ -99,16 +110,6 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* The end is orderly now whatever comes: once libuv's handlers are gone a further SIGTERM would kill. */
-static void block_stop_signals(void)
-{
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop, NULL);
-}
-
 static void on_ended(uv_async_t *ended)
 {
     struct control *control = ended->data;
@@ -116,7 +117,7 @@ static void on_ended(uv_async_t *ended)
         return;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
-    block_stop_signals();
+    hold_signals();
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
 }

@@ -8,8 +8,7 @@
  * this: 64 KB is more than any client leaves unread that means well.
  */
 #define OWN_QUEUE_MAX (64 * 1024)
-/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read
- * meanwhile. */
+/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read meanwhile. */
 #define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
 
 /* ---- letting out ---- */
@@ -52,6 +51,9 @@ static bool let_out(struct session *session)
 static bool may_feed(const struct session *session, enum side from)
 {
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
+        return false;
+    /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
+    if (engine_status(session->engine)->reason != ENGINE_OPEN)
         return false;
     const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;

@@ -70,8 +70,7 @@ START_TEST(a_session_is_small_and_holds_nothing_while_it_idles)
 }
 END_TEST
 
-/* All of `data`, and nothing else, lies in the lane as one slice. One assertion, as Check is slow in counting
- * them. */
+/* All of `data`, and nothing else, lies in the lane as one slice. One assertion, as Check is slow in counting them. */
 static void passes_as_one_slice(enum side from, struct slice data)
 {
     bool wanted = engine_wants(engine, from);
@@ -139,8 +138,10 @@ START_TEST(a_hundred_thousand_commands_are_counted_not_kept)
 }
 END_TEST
 
-/* Bare LFs cost two slices each: with the lanes full the engine stops between two lines, and goes on with
- * empty ones. */
+/*
+ * Bare LFs cost two slices each: with the lanes full the engine stops between two lines, and goes on with
+ * empty ones.
+ */
 START_TEST(full_lanes_stop_it)
 {
     enum { LINES = 10 * ENGINE_OUT_SLICES };
