@@ -64,7 +64,7 @@ SUBMISSION_PART = """
            --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
 """
 
-S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -connect localhost"
+S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -servername localhost -connect localhost"
 
 # What is worth showing of each server's log.
 WORTH = {"dovecot": ("ID sent", "Login: "), "postfix": ("client=", "status=")}
