@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -94,13 +95,11 @@ class Demo(unittest.TestCase):
     def test_killed_demo_takes_its_servers_along(self):
         self.screen.wait_for(LAST_LINE)
         directory = self.screen.directory()
+        self.addCleanup(shutil.rmtree, directory)
         self.screen.end(signal.SIGKILL)
         port = int(re.search(r"imap +localhost:(\d+)", self.screen.text)[1])
         until("the end of deepproxy", lambda: not can_connect(port))
         until("the end of the servers", lambda: not (directory / "backends").exists())
-        for name in ("ca.pem", "mail.pem", "mail.key", "deepproxy.conf", "deepproxy.log"):
-            (directory / name).unlink()
-        directory.rmdir()
 
 
 if __name__ == "__main__":
