@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 from common import WAIT_SECONDS, until
@@ -91,6 +92,14 @@ class Demo(unittest.TestCase):
         self.screen.wait_for("starting Dovecot")
         self.assertEqual(self.screen.end(), 0)
         self.assertNotIn(LAST_LINE, self.screen.text)
+
+    def test_impatience_does_not_keep_it_from_cleaning_up(self):
+        self.screen.wait_for(LAST_LINE)
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.screen.process.send_signal(number)
+            time.sleep(0.1)
+        self.assertEqual(self.screen.end(), 0)
+        self.assertFalse(self.screen.directory().exists())
 
     def test_killed_demo_takes_its_servers_along(self):
         self.screen.wait_for(LAST_LINE)
