@@ -117,9 +117,12 @@ void session_take_input(struct session *session, enum side from, struct slice da
  */
 static void restart_timeout(struct session *session)
 {
-    if (session->state != SESSION_RELAYING || session->link->stream.output_ended)
+    if (session->state != SESSION_RELAYING)
         return;
-    if (engine_status(session->engine)->authenticated)
+    if (session->link->stream.output_ended) {
+        if (session->client_ended)
+            session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    } else if (engine_status(session->engine)->authenticated)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -280,7 +283,7 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         on_client_end(session, (int)len);
     else if (session->state != SESSION_LINGERING) {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-        if (session->state < SESSION_LINGERING)
+        if (session->state < SESSION_LINGERING && !session->client_ended)
             restart_timeout(session);
     }
 }
@@ -307,8 +310,10 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
 void session_on_drained(struct stream *stream, int status)
 {
     struct session *session = stream->tcp.data;
-    if (status != 0)
+    if (status != 0) {
         session_close(session, "client-reset", uv_strerror(status));
-    else
-        session_advance(session);
+        return;
+    }
+    session_advance(session);
+    restart_timeout(session);
 }

@@ -3,10 +3,10 @@
 
 import socket
 import threading
+import time
 import unittest
 
 import harness
-from harness import Events
 
 
 class Pressure(harness.TestCase):
@@ -42,6 +42,22 @@ class Pressure(harness.TestCase):
             self.assertEqual(client.line(), b"* BYE all read")
         for thread in threads:
             thread.join()
+
+    def test_client_that_has_said_all_and_takes_its_time(self):
+        """Behind close_notify ten seconds without an octet are the end, not ten seconds of answers."""
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            connection.rest()
+            for _ in range(3):
+                time.sleep(4)
+                connection.send(b"+OK\r\n")
+        proxy = self.start({"pop3": [self.backend(script)]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send(b"STAT\r\nSTAT\r\nSTAT\r\n")
+        client.send_close_notify()
+        self.assertEqual(client.rest(), b"+OK\r\n" * 3)
+        self.assertEqual(proxy.session()["reason"], "client-closed")
 
 
 if __name__ == "__main__":
