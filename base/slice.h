@@ -21,8 +21,7 @@ struct slice slice_of(const char *text);
 /* The part from `start` on, at most `len` octets; empty where the slice ends before that. */
 struct slice slice_sub(struct slice s, size_t start, size_t len);
 
-/* Equal octets; equal but for ASCII case; `s` begins with `prefix`, or ends with `suffix`, but for ASCII
- * case. */
+/* Equal octets; equal but for ASCII case; `s` begins with `prefix`, or ends with `suffix`, but for ASCII case. */
 bool slice_equals(struct slice a, struct slice b);
 bool slice_is(struct slice s, const char *word);
 bool slice_has_prefix(struct slice s, const char *prefix);
@@ -31,8 +30,7 @@ bool slice_has_suffix(struct slice s, const char *suffix);
 /* Offset of the first `octet`, or `s.len` where there is none. */
 size_t slice_find(struct slice s, uint8_t octet);
 
-/* Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the
- * end. */
+/* Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the end. */
 struct slice slice_next_word(struct slice *rest, uint8_t separator);
 
 uint8_t ascii_upper(uint8_t c);

@@ -94,7 +94,7 @@ static void read_extensions(struct cfg_reader *reader, char **status)
         else
             CFG_FAIL(reader->loader, items[i].place,
                      "\"%s\" is no deep-extend (draft section 5.3), expected printable ASCII without space, "
-                     "\" and \\, "
+                     "\", / and \\, "
                      "that does not begin with a letter or <",
                      items[i].text);
     }

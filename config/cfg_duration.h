@@ -6,8 +6,7 @@
 
 /* Lengths of time, in milliseconds. */
 
-/* A whole number and a unit (ms, s, min, h), with or without a space between. NULL, or a static text: what is
- * wrong. */
+/* A whole number and a unit (ms, s, min, h), with or without a space between. NULL, or a static text: what is wrong. */
 const char *cfg_duration_parse(struct slice text, uint64_t *milliseconds);
 const char *cfg_duration_of_seconds(int64_t seconds, uint64_t *milliseconds);
 

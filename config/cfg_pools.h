@@ -22,8 +22,7 @@ struct cfg_pool_use {
 void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use **uses);
 
-/* What can be said only when the services are known: pools without use, and identity where it matters most.
- */
+/* What can be said only when the services are known: pools without use, and identity where it matters most. */
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses);
 
 /* Names of services and pools go to log lines and metrics: letters, digits, ".", "_" and "-", at most 64. */

@@ -59,7 +59,8 @@ void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *
     ENSURE(all != NULL);
     for (size_t i = 0; i < count; i++) {
         struct cfg_problem *problem = &problems->items[first + i];
-        size_t rank = strcmp(problem->file, main_file) == 0 ? 0 : 1 + file_rank(problems, first, problem->file);
+        size_t rank =
+            strcmp(problem->file, main_file) == 0 ? 0 : 1 + file_rank(problems, first, problem->file);
         all[i] = (struct ranked){rank, i, *problem};
     }
     qsort(all, count, sizeof *all, compare);

@@ -52,8 +52,7 @@ struct cfg_place cfg_reader_place(const struct cfg_reader *reader, const char *k
 /* Is the key there? It is an error otherwise; `expected` says what should be its value. */
 bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *expected);
 
-/* These leave `*value` as it is, and return false, where the key is absent or wrong. A string is never empty.
- */
+/* These leave `*value` as it is, and return false, where the key is absent or wrong. A string is never empty. */
 bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value);
 bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, int64_t max, unsigned *value);
 bool cfg_read_switch(struct cfg_reader *reader, const char *key, bool *value);
@@ -70,8 +69,7 @@ config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key);
 size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *example,
                        config_setting_t **list);
 
-/* A list of strings in [ ] or ( ). How many; what is no string is a problem and left out. `*items` in the
- * arena. */
+/* A list of strings in [ ] or ( ). How many; what is no string is a problem and left out. `*items` in the arena. */
 size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *example,
                         struct cfg_item **items);
 

@@ -34,8 +34,7 @@ struct cfg_source {
 bool cfg_source_open(struct cfg_source *source, struct cfg_arena *names, struct cfg_problems *problems,
                      const char *path);
 
-/* CFG_TOKEN_END at the end of the outermost file; never CFG_TOKEN_INCLUDE. Tokens live until
- * cfg_source_close. */
+/* CFG_TOKEN_END at the end of the outermost file; never CFG_TOKEN_INCLUDE. Tokens live until cfg_source_close. */
 struct cfg_token cfg_source_next(struct cfg_source *source);
 
 void cfg_source_close(struct cfg_source *source);

@@ -5,8 +5,7 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "timeouts" into cfg->timeouts. cfg->services are read already: what is too short depends on them.
- */
+/* The group "timeouts" into cfg->timeouts. cfg->services are read already: what is too short depends on them. */
 void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg);
 
 #endif

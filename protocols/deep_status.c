@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/deep_status.h"
 
-#include <string.h>
+#include "protocols/https_uri.h"
 
 bool deep_is_security_tag(struct slice s)
 {
@@ -19,34 +19,14 @@ static bool is_hex(uint8_t c)
     return ascii_is_digit(c) || (upper >= 'A' && upper <= 'F');
 }
 
-/* unreserved / gen-delims / sub-delims / pct-encoded of RFC 3986 section 2 */
-static bool has_uri_characters(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = s.data[i];
-        if (c == '%') {
-            if (i + 2 >= s.len || !is_hex(s.data[i + 1]) || !is_hex(s.data[i + 2]))
-                return false;
-        } else if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
-                   (c == '\0' || strchr("-._~:/?#[]@!$&'()*+,;=", c) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool deep_is_https_uri(struct slice s)
 {
-    static const char scheme[] = "https://";
-    if (!slice_has_prefix(s, scheme) || !has_uri_characters(s))
-        return false;
-    struct slice rest = slice_sub(s, sizeof scheme - 1, s.len);
-    return rest.len > 0 && strchr("/?#:@", rest.data[0]) == NULL;
+    return https_uri_is_valid(s);
 }
 
 static bool is_extchar(uint8_t c)
 {
-    return ascii_is_graph(c) && c != '"' && c != '\\' && c != '<' && !ascii_is_alpha(c);
+    return ascii_is_graph(c) && c != '"' && c != '/' && c != '\\' && c != '<' && !ascii_is_alpha(c);
 }
 
 bool deep_is_extension(struct slice s)
@@ -88,7 +68,7 @@ static const char *check_tag(struct slice tag)
     if (ascii_is_alpha(tag.data[0]) && !deep_is_security_tag(tag))
         return "a security tag is a letter and at most 63 letters, digits, \"-\" or \"_\"";
     if (!ascii_is_alpha(tag.data[0]) && !deep_is_extension(tag))
-        return "an extension is printable ASCII without quotation mark, backslash and space";
+        return "an extension is printable ASCII without quotation mark, slash, backslash and space";
     return NULL;
 }
 

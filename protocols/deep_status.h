@@ -20,11 +20,14 @@ enum {
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 
-/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters.
- */
+/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters. */
 bool deep_is_https_uri(struct slice s);
 
-/* deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. */
+/*
+ * deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. "/" is
+ * not in its ranges, though the comment beside them does not exclude it: what is sent keeps to the stricter
+ * reading.
+ */
 bool deep_is_extension(struct slice s);
 
 /*

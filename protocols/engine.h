@@ -14,8 +14,9 @@
  * Words
  *   pass   let octets through as they are: slices of the caller's input
  *   make   let out octets of the engine's own
- *   hold   keep octets until they can be decided; bounded by the limits that each engine names, and freed
- * when decided, so that an idle session holds nothing greet  show the client the first octets of the session
+ *   hold   keep octets until they can be decided; bounded by the limits that each engine names, and freed when
+ *          decided, so that an idle session holds nothing
+ *   greet  show the client the first octets of the session
  *
  * Life: new -> feed (and goodbye, at most once) -> free. The caller feeds the backend's greeting first: until
  * the client has been greeted the engine wants nothing from it. After every feed the caller writes or queues
@@ -26,8 +27,7 @@ struct engine;
 
 enum engine_protocol { ENGINE_IMAP, ENGINE_POP3, ENGINE_SUBMISSION };
 
-/* What all sessions of a service have in common. Immutable; it and its strings outlive every engine made from
- * it. */
+/* What all sessions of a service have in common. Immutable; it and its strings outlive every engine made from it. */
 struct engine_service {
     enum engine_protocol protocol;
     const char
@@ -37,8 +37,7 @@ struct engine_service {
 
 enum { ENGINE_NONCE_LEN = 16 };
 
-/* What is known about the client of one session. Copied by engine_new, but for the strings, which outlive it.
- */
+/* What is known about the client of one session. Copied by engine_new, but for the strings, which outlive it. */
 struct engine_client {
     const char *tls_cipher; /* registered name, or 0x and four hexadecimal digits (draft section 6) */
     char nonce[ENGINE_NONCE_LEN + 1]; /* random letters and digits that no client can guess; NUL at the end */
@@ -79,8 +78,7 @@ enum engine_report_field {
 };
 
 enum {
-    /* Octets kept of one reported field. The tags that exist take 30; a name or version of more is a prank.
-     */
+    /* Octets kept of one reported field. The tags that exist take 30; a name or version of more is a prank. */
     ENGINE_REPORT_MAX = 256
 };
 

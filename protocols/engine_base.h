@@ -12,8 +12,7 @@ struct engine_ops {
     /* Initialises the zeroed memory behind `engine`, of `size` octets. */
     size_t size;
     void (*init)(struct engine *engine);
-    /* As engine_feed and engine_wants; called only while the status is ENGINE_OPEN and no goodbye was said.
-     */
+    /* As engine_feed and engine_wants; called only while the status is ENGINE_OPEN and no goodbye was said. */
     size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
     bool (*wants)(const struct engine *engine, enum side from);
     /* As engine_goodbye; called once, and not after the status has left ENGINE_OPEN. */

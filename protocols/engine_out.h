@@ -15,13 +15,11 @@ enum side { SIDE_CLIENT, SIDE_BACKEND };
 enum side side_opposite(enum side side);
 
 enum {
-    /* Slices a lane can hold: a chunk of pipelined commands rarely needs more, and feeding goes on after a
-       flush. */
+    /* Slices a lane can hold: a chunk of pipelined commands rarely needs more, and feeding goes on after a flush. */
     ENGINE_OUT_SLICES = 128,
     /* What one step of an engine (a line, a reply, a command) may add to a lane, in slices ... */
     ENGINE_STEP_SLICES = 16,
-    /* ... and to the scratch, in octets: an ID command of 30 pairs with values of 1,024 (RFC 2971 3.3),
-       escaped. */
+    /* ... and to the scratch, in octets: an ID command of 30 pairs with values of 1,024 (RFC 2971 3.3), escaped. */
     ENGINE_STEP_SCRATCH = 80 * 1024,
     ENGINE_OUT_SCRATCH = 2 * ENGINE_STEP_SCRATCH
 };

@@ -43,7 +43,7 @@ enum {
     IMAP_HEAD_MAX = IMAP_TAG_MAX + 24
 };
 
-/* `head`: the line from its first octet on, as far as it is there and up to its LF at most. */
+/* `head`: the line from its first octet on, as far as it is there; what stands behind its LF doesn't count. */
 struct imap_response imap_classify(struct slice head);
 
 #endif

@@ -21,8 +21,7 @@ void imap_client_id_literal(struct imap_engine *e, struct slice *input);
 /* The command is whole: answers it or sends it on. */
 void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engine_out *out);
 
-/* Puts the proxy's own ID before a command that logs in, where the backend has not been told the cipher suite
- * yet. */
+/* Puts the proxy's own ID before a command that logs in, where the backend has not been told the cipher suite yet. */
 void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out);
 
 /*

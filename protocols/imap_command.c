@@ -165,8 +165,7 @@ static void first_line(struct imap_engine *e, const struct line *line, struct en
         send_first(e, &c, line, literal, out);
 }
 
-/* What went before it is with the backend already, so there is no way back to a common state after an error.
- */
+/* What went before it is with the backend already, so there is no way back to a common state after an error. */
 static void rest_line(struct imap_engine *e, const struct line *line, struct engine_out *out)
 {
     struct imap_literal at_end;

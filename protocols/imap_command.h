@@ -30,8 +30,7 @@ void imap_command_wrong(struct imap_engine *e, struct slice tag, const char *tex
 /* Keeps a whole command (its text without the last line end) until those before it have been answered. */
 void imap_command_drain(struct imap_engine *e, struct slice text);
 
-/* What the backend said: "+"; the tagged answer (imap_engine.status) to the command under way; to any other.
- */
+/* What the backend said: "+"; the tagged answer (imap_engine.status) to the command under way; to any other. */
 void imap_command_go_ahead(struct imap_engine *e);
 void imap_command_answered(struct imap_engine *e, struct engine_out *out);
 void imap_command_settled(struct imap_engine *e);

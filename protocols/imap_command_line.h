@@ -38,8 +38,7 @@ struct slice imap_command_tag(struct slice text);
 /* True where a line has a NUL or a CR: neither belongs into a command outside of a literal. */
 bool imap_has_forbidden_octet(struct slice text);
 
-/* True where an AUTHENTICATE names a mechanism with channel binding (-PLUS, RFC 5801), which can't cross a
- * proxy. */
+/* True where an AUTHENTICATE names a mechanism with channel binding (-PLUS, RFC 5801), which can't cross a proxy. */
 bool imap_binds_channel(struct slice args);
 
 /* True for a line that may stand in a SASL exchange: base64, or the "*" that ends it (RFC 3501 6.2.2). */

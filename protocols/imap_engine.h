@@ -37,8 +37,7 @@ enum {
     IMAP_HELD_ID_MAX = 65536,
     /* An answer of the proxy's own that waits for the end of a response; there is one at a time */
     IMAP_ANSWER_MAX = 2048,
-    /* Errors in a row before goodbye: a web browser or an attack across protocols (ALPACA) is at its second
-       line */
+    /* Errors in a row before goodbye: a web browser or an attack across protocols (ALPACA) is at its second line */
     IMAP_ERRORS_MAX = 5
 };
 
@@ -95,8 +94,7 @@ bool imap_is_live(const struct imap_engine *e);
 /* Lets whole responses of the proxy's own out to the client: between two of the backend's. */
 void imap_say(struct imap_engine *e, struct slice text, struct engine_out *out);
 
-/* The same for "TAG TEXT" or, where the tag is empty, "* TEXT". `text`: status, a space and words for people.
- */
+/* The same for "TAG TEXT" or, where the tag is empty, "* TEXT". `text`: status, a space and words for people. */
 void imap_answer(struct imap_engine *e, struct slice tag, const char *text, struct engine_out *out);
 
 /* "* ID" with the name of the proxy, where it speaks for itself, and the DEEP status. */
@@ -105,8 +103,7 @@ void imap_say_id(struct imap_engine *e, bool with_name, struct engine_out *out);
 /* Lets out answers that had to wait: called where the backend's response has ended. */
 void imap_answers_due(struct imap_engine *e, struct engine_out *out);
 
-/* Ends the session, with "* BYE" to the client where it can be said. `detail`: static words for log and
- * client. */
+/* Ends the session, with "* BYE" to the client where it can be said. `detail`: static words for log and client. */
 void imap_client_error(struct imap_engine *e, const char *detail, struct engine_out *out);
 void imap_backend_error(struct imap_engine *e, const char *detail, struct engine_out *out);
 void imap_no_memory(struct imap_engine *e);

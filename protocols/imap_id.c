@@ -109,8 +109,7 @@ void imap_id_report(struct slice params, struct engine *engine)
     }
 }
 
-/* What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and
- * tls. */
+/* What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and tls. */
 static bool is_trusted_by_backends(struct slice name)
 {
     return slice_has_prefix(name, "x-") || slice_is(name, "tls");

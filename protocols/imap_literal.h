@@ -26,8 +26,7 @@ enum imap_tail_state {
     IMAP_TAIL_CR      /* {12} and a CR */
 };
 
-/* What has to be remembered of a line that comes in pieces and isn't held. All zero is the start of a line.
- */
+/* What has to be remembered of a line that comes in pieces and isn't held. All zero is the start of a line. */
 struct imap_tail {
     uint64_t octets;
     enum imap_tail_state state;

@@ -201,8 +201,7 @@ static void pass_text(struct imap_engine *e, struct slice *input, struct engine_
         finish_response(e, out);
 }
 
-/* Most lines come whole and end in no literal: they cost a search for their end and a look at the octets
- * before it. */
+/* Most lines come whole and end in no literal: they cost a search for their end and a look at the octets before it. */
 static bool may_end_in_literal(const struct imap_engine *e, struct slice text)
 {
     return e->backend_tail.state != IMAP_TAIL_NONE || slice_has_suffix(text, "}") ||
@@ -312,7 +311,6 @@ static void decide(struct imap_engine *e, struct slice *input, struct engine_out
 {
     uint8_t joined[IMAP_HEAD_MAX];
     struct slice part = slice_sub(*input, 0, sizeof joined);
-    part = slice_sub(part, 0, slice_find(part, '\n') + 1);
     struct slice head = part;
     size_t held = e->backend_held.len;
     if (held > 0) {

@@ -7,8 +7,7 @@ static bool is_channel_bound(struct slice mechanism)
     return slice_has_suffix(mechanism, "-PLUS");
 }
 
-/* Not for this client: STLS as it is on TLS, DEEP as there is one status, the others as only a proxy may use
- * them. */
+/* Not for this client: STLS as it is on TLS, DEEP as there is one status, the others as only a proxy may use them. */
 static bool is_hidden(struct slice keyword)
 {
     static const char *const hidden[] = {"STLS", "DEEP", "XCLIENT", "XOIP"};

@@ -24,8 +24,7 @@ void pop3_capa_end(const char *deep_status, struct engine_out *out);
  */
 void pop3_capa_instead(const char *deep_status, struct engine_out *out);
 
-/* Lets a line of the list behind AUTH without argument out, less the mechanisms that bind to a TLS channel.
- */
+/* Lets a line of the list behind AUTH without argument out, less the mechanisms that bind to a TLS channel. */
 void pop3_mechanism_let_out(const struct line *line, struct engine_out *out);
 
 #endif

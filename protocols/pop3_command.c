@@ -28,8 +28,7 @@ static const struct command commands[] = {
     {"AUTH", POP3_ANSWER_MECHANISMS, POP3_ANSWER_SASL},
     {"UTF8", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
     {"LANG", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
-    /* RFC 2595: the client is on TLS. The others are how Dovecot and Zimbra trust a proxy's word on the
-       client. */
+    /* RFC 2595: the client is on TLS. The others are how Dovecot and Zimbra trust a proxy's word on the client. */
     {"STLS", POP3_REFUSE_STLS, POP3_REFUSE_STLS},
     {"XCLIENT", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},
     {"XOIP", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},

@@ -39,8 +39,7 @@ bool pop3_answer_is_last(enum pop3_answer answer);
 const char *pop3_answer_text(enum pop3_answer answer);
 
 enum {
-    /* Commands without an answer. A client that pipelines a whole mailbox of RETRs waits a little now and
-       then. */
+    /* Commands without an answer. A client that pipelines a whole mailbox of RETRs waits a little now and then. */
     POP3_PENDING_MAX = 128
 };
 

@@ -7,8 +7,10 @@ static const char end_mark[] = "\r\n.\r\n";
 enum {
     END_LEN = sizeof end_mark - 1,
     END_DOT = 2, /* where the dot stands in it */
-    /* Dots of a chunk that are looked at one by one. An encoded attachment has none, and memchr is twenty
-       times as fast as memmem then; text has many, and memmem takes over. */
+    /*
+     * Dots of a chunk that are looked at one by one. An encoded attachment has none, and memchr is twenty
+     * times as fast as memmem then; text has many, and memmem takes over.
+     */
     END_DOTS_TRIED = 8
 };
 
@@ -36,8 +38,7 @@ void pop3_greeting_let_out(const struct line *line, struct engine_out *out)
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-/* What is matched of the end behind one more octet: the mark's only proper prefix that can begin anew is its
- * CR. */
+/* What is matched of the end behind one more octet: the mark's only proper prefix that can begin anew is its CR. */
 static uint8_t match_octet(uint8_t matched, uint8_t octet)
 {
     if (octet == (uint8_t)end_mark[matched])

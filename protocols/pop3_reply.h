@@ -7,8 +7,10 @@
 /* The backend's replies: their first word, the greeting, and where a multi-line one ends. */
 
 enum {
-    /* A first line, or one of a list. RFC 2449 section 4 has 512 octets, but a SASL challenge ("+ " and
-       base64) may be as long as the client's lines. */
+    /*
+     * A first line, or one of a list. RFC 2449 section 4 has 512 octets, but a SASL challenge ("+ " and
+     * base64) may be as long as the client's lines.
+     */
     POP3_REPLY_LINE_MAX = 12288 + 2
 };
 

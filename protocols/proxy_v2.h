@@ -10,8 +10,7 @@
  * into memory of the caller, who must send the header in one segment and ahead of everything else.
  */
 enum {
-    /* All of it. Dovecot reads no more, and it fits into a segment of an Ethernet path with room for TCP
-       options. */
+    /* All of it. Dovecot reads no more, and it fits into a segment of an Ethernet path with room for TCP options. */
     PROXY_V2_MAX = 1500,
     PROXY_V2_UNIQUE_ID_MAX = 128 /* section 2.2.5 */
 };
@@ -30,8 +29,7 @@ struct proxy_v2_address {
     uint16_t port;
 };
 
-/* The client's TLS session, in the words of OpenSSL, in which the protocol has them; not the registered ones.
- */
+/* The client's TLS session, in the words of OpenSSL, in which the protocol has them; not the registered ones. */
 struct proxy_v2_tls {
     const char *version;   /* "TLSv1.3"; obligatory */
     const char *cipher;    /* "ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"; NULL leaves it out */
@@ -40,8 +38,7 @@ struct proxy_v2_tls {
     bool certificate_verified; /* and it was found good; of no meaning without one of the two */
 };
 
-/* What the header says. All zero is a header that says nothing; empty slices and NULL leave their part out.
- */
+/* What the header says. All zero is a header that says nothing; empty slices and NULL leave their part out. */
 struct proxy_v2 {
     bool local; /* a connection of the proxy's own, as for a health check: nothing of what is below is sent */
     struct proxy_v2_address client; /* where the connection comes from, and to which address of the proxy */

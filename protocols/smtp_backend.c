@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_session.h"
 
-/* A reply that asks the client for more (3yz) fits two commands only; behind any other the sides would part.
- */
+/* A reply that asks the client for more (3yz) fits two commands only; behind any other the sides would part. */
 static bool asks_for_what_is_known(enum smtp_turn turn, unsigned code)
 {
     return code / 100 != 3 || (turn == SMTP_AWAIT_AUTH && code == 334) ||

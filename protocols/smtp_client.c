@@ -179,8 +179,7 @@ void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out)
     line_reader_done(&smtp->from_client);
 }
 
-/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as two becomes a
- * cancellation. */
+/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as two becomes a cancellation. */
 static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     bool sound = line != NULL && !smtp_command_is_ambiguous(line->text);

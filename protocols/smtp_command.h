@@ -33,8 +33,10 @@ struct smtp_command {
 };
 
 enum {
-    /* With its end: 512 (RFC 5321 section 4.5.3.1.4), and what extensions add to MAIL and RCPT (SIZE, DSN,
-       AUTH, SMTPUTF8 ... below 2,000 in sum). */
+    /*
+     * With its end: 512 (RFC 5321 section 4.5.3.1.4), and what extensions add to MAIL and RCPT (SIZE, DSN,
+     * AUTH, SMTPUTF8 ... below 2,000 in sum).
+     */
     SMTP_COMMAND_MAX = 4096,
     /* AUTH with an initial response: RFC 4954 section 4, 12,288 octets, and the word of the mechanism. */
     SMTP_AUTH_COMMAND_MAX = 12288 + 64,

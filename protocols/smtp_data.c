@@ -75,8 +75,10 @@ struct scan {
     struct slice s;
     size_t passed; /* up to here all has been let out */
     size_t at;
-    /* Where the next CR and LF are. Looked up again only when passed by: else a message of nothing but LF
-       would be searched to its end for a CR at each of them. */
+    /*
+     * Where the next CR and LF are. Looked up again only when passed by: else a message of nothing but LF
+     * would be searched to its end for a CR at each of them.
+     */
     size_t cr;
     size_t lf;
 };
@@ -86,12 +88,19 @@ static size_t find_from(struct slice s, size_t at, uint8_t octet)
     return at + slice_find(slice_sub(s, at, s.len), octet);
 }
 
+/* From text to the next octet that must be looked at: over whole line ends with text behind them, too. */
 static void skip_text(struct scan *scan)
 {
-    if (scan->cr < scan->at)
-        scan->cr = find_from(scan->s, scan->at, '\r');
-    if (scan->lf < scan->at)
-        scan->lf = find_from(scan->s, scan->at, '\n');
+    for (;;) {
+        if (scan->cr < scan->at)
+            scan->cr = find_from(scan->s, scan->at, '\r');
+        if (scan->lf < scan->at)
+            scan->lf = find_from(scan->s, scan->at, '\n');
+        size_t next = scan->lf + 1;
+        if (scan->lf != scan->cr + 1 || next >= scan->s.len || class_of(scan->s.data[next]) != OCTET_OTHER)
+            break;
+        scan->at = next + 1;
+    }
     scan->at = scan->cr < scan->lf ? scan->cr : scan->lf;
 }
 

@@ -34,8 +34,7 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
     ehlo->deep = ehlo->deep || slice_is(keyword, "DEEP");
 }
 
-/* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the
- * separator. */
+/* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
 static void let_out_mechanisms(struct slice text, size_t start, struct engine_out *out)
 {
     struct slice rest = slice_sub(text, start, text.len);
@@ -60,14 +59,12 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, struct engine_out
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    size_t start = (size_t)(keyword.data - text.data) + sizeof "AUTH" - 1;
+    size_t start = (size_t)(keyword.data - text.data) + sizeof "AUTH=" - 1;
     note(ehlo, keyword);
     if (keyword.len == 0 || is_hidden(keyword))
         return;
-    if (slice_has_prefix(keyword, "AUTH="))
-        let_out_mechanisms(text, start + 1, out);
-    else if (slice_is(keyword, "AUTH"))
-        let_out_mechanisms(text, start + 1, out);
+    if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
+        let_out_mechanisms(text, start, out);
     else
         let_out(text, out);
 }

@@ -12,13 +12,17 @@ struct smtp_reply {
 };
 
 enum {
-    /* With its end. RFC 5321 says 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
-       section 4.) */
+    /*
+     * With its end. RFC 5321 says 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
+     * section 4.)
+     */
     SMTP_REPLY_LINE_MAX = 12288 + 6
 };
 
-/* Reads a line without its end. False where it is none of SMTP. A code alone is a line (section 4.2, last
- * paragraph). */
+/*
+ * Reads a line without its end. False where it is none of SMTP. A code alone is a line (section 4.2, last
+ * paragraph).
+ */
 bool smtp_reply_parse(struct slice line, struct smtp_reply *reply);
 
 #endif

@@ -44,8 +44,7 @@ enum smtp_turn {
 };
 
 enum {
-    /* Commands outstanding: MAIL, 100 RCPT (RFC 5321 section 4.5.3.1.8) and DATA in one group, and some more.
-     */
+    /* Commands outstanding: MAIL, 100 RCPT (RFC 5321 section 4.5.3.1.8) and DATA in one group, and some more. */
     SMTP_TURNS_MAX = 128
 };
 

@@ -5,8 +5,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Socket addresses as text. An IPv4 address that came over an IPv6 socket (::ffff:192.0.2.1) is an IPv4
- * address. */
+/* Socket addresses as text. An IPv4 address that came over an IPv6 socket (::ffff:192.0.2.1) is an IPv4 address. */
 enum { ADDRESS_TEXT_MAX = 64 };
 
 /* Rewrites a v4-mapped IPv6 address in place. */

@@ -14,8 +14,7 @@ static bool is_avoided(const struct server *server, uint64_t now)
     return atomic_load_explicit(&server->avoid_until, memory_order_relaxed) > now;
 }
 
-/* One round from `start`: the first that was not tried and, unless `avoided_too`, did not fail a moment ago.
- */
+/* One round from `start`: the first that was not tried and, unless `avoided_too`, did not fail a moment ago. */
 static size_t find(const struct pool *pool, size_t start, const struct balance_tries *tries, uint64_t now,
                    bool avoided_too)
 {

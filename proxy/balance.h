@@ -9,8 +9,7 @@
  * the last seconds come last, and none is tried twice for one session.
  */
 enum {
-    /* Servers tried for one session: more would keep the client waiting longer than it waits (connect timeout
-       each). */
+    /* Servers tried for one session: more would keep the client waiting longer than it waits (connect timeout each). */
     BALANCE_ATTEMPTS = 4,
     /* How long a server that failed is avoided, in milliseconds. */
     BALANCE_AVOID = 10000

@@ -17,8 +17,10 @@ struct log_queue;
 /* For the main thread's loop. NULL where memory is short. Lines above `level` are dropped. */
 struct log *log_new(uv_loop_t *loop, enum cfg_log_level level);
 
-/* Writes what is left, and closes its handle; the loop must run once more before it is closed. Queues must
- * not be used. */
+/*
+ * Writes what is left, and closes its handle; the loop must run once more before it is closed. Queues must
+ * not be used.
+ */
 void log_close(struct log *log);
 
 /* A queue for one thread; it belongs to the log. NULL where memory is short. Before the thread starts. */

@@ -76,13 +76,18 @@ static bool is_welcome(struct slice greeting, enum cfg_protocol protocol)
            (protocol == CFG_IMAP && slice_has_prefix(greeting, "* PREAUTH"));
 }
 
+/* And waits for the other end's goodbye: a connection that just went would be logged as broken. */
 static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
 {
+    uint8_t buffer[PROBE_READ_CAP];
     struct slice words = slice_of(protocol == CFG_IMAP ? "probe LOGOUT\r\n" : "QUIT\r\n");
-    if (tls_endpoint_state(probe->tls) == TLS_OPEN && tls_endpoint_seal(probe->tls, &words, 1)) {
-        tls_endpoint_close(probe->tls);
-        flush(probe);
-    }
+    if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
+        return;
+    tls_endpoint_close(probe->tls);
+    if (!flush(probe))
+        return;
+    while (time(NULL) <= probe->deadline && recv(probe->fd, buffer, sizeof buffer, 0) > 0)
+        ;
 }
 
 static const char *talk(struct probe *probe, const struct cfg_service *service)

@@ -73,8 +73,7 @@ void session_shut_down(struct session *session);
 
 struct session *session_of_deadline(struct deadline *deadline);
 
-/* The session's name in the log and towards backends: unlike any other's, of other replicas and earlier runs
- * too. */
+/* The session's name in the log and towards backends: unlike any other's, of other replicas and earlier runs too. */
 enum { SESSION_ID_MAX = 48 };
 void session_format_id(const struct session *session, char into[SESSION_ID_MAX]);
 
@@ -109,8 +108,7 @@ void session_drop_backend(struct session *session);
 /* session_flow.c */
 void session_take_input(struct session *session, enum side from, struct slice data);
 void session_advance(struct session *session);
-/* Writes what waits in the TLS output; false where the client's connection broke (the session is closed
- * then). */
+/* Writes what waits in the TLS output; false where the client's connection broke (the session is closed then). */
 bool session_flush_client(struct session *session);
 /* The worker's buffer, for libuv's reads. */
 void session_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* As for the client's side (listeners.c): connections that idle for half an hour must not be forgotten on the
- * way. */
+/* As for the client's side (listeners.c): connections that idle for half an hour must not be forgotten on the way. */
 #define KEEPALIVE_SECONDS 120
 
 static uint64_t now_ms(void)

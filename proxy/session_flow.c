@@ -8,8 +8,7 @@
  * this: 64 KB is more than any client leaves unread that means well.
  */
 #define OWN_QUEUE_MAX (64 * 1024)
-/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read
- * meanwhile. */
+/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read meanwhile. */
 #define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
 
 /* ---- letting out ---- */
@@ -52,6 +51,9 @@ static bool let_out(struct session *session)
 static bool may_feed(const struct session *session, enum side from)
 {
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
+        return false;
+    /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
+    if (engine_status(session->engine)->reason != ENGINE_OPEN)
         return false;
     const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;
@@ -170,7 +172,7 @@ static void judge_ends(struct session *session)
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed", NULL);
     else if (client_done && session->state == SESSION_GREETING)
-        session_close(session, "client-closed", NULL);
+        session_finish(session, "client-closed", NULL);
     else if (client_done && !backend->output_ended) {
         stream_end_output(backend);
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
@@ -180,7 +182,7 @@ static void judge_ends(struct session *session)
 static void judge(struct session *session)
 {
     if (session->state == SESSION_CONNECTING && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
-        session_close(session, "client-closed", NULL);
+        session_finish(session, "client-closed", NULL);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {

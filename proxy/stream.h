@@ -20,8 +20,7 @@ struct stream {
     void (*on_drained)(struct stream *stream, int status); /* all that was queued is out, or it failed */
 };
 
-/* Writes slices in order; 0, or a libuv error where the connection is broken. Nothing may follow
- * stream_end_output. */
+/* Writes slices in order; 0, or a libuv error where the connection is broken. Nothing may follow stream_end_output. */
 int stream_write(struct stream *stream, const struct slice *slices, size_t count);
 
 /* FIN, after what is queued. */

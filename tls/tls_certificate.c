@@ -83,8 +83,7 @@ static void free_chain(X509 *chain[], size_t count)
         X509_free(chain[i]);
 }
 
-/* False, after saying so, where what was read is no chain. `clean_end`: the file ended behind a certificate.
- */
+/* False, after saying so, where what was read is no chain. `clean_end`: the file ended behind a certificate. */
 static bool is_chain(size_t count, bool clean_end, const char *path, int index,
                      const struct tls_report *report)
 {

@@ -31,8 +31,7 @@ void tls_certificate_free(struct tls_certificate *certificate);
 __attribute__((format(printf, 4, 5))) void tls_report_say(const struct tls_report *report, int certificate,
                                                           bool is_error, const char *format, ...);
 
-/* The newest entry of the library's error queue as text, which is emptied; a static or thread-local string.
- */
+/* The newest entry of the library's error queue as text, which is emptied; a static or thread-local string. */
 const char *tls_library_error(void);
 
 #endif

@@ -13,12 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below
- * this. */
+/* A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below this. */
 #define RECORD_PLAIN    16384
 #define RECORD_OVERHEAD 128
-/* Alerts, tickets and KeyUpdate answers that may go out beside sealed data; a handshake's flights with long
- * chains. */
+/* Alerts, tickets and KeyUpdate answers that may go out beside sealed data; a handshake's flights with long chains. */
 #define OUTPUT_SLACK (64 * 1024)
 
 struct tls_io {
@@ -207,8 +205,7 @@ static const struct known_failure {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, false, "client finds the certificate expired"},
 };
 
-/* The first error that the TLS part of the library has queued: those of its cipher part tell an operator
- * less. */
+/* The first error that the TLS part of the library has queued: those of its cipher part tell an operator less. */
 static uint32_t first_error(void)
 {
     uint32_t first = ERR_get_error();

@@ -20,8 +20,7 @@ struct tls_io;
 struct tls_io *tls_io_new(size_t sealed_cap);
 void tls_io_free(struct tls_io **io);
 
-/* What the calls since the last reset want sent to the peer, in order. Valid until the next call with this
- * tls_io. */
+/* What the calls since the last reset want sent to the peer, in order. Valid until the next call with this tls_io. */
 struct slice tls_io_output(const struct tls_io *io);
 void tls_io_reset(struct tls_io *io);
 
@@ -29,8 +28,7 @@ void tls_io_reset(struct tls_io *io);
 size_t tls_sealed_bound(size_t octets, size_t slices);
 
 enum {
-    /* Plaintext that one call of tls_endpoint_receive can give beyond the ciphertext it got: the rest of a
-       record. */
+    /* Plaintext that one call of tls_endpoint_receive can give beyond the ciphertext it got: the rest of a record. */
     TLS_PLAIN_SLACK = 18 * 1024
 };
 

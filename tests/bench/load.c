@@ -119,8 +119,7 @@ static void finish(struct load *load, struct load_session *session)
         load_client_close(&session->client);
 }
 
-/* Starts what comes after a session's script, or after its trouble. True: this session has something to do.
- */
+/* Starts what comes after a session's script, or after its trouble. True: this session has something to do. */
 static bool start_next(struct load *load, struct load_session *session)
 {
     if (!load->repeats || !may_start(load))

@@ -43,8 +43,10 @@ static int socket_read(BIO *bio, char *into, int size)
         client->drained = got < 0;
         if (got <= 0)
             return (int)got;
-        /* epoll(7): less than asked for means that the socket is empty, and no call is needed to hear so. An
-           end that was announced in the same event as these octets would not be announced again. */
+        /*
+         * epoll(7): less than asked for means that the socket is empty, and no call is needed to hear so. An
+         * end that was announced in the same event as these octets would not be announced again.
+         */
         client->drained = (size_t)got < sizeof(inbox.data) && !client->ending;
         inbox.at = 0;
         inbox.len = (size_t)got;

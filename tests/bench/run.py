@@ -19,7 +19,6 @@ import types
 
 import figures
 import measure
-import packages
 import profiler
 import systems
 
@@ -39,8 +38,8 @@ def options(arguments):
     parser.add_argument("--quick", action="store_true", help="one short repetition: to see that all works")
     parser.add_argument("--only", metavar="FIGURE[,..]", default=",".join(known), help="only these figures")
     parser.add_argument("--systems", metavar="LIST", default="deepproxy,haproxy,nginx", help="only these proxies")
-    parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (5)")
-    parser.add_argument("--seconds", metavar="N", type=int, help="length of one measurement (2)")
+    parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (9)")
+    parser.add_argument("--seconds", metavar="N", type=int, default=1, help="length of one measurement (1)")
     parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=BUILD,
                         help="where the project is built (build/release)")
     parser.add_argument("--proxy", metavar="PATH", type=pathlib.Path, help="the deepproxy to measure (DIR/deepproxy)")
@@ -48,8 +47,8 @@ def options(arguments):
     parser.add_argument("--profile", metavar="DIR", type=pathlib.Path,
                         help="no figures: where the proxies' CPU time goes, by perf, into DIR")
     chosen = parser.parse_args(arguments)
-    chosen.repeat = chosen.repeat or (1 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (1 if chosen.quick else 2)
+    if chosen.repeat is None:
+        chosen.repeat = 1 if chosen.quick else 9
     chosen.proxy = chosen.proxy or chosen.build / "deepproxy"
     chosen.json = chosen.json or chosen.build / "bench.json"
     chosen.only = chosen.only.split(",")
@@ -109,14 +108,10 @@ def backend(program, core):
 
 
 def choose_systems(chosen):
-    """Those asked for that can be had; the others are said to be missing."""
+    """Those asked for that are there; the others are said to be missing."""
     found = []
     for name in chosen.systems:
         system = systems.Deepproxy(chosen.proxy.resolve()) if name == "deepproxy" else systems.PEERS[name]()
-        if not system.available() and system.packages:
-            say(f"bench: installing {' '.join(system.packages)}")
-            if packages.install(system.packages, [name]):
-                system = systems.PEERS[name]()
         if system.available():
             found.append(system)
         else:
@@ -186,7 +181,7 @@ class Bench:
         for figure in figures.FIGURES:
             if figure.name not in self.chosen.only:
                 continue
-            for repetition in range(self.chosen.repeat):
+            for repetition in range(min(self.chosen.repeat, figure.repeat_at_most)):
                 for system in self.systems if repetition % 2 == 0 else reversed(self.systems):
                     self.take(figure, system)
 
@@ -204,13 +199,17 @@ class Bench:
 
 
 def comparison(bench, figure):
-    """deepproxy's value by that of the better peer, and whether it is ahead; None where there is nothing to compare."""
-    peers = [bench.median(figure, system.name) for system in bench.systems if system.name != "deepproxy"]
-    peers = [value for value in peers if value is not None]
-    ours = bench.median(figure, "deepproxy")
-    if ours is None or not peers:
+    """deepproxy's value by that of the peer it compares worst with, and whether it is ahead; None where there is
+    nothing to compare. Repetition by repetition, then the median: what drifts from one to the next cancels out."""
+    ratios = []
+    for system in bench.systems:
+        key = (figure.name, system.name)
+        if system.name != "deepproxy" and bench.median(figure, system.name) is not None:
+            pairs = zip(bench.values.get((figure.name, "deepproxy"), []), bench.values[key])
+            ratios.append(statistics.median(ours / theirs for ours, theirs in pairs))
+    if bench.median(figure, "deepproxy") is None or not ratios:
         return None
-    ratio = ours / (max(peers) if figure.higher_is_better else min(peers))
+    ratio = min(ratios) if figure.higher_is_better else max(ratios)
     return ratio, ratio > 1 if figure.higher_is_better else ratio < 1
 
 

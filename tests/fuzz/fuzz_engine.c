@@ -88,8 +88,7 @@ static size_t feed_piece(struct run *r, enum side from, struct slice piece)
     return consumed;
 }
 
-/* Feeds what is kept of a side until it is consumed or the engine waits for the other one. True where it
- * moved. */
+/* Feeds what is kept of a side until it is consumed or the engine waits for the other one. True where it moved. */
 static bool feed_kept(struct run *r, enum side from)
 {
     bool moved = false;

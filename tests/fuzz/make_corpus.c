@@ -40,7 +40,7 @@ static bool write_seed(const char *folder, const char *name, size_t index, struc
     FILE *file = fopen(path, "wb");
     if (file == NULL)
         return false;
-    bool written = fwrite(seed.data, 1, seed.len, file) == seed.len;
+    bool written = seed.len == 0 || fwrite(seed.data, 1, seed.len, file) == seed.len;
     return fclose(file) == 0 && written;
 }
 

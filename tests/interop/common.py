@@ -169,7 +169,9 @@ class Case(unittest.TestCase):
 
     @classmethod
     def start_proxy(cls, servers, **options):
-        return proxy.Proxy(cls.write_configuration(servers, **options))
+        started = proxy.Proxy(cls.write_configuration(servers, **options))
+        cls.servers.watch(started.process.pid)
+        return started
 
     def context(self, version=None):
         return tls_context(self.authority, version)

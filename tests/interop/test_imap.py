@@ -59,6 +59,7 @@ class Imap(common.Case):
         client.ask(b"b LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode()), b"b OK")
         suite = client.socket.cipher()[0]
         client.ask(b"c LOGOUT\r\n", b"c OK")
+        client.close()
         self.in_log(self.servers.dovecot_log, "ID sent", "name=tester", f"tls={suite}", "rip=127.0.0.2,")
         self.in_log(self.servers.dovecot_log, "Login: user=<demo>", "rip=127.0.0.2,", "secured")
         line = self.session_of("127.0.0.2", "imap")

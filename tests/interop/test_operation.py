@@ -42,10 +42,11 @@ class Backends(common.Case):
         expected = {"imap": rb"^\* BYE .*UNAVAILABLE", "pop3": rb"^-ERR \[SYS/TEMP\]", "submission": rb"^421 4\.3\.2"}
         with self.start_proxy({name: [dead_address()] for name in expected}) as own:
             for service, pattern in expected.items():
-                with self.raw(service, "127.0.0.2", at=own) as client:
-                    self.assertRegex(client.line(), pattern)
-                    client.rest()
-                self.session_of("127.0.0.2", service, at=own)
+                with self.subTest(service=service):
+                    with self.raw(service, "127.0.0.2", at=own) as client:
+                        self.assertRegex(client.line(), pattern)
+                        self.assertEqual(client.rest(), b"")
+                    self.assertTrue(self.session_of("127.0.0.2", service, at=own)["reason"])
 
     def test_next_server_where_the_first_is_dead(self):
         servers = {"imap": [dead_address(), self.addresses["imap"][0]]}
@@ -55,14 +56,14 @@ class Backends(common.Case):
                     client.login(USER, PASSWORD)
 
     def test_round_robin(self):
-        servers = {"imap": [self.direct["imap"][0], self.direct["imap"][0].replace("127.0.0.1", "localhost")]}
-        with self.start_proxy(servers, identity="none") as own:
-            for number in range(2, 6):
-                with self.raw("imap", f"127.0.0.{number}", at=own) as client:
-                    client.line()
-                    client.ask(b"a LOGOUT\r\n", b"a OK")
-                self.session_of(f"127.0.0.{number}", "imap", at=own)
-            self.assertEqual(own.stop(), 0)
+        with babbler(b"* OK one\r\n") as one, babbler(b"* OK two\r\n") as two, self.start_proxy(
+                {"imap": [one, two]}, identity="none", extra="workers = 1;\n") as own:
+            heard = []
+            for _ in range(6):
+                with self.raw("imap", at=own) as client:
+                    heard.append(client.line())
+            self.assertIn(heard[:2], ([b"* OK one\r\n", b"* OK two\r\n"], [b"* OK two\r\n", b"* OK one\r\n"]))
+            self.assertEqual(heard, heard[:2] * 3)
 
     def test_backends_that_talk_nonsense(self):
         for nonsense in (b"", b"\0\xff" * 40000, b"x" * 1000000, b"HTTP/1.1 400 Bad Request\r\n\r\n"):
@@ -101,16 +102,18 @@ class Ending(common.Case):
         client.ask(b"a SELECT INBOX\r\n", b"a OK")
         client.ask(b"b LOGOUT\r\n", b"b OK")
         self.assertEqual(client.rest(), b"")
-        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
-        own.stop()
+        client.close()
+        own.process.wait(common.WAIT_SECONDS)
+        self.assertEqual(own.stop(), 0)
 
     def test_sigterm_has_a_limit(self):
         own = self.start_proxy(self.addresses, extra="timeouts = { shutdown = 1; };\n")
         client = self.open_session(own)
         own.terminate()
         self.assertRegex(client.rest(), rb"^\* BYE ")
-        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
-        own.stop()
+        client.close()
+        own.process.wait(common.WAIT_SECONDS)
+        self.assertEqual(own.stop(), 0)
 
     def test_second_sigterm_ends_at_once(self):
         own = self.start_proxy(self.addresses)
@@ -118,16 +121,16 @@ class Ending(common.Case):
         own.terminate()
         self.assert_refuses(own)
         own.terminate()
-        own.process.wait(common.WAIT_SECONDS)
-        with contextlib.suppress(OSError):
-            client.rest()
-        own.stop()
+        self.assertRegex(client.rest(), rb"^\* BYE ")
+        client.close()
+        own.process.wait(5)
+        self.assertEqual(own.stop(), 0)
 
     def test_idle_proxy_ends_at_once(self):
         own = self.start_proxy(self.addresses)
         own.terminate()
-        self.assertEqual(own.process.wait(common.WAIT_SECONDS), 0)
-        own.stop()
+        own.process.wait(common.WAIT_SECONDS)
+        self.assertEqual(own.stop(), 0)
 
 
 class Refusals(common.Case):

@@ -57,6 +57,7 @@ class Submission(common.Case):
         client.ask(b"CLIENT\r\n", b"501")
         client.ask(b"NOOP\r\n", b"250")
         client.ask(b"QUIT\r\n", b"221")
+        client.close()
         line = self.session_of("127.0.0.2", "submission")
         self.assertEqual((line["client_name"], line["client_version"]), ("tester", "1.5"))
         self.assertEqual((line["latch"].replace(",", " "), line["security_tags"]), ("tls11 tls-cert", "tls12"))

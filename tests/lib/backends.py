@@ -54,6 +54,11 @@ class Backends:
             raise BackendError(answer["error"])
         self.ports = answer
 
+    def watch(self, pid):
+        """A process that is to end with the servers, should this one be killed."""
+        self._keeper.stdin.write(f"{pid}\n")
+        self._keeper.stdin.flush()
+
     def failed(self):
         """Whether a server ended by itself."""
         return self._keeper.poll() is not None
@@ -173,7 +178,7 @@ def keep(directory, postfix):
         signal.signal(number, lambda *_: sys.exit(1))
     names = ["imap", "pop3", "imap-direct", "pop3-direct"] + ["submission", "submission-direct"] * postfix
     ports = dict(zip(names, free_ports(len(names))))
-    servers = []
+    servers, watched = [], []
     adopt_orphans()
     existed = directory.exists()
     try:
@@ -185,13 +190,19 @@ def keep(directory, postfix):
             return 1
         tell(ports)
         while all(server.poll() is None for server in servers):
-            if select.select([sys.stdin], [], [], 0.5)[0] and not os.read(0, 64):
-                return 0
+            if select.select([sys.stdin], [], [], 0.5)[0]:
+                told = os.read(sys.stdin.fileno(), 64)
+                if not told:
+                    return 0
+                watched += [os.pidfd_open(int(pid)) for pid in told.split()]
         print("a server ended by itself; its log is in", directory, file=sys.stderr)
         return 1
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        for process in watched:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGTERM)
         stop(servers)
         if not existed:
             shutil.rmtree(directory, ignore_errors=True)

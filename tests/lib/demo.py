@@ -56,8 +56,8 @@ Ctrl-C ends and removes all of it.
 SUBMISSION_PART = """
 4. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
      $ printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' | {s_client}:{submission}
-       -> 250-DEEP tls11 tls12 <https://...>
-       -> 250 2...
+       -> 250 DEEP tls11 tls12 <https://...>
+       -> 250 2.0.0 OK
 
 5. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
      $ printf 'Subject: by curl\\n\\nHello.\\n' | curl -sS --crlf -T - --cacert ca.pem -u {user}:{password} \\
@@ -124,6 +124,7 @@ class Demo:
         path = self.directory / "deepproxy.conf"
         path.write_text(proxy.configuration("The demo of ./dev run", servers, listen, extra=extra))
         self.proxy = proxy.Proxy(path, self.program, self.proxy_line)
+        self.backends.watch(self.proxy.process.pid)
 
     def proxy_line(self, line, text):
         with open(self.log, "a", encoding="utf-8") as log:

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """deepproxy as the demo and the tests start it: a configuration, the process, and its log read as it comes."""
 
-import ctypes
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import threading
 
 START_SECONDS = 30
 STOP_SECONDS = 30
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PAIR = re.compile(r'([a-z_]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 ESCAPE = re.compile(r"\\(x[0-9A-F]{2}|.)")
 
@@ -58,10 +55,6 @@ def parse_line(line):
     return {key: bare or ESCAPE.sub(unescape, quoted or "") for key, quoted, bare in PAIR.findall(line)}
 
 
-def die_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
 class Proxy:
     """A running `deepproxy run -c FILE`. It leads a session of its own: a Ctrl-C at the terminal is not for it."""
 
@@ -72,8 +65,7 @@ class Proxy:
         self._changed = threading.Condition()
         self._ended = False
         self.process = subprocess.Popen([program or default_program(), "run", "-c", path], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-                                        preexec_fn=die_with_parent)
+                                        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -114,24 +106,32 @@ class Proxy:
     def terminate(self):
         self.process.terminate()
 
+    def _ends_within(self, seconds):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self):
         """Ends it, and gives its exit status; a second SIGTERM is the one that does not wait for sessions."""
-        if self.process.poll() is None:
+        self.terminate()
+        if not self._ends_within(1):
             self.terminate()
-            self.terminate()
-        try:
-            status = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        in_time = self._ends_within(STOP_SECONDS)
+        if not in_time:
             self.process.kill()
             self.process.wait()
-            raise ProxyError(f"deepproxy did not end by SIGTERM:\n{self.text}") from None
-        finally:
-            self._reader.join()
-            self.process.stderr.close()
-        return status
+        self._reader.join()
+        self.process.stderr.close()
+        if not in_time:
+            raise ProxyError(f"deepproxy did not end by SIGTERM:\n{self.text}")
+        return self.process.returncode
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, failure, *_):
+        status = self.stop()
+        if status and failure is None:
+            raise ProxyError(f"deepproxy ended with status {status}:\n{self.text}")

@@ -131,9 +131,8 @@ END_TEST
 START_TEST(problems_in_order)
 {
     static const struct cfg_place places[] = {{"b", 3}, {"a", 9}, {"b", 1}, {"a", 0}, {"b", 3}, {"a", 1}};
-    static const char expected[] =
-        "b:1: error: 2\nb:3: error: 0\nb:3: error: 4\na: warning: 3\na:1: warning: 5\n"
-        "a:9: warning: 1\n";
+    static const char expected[] = "a: warning: 3\na:1: warning: 5\na:9: warning: 1\n"
+                                   "b:1: error: 2\nb:3: error: 0\nb:3: error: 4\n";
     struct cfg_problems problems = {0};
     for (int i = 0; i < 6; i++)
         cfg_problems_add(&problems, i % 2 == 0 ? CFG_ERROR : CFG_WARNING, places[i], "%d", i);

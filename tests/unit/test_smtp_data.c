@@ -8,8 +8,7 @@
 
 enum { OUTPUT_MAX = 4096 };
 
-/* Where some server takes the message to end, by its habit; the habits are those of research on
- * CVE-2023-51764. */
+/* Where some server takes the message to end, by its habit; the habits are those of research on CVE-2023-51764. */
 struct habit {
     const char *name;
     bool bare_lf_ends; /* a line */
@@ -90,6 +89,18 @@ static size_t run(struct slice message, size_t chunk, struct bytes *got, bool *e
     return at;
 }
 
+/* No CR, LF or NUL but in CRLF. */
+static bool is_well_formed(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        bool crlf = s.data[i] == '\r' && i + 1 < s.len && s.data[i + 1] == '\n';
+        if (!crlf && strchr("\r\n", s.data[i]) != NULL)
+            return false;
+        i += crlf;
+    }
+    return true;
+}
+
 static void check_message(struct slice message)
 {
     struct bytes whole = {0};
@@ -101,6 +112,9 @@ static void check_message(struct slice message)
     need(ended == ended_cut && slice_equals(bytes_view(&whole), bytes_view(&cut)));
     size_t strict = end_by_habit(message.data, message.len, &habits[0]);
     need((ended ? taken : 0) == strict);
+    struct slice consumed = slice_sub(message, 0, taken);
+    if (is_well_formed(consumed))
+        need(slice_equals(bytes_view(&whole), consumed));
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
         if (end_by_habit(whole.data, whole.len, &habits[i]) != (ended ? whole.len : 0))
             ck_abort_msg("a server of habit \"%s\" ends elsewhere", habits[i].name);

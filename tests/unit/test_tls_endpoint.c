@@ -472,9 +472,7 @@ END_TEST
 
 /* ---- names ---- */
 
-/* In TLS 1.2 the certificate goes in the clear: its subject is the name that certificate_make was given
- * first.
- */
+/* In TLS 1.2 the certificate goes in the clear: its subject is the name that certificate_make was given first. */
 static bool sees_certificate(const char *server_name, const char *subject)
 {
     const struct tls_pair_settings settings = {
@@ -609,14 +607,11 @@ END_TEST
 #if CAN_MEASURE_HEAP
 enum {
     MEASURED = 200,
-    /* Measured: some 3 to 5 KB, most of it the session and its keys. A buffer left behind would be 16 KB
-       more. */
+    /* Measured: some 3 to 5 KB, most of it the session and its keys. A buffer left behind would be 16 KB more. */
     ENDPOINT_HEAP_MAX = 8 * 1024
 };
 
-/* An idle endpoint owns no buffers: server ends alone are kept, the client ends are freed before it is
- * weighed.
- */
+/* An idle endpoint owns no buffers: server ends alone are kept, the client ends are freed before it is weighed. */
 START_TEST(idle_endpoint_is_small)
 {
     static struct tls_pair pairs[2];

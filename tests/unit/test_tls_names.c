@@ -47,8 +47,7 @@ static const struct {
     {"twice.example.net", 5},
     {"upper.example.net", 7},
     {"dotted.example.net", 8},
-    /* A wildcard is a whole leftmost label: anything else in it is a name like others (RFC 9525 section 6.3).
-     */
+    /* A wildcard is a whole leftmost label: anything else in it is a name like others (RFC 9525 section 6.3). */
     {"foo.example.org", NOBODY},
     {"f.example.org", NOBODY},
 };

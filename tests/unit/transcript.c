@@ -349,8 +349,7 @@ static void printable(struct slice s, char *into, size_t cap)
     into[n] = '\0';
 }
 
-/* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another
- * kind. */
+/* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another kind. */
 static void compare(struct run *r, size_t first, size_t end, enum side side)
 {
     const struct dialogue *d = r->dialogue;

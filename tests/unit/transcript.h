@@ -13,8 +13,7 @@
  */
 struct transcript;
 
-/* All dialogues of a file. NULL with a message on standard error where the file can't be read or has a
- * mistake. */
+/* All dialogues of a file. NULL with a message on standard error where the file can't be read or has a mistake. */
 struct transcript *transcript_load(const char *path);
 void transcript_free(struct transcript *t);
 

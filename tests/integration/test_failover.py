@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which server a session goes to, and what the client sees of servers that fail: nothing, as long as one does not."""
+
+import contextlib
+import socket
+import unittest
+
+import harness
+from harness import Events
+
+ONE_WORKER = "workers = 1;"  # each worker takes turns by itself
+
+
+def closing(connection):
+    """Closes without a greeting."""
+
+
+def resetting(connection):
+    connection.reset()
+
+
+def saying(words):
+    def script(connection):
+        connection.send(words)
+        connection.rest()
+    return script
+
+
+def silent(connection):
+    connection.rest()
+
+
+class Failover(harness.TestCase):
+    def log_in(self, proxy, protocol="pop3", greeting=b"+OK ready"):
+        client = self.client(proxy, protocol)
+        self.assertTrue(client.line().startswith(greeting))
+        return client
+
+    def test_round_robin_over_three(self):
+        backends = [self.backend(harness.pop3) for _ in range(3)]
+        proxy = self.start({"pop3": backends}, extra=ONE_WORKER)
+        for turn in range(4):
+            for number in range(3):
+                client = self.log_in(proxy)
+                self.assertEqual([backend.count for backend in backends],
+                                 [turn + (index <= number) for index in range(3)])
+                client.send(b"QUIT\r\n")
+                client.rest()
+        lines = proxy.wait_lines(12, event="session")
+        self.assertEqual([line["backend"] for line in lines[:3]], [backend.address for backend in backends])
+
+    def takes_over(self, bad, protocol="pop3", timeouts="", error=None):
+        """The second server takes over from a bad first one, which is then left alone for a while."""
+        good = self.backend(harness.SCRIPTS[protocol])
+        greeting = {"pop3": b"+OK ready", "imap": b"* OK", "submission": b"220 "}[protocol]
+        proxy = self.start({protocol: [bad, good]}, extra=ONE_WORKER, timeouts=timeouts)
+        self.log_in(proxy, protocol, greeting)
+        line = proxy.wait_line(event="backend-failed")
+        self.assertEqual(line["backend"], getattr(bad, "address", bad))
+        self.assertEqual(line["level"], "warning")
+        self.assertTrue(line["error"] if error is None else error in line["error"], line)
+        for _ in range(3):
+            self.log_in(proxy, protocol, greeting)
+        self.assertEqual(good.count, 4)
+        self.assertEqual(len(proxy.find(event="backend-failed")), 1)
+
+    def test_server_that_refuses_connections(self):
+        self.takes_over(harness.refusing_address(), error="connection refused")
+
+    def test_server_that_closes_without_a_greeting(self):
+        self.takes_over(self.backend(closing), error="before its greeting")
+
+    def test_server_that_resets(self):
+        self.takes_over(self.backend(resetting))
+
+    def test_server_that_stays_silent(self):
+        self.takes_over(self.backend(silent), timeouts='greeting = "300 ms";', error="waiting for its greeting")
+
+    def test_server_that_does_not_accept(self):
+        """A full queue of connections: the kernel lets further ones wait."""
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(4):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(listener.getsockname())
+            self.takes_over("127.0.0.1:%d" % listener.getsockname()[1], timeouts='connect = "300 ms";',
+                            error="connecting")
+
+    def test_pop3_server_that_says_no(self):
+        self.takes_over(self.backend(saying(b"-ERR [SYS/TEMP] not now\r\n")))
+
+    def test_imap_server_that_says_no(self):
+        self.takes_over(self.backend(saying(b"* BYE overloaded\r\n")), "imap")
+
+    def test_submission_server_that_says_no(self):
+        self.takes_over(self.backend(saying(b"421 4.3.2 not now\r\n")), "submission")
+
+    def test_submission_server_that_says_no_in_many_lines(self):
+        self.takes_over(self.backend(saying(b"554-go\r\n554 away\r\n")), "submission")
+
+    def test_server_that_speaks_http(self):
+        for protocol in harness.SCRIPTS:
+            with self.subTest(protocol):
+                self.takes_over(self.backend(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")), protocol)
+
+    def test_server_that_sends_garbage_without_end(self):
+        for protocol in harness.SCRIPTS:
+            with self.subTest(protocol):
+                self.takes_over(self.backend(saying(b"\xff\x00garbage" * 20000)), protocol)
+
+    def test_server_that_cuts_its_greeting(self):
+        def script(connection):
+            connection.send(b"+OK rea")
+        self.takes_over(self.backend(script))
+
+    def test_all_down_is_said_by_the_protocol_over_tls(self):
+        for protocol, words in [("imap", b"* BYE [UNAVAILABLE]"), ("pop3", b"-ERR [SYS/TEMP]"),
+                                ("submission", b"421 4.3.2 ")]:
+            with self.subTest(protocol):
+                proxy = self.start({protocol: [harness.refusing_address(), self.backend(closing)]})
+                answer = self.client(proxy, protocol).rest()
+                self.assertTrue(answer.startswith(words), answer)
+                self.assertTrue(answer.endswith(b"\r\n") and answer.count(b"\n") == 1, answer)
+                self.assertEqual(proxy.session()["reason"], "backend-unavailable")
+                self.assertEqual(len(proxy.find(event="backend-failed")), 2)
+
+    def test_not_more_than_four_servers_are_tried(self):
+        backends = [self.backend(closing) for _ in range(6)]
+        proxy = self.start({"pop3": backends}, extra=ONE_WORKER)
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
+        self.assertEqual(sum(backend.count for backend in backends), 4)
+
+    def test_server_that_comes_back(self):
+        """All have failed a moment ago, and are tried all the same."""
+        states = iter([closing] + [harness.pop3] * 10)
+        backend = self.backend(lambda connection: next(states)(connection))
+        proxy = self.start({"pop3": [backend]}, extra=ONE_WORKER)
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
+        for _ in range(3):
+            self.log_in(proxy)
+
+    def test_pipelined_commands_go_to_the_server_that_takes_over(self):
+        """What came with the end of the handshake is kept, and reaches the good server whole and once."""
+        def refusing(connection):
+            connection.send(b"-ERR not now\r\n")
+            events.tell(connection.rest())
+        events = Events()
+        proxy = self.start({"pop3": [self.backend(refusing), self.backend(harness.pop3)]}, extra=ONE_WORKER)
+        client = self.client(proxy, "pop3", shake_hands=False)
+        client.socket.sendall(client.last_flight() + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
+        self.assertEqual(client.rest(), b"+OK ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
+        self.assertEqual(events.wait(), b"")
+
+
+if __name__ == "__main__":
+    harness.main()

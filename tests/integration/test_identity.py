@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a backend is told of the client: the PROXY protocol's header, octet for octet, before anything else."""
+
+import socket
+import ssl
+import struct
+import unittest
+
+import harness
+from harness import Events
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+TLV_AUTHORITY, TLV_UNIQUE_ID, TLV_SSL, TLV_SSL_VERSION, TLV_SSL_CIPHER = 0x02, 0x05, 0x20, 0x21, 0x23
+CLIENT_SSL = 0x01
+
+
+def tlv(kind, value):
+    return struct.pack("!BH", kind, len(value)) + value
+
+
+def expected_header(family, client, proxy, name, session, version, cipher):
+    """As doc/proxy-protocol.txt of HAProxy has it, section 2.2: version 2, command PROXY, TCP."""
+    addresses = (socket.inet_pton(family, client[0]) + socket.inet_pton(family, proxy[0])
+                 + struct.pack("!HH", client[1], proxy[1]))
+    # The client has shown no certificate: verify is not 0 (section 2.2.5).
+    tls = struct.pack("!BI", CLIENT_SSL, 1) + tlv(TLV_SSL_VERSION, version) + tlv(TLV_SSL_CIPHER, cipher)
+    rest = addresses + (tlv(TLV_AUTHORITY, name) if name else b"") + tlv(TLV_UNIQUE_ID, session) + tlv(TLV_SSL, tls)
+    return SIGNATURE + bytes([0x21, 0x11 if family == socket.AF_INET else 0x21]) + struct.pack("!H", len(rest)) + rest
+
+
+def take_header(connection):
+    head = connection.exactly(16)
+    return head + connection.exactly(struct.unpack("!H", head[14:])[0])
+
+
+class Identity(harness.TestCase):
+    def check(self, family, listen, host, name, maximum, version):
+        def script(connection):
+            events.tell(take_header(connection))
+            # Nothing but the header before the greeting.
+            events.tell(connection.held + (connection.socket.recv(1) if harness.can_read(connection.socket, 0.1) else b""))
+            harness.pop3(connection)
+        events = Events()
+        proxy = self.start({"pop3": ("pop3", [listen], [self.backend(script)], "proxy-v2")})
+        context = harness.client_context(maximum=maximum)
+        client = self.client(proxy, "pop3", host=host, name=name, context=context)
+        header, behind = events.wait(), events.wait()
+        self.assertEqual(client.line(), b"+OK ready")
+        client.send(b"QUIT\r\n")
+        client.rest()
+        line = proxy.session()
+        self.assertEqual(behind, b"")
+        self.assertEqual(header, expected_header(family, client.local[:2], (host, proxy.port("pop3")),
+                                                 name.encode() if name else None, line["session"].encode(),
+                                                 version, client.cipher[0].encode()))
+        self.assertLessEqual(len(header), 1500)
+        self.assertEqual(line.get("sni"), name)
+
+    def test_tls_1_3(self):
+        self.check(socket.AF_INET, "127.0.0.1:0", "127.0.0.1", "mail.example.com", ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
+
+    def test_tls_1_2_has_the_name_of_openssl(self):
+        self.check(socket.AF_INET, "127.0.0.1:0", "127.0.0.1", "mail.example.com", ssl.TLSVersion.TLSv1_2, b"TLSv1.2")
+
+    def test_without_a_name(self):
+        self.check(socket.AF_INET, "127.0.0.1:0", "127.0.0.1", None, ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
+
+    def test_ipv6(self):
+        if not harness.can_bind_ipv6():
+            self.skipTest("this machine has no IPv6 loopback")
+        self.check(socket.AF_INET6, "[::1]:0", "::1", "mail.example.com", ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
+
+    def test_ipv4_client_of_an_ipv6_listener(self):
+        if not harness.can_bind_ipv6():
+            self.skipTest("this machine has no IPv6 loopback")
+        self.check(socket.AF_INET, "[::]:0", "127.0.0.1", "mail.example.com", ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
+
+    def test_the_longest_name(self):
+        name = ".".join(["a" * 63] * 3 + ["b" * 61])
+        self.check(socket.AF_INET, "127.0.0.1:0", "127.0.0.1", name, ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
+
+    def test_the_server_that_takes_over_is_told_as_well(self):
+        def refusing(connection):
+            events.tell(take_header(connection))
+            connection.send(b"-ERR [SYS/TEMP] not now\r\n")
+
+        def taking(connection):
+            events.tell(take_header(connection))
+            harness.pop3(connection)
+        events = Events()
+        servers = [self.backend(refusing), self.backend(taking)]
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"], servers, "proxy-v2")}, extra="workers = 1;")
+        client = self.client(proxy, "pop3")
+        self.assertEqual(client.line(), b"+OK ready")
+        self.assertEqual(events.wait(), events.wait())
+
+    def test_none_is_none(self):
+        def script(connection):
+            events.tell(harness.can_read(connection.socket, 0.2))
+            harness.pop3(connection)
+        events = Events()
+        proxy = self.start({"pop3": [self.backend(script)]})
+        client = self.client(proxy, "pop3")
+        self.assertFalse(events.wait())
+        self.assertEqual(client.line(), b"+OK ready")
+
+
+class CipherSuite(harness.TestCase):
+    def test_imap_id_has_the_registered_name(self):
+        def script(connection):
+            connection.send(b"* OK [CAPABILITY IMAP4rev1 ID] ready\r\n")
+            line = connection.line()
+            tag, _, rest = line.partition(b" ")
+            events.tell(rest)
+            connection.send(b"* ID NIL\r\n" + tag + b" OK done\r\n")
+            connection.line()
+        events = Events()
+        proxy = self.start({"imap": [self.backend(script)]})
+        context = harness.client_context(maximum=ssl.TLSVersion.TLSv1_2)
+        context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
+        client = self.client(proxy, "imap", context=context)
+        client.line()
+        client.send(b'a1 ID ("name" "t" "tls" "forged")\r\n')
+        sent = events.wait()
+        self.assertIn(b'"tls" "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"', sent)
+        self.assertNotIn(b"forged", sent)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,138 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Checks that the folders include what they may, and no more:
+#     proxy -> protocols, tls, config -> base        config -> protocols/deep_status.h
+#     OpenSSL's headers in tls/ alone, libuv's in proxy/, libconfig's in config/; sockets, clocks and threads in proxy/
+# and that a source includes its own header first, and each file names its licence on top.
+#     check.sh FOLDER        prints file:line: what is wrong; exit 0 where nothing is
+set -eu
+cd "$1"
+here=$(mktemp)
+trap 'rm -f "$here"' EXIT
+
+find . -type d \( -path ./.git -o -path './build*' \) -prune -o -type f \
+    \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' -o -name CMakeLists.txt \
+    -o -path ./dev -o -path ./.ci/run \) -print |
+    sed 's,^\./,,' | sort > "$here"
+
+# shellcheck disable=SC2016 # the dollars are awk's
+rules='
+BEGIN {
+    may["base"] = " base "
+    may["protocols"] = " base protocols "
+    may["tls"] = " base tls "
+    may["config"] = " base config "
+    may["proxy"] = " base protocols tls config proxy "
+    owner["uv.h"] = "proxy"
+    owner["libconfig.h"] = "config"
+    system_of_proxy = "^(sys/(socket|un|epoll|select|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
+        "|poll|pthread|threads|sched|signal|time)[.]h$"
+    clock = "(^|[^A-Za-z0-9_.>])(time|clock|clock_gettime|gettimeofday|timespec_get|nanosleep|usleep|sleep)[(]"
+}
+function wrong(what) {
+    printf "%s:%d: %s\n", file, line, what
+    count++
+}
+function exists(path,   text, found) {
+    found = (getline text < path) >= 0
+    close(path)
+    return found
+}
+# Does one of our folders include another, against the arrows?
+function check_own(name,   target) {
+    if (index(name, "/") == 0) {
+        wrong("includes \"" name "\" without its folder")
+        return
+    }
+    target = name
+    sub("/.*", "", target)
+    if (folder == "config" && name == "protocols/deep_status.h")
+        return
+    if (index(may[folder], " " target " ") == 0)
+        wrong(folder "/ must not include \"" name "\"")
+}
+function check_system(name) {
+    if (name ~ "^openssl/" && folder != "tls")
+        wrong("only tls/ includes <" name ">")
+    if (name in owner && folder != owner[name])
+        wrong("only " owner[name] "/ includes <" name ">")
+    if (name ~ system_of_proxy && folder != "proxy" && file !~ "^config/cfg(_endpoint)?[.][ch]$")
+        wrong("only proxy/ touches sockets, clocks and threads: <" name ">")
+}
+function check_first(name, own, plain) {
+    own = file
+    if (sub("[.]c$", ".h", own) == 0 || !exists(own))
+        return
+    plain = own
+    sub(".*/", "", plain)
+    if (name != own && !(!(folder in may) && name == plain))
+        wrong("includes \"" name "\" before its own header")
+}
+# The line without comments and strings. Comments over several lines leave in_comment behind.
+function code_of(text,   code, start) {
+    code = ""
+    while (text != "") {
+        if (in_comment) {
+            start = index(text, "*/")
+            if (start == 0)
+                return code
+            in_comment = 0
+            text = substr(text, start + 2)
+        } else if (match(text, /"([^"\\]|\\.)*"|\/\*|\/\//)) {
+            code = code substr(text, 1, RSTART - 1)
+            start = substr(text, RSTART, 2)
+            text = substr(text, RSTART + RLENGTH)
+            if (start == "//")
+                return code
+            in_comment = start == "/*"
+        } else {
+            return code text
+        }
+    }
+    return code
+}
+function check_include(text,   name) {
+    name = text
+    sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", name)
+    sub(/[">].*/, "", name)
+    if (includes++ == 0)
+        check_first(name)
+    if (!(folder in may))
+        return
+    if (text ~ "include[ \t]*\"")
+        check_own(name)
+    else
+        check_system(name)
+}
+function check_file(   text, licensed) {
+    folder = file
+    sub("/.*", "", folder)
+    line = includes = in_comment = licensed = 0
+    while ((getline text < file) > 0) {
+        line++
+        if (line <= 2 && text ~ "SPDX-License-Identifier: BSD-2-Clause")
+            licensed = 1
+        if (file !~ "[.][ch]$")
+            continue
+        if (!in_comment && text ~ /^[ \t]*#[ \t]*include/)
+            check_include(text)
+        else if (code_of(text) ~ clock && folder in may && folder != "proxy")
+            wrong("only proxy/ reads a clock")
+    }
+    close(file)
+    line = 1
+    if (!licensed)
+        wrong("no SPDX-License-Identifier in the first two lines")
+}
+{
+    file = $0
+    check_file()
+}
+END {
+    if (NR == 0) {
+        print "no sources found"
+        count++
+    }
+    exit (count > 0)
+}'
+awk "$rules" "$here"
