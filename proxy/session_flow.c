@@ -57,9 +57,13 @@ static bool may_feed(const struct session *session, enum side from)
         return false;
     const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;
-    const struct stream *source = from == SIDE_CLIENT ? client : backend;
-    const struct stream *target = from == SIDE_CLIENT ? backend : client;
-    return target->queued == 0 && source->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
+    /*
+     * What is queued towards the backend does not stop its own octets: it may read no further before they are taken.
+     * What the engine says to it of its own accord is bounded by what it holds of the client's.
+     */
+    if (from == SIDE_BACKEND)
+        return client->queued == 0 && engine_wants(session->engine, from);
+    return backend->queued == 0 && client->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
 }
 
 /* Feeds as much as the engine takes now; how much that was. */
