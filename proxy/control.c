@@ -83,6 +83,17 @@ static void on_hangup(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
+/* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 /* In the worker's thread, as its last act. */
 static void on_worker_end(void *arg)
 {
@@ -115,6 +126,7 @@ static void on_ended(uv_async_t *ended)
     ignore_signals_from_now_on();
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
+    hold_signals();
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
 }

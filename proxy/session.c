@@ -127,7 +127,8 @@ void session_finish(struct session *session, const char *reason, const char *det
     if (!session_flush_client(session))
         return;
     stream_end_output(&session->client);
-    session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    session_set_timeout(session, session->worker->phase == WORKER_ENDING ? WORKER_TIMEOUT_ENDING
+                                                                         : WORKER_TIMEOUT_CLOSING);
     session_advance(session);
 }
 

@@ -52,6 +52,9 @@ static bool may_feed(const struct session *session, enum side from)
 {
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return false;
+    /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
+    if (engine_status(session->engine)->reason != ENGINE_OPEN)
+        return false;
     const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;
     /*

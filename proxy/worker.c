@@ -14,6 +14,8 @@
 #define TICK_MS 500
 /* How long a peer gets to take in our last words and close. */
 #define CLOSING_MS 10000
+/* ... and how long when the program is told to end at once: last words to peers that read, no more. */
+#define ENDING_MS 500
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
 
@@ -189,6 +191,7 @@ static void set_timeouts(struct worker *worker)
     deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
     deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
     deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
+    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
 }
 
 static int open_handles(struct worker *worker, struct listener_socket *sockets, size_t socket_count)

@@ -28,6 +28,7 @@ enum worker_timeout {
     WORKER_TIMEOUT_LOGIN,
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
+    WORKER_TIMEOUT_ENDING, /* as CLOSING, where the worker itself ends */
     WORKER_TIMEOUTS
 };
 

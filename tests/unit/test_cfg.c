@@ -195,13 +195,14 @@ START_TEST(deep_status)
 }
 END_TEST
 
-START_TEST(names_of_enums)
+START_TEST(names)
 {
     ck_assert_str_eq(cfg_protocol_name(CFG_SUBMISSION), "submission");
     ck_assert_str_eq(cfg_protocol_name(CFG_POP3), "pop3");
     ck_assert_str_eq(cfg_protocol_name(CFG_IMAP), "imap");
     ck_assert_str_eq(cfg_tls_version_name(CFG_TLS_1_0), "TLSv1.0");
     ck_assert_str_eq(cfg_tls_version_name(CFG_TLS_1_3), "TLSv1.3");
+    ck_assert_ptr_eq(strstr(cfg_library_name(), "libconfig 1."), cfg_library_name());
 }
 END_TEST
 
@@ -460,7 +461,7 @@ static TCase *values(void)
     tcase_add_test(tcase, services_and_pools);
     tcase_add_test(tcase, addresses);
     tcase_add_test(tcase, deep_status);
-    tcase_add_test(tcase, names_of_enums);
+    tcase_add_test(tcase, names);
     return tcase;
 }
 

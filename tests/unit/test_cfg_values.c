@@ -8,6 +8,8 @@
 /* Line 1 to 3, and then what is tested. */
 #define WHOLE CFG_TLS CFG_IMAP_SERVICE CFG_POOL
 
+#define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 #define KEYS_OF_FILE                                                                                         \
     "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"tls\", "          \
     "\"deep\", "                                                                                             \
@@ -51,6 +53,11 @@ static const struct cfg_case file_cases[] = {
      "F:4: error: \"workers\" is a string, expected a whole number\n"},
     {"a fraction", WHOLE "workers = 1.5;\n",
      "F:4: error: \"workers\" is a number with a fraction, expected a whole number\n"},
+    {"a fraction with an exponent", WHOLE "workers = +1.5e-3;\n",
+     "F:4: error: \"workers\" is a number with a fraction, expected a whole number\n"},
+    {"a host name of 256", WHOLE "hostname = \"" FIFTY "." FIFTY "." FIFTY "." FIFTY "." FIFTY ".a\";\n",
+     "F:4: error: \"" FIFTY "." FIFTY "." FIFTY "." FIFTY "." FIFTY
+     ".a\" is no host name, expected one like \"mail.example.com\"\n"},
     {"a number for a string", WHOLE "user = 4;\n",
      "F:4: error: \"user\" is a number, expected a string in quotation marks\n"},
     {"a group for a string", WHOLE "group = { };\n",
@@ -130,7 +137,6 @@ static const struct cfg_case tls_cases[] = {
 #define TAG_FORM   "is no security tag, expected a letter and then at most 63 letters, digits, - or _\n"
 #define URL_FORM   "is no https URL (RFC 3986), expected for example \"https://mail.example.com/help\"\n"
 #define REGISTERED "is no registered tag (they are \"tls11\", \"tls12\", \"tls-cert\", \"tls-dane-tlsa\")"
-#define FIFTY      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const struct cfg_case deep_cases[] = {
     {"all that is registered", DEEP("tags = ( \"tls11\", \"tls12\", \"tls-cert\", \"tls-dane-tlsa\" );"), ""},

@@ -90,6 +90,7 @@ static const struct sample uris[] = {
     {"https://user@/", false},       /* and the host may not (RFC 9110 4.2.2) */
     {"https://user@:443/", false},
     {"https://a@b@c/", false},
+    {"https://a[b@c/", false},
     {"https://example.com:port/", false},
     {"https://example.com:1:2/", false},
     {"https://2001:db8::1/", false},

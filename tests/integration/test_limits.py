@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Timeouts, bounds and peers that mean no good: each is told, and none hurts another session."""
+
+import socket
+import threading
+import unittest
+
+import harness
+from harness import Events
+
+ONE_WORKER = "workers = 1;"
+MEGABYTE = 1024 * 1024
+# What the kernel may hold for two sockets of loopback on both sides, and a little more; the proxy holds far less.
+HELD_MAX = 40 * MEGABYTE
+
+
+class Timeouts(harness.TestCase):
+    def test_stalled_handshakes_end_and_hurt_nobody(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='handshake = "600 ms";')
+        well = self.client(proxy, "pop3")
+        self.assertEqual(well.line(), b"+OK ready")
+        mute = [socket.create_connection(("127.0.0.1", proxy.port("pop3"))) for _ in range(20)]
+        half = self.client(proxy, "pop3", shake_hands=False)
+        with self.assertRaises(harness.ssl.SSLWantReadError):
+            half.tls.do_handshake()
+        half.socket.sendall(half.outgoing.read()[:100])
+        for number in range(20):
+            self.assertEqual(well.ask(b"STAT"), b"+OK %d 0" % (number + 1))
+        for sock in [*mute, half.socket]:
+            with sock:
+                self.assertEqual(sock.recv(1), b"")
+        self.assertEqual(len(proxy.wait_lines(21, event="session", reason="handshake-timeout")), 21)
+        self.assertEqual(well.ask(b"STAT"), b"+OK 21 0")
+
+    def test_dribbled_handshake(self):
+        """An octet now and then does not buy time."""
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='handshake = "600 ms";')
+        client = self.client(proxy, "pop3", shake_hands=False)
+        with self.assertRaises(harness.ssl.SSLWantReadError):
+            client.tls.do_handshake()
+        hello = client.outgoing.read()
+        for octet in hello[:-1]:
+            try:
+                client.socket.sendall(bytes([octet]))
+            except OSError:
+                break
+            if harness.can_read(client.socket, 0.05):
+                break
+        client.close()
+        self.assertEqual(proxy.session()["reason"], "handshake-timeout")
+
+    def test_login_timeout_of_each_protocol(self):
+        for protocol, words in [("imap", b"* BYE"), ("pop3", None), ("submission", b"421 ")]:
+            with self.subTest(protocol):
+                proxy = self.start({protocol: [self.backend(harness.SCRIPTS[protocol])]}, timeouts='login = "500 ms";')
+                client = self.client(proxy, protocol)
+                client.line()
+                answer = client.rest()
+                # A POP3 client that said nothing is told nothing (RFC 1939 section 3).
+                self.assertTrue(answer.startswith(words) if words else answer == b"", answer)
+                self.assertEqual(proxy.session()["reason"], "login-timeout")
+
+    def test_commands_before_login_do_not_buy_time(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='login = "600 ms";')
+        client = self.client(proxy, "pop3")
+        client.line()
+        while not harness.can_read(client.socket, 0.05):
+            try:
+                client.send(b"NOOP\r\n")
+                client.line()
+            except (AssertionError, OSError):
+                break
+        client.close()
+        self.assertEqual(proxy.session()["reason"], "login-timeout")
+
+    def test_idle_timeout(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='idle = "1 s"; login = "1 s";')
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.ask(b"USER joe")
+        client.ask(b"PASS secret")
+        # Beyond the time for login, and beyond the idle time as well: each command begins it anew.
+        for _ in range(12):
+            self.assertFalse(harness.can_read(client.socket, 0.2))
+            self.assertEqual(client.ask(b"NOOP"), b"+OK NOOP")
+        client.rest()
+        line = proxy.session()
+        self.assertEqual(line["reason"], "idle-timeout")
+        self.assertGreater(float(line["duration"]), 2.4)
+
+    def test_backend_that_never_ends_after_the_client_has(self):
+        """The client has closed its side, and the backend does not care: a limited time, then the end."""
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            connection.rest()
+            events.tell("client's end")
+            connection.socket.settimeout(None)
+            try:
+                while True:
+                    connection.send(b"+OK\r\n")
+                    stop.wait(0.05)
+            except OSError:
+                events.tell("hung up on")
+        events, stop = Events(), threading.Event()
+        proxy = self.start({"pop3": [self.backend(script)]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send_close_notify()
+        self.assertEqual(events.wait(), "client's end")
+        client.close()
+        self.assertEqual(events.wait(), "hung up on")
+
+
+class Bounds(harness.TestCase):
+    def test_max_connections(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=ONE_WORKER + "max_connections = 3;")
+        clients = [self.client(proxy, "pop3") for _ in range(3)]
+        for client in clients:
+            client.line()
+        with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as more:
+            self.assertEqual(more.recv(1), b"")
+        proxy.session(reason="too-many-connections")
+        self.assertEqual(clients[0].ask(b"STAT"), b"+OK 1 0")
+        clients[1].send(b"QUIT\r\n")
+        clients[1].rest()
+        proxy.session(reason="logout")
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+
+    def test_slow_client_stops_the_backend_being_read(self):
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            connection.line()
+            connection.send(b"+OK\r\n")
+            sent, line = 0, (b"x" * 998 + b"\r\n") * 64
+            while sent < 200 * MEGABYTE and not enough.is_set():
+                if not harness.can_write(connection.socket, 1):
+                    stalled.tell(sent)
+                    enough.wait()
+                connection.send(line)
+                sent += len(line)
+            connection.send(b".\r\n")
+            stalled.tell(sent)
+            connection.line()
+        enough, stalled = threading.Event(), Events()
+        proxy = self.start({"pop3": [self.backend(script)]}, extra=ONE_WORKER)
+        other = self.client(proxy, "pop3")
+        other.line()
+        client = self.client(proxy, "pop3")
+        client.line()
+        before = proxy.rss()
+        client.send(b"RETR 1\r\n")
+        taken = stalled.wait()
+        self.assertLess(taken, HELD_MAX)
+        self.assertLess(proxy.rss() - before, (32 if harness.is_sanitized() else 2) * MEGABYTE)
+        # Nothing is lost once the client reads on.
+        enough.set()
+        self.assertEqual(client.line(), b"+OK")
+        got, end = 0, b""
+        while not end.endswith(b"\r\n.\r\n"):
+            got += len(client.held)
+            end, client.held = (end + client.held)[-5:], b""
+            self.assertTrue(end.endswith(b"\r\n.\r\n") or client.more())
+        self.assertEqual(got, stalled.wait() + len(b".\r\n"))
+
+    def test_slow_backend_stops_the_client_being_read(self):
+        def script(connection):
+            connection.send(b"220 ready\r\n")
+            connection.line()
+            connection.send(b"354 go\r\n")
+            resume.wait()
+            data = b""
+            count = 0
+            while not data.endswith(b"\r\n.\r\n"):
+                data = data[-5:] + connection.socket.recv(65536)
+                count += len(data)
+            connection.send(b"250 taken\r\n")
+            connection.line()
+        resume = threading.Event()
+        proxy = self.start({"submission": [self.backend(script)]}, extra=ONE_WORKER)
+        client = self.client(proxy, "submission")
+        client.line()
+        self.assertEqual(client.ask(b"DATA"), b"354 go")
+        before = proxy.rss()
+        sent, lines = 0, (b"x" * 998 + b"\r\n") * 64
+        while sent < 200 * MEGABYTE and harness.can_write(client.socket, 1):
+            client.send(lines)
+            sent += len(lines)
+        self.assertLess(sent, HELD_MAX)
+        self.assertLess(proxy.rss() - before, (32 if harness.is_sanitized() else 2) * MEGABYTE)
+        resume.set()
+        self.assertEqual(client.ask(b"."), b"250 taken")
+        client.close()
+        self.assertGreaterEqual(int(proxy.session()["in"]), sent)
+
+    def test_client_that_asks_and_never_reads(self):
+        """Answers that the proxy makes itself are bounded as well: the client is read no more."""
+        proxy = self.start({"submission": [self.backend(harness.submission)]}, extra=ONE_WORKER)
+        client = self.client(proxy, "submission")
+        client.line()
+        before = proxy.rss()
+        sent, commands = 0, b"CLIENT name=t\r\n" * 4000
+        while sent < 100 * MEGABYTE and harness.can_write(client.socket, 1):
+            client.send(commands)
+            sent += len(commands)
+        self.assertLess(sent, HELD_MAX)
+        self.assertLess(proxy.rss() - before, (32 if harness.is_sanitized() else 2) * MEGABYTE)
+
+    def test_line_without_end(self):
+        for protocol, words in [("imap", b"* BAD"), ("pop3", b"-ERR"), ("submission", b"500 ")]:
+            with self.subTest(protocol):
+                proxy = self.start({protocol: [self.backend(harness.SCRIPTS[protocol])]})
+                client = self.client(proxy, protocol)
+                client.line()
+                writer = threading.Thread(target=self.send_until_closed, args=(client,))
+                writer.start()
+                answer = client.line()
+                client.socket.shutdown(socket.SHUT_RDWR)
+                writer.join()
+                self.assertTrue(answer.startswith(words), answer)
+                # A protocol either goes on behind the line (RFC 5321 section 4.5.3.1.9) or ends the session.
+                self.assertIn(proxy.session()["reason"], ["client-error", "client-closed", "client-reset"])
+
+    @staticmethod
+    def send_until_closed(client):
+        try:
+            sealed = client.seal(b"x" * 4 * MEGABYTE)
+            client.socket.sendall(sealed)
+        except OSError:
+            pass
+
+
+class NoTls(harness.TestCase):
+    def test_what_is_no_tls_is_named_and_hurts_nobody(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        well = self.client(proxy, "pop3")
+        well.line()
+        for number, (words, detail) in enumerate([
+                (b"GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", "client speaks HTTP, not TLS"),
+                (b"a1 CAPABILITY\r\n", "client speaks cleartext, not TLS"),
+                (b"CAPA\r\nQUIT\r\n", "client speaks cleartext, not TLS"),
+                (b"EHLO client.example.com\r\n", "client speaks cleartext, not TLS"),
+                (b"\0\0\0\0\0\0\0\0", "client does not speak TLS")]):
+            with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as sock:
+                sock.sendall(words)
+                sock.settimeout(harness.PATIENCE)
+                while sock.recv(1000):
+                    pass
+            line = proxy.wait_lines(number + 1, event="session", reason="handshake-failed")[-1]
+            self.assertEqual(line["detail"], detail)
+            self.assertEqual(well.ask(b"STAT"), b"+OK %d 0" % (number + 1))
+
+    def test_port_scans(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        before = proxy.descriptors()
+        for number in range(200):
+            sock = socket.create_connection(("127.0.0.1", proxy.port("pop3")))
+            if number % 2:
+                harness.reset(sock)
+            else:
+                sock.close()
+        self.assertEqual(len(proxy.wait_lines(200, event="session")), 200)
+        self.wait_until(lambda: proxy.descriptors() <= before)
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+
+
+if __name__ == "__main__":
+    harness.main()

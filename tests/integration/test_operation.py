@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The program as its operator sees it: start and stop, commands, the log."""
+
+import signal
+import socket
+import time
+import unittest
+
+import harness
+
+ENDS_AT_ONCE = 5  # seconds; well below the ten that Docker waits between SIGTERM and SIGKILL
+
+
+class Stopping(harness.TestCase):
+    def start_with_a_session(self, **options):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, **options)
+        client = self.client(proxy, "pop3")
+        self.assertEqual(client.line(), b"+OK ready")
+        return proxy, client
+
+    def refuses(self, proxy):
+        try:
+            socket.create_connection(("127.0.0.1", proxy.port("pop3"))).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def test_sigterm_lets_sessions_finish(self):
+        proxy, client = self.start_with_a_session()
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        self.wait_until(lambda: self.refuses(proxy))
+        self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        client.send(b"QUIT\r\n")
+        self.assertEqual(client.rest(), b"+OK bye\r\n")
+        proxy.wait()
+        self.assertEqual(len(proxy.find(event="session", reason="logout")), 1)
+
+    def test_sigterm_has_a_limit(self):
+        proxy, client = self.start_with_a_session(timeouts='shutdown = "300 ms";')
+        client.send(b"USER")  # in the middle of a command
+        proxy.terminate()
+        client.rest()
+        proxy.wait()
+        self.assertEqual(proxy.session()["reason"], "shutdown")
+
+    def test_second_sigterm_ends_at_once_with_words(self):
+        for protocol, words in [("imap", b"* BYE"), ("pop3", b"-ERR [SYS/TEMP]"), ("submission", b"421 ")]:
+            with self.subTest(protocol):
+                proxy = self.start({protocol: [self.backend(harness.SCRIPTS[protocol])]})
+                client = self.client(proxy, protocol)
+                client.line()
+                proxy.terminate()
+                proxy.wait_line(event="shutdown")
+                proxy.terminate()
+                answer = client.rest()
+                self.assertTrue(answer.startswith(words), answer)
+                proxy.wait()
+                self.assertEqual(proxy.session()["reason"], "shutdown")
+
+    def test_peers_that_do_not_close_do_not_hold_it_up(self):
+        """In a handshake, connecting, waiting for a greeting, in a dialogue: nobody reads, nobody closes."""
+        silent = self.backend(lambda connection: connection.rest())
+        proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [silent]})
+        port = proxy.port("pop3")
+        mute = socket.create_connection(("127.0.0.1", port))
+        self.addCleanup(mute.close)
+        clients = [self.client(proxy, service) for service in ["pop3", "imap", "pop3"]]
+        for client in (clients[0], clients[2]):
+            client.line()
+        self.wait_until(lambda: silent.count == 1)
+        begun = time.monotonic()
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        proxy.terminate()
+        proxy.wait()
+        self.assertLess(time.monotonic() - begun, ENDS_AT_ONCE)
+        self.assertEqual({line["reason"] for line in proxy.find(event="session")}, {"shutdown"})
+        self.assertEqual(len(proxy.find(event="session")), 4)
+
+    def test_sigint_is_the_same(self):
+        proxy, client = self.start_with_a_session()
+        proxy.process.send_signal(signal.SIGINT)
+        proxy.wait_line(event="shutdown")
+        proxy.process.send_signal(signal.SIGINT)
+        self.assertTrue(client.rest().startswith(b"-ERR"))
+        proxy.wait()
+
+    def test_idle_program_ends_at_once(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        proxy.terminate()
+        proxy.wait()
+
+    def test_sighup_is_noted(self):
+        proxy, client = self.start_with_a_session()
+        proxy.process.send_signal(signal.SIGHUP)
+        self.assertIn("SIGHUP", proxy.wait_line(event="signal")["note"])
+        self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+
+    def test_nobody_reads_the_log(self):
+        """A log that is not read stops no session: its lines are dropped, and counted."""
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]})
+        for _ in range(50):
+            client = self.client(proxy, "pop3")
+            client.line()
+            client.send(b"QUIT\r\n")
+            client.rest()
+        self.assertEqual(len(proxy.wait_lines(50, event="session")), 50)
+
+
+class Commands(harness.TestCase):
+    def write(self, servers=("127.0.0.1:1",), listen="127.0.0.1:0", name="other.conf", **options):
+        return self.folder.write(name, harness.configuration({"pop3": ("pop3", [listen], servers, "none")}, **options))
+
+    def expect(self, status, *arguments):
+        result = harness.run_program(*arguments)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        return result
+
+    def test_version(self):
+        text = self.expect(0, "version").stdout
+        self.assertRegex(text, r"^deepproxy \d+\.\d+\.\d+\n")
+        for library in ["libuv", "BoringSSL"]:
+            self.assertIn(library, text)
+        self.assertEqual(self.expect(0, "--version").stdout, text)
+
+    def test_wrong_usage(self):
+        for arguments in [(), ("serve",), ("run", "file"), ("run", "-c"), ("check", "-x", "file"), ("version", "-c", "x")]:
+            result = self.expect(2, *arguments)
+            self.assertIn("usage: deepproxy run", result.stderr)
+            self.assertEqual(result.stdout, "")
+        for word in ["help", "--help", "-h"]:
+            self.assertIn("usage: deepproxy run", self.expect(0, word).stdout)
+
+    def test_check(self):
+        path = self.write()
+        self.assertEqual(self.expect(0, "check", "-c", path).stdout, f"{path}: no errors\n")
+
+    def test_check_and_run_tell_all_errors_with_their_lines(self):
+        text = self.write().read_text().replace('hostname =', 'hostnam =').replace("handshake", "handshak")
+        path = self.folder.write("wrong.conf", text.replace('protocol = "pop3"', 'protocol = "pop4"'))
+        for command in ["check", "run"]:
+            text = self.expect(1, command, "-c", path).stderr
+            self.assertIn(f"{path}:1: error: ", text)
+            self.assertIn("hostname", text)
+            self.assertIn("pop4", text)
+            self.assertRegex(text, r"\n?deepproxy: .*: 2 errors\n$")
+
+    def test_missing_file(self):
+        path = self.folder.path / "nowhere.conf"
+        self.assertIn(str(path), self.expect(1, "check", "-c", path).stderr)
+        self.assertIn(str(path), self.expect(1, "run", "-c", path).stderr)
+        self.assertIn(str(path), self.expect(1, "probe", "-c", path).stderr)
+
+    def test_missing_key(self):
+        path = self.folder.write("nokey.conf", self.write().read_text().replace("mail.key", "nowhere.key"))
+        self.assertRegex(self.expect(1, "check", "-c", path).stderr,
+                         r"nokey\.conf:\d+: error: can't open the private key .*nowhere\.key: No such file")
+
+    def test_port_in_use(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
+        text = self.expect(1, "run", "-c", path).stderr
+        self.assertRegex(text, r"other\.conf:\d+: error: can't listen on 127\.0\.0\.1:%d: Address already in use"
+                         % proxy.port("pop3"))
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+
+    def test_address_of_another_machine(self):
+        path = self.write(listen="192.0.2.1:0")
+        self.assertIn("this machine has no such address", self.expect(1, "run", "-c", path).stderr)
+
+    def test_probe(self):
+        for protocol, script in harness.SCRIPTS.items():
+            with self.subTest(protocol):
+                proxy = self.start({protocol: [self.backend(script)]})
+                # The running one has the port from the system; the probe's file names it.
+                path = self.folder.write("probe.conf", harness.configuration(
+                    {protocol: (protocol, ["127.0.0.1:%d" % proxy.port(protocol)], ["127.0.0.1:1"], "none")}))
+                result = self.expect(0, "probe", "-c", path)
+                self.assertRegex(result.stdout, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
+                self.assertEqual(proxy.session()["reason"], "logout")
+
+    def test_probe_where_a_backend_is_down(self):
+        proxy = self.start({"pop3": [harness.refusing_address()]})
+        path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
+        self.assertIn("is a backend down?", self.expect(1, "probe", "-c", path).stdout)
+
+    def test_probe_where_nothing_runs(self):
+        path = self.write(listen=harness.refusing_address())
+        self.assertIn("refused", self.expect(1, "probe", "-c", path).stdout)
+
+    def test_probe_of_what_is_no_proxy(self):
+        backend = self.backend(lambda connection: connection.send(b"* OK cleartext\r\n"))
+        path = self.write(listen=backend.address)
+        self.expect(1, "probe", "-c", path)
+
+
+class Log(harness.TestCase):
+    def test_fields_of_a_session(self):
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send(b"USER joe\r\nQUIT\r\n")
+        client.rest()
+        line = proxy.session()
+        expected = {"level": "info", "service": "pop3", "client": "127.0.0.1:%d" % client.local[1],
+                    "backend": backend.address, "tls": "TLSv1.3", "cipher": client.cipher[0],
+                    "sni": "mail.example.com", "resumed": "no", "reason": "logout",
+                    "in": str(len("USER joe\r\nQUIT\r\n")), "out": str(len("+OK ready\r\n+OK USER\r\n+OK bye\r\n"))}
+        self.assertEqual({key: line.get(key) for key in expected}, expected)
+        self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertRegex(line["duration"], r"^\d+\.\d{3}$")
+        self.assertTrue(line["session"])
+
+    def test_sessions_have_names_of_their_own(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        for _ in range(20):
+            client = self.client(proxy, "pop3")
+            client.send(b"QUIT\r\n")
+            client.rest()
+        self.assertEqual(len({line["session"] for line in proxy.wait_lines(20, event="session")}), 20)
+
+    def test_what_the_client_reports(self):
+        proxy = self.start({"imap": [self.backend(harness.imap)]})
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b'a1 ID ("name" "Thunder \\"bird\\"" "version" "1.0" "latch" "tls11 tls12"'
+                    b' "latch-fail" "tls-cert" "security-tags" "tls10")\r\na2 LOGOUT\r\n')
+        client.rest()
+        line = proxy.session()
+        self.assertEqual([line.get(key) for key in ["client_name", "client_version", "latch", "latch_fail",
+                                                     "security_tags"]],
+                         ['Thunder "bird"', "1.0", "tls11 tls12", "tls-cert", "tls10"])
+
+    def test_no_client_writes_a_line_of_the_log(self):
+        """What a client calls itself, with line ends in a literal, quotes and escapes; and in its server name."""
+        name = b'x\r\ntime=2026-01-01T00:00:00.000Z level=error event=forged\x1b[2J" reason="forged'
+        proxy = self.start({"imap": [self.backend(harness.imap)]})
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b'a1 ID ("name" {%d+}\r\n%s "version" "1\\\\ event=forged")\r\na2 LOGOUT\r\n' % (len(name), name))
+        client.rest()
+        proxy.session()
+        self.assertEqual(proxy.find(event="forged"), [])
+        self.assertEqual(len(proxy.find(event="session")), 1)
+        self.assertEqual([c for c in proxy.text if not (c == "\n" or " " <= c <= "~")], [])
+
+    def test_passwords_are_not_logged(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra='log_level = "debug";')
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send(b"USER joe\r\nPASS hunter2\r\nAUTH PLAIN aHVudGVyMg==\r\nQUIT\r\n")
+        client.rest()
+        proxy.session()
+        for secret in ["hunter2", "aHVudGVyMg"]:
+            self.assertNotIn(secret, proxy.text)
+
+    def test_level(self):
+        path = self.folder.write("quiet.conf", harness.configuration(
+            {"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:1"], "none")}, extra='log_level = "warning";'))
+        # Nothing to wait for in its log: its end is.
+        process = harness.subprocess.Popen([harness.PROGRAM, "run", "-c", path], stderr=harness.subprocess.PIPE, text=True)
+        harness.can_read(process.stderr, 0.5)
+        process.terminate()
+        _, text = process.communicate(timeout=harness.PATIENCE)
+        self.assertNotIn("level=info", text)
+
+
+if __name__ == "__main__":
+    harness.main()
