@@ -247,6 +247,7 @@ static void on_established(struct session *session)
 static void take_ciphertext(struct session *session, struct slice ciphertext)
 {
     struct worker *worker = session->worker;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
     size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
     enum tls_state state = tls_endpoint_state(session->tls);
     bool was_handshaking = session->state == SESSION_HANDSHAKING;
