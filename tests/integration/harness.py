@@ -103,6 +103,8 @@ class Proxy:
         self.text = ""
         self._changed = threading.Condition()
         self._ended = False
+        self.reads_log = threading.Event()  # cleared: nobody reads what it writes
+        self.reads_log.set()
         self.process = subprocess.Popen([PROGRAM, "run", "-c", str(path)], stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace",
                                         env={**os.environ, **SANITIZERS})
@@ -117,6 +119,7 @@ class Proxy:
 
     def _read(self):
         for text in self.process.stderr:
+            self.reads_log.wait()
             with self._changed:
                 self.text += text
                 self.lines.append(parse_line(text))

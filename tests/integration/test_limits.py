@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Timeouts, bounds and peers that mean no good: each is told, and none hurts another session."""
 
+import contextlib
 import socket
 import threading
 import unittest
@@ -211,7 +212,9 @@ class Bounds(harness.TestCase):
                 proxy = self.start({protocol: [self.backend(harness.SCRIPTS[protocol])]})
                 client = self.client(proxy, protocol)
                 client.line()
-                writer = threading.Thread(target=self.send_until_closed, args=(client,))
+                # Sealed here: two threads must not use one TLS session.
+                sealed = client.seal(b"x" * 4 * MEGABYTE)
+                writer = threading.Thread(target=self.send_until_closed, args=(client.socket, sealed))
                 writer.start()
                 answer = client.line()
                 client.socket.shutdown(socket.SHUT_RDWR)
@@ -221,12 +224,9 @@ class Bounds(harness.TestCase):
                 self.assertIn(proxy.session()["reason"], ["client-error", "client-closed", "client-reset"])
 
     @staticmethod
-    def send_until_closed(client):
-        try:
-            sealed = client.seal(b"x" * 4 * MEGABYTE)
-            client.socket.sendall(sealed)
-        except OSError:
-            pass
+    def send_until_closed(sock, data):
+        with contextlib.suppress(OSError):
+            sock.sendall(data)
 
 
 class NoTls(harness.TestCase):

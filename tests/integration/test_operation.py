@@ -9,6 +9,7 @@ import unittest
 import harness
 
 ENDS_AT_ONCE = 5  # seconds; well below the ten that Docker waits between SIGTERM and SIGKILL
+SESSIONS_THAT_FILL_A_PIPE = 400  # 300 octets each, twice the 64 KB of a pipe
 
 
 class Stopping(harness.TestCase):
@@ -96,17 +97,6 @@ class Stopping(harness.TestCase):
         proxy.process.send_signal(signal.SIGHUP)
         self.assertIn("SIGHUP", proxy.wait_line(event="signal")["note"])
         self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
-
-    def test_nobody_reads_the_log(self):
-        """A log that is not read stops no session: its lines are dropped, and counted."""
-        backend = self.backend(harness.pop3)
-        proxy = self.start({"pop3": [backend]})
-        for _ in range(50):
-            client = self.client(proxy, "pop3")
-            client.line()
-            client.send(b"QUIT\r\n")
-            client.rest()
-        self.assertEqual(len(proxy.wait_lines(50, event="session")), 50)
 
 
 class Commands(harness.TestCase):
@@ -257,15 +247,38 @@ class Log(harness.TestCase):
         for secret in ["hunter2", "aHVudGVyMg"]:
             self.assertNotIn(secret, proxy.text)
 
+    def test_a_log_that_nobody_reads_stops_no_session(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        self.addCleanup(proxy.reads_log.set)
+        proxy.reads_log.clear()
+        for _ in range(SESSIONS_THAT_FILL_A_PIPE):
+            client = self.client(proxy, "pop3")
+            client.send(b"QUIT\r\n")
+            client.rest()
+        proxy.reads_log.set()
+        self.assertEqual(len(proxy.wait_lines(SESSIONS_THAT_FILL_A_PIPE, event="session")), SESSIONS_THAT_FILL_A_PIPE)
+
     def test_level(self):
+        port = int(harness.refusing_address().rsplit(":", 1)[1])
         path = self.folder.write("quiet.conf", harness.configuration(
-            {"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:1"], "none")}, extra='log_level = "warning";'))
-        # Nothing to wait for in its log: its end is.
+            {"pop3": ("pop3", [f"127.0.0.1:{port}"], [harness.refusing_address()], "none")},
+            extra='log_level = "warning";'))
         process = harness.subprocess.Popen([harness.PROGRAM, "run", "-c", path], stderr=harness.subprocess.PIPE, text=True)
-        harness.can_read(process.stderr, 0.5)
+        self.addCleanup(process.kill)
+        self.wait_until(lambda: self.answers(port))
         process.terminate()
         _, text = process.communicate(timeout=harness.PATIENCE)
+        self.assertIn("level=warning event=backend-failed", text)
         self.assertNotIn("level=info", text)
+        self.assertEqual(process.returncode, 0, text)
+
+    @staticmethod
+    def answers(port):
+        try:
+            with harness.Client(port) as client:
+                return client.rest().startswith(b"-ERR")
+        except ConnectionRefusedError:
+            return False
 
 
 if __name__ == "__main__":
