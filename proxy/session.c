@@ -113,6 +113,8 @@ void session_close(struct session *session, const char *reason, const char *deta
     deadline_drop(&session->deadline);
     session_log_end(session);
     session_drop_backend(session);
+    /* What was sealed and not written, as after an error half-way, must not go to the next session's client. */
+    tls_io_reset(session->worker->tls_io);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
 }
 
