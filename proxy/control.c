@@ -110,20 +110,11 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* Closing the handles gives signals their default action back: one that comes now would make it a violent death. */
-static void ignore_signals_from_now_on(void)
-{
-    sigset_t set;
-    sigfillset(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
 static void on_ended(uv_async_t *ended)
 {
     struct control *control = ended->data;
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
-    ignore_signals_from_now_on();
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
     hold_signals();
@@ -146,7 +137,7 @@ static size_t session_limit(const struct cfg *cfg)
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     size_t descriptors =
-        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : DESCRIPTORS_OWN;
+        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : limit.rlim_cur / 2;
     size_t possible = descriptors / DESCRIPTORS_PER_SESSION;
     return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
 }

@@ -116,6 +116,8 @@ void session_close(struct session *session, const char *reason, const char *deta
     engine_out_reset(session->worker->out);
     session_log_end(session);
     session_drop_backend(session);
+    /* What was sealed and not written, as after an error half-way, must not go to the next session's client. */
+    tls_io_reset(session->worker->tls_io);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
 }
 
