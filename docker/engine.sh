@@ -25,7 +25,7 @@ engine_needs() { # PACKAGE:PROGRAM...
     for pair in "$@"; do
         command -v "${pair##*:}" >/dev/null || missing="${missing-} ${pair%%:*}"
     done
-    [ -z "${missing-}" ] || skip "not installed:$missing"
+    [ -z "${missing-}" ] || skip "not installed:$missing (./dev test docker installs what it needs)"
 }
 
 engine_check() {

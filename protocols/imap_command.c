@@ -2,6 +2,7 @@
 #include "protocols/imap_command.h"
 
 #include "protocols/imap_client_id.h"
+#include "protocols/sasl_line.h"
 
 #include <string.h>
 
@@ -194,13 +195,10 @@ static void id_rest_line(struct imap_engine *e, const struct line *line, struct 
     bytes_free(&e->client_held);
 }
 
-/*
- * Base64 can be no command, should the backend have ended the exchange just now and take it for one. Anything
- * else becomes what ends the exchange.
- */
+/* See sasl_line.h: anything but base64 becomes what ends the exchange. */
 static void sasl_line(struct imap_engine *e, const struct line *line, struct engine_out *out)
 {
-    if (imap_is_sasl_line(line->text))
+    if (sasl_line_is_sound(line->text))
         line_let_out(line, SIDE_BACKEND, out);
     else
         engine_out_make_text(out, SIDE_BACKEND, "*\r\n");

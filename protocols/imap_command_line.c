@@ -81,15 +81,3 @@ bool imap_binds_channel(struct slice args)
     struct imap_string mechanism;
     return imap_string_take(&args, &mechanism) && slice_has_suffix(mechanism.inner, "-PLUS");
 }
-
-bool imap_is_sasl_line(struct slice text)
-{
-    if (slice_is(text, "*"))
-        return true;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '+' && c != '/' && c != '=')
-            return false;
-    }
-    return true;
-}

@@ -41,7 +41,4 @@ bool imap_has_forbidden_octet(struct slice text);
 /* True where an AUTHENTICATE names a mechanism with channel binding (-PLUS, RFC 5801), which can't cross a proxy. */
 bool imap_binds_channel(struct slice args);
 
-/* True for a line that may stand in a SASL exchange: base64, or the "*" that ends it (RFC 3501 6.2.2). */
-bool imap_is_sasl_line(struct slice text);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3_command.h"
 #include "protocols/pop3_session.h"
+#include "protocols/sasl_line.h"
 
 static void take_command(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
@@ -19,10 +20,10 @@ static void take_command(struct pop3_engine *pop3, const struct line *line, stru
     }
 }
 
-/* A line of the exchange is data and passes unread; one that could be read as two becomes a cancellation. */
+/* A line of the exchange is data and passes; one that could be read as a command becomes a cancellation. */
 static void take_sasl_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    if (pop3_sasl_line_is_sound(line->text))
+    if (sasl_line_is_sound(line->text))
         line_let_out(line, SIDE_BACKEND, out);
     else
         engine_out_make_text(out, SIDE_BACKEND, "*\r\n");

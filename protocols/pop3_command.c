@@ -51,7 +51,8 @@ static bool is_name(struct slice s)
     return s.len > 0;
 }
 
-bool pop3_sasl_line_is_sound(struct slice text)
+/* No server can read it as two lines: without NUL and CR. */
+static bool is_one_line(struct slice text)
 {
     return slice_find(text, '\0') == text.len && slice_find(text, '\r') == text.len;
 }
@@ -88,7 +89,7 @@ enum pop3_answer pop3_command_answer(struct slice text)
 {
     struct slice keyword = slice_sub(text, 0, slice_find(text, ' '));
     struct slice rest = slice_sub(text, keyword.len, text.len);
-    if (!is_name(keyword) || !pop3_sasl_line_is_sound(rest))
+    if (!is_name(keyword) || !is_one_line(rest))
         return POP3_REFUSE_SYNTAX;
     const struct command *command = find_command(keyword);
     enum pop3_answer answer = command == NULL      ? POP3_ANSWER_LINE

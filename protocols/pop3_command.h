@@ -22,7 +22,4 @@ enum {
 /* The answer that a command will get: by the backend it is to be forwarded to, or by the proxy. Without line end. */
 enum pop3_answer pop3_command_answer(struct slice text);
 
-/* A line of an AUTH exchange that no server can read as two: without NUL and CR. */
-bool pop3_sasl_line_is_sound(struct slice text);
-
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/sasl_line.h"
 #include "protocols/smtp_client_command.h"
 #include "protocols/smtp_session.h"
 
@@ -179,10 +180,10 @@ void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out)
     line_reader_done(&smtp->from_client);
 }
 
-/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as two becomes a cancellation. */
+/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as a command becomes a cancellation. */
 static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
-    bool sound = line != NULL && !smtp_command_is_ambiguous(line->text);
+    bool sound = line != NULL && sasl_line_is_sound(line->text);
     smtp_turns_add(&smtp->turns, SMTP_AWAIT_AUTH);
     if (sound)
         line_let_out(line, SIDE_BACKEND, out);

@@ -51,7 +51,8 @@ static enum smtp_verb find_verb(struct slice word)
     return SMTP_OTHER;
 }
 
-bool smtp_command_is_ambiguous(struct slice line)
+/* Has it an octet that some server takes for the end of a line, or of a string? */
+static bool is_ambiguous(struct slice line)
 {
     return slice_find(line, '\r') < line.len || slice_find(line, '\0') < line.len;
 }
@@ -62,7 +63,7 @@ struct smtp_command smtp_command_parse(struct slice line)
     size_t len = verb_len(line);
     bool ends_well = len == line.len || is_blank(line.data[len]);
     /* Servers skip blanks before a verb, or skip an empty line without a reply: neither goes to one. */
-    if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || smtp_command_is_ambiguous(line))
+    if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || is_ambiguous(line))
         return command;
     command.verb = find_verb(slice_sub(line, 0, len));
     command.arguments = slice_sub(line, len, line.len);

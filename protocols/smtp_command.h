@@ -52,9 +52,6 @@ struct smtp_command smtp_command_parse(struct slice line);
 /* Limit of a line that begins so. Five octets decide; with fewer any limit will do. */
 size_t smtp_command_limit(struct slice beginning);
 
-/* Has it an octet that some server takes for the end of a line, or of a string? */
-bool smtp_command_is_ambiguous(struct slice line);
-
 /* Does AUTH name a mechanism with channel binding, which can't cross a proxy? */
 bool smtp_auth_binds_channel(struct slice arguments);
 

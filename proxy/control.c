@@ -137,7 +137,7 @@ static size_t session_limit(const struct cfg *cfg)
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     size_t descriptors =
-        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : DESCRIPTORS_OWN;
+        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : limit.rlim_cur / 2;
     size_t possible = descriptors / DESCRIPTORS_PER_SESSION;
     return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
 }

@@ -35,6 +35,20 @@ static struct proxy_v2_address own_address(const struct session *session)
     return address_of(&own);
 }
 
+/*
+ * The name that the client asked for, where it is one: SNI is any octets of the client's choice, and a backend that
+ * logs it or looks something up by it may be less careful than our own log.
+ */
+static struct slice authority_of(const char *server_name)
+{
+    struct slice name = slice_of(server_name != NULL ? server_name : "");
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alpha(name.data[i]) && !ascii_is_digit(name.data[i]) && name.data[i] != '.' &&
+            name.data[i] != '-' && name.data[i] != '_')
+            return slice_of("");
+    return name;
+}
+
 size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
 {
     if (session->service->pool->cfg->identity != CFG_IDENTITY_PROXY_V2)
@@ -45,10 +59,9 @@ size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEAD
     session_format_id(session, id);
     struct proxy_v2 header = {.client = address_of(&session->address),
                               .proxy = own_address(session),
+                              .authority = authority_of(info.server_name),
                               .unique_id = slice_of(id),
                               .tls = &tls};
-    if (info.server_name != NULL)
-        header.authority = slice_of(info.server_name);
     size_t len = proxy_v2_write(&header, into, IDENTITY_HEADER_MAX);
     ENSURE(len > 0);
     return len;

@@ -21,15 +21,37 @@ struct probe {
     uint8_t text[PROBE_READ_CAP + TLS_PLAIN_SLACK];
 };
 
-/* The wildcard addresses can't be connected to everywhere: loopback of the same family stands for them. */
-static void aim_at_loopback(struct sockaddr_storage *address)
+static struct sockaddr_storage loopback_v4(uint16_t port)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
-    if (address->ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
-        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else if (address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-        v6->sin6_addr = in6addr_loopback;
+    struct sockaddr_storage address;
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    memset(&address, 0, sizeof address);
+    memcpy(&address, &v4, sizeof v4);
+    return address;
+}
+
+/*
+ * The wildcard addresses can't be connected to everywhere: loopback stands for them. For IPv6's that is IPv4's where
+ * the machine has no IPv6 loopback, as in many containers.
+ */
+static size_t addresses_to_try(const struct cfg_endpoint *endpoint, struct sockaddr_storage addresses[2])
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&endpoint->address;
+    struct sockaddr_in6 v6;
+    addresses[0] = endpoint->address;
+    if (endpoint->address.ss_family == AF_INET) {
+        if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
+            addresses[0] = loopback_v4(endpoint->port);
+        return 1;
+    }
+    memcpy(&v6, &endpoint->address, sizeof v6);
+    if (!IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr))
+        return 1;
+    v6.sin6_addr = in6addr_loopback;
+    memcpy(&addresses[0], &v6, sizeof v6);
+    addresses[1] = loopback_v4(endpoint->port);
+    return 2;
 }
 
 static bool flush(struct probe *probe)
@@ -102,16 +124,31 @@ static const char *talk(struct probe *probe, const struct cfg_service *service)
     return NULL;
 }
 
+/* A connected socket, or -1 with errno. */
+static int open_connection(const struct sockaddr_storage *address)
+{
+    struct timeval wait = {.tv_sec = PROBE_SECONDS};
+    socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
+        connect(fd, (const struct sockaddr *)address, len) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 static const char *connect_and_talk(struct probe *probe, const struct cfg_service *service)
 {
-    struct sockaddr_storage address = service->listen[0].address;
-    struct timeval wait = {.tv_sec = PROBE_SECONDS};
-    aim_at_loopback(&address);
-    if (setsockopt(probe->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
-        setsockopt(probe->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0 ||
-        connect(probe->fd, (const struct sockaddr *)&address, service->listen[0].address_len) != 0)
-        return strerror(errno);
-    return talk(probe, service);
+    struct sockaddr_storage addresses[2];
+    size_t count = addresses_to_try(&service->listen[0], addresses);
+    for (size_t i = 0; i < count && probe->fd < 0; i++)
+        probe->fd = open_connection(&addresses[i]);
+    return probe->fd >= 0 ? talk(probe, service) : strerror(errno);
 }
 
 static const char *probe_service(const struct cfg_service *service)
@@ -120,13 +157,11 @@ static const char *probe_service(const struct cfg_service *service)
     struct tls_context *context = tls_context_new_client(TLS_1_0, TLS_1_3);
     memset(&probe, 0, sizeof probe);
     probe.deadline = time(NULL) + PROBE_SECONDS;
-    probe.fd = socket(service->listen[0].address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    probe.fd = -1;
     probe.io = tls_io_new(PROBE_READ_CAP);
     if (context != NULL && probe.io != NULL)
         probe.tls = tls_endpoint_new_client(context, probe.io, NULL);
-    const char *error = probe.fd < 0 ? strerror(errno) : "out of memory";
-    if (probe.fd >= 0 && probe.tls != NULL)
-        error = connect_and_talk(&probe, service);
+    const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
     tls_endpoint_free(&probe.tls);
     tls_io_free(&probe.io);
     tls_context_unref(&context);

@@ -111,8 +111,13 @@ void session_close(struct session *session, const char *reason, const char *deta
     set_reason(session, reason, detail);
     session_move(session, SESSION_CLOSED);
     deadline_drop(&session->deadline);
+    /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
+    tls_io_reset(session->worker->tls_io);
+    engine_out_reset(session->worker->out);
     session_log_end(session);
     session_drop_backend(session);
+    /* What was sealed and not written, as after an error half-way, must not go to the next session's client. */
+    tls_io_reset(session->worker->tls_io);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
 }
 

@@ -135,8 +135,9 @@ void session_connect(struct session *session)
     if (error == 0)
         return;
     if (session->link == NULL) {
+        /* No socket or no memory: no server's fault, and the next one would fare no better. */
         free(link);
-        session_close(session, "no-memory", uv_strerror(error));
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "no-resources", uv_strerror(error));
     } else {
         session_try_next_server(session, uv_strerror(error));
     }

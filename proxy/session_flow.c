@@ -57,9 +57,13 @@ static bool may_feed(const struct session *session, enum side from)
         return false;
     const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;
-    const struct stream *source = from == SIDE_CLIENT ? client : backend;
-    const struct stream *target = from == SIDE_CLIENT ? backend : client;
-    return target->queued == 0 && source->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
+    /*
+     * What is queued towards the backend does not stop its own octets: it may read no further before they are taken.
+     * What the engine says to it of its own accord is bounded by what it holds of the client's.
+     */
+    if (from == SIDE_BACKEND)
+        return client->queued == 0 && engine_wants(session->engine, from);
+    return backend->queued == 0 && client->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
 }
 
 /* Feeds as much as the engine takes now; how much that was. */
@@ -116,9 +120,12 @@ void session_take_input(struct session *session, enum side from, struct slice da
  */
 static void restart_timeout(struct session *session)
 {
-    if (session->state != SESSION_RELAYING || session->link->stream.output_ended)
+    if (session->state != SESSION_RELAYING)
         return;
-    if (engine_status(session->engine)->authenticated)
+    if (session->link->stream.output_ended) {
+        if (session->client_ended)
+            session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    } else if (engine_status(session->engine)->authenticated)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -240,6 +247,7 @@ static void on_established(struct session *session)
 static void take_ciphertext(struct session *session, struct slice ciphertext)
 {
     struct worker *worker = session->worker;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
     size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
     enum tls_state state = tls_endpoint_state(session->tls);
     bool was_handshaking = session->state == SESSION_HANDSHAKING;
@@ -279,7 +287,7 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         on_client_end(session, (int)len);
     else if (session->state != SESSION_LINGERING) {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-        if (session->state < SESSION_LINGERING)
+        if (session->state < SESSION_LINGERING && !session->client_ended)
             restart_timeout(session);
     }
 }
@@ -306,8 +314,10 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
 void session_on_drained(struct stream *stream, int status)
 {
     struct session *session = stream->tcp.data;
-    if (status != 0)
+    if (status != 0) {
         session_close(session, "client-reset", uv_strerror(status));
-    else
-        session_advance(session);
+        return;
+    }
+    session_advance(session);
+    restart_timeout(session);
 }

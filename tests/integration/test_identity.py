@@ -65,6 +65,26 @@ class Identity(harness.TestCase):
     def test_without_a_name(self):
         self.check(socket.AF_INET, "127.0.0.1:0", "127.0.0.1", None, ssl.TLSVersion.TLSv1_3, b"TLSv1.3")
 
+    def test_a_name_that_is_none_is_left_out(self):
+        """The SNI is the client's to choose: a backend might put it into a log line, or look up a certificate by it."""
+        for name in ["evil\nname=1", "a b.example.com", "etc/passwd", "%00.example.com"]:
+            def script(connection):
+                events.tell(take_header(connection))
+                harness.pop3(connection)
+            events = Events()
+            proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"], [self.backend(script)], "proxy-v2")})
+            client = self.client(proxy, "pop3", name=name)
+            client.line()
+            header = events.wait()
+            self.assertNotIn(name.encode(), header)
+            client.send(b"QUIT\r\n")
+            client.rest()
+            line = proxy.session()
+            self.assertEqual(line["sni"], name)
+            self.assertEqual(header, expected_header(socket.AF_INET, client.local[:2], ("127.0.0.1", proxy.port("pop3")),
+                                                     None, line["session"].encode(), b"TLSv1.3",
+                                                     client.cipher[0].encode()))
+
     def test_ipv6(self):
         if not harness.can_bind_ipv6():
             self.skipTest("this machine has no IPv6 loopback")

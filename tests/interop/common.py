@@ -74,7 +74,8 @@ class Raw:
     """A client that sends what it is told, to the octet. An end without close_notify is an error to it."""
 
     def __init__(self, port, context, source="127.0.0.1", name="localhost"):
-        plain = socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, (source, 0))
+        host = "::1" if ":" in source else "127.0.0.1"
+        plain = socket.create_connection((host, port), WAIT_SECONDS, (source, 0))
         try:
             self.socket = context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
         except OSError:

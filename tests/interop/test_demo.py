@@ -5,10 +5,12 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 from common import WAIT_SECONDS, until
@@ -91,16 +93,22 @@ class Demo(unittest.TestCase):
         self.assertEqual(self.screen.end(), 0)
         self.assertNotIn(LAST_LINE, self.screen.text)
 
+    def test_impatience_does_not_keep_it_from_cleaning_up(self):
+        self.screen.wait_for(LAST_LINE)
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.screen.process.send_signal(number)
+            time.sleep(0.1)
+        self.assertEqual(self.screen.end(), 0)
+        self.assertFalse(self.screen.directory().exists())
+
     def test_killed_demo_takes_its_servers_along(self):
         self.screen.wait_for(LAST_LINE)
         directory = self.screen.directory()
+        self.addCleanup(shutil.rmtree, directory)
         self.screen.end(signal.SIGKILL)
         port = int(re.search(r"imap +localhost:(\d+)", self.screen.text)[1])
         until("the end of deepproxy", lambda: not can_connect(port))
         until("the end of the servers", lambda: not (directory / "backends").exists())
-        for name in ("ca.pem", "mail.pem", "mail.key", "deepproxy.conf", "deepproxy.log"):
-            (directory / name).unlink()
-        directory.rmdir()
 
 
 if __name__ == "__main__":

@@ -48,6 +48,19 @@ class Backends(common.Case):
                         self.assertEqual(client.rest(), b"")
                     self.assertTrue(self.session_of("127.0.0.2", service, at=own)["reason"])
 
+    def test_ipv6_client_before_ipv4_backends(self):
+        try:
+            with socket.create_server(("::1", 0), family=socket.AF_INET6):
+                pass
+        except OSError as error:
+            self.skipTest(f"no IPv6 here: {error}")
+        greetings = {"imap": b"* OK", "pop3": b"+OK", "submission": b"220 "}
+        with self.start_proxy(self.addresses, listen={name: ["[::1]:0"] for name in greetings}) as own:
+            for service, greeting in greetings.items():
+                with self.raw(service, "::1", at=own) as client:
+                    self.assertTrue(client.line().startswith(greeting), service)
+            self.in_log(self.servers.postfix_log, "connect from unknown[::1]")
+
     def test_next_server_where_the_first_is_dead(self):
         servers = {"imap": [dead_address(), self.addresses["imap"][0]]}
         with self.start_proxy(servers) as own:

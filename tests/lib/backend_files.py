@@ -99,7 +99,8 @@ POSTFIX_MAIN = """
     maillog_file_prefixes = {here}
     myhostname = legacy.localhost
     inet_interfaces = 127.0.0.1
-    inet_protocols = ipv4
+    # It listens on IPv4 alone, and still refuses a PROXY header with an IPv6 client without this.
+    inet_protocols = all
     smtpd_peername_lookup = no
     biff = no
     mydestination =

@@ -20,6 +20,7 @@ import backends
 import certificates
 import proxy
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PREFERRED_PORTS = {"imap": 9993, "pop3": 9995, "submission": 9465}
 
 # Lines with "$ " are commands, those with "-> " what they show ("...": more of it); a test holds them to it.
@@ -64,7 +65,7 @@ SUBMISSION_PART = """
            --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
 """
 
-S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -connect localhost"
+S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -servername localhost -connect localhost"
 
 # What is worth showing of each server's log.
 WORTH = {"dovecot": ("ID sent", "Login: "), "postfix": ("client=", "status=")}
@@ -107,7 +108,8 @@ class Demo:
         return self
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         for part in (self.proxy, self.backends):
             if part:
                 part.stop()
@@ -165,7 +167,7 @@ def interrupt(*_):
 
 
 def main(program):
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, interrupt)
     try:
         with Demo(program) as demo:

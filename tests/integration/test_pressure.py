@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Peers that read slowly, or not at all, while they are written to."""
+
+import itertools
+import os
+import resource
+import socket
+import threading
+import time
+import unittest
+
+import harness
+
+
+class Pressure(harness.TestCase):
+    def test_both_sides_write_before_they_read(self):
+        """
+        A backend that reads no further before its answers are read, and a client that pipelines more than all sockets on
+        the way hold: the proxy must go on taking from the backend while it has octets for it queued.
+        """
+        size, count = 8_000_000, 600_000
+
+        def script(connection):
+            connection.send(b"* PREAUTH ready\r\n")
+            block = b"* OK " + b"x" * 993 + b"\r\n"
+            for _ in range(size // 1000):
+                connection.send(block)
+            for number in range(count):
+                assert connection.line() == b"a%d NOOP" % number
+            connection.send(b"* BYE all read\r\n")
+        backend = self.backend(script)
+        backend.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        proxy = self.start({"imap": [backend]})
+        # What is left of a read that no longer fits into the kernel is queued, and how much that is differs.
+        clients = [self.client(proxy, "imap") for _ in range(4)]
+        commands = b"".join(b"a%d NOOP\r\n" % number for number in range(count))
+        threads = []
+        for client in clients:
+            client.line()
+            threads.append(threading.Thread(target=client.socket.sendall, args=(client.seal(commands),), daemon=True))
+            threads[-1].start()
+        for client in clients:
+            client.socket.settimeout(20)
+            client.exactly(size)
+            self.assertEqual(client.line(), b"* BYE all read")
+        for thread in threads:
+            thread.join()
+
+    def test_client_that_has_said_all_and_takes_its_time(self):
+        """Behind close_notify ten seconds without an octet are the end, not ten seconds of answers."""
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            connection.rest()
+            for _ in range(3):
+                time.sleep(4)
+                connection.send(b"+OK\r\n")
+        proxy = self.start({"pop3": [self.backend(script)]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send(b"STAT\r\nSTAT\r\nSTAT\r\n")
+        client.send_close_notify()
+        self.assertEqual(client.rest(), b"+OK\r\n" * 3)
+        self.assertEqual(proxy.session()["reason"], "client-closed")
+
+    def test_no_descriptor_left_for_a_backend(self):
+        """The client is told so in its protocol's words: another attempt may find room, or another proxy."""
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        used = {int(name) for name in os.listdir(f"/proc/{proxy.process.pid}/fd")}
+        free = next(number for number in itertools.count() if number not in used)
+        limit = next(number for number in itertools.count(free + 1) if number not in used)
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (limit, limit))  # room for one more
+        client = self.client(proxy, "pop3")
+        self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
+        self.assertEqual(proxy.session()["detail"], "too many open files")
+
+
+if __name__ == "__main__":
+    harness.main()
