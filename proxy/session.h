@@ -110,8 +110,6 @@ void session_take_input(struct session *session, enum side from, struct slice da
 void session_advance(struct session *session);
 /* Writes what waits in the TLS output; false where the client's connection broke (the session is closed then). */
 bool session_flush_client(struct session *session);
-/* The worker's buffer, for libuv's reads. */
-void session_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
 void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_drained(struct stream *stream, int status);

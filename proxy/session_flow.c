@@ -10,6 +10,8 @@
 #define OWN_QUEUE_MAX (64 * 1024)
 /* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read meanwhile. */
 #define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
+/* Of a client that has not logged in: what it sends ahead of a greeting or a reply is kept, and it may be anybody. */
+#define STRANGER_READ_CAP (16 * 1024)
 
 /* ---- letting out ---- */
 
@@ -201,6 +203,22 @@ static void judge(struct session *session)
         judge_ends(session);
 }
 
+/* The worker's buffer: what is read is fed or copied before the next read. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)suggested;
+    struct worker *worker = (struct worker *)handle->loop->data;
+    *buffer = uv_buf_init((char *)worker->read_buffer, WORKER_READ_CAP);
+}
+
+static void on_client_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    const struct session *session = handle->data;
+    on_alloc(handle, suggested, buffer);
+    if (session->engine == NULL || !engine_status(session->engine)->authenticated)
+        buffer->len = STRANGER_READ_CAP;
+}
+
 static bool wants_client(const struct session *session)
 {
     if (session->state == SESSION_HANDSHAKING || session->state == SESSION_LINGERING)
@@ -212,11 +230,11 @@ static void set_reading(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
-    stream_set_reading(&session->client, wants_client(session), session_on_alloc, session_on_client_read);
+    stream_set_reading(&session->client, wants_client(session), on_client_alloc, session_on_client_read);
     if (session->state == SESSION_GREETING || session->state == SESSION_RELAYING)
         stream_set_reading(&session->link->stream,
-                           session->kept[SIDE_BACKEND].len == 0 && may_feed(session, SIDE_BACKEND),
-                           session_on_alloc, session_on_backend_read);
+                           session->kept[SIDE_BACKEND].len == 0 && may_feed(session, SIDE_BACKEND), on_alloc,
+                           session_on_backend_read);
 }
 
 void session_advance(struct session *session)
@@ -230,13 +248,6 @@ void session_advance(struct session *session)
 }
 
 /* ---- events of the sockets ---- */
-
-void session_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
-{
-    (void)suggested;
-    struct worker *worker = (struct worker *)handle->loop->data;
-    *buffer = uv_buf_init((char *)worker->read_buffer, WORKER_READ_CAP);
-}
 
 /* The handshake is done: from here on there is an engine, and a server is looked for. */
 static void on_established(struct session *session)

@@ -5,11 +5,13 @@ import itertools
 import os
 import resource
 import socket
+import ssl
 import threading
 import time
 import unittest
 
 import harness
+from harness import Events
 
 
 class Pressure(harness.TestCase):
@@ -72,6 +74,27 @@ class Pressure(harness.TestCase):
         client = self.client(proxy, "pop3")
         self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(proxy.session()["detail"], "too many open files")
+
+    def test_what_strangers_send_ahead_costs_little(self):
+        """Commands by the 100 KB, sent with the handshake to a server that never greets: one read of them is kept."""
+        if harness.is_sanitized():
+            self.skipTest("a sanitizer's memory tells nothing")
+        events = Events()
+
+        def script(connection):
+            events.tell("connected")
+            connection.rest()
+        proxy = self.start({"pop3": [self.backend(script)]})
+        before, count = proxy.rss(), 200
+        context = harness.client_context(minimum=ssl.TLSVersion.TLSv1_3)
+        for _ in range(count):
+            client = self.client(proxy, "pop3", shake_hands=False, context=context)
+            flight = client.last_flight()
+            client.socket.setblocking(False)
+            self.assertGreater(client.socket.send(flight + client.seal(b"NOOP\r\n" * 20000)), 64 * 1024)
+        for _ in range(count):
+            events.wait()
+        self.assertLess((proxy.rss() - before) / count, 48 * 1024)
 
 
 if __name__ == "__main__":
