@@ -114,6 +114,21 @@ class Identity(harness.TestCase):
         self.assertEqual(client.line(), b"+OK ready")
         self.assertEqual(events.wait(), events.wait())
 
+    def test_it_goes_out_in_one_piece(self):
+        """Some servers read it with one call, and take what follows for the next thing."""
+        def script(connection):
+            events.tell(connection.socket.recv(65536))
+            harness.pop3(connection)
+        events = Events()
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"], [self.backend(script)], "proxy-v2")})
+        longest = ".".join(["a" * 63] * 3 + ["b" * 61])
+        for _ in range(5):
+            client = self.client(proxy, "pop3", name=longest)
+            self.assertEqual(client.line(), b"+OK ready")
+            first = events.wait()
+            self.assertEqual(first[:12], SIGNATURE)
+            self.assertEqual(len(first), 16 + struct.unpack("!H", first[14:16])[0])
+
     def test_none_is_none(self):
         def script(connection):
             events.tell(harness.can_read(connection.socket, 0.2))
@@ -144,6 +159,28 @@ class CipherSuite(harness.TestCase):
         sent = events.wait()
         self.assertIn(b'"tls" "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"', sent)
         self.assertNotIn(b"forged", sent)
+
+    def test_tag_of_the_proxys_own_id_is_new_in_each_session(self):
+        """A client that knew it could answer, in a backend's name, what the proxy swallows."""
+        def script(connection):
+            connection.send(b"* OK [CAPABILITY IMAP4rev1 ID] ready\r\n")
+            tag, _, rest = connection.line().partition(b" ")
+            events.tell((tag, rest))
+            connection.send(b"* ID NIL\r\n" + tag + b" OK done\r\n")
+            connection.line()
+            connection.send(b"a1 NO not you\r\n")
+        events = Events()
+        proxy = self.start({"imap": [self.backend(script)]})
+        tags = set()
+        for _ in range(8):
+            client = self.client(proxy, "imap")
+            client.line()
+            self.assertEqual(client.ask(b"a1 LOGIN joe secret"), b"a1 NO not you")
+            tag, rest = events.wait()
+            self.assertRegex(tag, rb"^[A-Za-z0-9]{16}$")
+            self.assertEqual(rest, b'ID ("tls" "%s")' % client.cipher[0].encode())
+            tags.add(tag)
+        self.assertEqual(len(tags), 8)
 
 
 if __name__ == "__main__":

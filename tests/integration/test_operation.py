@@ -247,6 +247,31 @@ class Log(harness.TestCase):
         for secret in ["hunter2", "aHVudGVyMg"]:
             self.assertNotIn(secret, proxy.text)
 
+    def test_secrets_of_no_protocol_are_logged(self):
+        """At the level that says most: passwords in all their forms, lines of an exchange, content, and mistakes in them."""
+        def submission(connection):
+            connection.send(b"220 ready\r\n")
+            answers = {b"AUTH PLAIN": b"334 \r\n", b"aHVudGVyMg==": b"535 no\r\n", b"*": b"501 given up\r\n",
+                       b"DATA": b"354 go\r\n", b"hunter2": b"", b".": b"250 taken\r\n", b"QUIT": b"221 bye\r\n"}
+            while (line := connection.line()) is not None:
+                connection.send(answers[line])
+        backends = {"imap": [self.backend(harness.imap)], "submission": [self.backend(submission)]}
+        dialogues = {
+            "imap": b"a1 LOGIN joe hunter2\r\na2 LOGIN joe {7+}\r\nhunter2\r\na3 LOGIN joe hunter2\0\r\nhunter2\r\n"
+                    b"a4 AUTHENTICATE PLAIN aHVudGVyMg==\r\na5 APPEND hunter2 {99999999999999999999}\r\na6 LOGOUT\r\n",
+            "submission": b"AUTH PLAIN\r\naHVudGVyMg==\r\nAUTH PLAIN\r\nhunter2!\r\nhunter2\xff\r\n"
+                          b"DATA\r\nhunter2\r\n.\r\nQUIT\r\n"}
+        proxy = self.start(backends, extra='log_level = "debug";')
+        for protocol, words in dialogues.items():
+            client = self.client(proxy, protocol)
+            client.line()
+            client.send(words)
+            client.finish()
+            client.rest()
+            proxy.session(service=protocol)
+        for secret in ["hunter2", "aHVudGVyMg"]:
+            self.assertNotIn(secret, proxy.text)
+
     def test_a_log_that_nobody_reads_stops_no_session(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         self.addCleanup(proxy.reads_log.set)

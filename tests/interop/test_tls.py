@@ -65,6 +65,13 @@ class Tls(common.Case):
                     _, out, _ = self.s_client(service, version, "-msg", text=goodbye.replace(b"\r", b""))
                     self.assertRegex(out, rb"<<< TLS 1\.[23].*Alert.*close_notify")
 
+    def test_no_certificate_is_asked_of_the_client(self):
+        """Draft section 9.1.1: not where none would be enough for a login."""
+        for version in ("-tls1_2", "-tls1_3"):
+            _, out, _ = self.s_client("imap", version, "-msg", text=GOODBYE["imap"].replace(b"\r", b""))
+            self.assertRegex(out, rb"<<< TLS 1\.[23].*Handshake.*, Certificate\b")
+            self.assertNotIn(b"CertificateRequest", out)
+
     def test_last_words_come_before_close_notify(self):
         last = {"imap": rb"a OK", "pop3": rb"\+OK", "submission": rb"221 "}
         for service, goodbye in GOODBYE.items():
