@@ -41,6 +41,14 @@ class Tls(common.Case):
         with self.assertRaisesRegex(ssl.SSLError, "HANDSHAKE_FAILURE"):
             common.Raw(self.proxy.ports["imap"], context)
 
+    def test_recommended_suites_of_1_2(self):
+        """RFC 9325 section 4.2, as far as they go with the certificate's kind of key."""
+        for suite in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"):
+            context = self.context(ssl.TLSVersion.TLSv1_2)
+            context.set_ciphers(suite)
+            with common.Raw(self.proxy.ports["imap"], context) as client:
+                self.assertEqual(client.socket.cipher()[0], suite)
+
     def test_registered_name_of_a_1_2_suite_reaches_the_backend(self):
         context = self.context(ssl.TLSVersion.TLSv1_2)
         context.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305")
