@@ -3,8 +3,15 @@
 
 #include "protocols/smtp_command.h"
 
-static const char *const hidden[] = {"STARTTLS",       "XCLIENT",      "XFORWARD", "PIPECONNECT",
-                                     "X_PIPE_CONNECT", "PIPE_CONNECT", "DEEP"};
+/*
+ * The first are not for this client. The dialogue of the others is not SMTP's any more, and this engine could
+ * not follow it: PRDR (Exim) answers one message with a reply for each recipient, CHECKPOINT (RFC 1845) has
+ * 355 in reply to MAIL, X-EXPS is Exchange's AUTH and X-ANONYMOUSTLS its STARTTLS, octets that are counted
+ * follow XEXCH50, and behind ATRN (RFC 2645) and TURN (RFC 5321 F.1) the sides change roles.
+ */
+static const char *const hidden[] = {
+    "STARTTLS", "XCLIENT",    "XFORWARD", "PIPECONNECT", "X_PIPE_CONNECT", "PIPE_CONNECT", "DEEP",
+    "PRDR",     "CHECKPOINT", "X-EXPS",   "XEXCH50",     "X-ANONYMOUSTLS", "ATRN",         "TURN"};
 
 static void let_out(struct slice text, struct engine_out *out)
 {
@@ -24,7 +31,7 @@ static bool is_hidden(struct slice keyword)
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
         if (slice_is(keyword, hidden[i]))
             return true;
-    return false;
+    return slice_has_prefix(keyword, "X-EXPS=");
 }
 
 static void note(struct smtp_ehlo *ehlo, struct slice keyword)

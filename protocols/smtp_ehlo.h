@@ -24,7 +24,8 @@ void smtp_ehlo_begin(struct smtp_ehlo *ehlo, struct slice text, struct engine_ou
 /*
  * Each further line, without code and separator: lets it out, or what may be shown of it, or nothing.
  * Left out: STARTTLS, XCLIENT, XFORWARD, Exim's PIPECONNECT (it lets clients speak before the greeting),
- * DEEP, and of AUTH the mechanisms that bind to a TLS channel.
+ * DEEP, extensions whose dialogue this engine does not follow (PRDR and others), and of AUTH the mechanisms
+ * that bind to a TLS channel.
  */
 void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, struct engine_out *out);
 
