@@ -66,17 +66,9 @@ static void explain(const struct cfg_endpoint *endpoint, int error, struct cfg_p
 }
 
 /*
- * With SO_REUSEPORT the kernel lets a second program of ours share the port without a word; a socket without
- * it is refused where anybody listens.
+ * With SO_REUSEPORT alone the kernel would let a second program of ours share the port without a word. So the first
+ * socket is bound without it, which nobody else's can be beside, and shares the port afterwards.
  */
-static bool is_free(const struct cfg_endpoint *endpoint, bool only_v6)
-{
-    int fd = open_bound(&endpoint->address, endpoint->address_len, only_v6, false);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 static bool open_for_workers(struct listeners *listeners, size_t slot, size_t service,
                              const struct cfg_endpoint *endpoint, bool only_v6)
 {
@@ -84,9 +76,10 @@ static bool open_for_workers(struct listeners *listeners, size_t slot, size_t se
     for (unsigned worker = 0; worker < listeners->workers; worker++) {
         struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
         socket->service = service;
-        socket->fd = open_bound(&address, endpoint->address_len, only_v6, true);
+        socket->fd = open_bound(&address, endpoint->address_len, only_v6, worker > 0);
         socklen_t len = sizeof address;
-        if (socket->fd < 0 || getsockname(socket->fd, (struct sockaddr *)&address, &len) != 0)
+        if (socket->fd < 0 || getsockname(socket->fd, (struct sockaddr *)&address, &len) != 0 ||
+            set_flag(socket->fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
             return false;
         socket->address = address;
     }
@@ -116,7 +109,7 @@ bool listeners_open(const struct cfg *cfg, unsigned workers, struct listeners *i
         for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
             const struct cfg_endpoint *endpoint = &cfg->services[i].listen[j];
             bool only_v6 = wants_only_v6(cfg, endpoint);
-            if (!is_free(endpoint, only_v6) || !open_for_workers(into, slot++, i, endpoint, only_v6))
+            if (!open_for_workers(into, slot++, i, endpoint, only_v6))
                 explain(endpoint, errno, problems);
         }
     if (problems->errors > errors)

@@ -62,11 +62,11 @@ static void begin(struct session *session)
     session_advance(session);
 }
 
-void session_accept(struct worker *worker, struct service *service, uv_stream_t *listener)
+bool session_accept(struct worker *worker, struct service *service, uv_stream_t *listener)
 {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL)
-        return;
+        return false;
     session->worker = worker;
     session->service = service;
     session->snapshot = snapshot_ref(worker->snapshot);
@@ -80,6 +80,7 @@ void session_accept(struct worker *worker, struct service *service, uv_stream_t 
         begin(session);
     else
         session_close(session, "client-closed", "gone before it was accepted");
+    return true;
 }
 
 /* ---- the end ---- */
@@ -116,9 +117,21 @@ void session_close(struct session *session, const char *reason, const char *deta
     engine_out_reset(session->worker->out);
     session_log_end(session);
     session_drop_backend(session);
-    /* What was sealed and not written, as after an error half-way, must not go to the next session's client. */
-    tls_io_reset(session->worker->tls_io);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
+}
+
+static void linger_on(struct session *session)
+{
+    bool in_haste = session->worker->phase == WORKER_ENDING;
+    session_set_timeout(session, in_haste ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_CLOSING);
+}
+
+/* Last words on a slow line: as long as some of them go out within each time, there is another. */
+static bool is_still_sending(struct session *session)
+{
+    size_t before = session->unsent;
+    session->unsent = uv_stream_get_write_queue_size((const uv_stream_t *)&session->client.tcp);
+    return session->unsent > 0 && session->unsent < before && session->worker->phase != WORKER_ENDING;
 }
 
 void session_finish(struct session *session, const char *reason, const char *detail)
@@ -132,8 +145,8 @@ void session_finish(struct session *session, const char *reason, const char *det
     if (!session_flush_client(session))
         return;
     stream_end_output(&session->client);
-    session_set_timeout(session, session->worker->phase == WORKER_ENDING ? WORKER_TIMEOUT_ENDING
-                                                                         : WORKER_TIMEOUT_CLOSING);
+    session->unsent = SIZE_MAX;
+    linger_on(session);
     session_advance(session);
 }
 
@@ -175,7 +188,10 @@ void session_expire(struct session *session)
                                 logged_in ? "idle-timeout" : "login-timeout", NULL);
         break;
     case SESSION_LINGERING:
-        session_close(session, session->reason, session->detail);
+        if (is_still_sending(session))
+            linger_on(session);
+        else
+            session_close(session, session->reason, session->detail);
         break;
     case SESSION_CLOSED:
         break;

@@ -54,6 +54,8 @@ struct session {
     struct bytes kept[2]; /* input that the engine does not want yet, by the side that it came from */
     size_t kept_start[2]; /* how much of it is consumed already */
     uint64_t octets[2];   /* plaintext, by the side that it came from */
+    size_t unsent;        /* LINGERING: what was queued when its deadline last passed */
+    size_t dropped;       /* LINGERING: octets of the client that nobody reads */
     uint64_t started;     /* worker_now */
     uint64_t number;
     const char *reason;              /* why it ends: the log's word; static */
@@ -62,8 +64,8 @@ struct session {
     struct sockaddr_storage address; /* the client's */
 };
 
-/* A connection is there to be accepted. */
-void session_accept(struct worker *worker, struct service *service, uv_stream_t *listener);
+/* A connection is there to be accepted. False where memory is short: it still waits, for a later call. */
+bool session_accept(struct worker *worker, struct service *service, uv_stream_t *listener);
 
 /* Its deadline has passed. */
 void session_expire(struct session *session);

@@ -13,6 +13,9 @@
 /* Of a client that has not logged in: what it sends ahead of a greeting or a reply is kept, and it may be anybody. */
 #define STRANGER_READ_CAP (16 * 1024)
 
+/* What a client may send after the end: a full window of a fast sender on a long line, so that no RST cuts off last words. */
+#define DROPPED_MAX (4 * 1024 * 1024)
+
 /* ---- letting out ---- */
 
 bool session_flush_client(struct session *session)
@@ -289,6 +292,14 @@ static void on_client_end(struct session *session, int error)
         session_advance(session);
 }
 
+/* Who goes on sending to nobody is not listened to for long. */
+static void drop_ciphertext(struct session *session, size_t len)
+{
+    session->dropped += len;
+    if (session->dropped > DROPPED_MAX)
+        session_close(session, session->reason, session->detail);
+}
+
 void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct session *session = stream->data;
@@ -296,7 +307,9 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         return;
     if (len < 0)
         on_client_end(session, (int)len);
-    else if (session->state != SESSION_LINGERING) {
+    else if (session->state == SESSION_LINGERING)
+        drop_ciphertext(session, (size_t)len);
+    else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (session->state < SESSION_LINGERING && !session->client_ended)
             restart_timeout(session);

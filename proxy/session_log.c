@@ -29,8 +29,7 @@ static void add_tls(const struct session *session, struct log_line *line)
     if (session->tls == NULL)
         return;
     struct tls_info info = tls_endpoint_info(session->tls);
-    enum tls_state state = tls_endpoint_state(session->tls);
-    if (state == TLS_OPEN || state == TLS_PEER_CLOSED) {
+    if (session->engine != NULL) { /* the handshake was done, whatever became of it */
         log_line_add_text(line, "tls", info.version);
         log_line_add_text(line, "cipher", info.cipher);
         log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");

@@ -23,6 +23,7 @@ struct listener {
     uv_tcp_t tcp;
     struct worker *worker;
     struct service *service;
+    bool stalled; /* a connection waits that there was no memory for */
 };
 
 uint64_t worker_now(const struct worker *worker)
@@ -65,15 +66,6 @@ void worker_remove_session(struct worker *worker, struct session *session)
     end_if_empty(worker);
 }
 
-static void on_tick(uv_timer_t *tick)
-{
-    struct worker *worker = tick->data;
-    struct deadline *expired;
-    for (size_t i = 0; i < WORKER_TIMEOUTS; i++)
-        while ((expired = deadline_list_take_expired(&worker->timeouts[i], worker_now(worker))) != NULL)
-            session_expire(session_of_deadline(expired));
-}
-
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = (struct listener *)stream;
@@ -86,7 +78,27 @@ static void on_connection(uv_stream_t *stream, int status)
         log_queue_put(worker->log, &line);
         return;
     }
-    session_accept(worker, listener->service, stream);
+    listener->stalled = !session_accept(worker, listener->service, stream);
+}
+
+/* libuv takes no further connection from a listener before the one that waits has been accepted. */
+static void accept_stalled(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        struct listener *listener = &worker->listeners[i];
+        if (listener->stalled && worker->phase == WORKER_RUNNING)
+            listener->stalled = !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
+    }
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    struct worker *worker = tick->data;
+    struct deadline *expired;
+    for (size_t i = 0; i < WORKER_TIMEOUTS; i++)
+        while ((expired = deadline_list_take_expired(&worker->timeouts[i], worker_now(worker))) != NULL)
+            session_expire(session_of_deadline(expired));
+    accept_stalled(worker);
 }
 
 /* ---- phases ---- */

@@ -10,7 +10,7 @@
 
 /*
  * A certificate chain and its private key, read from PEM files and checked: the key belongs to the leaf, each
- * certificate is signed by the next, the dates hold. Inner to tls/.
+ * certificate names the next as its issuer, the dates hold. Inner to tls/.
  */
 struct tls_certificate {
     CRYPTO_BUFFER **chain; /* DER, leaf first */

@@ -355,6 +355,20 @@ class Client:
     def send(self, data):
         self.socket.sendall(self.seal(data))
 
+    def send_and_receive(self, sealed):
+        """
+        Sends ciphertext and takes in what comes meanwhile, to be read later, until all is out or the other side has
+        ended. Nothing is flushed in between: it would land in the middle of a record.
+        """
+        left = memoryview(sealed)
+        with contextlib.suppress(OSError):
+            while left:
+                readable, writable, _ = select.select([self.socket], [self.socket], [], PATIENCE)
+                if readable and not self.fill():
+                    return
+                if writable:
+                    left = left[self.socket.send(left[:65536]):]
+
     def more(self):
         """Reads on; False where the input has ended."""
         while self.ended is None:
