@@ -166,8 +166,8 @@ static bool judge_engine(struct session *session)
  *   client  backend
  *   -       -        go on
  *   ended   -        FIN to the backend, and wait for its last words, a limited time
- *   -       ended    before the greeting: the next server; else goodbye, unless the backend has said it
- * already ended   ended    the end
+ *   -       ended    before the greeting: the next server; else goodbye, unless the backend has said it already
+ *   ended   ended    the end
  */
 static void judge_ends(struct session *session)
 {
@@ -252,12 +252,6 @@ void session_advance(struct session *session)
 
 /* ---- events of the sockets ---- */
 
-/* The handshake is done: from here on there is an engine, and a server is looked for. */
-static void on_established(struct session *session)
-{
-    session_connect(session);
-}
-
 static void take_ciphertext(struct session *session, struct slice ciphertext)
 {
     struct worker *worker = session->worker;
@@ -274,8 +268,9 @@ static void take_ciphertext(struct session *session, struct slice ciphertext)
         return;
     }
     session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
+    /* From here on there is an engine, and a server is looked for. */
     if (was_handshaking && state != TLS_HANDSHAKING)
-        on_established(session);
+        session_connect(session);
     session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
 }
 
