@@ -451,9 +451,13 @@ def check_farewell(talk, answer):
         require(not talk.client.inbox, "goodbye", "inside a reply:", talk.client.inbox)
 
 
-def normalized(content):
-    """A message whose bare LFs have become CRLF, with a dot stuffed where that made it the first of a line."""
-    return re.sub(rb"(?<!\r)\n(\.?)", lambda m: b"\r\n" + m[1] * 2, content)
+def same_message(sent, got):
+    """Equal; but where the client's has a bare CR or LF, LF may have become CRLF and dots behind either one be stuffed."""
+    return sent == got or (re.search(rb"\r(?!\n)|(?<!\r)\n", sent) and loosely(sent) == loosely(got))
+
+
+def loosely(content):
+    return re.sub(rb"(^|[\r\n])\.+", rb"\1.", re.sub(rb"(?<!\r)\n", b"\r\n", content))
 
 
 def first_line_upper(raw):
@@ -467,6 +471,7 @@ class Rules:
     def __init__(self, world, reason):
         self.world = world
         self.last_word = b"421" if reason == "client-error" else None
+        self.chunk_was_refused = False
         self.own = b"CLIENT tls=" + world.cipher.encode() + b"\r\n"
 
     def is_own(self, got, entry):
@@ -478,7 +483,7 @@ class Rules:
         if entry.kind == "client":
             return entry.right and got.raw[:6].upper() == b"CLIENT" and self.kept(got.raw) == self.kept(entry.raw)
         if entry.kind == "message":
-            return got.raw in (entry.raw, normalized(entry.raw))
+            return same_message(entry.raw, got.raw)
         if entry.raw[:5] == b"BDAT ":
             return first_line_upper(got.raw) == first_line_upper(entry.raw)
         return got.raw == entry.raw
@@ -499,13 +504,17 @@ class Rules:
             ordered.check_reply(entry, got.reply)
 
     def check_unforwarded(self, entry, got):
-        if entry.kind == "client":
+        chunk = entry.sent[:4].upper() == b"BDAT"
+        if entry.kind == "plain" and chunk and self.chunk_was_refused:
+            require(False, "BDAT refused for an earlier one", "", entry.sent, entry.reply)
+        elif entry.kind == "client":
             code = b"250" if entry.right else b"501"
             require(entry.reply[:3] in (code, self.last_word), "CLIENT", f"not {code.decode()}:", entry.sent, entry.reply)
         else:
             require(entry.kind in ("refused", "free"), "lost command", f"{entry.kind}, answered by {entry.reply!r}:",
                     entry.sent, got and got.raw)
             require(re.match(rb"[45]\d\d", entry.reply), "refusal", "not refused:", entry.sent, entry.reply)
+            self.chunk_was_refused |= chunk
 
 
 def lines_of(reply):

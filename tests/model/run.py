@@ -13,10 +13,11 @@ import sys
 import time
 
 import dialogue
+import model_imap
 import model_pop3
 import model_submission
 
-MODELS = {"pop3": model_pop3, "submission": model_submission}
+MODELS = {"imap": model_imap, "pop3": model_pop3, "submission": model_submission}
 SHRINKING_ATTEMPTS = 400
 
 

@@ -1,0 +1,511 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The reference for IMAP: RFC 3501, 9051, 2971, 7888, 2177, 8437, and section 7.1 of the DEEP draft. The peers are here
+and in imap_backend.py; what must hold between them is here."""
+import re
+
+import dialogue
+import imap_backend
+from dialogue import FORGED, require
+from imap_syntax import edited_capabilities, is_trusted, parse_id, quoted, string, whole_response
+
+PROTOCOL = "imap"
+BEFORE_LOGIN = ("capability", "noop", "id", "id", "login", "authenticate", "authenticate_initial", "auth_cancelled",
+                "unknown")
+ITEMS = ("capability", "noop", "id", "select", "fetch", "fetch", "fetch", "append", "append", "search", "idle", "list",
+         "enable", "unknown", "notify", "unauthenticate", "login", "store")
+HOSTILE = ("starttls", "compress", "forged_id", "forged_id", "odd_id", "bare_lf", "octets", "long_line", "garbage",
+           "many_pairs", "plus_mechanism", "burst", "odd_sasl", "huge_literal")
+SASL_LINES = (b"", b"AGpvZQBzZWNyZXQ=", b"DONE", b"AAAA" * 300, b"NOOP", b"e30=")
+# No base64: the proxy may end the exchange for it, which is all that a server could do.
+ODD_SASL_LINES = (b"=", b"a1 STARTTLS", b"a1 LOGOUT", b"x {5}", b'a1 ID ("tls" "FORGED")', b"AAAA\0", b"AA\rAA", b" *")
+
+
+def plan(world):
+    rng = world.draw("plan")
+    for _ in range(rng.randint(0, 4)):
+        yield rng.choice(BEFORE_LOGIN)
+    yield rng.choice(("login", "login", "authenticate", "authenticate_initial"))
+    hostile = rng.choice((0, 0, 0.25))
+    for _ in range(rng.randint(0, 12)):
+        yield rng.choice(HOSTILE if rng.random() < hostile else ITEMS)
+    if hostile and rng.random() < 0.5:
+        yield rng.choice(HOSTILE)
+    if rng.random() < 0.7:
+        yield "logout"
+
+
+def peers(world, items):
+    server = imap_backend.Server(world)
+    client = Client(world, items, server)
+    server.client = client
+    return client, server
+
+
+class Command:
+    """`parts` are sent one after another, each behind the first one when a "+" has come. `kind`: plain (reaches the
+    backend as `raw`), refused, free (either of the two), id (edited on the way, or answered by the proxy)."""
+
+    def __init__(self, tag, parts, kind="plain", sent=None, pairs=None):
+        self.tag, self.parts, self.kind, self.pairs = tag, parts, kind, pairs
+        self.sent = list(sent or parts)
+        self.given = 0  # parts that have been said
+        self.replies = []
+        self.early = False  # what follows its "+" has been sent before
+        self.next_line = None  # makes the answer to a "+" of an open exchange
+
+    def raw(self):
+        """What the backend should have of it by now."""
+        return b"".join(self.parts[:self.given])
+
+
+class Client(dialogue.Peer):
+    def __init__(self, world, items, server):
+        super().__init__()
+        self.world, self.items, self.server = world, list(items), server
+        self.commands, self.by_tag, self.responses = [], {}, []
+        self.open = None  # the command whose next part waits for a "+"
+        self.ended = False
+        self.patient = world.draw("client").random() < 0.5
+        self.lines = set()  # whole lines without a tag that have been sent
+
+    def waits(self):
+        if not self.responses:
+            return "for the greeting"
+        return next((f"for the answer to {c.sent[0][:80]!r}" for c in self.commands if c.tag and not c.replies), "")
+
+    def more(self, pipelining):
+        if not self.items or self.open or self.ended or (self.waits() and (self.patient or not pipelining)):
+            return False
+        item = self.items.pop(0)
+        rng = self.world.draw("item", item[0])
+        getattr(self, "item_" + item[1])(rng)
+        return True
+
+    # ---- what comes ----
+
+    def step(self):
+        response = whole_response(self.inbox)
+        if response is None:
+            return False
+        del self.inbox[:len(response)]
+        self.responses.append(response)
+        if response.startswith(b"+"):
+            self.go_on()
+        elif not response.startswith(b"* "):
+            self.tagged(response)
+        return True
+
+    def go_on(self):
+        command = self.open
+        require(command, "continuation", "nobody waits for", self.responses[-1])
+        if command.given < len(command.sent):
+            self.give_part(command)
+        elif command.next_line:
+            line = command.next_line()
+            command.parts.append(line)
+            command.sent.append(line)
+            self.give_part(command)
+
+    def tagged(self, response):
+        command = self.by_tag.get(response.split(b" ")[0])
+        if not command and any(line.startswith(response.split(b" ")[0]) for line in self.lines):
+            return  # "GET BAD" and the like
+        require(command, "tag", "nobody's:", response)
+        command.replies.append(response)
+        require(len(command.replies) == 1, "tag", "answered twice:", *command.replies)
+        if self.open is command:
+            self.open = None
+
+    # ---- what goes ----
+
+    def give_part(self, command):
+        self.say(command.sent[command.given])
+        command.given += 1
+        if command.given == len(command.sent) and not command.next_line and not command.early:
+            self.open = None
+
+    def send(self, command):
+        self.commands.append(command)
+        command.id_announced = self.server.has_announced_id()
+        if command.tag:
+            self.by_tag[command.tag] = command
+        self.open = command
+        self.give_part(command)
+        return command
+
+    def tag(self, rng):
+        return rng.choice((b"a%d", b"A%03d", b"x.%d", b"%d")) % len(self.commands)
+
+    def command(self, rng, text, **more):
+        """`text` is bytes, or a list of bytes and ("literal", octets) of which a command is put together."""
+        tag = self.tag(rng)
+        word, blank, rest = (text if isinstance(text, bytes) else text[0]).partition(b" ")
+        first = tag + b" " + dialogue.letter_case(rng, word) + blank + rest
+        pieces = [first] if isinstance(text, bytes) else [first, *text[1:]]
+        return self.send(Command(tag, self.parts(rng, pieces), **more))
+
+    def parts(self, rng, pieces):
+        parts = [b""]
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                parts[-1] += piece
+                continue
+            mark, octets = piece
+            if self.server.takes_nonsync(len(octets)) and rng.random() < 0.5:
+                parts[-1] += mark + b"{%d+}\r\n" % len(octets) + octets
+            else:
+                parts[-1] += mark + b"{%d}\r\n" % len(octets)
+                parts.append(octets)
+        parts[-1] += b"\r\n"
+        return parts
+
+    def item_capability(self, rng):
+        self.command(rng, b"CAPABILITY")
+
+    def item_noop(self, rng):
+        self.command(rng, rng.choice((b"NOOP", b"CHECK")))
+
+    def item_login(self, rng):
+        word = lambda w: rng.choice((w, b'"' + w + b'"', (b"", w)))
+        pieces = [b"LOGIN ", word(b"joe"), b" ", word(rng.choice((b"secret", b"a1 STARTTLS"[rng.choice((0, 3)):])))]
+        pieces[3] = (b"", b"a1 STARTTLS\r\n* ID {3}") if rng.random() < 0.1 else pieces[3]
+        self.command(rng, pieces)
+
+    def item_authenticate(self, rng, initial=b"", rounds=4, answers=SASL_LINES):
+        command = Command(self.tag(rng), [b""])
+        command.parts[0] = command.sent[0] = command.tag + b" AUTHENTICATE " + rng.choice(
+            (b"PLAIN", b"login", b"SCRAM-SHA-1")) + initial + b"\r\n"
+        lines = [rng.choice(answers) + b"\r\n" for _ in range(rounds)]
+        command.next_line = lambda: lines.pop(0) if lines else b"*\r\n"
+        self.send(command)
+
+    def item_authenticate_initial(self, rng):
+        self.item_authenticate(rng, b" " + rng.choice((b"AGpvZQBzZWNyZXQ=", b"=", b"AAAA" * 200)))
+
+    def item_auth_cancelled(self, rng):
+        self.item_authenticate(rng, b"", rng.randint(0, 1))
+
+    def item_select(self, rng):
+        self.command(rng, [b"SELECT ", rng.choice((b"INBOX", b'"x {5}"', (b"", b"INBOX {3}")))])
+
+    def item_fetch(self, rng):
+        self.command(rng, rng.choice((b"FETCH 1:3 (UID BODY[])", b"UID FETCH 1 BINARY[1]", b'FETCH 1 BODY["{3}"]')))
+
+    def item_store(self, rng):
+        self.command(rng, b"STORE 1 +FLAGS (\\Seen)")
+
+    def item_search(self, rng):
+        self.command(rng, [b"SEARCH CHARSET UTF-8 TEXT ", (b"", b"a1 STARTTLS\r\n\xc3\xa9"), b" SUBJECT ", (b"", b"x {4}\n")])
+
+    def item_append(self, rng):
+        pieces = [b"APPEND ", rng.choice((b"INBOX", (b"", b"INBOX")))]
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            pieces += [rng.choice((b" ", b" (\\Seen) ", b' "17-Jul-1996 02:44:25 -0700" ')), self.message(rng)]
+        if rng.random() < 0.2:
+            pieces = [b"APPEND INBOX CATENATE (TEXT ", self.message(rng), b" TEXT ", self.message(rng), b")"]
+        self.command(rng, pieces)
+
+    def message(self, rng):
+        content = b"\r\n".join(dialogue.content_lines(rng)) + rng.choice((b"", b"\r\n", b"\n", b"{5}\r\n"))
+        mark = b"~" if rng.random() < 0.1 else b""
+        return mark, content + (b"\0\xff" if mark else b"")
+
+    def item_idle(self, rng):
+        if self.server.idles and rng.random() < 0.2:
+            tag = self.tag(rng)
+            command = Command(tag, [tag + b" IDLE\r\nDONE\r\n"])
+            command.early = True
+            self.send(command)
+            return
+        command = Command(self.tag(rng), [b""])
+        command.parts[0] = command.sent[0] = command.tag + b" IDLE\r\n"
+        command.next_line = lambda: rng.choice((b"DONE\r\n", b"done\r\n"))
+        self.send(command)
+
+    def item_list(self, rng):
+        self.command(rng, b'LIST "" "*"')
+
+    def item_enable(self, rng):
+        self.command(rng, b"ENABLE UTF8=ACCEPT CONDSTORE")
+
+    def item_notify(self, rng):
+        self.command(rng, b"NOTIFY SET STATUS (selected (MessageNew))")
+
+    def item_unauthenticate(self, rng):
+        self.command(rng, b"UNAUTHENTICATE")
+
+    def item_unknown(self, rng):
+        self.command(rng, rng.choice((b"XLIST", b"FOO bar", b"GETQUOTAROOT INBOX", b"X {x}", b"DEEP")))
+
+    def item_logout(self, rng):
+        self.command(rng, b"LOGOUT")
+        self.ended = True
+
+    # ---- ID ----
+
+    def item_id(self, rng):
+        if rng.random() < 0.2:
+            return self.command(rng, b"ID NIL", kind="id", pairs=[])
+        names = rng.sample((b"name", b"version", b"os", b"vendor", b"Date", b"latch", b"latch-fail", b"security-tags",
+                            b"support-url", b"x-mine"), rng.randint(0, 6))
+        return self.id_command(rng, [(name, self.id_value(rng)) for name in names])
+
+    @staticmethod
+    def id_value(rng):
+        return rng.choice((None, b"", b"Demo Mail", b'quo"ted\\', b"tls11 tls-cert", b"{5}", b"(x) NIL", b"x" * 1024, b"NIL"))
+
+    def id_command(self, rng, pairs, kind="id"):
+        pieces = [b"ID ("]
+        for i, (name, value) in enumerate(pairs):
+            pieces += [b" " if i else b"", string(rng, name), b" ", string(rng, value)]
+        return self.command(rng, [*pieces, b")"], kind=kind, pairs=pairs)
+
+    def item_forged_id(self, rng):
+        names = (b"tls", b"TLS", b"x-originating-ip", b"X-Originating-Port", b"x-connected-ip", b"x-proxy-ttl",
+                 b"x-session-id", b"x-session-ext-id", b"x-multiplex", b"x-forward-user", b"x-client-transport",
+                 b"x-connected-name", b"Tls")
+        pairs = [(name, FORGED) for name in rng.sample(names, rng.randint(1, 4))] + [(b"name", b"Mail")]
+        rng.shuffle(pairs)
+        self.id_command(rng, pairs)
+
+    def item_many_pairs(self, rng):
+        count = rng.choice((28, 29, 30, 31, 40))
+        kind = "id" if count <= 30 else "free"
+        self.id_command(rng, [(b"f%d" % i, rng.choice((None, b"v", b'"'))) for i in range(count)], kind)
+
+    def item_odd_id(self, rng):
+        self.world.hostile = True
+        text = rng.choice((b'ID("tls" "FORGED")', b'ID  ("tls" "FORGED")', b'ID ( "tls" "FORGED" )', b"ID (tls FORGED)",
+                           b'ID ("t\\ls" "FORGED")', b'ID ("tls" "FORGED"', b'ID ("name" "x"("tls" "FORGED"))', b"ID",
+                           b'ID "tls" "FORGED"', b'ID ("tls"\t"FORGED")', b'ID ("name" "x") ("tls" "FORGED")', b'ID ("a")',
+                           b'ID\t("tls" "FORGED")', b'ID (NIL "FORGED" "tls" "FORGED")',
+                           b'ID ("tls" "FORGED")x', b'ID ("x" "' + b"y" * 1025 + b'" "tls" "FORGED")',
+                           b'ID ("' + b"n" * 31 + b'" "x" "tls" "FORGED")'))
+        self.command(rng, text, kind="free")
+
+    # ---- what no honest client says ----
+
+    def item_starttls(self, rng):
+        self.command(rng, rng.choice((b"STARTTLS", b"STARTTLS ", b"STARTTLS x", b"STARTTLS {3+}\r\nabc")), kind="refused")
+
+    def item_compress(self, rng):
+        self.command(rng, b"COMPRESS DEFLATE", kind="refused")
+
+    def item_plus_mechanism(self, rng):
+        self.item_authenticate(rng)
+        self.commands[-1].kind = "free"
+
+    def item_odd_sasl(self, rng):
+        self.world.hostile = True
+        self.item_authenticate(rng, b"", 3, ODD_SASL_LINES)
+        self.commands[-1].kind = "free"
+
+    def item_bare_lf(self, rng):
+        for word in rng.sample((b"NOOP", b"CHECK", b"STARTTLS", b"LSUB {x} x"), rng.randint(1, 3)):
+            tag = self.tag(rng)
+            kind = "refused" if word == b"STARTTLS" else "plain"
+            self.send(Command(tag, [tag + b" " + word + b"\r\n"], kind, [tag + b" " + word + b"\n"]))
+        if rng.random() < 0.5:
+            tag = self.tag(rng)
+            self.send(Command(tag, [tag + b" SELECT {5}\r\n", b"INBOX\r\n"], "plain", [tag + b" SELECT {5}\n", b"INBOX\n"]))
+
+    def item_octets(self, rng):
+        self.world.hostile = True
+        tag = self.tag(rng)
+        text = rng.choice((b"NOOP\0", b"START\0TLS", b"STARTTLS\0", b"NOOP\rz STARTTLS", b"\0STARTTLS", b" STARTTLS",
+                           b"\tSTARTTLS", b"STARTTLS\r", b"\xff\xfe", b'LOGIN "a\rb" c', b"STARTTLS\tx", b"\x0bSTARTTLS",
+                           b"NOOP\r\r", b"COMPRESS\tDEFLATE", b"ID\0(FORGED"))
+        self.send(Command(tag, [tag + b" " + text + b"\r\n"], "free"))
+
+    def item_garbage(self, rng):
+        self.world.hostile = True
+        line = rng.choice((b"\r\n", b" \r\n", b"NOOP\r\n", b"* STARTTLS\r\n", b"+ STARTTLS\r\n", b" a STARTTLS\r\n",
+                           b"\xff\xff\r\n", b"GET / HTTP/1.1\r\n", b"* NOOP\r\n", b"DONE\r\n", b'"a" NOOP\r\n', b"(\r\n"))
+        self.lines.add(line)
+        self.send(Command(None, [line], "free"))
+
+    def item_long_line(self, rng):
+        self.world.hostile = True
+        self.command(rng, b"SEARCH SUBJECT " + b"x" * rng.choice((900, 8000, 20000, 90000, 300000)), kind="free")
+
+    def item_huge_literal(self, rng):
+        self.world.hostile = True
+        tag = self.tag(rng)
+        size = rng.choice((b"9223372036854775808", b"18446744073709551616", b"99999999999999999999999", b"-1"))
+        self.send(Command(tag, [tag + b" APPEND INBOX {" + size + b"}\r\n", b"\r\n"], "free"))
+
+    def item_burst(self, rng):
+        for _ in range(rng.randint(2, 60)):
+            if not self.open:
+                getattr(self, "item_" + rng.choice(("noop", "fetch", "capability", "id", "list", "unknown")))(rng)
+
+
+# ---- what must hold ----
+
+def check(talk):
+    client, server, world = talk.client, talk.server, talk.world
+    answered_by_proxy = check_commands(client, server, talk.answer.reason)
+    check_responses(client, server, world, answered_by_proxy, talk.answer.reason)
+    if talk.answer.reason == "open":
+        check_ids(client)
+        require(("a" in talk.answer.flags) == server.authenticated, "status", f"authenticated: {talk.answer.flags}")
+        require(not client.ended or "e" in talk.answer.flags, "status", f"not ending after LOGOUT: {talk.answer.flags}")
+
+
+def check_farewell(talk, answer):
+    """A BYE; nothing inside a response."""
+    if talk.farewell:
+        require(re.fullmatch(rb"\* BYE [^\r\n]+\r\n", talk.farewell), "goodbye", "no BYE:", talk.farewell)
+        require(not talk.client.inbox, "goodbye", "inside a response:", talk.client.inbox)
+
+
+def check_commands(client, server, reason):
+    """What the backend got is what the client sent, in order. Returns the commands that never got there."""
+    got = [g for g in server.commands if not g.own]
+    missing = []
+    for command in client.commands:
+        if got and same_command(command, got[0]):
+            check_forwarded(command, got.pop(0), server)
+        else:
+            missing.append(command)
+            lost = command.kind in ("plain", "id") and command.replies and not answered_without(command)
+            require(not lost, "lost command", f"answered by {command.replies}:", command.raw(), got and got[0].raw)
+    require(not got, "foreign command", "the backend got what the client did not send:", *[g.raw for g in got[:2]])
+    return missing
+
+
+def answered_without(command):
+    """The proxy answers ID where the backend has none, as far as has been seen."""
+    return command.kind == "id" and command.replies[0].split(b" ")[1] == b"OK" and not command.id_announced
+
+
+def same_command(command, got):
+    if command.tag:
+        return command.tag == got.raw.split(b" ")[0] or (command.kind == "free" and got.raw == command.raw())
+    return got.raw in (command.raw(), command.raw() + b"\r\n")
+
+
+def check_forwarded(command, got, server):
+    require(command.kind != "refused", "forbidden command", "to the backend:", got.raw)
+    if command.kind == "plain":
+        same = synchronising(got.raw) == synchronising(command.raw())
+        require(same, "command", "changed:", *dialogue.differing(command.raw(), got.raw))
+    elif command.kind == "id":
+        check_forwarded_id(command, got, server)
+
+
+def synchronising(raw):
+    """With {n} for {n+}: the proxy may wait for the "+" itself, whatever the backend announces."""
+    return re.sub(rb"\{(\d+)\+\}\r\n", rb"{\1}\r\n", raw)
+
+
+def check_forwarded_id(command, got, server):
+    """The client's own fields in order, less those that backends trust; "tls" is exactly ours."""
+    pairs = parse_id(got.raw)
+    require(pairs is not None, "ID", "broken to the backend:", got.raw)
+    suites = [value for name, value in pairs if name.lower() == b"tls"]
+    ours = [server.world.cipher.encode()]
+    require(suites == ours or (not suites and (server.told_before(got) or not got.announced)), "tls", "not ours:", got.raw)
+    # Trusted fields go; the others that begin with x- may go too.
+    kept = [pair for pair in pairs if pair[0].lower() != b"tls"]
+    mine = [pair for pair in command.pairs if not is_trusted(pair[0]) and (pair in kept or pair[0][:2].lower() != b"x-")]
+    full = len(mine) >= 30 and kept == mine[:len(kept)] and len(kept) >= 29
+    require(kept == mine or full, "ID", "fields changed:", got.raw, b"".join(command.sent))
+
+
+def check_responses(client, server, world, missing, reason):
+    """The backend's responses in order, edited where that must be; between them only what the proxy may say."""
+    units = [u for u in server.units if u.how != "own"]
+    tags = {c.tag for c in missing if c.tag}
+    made_up = sum(len(command.parts) for command in client.commands)
+    for response in client.responses:
+        if response.split(b" ")[0] in tags:
+            check_own_answer(client.by_tag[response.split(b" ")[0]], response)
+            continue
+        if not take_match(units, response, world.status.encode()):
+            made_up -= 1
+            require(may_make_up(response, reason, client) and made_up >= 0, "response", "not the backend's:", response,
+                    units and units[0].text)
+            if response[:5].upper() == b"* ID ":
+                check_id(parse_id(response[2:], tagless=True), None, world.status.encode(), response)
+    left = [u.text for u in units if u.how != "optional"]
+    require(not left or reason != "open", "response", "lost:", *left[:2])
+    require(not client.inbox or reason != "open", "response", "half a one:", client.inbox)
+
+
+def take_match(units, response, status):
+    """Takes the unit that the response is off the list, with optional ones before it; false where there is none."""
+    for at, unit in enumerate(units):
+        if matches(unit, response, status):
+            del units[:at + 1]
+            return True
+        if unit.how != "optional":
+            break
+    return False
+
+
+def check_own_answer(command, response):
+    """What the proxy says to a command that the backend never saw."""
+    word = response.split(b" ")[1].upper()
+    require(re.match(rb"\S+ \S+ \S", response), "text", "none behind a tagged answer:", response)
+    expected = (b"OK",) if command.kind == "id" else (b"NO", b"BAD") if command.kind == "refused" else (b"OK", b"NO", b"BAD")
+    require(word in expected, "refusal", "", command.raw(), response)
+
+
+def may_make_up(response, reason, client):
+    """An ID response, "+" for a literal of an ID, BAD for what has no tag, BYE at the end."""
+    return response[:5].upper() == b"* ID " or (response.startswith(b"+") and any(c.pairs or c.kind == "free"
+                                                                                  for c in client.commands)) \
+        or (response.startswith(b"* BAD ") and any(c.tag is None or c.kind == "free" for c in client.commands)) \
+        or (response.startswith(b"* BYE ") and reason != "open") \
+        or any(line.startswith(response.split(b" ")[0]) for line in client.lines)
+
+
+def matches(unit, response, status):
+    if unit.how == "capabilities":
+        return same_capabilities(unit.text, response)
+    if unit.how == "refused id":
+        return unit.text == response or re.match(rb"(?i)(\S+) OK \S", response) is not None \
+            and response.split(b" ")[0] == unit.text.split(b" ")[0]
+    if unit.how == "id":
+        if response[:5].upper() != b"* ID ":
+            return False
+        check_id(parse_id(response[2:], tagless=True), parse_id(unit.text[2:], tagless=True), status, response)
+        return True
+    return unit.text == response
+
+
+CAPABILITIES = re.compile(rb"(?is)(\* CAPABILITY|\S+ (?:OK|PREAUTH|NO|BAD) \[CAPABILITY)([^\]]*?)(\].*|\s*)")
+
+
+def same_capabilities(said, response):
+    """DEEP and ID once, what cannot work is gone, the rest is the backend's in its order."""
+    theirs, ours = CAPABILITIES.fullmatch(said), CAPABILITIES.fullmatch(response)
+    if not ours or ours[1] != theirs[1] or ours[3].strip() != theirs[3].strip():
+        return False
+    words = ours[2].split()
+    names = [w.upper() for w in words]
+    require(names.count(b"DEEP") == 1 and names.count(b"ID") == 1, "DEEP", "DEEP or ID not once:", response)
+    expected = edited_capabilities(theirs[2].split())
+    hidden = (b"DEEP",) if b"ID" in [w.upper() for w in expected] else (b"DEEP", b"ID")
+    require([w for w in words if w.upper() not in hidden] == expected, "capabilities", "", said, response)
+    return True
+
+
+def check_id(pairs, said, status, response):
+    """Section 7.1: the status as "deep" and as "deep-status" (the text's name and the examples'); the rest as it was `said`,
+    or, None, free."""
+    require(pairs is not None, "ID", "broken to the client:", response)
+    for name in (b"deep", b"deep-status"):
+        values = [value or b"" for key, value in pairs if key.lower() == name]
+        require(values == [status], "DEEP", f"{name} not ours once in", response)
+    other = lambda fields: [pair for pair in fields if pair[0].lower() not in (b"deep", b"deep-status")]
+    require(said is None or other(pairs) == other(said), "ID", "fields to the client changed:", response)
+
+
+def check_ids(client):
+    """Every ID that is answered OK has an ID response."""
+    answered = sum(1 for c in client.commands if c.kind in ("id", "free") and re.match(rb"(?i)\S+ ID\b", c.raw())
+                   and c.replies and c.replies[0].split(b" ")[1].upper() == b"OK")
+    responses = sum(1 for r in client.responses if r[:5].upper() == b"* ID ")
+    require(answered == responses, "ID", f"{answered} answered, {responses} responses")
