@@ -26,6 +26,7 @@ class Got:
 
     def __init__(self, raw, own, announced):
         self.raw, self.own, self.announced = raw, own, announced
+        self.refused_literal = False
 
 
 class Server(dialogue.Peer):
@@ -141,6 +142,7 @@ class Server(dialogue.Peer):
             require(self.literals, "literal", "{n+} to a backend without LITERAL+:", self.raw)
         elif not own and rng.random() < 0.1:
             self.commands.append(self.got(own))
+            self.commands[-1].refused_literal = True
             tag = bytes(self.raw).split(b" ")[0]
             self.raw.clear()
             return self.emit(tag + b" NO no literal {5}")

@@ -10,11 +10,16 @@ import dialogue
 from dialogue import require
 
 
+# No base64: where one of them answers a challenge, the proxy may end the exchange with "*" in its place.
+ODD_SASL_LINES = (b"=", b"XCLIENT ADDR=1", b"STLS now", b"STARTTLS x", b"x {5}", b"AAAA\0", b"AA\rAA", b" *", b"A")
+
+
 class Entry:
     """`kind` says what must become of it:
     plain    it reaches the backend as `raw`, and the backend's reply reaches the client as it is
     refused  it never reaches the backend, and the reply says no
     free     either of the two
+    sasl     a line of an exchange that is no base64
     Others are the protocol's own."""
 
     def __init__(self, raw, kind="plain", sent=None, **more):

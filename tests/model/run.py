@@ -36,8 +36,8 @@ def hold(driver, model, seed, left_out=frozenset(), whole=False):
             model.check_farewell(talk, talk.say_goodbye(rng.choice(("unavailable", "shutdown", "timeout"))))
         else:
             talk.check_rest()
-            model.check(talk)
-        talk.check_chunking()
+        model.check(talk)
+        talk.check_chunking(model.same_output)
     except dialogue.Disagreement as disagreement:
         return talk, disagreement
     return talk, None
