@@ -96,7 +96,8 @@ def main():
             if not options.keep_going:
                 break
     print(f"{options.protocol}: {options.dialogues} dialogues from seed {options.seed}, {octets} octets fed once and three "
-          f"times more in other chunks, {time.time() - began:.1f} s, ends {dict(reasons)}, disagreements {dict(broken)}, tolerated {dialogue.tolerated}")
+          f"times more in other chunks, {time.time() - began:.1f} s, ends {dict(reasons)}, disagreements {dict(broken)}, "
+          f"tolerated {dialogue.tolerated}")
     return 1 if driver.close() or broken else 0
 
 
