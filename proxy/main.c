@@ -20,11 +20,11 @@ static const char usage[] =
     "FILE is " DEFAULT_FILE " where none is given.\n";
 
 /* The snapshot, or NULL after everything that is wrong has been said. */
-static struct snapshot *load(const char *path, bool resolve)
+static struct snapshot *load(const char *path)
 {
     struct cfg_problems problems = {0};
     struct cfg *cfg = cfg_load(path, &problems);
-    struct snapshot *snapshot = cfg != NULL ? snapshot_new(&cfg, resolve, &problems) : NULL;
+    struct snapshot *snapshot = cfg != NULL ? snapshot_new(&cfg, &problems) : NULL;
     cfg_problems_print(&problems, stderr);
     if (snapshot == NULL)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
@@ -35,7 +35,7 @@ static struct snapshot *load(const char *path, bool resolve)
 
 static int run(const char *path)
 {
-    struct snapshot *snapshot = load(path, true);
+    struct snapshot *snapshot = load(path);
     if (snapshot == NULL)
         return EXIT_FAILURE;
     int status = control_run(snapshot);
@@ -45,7 +45,7 @@ static int run(const char *path)
 
 static int check(const char *path)
 {
-    struct snapshot *snapshot = load(path, true);
+    struct snapshot *snapshot = load(path);
     if (snapshot == NULL)
         return EXIT_FAILURE;
     printf("%s: no errors\n", path);

@@ -93,8 +93,7 @@ static bool resolve_server(struct pool *pool, const struct cfg_endpoint *endpoin
     return ok;
 }
 
-static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, bool resolve,
-                      struct cfg_problems *problems)
+static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, struct cfg_problems *problems)
 {
     bool ok = true;
     pool->cfg = cfg;
@@ -104,7 +103,7 @@ static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, bool resolv
             ok = add_server(pool, (const struct sockaddr *)&endpoint->address, endpoint->address_len,
                             endpoint->text) &&
                  ok;
-        else if (resolve)
+        else
             ok = resolve_server(pool, endpoint, problems) && ok;
     }
     return ok;
@@ -128,7 +127,7 @@ static void join_services(struct snapshot *snapshot)
     }
 }
 
-static bool build(struct snapshot *snapshot, bool resolve, struct cfg_problems *problems)
+static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
     bool ok = true;
@@ -137,13 +136,13 @@ static bool build(struct snapshot *snapshot, bool resolve, struct cfg_problems *
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
-        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], resolve, problems) && ok;
+        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], problems) && ok;
     join_services(snapshot);
     snapshot->tls = make_tls(cfg, problems);
     return ok && snapshot->tls != NULL;
 }
 
-struct snapshot *snapshot_new(struct cfg **cfg, bool resolve, struct cfg_problems *problems)
+struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (snapshot == NULL) {
@@ -153,7 +152,7 @@ struct snapshot *snapshot_new(struct cfg **cfg, bool resolve, struct cfg_problem
     atomic_init(&snapshot->references, 1);
     snapshot->cfg = *cfg;
     *cfg = NULL;
-    if (!build(snapshot, resolve, problems)) {
+    if (!build(snapshot, problems)) {
         if (problems->errors == 0)
             cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){snapshot->cfg->path, 0},
                              "out of memory");

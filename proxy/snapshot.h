@@ -45,10 +45,10 @@ struct snapshot {
 };
 
 /*
- * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). Reads the certificates and,
- * with `resolve`, asks the resolver for names of servers: it may block, so main thread only.
+ * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). Reads the certificates and
+ * asks the resolver for names of servers: it may block, so main thread only.
  */
-struct snapshot *snapshot_new(struct cfg **cfg, bool resolve, struct cfg_problems *problems);
+struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot **snapshot);
 
