@@ -46,20 +46,35 @@ static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
             service->listen_count++;
 }
 
-static void read_tls_mode(struct cfg_reader *reader)
+static void read_tls_mode(struct cfg_reader *reader, struct cfg_service *service)
 {
-    static const char *const modes[] = {"implicit"};
-    char *mode;
-    if (!cfg_read_string(reader, "tls", &mode) || strcmp(mode, modes[0]) == 0)
-        return;
-    if (strcmp(mode, "starttls") == 0)
-        CFG_FAIL(reader->loader, cfg_reader_place(reader, "tls"),
-                 "tls = \"starttls\" is not supported yet, expected \"implicit\" (TLS from the first octet, "
-                 "which is "
-                 "the default, and what draft section 4 prefers)");
-    else
-        cfg_fail_word(reader->loader, cfg_reader_place(reader, "tls"), "tls", mode,
-                      (struct cfg_words){modes, 1});
+    static const char *const modes[] = {[CFG_TLS_IMPLICIT] = "implicit", [CFG_TLS_STARTTLS] = "starttls"};
+    static const struct cfg_words words = {modes, sizeof modes / sizeof modes[0]};
+    size_t mode = CFG_TLS_IMPLICIT;
+    cfg_read_word(reader, "tls", words, &mode);
+    service->tls_mode = (enum cfg_tls_mode)mode;
+}
+
+/* Ports on which clients begin in the other way: they would wait for each other until a timeout. */
+static void check_ports(struct cfg_loader *loader, const struct cfg_service *service)
+{
+    static const struct {
+        uint16_t port;
+        enum cfg_protocol protocol;
+        enum cfg_tls_mode mode;
+    } usual[] = {{993, CFG_IMAP, CFG_TLS_IMPLICIT},       {995, CFG_POP3, CFG_TLS_IMPLICIT},
+                 {465, CFG_SUBMISSION, CFG_TLS_IMPLICIT}, {143, CFG_IMAP, CFG_TLS_STARTTLS},
+                 {110, CFG_POP3, CFG_TLS_STARTTLS},       {587, CFG_SUBMISSION, CFG_TLS_STARTTLS}};
+    for (size_t i = 0; i < service->listen_count; i++)
+        for (size_t j = 0; j < sizeof usual / sizeof usual[0]; j++)
+            if (service->listen[i].port == usual[j].port && service->protocol == usual[j].protocol &&
+                service->tls_mode != usual[j].mode)
+                cfg_problems_add(loader->problems, CFG_WARNING, service->listen[i].place,
+                                 "clients that come to port %u %s: tls = \"%s\" is meant for it",
+                                 usual[j].port,
+                                 usual[j].mode == CFG_TLS_IMPLICIT ? "begin with TLS at once"
+                                                                   : "begin in the clear and ask for TLS",
+                                 usual[j].mode == CFG_TLS_IMPLICIT ? "implicit" : "starttls");
 }
 
 static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *name)
@@ -105,7 +120,8 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
     cfg_read_name(&reader, &service->name);
     bool protocol_known = read_protocol(&reader, service);
     read_listen(&reader, service);
-    read_tls_mode(&reader);
+    read_tls_mode(&reader, service);
+    check_ports(loader, service);
     service->pool = read_pool(&reader, cfg);
     if (service->pool < cfg->pool_count) {
         uses[service->pool].used = true;

@@ -13,9 +13,9 @@ static const struct engine_ops *const ops_by_protocol[] = {
     [ENGINE_SUBMISSION] = &submission_engine_ops,
 };
 
-struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
+static struct engine *new_engine(const struct engine_ops *ops, const struct engine_service *service,
+                                 const struct engine_client *client)
 {
-    const struct engine_ops *ops = ops_by_protocol[service->protocol];
     struct engine *engine = calloc(1, ops->size);
     if (engine == NULL)
         return NULL;
@@ -24,6 +24,24 @@ struct engine *engine_new(const struct engine_service *service, const struct eng
     engine->client = *client;
     ops->init(engine);
     return engine;
+}
+
+struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
+{
+    return new_engine(ops_by_protocol[service->protocol], service, client);
+}
+
+struct engine *engine_new_cleartext(const struct engine_service *service)
+{
+    ENSURE(service->starttls);
+    return new_engine(&cleartext_engine_ops, service, &(struct engine_client){0});
+}
+
+void engine_greet(struct engine *engine, struct engine_out *out)
+{
+    ENSURE(engine->ops->greet != NULL && !engine->status.greeted);
+    engine->ops->greet(engine, out);
+    engine->status.greeted = true;
 }
 
 void engine_free(struct engine **engine)
@@ -45,13 +63,18 @@ static bool is_live(const struct engine *engine)
 
 size_t engine_feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (!is_live(engine))
-        return data.len;
-    size_t consumed = engine->ops->feed(engine, from, data, out);
-    ENSURE(consumed <= data.len);
-    if (out->lanes[SIDE_CLIENT].count > 0)
-        engine->status.greeted = true;
-    return is_live(engine) ? consumed : data.len;
+    size_t consumed = 0;
+    if (is_live(engine)) {
+        consumed = engine->ops->feed(engine, from, data, out);
+        ENSURE(consumed <= data.len);
+        if (out->lanes[SIDE_CLIENT].count > 0)
+            engine->status.greeted = true;
+    }
+    if (is_live(engine))
+        return consumed;
+    if (engine->status.reason == ENGINE_STARTTLS)
+        engine->status.discarded += data.len - consumed;
+    return data.len;
 }
 
 bool engine_wants(const struct engine *engine, enum side from)

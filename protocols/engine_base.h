@@ -12,6 +12,8 @@ struct engine_ops {
     /* Initialises the zeroed memory behind `engine`, of `size` octets. */
     size_t size;
     void (*init)(struct engine *engine);
+    /* As engine_greet; NULL where the backend greets. */
+    void (*greet)(struct engine *engine, struct engine_out *out);
     /* As engine_feed and engine_wants; called only while the status is ENGINE_OPEN and no goodbye was said. */
     size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
     bool (*wants)(const struct engine *engine, enum side from);
@@ -33,6 +35,7 @@ struct engine {
 extern const struct engine_ops imap_engine_ops;
 extern const struct engine_ops pop3_engine_ops;
 extern const struct engine_ops submission_engine_ops;
+extern const struct engine_ops cleartext_engine_ops;
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
 void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail);

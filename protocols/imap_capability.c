@@ -21,3 +21,11 @@ bool imap_capability_edit(struct slice list, struct engine_out *out)
     engine_out_make_text(out, SIDE_CLIENT, has_id ? " DEEP" : " ID DEEP");
     return has_id;
 }
+
+bool imap_capability_has(struct slice list, const char *capability)
+{
+    for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;)
+        if (slice_is(word, capability))
+            return true;
+    return false;
+}

@@ -13,4 +13,7 @@
  */
 bool imap_capability_edit(struct slice list, struct engine_out *out);
 
+/* Does the list have this word, but for ASCII case? */
+bool imap_capability_has(struct slice list, const char *capability);
+
 #endif

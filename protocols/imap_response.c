@@ -63,11 +63,24 @@ static struct slice without_line_end(struct slice line)
     return slice_sub(line, 0, len > 0 && line.data[len - 1] == '\r' ? len - 1 : len);
 }
 
-static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
+static struct slice words_of_list(const struct imap_engine *e, struct slice line, size_t list)
 {
     struct slice words = slice_sub(without_line_end(line), list, line.len);
     if (e->kind != IMAP_RESPONSE_CAPABILITY)
         words.len = slice_find(words, ']');
+    return words;
+}
+
+/* The greeting of a backend whose client has been greeted already: for the proxy's own ear. */
+static void learn_list(struct imap_engine *e, struct slice line, const struct imap_response *r)
+{
+    if (r->list > 0)
+        learn_id(e, imap_capability_has(words_of_list(e, line, r->list), "ID"));
+}
+
+static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
+{
+    struct slice words = words_of_list(e, line, list);
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
     learn_id(e, imap_capability_edit(words, out));
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
@@ -83,7 +96,11 @@ static void let_out_id(struct imap_engine *e, struct slice held, struct engine_o
         e->id_replied = true;
 }
 
-/* A greeting that is none, and one that says no, are never shown: another backend may do better. */
+/*
+ * A greeting that is none, and one that says no, are never shown: another backend may do better. Behind STARTTLS none
+ * is, and PREAUTH is no greeting: it is how an attacker keeps a client from STARTTLS (RFC 9051 section 7.1.4), and a
+ * session that nobody has logged in to.
+ */
 static void greet(struct imap_engine *e, struct slice line, struct engine_out *out)
 {
     struct imap_response r = imap_classify(line);
@@ -96,9 +113,16 @@ static void greet(struct imap_engine *e, struct slice line, struct engine_out *o
         imap_backend_error(e, "the backend's greeting is not one of IMAP", out);
         return;
     }
+    if (e->base.service->starttls && r.status == IMAP_STATUS_PREAUTH) {
+        engine_fail(&e->base, ENGINE_BACKEND_REFUSED, "the backend greets with PREAUTH behind STARTTLS");
+        return;
+    }
     e->base.status.authenticated = r.status == IMAP_STATUS_PREAUTH;
+    e->base.status.greeted = true;
     e->kind = IMAP_RESPONSE_STATUS;
-    if (r.list > 0)
+    if (e->base.service->starttls)
+        learn_list(e, line, &r);
+    else if (r.list > 0)
         let_out_list(e, line, r.list, out);
     else
         engine_out_make(out, SIDE_CLIENT, line);

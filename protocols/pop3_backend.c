@@ -13,7 +13,9 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 {
     switch (pop3_indicator_of(line->text)) {
     case POP3_INDICATOR_OK:
-        pop3_greeting_let_out(line, out);
+        if (!pop3->base.service->starttls)
+            pop3_greeting_let_out(line, out);
+        pop3->base.status.greeted = true;
         pop3_move_backend(pop3, BACKEND_REPLY);
         pop3_move_client(pop3, CLIENT_COMMAND);
         return;

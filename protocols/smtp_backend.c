@@ -85,6 +85,7 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     if (code == 221 || code == 421)
         smtp->base.status.ending = true;
     if (turn == SMTP_AWAIT_GREETING) {
+        smtp->base.status.greeted = true;
         smtp_move(smtp, SMTP_EXPECTS_COMMAND);
     } else if (turn == SMTP_AWAIT_EHLO) {
         close_ehlo(smtp, code, out);

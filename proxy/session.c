@@ -12,6 +12,7 @@
 
 /* Where a session may go from each state. */
 static const unsigned moves[] = {
+    [SESSION_CLEARTEXT] = TO(SESSION_HANDSHAKING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_HANDSHAKING] = TO(SESSION_CONNECTING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_CONNECTING] = TO(SESSION_GREETING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_GREETING] =
@@ -40,6 +41,29 @@ struct session *session_of_deadline(struct deadline *deadline)
 
 /* ---- the beginning ---- */
 
+void session_begin_handshake(struct session *session)
+{
+    if (session->state != SESSION_HANDSHAKING)
+        session_move(session, SESSION_HANDSHAKING);
+    session->tls = tls_endpoint_new_server(session->snapshot->tls, session->worker->tls_io);
+    if (session->tls == NULL)
+        session_close(session, "no-memory", NULL);
+    else
+        session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+}
+
+static void begin_cleartext(struct session *session)
+{
+    session->engine = engine_new_cleartext(&session->service->engine);
+    if (session->engine == NULL) {
+        session_close(session, "no-memory", NULL);
+        return;
+    }
+    session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+    engine_greet(session->engine, session->worker->out);
+    session_let_out(session);
+}
+
 static void begin(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -53,12 +77,10 @@ static void begin(struct session *session)
         session_close(session, "too-many-connections", NULL);
         return;
     }
-    session->tls = tls_endpoint_new_server(session->snapshot->tls, worker->tls_io);
-    if (session->tls == NULL) {
-        session_close(session, "no-memory", NULL);
-        return;
-    }
-    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+    if (session->state == SESSION_CLEARTEXT)
+        begin_cleartext(session);
+    else
+        session_begin_handshake(session);
     session_advance(session);
 }
 
@@ -69,6 +91,7 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
         return false;
     session->worker = worker;
     session->service = service;
+    session->state = service->engine.starttls ? SESSION_CLEARTEXT : SESSION_HANDSHAKING;
     session->snapshot = snapshot_ref(worker->snapshot);
     session->started = worker_now(worker);
     session->number = worker->next_session++;
@@ -141,7 +164,8 @@ void session_finish(struct session *session, const char *reason, const char *det
     set_reason(session, reason, detail);
     session_drop_backend(session);
     session_move(session, SESSION_LINGERING);
-    tls_endpoint_close(session->tls);
+    if (session->tls != NULL)
+        tls_endpoint_close(session->tls);
     if (!session_flush_client(session))
         return;
     stream_end_output(&session->client);
@@ -153,14 +177,11 @@ void session_finish(struct session *session, const char *reason, const char *det
 void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
                          const char *detail)
 {
-    struct worker *worker = session->worker;
     set_reason(session, reason, detail);
     if (session->engine != NULL && session->state < SESSION_LINGERING) {
-        engine_goodbye(session->engine, farewell, worker->out);
-        const struct engine_lane *lane = &worker->out->lanes[SIDE_CLIENT];
-        if (lane->count > 0)
-            tls_endpoint_seal(session->tls, lane->slices, lane->count);
-        engine_out_reset(worker->out);
+        engine_goodbye(session->engine, farewell, session->worker->out);
+        if (!session_let_out(session))
+            return;
     }
     session_finish(session, reason, detail);
 }
@@ -171,6 +192,9 @@ void session_expire(struct session *session)
 {
     bool logged_in = session->engine != NULL && engine_status(session->engine)->authenticated;
     switch (session->state) {
+    case SESSION_CLEARTEXT:
+        session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT, "login-timeout", "before STARTTLS");
+        break;
     case SESSION_HANDSHAKING:
         session_close(session, "handshake-timeout", NULL);
         break;

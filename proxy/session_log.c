@@ -63,6 +63,14 @@ void session_log_end(const struct session *session)
     log_queue_put(session->worker->log, &line);
 }
 
+void session_log_discarded(const struct session *session, size_t octets)
+{
+    struct log_line line;
+    begin(session, &line, CFG_LOG_WARNING, "starttls-injection");
+    log_line_add_number(&line, "discarded", octets);
+    log_queue_put(session->worker->log, &line);
+}
+
 void session_log_server_failed(const struct session *session, const char *error)
 {
     struct log_line line;

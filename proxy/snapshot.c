@@ -121,7 +121,8 @@ static void join_services(struct snapshot *snapshot)
         snapshot->services[i] = (struct service){.cfg = from,
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
-                                                            .hostname = cfg->hostname},
+                                                            .hostname = cfg->hostname,
+                                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

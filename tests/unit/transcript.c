@@ -9,7 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum line_kind { LINE_INPUT, LINE_OUTPUT, LINE_WANTS, LINE_STATUS, LINE_STATE, LINE_REPORT, LINE_GOODBYE };
+enum line_kind {
+    LINE_INPUT,
+    LINE_OUTPUT,
+    LINE_WANTS,
+    LINE_STATUS,
+    LINE_STATE,
+    LINE_REPORT,
+    LINE_DISCARDED,
+    LINE_GOODBYE
+};
 
 struct line {
     enum line_kind kind;
@@ -25,6 +34,8 @@ struct dialogue {
     char *cipher;
     char nonce[ENGINE_NONCE_LEN + 1];
     enum engine_protocol protocol;
+    bool cleartext; /* the dialogue before STARTTLS */
+    bool starttls;  /* the one behind it */
     struct line *lines;
     size_t count;
 };
@@ -136,11 +147,8 @@ static bool read_directive(const char *text, struct line *line)
     static const struct {
         const char *word;
         enum line_kind kind;
-    } words[] = {{"wants", LINE_WANTS},
-                 {"status", LINE_STATUS},
-                 {"state", LINE_STATE},
-                 {"report", LINE_REPORT},
-                 {"goodbye", LINE_GOODBYE}};
+    } words[] = {{"wants", LINE_WANTS},   {"status", LINE_STATUS},       {"state", LINE_STATE},
+                 {"report", LINE_REPORT}, {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const char *rest = skip_word(text, words[i].word);
         if (rest == NULL)
@@ -162,6 +170,10 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->cipher = strdup(rest);
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
+    } else if (strcmp(text, "before starttls") == 0) {
+        d->cleartext = true;
+    } else if (strcmp(text, "behind starttls") == 0) {
+        d->starttls = true;
     } else {
         return false;
     }
@@ -379,6 +391,8 @@ static bool status_matches(const struct run *r, const char *word)
                                         [ENGINE_BACKEND_REFUSED] = "backend-refused",
                                         [ENGINE_BACKEND_ERROR] = "backend-error",
                                         [ENGINE_CLIENT_ERROR] = "client-error",
+                                        [ENGINE_STARTTLS] = "starttls",
+                                        [ENGINE_LOGOUT] = "logout",
                                         [ENGINE_NO_MEMORY] = "no-memory"};
     return strcmp(names[engine_status(r->engine)->reason], word) == 0;
 }
@@ -444,6 +458,9 @@ static void check_directive(struct run *r, const struct line *line)
     case LINE_REPORT:
         ok = report_matches(r, words);
         break;
+    case LINE_DISCARDED:
+        ok = engine_status(r->engine)->discarded == strtoul(words, NULL, 10);
+        break;
     case LINE_GOODBYE:
         say_goodbye(r, words);
         break;
@@ -481,11 +498,23 @@ void transcript_steps(const struct transcript *t, size_t index,
     }
 }
 
+/* The output lines from `first` on; returns the number of the line behind them. */
+static size_t compare_outputs(struct run *r, size_t first)
+{
+    const struct dialogue *d = r->dialogue;
+    size_t end = first;
+    while (end < d->count && d->lines[end].kind == LINE_OUTPUT)
+        end++;
+    compare(r, first, end, SIDE_CLIENT);
+    compare(r, first, end, SIDE_BACKEND);
+    return end;
+}
+
 static void run_lines(struct run *r, struct cutting cutting)
 {
     const struct dialogue *d = r->dialogue;
     size_t step_number = 0;
-    for (size_t i = 0; i < d->count && r->failure == NULL;) {
+    for (size_t i = compare_outputs(r, 0); i < d->count && r->failure == NULL;) {
         size_t next = i + 1;
         if (d->lines[i].kind == LINE_INPUT) {
             struct bytes step = join_step(d, i, &next);
@@ -495,24 +524,26 @@ static void run_lines(struct run *r, struct cutting cutting)
         } else {
             check_directive(r, &d->lines[i]);
         }
-        size_t outputs = next;
-        while (next < d->count && d->lines[next].kind == LINE_OUTPUT)
-            next++;
-        compare(r, outputs, next, SIDE_CLIENT);
-        compare(r, outputs, next, SIDE_BACKEND);
-        i = next;
+        i = compare_outputs(r, next);
     }
 }
 
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
-    struct engine_service service = {
-        .protocol = d->protocol, .deep_status = d->deep, .hostname = "proxy.example.com"};
+    struct engine_service service = {.protocol = d->protocol,
+                                     .deep_status = d->deep,
+                                     .hostname = "proxy.example.com",
+                                     .starttls = d->starttls || d->cleartext};
     struct engine_client client = {.tls_cipher = d->cipher};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
-    struct run r = {.dialogue = d, .engine = engine_new(&service, &client), .out = engine_out_new()};
+    struct run r = {.dialogue = d, .out = engine_out_new()};
+    r.engine = d->cleartext ? engine_new_cleartext(&service) : engine_new(&service, &client);
     if (r.engine == NULL || r.out == NULL)
         abort();
+    if (d->cleartext) {
+        engine_greet(r.engine, r.out);
+        collect(&r);
+    }
     run_lines(&r, cutting);
     engine_free(&r.engine);
     engine_out_free(&r.out);
