@@ -60,9 +60,19 @@ static void take_whole_line(struct cleartext_engine *e, struct slice text, struc
     }
 }
 
+/* The first octet of a TLS record with a ClientHello (RFC 8446 section 5.1): such a line may never end. */
+static bool begins_tls(const struct cleartext_engine *e, struct slice input)
+{
+    return !line_reader_is_inside(&e->from_client) && input.data[0] == 0x16;
+}
+
 static void take_line(struct cleartext_engine *e, struct slice *input, struct engine_out *out)
 {
     struct line line;
+    if (begins_tls(e, *input)) {
+        end_with(e, "TLS begins with a command here", "the client begins with TLS, not with STARTTLS", out);
+        return;
+    }
     switch (line_reader_take(&e->from_client, input, CLEARTEXT_LINE_MAX, &line)) {
     case LINE_CUT:
         return;
