@@ -171,6 +171,25 @@ class Commands(harness.TestCase):
                 self.assertRegex(result.stdout, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
                 self.assertEqual(proxy.session()["reason"], "logout")
 
+    def probe_starttls(self, status, protocol, server):
+        """What the probe says of a listener with STARTTLS."""
+        keys = {protocol: 'tls = "starttls";'}
+        proxy = self.start({protocol: [server]}, keys=keys)
+        path = self.folder.write("probe.conf", harness.configuration(
+            {protocol: (protocol, ["127.0.0.1:%d" % proxy.port(protocol)], ["127.0.0.1:1"], "none")}, keys=keys))
+        return self.expect(status, "probe", "-c", path).stdout, proxy.session()
+
+    def test_probe_with_starttls(self):
+        for protocol, script in harness.SCRIPTS.items():
+            with self.subTest(protocol):
+                said, session = self.probe_starttls(0, protocol, self.backend(script))
+                self.assertRegex(said, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
+                self.assertEqual(session["reason"], "logout")
+            with self.subTest(protocol, backend="down"):
+                said, session = self.probe_starttls(1, protocol, harness.refusing_address())
+                self.assertIn("is a backend down?", said)
+                self.assertEqual(session["reason"], "backend-unavailable")
+
     def test_probe_where_a_backend_is_down(self):
         proxy = self.start({"pop3": [harness.refusing_address()]})
         path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))

@@ -36,12 +36,21 @@ def quoted_list(values, begin, end):
     return begin + " " + ", ".join(values) + " " + end
 
 
+def service(protocol, listen, name, more=""):
+    places = quoted_list([f'"{place}"' for place in (listen or {}).get(name, ["127.0.0.1:0"])], "[", "]")
+    return (f'  {{ name = "{name}"; protocol = "{protocol}"; listen = {places}; '
+            f'backend = "{protocol}-servers"; {more}}}')
+
+
 def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls=""):
-    """The text of a file. `servers`: the addresses behind each protocol; `listen`: where to, default a free port."""
+    """
+    The text of a file. `servers`: the addresses behind each protocol; each gets a service of its name, and one of its
+    name and "-starttls". `listen`: where these listen, default a free port.
+    """
     services, pools = [], []
     for protocol, addresses in servers.items():
-        places = quoted_list([f'"{place}"' for place in (listen or {}).get(protocol, ["127.0.0.1:0"])], "[", "]")
-        services.append(f'  {{ protocol = "{protocol}"; listen = {places}; backend = "{protocol}-servers"; }}')
+        services.append(service(protocol, listen, protocol))
+        services.append(service(protocol, listen, protocol + "-starttls", 'tls = "starttls"; '))
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
         pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; }}')
     return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",

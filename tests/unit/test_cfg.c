@@ -403,7 +403,7 @@ START_TEST(sample)
     struct cfg *cfg;
     char *printed = cfg_folder_load("", SAMPLE, &cfg);
     ck_assert_str_eq(printed, "");
-    ck_assert_uint_eq(cfg->service_count, 3);
+    ck_assert_uint_eq(cfg->service_count, 6);
     ck_assert_uint_eq(cfg->pool_count, 3);
     free(printed);
     cfg_free(&cfg);
