@@ -70,6 +70,7 @@ struct engine_status {
     bool authenticated; /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
     bool ending;        /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
                            (BYE, 221, 421): the close that follows is an orderly one */
+    bool last_word;     /* the backend has said it: nothing is left for it but to close */
     size_t discarded; /* ENGINE_STARTTLS: octets that stood behind the command, and came before the handshake.
                            They are nobody's (CERT VU#555316): who injected them meant them to be read after it. */
 };

@@ -97,7 +97,7 @@ static void goodbye(struct engine *engine, enum engine_farewell farewell, struct
 {
     struct imap_engine *e = (struct imap_engine *)engine;
     char text[IMAP_GOODBYE_MAX];
-    if (e->open || e->said_bye)
+    if (e->open || engine->status.last_word)
         return;
     imap_goodbye_text(engine->service->hostname, farewell, text);
     imap_say(e, slice_of(text), out);

@@ -287,7 +287,7 @@ static enum imap_backend_state begin_tagged(struct imap_engine *e, const struct 
 static enum imap_backend_state begin_status(struct imap_engine *e, const struct imap_response *r)
 {
     if (r->status == IMAP_STATUS_BYE)
-        e->said_bye = e->base.status.ending = true;
+        e->base.status.ending = e->base.status.last_word = true;
     return r->list > 0 ? IMAP_BACKEND_HELD_STATUS : IMAP_BACKEND_TEXT;
 }
 

@@ -40,7 +40,7 @@ static void take_unasked(struct pop3_engine *pop3, const struct line *line, stru
         return;
     }
     line_let_out(line, SIDE_CLIENT, out);
-    pop3->base.status.ending = true;
+    pop3->base.status.ending = pop3->base.status.last_word = true;
     pop3_move_backend(pop3, BACKEND_DONE);
     pop3_move_client(pop3, CLIENT_DONE);
 }
@@ -54,7 +54,7 @@ static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool 
         pop3_move_client(pop3, CLIENT_COMMAND);
     if (answer == POP3_ANSWER_QUIT) {
         /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
-        pop3->base.status.ending = ok;
+        pop3->base.status.ending = pop3->base.status.last_word = ok;
         pop3_move_client(pop3, ok ? CLIENT_DONE : CLIENT_COMMAND);
         if (ok)
             pop3_move_backend(pop3, BACKEND_DONE);

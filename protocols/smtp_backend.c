@@ -83,7 +83,7 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     unsigned code = smtp->reply_code;
     smtp->replying = SMTP_TURN_NONE;
     if (code == 221 || code == 421)
-        smtp->base.status.ending = true;
+        smtp->base.status.ending = smtp->base.status.last_word = true;
     if (turn == SMTP_AWAIT_GREETING) {
         smtp->base.status.greeted = true;
         smtp_move(smtp, SMTP_EXPECTS_COMMAND);

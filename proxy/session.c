@@ -207,6 +207,8 @@ void session_expire(struct session *session)
     case SESSION_RELAYING:
         if (session->client_ended)
             session_close(session, "client-closed", NULL);
+        else if (engine_status(session->engine)->last_word)
+            session_finish(session, "logout", "the server said its last word and did not close");
         else
             session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
                                 logged_in ? "idle-timeout" : "login-timeout", NULL);

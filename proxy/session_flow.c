@@ -131,16 +131,19 @@ void session_take_input(struct session *session, enum side from, struct slice da
 /*
  * Idle time counts from the last octet of either side once there is a login; before it the time is fixed, so
  * that nobody holds a connection by dribbling. Submission may do without a login (by address), and then a
- * message counts.
+ * message counts. A server that has said its last word is to close now.
  */
 static void restart_timeout(struct session *session)
 {
     if (session->state != SESSION_RELAYING)
         return;
+    const struct engine_status *status = engine_status(session->engine);
     if (session->link->stream.output_ended) {
         if (session->client_ended)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (engine_status(session->engine)->authenticated)
+    } else if (status->last_word)
+        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    else if (status->authenticated)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);

@@ -405,6 +405,7 @@ static bool state_matches(const struct run *r, const char *word)
     bool value = strcmp(word, "authenticated") == 0 ? s->authenticated
                  : strcmp(word, "ending") == 0      ? s->ending
                  : strcmp(word, "greeted") == 0     ? s->greeted
+                 : strcmp(word, "last-word") == 0   ? s->last_word
                                                     : negated;
     return value != negated;
 }
