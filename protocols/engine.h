@@ -33,6 +33,8 @@ struct engine_service {
     const char
         *deep_status;     /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
     const char *hostname; /* the proxy's name, for greetings of its own */
+    bool
+        deep_merge; /* clients see the backend's own status merged into it (deep_status_merge), not replaced */
 };
 
 enum { ENGINE_NONCE_LEN = 16 };

@@ -121,7 +121,8 @@ static void join_services(struct snapshot *snapshot)
         snapshot->services[i] = (struct service){.cfg = from,
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
-                                                            .hostname = cfg->hostname},
+                                                            .hostname = cfg->hostname,
+                                                            .deep_merge = from->deep_merge},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

@@ -25,6 +25,7 @@ struct dialogue {
     char *cipher;
     char nonce[ENGINE_NONCE_LEN + 1];
     enum engine_protocol protocol;
+    bool merge;
     struct line *lines;
     size_t count;
 };
@@ -162,6 +163,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->cipher = strdup(rest);
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
+    } else if ((rest = skip_word(text, "merge")) != NULL && *rest == '\0') {
+        d->merge = true;
     } else {
         return false;
     }
@@ -506,8 +509,10 @@ static void run_lines(struct run *r, struct cutting cutting)
 
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
-    struct engine_service service = {
-        .protocol = d->protocol, .deep_status = d->deep, .hostname = "proxy.example.com"};
+    struct engine_service service = {.protocol = d->protocol,
+                                     .deep_status = d->deep,
+                                     .hostname = "proxy.example.com",
+                                     .deep_merge = d->merge};
     struct engine_client client = {.tls_cipher = d->cipher};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .engine = engine_new(&service, &client), .out = engine_out_new()};
