@@ -65,6 +65,7 @@ struct cfg_service {
     size_t pool;                /* index into cfg.pools */
     char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
                           is empty */
+    bool deep_merge;   /* the backend's own status is merged into it; default: ours replaces it */
     struct cfg_place place;
 };
 

@@ -100,19 +100,36 @@ static void read_extensions(struct cfg_reader *reader, char **status)
     }
 }
 
-char *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
+/* A backend may announce any of the registered tags, now or one day: all of them must be true here. */
+static bool read_merge(struct cfg_reader *reader, const struct cfg_tls *tls)
+{
+    static const char *const words[] = {"replace", "merge"};
+    size_t word = 0;
+    cfg_read_word(reader, "backend", (struct cfg_words){words, 2}, &word);
+    for (size_t i = 0; word == 1 && i < REGISTERED; i++)
+        if (tls->max_version < needed[i])
+            CFG_FAIL(reader->loader, cfg_reader_place(reader, "backend"),
+                     "\"merge\" would promise \"%s\" for a server that does, and \"max_version\" (%s) rules "
+                     "that out; expected \"replace\", or %s and later allowed",
+                     registered[i], cfg_tls_version_name(tls->max_version), cfg_tls_version_name(needed[i]));
+    return word == 1;
+}
+
+struct cfg_deep cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
 {
     struct cfg_reader reader;
-    char *status = cfg_arena_copy(loader->arena, slice_of(""));
+    struct cfg_deep deep = {.status = cfg_arena_copy(loader->arena, slice_of(""))};
     size_t at;
     cfg_reader_open(&reader, loader, group, "deep");
-    read_tags(&reader, tls, &status);
-    read_url(&reader, &status);
-    read_extensions(&reader, &status);
+    read_tags(&reader, tls, &deep.status);
+    read_url(&reader, &deep.status);
+    read_extensions(&reader, &deep.status);
+    deep.merge = read_merge(&reader, tls);
     cfg_reader_close(&reader);
-    const char *wrong = deep_status_check(slice_of(status), &at);
+    const char *wrong = deep_status_check(slice_of(deep.status), &at);
     if (wrong == NULL)
-        return status;
+        return deep;
     CFG_FAIL(loader, cfg_tree_place(group), "%s", wrong);
-    return cfg_arena_copy(loader->arena, slice_of(""));
+    deep.status = cfg_arena_copy(loader->arena, slice_of(""));
+    return deep;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_services.h"
 
-#include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
@@ -111,6 +110,12 @@ static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
     return cfg->pool_count;
 }
 
+static void set_deep(struct cfg_service *service, const struct cfg_deep *deep)
+{
+    service->deep_status = deep->status;
+    service->deep_merge = deep->merge;
+}
+
 static void read_service(struct cfg_loader *loader, config_setting_t *group, struct cfg *cfg,
                          struct cfg_service *service, struct cfg_pool_use *uses)
 {
@@ -127,9 +132,11 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
         uses[service->pool].used = true;
         uses[service->pool].protocols |= protocol_known ? 1u << service->protocol : 0;
     }
-    config_setting_t *deep = cfg_read_group(&reader, "deep");
-    if (deep != NULL)
-        service->deep_status = cfg_deep_read(loader, deep, &cfg->tls);
+    config_setting_t *group_of_own = cfg_read_group(&reader, "deep");
+    if (group_of_own != NULL) {
+        struct cfg_deep own = cfg_deep_read(loader, group_of_own, &cfg->tls);
+        set_deep(service, &own);
+    }
     cfg_reader_close(&reader);
 }
 
@@ -183,8 +190,8 @@ static void check_listeners(struct cfg_loader *loader, const struct cfg *cfg,
     }
 }
 
-void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg, char *deep_status,
-                       struct cfg_pool_use *uses)
+void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
+                       const struct cfg_deep *deep, struct cfg_pool_use *uses)
 {
     config_setting_t *list;
     if (!cfg_reader_require(top, "services", example))
@@ -192,7 +199,7 @@ void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct
     cfg->service_count = cfg_read_groups(top, "services", example, &list);
     cfg->services = cfg_arena_alloc(loader->arena, cfg->service_count, sizeof *cfg->services);
     for (unsigned i = 0; i < cfg->service_count; i++) {
-        cfg->services[i].deep_status = deep_status;
+        set_deep(&cfg->services[i], deep);
         read_service(loader, config_setting_get_elem(list, i), cfg, &cfg->services[i], uses);
     }
     name_services(loader, cfg);

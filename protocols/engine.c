@@ -2,6 +2,7 @@
 #include "protocols/engine.h"
 
 #include "base/ensure.h"
+#include "protocols/deep_status.h"
 #include "protocols/engine_base.h"
 
 #include <stdlib.h>
@@ -51,6 +52,7 @@ void engine_free(struct engine **engine)
     (*engine)->ops->release(*engine);
     for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
         free((*engine)->report[i]);
+    engine_forget_merged(*engine);
     explicit_bzero(*engine, (*engine)->ops->size);
     free(*engine);
     *engine = NULL;
@@ -122,4 +124,30 @@ void engine_set_report(struct engine *engine, enum engine_report_field field, st
     copy[len] = '\0';
     free(engine->report[field]);
     engine->report[field] = copy;
+}
+
+const char *engine_deep_status(const struct engine *engine)
+{
+    return engine->merged_status != NULL ? engine->merged_status : engine->service->deep_status;
+}
+
+void engine_merge_deep(struct engine *engine, struct slice backends)
+{
+    char merged[DEEP_STATUS_MAX + 1];
+    if (!engine->service->deep_merge)
+        return;
+    deep_status_merge(engine_deep_status(engine), backends, merged);
+    char *copy = strdup(merged);
+    if (copy == NULL) {
+        engine_fail(engine, ENGINE_NO_MEMORY, "no memory for the DEEP status");
+        return;
+    }
+    free(engine->merged_status);
+    engine->merged_status = copy;
+}
+
+void engine_forget_merged(struct engine *engine)
+{
+    free(engine->merged_status);
+    engine->merged_status = NULL;
 }

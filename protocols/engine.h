@@ -40,6 +40,8 @@ struct engine_service {
         *deep_status;     /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
     const char *hostname; /* the proxy's name, for greetings of its own */
     bool starttls;        /* its clients begin in the clear (RFC 2595, RFC 3207) */
+    bool
+        deep_merge; /* clients see the backend's own status merged into it, not replaced (deep_status_merge) */
 };
 
 enum { ENGINE_NONCE_LEN = 16 };

@@ -30,6 +30,7 @@ struct engine {
     struct engine_status status;
     bool silent; /* goodbye was said */
     char *report[ENGINE_REPORT_FIELDS];
+    char *merged_status; /* the service's and the backend's; NULL where they are not merged, or not yet */
 };
 
 extern const struct engine_ops imap_engine_ops;
@@ -39,6 +40,13 @@ extern const struct engine_ops cleartext_engine_ops;
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
 void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail);
+
+/* The DEEP status to show the client: the service's, with what the backend has said of its own where they are merged. */
+const char *engine_deep_status(const struct engine *engine);
+
+/* The backend has said this of its own status. Where its next list says all anew, this is forgotten before it. */
+void engine_merge_deep(struct engine *engine, struct slice backends);
+void engine_forget_merged(struct engine *engine);
 
 /* Keeps a copy of what a client reported, cut to ENGINE_REPORT_MAX; the last report of a field stays. */
 void engine_set_report(struct engine *engine, enum engine_report_field field, struct slice value);

@@ -35,7 +35,7 @@ void imap_answer(struct imap_engine *e, struct slice tag, const char *text, stru
 void imap_say_id(struct imap_engine *e, bool with_name, struct engine_out *out)
 {
     char fields[IMAP_ID_OWN_FIELDS_MAX];
-    imap_id_own_fields(e->base.service->deep_status, fields);
+    imap_id_own_fields(engine_deep_status(&e->base), fields);
     imap_say(e, slice_of(with_name ? "* ID (\"name\" \"deepproxy\" " : "* ID ("), out);
     imap_say(e, slice_of(fields), out);
     imap_say(e, slice_of(")\r\n"), out);

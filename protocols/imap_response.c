@@ -86,11 +86,16 @@ static void let_out_list(struct imap_engine *e, struct slice line, size_t list, 
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
 }
 
+/* What was merged stays: Cyrus answers a second ID with nothing, and clients are not to find a promise taken back. */
 static void let_out_id(struct imap_engine *e, struct slice held, struct engine_out *out)
 {
+    struct slice params = slice_sub(without_line_end(held), e->list, held.len);
+    imap_id_learn_status(params, &e->base);
+    if (e->swallow)
+        return;
     engine_out_make(out, SIDE_CLIENT, slice_sub(held, 0, e->list));
     engine_out_make_text(out, SIDE_CLIENT, " ");
-    imap_id_reply(slice_sub(without_line_end(held), e->list, held.len), e->base.service->deep_status, out);
+    imap_id_reply(params, engine_deep_status(&e->base), out);
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
     if (e->command == IMAP_COMMAND_ID)
         e->id_replied = true;
@@ -310,7 +315,7 @@ static enum imap_backend_state begin(struct imap_engine *e, const struct imap_re
         return IMAP_BACKEND_HELD_LIST;
     case IMAP_RESPONSE_ID:
         e->swallow = e->own_id_pending;
-        return e->swallow ? IMAP_BACKEND_DATA : IMAP_BACKEND_HELD_ID;
+        return e->swallow && !e->base.service->deep_merge ? IMAP_BACKEND_DATA : IMAP_BACKEND_HELD_ID;
     case IMAP_RESPONSE_DATA:
         return IMAP_BACKEND_DATA;
     case IMAP_RESPONSE_UNDECIDED:

@@ -99,7 +99,7 @@ static void take_result(struct pop3_engine *pop3, const struct line *line, bool 
         return;
     }
     if (!ok && answer == POP3_ANSWER_CAPA)
-        pop3_capa_instead(pop3->base.service->deep_status, out);
+        pop3_capa_instead(engine_deep_status(&pop3->base), out);
     else
         line_let_out(line, SIDE_CLIENT, out);
     note_result(pop3, answer, ok);
@@ -127,18 +127,33 @@ static void take_reply(struct pop3_engine *pop3, const struct line *line, struct
     }
 }
 
+/* The status can only be shown when the list is over: the backend's may stand anywhere in it. */
+static void take_capability(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    struct slice rest = line->text;
+    if (slice_is(slice_next_word(&rest, ' '), "DEEP"))
+        engine_merge_deep(&pop3->base, rest);
+    pop3_capa_let_out(line, out);
+}
+
+static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
+{
+    pop3_capa_end(engine_deep_status(&pop3->base), out);
+    engine_forget_merged(&pop3->base);
+}
+
 static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     bool is_capa = pop3->backend == BACKEND_CAPA;
     if (!slice_is(line->text, ".")) {
         if (is_capa)
-            pop3_capa_let_out(line, out);
+            take_capability(pop3, line, out);
         else
             pop3_mechanism_let_out(line, out);
         return;
     }
     if (is_capa)
-        pop3_capa_end(pop3->base.service->deep_status, out);
+        end_capabilities(pop3, out);
     else
         line_let_out(line, SIDE_CLIENT, out);
     pop3_move_backend(pop3, BACKEND_REPLY);

@@ -37,7 +37,8 @@ static void open_reply(struct smtp_engine *smtp, unsigned code)
 static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     if (code == 250) {
-        smtp_ehlo_end(smtp->base.service->deep_status, out);
+        smtp_ehlo_end(engine_deep_status(&smtp->base), out);
+        engine_forget_merged(&smtp->base);
         /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
         if (smtp->report != SMTP_REPORT_REFUSED)
             smtp->report = smtp->ehlo.deep ? SMTP_REPORT_DUE : SMTP_REPORT_UNKNOWN;
@@ -108,6 +109,15 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
         smtp_client_resume(smtp, out);
 }
 
+/* The status can only be shown when the reply is over: the backend's may stand anywhere in it. */
+static void show_extension(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
+{
+    struct slice rest = text;
+    if (slice_is(slice_next_word(&rest, ' '), "DEEP"))
+        engine_merge_deep(&smtp->base, rest);
+    smtp_ehlo_line(&smtp->ehlo, text, out);
+}
+
 static void show(struct smtp_engine *smtp, const struct line *line, const struct smtp_reply *reply,
                  bool first, struct engine_out *out)
 {
@@ -118,7 +128,7 @@ static void show(struct smtp_engine *smtp, const struct line *line, const struct
     else if (first)
         smtp_ehlo_begin(&smtp->ehlo, reply->text, out);
     else
-        smtp_ehlo_line(&smtp->ehlo, reply->text, out);
+        show_extension(smtp, reply->text, out);
 }
 
 static void take_reply_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)

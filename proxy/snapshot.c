@@ -122,7 +122,8 @@ static void join_services(struct snapshot *snapshot)
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
                                                             .hostname = cfg->hostname,
-                                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS},
+                                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
+                                                            .deep_merge = from->deep_merge},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

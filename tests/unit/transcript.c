@@ -36,6 +36,7 @@ struct dialogue {
     enum engine_protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
+    bool merge;
     struct line *lines;
     size_t count;
 };
@@ -174,6 +175,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->cleartext = true;
     } else if (strcmp(text, "behind starttls") == 0) {
         d->starttls = true;
+    } else if ((rest = skip_word(text, "merge")) != NULL && *rest == '\0') {
+        d->merge = true;
     } else {
         return false;
     }
@@ -534,7 +537,8 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
     struct engine_service service = {.protocol = d->protocol,
                                      .deep_status = d->deep,
                                      .hostname = "proxy.example.com",
-                                     .starttls = d->starttls || d->cleartext};
+                                     .starttls = d->starttls || d->cleartext,
+                                     .deep_merge = d->merge};
     struct engine_client client = {.tls_cipher = d->cipher};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .out = engine_out_new()};
