@@ -58,6 +58,7 @@ struct cfg_service {
     size_t pool;       /* index into cfg.pools */
     char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
                           is empty */
+    bool adds_received; /* submission: a Received field before each message; default false */
     struct cfg_place place;
 };
 

@@ -21,8 +21,10 @@ struct engine *engine_new(const struct engine_service *service, const struct eng
         return NULL;
     engine->ops = ops;
     engine->service = service;
-    engine->client = *client;
-    ops->init(engine);
+    engine->client.tls_cipher = client->tls_cipher;
+    memcpy(engine->client.nonce, client->nonce, sizeof engine->client.nonce);
+    if (!ops->init(engine, client))
+        engine_free(&engine);
     return engine;
 }
 

@@ -111,6 +111,11 @@ static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, struct cfg_
 
 /* ---- the whole ---- */
 
+static int64_t seconds_since_1970(void)
+{
+    return (int64_t)time(NULL);
+}
+
 static void join_services(struct snapshot *snapshot)
 {
     static const enum engine_protocol protocols[] = {
@@ -121,7 +126,9 @@ static void join_services(struct snapshot *snapshot)
         snapshot->services[i] = (struct service){.cfg = from,
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
-                                                            .hostname = cfg->hostname},
+                                                            .hostname = cfg->hostname,
+                                                            .adds_received = from->adds_received,
+                                                            .now = seconds_since_1970},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

@@ -36,12 +36,14 @@ def quoted_list(values, begin, end):
     return begin + " " + ", ".join(values) + " " + end
 
 
-def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls=""):
-    """The text of a file. `servers`: the addresses behind each protocol; `listen`: where to, default a free port."""
+def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls="", keys=None):
+    """The text of a file. `servers`: the addresses behind each protocol; `listen`: where to, default a free port; `keys`:
+    further ones of the protocol's service."""
     services, pools = [], []
     for protocol, addresses in servers.items():
         places = quoted_list([f'"{place}"' for place in (listen or {}).get(protocol, ["127.0.0.1:0"])], "[", "]")
-        services.append(f'  {{ protocol = "{protocol}"; listen = {places}; backend = "{protocol}-servers"; }}')
+        services.append(f'  {{ protocol = "{protocol}"; listen = {places}; backend = "{protocol}-servers"; '
+                        f'{(keys or {}).get(protocol, "")} }}')
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
         pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; }}')
     return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",

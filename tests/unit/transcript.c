@@ -24,6 +24,8 @@ struct dialogue {
     char *deep;
     char *cipher;
     char nonce[ENGINE_NONCE_LEN + 1];
+    char *address;
+    bool adds_received;
     enum engine_protocol protocol;
     struct line *lines;
     size_t count;
@@ -160,6 +162,11 @@ static bool read_setting(const char *text, struct dialogue *d)
     } else if ((rest = skip_word(text, "cipher")) != NULL) {
         free(d->cipher);
         d->cipher = strdup(rest);
+    } else if ((rest = skip_word(text, "address")) != NULL) {
+        free(d->address);
+        d->address = strdup(rest);
+    } else if (strcmp(text, "received add") == 0) {
+        d->adds_received = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
     } else {
@@ -193,6 +200,7 @@ static struct dialogue *add_dialogue(struct transcript *t, const char *name)
                            .deep = strdup("tls11 tls12"),
                            .cipher = strdup("TLS_AES_128_GCM_SHA256"),
                            .nonce = "abcdefghijklmnop",
+                           .address = strdup("203.0.113.5"),
                            .protocol = strstr(t->path, "/imap/")   ? ENGINE_IMAP
                                        : strstr(t->path, "/pop3/") ? ENGINE_POP3
                                                                    : ENGINE_SUBMISSION};
@@ -242,6 +250,7 @@ void transcript_free(struct transcript *t)
         free(d->name);
         free(d->deep);
         free(d->cipher);
+        free(d->address);
     }
     free(t->dialogues);
     free(t->path);
@@ -504,11 +513,20 @@ static void run_lines(struct run *r, struct cutting cutting)
     }
 }
 
+/* Wed, 25 Nov 2026 09:00:05 +0000 */
+static int64_t now(void)
+{
+    return 1795597205;
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
-    struct engine_service service = {
-        .protocol = d->protocol, .deep_status = d->deep, .hostname = "proxy.example.com"};
-    struct engine_client client = {.tls_cipher = d->cipher};
+    struct engine_service service = {.protocol = d->protocol,
+                                     .deep_status = d->deep,
+                                     .hostname = "proxy.example.com",
+                                     .adds_received = d->adds_received,
+                                     .now = now};
+    struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .engine = engine_new(&service, &client), .out = engine_out_new()};
     if (r.engine == NULL || r.out == NULL)
