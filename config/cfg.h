@@ -63,9 +63,10 @@ struct cfg_service {
     size_t listen_count;
     enum cfg_tls_mode tls_mode; /* default CFG_TLS_IMPLICIT */
     size_t pool;                /* index into cfg.pools */
-    char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
+    char *deep_status;  /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
                           is empty */
-    bool deep_merge;   /* the backend's own status is merged into it; default: ours replaces it */
+    bool deep_merge;    /* the backend's own status is merged into it; default: ours replaces it */
+    bool adds_received; /* submission: a Received field before each message; default false */
     struct cfg_place place;
 };
 

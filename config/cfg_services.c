@@ -76,6 +76,26 @@ static void check_ports(struct cfg_loader *loader, const struct cfg_service *ser
                                  usual[j].mode == CFG_TLS_IMPLICIT ? "implicit" : "starttls");
 }
 
+/* Reads a key with two words, of which the first is the default; true for the second. No service: protocol unknown. */
+static bool read_submission_key(struct cfg_reader *reader, const struct cfg_service *service, const char *key,
+                                const char *const words[2])
+{
+    size_t index = 0;
+    bool given = cfg_read_word(reader, key, (struct cfg_words){words, 2}, &index);
+    if (given && service != NULL && service->protocol != CFG_SUBMISSION)
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, key),
+                 "\"%s\" is a key of submission services, and this one speaks \"%s\"", key,
+                 protocols[service->protocol]);
+    return index == 1;
+}
+
+static void read_submission(struct cfg_reader *reader, struct cfg_service *service, bool protocol_known)
+{
+    static const char *const received[] = {"none", "add"};
+    service->adds_received =
+        read_submission_key(reader, protocol_known ? service : NULL, "received", received);
+}
+
 static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *name)
 {
     struct cfg_loader *loader = reader->loader;
@@ -137,6 +157,7 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
         struct cfg_deep own = cfg_deep_read(loader, group_of_own, &cfg->tls);
         set_deep(service, &own);
     }
+    read_submission(&reader, service, protocol_known);
     cfg_reader_close(&reader);
 }
 

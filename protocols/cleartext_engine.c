@@ -109,9 +109,12 @@ static bool wants(const struct engine *engine, enum side from)
     return from == SIDE_CLIENT && engine->status.greeted;
 }
 
-static void init(struct engine *engine)
+/* All zero is right. */
+static bool init(struct engine *engine, const struct engine_client *client)
 {
-    (void)engine; /* all zero is right */
+    (void)engine;
+    (void)client;
+    return true;
 }
 
 static void greet(struct engine *engine, struct engine_out *out)

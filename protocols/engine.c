@@ -22,8 +22,10 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
         return NULL;
     engine->ops = ops;
     engine->service = service;
-    engine->client = *client;
-    ops->init(engine);
+    engine->client.tls_cipher = client->tls_cipher;
+    memcpy(engine->client.nonce, client->nonce, sizeof engine->client.nonce);
+    if (!ops->init(engine, client))
+        engine_free(&engine);
     return engine;
 }
 

@@ -42,13 +42,24 @@ struct engine_service {
     bool starttls;        /* its clients begin in the clear (RFC 2595, RFC 3207) */
     bool
         deep_merge; /* clients see the backend's own status merged into it, not replaced (deep_status_merge) */
+    /* Submission only. */
+    bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
+    int64_t (*now)(void); /* seconds since 1970, for the date of that field and nothing else */
 };
 
-enum { ENGINE_NONCE_LEN = 16 };
+enum {
+    ENGINE_NONCE_LEN = 16,
+    /* With the NUL: an IPv6 address, and a session's id. */
+    ENGINE_ADDRESS_MAX = 48,
+    ENGINE_SESSION_ID_MAX = 64
+};
 
-/* What is known about the client of one session. Copied by engine_new, but for the strings, which outlive it. */
+/* What is known about the client of one session. */
 struct engine_client {
-    const char *tls_cipher; /* registered name, or 0x and four hexadecimal digits (draft section 6) */
+    const char *tls_cipher; /* registered name, or 0x and four hexadecimal digits (draft section 6); outlives
+                               the engine */
+    const char *address; /* numeric: "203.0.113.5", "2001:db8::1"; from here on: needed in engine_new alone */
+    const char *session_id;           /* an atom (RFC 5322 section 3.2.3) */
     char nonce[ENGINE_NONCE_LEN + 1]; /* random letters and digits that no client can guess; NUL at the end */
 };
 

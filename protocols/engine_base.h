@@ -9,9 +9,9 @@
  * brings the operations of its protocol. engine.c has the checks and the bookkeeping that all three share.
  */
 struct engine_ops {
-    /* Initialises the zeroed memory behind `engine`, of `size` octets. */
+    /* Initialises the zeroed memory behind `engine`, of `size` octets; false where memory is short. */
     size_t size;
-    void (*init)(struct engine *engine);
+    bool (*init)(struct engine *engine, const struct engine_client *client);
     /* As engine_greet; NULL where the backend greets. */
     void (*greet)(struct engine *engine, struct engine_out *out);
     /* As engine_feed and engine_wants; called only while the status is ENGINE_OPEN and no goodbye was said. */
@@ -23,10 +23,16 @@ struct engine_ops {
     void (*release)(struct engine *engine);
 };
 
+/* What all engines keep of struct engine_client. */
+struct engine_known {
+    const char *tls_cipher;
+    char nonce[ENGINE_NONCE_LEN + 1];
+};
+
 struct engine {
     const struct engine_ops *ops;
     const struct engine_service *service;
-    struct engine_client client;
+    struct engine_known client;
     struct engine_status status;
     bool silent; /* goodbye was said */
     char *report[ENGINE_REPORT_FIELDS];

@@ -74,11 +74,13 @@ void imap_backend_error(struct imap_engine *e, const char *detail, struct engine
     engine_fail(&e->base, ENGINE_BACKEND_ERROR, detail);
 }
 
-static void init(struct engine *engine)
+static bool init(struct engine *engine, const struct engine_client *client)
 {
+    (void)client;
     struct imap_engine *e = (struct imap_engine *)engine;
     e->client = IMAP_CLIENT_COMMAND;
     e->backend = IMAP_BACKEND_GREETING;
+    return true;
 }
 
 static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)

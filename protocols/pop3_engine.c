@@ -24,10 +24,12 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
     return data.len - left.len;
 }
 
-static void init(struct engine *engine)
+static bool init(struct engine *engine, const struct engine_client *client)
 {
+    (void)client;
     of(engine)->client = CLIENT_GREETING;
     of(engine)->backend = BACKEND_GREETING;
+    return true;
 }
 
 const char *pop3_goodbye_text(enum engine_farewell farewell)

@@ -34,9 +34,18 @@ static void open_reply(struct smtp_engine *smtp, unsigned code)
     smtp->reply_code = code;
 }
 
+static void accept_greeting(struct smtp_engine *smtp, bool extended)
+{
+    smtp->extended = extended;
+    smtp_begin_anew(smtp);
+    if (smtp->received != NULL)
+        smtp_received_accept_name(smtp->received);
+}
+
 static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     if (code == 250) {
+        accept_greeting(smtp, true);
         smtp_ehlo_end(engine_deep_status(&smtp->base), out);
         engine_forget_merged(&smtp->base);
         /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
@@ -50,6 +59,7 @@ static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_ou
 static void close_helo(struct smtp_engine *smtp, unsigned code)
 {
     if (code == 250) {
+        accept_greeting(smtp, false);
         smtp->ehlo = (struct smtp_ehlo){0};
         if (smtp->report != SMTP_REPORT_REFUSED)
             smtp->report = SMTP_REPORT_UNKNOWN;
@@ -65,10 +75,27 @@ static void close_auth(struct smtp_engine *smtp, unsigned code)
 }
 
 /* A message behind DATA begins here and nowhere else. */
-static void close_data(struct smtp_engine *smtp, unsigned code)
+static void close_data(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
+    if (code != 354) {
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        return;
+    }
+    char field[SMTP_RECEIVED_MAX];
+    struct slice added = {(const uint8_t *)field, smtp_received_due(smtp, field)};
+    engine_out_make(out, SIDE_BACKEND, added);
     smtp->data = SMTP_DATA_LINE;
-    smtp_move(smtp, code == 354 ? SMTP_EXPECTS_MESSAGE : SMTP_EXPECTS_COMMAND);
+    smtp_move(smtp, SMTP_EXPECTS_MESSAGE);
+}
+
+/* A chunk that was refused ends its message (RFC 3030 section 2), but not the one that may have begun behind it. */
+static void close_chunk(struct smtp_engine *smtp, unsigned code)
+{
+    if (smtp->others_chunks > 0)
+        smtp->others_chunks--;
+    else if (code / 100 != 2)
+        smtp->in_chunks = false;
+    smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
 }
 
 static void close_report(struct smtp_engine *smtp, unsigned code)
@@ -95,9 +122,11 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     } else if (turn == SMTP_AWAIT_AUTH) {
         close_auth(smtp, code);
     } else if (turn == SMTP_AWAIT_DATA) {
-        close_data(smtp, code);
+        close_data(smtp, code, out);
     } else if (turn == SMTP_AWAIT_MESSAGE) {
         smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
+    } else if (turn == SMTP_AWAIT_CHUNK) {
+        close_chunk(smtp, code);
     } else if (turn == SMTP_AWAIT_CLIENT) {
         close_report(smtp, code);
         smtp_turn_let_out(SMTP_ANSWER_OK, smtp->base.service->hostname, out);

@@ -70,6 +70,23 @@ static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64
     smtp_move(smtp, SMTP_EXPECTS_REFUSED_CHUNK);
 }
 
+static void forward_chunk(struct smtp_engine *smtp, const struct smtp_chunk *chunk, struct slice field,
+                          struct engine_out *out)
+{
+    char line[40];
+    snprintf(line, sizeof line, "BDAT %" PRIu64 "%s\r\n", chunk->size + field.len,
+             chunk->last ? " LAST" : "");
+    engine_out_make_text(out, SIDE_BACKEND, line);
+    engine_out_make(out, SIDE_BACKEND, field);
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CHUNK);
+    smtp->in_chunks = true;
+    if (chunk->last)
+        smtp_end_chunks(smtp);
+    smtp->chunk_left = chunk->size;
+    if (chunk->size > 0)
+        smtp_move(smtp, SMTP_EXPECTS_CHUNK);
+}
+
 /*
  * A backend that does not announce CHUNKING would take the chunk for commands; so would one that reads the
  * size in another way, so the line is made anew. A chunk of a message begins here and nowhere else.
@@ -77,23 +94,18 @@ static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64
 static void take_bdat(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out)
 {
     struct smtp_chunk chunk;
-    if (!smtp_chunk_parse(arguments, &chunk)) {
+    char text[SMTP_RECEIVED_MAX];
+    struct slice field = {(const uint8_t *)text, smtp_received_due(smtp, text)};
+    if (!smtp_chunk_parse(arguments, &chunk))
         refuse_chunk(smtp, SMTP_ANSWER_CHUNK_SYNTAX, 0, out);
-    } else if (!smtp->ehlo.chunking) {
+    else if (!smtp->ehlo.chunking)
         refuse_chunk(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, chunk.size, out);
-    } else if (chunk.size > SMTP_CHUNK_MAX) {
+    else if (chunk.size > SMTP_CHUNK_MAX - field.len)
         refuse_chunk(smtp, SMTP_ANSWER_CHUNK_TOO_BIG, chunk.size, out);
-    } else if (smtp->chunk_lost) {
+    else if (smtp->chunk_lost)
         refuse_chunk(smtp, SMTP_ANSWER_CHUNK_LOST, chunk.size, out);
-    } else {
-        char line[40];
-        snprintf(line, sizeof line, "BDAT %" PRIu64 "%s\r\n", chunk.size, chunk.last ? " LAST" : "");
-        engine_out_make_text(out, SIDE_BACKEND, line);
-        smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
-        smtp->chunk_left = chunk.size;
-        if (chunk.size > 0)
-            smtp_move(smtp, SMTP_EXPECTS_CHUNK);
-    }
+    else
+        forward_chunk(smtp, &chunk, field, out);
 }
 
 static void take_auth(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
@@ -112,28 +124,50 @@ static void take_quit(struct smtp_engine *smtp, const struct line *line, struct 
     smtp_move(smtp, SMTP_EXPECTS_NOTHING);
 }
 
+static void take_hello(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+                       struct slice arguments, struct engine_out *out)
+{
+    if (smtp->received != NULL)
+        smtp_received_offer_name(smtp->received, arguments);
+    forward_and_wait(smtp, line, turn, out);
+}
+
+static void take_mail(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
+                      struct engine_out *out)
+{
+    if (!backend_is_informed(smtp, line, out))
+        return;
+    smtp->utf8 = smtp_mail_is_utf8(arguments);
+    forward(smtp, line, SMTP_AWAIT_OTHER, out);
+}
+
+/* Postfix refuses RSET with an argument, and then the message goes on. */
+static void take_rset(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
+                      struct engine_out *out)
+{
+    forward(smtp, line, SMTP_AWAIT_OTHER, out);
+    if (smtp_has_no_words(arguments))
+        smtp_begin_anew(smtp);
+}
+
 static void take_command(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     struct smtp_command command = smtp_command_parse(line->text);
     switch (command.verb) {
     case SMTP_EHLO:
-        smtp->chunk_lost = false;
-        forward_and_wait(smtp, line, SMTP_AWAIT_EHLO, out);
+        take_hello(smtp, line, SMTP_AWAIT_EHLO, command.arguments, out);
         return;
     case SMTP_HELO:
-        smtp->chunk_lost = false;
-        forward_and_wait(smtp, line, SMTP_AWAIT_HELO, out);
+        take_hello(smtp, line, SMTP_AWAIT_HELO, command.arguments, out);
         return;
     case SMTP_AUTH:
         take_auth(smtp, line, command.arguments, out);
         return;
     case SMTP_MAIL:
-        if (backend_is_informed(smtp, line, out))
-            forward(smtp, line, SMTP_AWAIT_OTHER, out);
+        take_mail(smtp, line, command.arguments, out);
         return;
     case SMTP_RSET:
-        smtp->chunk_lost = false;
-        forward(smtp, line, SMTP_AWAIT_OTHER, out);
+        take_rset(smtp, line, command.arguments, out);
         return;
     case SMTP_DATA:
         forward_and_wait(smtp, line, SMTP_AWAIT_DATA, out);
@@ -268,6 +302,7 @@ static void take_message(struct smtp_engine *smtp, struct slice *input, struct e
     *input = slice_sub(*input, taken, input->len);
     if (smtp->data != SMTP_DATA_END)
         return;
+    smtp_end_chunks(smtp);
     smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
     smtp_move(smtp, SMTP_EXPECTS_COMMAND);
 }

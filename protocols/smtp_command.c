@@ -86,6 +86,35 @@ bool smtp_auth_binds_channel(struct slice arguments)
     return smtp_mechanism_binds_channel(next_word(&arguments));
 }
 
+bool smtp_has_no_words(struct slice arguments)
+{
+    return next_word(&arguments).len == 0;
+}
+
+/* What stands behind the path: a quoted local part may have blanks and ">" in it. */
+static struct slice parameters_of_mail(struct slice arguments)
+{
+    bool quoted = false;
+    size_t at = slice_find(arguments, '<');
+    for (; at < arguments.len && (quoted || arguments.data[at] != '>'); at++) {
+        if (arguments.data[at] == '"')
+            quoted = !quoted;
+        else if (quoted && arguments.data[at] == '\\')
+            at++;
+    }
+    return slice_sub(arguments, at + 1, arguments.len);
+}
+
+bool smtp_mail_is_utf8(struct slice arguments)
+{
+    struct slice rest = parameters_of_mail(arguments);
+    for (;;) {
+        struct slice word = next_word(&rest);
+        if (word.len == 0 || slice_is(word, "SMTPUTF8"))
+            return word.len > 0;
+    }
+}
+
 static bool parse_size(struct slice digits, uint64_t *size)
 {
     if (digits.len == 0)

@@ -58,6 +58,12 @@ bool smtp_auth_binds_channel(struct slice arguments);
 /* Is the mechanism's name one of those? */
 bool smtp_mechanism_binds_channel(struct slice mechanism);
 
+/* Nothing but blanks behind a verb? */
+bool smtp_has_no_words(struct slice arguments);
+
+/* Is SMTPUTF8 among the parameters of MAIL (RFC 6531 section 3.4)? */
+bool smtp_mail_is_utf8(struct slice arguments);
+
 struct smtp_chunk {
     uint64_t size;
     bool last;

@@ -86,6 +86,33 @@ void smtp_refuse(struct smtp_engine *smtp, enum smtp_turn answer, struct engine_
     smtp_answer(smtp, enough ? SMTP_ANSWER_TOO_MANY_ERRORS : answer, out);
 }
 
+size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED_MAX])
+{
+    const struct engine *base = &smtp->base;
+    if (smtp->received == NULL || smtp->in_chunks)
+        return 0;
+    struct smtp_stamp stamp = {.hostname = base->service->hostname,
+                               .tls_cipher = base->client.tls_cipher,
+                               .seconds = base->service->now(),
+                               .extended = smtp->extended,
+                               .authenticated = base->status.authenticated,
+                               .utf8 = smtp->utf8};
+    return smtp_received_write(smtp->received, &stamp, into);
+}
+
+void smtp_end_chunks(struct smtp_engine *smtp)
+{
+    smtp->in_chunks = false;
+    smtp->others_chunks = (uint8_t)(smtp_turns_count(&smtp->turns, SMTP_AWAIT_CHUNK) +
+                                    (smtp->replying == SMTP_AWAIT_CHUNK ? 1 : 0));
+}
+
+void smtp_begin_anew(struct smtp_engine *smtp)
+{
+    smtp->chunk_lost = false;
+    smtp_end_chunks(smtp);
+}
+
 void smtp_send_report(struct smtp_engine *smtp, struct engine_out *out)
 {
     smtp_client_command_make((struct slice){0}, smtp->base.client.tls_cipher, out);

@@ -7,6 +7,7 @@
 #include "protocols/smtp_command.h"
 #include "protocols/smtp_data.h"
 #include "protocols/smtp_ehlo.h"
+#include "protocols/smtp_received.h"
 #include "protocols/smtp_turn.h"
 
 /*
@@ -55,8 +56,13 @@ struct smtp_engine {
     enum smtp_expects expects;
     enum smtp_report report;
     enum smtp_data_state data;
-    struct smtp_ehlo ehlo; /* what the backend's last EHLO reply has announced */
+    struct smtp_received *received; /* NULL where the service adds no field */
+    struct smtp_ehlo ehlo;          /* what the backend's last EHLO reply has announced */
     bool chunk_lost; /* a chunk was refused: its message must not arrive with a hole (RFC 3030 section 4.2) */
+    bool extended;   /* the last greeting that the backend accepted was EHLO */
+    bool utf8;       /* the last MAIL had SMTPUTF8 */
+    bool in_chunks;  /* the message's first chunk has gone on */
+    uint8_t others_chunks; /* unanswered chunks of the messages before this one */
     uint8_t refusals;
 };
 
@@ -90,6 +96,15 @@ void smtp_refuse(struct smtp_engine *smtp, enum smtp_turn answer, struct engine_
 
 /* Lets out the proxy's answers whose turn it is. All that can wait together fit into a step, as one slice. */
 void smtp_give_answers(struct smtp_engine *smtp, struct engine_out *out);
+
+/* Writes the Received field for the message that begins now; 0 where there is none to add. */
+size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED_MAX]);
+
+/* The next chunk is another message's than those before. */
+void smtp_end_chunks(struct smtp_engine *smtp);
+
+/* What has come of a message is void: RSET, or a new greeting (RFC 5321 section 4.1.1.5, 4.1.4). */
+void smtp_begin_anew(struct smtp_engine *smtp);
 
 /* Sends the backend the proxy's own CLIENT, whose reply is swallowed. */
 void smtp_send_report(struct smtp_engine *smtp, struct engine_out *out);

@@ -48,6 +48,14 @@ enum smtp_turn smtp_turns_take(struct smtp_turns *turns)
     return turn;
 }
 
+size_t smtp_turns_count(const struct smtp_turns *turns, enum smtp_turn turn)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < turns->count; i++)
+        found += turns->ring[(turns->first + i) % SMTP_TURNS_MAX] == turn;
+    return found;
+}
+
 bool smtp_turns_have_room(const struct smtp_turns *turns, size_t more)
 {
     return turns->count + more <= SMTP_TURNS_MAX;

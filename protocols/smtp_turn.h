@@ -19,7 +19,8 @@ enum smtp_turn {
     SMTP_AWAIT_HELO,
     SMTP_AWAIT_AUTH,    /* 334 asks the client for a line */
     SMTP_AWAIT_DATA,    /* 354 asks it for the message */
-    SMTP_AWAIT_MESSAGE, /* the reply to a message or a chunk of one */
+    SMTP_AWAIT_MESSAGE, /* the reply to a message */
+    SMTP_AWAIT_CHUNK,   /* the reply to a part of one */
     SMTP_AWAIT_CLIENT,  /* to a client's CLIENT: goes to it as 250, whatever the backend thinks (draft
                            section 7.3) */
     SMTP_AWAIT_REPORT,  /* to the proxy's own CLIENT: swallowed */
@@ -59,6 +60,8 @@ void smtp_turns_add(struct smtp_turns *turns, enum smtp_turn turn);
 /* The first one, and SMTP_TURN_NONE where there is none; `take` removes it. */
 enum smtp_turn smtp_turns_first(const struct smtp_turns *turns);
 enum smtp_turn smtp_turns_take(struct smtp_turns *turns);
+/* How many of one kind are in the queue. */
+size_t smtp_turns_count(const struct smtp_turns *turns, enum smtp_turn turn);
 bool smtp_turns_have_room(const struct smtp_turns *turns, size_t more);
 
 /* Is it the proxy that answers? And does the session end with that answer? */

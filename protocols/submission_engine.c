@@ -24,10 +24,14 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
     return data.len - left.len;
 }
 
-static void init(struct engine *engine)
+static bool init(struct engine *engine, const struct engine_client *client)
 {
-    of(engine)->expects = SMTP_EXPECTS_GREETING;
-    smtp_turns_add(&of(engine)->turns, SMTP_AWAIT_GREETING);
+    struct smtp_engine *smtp = of(engine);
+    smtp->expects = SMTP_EXPECTS_GREETING;
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_GREETING);
+    if (engine->service->adds_received)
+        smtp->received = smtp_received_new(client);
+    return !engine->service->adds_received || smtp->received != NULL;
 }
 
 void smtp_let_out_goodbye(const struct engine_service *service, enum engine_farewell farewell,
@@ -62,6 +66,7 @@ static void release(struct engine *engine)
 {
     line_reader_done(&of(engine)->from_client);
     line_reader_done(&of(engine)->from_backend);
+    smtp_received_free(&of(engine)->received);
 }
 
 const struct engine_ops submission_engine_ops = {

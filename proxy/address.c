@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,20 +21,28 @@ void address_unmap(struct sockaddr_storage *address)
     memcpy(address, &v4, sizeof v4);
 }
 
+void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
+{
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, into,
+                  ADDRESS_TEXT_MAX);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, into,
+                  ADDRESS_TEXT_MAX);
+    else
+        snprintf(into, ADDRESS_TEXT_MAX, "?");
+}
+
 void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
 {
-    char host[INET6_ADDRSTRLEN];
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        snprintf(into, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(v4->sin_port));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        snprintf(into, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
+    char host[ADDRESS_TEXT_MAX];
+    address_format_host(address, host);
+    bool known = address->sa_family == AF_INET || address->sa_family == AF_INET6;
+    bool v6 = address->sa_family == AF_INET6;
+    if (known)
+        snprintf(into, ADDRESS_TEXT_MAX, v6 ? "[%.46s]:%u" : "%.46s:%u", host, address_port(address));
+    else
         snprintf(into, ADDRESS_TEXT_MAX, "?");
-    }
 }
 
 uint16_t address_port(const struct sockaddr *address)

@@ -14,6 +14,9 @@ void address_unmap(struct sockaddr_storage *address);
 /* "192.0.2.1:993", "[2001:db8::1]:993"; "?" for another family. */
 void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX]);
 
+/* "192.0.2.1", "2001:db8::1"; "?" for another family. */
+void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX]);
+
 uint16_t address_port(const struct sockaddr *address);
 
 #endif

@@ -2,6 +2,7 @@
 #include "proxy/session.h"
 
 #include "base/ensure.h"
+#include "proxy/address.h"
 #include "proxy/identity.h"
 #include "tls/tls_random.h"
 
@@ -101,7 +102,12 @@ static int start_connecting(struct session *session, struct backend_link *link, 
 
 static bool make_engine(struct session *session)
 {
-    struct engine_client client = {.tls_cipher = tls_endpoint_info(session->tls).cipher};
+    char address[ADDRESS_TEXT_MAX];
+    char id[SESSION_ID_MAX];
+    address_format_host((const struct sockaddr *)&session->address, address);
+    session_format_id(session, id);
+    struct engine_client client = {
+        .tls_cipher = tls_endpoint_info(session->tls).cipher, .address = address, .session_id = id};
     tls_random_text(client.nonce, ENGINE_NONCE_LEN);
     session->engine = engine_new(&session->service->engine, &client);
     return session->engine != NULL;

@@ -111,6 +111,11 @@ static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, struct cfg_
 
 /* ---- the whole ---- */
 
+static int64_t seconds_since_1970(void)
+{
+    return (int64_t)time(NULL);
+}
+
 static void join_services(struct snapshot *snapshot)
 {
     static const enum engine_protocol protocols[] = {
@@ -123,7 +128,9 @@ static void join_services(struct snapshot *snapshot)
                                                             .deep_status = from->deep_status,
                                                             .hostname = cfg->hostname,
                                                             .starttls = from->tls_mode == CFG_TLS_STARTTLS,
-                                                            .deep_merge = from->deep_merge},
+                                                            .deep_merge = from->deep_merge,
+                                                            .adds_received = from->adds_received,
+                                                            .now = seconds_since_1970},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

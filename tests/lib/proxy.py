@@ -42,15 +42,16 @@ def service(protocol, listen, name, more=""):
             f'backend = "{protocol}-servers"; {more}}}')
 
 
-def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls=""):
+def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls="", keys=None):
     """
     The text of a file. `servers`: the addresses behind each protocol; each gets a service of its name, and one of its
-    name and "-starttls". `listen`: where these listen, default a free port.
+    name and "-starttls". `listen`: where these listen, default a free port; `keys`: further ones of a protocol's.
     """
     services, pools = [], []
     for protocol, addresses in servers.items():
-        services.append(service(protocol, listen, protocol))
-        services.append(service(protocol, listen, protocol + "-starttls", 'tls = "starttls"; '))
+        more = (keys or {}).get(protocol, "")
+        services.append(service(protocol, listen, protocol, more))
+        services.append(service(protocol, listen, protocol + "-starttls", f'tls = "starttls"; {more}'))
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
         pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; }}')
     return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",

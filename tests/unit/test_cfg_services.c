@@ -8,7 +8,12 @@
 /* One service, its keys from line 3 on. */
 #define SERVICE(what)     CFG_TLS CFG_POOL "services = ( {\n" what "\n} );\n"
 #define WITH_LISTEN(what) SERVICE("protocol = \"imap\"; backend = \"stores\"; listen = " what ";")
-#define LISTEN_EXAMPLE    ", expected for example \"[::]:993\" or \"0.0.0.0:993\"\n"
+#define SUBMISSION_SERVICE(what)                                                                             \
+    CFG_TLS "backends = ( { name = \"msa\"; identity = \"proxy-v2\"; "                                       \
+            "servers = ( { address = \"10.0.0.21:587\"; } ); } );\n"                                         \
+            "services = ( {\nprotocol = \"submission\"; backend = \"msa\"; listen = [ \"*:1\" ]; " what      \
+            "\n} );\n"
+#define LISTEN_EXAMPLE ", expected for example \"[::]:993\" or \"0.0.0.0:993\"\n"
 
 static const struct cfg_case service_cases[] = {
     {"nothing in it", SERVICE(""),
@@ -30,7 +35,8 @@ static const struct cfg_case service_cases[] = {
      "\"submission\"\n"},
     {"starttls", WITH_LISTEN("[ \"*:1\", \"*:143\" ];\ntls = \"starttls\""), ""},
     {"starttls where clients begin with TLS", WITH_LISTEN("[ \"*:1\",\n\"*:993\" ];\ntls = \"starttls\""),
-     "F:5: warning: clients that come to port 993 begin with TLS at once: tls = \"implicit\" is meant for it\n"},
+     "F:5: warning: clients that come to port 993 begin with TLS at once: tls = \"implicit\" is meant for "
+     "it\n"},
     {"TLS where clients begin in the clear", WITH_LISTEN("[ \"*:143\" ]"),
      "F:4: warning: clients that come to port 143 begin in the clear and ask for TLS: tls = \"starttls\" is "
      "meant for it\n"},
@@ -38,6 +44,12 @@ static const struct cfg_case service_cases[] = {
     {"implicit", WITH_LISTEN("[ \"*:1\" ]; tls = \"implicit\""), ""},
     {"another way of TLS", WITH_LISTEN("[ \"*:1\" ];\ntls = \"none\""),
      "F:5: error: \"tls\" can't be \"none\"; expected one of \"implicit\", \"starttls\"\n"},
+    {"a Received field", SUBMISSION_SERVICE("received = \"add\";"), ""},
+    {"no Received field", SUBMISSION_SERVICE("received = \"none\";"), ""},
+    {"something else than a Received field", SUBMISSION_SERVICE("\nreceived = \"ad\";"),
+     "F:5: error: \"received\" can't be \"ad\"; did you mean \"add\"? Expected one of \"none\", \"add\"\n"},
+    {"a Received field in IMAP", WITH_LISTEN("[ \"*:1\" ];\nreceived = \"none\""),
+     "F:5: error: \"received\" is a key of submission services, and this one speaks \"imap\"\n"},
     {"a name with a space", WITH_LISTEN("[ \"*:1\" ];\nname = \"my imap\""),
      "F:5: error: \"my imap\" is no name, expected at most 64 letters, digits, \".\", \"_\" or \"-\"\n"},
     {"an unknown pool", SERVICE("protocol = \"imap\"; listen = [ \"*:1\" ];\nbackend = \"msa\";"),

@@ -33,6 +33,8 @@ struct dialogue {
     char *deep;
     char *cipher;
     char nonce[ENGINE_NONCE_LEN + 1];
+    char *address;
+    bool adds_received;
     enum engine_protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
@@ -169,6 +171,11 @@ static bool read_setting(const char *text, struct dialogue *d)
     } else if ((rest = skip_word(text, "cipher")) != NULL) {
         free(d->cipher);
         d->cipher = strdup(rest);
+    } else if ((rest = skip_word(text, "address")) != NULL) {
+        free(d->address);
+        d->address = strdup(rest);
+    } else if (strcmp(text, "received add") == 0) {
+        d->adds_received = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
     } else if (strcmp(text, "before starttls") == 0) {
@@ -208,6 +215,7 @@ static struct dialogue *add_dialogue(struct transcript *t, const char *name)
                            .deep = strdup("tls11 tls12"),
                            .cipher = strdup("TLS_AES_128_GCM_SHA256"),
                            .nonce = "abcdefghijklmnop",
+                           .address = strdup("203.0.113.5"),
                            .protocol = strstr(t->path, "/imap/")   ? ENGINE_IMAP
                                        : strstr(t->path, "/pop3/") ? ENGINE_POP3
                                                                    : ENGINE_SUBMISSION};
@@ -257,6 +265,7 @@ void transcript_free(struct transcript *t)
         free(d->name);
         free(d->deep);
         free(d->cipher);
+        free(d->address);
     }
     free(t->dialogues);
     free(t->path);
@@ -532,14 +541,22 @@ static void run_lines(struct run *r, struct cutting cutting)
     }
 }
 
+/* Wed, 25 Nov 2026 09:00:05 +0000 */
+static int64_t now(void)
+{
+    return 1795597205;
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
     struct engine_service service = {.protocol = d->protocol,
                                      .deep_status = d->deep,
                                      .hostname = "proxy.example.com",
                                      .starttls = d->starttls || d->cleartext,
-                                     .deep_merge = d->merge};
-    struct engine_client client = {.tls_cipher = d->cipher};
+                                     .deep_merge = d->merge,
+                                     .adds_received = d->adds_received,
+                                     .now = now};
+    struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .out = engine_out_new()};
     r.engine = d->cleartext ? engine_new_cleartext(&service) : engine_new(&service, &client);
