@@ -53,7 +53,7 @@ static void begin(struct session *session)
         session_close(session, "too-many-connections", NULL);
         return;
     }
-    session->tls = tls_endpoint_new_server(session->snapshot->tls, worker->tls_io);
+    session->tls = tls_endpoint_new_server(session->snapshot->tls, worker->tls_io, session->service->alpn);
     if (session->tls == NULL) {
         session_close(session, "no-memory", NULL);
         return;
