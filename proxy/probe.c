@@ -220,7 +220,7 @@ static const char *probe_service(const struct cfg_service *service)
     probe.fd = -1;
     probe.io = tls_io_new(PROBE_READ_CAP);
     if (context != NULL && probe.io != NULL)
-        probe.tls = tls_endpoint_new_client(context, probe.io, NULL);
+        probe.tls = tls_endpoint_new_client(context, probe.io, NULL, NULL);
     const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
     tls_endpoint_free(&probe.tls);
     tls_io_free(&probe.io);

@@ -45,7 +45,8 @@ void session_begin_handshake(struct session *session)
 {
     if (session->state != SESSION_HANDSHAKING)
         session_move(session, SESSION_HANDSHAKING);
-    session->tls = tls_endpoint_new_server(session->snapshot->tls, session->worker->tls_io);
+    session->tls =
+        tls_endpoint_new_server(session->snapshot->tls, session->worker->tls_io, session->service->alpn);
     if (session->tls == NULL)
         session_close(session, "no-memory", NULL);
     else

@@ -33,6 +33,8 @@ static void add_tls(const struct session *session, struct log_line *line)
         log_line_add_text(line, "tls", info.version);
         log_line_add_text(line, "cipher", info.cipher);
         log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");
+        if (info.protocol.len > 0)
+            log_line_add(line, "alpn", info.protocol);
     }
     log_line_add_text(line, "sni", info.server_name);
 }

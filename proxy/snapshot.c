@@ -120,6 +120,9 @@ static void join_services(struct snapshot *snapshot)
 {
     static const enum engine_protocol protocols[] = {
         [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
+    /* IANA's names; there is none for SMTP, and this is what its servers and clients use. */
+    static const char *const alpn[] = {
+        [CFG_IMAP] = "\x04imap", [CFG_POP3] = "\x04pop3", [CFG_SUBMISSION] = "\x04smtp"};
     const struct cfg *cfg = snapshot->cfg;
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_service *from = &cfg->services[i];
@@ -131,6 +134,7 @@ static void join_services(struct snapshot *snapshot)
                                                             .deep_merge = from->deep_merge,
                                                             .adds_received = from->adds_received,
                                                             .now = seconds_since_1970},
+                                                 .alpn = alpn[from->protocol],
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
     }

@@ -32,6 +32,7 @@ struct pool {
 struct service {
     const struct cfg_service *cfg;
     struct engine_service engine;
+    const char *alpn; /* what its protocol is called there, as tls_endpoint.h has it */
     struct pool *pool;
     size_t pool_index;
 };
