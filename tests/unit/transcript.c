@@ -2,6 +2,7 @@
 #include "transcript.h"
 
 #include "base/bytes.h"
+#include "exchange.h"
 #include "protocols/engine.h"
 
 #include <stdarg.h>
@@ -39,6 +40,7 @@ struct dialogue {
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
     bool merge;
+    bool in_step; /* not interleaved: the order of its turns is what it is about */
     struct line *lines;
     size_t count;
 };
@@ -184,6 +186,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->starttls = true;
     } else if ((rest = skip_word(text, "merge")) != NULL && *rest == '\0') {
         d->merge = true;
+    } else if ((rest = skip_word(text, "in-step")) != NULL && *rest != '\0') {
+        d->in_step = true;
     } else {
         return false;
     }
@@ -284,11 +288,16 @@ const char *transcript_name(const struct transcript *t, size_t index)
 
 /* ---- running ---- */
 
-/* How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. */
+/*
+ * How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. Or, with
+ * `exchange`, how both sides are interleaved.
+ */
 struct cutting {
     size_t chunk;
     size_t step;
     size_t at;
+    const struct exchange *exchange;
+    unsigned schedule;
 };
 
 struct run {
@@ -358,21 +367,6 @@ static void feed_step(struct run *r, enum side from, struct slice step, size_t c
     }
 }
 
-static void printable(struct slice s, char *into, size_t cap)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len && n + 5 < cap; i++) {
-        uint8_t c = s.data[i];
-        if (c == '\r' || c == '\n')
-            n += (size_t)snprintf(into + n, cap - n, c == '\r' ? "\\r" : "\\n");
-        else if (c < 32 || c > 126)
-            n += (size_t)snprintf(into + n, cap - n, "\\x%02x", c);
-        else
-            into[n++] = (char)c;
-    }
-    into[n] = '\0';
-}
-
 /* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another kind. */
 static void compare(struct run *r, size_t first, size_t end, enum side side)
 {
@@ -388,8 +382,8 @@ static void compare(struct run *r, size_t first, size_t end, enum side side)
             bytes_append(&expected, bytes_view(&d->lines[i].text), NO_LIMIT);
     if (!slice_equals(bytes_view(&expected), bytes_view(&r->got[side]))) {
         char want[1200], have[1200];
-        printable(bytes_view(&expected), want, sizeof want);
-        printable(bytes_view(&r->got[side]), have, sizeof have);
+        exchange_printable(bytes_view(&expected), want, sizeof want);
+        exchange_printable(bytes_view(&r->got[side]), have, sizeof have);
         fail(r, "before line %u, to the %s:\n  expected %zu: %s\n  came     %zu: %s", number,
              side == SIDE_CLIENT ? "client" : "backend", expected.len, want, r->got[side].len, have);
     }
@@ -547,6 +541,48 @@ static int64_t now(void)
     return 1795597205;
 }
 
+/* A goodbye comes at a moment of its own: what is before it is interleaved. */
+static size_t first_goodbye(const struct dialogue *d)
+{
+    size_t i = 0;
+    while (i < d->count && d->lines[i].kind != LINE_GOODBYE)
+        i++;
+    return i;
+}
+
+static void plan_exchange(const struct dialogue *d, struct exchange *x)
+{
+    *x = (struct exchange){.protocol = d->protocol};
+    enum side from = SIDE_BACKEND;
+    size_t end = first_goodbye(d);
+    for (size_t i = 0; i < end;) {
+        size_t next = i + 1;
+        const struct line *line = &d->lines[i];
+        if (line->kind == LINE_INPUT) {
+            struct bytes step = join_step(d, i, &next);
+            from = line->side;
+            exchange_add_step(x, from, bytes_view(&step));
+            bytes_free(&step);
+        } else if (line->kind == LINE_OUTPUT) {
+            exchange_expect(x, line->side, from, bytes_view(&line->text));
+        }
+        i = next;
+    }
+}
+
+/* What the dialogue says of the engine behind its last step holds however it came there. */
+static void run_interleaved(struct run *r, const struct exchange *x, unsigned schedule)
+{
+    const struct dialogue *d = r->dialogue;
+    r->failure = exchange_run(x, schedule, r->engine, r->out);
+    size_t end = first_goodbye(d);
+    size_t last = end;
+    while (last > 0 && d->lines[last - 1].kind != LINE_INPUT)
+        last--;
+    for (size_t i = last; i < end && r->failure == NULL; i++)
+        check_directive(r, &d->lines[i]);
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
     struct engine_service service = {.protocol = d->protocol,
@@ -566,7 +602,10 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
         engine_greet(r.engine, r.out);
         collect(&r);
     }
-    run_lines(&r, cutting);
+    if (cutting.exchange != NULL)
+        run_interleaved(&r, cutting.exchange, cutting.schedule);
+    else
+        run_lines(&r, cutting);
     engine_free(&r.engine);
     engine_out_free(&r.out);
     for (int side = 0; side < 2; side++) {
@@ -604,7 +643,7 @@ static char *run_cuts(const struct transcript *t, const struct dialogue *d)
         size_t len = step.len;
         bytes_free(&step);
         for (size_t cut = 1; cut < len; cut = next_cut(cut, len)) {
-            char *failure = run_once(d, (struct cutting){SIZE_MAX, step_number, cut});
+            char *failure = run_once(d, (struct cutting){.chunk = SIZE_MAX, .step = step_number, .at = cut});
             if (failure != NULL) {
                 char how[80];
                 snprintf(how, sizeof how, "line %u cut at octet %zu", d->lines[i].number, cut);
@@ -617,14 +656,40 @@ static char *run_cuts(const struct transcript *t, const struct dialogue *d)
     return NULL;
 }
 
+/* A dialogue that is marked must go wrong some way when interleaved, or the mark hides what would hold. */
+static char *run_schedules(const struct transcript *t, const struct dialogue *d)
+{
+    struct exchange x;
+    if (d->cleartext) /* one side alone speaks */
+        return NULL;
+    plan_exchange(d, &x);
+    char *failure = NULL;
+    for (unsigned i = 0; failure == NULL && i < exchange_schedules(&x); i++) {
+        failure = run_once(d, (struct cutting){.exchange = &x, .schedule = i});
+        if (failure != NULL && !d->in_step) {
+            char how[80];
+            snprintf(how, sizeof how, "both sides interleaved (schedule %u)", i);
+            failure = explain(t, d, how, failure);
+        }
+    }
+    exchange_free(&x);
+    if (!d->in_step)
+        return failure;
+    if (failure == NULL)
+        return explain(t, d, "in-step", strdup("its order makes no difference"));
+    free(failure);
+    return NULL;
+}
+
 char *transcript_run(const struct transcript *t, size_t index)
 {
     const struct dialogue *d = &t->dialogues[index];
-    char *failure = run_once(d, (struct cutting){SIZE_MAX, 0, 0});
+    char *failure = run_once(d, (struct cutting){.chunk = SIZE_MAX});
     if (failure != NULL)
         return explain(t, d, "whole", failure);
-    failure = run_once(d, (struct cutting){1, 0, 0});
+    failure = run_once(d, (struct cutting){.chunk = 1});
     if (failure != NULL)
         return explain(t, d, "byte by byte", failure);
-    return run_cuts(t, d);
+    failure = run_cuts(t, d);
+    return failure != NULL ? failure : run_schedules(t, d);
 }
