@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/cleartext_engine.h"
 
+#include "protocols/http_request.h"
+
 #include <stdarg.h>
 
 static const struct cleartext_dialect *const dialects[] = {
@@ -38,6 +40,10 @@ static void count_refusal(struct cleartext_engine *e, struct engine_out *out)
 
 static void take_whole_line(struct cleartext_engine *e, struct slice text, struct engine_out *out)
 {
+    if (http_is_request(text)) {
+        end_with(e, "This is not HTTP", "the client speaks HTTP", out);
+        return;
+    }
     switch (dialect_of(&e->base)->line(e, text, out)) {
     case CLEARTEXT_SERVED:
         return;
@@ -53,9 +59,6 @@ static void take_whole_line(struct cleartext_engine *e, struct slice text, struc
     case CLEARTEXT_LOGOUT:
         e->base.status.ending = true;
         engine_fail(&e->base, ENGINE_LOGOUT, "before STARTTLS");
-        return;
-    case CLEARTEXT_FOREIGN:
-        end_with(e, "This is a mail server", "the client speaks HTTP", out);
         return;
     }
 }

@@ -26,13 +26,12 @@ enum {
     CLEARTEXT_LITERAL_MAX = 64 * 1024
 };
 
-/* What a line of the client's was. It has been answered in all cases but the last. */
+/* What a line of the client's was. It has been answered. */
 enum cleartext_line {
     CLEARTEXT_SERVED,   /* a command that has its place here */
     CLEARTEXT_REFUSED,  /* one that has not */
     CLEARTEXT_STARTTLS, /* the handshake is next */
-    CLEARTEXT_LOGOUT,   /* the session has ended */
-    CLEARTEXT_FOREIGN   /* another protocol: nothing is answered, and the session ends with a word */
+    CLEARTEXT_LOGOUT    /* the session has ended */
 };
 
 struct cleartext_engine {

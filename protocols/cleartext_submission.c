@@ -60,8 +60,6 @@ static enum cleartext_line line(struct cleartext_engine *e, struct slice text, s
     case SMTP_QUIT:
         cleartext_say(out, "221 2.0.0 ", hostname, " closing the connection\r\n", NULL);
         return CLEARTEXT_LOGOUT;
-    case SMTP_HTTP:
-        return CLEARTEXT_FOREIGN;
     case SMTP_MALFORMED:
         return refuse(out, "500 5.5.2 Syntax error");
     default:
