@@ -13,14 +13,14 @@ CURL = ("curl", "-sS", "--ssl-reqd", "--max-time", WAIT_SECONDS, "-u", f"{USER}:
 
 
 class Starttls(Case):
-    def port(self, protocol):
+    def starttls_port(self, protocol):
         return self.proxy.ports[protocol + "-starttls"]
 
     def url(self, scheme, protocol, path=""):
-        return f"{scheme}://localhost:{self.port(protocol)}{path}"
+        return f"{scheme}://localhost:{self.starttls_port(protocol)}{path}"
 
     def test_imaplib(self):
-        with imaplib.IMAP4("localhost", self.port("imap"), timeout=WAIT_SECONDS) as client:
+        with imaplib.IMAP4("localhost", self.starttls_port("imap"), timeout=WAIT_SECONDS) as client:
             self.assertIn("LOGINDISABLED", client.capabilities)
             self.assertIn("STARTTLS", client.capabilities)
             with self.assertRaises(imaplib.IMAP4.error) as refused:
@@ -36,7 +36,7 @@ class Starttls(Case):
         self.assertNotIn(PASSWORD, self.proxy.text)
 
     def test_poplib(self):
-        client = poplib.POP3("localhost", self.port("pop3"), WAIT_SECONDS)
+        client = poplib.POP3("localhost", self.starttls_port("pop3"), WAIT_SECONDS)
         before = client.capa()
         self.assertIn("STLS", before)
         self.assertIn("DEEP", before)
@@ -52,7 +52,7 @@ class Starttls(Case):
         client.quit()
 
     def test_smtplib(self):
-        with smtplib.SMTP("localhost", self.port("submission"), "client.test", WAIT_SECONDS) as client:
+        with smtplib.SMTP("localhost", self.starttls_port("submission"), "client.test", WAIT_SECONDS) as client:
             client.ehlo()
             self.assertTrue(client.has_extn("starttls"))
             self.assertFalse(client.has_extn("auth"))
@@ -82,12 +82,12 @@ class Starttls(Case):
                 ("submission", "smtp", b"EHLO me\nQUIT\n", b"250 DEEP tls11 tls12")]:
             status, out, errors = run("openssl", "s_client", "-quiet", "-crlf", "-verify_return_error", "-CAfile", self.authority,
                                       "-servername", "localhost", "-starttls", word, "-connect",
-                                      f"localhost:{self.port(protocol)}", text=command)
+                                      f"localhost:{self.starttls_port(protocol)}", text=command)
             self.assertEqual(status, 0, errors)
             self.assertIn(shows, out)
 
     def test_the_backend_sees_the_client_and_its_suite(self):
-        plain = socket.create_connection(("127.0.0.1", self.port("imap")), WAIT_SECONDS, ("127.0.0.61", 0))
+        plain = socket.create_connection(("127.0.0.1", self.starttls_port("imap")), WAIT_SECONDS, ("127.0.0.61", 0))
         with plain, plain.makefile("rb") as file:
             file.readline()
             plain.sendall(b"a STARTTLS\r\n")
