@@ -121,8 +121,12 @@ class Case(unittest.TestCase):
     def context(self, version=None):
         return tls_context(self.authority, version)
 
+    def service(self, protocol):
+        """What the configuration calls the service for this class's kind of listener."""
+        return protocol + ("-starttls" if self.listener == "starttls" else "")
+
     def port(self, service, at=None):
-        return (at or self.proxy).ports[service]
+        return (at or self.proxy).ports[self.service(service)]
 
     def raw(self, service, source="127.0.0.1", version=None, at=None):
         client = Raw(self.port(service, at), self.context(version), source, service=service, listener=self.listener)
@@ -163,7 +167,7 @@ class Case(unittest.TestCase):
         def find():
             return next((line for line in list((at or self.proxy).lines)
                          if line.get("event") == "session" and line["client"].startswith(source + ":")
-                         and line["service"] == service and fields.items() <= line.items()), None)
+                         and line["service"] == self.service(service) and fields.items() <= line.items()), None)
         return until(f"event=session of {source}", find)
 
     def find_message(self, subject):

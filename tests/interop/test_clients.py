@@ -11,5 +11,9 @@ class Clients(client_tests.ImapClients, client_tests.Pop3Clients, client_tests.S
     pass
 
 
+class ClientsWithStarttls(Clients):
+    listener = "starttls"
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
