@@ -55,10 +55,13 @@ struct cfg_service {
     enum cfg_protocol protocol;
     struct cfg_endpoint *listen; /* numeric addresses only; at least one */
     size_t listen_count;
-    size_t pool;       /* index into cfg.pools */
-    char *deep_status; /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
+    size_t pool;        /* index into cfg.pools */
+    char *deep_status;  /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
                           is empty */
     bool adds_received; /* submission: a Received field before each message; default false */
+    bool
+        refuses_bare_lf; /* submission: a bare LF in a message behind DATA is an error; default false: CRLF is
+                             made of it */
     struct cfg_place place;
 };
 

@@ -128,6 +128,7 @@ static void join_services(struct snapshot *snapshot)
                                                             .deep_status = from->deep_status,
                                                             .hostname = cfg->hostname,
                                                             .adds_received = from->adds_received,
+                                                            .refuses_bare_lf = from->refuses_bare_lf,
                                                             .now = seconds_since_1970},
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};

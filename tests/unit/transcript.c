@@ -26,6 +26,7 @@ struct dialogue {
     char nonce[ENGINE_NONCE_LEN + 1];
     char *address;
     bool adds_received;
+    bool refuses_bare_lf;
     enum engine_protocol protocol;
     struct line *lines;
     size_t count;
@@ -167,6 +168,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->address = strdup(rest);
     } else if (strcmp(text, "received add") == 0) {
         d->adds_received = true;
+    } else if (strcmp(text, "bare_newline reject") == 0) {
+        d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
     } else {
@@ -525,6 +528,7 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
                                      .deep_status = d->deep,
                                      .hostname = "proxy.example.com",
                                      .adds_received = d->adds_received,
+                                     .refuses_bare_lf = d->refuses_bare_lf,
                                      .now = now};
     struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
