@@ -67,6 +67,9 @@ struct cfg_service {
                           is empty */
     bool deep_merge;    /* the backend's own status is merged into it; default: ours replaces it */
     bool adds_received; /* submission: a Received field before each message; default false */
+    bool
+        refuses_bare_lf; /* submission: a bare LF in a message behind DATA is an error; default false: CRLF is
+                             made of it */
     struct cfg_place place;
 };
 

@@ -92,8 +92,10 @@ static bool read_submission_key(struct cfg_reader *reader, const struct cfg_serv
 static void read_submission(struct cfg_reader *reader, struct cfg_service *service, bool protocol_known)
 {
     static const char *const received[] = {"none", "add"};
-    service->adds_received =
-        read_submission_key(reader, protocol_known ? service : NULL, "received", received);
+    static const char *const bare_newline[] = {"normalize", "reject"};
+    const struct cfg_service *known = protocol_known ? service : NULL;
+    service->adds_received = read_submission_key(reader, known, "received", received);
+    service->refuses_bare_lf = read_submission_key(reader, known, "bare_newline", bare_newline);
 }
 
 static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *name)

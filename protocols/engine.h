@@ -44,6 +44,7 @@ struct engine_service {
         deep_merge; /* clients see the backend's own status merged into it, not replaced (deep_status_merge) */
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
+    bool refuses_bare_lf; /* a message behind DATA with a bare LF in it ends the session */
     int64_t (*now)(void); /* seconds since 1970, for the date of that field and nothing else */
 };
 

@@ -310,8 +310,11 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
 
 static void take_message(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
-    size_t taken = smtp_data_take(&smtp->data, *input, out);
+    bool refuses_bare_lf = smtp->base.service->refuses_bare_lf;
+    size_t taken = smtp_data_take(&smtp->data, *input, refuses_bare_lf, out);
     *input = slice_sub(*input, taken, input->len);
+    if (smtp->data == SMTP_DATA_REFUSED)
+        smtp_refuse(smtp, SMTP_ANSWER_BARE_LF, out);
     if (smtp->data != SMTP_DATA_END)
         return;
     smtp_end_chunks(smtp);

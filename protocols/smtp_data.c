@@ -139,18 +139,61 @@ static void act(struct scan *scan, enum action action, struct engine_out *out)
     }
 }
 
-size_t smtp_data_take(enum smtp_data_state *state, struct slice s, struct engine_out *out)
+/* Each of the two goes out for a bare LF. The dot of CRLF.LF has gone on by then, and would have been one of an end. */
+static enum smtp_data_state after_bare_lf(enum smtp_data_state before)
+{
+    return before == SMTP_DATA_DOT ? SMTP_DATA_REFUSED : SMTP_DATA_SKIP_LINE;
+}
+
+static size_t pass(enum smtp_data_state *state, struct slice s, bool refuses_bare_lf, struct engine_out *out)
 {
     struct scan scan = {.s = s, .cr = find_from(s, 0, '\r'), .lf = find_from(s, 0, '\n')};
-    while (*state != SMTP_DATA_END && engine_out_has_room(out)) {
+    while (*state < SMTP_DATA_END && engine_out_has_room(out)) {
         if (*state == SMTP_DATA_TEXT)
             skip_text(&scan);
         if (scan.at >= s.len)
             break;
         struct step step = steps[*state][class_of(s.data[scan.at])];
-        act(&scan, step.action, out);
-        *state = step.next;
+        if (refuses_bare_lf && (step.action == AS_CRLF || step.action == DOUBLE_AS_CRLF)) {
+            replace(&scan, "", 1, out);
+            *state = after_bare_lf(*state);
+        } else {
+            act(&scan, step.action, out);
+            *state = step.next;
+        }
     }
-    engine_out_pass(out, SIDE_BACKEND, slice_sub(s, scan.passed, scan.at - scan.passed));
+    engine_out_pass(out, SIDE_BACKEND, slice_sub(scan.s, scan.passed, scan.at - scan.passed));
     return scan.at;
+}
+
+static enum smtp_data_state skip_octet(enum smtp_data_state state, uint8_t octet)
+{
+    if (octet == '\n')
+        return state == SMTP_DATA_SKIP_DOT || state == SMTP_DATA_SKIP_DOT_CR ? SMTP_DATA_REFUSED
+                                                                             : SMTP_DATA_SKIP_LINE;
+    if (octet == '.' && state == SMTP_DATA_SKIP_LINE)
+        return SMTP_DATA_SKIP_DOT;
+    if (octet == '\r' && state == SMTP_DATA_SKIP_DOT)
+        return SMTP_DATA_SKIP_DOT_CR;
+    return SMTP_DATA_SKIP_TEXT;
+}
+
+static size_t skip(enum smtp_data_state *state, struct slice s)
+{
+    size_t at = 0;
+    while (*state > SMTP_DATA_END && *state < SMTP_DATA_REFUSED) {
+        if (*state == SMTP_DATA_SKIP_TEXT)
+            at = find_from(s, at, '\n');
+        if (at >= s.len)
+            break;
+        *state = skip_octet(*state, s.data[at++]);
+    }
+    return at;
+}
+
+size_t smtp_data_take(enum smtp_data_state *state, struct slice s, bool refuses_bare_lf,
+                      struct engine_out *out)
+{
+    size_t taken = pass(state, s, refuses_bare_lf, out);
+    return taken + skip(state, slice_sub(s, taken, s.len));
 }

@@ -25,14 +25,25 @@ enum smtp_data_state {
     SMTP_DATA_DOT,     /* CRLF and a dot */
     SMTP_DATA_DOT_CR,  /* CRLF, a dot, and a CR that is held until the next octet */
     SMTP_DATA_ODD_DOT, /* a dot that some server sees at the beginning of a line */
-    SMTP_DATA_END      /* the whole message */
+    SMTP_DATA_END,     /* the whole message */
+    /* A message with a bare LF, where those are refused: no more of it goes on. */
+    SMTP_DATA_SKIP_LINE, /* LF */
+    SMTP_DATA_SKIP_TEXT,
+    SMTP_DATA_SKIP_DOT, /* LF and a dot */
+    SMTP_DATA_SKIP_DOT_CR,
+    SMTP_DATA_REFUSED /* the whole of that message */
 };
 
 /*
  * Takes octets of the message and lets them out to the backend; returns how many it has taken: fewer than all
- * where the message ended (`*state` is SMTP_DATA_END then) or `out` has no room for another step. Begin with
- * SMTP_DATA_LINE.
+ * where the message ended (`*state` is SMTP_DATA_END or SMTP_DATA_REFUSED then) or `out` has no room for
+ * another step. Begin with SMTP_DATA_LINE.
+ *
+ * Where bare LFs are refused nothing goes on from the first one: the message's end never reaches the backend,
+ * so that it delivers nothing. The rest is skipped up to what anybody takes for an end (LF or CRLF, a dot, LF
+ * or CRLF): the client may be one that writes bare LFs throughout, and it has to be heard out.
  */
-size_t smtp_data_take(enum smtp_data_state *state, struct slice s, struct engine_out *out);
+size_t smtp_data_take(enum smtp_data_state *state, struct slice s, bool refuses_bare_lf,
+                      struct engine_out *out);
 
 #endif

@@ -15,7 +15,7 @@ void smtp_move(struct smtp_engine *smtp, enum smtp_expects to)
         [SMTP_EXPECTS_LINE_END] = MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_NOTHING),
         [SMTP_EXPECTS_SASL_LINE] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_SASL_LINE_END),
         [SMTP_EXPECTS_SASL_LINE_END] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_NOTHING),
-        [SMTP_EXPECTS_MESSAGE] = MOVE(SMTP_EXPECTS_COMMAND),
+        [SMTP_EXPECTS_MESSAGE] = MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_NOTHING),
         [SMTP_EXPECTS_CHUNK] = MOVE(SMTP_EXPECTS_COMMAND),
         [SMTP_EXPECTS_REFUSED_CHUNK] = MOVE(SMTP_EXPECTS_COMMAND),
         [SMTP_EXPECTS_NOTHING] = 0,
@@ -65,9 +65,7 @@ void smtp_give_answers(struct smtp_engine *smtp, struct engine_out *out)
         enum smtp_turn answer = smtp_turns_take(&smtp->turns);
         smtp_turn_let_out(answer, smtp->base.service->hostname, out);
         if (smtp_turn_is_last_word(answer))
-            engine_fail(&smtp->base, ENGINE_CLIENT_ERROR,
-                        answer == SMTP_ANSWER_NOT_SMTP ? "the client speaks HTTP"
-                                                       : "too many refused commands");
+            engine_fail(&smtp->base, ENGINE_CLIENT_ERROR, smtp_turn_last_detail(answer));
     }
 }
 

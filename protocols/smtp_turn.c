@@ -8,19 +8,22 @@ static const struct answer {
     const char *code;
     bool names_host; /* RFC 5321 section 4.2: 421 is followed by the domain */
     const char *text;
+    const char *last_detail; /* of a last word: what the log says */
 } answers[SMTP_TURN_LAST + 1] = {
-    [SMTP_ANSWER_OK] = {"250 2.0.0 ", false, "OK"},
-    [SMTP_ANSWER_CLIENT_SYNTAX] = {"501 5.5.4 ", false, "Syntax: CLIENT name=value ..."},
-    [SMTP_ANSWER_TLS_ACTIVE] = {"503 5.5.1 ", false, "TLS is active already"},
-    [SMTP_ANSWER_NOT_IMPLEMENTED] = {"502 5.5.1 ", false, "Command not implemented"},
-    [SMTP_ANSWER_MECHANISM] = {"504 5.5.4 ", false, "Unrecognized authentication type"},
-    [SMTP_ANSWER_SYNTAX] = {"500 5.5.2 ", false, "Syntax error"},
-    [SMTP_ANSWER_TOO_LONG] = {"500 5.5.2 ", false, "Line too long"},
-    [SMTP_ANSWER_CHUNK_SYNTAX] = {"501 5.5.4 ", false, "Syntax: BDAT count [LAST]"},
-    [SMTP_ANSWER_CHUNK_TOO_BIG] = {"552 5.3.4 ", false, "Chunk too big"},
-    [SMTP_ANSWER_CHUNK_LOST] = {"503 5.5.1 ", false, "A chunk before this one was refused, use RSET"},
-    [SMTP_ANSWER_TOO_MANY_ERRORS] = {"421 4.7.0 ", true, "Too many errors"},
-    [SMTP_ANSWER_NOT_SMTP] = {"421 4.7.0 ", true, "This is not SMTP"},
+    [SMTP_ANSWER_OK] = {"250 2.0.0 ", false, "OK", NULL},
+    [SMTP_ANSWER_CLIENT_SYNTAX] = {"501 5.5.4 ", false, "Syntax: CLIENT name=value ...", NULL},
+    [SMTP_ANSWER_TLS_ACTIVE] = {"503 5.5.1 ", false, "TLS is active already", NULL},
+    [SMTP_ANSWER_NOT_IMPLEMENTED] = {"502 5.5.1 ", false, "Command not implemented", NULL},
+    [SMTP_ANSWER_MECHANISM] = {"504 5.5.4 ", false, "Unrecognized authentication type", NULL},
+    [SMTP_ANSWER_SYNTAX] = {"500 5.5.2 ", false, "Syntax error", NULL},
+    [SMTP_ANSWER_TOO_LONG] = {"500 5.5.2 ", false, "Line too long", NULL},
+    [SMTP_ANSWER_CHUNK_SYNTAX] = {"501 5.5.4 ", false, "Syntax: BDAT count [LAST]", NULL},
+    [SMTP_ANSWER_CHUNK_TOO_BIG] = {"552 5.3.4 ", false, "Chunk too big", NULL},
+    [SMTP_ANSWER_CHUNK_LOST] = {"503 5.5.1 ", false, "A chunk before this one was refused, use RSET", NULL},
+    [SMTP_ANSWER_TOO_MANY_ERRORS] = {"421 4.7.0 ", true, "Too many errors", "too many refused commands"},
+    [SMTP_ANSWER_NOT_SMTP] = {"421 4.7.0 ", true, "This is not SMTP", "the client speaks HTTP"},
+    [SMTP_ANSWER_BARE_LF] = {"550 5.6.11 ", false, "Bare LF in the message, where lines end with CRLF",
+                             "a bare LF in a message"},
 };
 
 _Static_assert(SMTP_TURNS_MAX <= UINT8_MAX, "first and count of the ring are octets");
@@ -68,7 +71,13 @@ bool smtp_turn_is_answer(enum smtp_turn turn)
 
 bool smtp_turn_is_last_word(enum smtp_turn turn)
 {
-    return turn == SMTP_ANSWER_TOO_MANY_ERRORS || turn == SMTP_ANSWER_NOT_SMTP;
+    return turn >= SMTP_ANSWER_TOO_MANY_ERRORS;
+}
+
+const char *smtp_turn_last_detail(enum smtp_turn turn)
+{
+    ENSURE(smtp_turn_is_last_word(turn) && answers[turn].last_detail != NULL);
+    return answers[turn].last_detail;
 }
 
 void smtp_turn_let_out(enum smtp_turn answer, const char *hostname, struct engine_out *out)

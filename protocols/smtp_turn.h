@@ -39,9 +39,11 @@ enum smtp_turn {
     SMTP_ANSWER_CHUNK_SYNTAX,
     SMTP_ANSWER_CHUNK_TOO_BIG,
     SMTP_ANSWER_CHUNK_LOST,
-    SMTP_ANSWER_TOO_MANY_ERRORS, /* 421: ends the session */
-    SMTP_ANSWER_NOT_SMTP,        /* 421 as well */
-    SMTP_TURN_LAST = SMTP_ANSWER_NOT_SMTP
+    /* last words */
+    SMTP_ANSWER_TOO_MANY_ERRORS,
+    SMTP_ANSWER_NOT_SMTP,
+    SMTP_ANSWER_BARE_LF,
+    SMTP_TURN_LAST = SMTP_ANSWER_BARE_LF
 };
 
 enum {
@@ -67,6 +69,9 @@ bool smtp_turns_have_room(const struct smtp_turns *turns, size_t more);
 /* Is it the proxy that answers? And does the session end with that answer? */
 bool smtp_turn_is_answer(enum smtp_turn turn);
 bool smtp_turn_is_last_word(enum smtp_turn turn);
+
+/* Why it ends then: static words for the log. */
+const char *smtp_turn_last_detail(enum smtp_turn turn);
 
 /* Lets the proxy's answer out to the client. */
 void smtp_turn_let_out(enum smtp_turn answer, const char *hostname, struct engine_out *out);

@@ -133,6 +133,7 @@ static void join_services(struct snapshot *snapshot)
                                                             .starttls = from->tls_mode == CFG_TLS_STARTTLS,
                                                             .deep_merge = from->deep_merge,
                                                             .adds_received = from->adds_received,
+                                                            .refuses_bare_lf = from->refuses_bare_lf,
                                                             .now = seconds_since_1970},
                                                  .alpn = alpn[from->protocol],
                                                  .pool = &snapshot->pools[from->pool],

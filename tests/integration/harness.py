@@ -68,17 +68,17 @@ class Folder:
         shutil.rmtree(self.path)
 
 
-def configuration(services, extra="", timeouts="", tls="", keys=None):
+def configuration(services, extra="", timeouts="", tls="", keys=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: by name, further keys of a service.
+    stands for its address. `keys`: further keys of every service, or by name.
     """
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
         places = ", ".join(f'"{place}"' for place in listen)
         entries = ", ".join(f'{{ address = "{getattr(server, "address", server)}"; }}' for server in servers)
         parts.append(f'{{ name = "{name}"; protocol = "{protocol}"; listen = [ {places} ]; backend = "{name}-pool"; '
-                     f'{(keys or {}).get(name, "")} }}')
+                     f"{keys if isinstance(keys, str) else keys.get(name, '')} }}")
         pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); }}')
     return (f'hostname = "proxy.example.com";\n{extra}\n'
             f'tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} ); {tls} }};\n'

@@ -161,6 +161,23 @@ class Endings(harness.TestCase):
         self.assertEqual(client.rest(), b"")
         self.assertEqual(proxy.session()["reason"], "backend-closed")
 
+    def test_a_refused_message_is_not_delivered(self):
+        def script(connection):
+            connection.send(b"220 msa.example.com ESMTP\r\n")
+            connection.line()
+            connection.send(b"354 go\r\n")
+            events.tell(connection.rest())
+        events = Events()
+        proxy = self.start({"submission": [self.backend(script)]}, keys='bare_newline = "reject";')
+        client = self.client(proxy, "submission")
+        client.line()
+        self.assertTrue(client.ask(b"DATA").startswith(b"354"))
+        client.send(b"Subject: x\r\n\r\na\n.\r\nMAIL FROM:<a@example.com>\r\n")
+        self.assertTrue(client.rest().startswith(b"550 5.6.11 "))
+        self.assertEqual(events.wait(), b"Subject: x\r\n\r\na")
+        session = proxy.session()
+        self.assertEqual((session["reason"], session["detail"]), ("client-error", "a bare LF in a message"))
+
     def test_backend_that_says_its_last_word_and_hangs_up(self):
         def script(connection):
             connection.send(b"+OK ready\r\n")

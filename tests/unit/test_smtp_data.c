@@ -68,25 +68,44 @@ static void collect(struct engine_out *out, struct bytes *got)
     engine_out_reset(out);
 }
 
-/* Runs a message in pieces of `chunk` octets; returns how many octets it has taken. */
-static size_t run(struct slice message, size_t chunk, struct bytes *got, bool *ended)
+struct result {
+    struct bytes got;
+    size_t taken;
+    bool ended;
+    bool refused;
+};
+
+/* Runs a message in pieces of `chunk` octets. */
+static struct result run(struct slice message, size_t chunk, bool refuses_bare_lf)
 {
+    struct result result = {0};
     static struct engine_out *out;
     if (out == NULL)
         out = engine_out_new();
     need(out != NULL);
     engine_out_reset(out);
     enum smtp_data_state state = SMTP_DATA_LINE;
-    size_t at = 0;
-    while (at < message.len && state != SMTP_DATA_END) {
-        struct slice piece = slice_sub(message, at, chunk);
-        size_t taken = smtp_data_take(&state, piece, out);
+    while (result.taken < message.len && state != SMTP_DATA_END && state != SMTP_DATA_REFUSED) {
+        struct slice piece = slice_sub(message, result.taken, chunk);
+        size_t taken = smtp_data_take(&state, piece, refuses_bare_lf, out);
         need(taken + out->lanes[SIDE_BACKEND].count > 0);
-        at += taken;
-        collect(out, got);
+        result.taken += taken;
+        collect(out, &result.got);
     }
-    *ended = state == SMTP_DATA_END;
-    return at;
+    result.ended = state == SMTP_DATA_END;
+    result.refused = state == SMTP_DATA_REFUSED;
+    return result;
+}
+
+/* Runs it whole and octet by octet. */
+static struct result run_both(struct slice message, bool refuses_bare_lf)
+{
+    struct result whole = run(message, SIZE_MAX, refuses_bare_lf);
+    struct result cut = run(message, 1, refuses_bare_lf);
+    need(cut.taken == whole.taken && cut.ended == whole.ended && cut.refused == whole.refused);
+    need(slice_equals(bytes_view(&whole.got), bytes_view(&cut.got)));
+    bytes_free(&cut.got);
+    return whole;
 }
 
 /* No CR, LF or NUL but in CRLF. */
@@ -101,29 +120,73 @@ static bool is_well_formed(struct slice s)
     return true;
 }
 
+/* No server sees an end but where the whole message was let out. */
+static void check_habits(const struct result *result)
+{
+    size_t end = result->ended ? result->got.len : 0;
+    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+        if (end_by_habit(result->got.data, result->got.len, &habits[i]) != end)
+            ck_abort_msg("a server of habit \"%s\" ends elsewhere", habits[i].name);
+}
+
 static void check_message(struct slice message)
 {
-    struct bytes whole = {0};
-    struct bytes cut = {0};
-    bool ended;
-    bool ended_cut;
-    size_t taken = run(message, SIZE_MAX, &whole, &ended);
-    need(run(message, 1, &cut, &ended_cut) == taken);
-    need(ended == ended_cut && slice_equals(bytes_view(&whole), bytes_view(&cut)));
-    size_t strict = end_by_habit(message.data, message.len, &habits[0]);
-    need((ended ? taken : 0) == strict);
-    struct slice consumed = slice_sub(message, 0, taken);
+    struct result result = run_both(message, false);
+    need((result.ended ? result.taken : 0) == end_by_habit(message.data, message.len, &habits[0]));
+    need(!result.refused);
+    struct slice consumed = slice_sub(message, 0, result.taken);
     if (is_well_formed(consumed))
-        need(slice_equals(bytes_view(&whole), consumed));
-    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
-        if (end_by_habit(whole.data, whole.len, &habits[i]) != (ended ? whole.len : 0))
-            ck_abort_msg("a server of habit \"%s\" ends elsewhere", habits[i].name);
-    bytes_free(&whole);
-    bytes_free(&cut);
+        need(slice_equals(bytes_view(&result.got), consumed));
+    check_habits(&result);
+    bytes_free(&result.got);
+}
+
+static size_t find_bare_lf(struct slice s)
+{
+    size_t at = 0;
+    while (at < s.len && (s.data[at] != '\n' || (at > 0 && s.data[at - 1] == '\r')))
+        at++;
+    return at;
+}
+
+/* Behind the first line from `from` on that is a dot alone, whatever ends it; 0 where there is none. */
+static size_t end_of_refused(struct slice s, size_t from)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] != '\n')
+            continue;
+        struct slice line = slice_sub(s, begin, i - begin);
+        if (i >= from && (slice_is(line, ".") || slice_is(line, ".\r")))
+            return i + 1;
+        begin = i + 1;
+    }
+    return 0;
+}
+
+/* With bare LFs refused: up to the first of them as ever, and from there on nothing. */
+static void check_refusal(struct slice message)
+{
+    struct result strict = run_both(message, true);
+    struct result normal = run(message, SIZE_MAX, false);
+    size_t bare_lf = find_bare_lf(slice_sub(message, 0, normal.taken));
+    if (bare_lf == normal.taken) {
+        need(slice_equals(bytes_view(&strict.got), bytes_view(&normal.got)) && strict.ended == normal.ended);
+    } else {
+        struct result before = run(slice_sub(message, 0, bare_lf), SIZE_MAX, false);
+        size_t end = end_of_refused(message, bare_lf);
+        need(slice_equals(bytes_view(&strict.got), bytes_view(&before.got)));
+        need(!strict.ended && strict.refused == (end > 0));
+        need(strict.taken == (end > 0 ? end : message.len));
+        bytes_free(&before.got);
+    }
+    check_habits(&strict);
+    bytes_free(&strict.got);
+    bytes_free(&normal.got);
 }
 
 /* All messages of up to seven octets over the alphabet that matters, and the end behind each of them. */
-START_TEST(no_habit_ends_elsewhere)
+static void check_all(void (*check)(struct slice message))
 {
     static const char alphabet[] = {'\r', '\n', '.', 'x', '\0'};
     size_t letters = sizeof alphabet;
@@ -135,10 +198,21 @@ START_TEST(no_habit_ends_elsewhere)
             for (int i = 0; i < len; i++, rest /= letters)
                 message[i] = (uint8_t)alphabet[rest % letters];
             memcpy(message + len, "\r\n.\r\n", 5);
-            check_message((struct slice){message, (size_t)len});
-            check_message((struct slice){message, (size_t)len + 5});
+            check((struct slice){message, (size_t)len});
+            check((struct slice){message, (size_t)len + 5});
         }
     }
+}
+
+START_TEST(no_habit_ends_elsewhere)
+{
+    check_all(check_message);
+}
+END_TEST
+
+START_TEST(nothing_goes_on_from_a_refused_bare_lf)
+{
+    check_all(check_refusal);
 }
 END_TEST
 
@@ -149,7 +223,7 @@ START_TEST(a_well_formed_message_is_one_slice)
     struct engine_out *out = engine_out_new();
     enum smtp_data_state state = SMTP_DATA_LINE;
     struct slice s = slice_of(message);
-    ck_assert_uint_eq(smtp_data_take(&state, s, out), s.len);
+    ck_assert_uint_eq(smtp_data_take(&state, s, true, out), s.len);
     ck_assert_uint_eq(out->lanes[SIDE_BACKEND].count, 1);
     ck_assert_ptr_eq(out->lanes[SIDE_BACKEND].slices[0].data, s.data);
     ck_assert_uint_eq(out->lanes[SIDE_BACKEND].slices[0].len, s.len);
@@ -163,6 +237,7 @@ int main(void)
     TCase *tcase = tcase_create("DATA");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, no_habit_ends_elsewhere);
+    tcase_add_test(tcase, nothing_goes_on_from_a_refused_bare_lf);
     tcase_add_test(tcase, a_well_formed_message_is_one_slice);
     Suite *suite = suite_create("smtp_data");
     suite_add_tcase(suite, tcase);

@@ -36,6 +36,7 @@ struct dialogue {
     char nonce[ENGINE_NONCE_LEN + 1];
     char *address;
     bool adds_received;
+    bool refuses_bare_lf;
     enum engine_protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
@@ -178,6 +179,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->address = strdup(rest);
     } else if (strcmp(text, "received add") == 0) {
         d->adds_received = true;
+    } else if (strcmp(text, "bare_newline reject") == 0) {
+        d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
     } else if (strcmp(text, "before starttls") == 0) {
@@ -591,6 +594,7 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
                                      .starttls = d->starttls || d->cleartext,
                                      .deep_merge = d->merge,
                                      .adds_received = d->adds_received,
+                                     .refuses_bare_lf = d->refuses_bare_lf,
                                      .now = now};
     struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
