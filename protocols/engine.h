@@ -63,6 +63,9 @@ struct engine_status {
     bool authenticated; /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
     bool ending;        /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
                            (BYE, 221, 421): the close that follows is an orderly one */
+    const char
+        *warning; /* what the operator should know of this backend, though the session goes on: a static
+                            sentence with the remedy; NULL where there is nothing */
 };
 
 /*

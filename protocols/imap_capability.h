@@ -9,8 +9,12 @@
  * with a space before it, edited. Out goes what can't work behind a proxy that ends TLS: STARTTLS, mechanisms
  * with channel binding (-PLUS), COMPRESS=, private hints to proxies; and a DEEP of the backend's, as clients
  * see one status. In comes DEEP (draft section 7.1), and ID, which DEEP implies. LOGINDISABLED stays: it is
- * true. Returns whether the backend itself has ID.
+ * true. Returns what the backend itself has of it.
  */
-bool imap_capability_edit(struct slice list, struct engine_out *out);
+struct imap_capabilities {
+    bool id;
+    bool login_disabled;
+};
+struct imap_capabilities imap_capability_edit(struct slice list, struct engine_out *out);
 
 #endif

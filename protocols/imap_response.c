@@ -69,7 +69,12 @@ static void let_out_list(struct imap_engine *e, struct slice line, size_t list, 
     if (e->kind != IMAP_RESPONSE_CAPABILITY)
         words.len = slice_find(words, ']');
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
-    learn_id(e, imap_capability_edit(words, out));
+    struct imap_capabilities has = imap_capability_edit(words, out);
+    learn_id(e, has.id);
+    if (has.login_disabled && !e->base.status.authenticated)
+        engine_warn(
+            &e->base,
+            "the server refuses every login on this connection (LOGINDISABLED): " ENGINE_REMEDY_CLEARTEXT);
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
 }
 

@@ -21,6 +21,8 @@ struct server {
     socklen_t address_len;
     /* Until then (uv_hrtime, milliseconds) others are tried first: it failed a moment ago. */
     _Atomic uint64_t avoid_until;
+    /* When the log last had a warning of it (the same clock); 0: never. */
+    _Atomic uint64_t warned;
 };
 
 struct pool {

@@ -224,6 +224,25 @@ class Log(harness.TestCase):
                                                      "security_tags"]],
                          ['Thunder "bird"', "1.0", "tls11 tls12", "tls-cert", "tls10"])
 
+    def test_a_server_that_refuses_all_logins(self):
+        """Said with the remedy, once for each server, not in each session that meets it; clients are told the truth."""
+        def locked(connection):
+            harness.imap(connection, b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] ready")
+        servers = [self.backend(locked), self.backend(locked)]
+        proxy = self.start({"imap": servers})
+        for _ in range(6):  # round robin: both servers' turn
+            client = self.client(proxy, "imap")
+            self.assertIn(b"LOGINDISABLED", client.line())
+            client.send(b"a LOGOUT\r\n")
+            client.rest()
+        proxy.wait_lines(6, event="session")
+        lines = proxy.find(event="backend-warning", service="imap", level="warning")
+        self.assertEqual(sorted(line["backend"] for line in lines), sorted(server.address for server in servers))
+        for line in lines:
+            self.assertIn("LOGINDISABLED", line["warning"])
+            self.assertIn("identity = proxy-v2", line["warning"])
+            self.assertTrue(line["session"])
+
     def test_no_client_writes_a_line_of_the_log(self):
         """What a client calls itself, with line ends in a literal, quotes and escapes; and in its server name."""
         name = b'x\r\ntime=2026-01-01T00:00:00.000Z level=error event=forged\x1b[2J" reason="forged'
