@@ -4,13 +4,14 @@
 
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/reports.h"
 #include "tls/tls_context.h"
 
 #include <stdatomic.h>
 
 /*
  * A configuration made ready to run: certificates loaded, names resolved, services and pools joined.
- * Immutable, but for the servers' health; counted by reference: each session keeps the one that it began
+ * Immutable, but for the servers' health and the counts of reports; counted by reference: each session keeps the one that it began
  * with.
  */
 
@@ -37,6 +38,7 @@ struct service {
     const char *alpn; /* what its protocol is called there, as tls_endpoint.h has it */
     struct pool *pool;
     size_t pool_index;
+    struct reports reports;
 };
 
 struct snapshot {

@@ -224,6 +224,28 @@ class Log(harness.TestCase):
                                                      "security_tags"]],
                          ['Thunder "bird"', "1.0", "tls11 tls12", "tls-cert", "tls10"])
 
+    def test_reports_are_counted(self):
+        """By service and tag, on SIGUSR1 and at the end; what clients make up is one line."""
+        proxy = self.start({"imap": [self.backend(harness.imap)], "pop3": [self.backend(harness.pop3)]})
+        for latch in [b"tls11 tls12", b"tls12", b"made-up invented"]:
+            client = self.client(proxy, "imap")
+            client.line()
+            client.send(b'a1 ID ("latch" "%s" "latch-fail" "tls-cert")\r\na2 LOGOUT\r\n' % latch)
+            client.rest()
+        proxy.wait_lines(3, event="session")
+        proxy.process.send_signal(signal.SIGUSR1)
+        # Services come in the order of the file, each with its tags behind it.
+        proxy.wait_line(event="reports", service="pop3")
+        lines = proxy.find(event="reports", service="imap")
+        counts = {line.get("tag"): [line.get(key) for key in ["sessions", "latch", "latch_fail", "security_tags"]]
+                  for line in lines}
+        self.assertEqual(counts, {None: ["3", None, None, None], "tls11": ["3", "1", "0", "0"], "tls12": ["3", "2", "0", "0"],
+                                  "tls-cert": ["3", "0", "3", "0"], "other": ["3", "1", "0", "0"]})
+        self.assertEqual([line["sessions"] for line in proxy.find(event="reports", service="pop3")], ["0"])
+        proxy.terminate()
+        proxy.wait()
+        self.assertEqual(len(proxy.find(event="reports", service="imap")), 2 * len(lines))
+
     def test_a_server_that_refuses_all_logins(self):
         """Said with the remedy, once for each server, not in each session that meets it; clients are told the truth."""
         def locked(connection):
