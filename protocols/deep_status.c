@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+const char *const deep_registered_tags[DEEP_REGISTERED_TAGS] = {"tls11", "tls12", "tls-cert",
+                                                                "tls-dane-tlsa"};
+
 bool deep_is_security_tag(struct slice s)
 {
     if (s.len == 0 || s.len > DEEP_TAG_MAX || !ascii_is_alpha(s.data[0]))

@@ -17,6 +17,10 @@ enum {
                               CAPA's line below those of RFC 2449 section 4 */
 };
 
+/* The registered security tags (section 11.2). */
+enum { DEEP_REGISTERED_TAGS = 4 };
+extern const char *const deep_registered_tags[DEEP_REGISTERED_TAGS];
+
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 

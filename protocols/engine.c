@@ -115,6 +115,12 @@ void engine_fail(struct engine *engine, enum engine_reason reason, const char *d
     engine->status.detail = detail;
 }
 
+void engine_warn(struct engine *engine, const char *warning)
+{
+    if (engine->status.warning == NULL)
+        engine->status.warning = warning;
+}
+
 void engine_set_report(struct engine *engine, enum engine_report_field field, struct slice value)
 {
     ENSURE(field < ENGINE_REPORT_FIELDS);

@@ -87,6 +87,9 @@ struct engine_status {
     bool last_word;     /* the backend has said it: nothing is left for it but to close */
     size_t discarded; /* ENGINE_STARTTLS: octets that stood behind the command, and came before the handshake.
                            They are nobody's (CERT VU#555316): who injected them meant them to be read after it. */
+    const char
+        *warning; /* what the operator should know of this backend, though the session goes on: a static
+                            sentence with the remedy; NULL where there is nothing */
 };
 
 /*

@@ -47,6 +47,12 @@ extern const struct engine_ops cleartext_engine_ops;
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
 void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail);
 
+/* Where a backend refuses all logins, as the connection to it is in clear; the first warning of a session stays. */
+#define ENGINE_REMEDY_CLEARTEXT                                                                              \
+    "set identity = proxy-v2 for its pool and a port of the server's that expects it, or let the server "    \
+    "allow logins without TLS (README: What the server needs)"
+void engine_warn(struct engine *engine, const char *warning);
+
 /* The DEEP status to show the client: the service's, with what the backend has said of its own where they are merged. */
 const char *engine_deep_status(const struct engine *engine);
 

@@ -71,18 +71,20 @@ static struct slice words_of_list(const struct imap_engine *e, struct slice line
     return words;
 }
 
-/* The greeting of a backend whose client has been greeted already: for the proxy's own ear. */
-static void learn_list(struct imap_engine *e, struct slice line, const struct imap_response *r)
+static void learn(struct imap_engine *e, struct imap_capabilities has)
 {
-    if (r->list > 0)
-        learn_id(e, imap_capability_has(words_of_list(e, line, r->list), "ID"));
+    learn_id(e, has.id);
+    if (has.login_disabled && !e->base.status.authenticated)
+        engine_warn(
+            &e->base,
+            "the server refuses every login on this connection (LOGINDISABLED): " ENGINE_REMEDY_CLEARTEXT);
 }
 
 static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
 {
     struct slice words = words_of_list(e, line, list);
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
-    learn_id(e, imap_capability_edit(words, out));
+    learn(e, imap_capability_edit(words, out));
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
 }
 
@@ -125,11 +127,12 @@ static void greet(struct imap_engine *e, struct slice line, struct engine_out *o
     e->base.status.authenticated = r.status == IMAP_STATUS_PREAUTH;
     e->base.status.greeted = true;
     e->kind = IMAP_RESPONSE_STATUS;
-    if (e->base.service->starttls)
-        learn_list(e, line, &r);
-    else if (r.list > 0)
+    bool shown = !e->base.service->starttls; /* else the client has been greeted */
+    if (r.list > 0 && shown)
         let_out_list(e, line, r.list, out);
-    else
+    else if (r.list > 0)
+        learn(e, imap_capability_read(words_of_list(e, line, r.list)));
+    else if (shown)
         engine_out_make(out, SIDE_CLIENT, line);
     finish_response(e, out);
 }

@@ -13,6 +13,7 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 {
     switch (pop3_indicator_of(line->text)) {
     case POP3_INDICATOR_OK:
+        pop3->apop = slice_find(line->text, '<') < slice_find(line->text, '>');
         if (!pop3->base.service->starttls)
             pop3_greeting_let_out(line, out);
         pop3->base.status.greeted = true;
@@ -71,6 +72,7 @@ static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
         return true;
     case POP3_ANSWER_CAPA:
         pop3_move_backend(pop3, BACKEND_CAPA);
+        pop3->capa_login = false;
         return true;
     case POP3_ANSWER_MECHANISMS:
         pop3_move_backend(pop3, BACKEND_MECHANISMS);
@@ -131,8 +133,11 @@ static void take_reply(struct pop3_engine *pop3, const struct line *line, struct
 static void take_capability(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     struct slice rest = line->text;
-    if (slice_is(slice_next_word(&rest, ' '), "DEEP"))
+    struct slice keyword = slice_next_word(&rest, ' ');
+    if (slice_is(keyword, "DEEP"))
         engine_merge_deep(&pop3->base, rest);
+    if (slice_is(keyword, "USER") || (slice_is(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
+        pop3->capa_login = true;
     pop3_capa_let_out(line, out);
 }
 
@@ -140,6 +145,10 @@ static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
 {
     pop3_capa_end(engine_deep_status(&pop3->base), out);
     engine_forget_merged(&pop3->base);
+    if (!pop3->capa_login && !pop3->apop && !pop3->base.status.authenticated)
+        engine_warn(
+            &pop3->base,
+            "the server has neither USER nor SASL, so that nobody can log in: " ENGINE_REMEDY_CLEARTEXT);
 }
 
 static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)

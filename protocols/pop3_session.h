@@ -46,6 +46,9 @@ struct pop3_engine {
     enum backend_state backend;
     uint8_t end_matched; /* BACKEND_BODY: as pop3_end_find has it */
     uint8_t refusals;
+    bool
+        apop; /* the greeting had a timestamp: there is a login that CAPA does not name (RFC 1939 section 7) */
+    bool capa_login; /* BACKEND_CAPA: the list so far names a way to log in */
 };
 
 _Static_assert(sizeof(struct pop3_engine) < 400, "a session is small");

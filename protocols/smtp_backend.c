@@ -42,12 +42,21 @@ static void accept_greeting(struct smtp_engine *smtp, bool extended)
         smtp_received_accept_name(smtp->received);
 }
 
+/* So Dovecot shows it to a peer in clear that it does not trust. */
+static void warn_of_empty_auth(struct smtp_engine *smtp)
+{
+    if (smtp->ehlo.auth && !smtp->ehlo.mechanisms && !smtp->base.status.authenticated)
+        engine_warn(&smtp->base, "the server announces AUTH without a mechanism, so that nobody can log "
+                                 "in: " ENGINE_REMEDY_CLEARTEXT);
+}
+
 static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     if (code == 250) {
         accept_greeting(smtp, true);
         smtp_ehlo_end(engine_deep_status(&smtp->base), out);
         engine_forget_merged(&smtp->base);
+        warn_of_empty_auth(smtp);
         /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
         if (smtp->report != SMTP_REPORT_REFUSED)
             smtp->report = smtp->ehlo.deep ? SMTP_REPORT_DUE : SMTP_REPORT_UNKNOWN;

@@ -139,6 +139,9 @@ void session_close(struct session *session, const char *reason, const char *deta
     /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
     tls_io_reset(session->worker->tls_io);
     engine_out_reset(session->worker->out);
+    /* Before its line, so that who has read the line finds it counted. */
+    if (session->engine != NULL)
+        reports_count(&session->service->reports, session->engine);
     session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);

@@ -62,6 +62,7 @@ struct session {
     uint64_t number;
     const char *reason;              /* why it ends: the log's word; static */
     const char *detail;              /* static, NULL where the reason says it all */
+    const char *warning;             /* the engine's, as it was last seen; static */
     const char *server_name;         /* the last server's; lives as long as the snapshot */
     struct sockaddr_storage address; /* the client's */
 };
@@ -106,6 +107,8 @@ void session_log_end(const struct session *session);
 void session_log_discarded(const struct session *session, size_t octets);
 /* A server that failed, and what happens next. */
 void session_log_server_failed(const struct session *session, const char *error);
+/* What the engine warns of, once in a session, and once a minute for a server. */
+void session_log_warning(struct session *session);
 
 /* session_backend.c: connects to the next server; says goodbye where none is left. */
 void session_connect(struct session *session);

@@ -236,6 +236,7 @@ static void judge(struct session *session)
         session_finish(session, "client-closed", NULL);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;
+    session_log_warning(session);
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
         session_move(session, SESSION_RELAYING);
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);

@@ -18,7 +18,8 @@ enum line_kind {
     LINE_STATE,
     LINE_REPORT,
     LINE_DISCARDED,
-    LINE_GOODBYE
+    LINE_GOODBYE,
+    LINE_WARNING
 };
 
 struct line {
@@ -153,8 +154,9 @@ static bool read_directive(const char *text, struct line *line)
     static const struct {
         const char *word;
         enum line_kind kind;
-    } words[] = {{"wants", LINE_WANTS},   {"status", LINE_STATUS},       {"state", LINE_STATE},
-                 {"report", LINE_REPORT}, {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE}};
+    } words[] = {{"wants", LINE_WANTS},    {"status", LINE_STATUS},       {"state", LINE_STATE},
+                 {"report", LINE_REPORT},  {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE},
+                 {"warning", LINE_WARNING}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const char *rest = skip_word(text, words[i].word);
         if (rest == NULL)
@@ -442,6 +444,12 @@ static bool wants_matches(const struct run *r, const char *words)
     return rest != NULL && engine_wants(r->engine, side) == (strcmp(rest, "yes") == 0);
 }
 
+static bool warning_matches(const struct run *r, const char *words)
+{
+    const char *warning = engine_status(r->engine)->warning;
+    return *words == '\0' ? warning == NULL : warning != NULL && strstr(warning, words) != NULL;
+}
+
 static void say_goodbye(struct run *r, const char *word)
 {
     enum engine_farewell farewell = strcmp(word, "unavailable") == 0 ? ENGINE_FAREWELL_UNAVAILABLE
@@ -473,6 +481,9 @@ static void check_directive(struct run *r, const struct line *line)
         break;
     case LINE_GOODBYE:
         say_goodbye(r, words);
+        break;
+    case LINE_WARNING:
+        ok = warning_matches(r, words);
         break;
     case LINE_INPUT:
     case LINE_OUTPUT:
