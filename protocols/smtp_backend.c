@@ -113,6 +113,58 @@ static void close_report(struct smtp_engine *smtp, unsigned code)
         smtp->report = SMTP_REPORT_REFUSED;
 }
 
+static void close_message(struct smtp_engine *smtp, unsigned code)
+{
+    if (code / 100 == 2)
+        smtp->refusals = 0;
+}
+
+static void close_client(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
+{
+    close_report(smtp, code);
+    smtp_turn_let_out(SMTP_ANSWER_OK, smtp->base.service->hostname, out);
+    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+}
+
+static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned code, struct engine_out *out)
+{
+    switch (turn) {
+    case SMTP_AWAIT_GREETING:
+        smtp->base.status.greeted = true;
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        return;
+    case SMTP_AWAIT_EHLO:
+        close_ehlo(smtp, code, out);
+        return;
+    case SMTP_AWAIT_HELO:
+        close_helo(smtp, code);
+        return;
+    case SMTP_AWAIT_AUTH:
+        close_auth(smtp, code);
+        return;
+    case SMTP_AWAIT_MAIL:
+        smtp_mail_answered(smtp, code == 250);
+        return;
+    case SMTP_AWAIT_DATA:
+        close_data(smtp, code, out);
+        return;
+    case SMTP_AWAIT_MESSAGE:
+        close_message(smtp, code);
+        return;
+    case SMTP_AWAIT_CHUNK:
+        close_chunk(smtp, code);
+        return;
+    case SMTP_AWAIT_CLIENT:
+        close_client(smtp, code, out);
+        return;
+    case SMTP_AWAIT_REPORT:
+        close_report(smtp, code);
+        return;
+    default: /* a reply that moves nothing */
+        return;
+    }
+}
+
 /* The last line of a reply. */
 static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
 {
@@ -121,29 +173,9 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     smtp->replying = SMTP_TURN_NONE;
     if (code == 221 || code == 421)
         smtp->base.status.ending = smtp->base.status.last_word = true;
-    if (turn == SMTP_AWAIT_GREETING) {
-        smtp->base.status.greeted = true;
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
-    } else if (turn == SMTP_AWAIT_EHLO) {
-        close_ehlo(smtp, code, out);
-    } else if (turn == SMTP_AWAIT_HELO) {
-        close_helo(smtp, code);
-    } else if (turn == SMTP_AWAIT_AUTH) {
-        close_auth(smtp, code);
-    } else if (turn == SMTP_AWAIT_DATA) {
-        close_data(smtp, code, out);
-    } else if (turn == SMTP_AWAIT_MESSAGE) {
-        smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
-    } else if (turn == SMTP_AWAIT_CHUNK) {
-        close_chunk(smtp, code);
-    } else if (turn == SMTP_AWAIT_CLIENT) {
-        close_report(smtp, code);
-        smtp_turn_let_out(SMTP_ANSWER_OK, smtp->base.service->hostname, out);
-    } else if (turn == SMTP_AWAIT_REPORT) {
-        close_report(smtp, code);
-    }
+    close_turn(smtp, turn, code, out);
     smtp_give_answers(smtp, out);
-    if (smtp->expects == SMTP_EXPECTS_TURN && smtp_is_quiet(smtp))
+    if (smtp->expects == SMTP_EXPECTS_TURN && smtp_is_quiet(smtp) && !smtp->base.status.ending)
         smtp_client_resume(smtp, out);
 }
 

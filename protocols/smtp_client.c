@@ -23,19 +23,17 @@ static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, 
 }
 
 /*
- * A command before which the backend has to know the cipher suite. Where it takes no groups of commands (RFC
- * 2920) the proxy's own waits for the replies before it, and the client's for the reply to that one; the line
- * then stays in the reader. True where the command may go now.
+ * A command before which the backend has to know the cipher suite. The proxy's own goes behind what is
+ * outstanding where the backend takes groups of commands, and else waits for the replies; as a command of an
+ * extension it is the last of its group (RFC 2920 section 3.1), so the client's waits for the reply to it: the
+ * line then stays in the reader. True where the command may go now.
  */
 static bool backend_is_informed(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     if (smtp->report != SMTP_REPORT_DUE)
         return true;
-    bool may_send = smtp->ehlo.pipelining || smtp_is_quiet(smtp);
-    if (may_send)
+    if (smtp->ehlo.pipelining || smtp_is_quiet(smtp))
         smtp_send_report(smtp, out);
-    if (smtp->ehlo.pipelining)
-        return true;
     if (line->in_input && !bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
         engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
     smtp_move(smtp, SMTP_EXPECTS_TURN);
@@ -57,13 +55,14 @@ static void take_client(struct smtp_engine *smtp, struct slice arguments, struct
     smtp_client_command_make(arguments, smtp->base.client.tls_cipher, out);
     smtp_turns_add(&smtp->turns, SMTP_AWAIT_CLIENT);
     smtp->report = SMTP_REPORT_SENT;
+    smtp_move(smtp, SMTP_EXPECTS_REPLY); /* RFC 2920 section 3.1, as above */
 }
 
 /* The octets behind BDAT come whatever the answer (RFC 3030 section 2), so they are taken and dropped. */
 static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64_t size,
                          struct engine_out *out)
 {
-    smtp->chunk_lost = true;
+    smtp_lose_chunk(smtp);
     smtp_refuse(smtp, answer, out);
     if (smtp->expects == SMTP_EXPECTS_NOTHING || size == 0)
         return;
@@ -139,7 +138,7 @@ static void take_mail(struct smtp_engine *smtp, const struct line *line, struct 
     if (!backend_is_informed(smtp, line, out))
         return;
     smtp->utf8 = smtp_mail_is_utf8(arguments);
-    forward(smtp, line, SMTP_AWAIT_OTHER, out);
+    forward(smtp, line, SMTP_AWAIT_MAIL, out);
 }
 
 /* Postfix refuses RSET with an argument, and then the message goes on. */

@@ -98,11 +98,29 @@ size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED
     return smtp_received_write(smtp->received, &stamp, into);
 }
 
+static uint8_t unanswered(const struct smtp_engine *smtp, enum smtp_turn turn)
+{
+    return (uint8_t)(smtp_turns_count(&smtp->turns, turn) + (smtp->replying == turn ? 1 : 0));
+}
+
+void smtp_lose_chunk(struct smtp_engine *smtp)
+{
+    smtp->chunk_lost = true;
+    smtp->mails_before_loss = unanswered(smtp, SMTP_AWAIT_MAIL);
+}
+
+void smtp_mail_answered(struct smtp_engine *smtp, bool accepted)
+{
+    if (smtp->mails_before_loss > 0)
+        smtp->mails_before_loss--;
+    else if (accepted)
+        smtp->chunk_lost = false;
+}
+
 void smtp_end_chunks(struct smtp_engine *smtp)
 {
     smtp->in_chunks = false;
-    smtp->others_chunks = (uint8_t)(smtp_turns_count(&smtp->turns, SMTP_AWAIT_CHUNK) +
-                                    (smtp->replying == SMTP_AWAIT_CHUNK ? 1 : 0));
+    smtp->others_chunks = unanswered(smtp, SMTP_AWAIT_CHUNK);
 }
 
 void smtp_begin_anew(struct smtp_engine *smtp)

@@ -13,8 +13,8 @@
 /*
  * A submission session (RFC 6409, 5321, 4954, 2920, 3030; draft section 7.3), for the sources of this engine
  * alone. Each command takes a turn in the queue of replies; the backend's reply lines belong to the first
- * turn. What the client sends next is not always known before the backend has answered: behind EHLO, AUTH and
- * DATA, which end a group of commands (RFC 2920 section 3.1), the client is not read until then.
+ * turn. What the client sends next is not always known before the backend has answered: behind EHLO, AUTH,
+ * CLIENT and DATA, which end a group of commands (RFC 2920 section 3.1), the client is not read until then.
  */
 
 enum {
@@ -33,7 +33,7 @@ enum smtp_expects {
     SMTP_EXPECTS_REFUSED_CHUNK, /* as many, which nobody gets */
     SMTP_EXPECTS_NOTHING,       /* the session is at its end: what still comes is dropped */
     SMTP_EXPECTS_GREETING,      /* it has not been greeted */
-    SMTP_EXPECTS_REPLY,         /* the backend's word on EHLO, AUTH or DATA is awaited */
+    SMTP_EXPECTS_REPLY,         /* the backend's word on EHLO, AUTH, CLIENT or DATA is awaited */
     SMTP_EXPECTS_TURN           /* a command is held until the backend has nothing more to answer */
 };
 
@@ -59,10 +59,11 @@ struct smtp_engine {
     struct smtp_received *received; /* NULL where the service adds no field */
     struct smtp_ehlo ehlo;          /* what the backend's last EHLO reply has announced */
     bool chunk_lost; /* a chunk was refused: its message must not arrive with a hole (RFC 3030 section 4.2) */
-    bool extended;   /* the last greeting that the backend accepted was EHLO */
-    bool utf8;       /* the last MAIL had SMTPUTF8 */
-    bool in_chunks;  /* the message's first chunk has gone on */
-    uint8_t others_chunks; /* unanswered chunks of the messages before this one */
+    uint8_t mails_before_loss; /* unanswered MAILs before that chunk: those do not begin anew */
+    bool extended;             /* the last greeting that the backend accepted was EHLO */
+    bool utf8;                 /* the last MAIL had SMTPUTF8 */
+    bool in_chunks;            /* the message's first chunk has gone on */
+    uint8_t others_chunks;     /* unanswered chunks of the messages before this one */
     uint8_t refusals;
 };
 
@@ -99,6 +100,10 @@ void smtp_give_answers(struct smtp_engine *smtp, struct engine_out *out);
 
 /* Writes the Received field for the message that begins now; 0 where there is none to add. */
 size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED_MAX]);
+
+/* The proxy has refused a chunk; a message may be begun anew by RSET, a greeting, or a MAIL that is accepted. */
+void smtp_lose_chunk(struct smtp_engine *smtp);
+void smtp_mail_answered(struct smtp_engine *smtp, bool accepted);
 
 /* The next chunk is another message's than those before. */
 void smtp_end_chunks(struct smtp_engine *smtp);

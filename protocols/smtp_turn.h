@@ -17,8 +17,9 @@ enum smtp_turn {
     SMTP_AWAIT_GREETING,
     SMTP_AWAIT_EHLO, /* edited */
     SMTP_AWAIT_HELO,
-    SMTP_AWAIT_AUTH,    /* 334 asks the client for a line */
-    SMTP_AWAIT_DATA,    /* 354 asks it for the message */
+    SMTP_AWAIT_AUTH, /* 334 asks the client for a line */
+    SMTP_AWAIT_DATA, /* 354 asks it for the message */
+    SMTP_AWAIT_MAIL,
     SMTP_AWAIT_MESSAGE, /* the reply to a message */
     SMTP_AWAIT_CHUNK,   /* the reply to a part of one */
     SMTP_AWAIT_CLIENT,  /* to a client's CLIENT: goes to it as 250, whatever the backend thinks (draft

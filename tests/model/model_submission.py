@@ -80,7 +80,8 @@ class Rules:
     def __init__(self, world, reason):
         self.world = world
         self.last_word = b"421" if reason == "client-error" else None
-        self.chunk_was_refused = False
+        self.hole = None  # the last chunk that the proxy refused, of a message that may still be open
+        self.mail = None  # the last MAIL that was accepted
         self.own = b"CLIENT tls=" + world.cipher.encode() + b"\r\n"
 
     def is_own(self, got, entry):
@@ -99,7 +100,21 @@ class Rules:
             return first_line_upper(got.raw) == first_line_upper(entry.raw)
         return got.raw == entry.raw
 
+    def note(self, entry, reply):
+        """What begins anew after a refused chunk: RSET, a new greeting, an accepted MAIL (RFC 5321 4.1.1.5, 4.1.4, 3.3)."""
+        verb = entry.raw[:4].upper() if entry.command else b""
+        if verb == b"RSET" or (verb in (b"EHLO", b"HELO") and reply.startswith(b"250")):
+            self.hole = None
+        elif verb == b"MAIL" and reply.startswith(b"250"):
+            self.mail = entry
+
+    def has_begun(self):
+        return self.mail and self.mail.number > self.hole.number
+
     def check_pair(self, entry, got):
+        if entry.command and entry.raw[:5] == b"BDAT ":
+            require(self.hole is None or self.has_begun(), "hole", "a chunk before this one was refused:", got.raw)
+        self.note(entry, got.reply)
         if entry.kind == "message":
             inside = LENIENT_END.search(b"\r\n" + got.raw[:-3])
             require(not inside or inside.end() == len(got.raw) + 2, "smuggling", "an end for some server in:", got.raw)
@@ -113,9 +128,11 @@ class Rules:
     def check_unforwarded(self, entry, got):
         if entry.reply[:3] == self.last_word:
             return
-        chunk = entry.sent[:4].upper() == b"BDAT"
-        if entry.kind == "plain" and chunk and self.chunk_was_refused:
-            require(False, "BDAT refused for an earlier one", "", entry.sent, entry.reply)
+        chunk = entry.command and entry.sent[:4].upper() == b"BDAT"
+        if entry.kind == "plain" and chunk and self.hole:
+            known = self.has_begun() and entry.after > self.mail.number  # to the client too
+            require(not known, "BDAT refused for an earlier one", "", entry.sent, entry.reply)
+            self.hole = entry
         elif entry.kind == "client":
             code = b"250" if entry.right else b"501"
             require(entry.reply[:3] == code, "CLIENT", f"not {code.decode()}:", entry.sent, entry.reply)
@@ -123,7 +140,7 @@ class Rules:
             require(entry.kind in ("refused", "free", "sasl"), "lost command", f"{entry.kind}, answered by {entry.reply!r}:",
                     entry.sent, got and got.raw)
             require(re.match(rb"[45]\d\d", entry.reply), "refusal", "not refused:", entry.sent, entry.reply)
-            self.chunk_was_refused |= chunk
+            self.hole = entry if chunk else self.hole
 
 
 def lines_of(reply):

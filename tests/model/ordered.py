@@ -29,6 +29,9 @@ class Entry:
         self.reply = None
         self.on_reply = None
         self.multiline = False
+        self.command = kind != "message"  # nor a line of an exchange
+        self.after = 0  # replies that the client had when it sent this
+        self.number = 0  # in the order of all entries
         self.__dict__.update(more)
 
 
@@ -55,6 +58,7 @@ class OrderedClient(dialogue.Peer):
         return self.world.draw("item", item[0])
 
     def send(self, entry):
+        entry.after = self.answered
         self.entries.append(entry)
         self.say(entry.sent)
         return entry
@@ -129,7 +133,8 @@ def forbid_words(raw, words):
 def match(client, server, protocol):
     """Compares the two lists. `protocol` has check_pair, is_own and is_no."""
     rest = list(server.received)
-    for entry in client.entries:
+    for number, entry in enumerate(client.entries):
+        entry.number = number
         while rest and protocol.is_own(rest[0], entry):
             rest.pop(0)
         got = rest[0] if rest else None

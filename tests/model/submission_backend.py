@@ -48,15 +48,14 @@ class Server(ordered.OrderedServer):
         self.announced = None  # where the reply to an EHLO that announces DEEP ends
         self.told = self.sender = self.recipient = self.authenticated = self.in_data = False
         self.challenges = None
-        self.own_ends = 0
+        self.client_ends = 0
         self.rushed = False  # the client pipelines, announced or not
         self.say(self.greeting)
 
     def step(self):
         if self.inbox:
             # RFC 2920 3.1: a command of an extension is the last of its group, PIPELINING or not.
-            rule = "own CLIENT not last" if self.pipelining else "own CLIENT"
-            require(self.fed >= self.own_ends, rule, "more behind it before its answer:", self.inbox)
+            require(self.fed >= self.client_ends, "CLIENT not last", "more behind it before its answer:", self.inbox)
         if self.in_data:
             return self.data()
         at = self.inbox.find(b"\n") + 1
@@ -171,7 +170,7 @@ class Server(ordered.OrderedServer):
         self.answer(line, rng.choice((b"250 OK\r\n", b"250 2.0.0 noted\r\n", b"250-a\r\n250 b\r\n", b"451 later\r\n")))
         if argument.split() == suites or argument == b"tls=" + suites[0]:
             require(all_heard or self.pipelining or self.rushed, "own CLIENT", "pipelined to a backend without PIPELINING:", line)
-            self.own_ends = self.said
+        self.client_ends = self.said
 
     def do_auth(self, rng, line, argument):
         self.before_mail(line)
