@@ -21,15 +21,10 @@ static enum cleartext_line refuse(struct engine_out *out, const char *text)
     return CLEARTEXT_REFUSED;
 }
 
-static bool is_blank(struct slice arguments)
-{
-    return slice_next_word(&arguments, ' ').len == 0;
-}
-
 static enum cleartext_line hello(const char *hostname, const struct smtp_command *command,
                                  struct engine_out *out)
 {
-    if (is_blank(command->arguments))
+    if (smtp_has_no_words(command->arguments))
         return refuse(out, "501 5.5.4 Syntax: EHLO hostname");
     if (command->verb == SMTP_HELO)
         cleartext_say(out, "250 ", hostname, "\r\n", NULL);
@@ -40,7 +35,7 @@ static enum cleartext_line hello(const char *hostname, const struct smtp_command
 
 static enum cleartext_line begin_tls(struct slice arguments, struct engine_out *out)
 {
-    if (arguments.len > 0) /* RFC 3207 section 4 */
+    if (!smtp_has_no_words(arguments)) /* RFC 3207 section 4; blanks alone are none (RFC 5321 section 4.1.1) */
         return refuse(out, "501 5.5.4 STARTTLS takes no parameters");
     cleartext_say(out, "220 2.0.0 Ready to start TLS\r\n", NULL);
     return CLEARTEXT_STARTTLS;

@@ -39,11 +39,12 @@ class Answer:
     """What the driver says to "?"."""
 
     def __init__(self, line):
-        words = line.rstrip("\n").split(" ", 7)
+        words = line.rstrip("\n").split(" ", 8)
         self.out = {side: b"" if hexed == "-" else bytes.fromhex(hexed) for side, hexed in zip(SIDES, words)}
         self.reason, self.flags, self.wants = words[2], words[3], words[4]
         self.kept = {CLIENT: int(words[5]), BACKEND: int(words[6])}
-        self.detail = words[7]
+        self.discarded = int(words[7])
+        self.detail = words[8]
 
 
 class Driver:
@@ -112,12 +113,14 @@ class World:
 
     def __init__(self, seed):
         self.seed = seed
+        self.calls = {}
         self.rng = random.Random(f"{seed}/world")
         self.status = self.rng.choice(STATUSES)
         self.cipher = self.rng.choice(CIPHERS)
+        # new, behind (STARTTLS), cleartext: what kind of engine it is.
+        self.stage = "behind" if self.draw("stage").random() < 0.25 else "new"
         # What makes it legitimate that the engine ends the session for the client's sake.
         self.hostile = False
-        self.calls = {}
 
     def draw(self, *what):
         """A generator for one decision; the nth one of the same kind is another one."""
@@ -137,12 +140,12 @@ class Dialogue:
         self.record = []  # ("c>", octets) and so on, for the transcript
         self.total = {CLIENT: bytearray(), BACKEND: bytearray()}
         self.answer = None
-        self.farewell = b""
+        self.farewell, self.goodbye = b"", None
         self.client_had_to_wait = self.stopped = False
         self.begin()
 
     def begin(self):
-        self.driver.tell(f"new {self.protocol} {self.world.cipher} {NONCE} {self.world.status.encode().hex()}")
+        self.driver.tell(f"{self.world.stage} {self.protocol} {self.world.cipher} {NONCE} {self.world.status.encode().hex()}")
 
     def take(self):
         self.answer = Answer(self.driver.ask())
@@ -168,6 +171,7 @@ class Dialogue:
     def run(self, chunking, stop_after):
         """Until both have said all, or for `stop_after` steps."""
         rng = random.Random(f"{self.world.seed}/chunks")
+        self.take()
         while len(self.steps) < stop_after:
             if rng.random() < 0.3:
                 self.client.more(pipelining=True)
@@ -185,7 +189,7 @@ class Dialogue:
 
     def say_goodbye(self, word):
         """engine_goodbye, and what it lets out."""
-        self.stopped = True
+        self.stopped, self.goodbye = True, word
         self.driver.tell("goodbye " + word)
         answer = Answer(self.driver.ask())
         self.farewell = answer.out[CLIENT]
@@ -219,7 +223,8 @@ class Dialogue:
         for side in SIDES:
             require(same_output(self, side, self.total[side], answer.out[side]), "chunking", f"{how}, to {side}:",
                     *differing(self.total[side], answer.out[side]))
-        require(answer.reason == self.answer.reason, "chunking", f"{how}: {answer.reason} {self.answer.reason}")
+        ends = [(a.reason, a.discarded) for a in (answer, self.answer)]
+        require(ends[0] == ends[1], "chunking", f"{how}: {ends}")
 
 
 def differing(a, b):
@@ -305,9 +310,13 @@ def transcript(dialogue, name):
     yield f"deep {world.status}"
     yield f"cipher {world.cipher}"
     yield f"nonce {NONCE}"
+    if world.stage != "new":
+        yield {"behind": "behind starttls", "cleartext": "before starttls"}[world.stage]
     for mark, octets in dialogue.record:
         if mark == "goodbye":
             yield f"goodbye {octets.decode()}"
         else:
             yield from transcript_lines(mark, octets)
     yield f"status {dialogue.answer.reason}"
+    if dialogue.answer.discarded:
+        yield f"discarded {dialogue.answer.discarded}"

@@ -2,6 +2,8 @@
 /*
  * Runs engines for another program, the reference models of this folder, which talks to it in lines:
  *   new PROTOCOL CIPHER NONCE DEEP-STATUS-IN-HEX   an engine in place of the last one; protocol: imap, pop3, submission
+ *   behind ...        the same, for a client that has begun with STARTTLS or STLS
+ *   cleartext ...     the same, for what is said before that; it has greeted the client
  *   chunk N           what is fed from now on reaches the engine in chunks of at most N octets; 0: as it comes
  *   c HEX, b HEX      feeds octets of the client, of the backend
  *   goodbye WORD      unavailable, shutdown or timeout
@@ -9,7 +11,8 @@
  *   report            asks for a line of answer: NAME=HEX for each field that the client has reported
  * The answer to "?": what came out since the last one to the client and to the backend in hexadecimal ("-": nothing),
  * the reason, "g", "a" and "e" for greeted, authenticated and ending (or "-"), "c" and "b" for the sides that are wanted
- * (or "-"), how many octets of the client's and the backend's are kept unconsumed, and the detail.
+ * (or "-"), how many octets of the client's and the backend's are kept unconsumed, how many were discarded behind
+ * STARTTLS, and the detail.
  * Octets that the engine does not consume are kept and fed again when it wants them, as engine.h asks for.
  */
 #include "base/bytes.h"
@@ -121,7 +124,19 @@ static void end(struct drive *d)
     d->deep = d->cipher = NULL;
 }
 
-static void begin(struct drive *d, const char *line)
+static struct engine *make_engine(struct drive *d, const char *stage)
+{
+    d->service.starttls = strcmp(stage, "new") != 0;
+    if (strcmp(stage, "cleartext") != 0)
+        return engine_new(&d->service, &d->client);
+    struct engine *engine = engine_new_cleartext(&d->service);
+    if (engine != NULL)
+        engine_greet(engine, d->out);
+    return engine;
+}
+
+/* `stage`: the word with which the line began. */
+static void begin(struct drive *d, const char *stage, const char *line)
 {
     char protocol[16], cipher[80], nonce[ENGINE_NONCE_LEN + 1], deep[2 * 1024 + 1] = "";
     end(d);
@@ -137,9 +152,10 @@ static void begin(struct drive *d, const char *line)
                                          .hostname = "proxy.example.com"};
     d->client = (struct engine_client){.tls_cipher = d->cipher};
     memcpy(d->client.nonce, nonce, sizeof d->client.nonce);
-    d->engine = engine_new(&d->service, &d->client);
+    d->engine = make_engine(d, stage);
     if (d->engine == NULL)
         abort();
+    collect(d);
     d->chunk = 0;
 }
 
@@ -158,6 +174,8 @@ static void answer(struct drive *d)
                                           [ENGINE_BACKEND_REFUSED] = "backend-refused",
                                           [ENGINE_BACKEND_ERROR] = "backend-error",
                                           [ENGINE_CLIENT_ERROR] = "client-error",
+                                          [ENGINE_STARTTLS] = "starttls",
+                                          [ENGINE_LOGOUT] = "logout",
                                           [ENGINE_NO_MEMORY] = "no-memory"};
     const struct engine_status *s = engine_status(d->engine);
     for (int side = 0; side < 2; side++) {
@@ -165,10 +183,10 @@ static void answer(struct drive *d)
         bytes_free(&d->got[side]);
         putchar(' ');
     }
-    printf("%s -%s%s%s -%s%s %zu %zu %s\n", reasons[s->reason], s->greeted ? "g" : "",
+    printf("%s -%s%s%s -%s%s %zu %zu %zu %s\n", reasons[s->reason], s->greeted ? "g" : "",
            s->authenticated ? "a" : "", s->ending ? "e" : "", engine_wants(d->engine, SIDE_CLIENT) ? "c" : "",
            engine_wants(d->engine, SIDE_BACKEND) ? "b" : "", d->kept[SIDE_CLIENT].len,
-           d->kept[SIDE_BACKEND].len, s->detail != NULL ? s->detail : "");
+           d->kept[SIDE_BACKEND].len, s->discarded, s->detail != NULL ? s->detail : "");
     fflush(stdout);
 }
 
@@ -191,7 +209,11 @@ static void report(const struct drive *d)
 static void obey(struct drive *d, char *line)
 {
     if (strncmp(line, "new ", 4) == 0)
-        begin(d, line + 4);
+        begin(d, "new", line + 4);
+    else if (strncmp(line, "behind ", 7) == 0)
+        begin(d, "behind", line + 7);
+    else if (strncmp(line, "cleartext ", 10) == 0)
+        begin(d, "cleartext", line + 10);
     else if (d->engine == NULL)
         die("no engine yet", line);
     else if (strncmp(line, "chunk ", 6) == 0)

@@ -30,8 +30,6 @@ class Got:
 
 
 class Server(dialogue.Peer):
-    may_cause = frozenset()
-
     def __init__(self, world):
         super().__init__()
         self.world = world
@@ -48,6 +46,9 @@ class Server(dialogue.Peer):
         self.announces_id, self.announced_ends, self.login_ends = False, 0, 0
         self.id_ends = None  # where the first list with ID ends
         self.greet(rng)
+        # A man in the middle strips STARTTLS so: RFC 9051 7.1.4 and 11.1.
+        self.preauth_is_refused = self.authenticated and world.stage == "behind"
+        self.may_cause = frozenset(("backend-refused",) if self.preauth_is_refused else ())
 
     def has_announced_id(self):
         """Has the engine read a list with ID?"""
@@ -87,6 +88,8 @@ class Server(dialogue.Peer):
             self.announce(rng, word + rng.choice((b" [CAPABILITY", b" [capability")), b"] ready {3}")
         else:
             self.emit(word + b" " + rng.choice(TEXTS))
+        if self.world.stage == "behind":
+            self.units.clear()
 
     def tagged(self, rng, tag, ok=0.85, how="plain"):
         yes = rng.random() < ok

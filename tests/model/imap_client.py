@@ -37,7 +37,7 @@ class Client(dialogue.Peer):
         self.lines = set()  # whole lines without a tag that have been sent
 
     def waits(self):
-        if not self.responses:
+        if not self.responses and self.world.stage == "new":
             return "for the greeting"
         return next((f"for the answer to {c.sent[0][:80]!r}" for c in self.commands if c.tag and not c.replies), "")
 

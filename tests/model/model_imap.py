@@ -58,6 +58,9 @@ def whole_responses(octets):
 
 def check(talk):
     client, server, world = talk.client, talk.server, talk.world
+    if server.preauth_is_refused:
+        require(not client.responses and not server.commands, "PREAUTH", "something goes on behind it")
+        require(server.pending or talk.answer.reason == "backend-refused", "PREAUTH", f"behind STARTTLS: {talk.answer.reason}")
     answered_by_proxy = check_commands(client, server, talk.end())
     check_responses(client, server, world, answered_by_proxy, talk.end())
     if talk.end() == "open":

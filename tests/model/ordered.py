@@ -49,7 +49,7 @@ class OrderedClient(dialogue.Peer):
         self.items = list(items)
         self.entries = []
         self.answered = 0
-        self.greeting = None
+        self.greeting = b"" if world.stage == "behind" else None  # there it was another one, in the clear
         self.blocked = False  # the next thing depends on a reply
         self.ended = False
         self.extra = b""  # replies beyond the last entry

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Holds random dialogues of the reference models through the engines.
 
-    run.py DRIVER --protocol imap|pop3|submission [--seed N] [--dialogues N] [--keep-going] [--verbose]
+    run.py DRIVER --protocol [cleartext-]imap|pop3|submission [--seed N] [--dialogues N] [--keep-going] [--verbose]
 
 DRIVER is the engine_driver that the build has made. Dialogue number i of seed s is always the same one; a failure
 prints the seed that runs it alone (--dialogues 1) and a transcript made as small as leaving items out makes it.
@@ -13,11 +13,14 @@ import sys
 import time
 
 import dialogue
+import model_cleartext
 import model_imap
 import model_pop3
 import model_submission
 
-MODELS = {"imap": model_imap, "pop3": model_pop3, "submission": model_submission}
+MODELS = {"imap": model_imap, "pop3": model_pop3, "submission": model_submission,
+          "cleartext-imap": model_cleartext.IMAP, "cleartext-pop3": model_cleartext.POP3,
+          "cleartext-submission": model_cleartext.SUBMISSION}
 SHRINKING_ATTEMPTS = 400
 
 
