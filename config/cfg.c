@@ -62,10 +62,11 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     read_process(&top, cfg);
     cfg_tls_read(loader, &top, &cfg->tls);
     config_setting_t *deep = cfg_read_group(&top, "deep");
-    char *deep_status =
-        deep != NULL ? cfg_deep_read(loader, deep, &cfg->tls) : cfg_arena_copy(loader->arena, slice_of(""));
+    struct cfg_deep status = {.status = cfg_arena_copy(loader->arena, slice_of(""))};
+    if (deep != NULL)
+        status = cfg_deep_read(loader, deep, &cfg->tls);
     cfg_pools_read(loader, &top, cfg, &uses);
-    cfg_services_read(loader, &top, cfg, deep_status, uses);
+    cfg_services_read(loader, &top, cfg, &status, uses);
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);
     cfg_reader_close(&top);

@@ -50,14 +50,22 @@ struct cfg_tls {
 
 enum cfg_protocol { CFG_IMAP, CFG_POP3, CFG_SUBMISSION };
 
+/* When the TLS of a service's clients begins. */
+enum cfg_tls_mode {
+    CFG_TLS_IMPLICIT, /* with the first octet (draft section 4) */
+    CFG_TLS_STARTTLS  /* with the client's command: STARTTLS, STLS in POP3 */
+};
+
 struct cfg_service {
     char *name; /* for logs; default: the protocol's name, with "-2" and so on where it is taken */
     enum cfg_protocol protocol;
     struct cfg_endpoint *listen; /* numeric addresses only; at least one */
     size_t listen_count;
-    size_t pool;        /* index into cfg.pools */
+    enum cfg_tls_mode tls_mode; /* default CFG_TLS_IMPLICIT */
+    size_t pool;                /* index into cfg.pools */
     char *deep_status;  /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
                           is empty */
+    bool deep_merge;    /* the backend's own status is merged into it; default: ours replaces it */
     bool adds_received; /* submission: a Received field before each message; default false */
     bool
         refuses_bare_lf; /* submission: a bare LF in a message behind DATA is an error; default false: CRLF is

@@ -7,11 +7,9 @@
 
 #include <string.h>
 
-/* Section 11.2; and the version of TLS without which a tag is a lie. */
-static const char *const registered[] = {"tls11", "tls12", "tls-cert", "tls-dane-tlsa"};
-static const enum cfg_tls_version needed[] = {CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_0, CFG_TLS_1_0};
-
-enum { REGISTERED = sizeof registered / sizeof registered[0] };
+/* The version of TLS without which a registered tag is a lie. */
+static const enum cfg_tls_version needed[DEEP_REGISTERED_TAGS] = {CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_0,
+                                                                  CFG_TLS_1_0};
 
 static void append(struct cfg_loader *loader, char **status, const char *before, struct slice word,
                    const char *behind)
@@ -22,19 +20,20 @@ static void append(struct cfg_loader *loader, char **status, const char *before,
 
 static void check_promise(struct cfg_loader *loader, const struct cfg_item *tag, const struct cfg_tls *tls)
 {
-    for (size_t i = 0; i < REGISTERED; i++) {
-        if (strcmp(registered[i], tag->text) != 0)
+    for (size_t i = 0; i < DEEP_REGISTERED_TAGS; i++) {
+        if (strcmp(deep_registered_tags[i], tag->text) != 0)
             continue;
         if (tls->max_version < needed[i])
             CFG_FAIL(loader, tag->place, "\"%s\" promises %s or later, which \"max_version\" (%s) rules out",
                      tag->text, cfg_tls_version_name(needed[i]), cfg_tls_version_name(tls->max_version));
         return;
     }
-    const char *nearest = cfg_suggest_nearest(tag->text, registered, REGISTERED);
+    const char *nearest = cfg_suggest_nearest(tag->text, deep_registered_tags, DEEP_REGISTERED_TAGS);
     const char *meant =
         nearest != NULL ? cfg_arena_format(loader->arena, "; did you mean \"%s\"?", nearest) : "";
     cfg_problems_add(loader->problems, CFG_WARNING, tag->place, "\"%s\" is no registered tag (they are %s)%s",
-                     tag->text, cfg_suggest_list(loader->arena, registered, REGISTERED), meant);
+                     tag->text, cfg_suggest_list(loader->arena, deep_registered_tags, DEEP_REGISTERED_TAGS),
+                     meant);
 }
 
 static bool stands_before(const struct cfg_item *items, size_t index)
@@ -100,19 +99,37 @@ static void read_extensions(struct cfg_reader *reader, char **status)
     }
 }
 
-char *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
+/* A backend may announce any of the registered tags, now or one day: all of them must be true here. */
+static bool read_merge(struct cfg_reader *reader, const struct cfg_tls *tls)
+{
+    static const char *const words[] = {"replace", "merge"};
+    size_t word = 0;
+    cfg_read_word(reader, "backend", (struct cfg_words){words, 2}, &word);
+    for (size_t i = 0; word == 1 && i < DEEP_REGISTERED_TAGS; i++)
+        if (tls->max_version < needed[i])
+            CFG_FAIL(reader->loader, cfg_reader_place(reader, "backend"),
+                     "\"merge\" would promise \"%s\" for a server that does, and \"max_version\" (%s) rules "
+                     "that out; expected \"replace\", or %s and later allowed",
+                     deep_registered_tags[i], cfg_tls_version_name(tls->max_version),
+                     cfg_tls_version_name(needed[i]));
+    return word == 1;
+}
+
+struct cfg_deep cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
 {
     struct cfg_reader reader;
-    char *status = cfg_arena_copy(loader->arena, slice_of(""));
+    struct cfg_deep deep = {.status = cfg_arena_copy(loader->arena, slice_of(""))};
     size_t at;
     cfg_reader_open(&reader, loader, group, "deep");
-    read_tags(&reader, tls, &status);
-    read_url(&reader, &status);
-    read_extensions(&reader, &status);
+    read_tags(&reader, tls, &deep.status);
+    read_url(&reader, &deep.status);
+    read_extensions(&reader, &deep.status);
+    deep.merge = read_merge(&reader, tls);
     cfg_reader_close(&reader);
-    const char *wrong = deep_status_check(slice_of(status), &at);
+    const char *wrong = deep_status_check(slice_of(deep.status), &at);
     if (wrong == NULL)
-        return status;
+        return deep;
     CFG_FAIL(loader, cfg_tree_place(group), "%s", wrong);
-    return cfg_arena_copy(loader->arena, slice_of(""));
+    deep.status = cfg_arena_copy(loader->arena, slice_of(""));
+    return deep;
 }

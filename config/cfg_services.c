@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_services.h"
 
-#include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
@@ -46,20 +45,35 @@ static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
             service->listen_count++;
 }
 
-static void read_tls_mode(struct cfg_reader *reader)
+static void read_tls_mode(struct cfg_reader *reader, struct cfg_service *service)
 {
-    static const char *const modes[] = {"implicit"};
-    char *mode;
-    if (!cfg_read_string(reader, "tls", &mode) || strcmp(mode, modes[0]) == 0)
-        return;
-    if (strcmp(mode, "starttls") == 0)
-        CFG_FAIL(reader->loader, cfg_reader_place(reader, "tls"),
-                 "tls = \"starttls\" is not supported yet, expected \"implicit\" (TLS from the first octet, "
-                 "which is "
-                 "the default, and what draft section 4 prefers)");
-    else
-        cfg_fail_word(reader->loader, cfg_reader_place(reader, "tls"), "tls", mode,
-                      (struct cfg_words){modes, 1});
+    static const char *const modes[] = {[CFG_TLS_IMPLICIT] = "implicit", [CFG_TLS_STARTTLS] = "starttls"};
+    static const struct cfg_words words = {modes, sizeof modes / sizeof modes[0]};
+    size_t mode = CFG_TLS_IMPLICIT;
+    cfg_read_word(reader, "tls", words, &mode);
+    service->tls_mode = (enum cfg_tls_mode)mode;
+}
+
+/* Ports on which clients begin in the other way: they would wait for each other until a timeout. */
+static void check_ports(struct cfg_loader *loader, const struct cfg_service *service)
+{
+    static const struct {
+        uint16_t port;
+        enum cfg_protocol protocol;
+        enum cfg_tls_mode mode;
+    } usual[] = {{993, CFG_IMAP, CFG_TLS_IMPLICIT},       {995, CFG_POP3, CFG_TLS_IMPLICIT},
+                 {465, CFG_SUBMISSION, CFG_TLS_IMPLICIT}, {143, CFG_IMAP, CFG_TLS_STARTTLS},
+                 {110, CFG_POP3, CFG_TLS_STARTTLS},       {587, CFG_SUBMISSION, CFG_TLS_STARTTLS}};
+    for (size_t i = 0; i < service->listen_count; i++)
+        for (size_t j = 0; j < sizeof usual / sizeof usual[0]; j++)
+            if (service->listen[i].port == usual[j].port && service->protocol == usual[j].protocol &&
+                service->tls_mode != usual[j].mode)
+                cfg_problems_add(loader->problems, CFG_WARNING, service->listen[i].place,
+                                 "clients that come to port %u %s: tls = \"%s\" is meant for it",
+                                 usual[j].port,
+                                 usual[j].mode == CFG_TLS_IMPLICIT ? "begin with TLS at once"
+                                                                   : "begin in the clear and ask for TLS",
+                                 usual[j].mode == CFG_TLS_IMPLICIT ? "implicit" : "starttls");
 }
 
 /* Reads a key with two words, of which the first is the default; true for the second. No service: protocol unknown. */
@@ -118,6 +132,12 @@ static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
     return cfg->pool_count;
 }
 
+static void set_deep(struct cfg_service *service, const struct cfg_deep *deep)
+{
+    service->deep_status = deep->status;
+    service->deep_merge = deep->merge;
+}
+
 static void read_service(struct cfg_loader *loader, config_setting_t *group, struct cfg *cfg,
                          struct cfg_service *service, struct cfg_pool_use *uses)
 {
@@ -127,15 +147,18 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
     cfg_read_name(&reader, &service->name);
     bool protocol_known = read_protocol(&reader, service);
     read_listen(&reader, service);
-    read_tls_mode(&reader);
+    read_tls_mode(&reader, service);
+    check_ports(loader, service);
     service->pool = read_pool(&reader, cfg);
     if (service->pool < cfg->pool_count) {
         uses[service->pool].used = true;
         uses[service->pool].protocols |= protocol_known ? 1u << service->protocol : 0;
     }
-    config_setting_t *deep = cfg_read_group(&reader, "deep");
-    if (deep != NULL)
-        service->deep_status = cfg_deep_read(loader, deep, &cfg->tls);
+    config_setting_t *group_of_own = cfg_read_group(&reader, "deep");
+    if (group_of_own != NULL) {
+        struct cfg_deep own = cfg_deep_read(loader, group_of_own, &cfg->tls);
+        set_deep(service, &own);
+    }
     read_submission(&reader, service, protocol_known);
     cfg_reader_close(&reader);
 }
@@ -190,8 +213,8 @@ static void check_listeners(struct cfg_loader *loader, const struct cfg *cfg,
     }
 }
 
-void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg, char *deep_status,
-                       struct cfg_pool_use *uses)
+void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
+                       const struct cfg_deep *deep, struct cfg_pool_use *uses)
 {
     config_setting_t *list;
     if (!cfg_reader_require(top, "services", example))
@@ -199,7 +222,7 @@ void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct
     cfg->service_count = cfg_read_groups(top, "services", example, &list);
     cfg->services = cfg_arena_alloc(loader->arena, cfg->service_count, sizeof *cfg->services);
     for (unsigned i = 0; i < cfg->service_count; i++) {
-        cfg->services[i].deep_status = deep_status;
+        set_deep(&cfg->services[i], deep);
         read_service(loader, config_setting_get_elem(list, i), cfg, &cfg->services[i], uses);
     }
     name_services(loader, cfg);

@@ -2,13 +2,14 @@
 #ifndef DEEPPROXY_CONFIG_CFG_SERVICES_H
 #define DEEPPROXY_CONFIG_CFG_SERVICES_H
 
+#include "config/cfg_deep.h"
 #include "config/cfg_pools.h"
 
 /*
- * The list "services": what clients connect to. cfg->pools and cfg->tls are read already; `deep_status` is
+ * The list "services": what clients connect to. cfg->pools and cfg->tls are read already; `deep` is
  * that of a service without a group "deep" of its own. Notes in `uses` which pools serve which protocols.
  */
-void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg, char *deep_status,
-                       struct cfg_pool_use *uses);
+void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
+                       const struct cfg_deep *deep, struct cfg_pool_use *uses);
 
 #endif

@@ -3,7 +3,7 @@
 # Sourced by test.sh: a Docker Engine for it to use. One that answers is used as it is. Else, as root, a private dockerd
 # runs in namespaces of its own: its processes, mounts, bridges and firewall rules are no part of the machine and end
 # with it, and it keeps its files below $work. Nothing of the machine's own engine is touched.
-# Expects $work (an empty folder) and skip() (ends the test, with the reason).
+# Expects $here (this folder), $work (an empty folder) and skip() (ends the test, with the reason).
 
 : "${work:?}"
 engine=''         # "given" or "private"
@@ -110,22 +110,8 @@ engine_base() { # NAME
         echo $name
         return
     fi
-    engine_make_base "$work/base.tar" >"$work/base.log" 2>&1 || return 1
+    "${here:?}/debian.sh" "$work/base.tar" >"$work/base.log" 2>&1 || return 1
     docker import --change 'CMD ["bash"]' "$work/base.tar" "$1" >/dev/null
     rm -f "$work/base.tar"
     echo "$1"
-}
-
-# As published: without most of /usr/share/doc, manual pages and translations.
-engine_make_base() { # FILE
-    command -v mmdebstrap >/dev/null || { echo 'mmdebstrap is not installed'; return 1; }
-    sources=
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-        [ ! -s $file ] || sources="$sources $file"
-    done
-    # shellcheck disable=SC2086
-    mmdebstrap -q --variant=minbase \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$1" $sources
 }

@@ -13,7 +13,7 @@ import ssl
 import sys
 import time
 
-IMAP, POP3, SUBMISSION = 10993, 10995, 10465
+IMAP, POP3, SUBMISSION, STARTTLS = 10993, 10995, 10465, 10587
 USER = PASSWORD = "demo"
 TIMEOUT = 30
 
@@ -65,6 +65,15 @@ def submit(address, trust, subject):
         print(f"{address}: submission: DEEP {client.esmtp_features['deep'].strip()}")
 
 
+def check_starttls(address, trust):
+    with smtplib.SMTP(address, STARTTLS, timeout=TIMEOUT) as client:
+        client.ehlo("client.localhost")
+        check("auth" not in client.esmtp_features, f"{address}: AUTH before TLS")
+        client.starttls(context=trust)
+        client.login(USER, PASSWORD)
+        print(f"{address}: submission with STARTTLS")
+
+
 def fetch(address, trust, subject):
     """Until the message has been delivered."""
     deadline = time.monotonic() + TIMEOUT
@@ -86,6 +95,7 @@ def check_mail(first, second, trust):
     for address in (first, second):
         check_imap(address, trust)
         check_pop3(address, trust)
+        check_starttls(address, trust)
     for into, out_of in ((first, second), (second, first)):
         subject = f"from {into} {time.time_ns()}"
         submit(into, trust, subject)

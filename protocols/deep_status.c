@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/deep_status.h"
 
+#include "base/ensure.h"
 #include "protocols/https_uri.h"
+
+#include <string.h>
+
+const char *const deep_registered_tags[DEEP_REGISTERED_TAGS] = {"tls11", "tls12", "tls-cert",
+                                                                "tls-dane-tlsa"};
 
 bool deep_is_security_tag(struct slice s)
 {
@@ -89,4 +95,43 @@ const char *deep_status_check(struct slice s, size_t *at)
             return NULL;
         *at += tag.len + 1;
     }
+}
+
+static bool is_same_tag(struct slice a, struct slice b)
+{
+    for (size_t i = 0; a.len == b.len && i < a.len; i++)
+        if (ascii_upper(a.data[i]) != ascii_upper(b.data[i]))
+            return false;
+    return a.len == b.len && a.len > 0 && ascii_is_alpha(a.data[0]);
+}
+
+/* Does the status say this already? Of URLs it has one. */
+static bool has_tag(struct slice status, struct slice tag)
+{
+    struct slice word;
+    while ((word = slice_next_word(&status, ' ')).len > 0) {
+        bool both_urls = word.data[0] == '<' && tag.data[0] == '<';
+        if (both_urls || is_same_tag(word, tag) || slice_equals(word, tag))
+            return true;
+    }
+    return false;
+}
+
+void deep_status_merge(const char *own, struct slice backends, char into[DEEP_STATUS_MAX + 1])
+{
+    size_t len = strlen(own);
+    ENSURE(len <= DEEP_STATUS_MAX);
+    memcpy(into, own, len);
+    struct slice tag;
+    while ((tag = slice_next_word(&backends, ' ')).len > 0) {
+        if (check_tag(tag) != NULL || has_tag((struct slice){(const uint8_t *)into, len}, tag))
+            continue;
+        size_t space = len > 0 ? 1 : 0;
+        if (tag.len + space > DEEP_STATUS_MAX - len)
+            break;
+        memset(into + len, ' ', space);
+        memcpy(into + len + space, tag.data, tag.len);
+        len += space + tag.len;
+    }
+    into[len] = '\0';
 }

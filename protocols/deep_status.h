@@ -17,6 +17,10 @@ enum {
                               CAPA's line below those of RFC 2449 section 4 */
 };
 
+/* The registered security tags (section 11.2). */
+enum { DEEP_REGISTERED_TAGS = 4 };
+extern const char *const deep_registered_tags[DEEP_REGISTERED_TAGS];
+
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 
@@ -42,5 +46,14 @@ bool deep_is_tls_cipher(struct slice s);
  * `*at` is then the offset of the deep-tag that it is wrong with.
  */
 const char *deep_status_check(struct slice s, size_t *at);
+
+/*
+ * One status out of the proxy's own and a backend's (section 9.5: what stands between advertises all that the actual
+ * server does): `own` as it is, then what the backend's has and `own` lacks: security tags and extensions, and its
+ * first URL where `own` has none. What is no deep-tag is left out, and so is all from the first one on that would
+ * not fit. Tags compare without case: the registered ones are in lower case, and a client that takes "TLS12" for
+ * "tls12" is not to find it twice. `own` is a deep-status; the backend's is any octets.
+ */
+void deep_status_merge(const char *own, struct slice backends, char into[DEEP_STATUS_MAX + 1]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "protocols/engine.h"
 
 #include "base/ensure.h"
+#include "protocols/deep_status.h"
 #include "protocols/engine_base.h"
 
 #include <stdlib.h>
@@ -13,9 +14,9 @@ static const struct engine_ops *const ops_by_protocol[] = {
     [ENGINE_SUBMISSION] = &submission_engine_ops,
 };
 
-struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
+static struct engine *new_engine(const struct engine_ops *ops, const struct engine_service *service,
+                                 const struct engine_client *client)
 {
-    const struct engine_ops *ops = ops_by_protocol[service->protocol];
     struct engine *engine = calloc(1, ops->size);
     if (engine == NULL)
         return NULL;
@@ -28,6 +29,24 @@ struct engine *engine_new(const struct engine_service *service, const struct eng
     return engine;
 }
 
+struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
+{
+    return new_engine(ops_by_protocol[service->protocol], service, client);
+}
+
+struct engine *engine_new_cleartext(const struct engine_service *service)
+{
+    ENSURE(service->starttls);
+    return new_engine(&cleartext_engine_ops, service, &(struct engine_client){0});
+}
+
+void engine_greet(struct engine *engine, struct engine_out *out)
+{
+    ENSURE(engine->ops->greet != NULL && !engine->status.greeted);
+    engine->ops->greet(engine, out);
+    engine->status.greeted = true;
+}
+
 void engine_free(struct engine **engine)
 {
     if (*engine == NULL)
@@ -35,6 +54,7 @@ void engine_free(struct engine **engine)
     (*engine)->ops->release(*engine);
     for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
         free((*engine)->report[i]);
+    engine_forget_merged(*engine);
     explicit_bzero(*engine, (*engine)->ops->size);
     free(*engine);
     *engine = NULL;
@@ -47,13 +67,18 @@ static bool is_live(const struct engine *engine)
 
 size_t engine_feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (!is_live(engine))
-        return data.len;
-    size_t consumed = engine->ops->feed(engine, from, data, out);
-    ENSURE(consumed <= data.len);
-    if (out->lanes[SIDE_CLIENT].count > 0)
-        engine->status.greeted = true;
-    return is_live(engine) ? consumed : data.len;
+    size_t consumed = 0;
+    if (is_live(engine)) {
+        consumed = engine->ops->feed(engine, from, data, out);
+        ENSURE(consumed <= data.len);
+        if (out->lanes[SIDE_CLIENT].count > 0)
+            engine->status.greeted = true;
+    }
+    if (is_live(engine))
+        return consumed;
+    if (engine->status.reason == ENGINE_STARTTLS)
+        engine->status.discarded += data.len - consumed;
+    return data.len;
 }
 
 bool engine_wants(const struct engine *engine, enum side from)
@@ -90,6 +115,12 @@ void engine_fail(struct engine *engine, enum engine_reason reason, const char *d
     engine->status.detail = detail;
 }
 
+void engine_warn(struct engine *engine, const char *warning)
+{
+    if (engine->status.warning == NULL)
+        engine->status.warning = warning;
+}
+
 void engine_set_report(struct engine *engine, enum engine_report_field field, struct slice value)
 {
     ENSURE(field < ENGINE_REPORT_FIELDS);
@@ -101,4 +132,30 @@ void engine_set_report(struct engine *engine, enum engine_report_field field, st
     copy[len] = '\0';
     free(engine->report[field]);
     engine->report[field] = copy;
+}
+
+const char *engine_deep_status(const struct engine *engine)
+{
+    return engine->merged_status != NULL ? engine->merged_status : engine->service->deep_status;
+}
+
+void engine_merge_deep(struct engine *engine, struct slice backends)
+{
+    char merged[DEEP_STATUS_MAX + 1];
+    if (!engine->service->deep_merge)
+        return;
+    deep_status_merge(engine_deep_status(engine), backends, merged);
+    char *copy = strdup(merged);
+    if (copy == NULL) {
+        engine_fail(engine, ENGINE_NO_MEMORY, "no memory for the DEEP status");
+        return;
+    }
+    free(engine->merged_status);
+    engine->merged_status = copy;
+}
+
+void engine_forget_merged(struct engine *engine)
+{
+    free(engine->merged_status);
+    engine->merged_status = NULL;
 }

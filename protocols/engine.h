@@ -22,6 +22,12 @@
  * the client has been greeted the engine wants nothing from it. After every feed the caller writes or queues
  * both lanes, empties the engine_out and feeds again as long as octets are left and the engine wants that
  * side.
+ *
+ * A service with STARTTLS (STLS in POP3) has two engines for each session, one after the other. The first one
+ * (engine_new_cleartext) speaks with the client in the clear and knows no backend; its status becomes
+ * ENGINE_STARTTLS when the handshake is to begin. It is freed then, and with it all that was known of the
+ * client; the second one, of engine_new, begins with nothing, and shows no greeting of the backend's: the client
+ * has been greeted.
  */
 struct engine;
 
@@ -33,6 +39,9 @@ struct engine_service {
     const char
         *deep_status;     /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
     const char *hostname; /* the proxy's name, for greetings of its own */
+    bool starttls;        /* its clients begin in the clear (RFC 2595, RFC 3207) */
+    bool
+        deep_merge; /* clients see the backend's own status merged into it, not replaced (deep_status_merge) */
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
     bool refuses_bare_lf; /* a message behind DATA with a bare LF in it ends the session */
@@ -63,16 +72,24 @@ enum engine_reason {
     ENGINE_BACKEND_ERROR,   /* the backend broke the protocol or a limit */
     ENGINE_CLIENT_ERROR, /* the client broke the protocol or a limit; it has been told in its protocol's words
                           */
+    ENGINE_STARTTLS,     /* of engine_new_cleartext: the client has been told to begin its handshake now */
+    ENGINE_LOGOUT,       /* of engine_new_cleartext: the client has ended the session, and got its answer */
     ENGINE_NO_MEMORY
 };
 
 struct engine_status {
     enum engine_reason reason;
     const char *detail; /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
-    bool greeted;       /* octets have gone to the client */
+    bool greeted; /* octets have gone to the client, or the backend's greeting in place of which others had */
     bool authenticated; /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
     bool ending;        /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
                            (BYE, 221, 421): the close that follows is an orderly one */
+    bool last_word;     /* the backend has said it: nothing is left for it but to close */
+    size_t discarded; /* ENGINE_STARTTLS: octets that stood behind the command, and came before the handshake.
+                           They are nobody's (CERT VU#555316): who injected them meant them to be read after it. */
+    const char
+        *warning; /* what the operator should know of this backend, though the session goes on: a static
+                            sentence with the remedy; NULL where there is nothing */
 };
 
 /*
@@ -104,6 +121,16 @@ enum engine_farewell {
 /* NULL where memory is short. */
 struct engine *engine_new(const struct engine_service *service, const struct engine_client *client);
 void engine_free(struct engine **engine);
+
+/*
+ * An engine for what comes before the handshake of a service with STARTTLS: capabilities, NOOP, the end of the
+ * session and the command itself, and a refusal for all else (draft section 9.1). It only ever wants the client,
+ * and lets out to it alone. NULL where memory is short.
+ */
+struct engine *engine_new_cleartext(const struct engine_service *service);
+
+/* Its greeting: the first thing that is asked of it, before the client is heard. */
+void engine_greet(struct engine *engine, struct engine_out *out);
 
 /*
  * Feeds octets that came `from` a side. Returns how many it has consumed: all, or fewer where `out` has no

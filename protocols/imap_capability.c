@@ -8,16 +8,25 @@ static bool is_hidden(struct slice word)
            (slice_has_prefix(word, "AUTH=") && slice_has_suffix(word, "-PLUS"));
 }
 
-bool imap_capability_edit(struct slice list, struct engine_out *out)
+struct imap_capabilities imap_capability_read(struct slice list)
 {
-    bool has_id = false;
+    struct imap_capabilities has = {0};
     for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;) {
-        has_id = has_id || slice_is(word, "ID");
+        has.id = has.id || slice_is(word, "ID");
+        has.login_disabled = has.login_disabled || slice_is(word, "LOGINDISABLED");
+    }
+    return has;
+}
+
+struct imap_capabilities imap_capability_edit(struct slice list, struct engine_out *out)
+{
+    struct imap_capabilities has = imap_capability_read(list);
+    for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;) {
         if (is_hidden(word))
             continue;
         engine_out_make_text(out, SIDE_CLIENT, " ");
         engine_out_make(out, SIDE_CLIENT, word);
     }
-    engine_out_make_text(out, SIDE_CLIENT, has_id ? " DEEP" : " ID DEEP");
-    return has_id;
+    engine_out_make_text(out, SIDE_CLIENT, has.id ? " DEEP" : " ID DEEP");
+    return has;
 }

@@ -4,13 +4,19 @@
 
 #include "protocols/engine_out.h"
 
+/* What a list of capabilities (the words behind "CAPABILITY", wherever it stands) says that the proxy goes by. */
+struct imap_capabilities {
+    bool id;
+    bool login_disabled;
+};
+struct imap_capabilities imap_capability_read(struct slice list);
+
 /*
- * Lets a list of capabilities (the words behind "CAPABILITY", wherever it stands) out to the client: each
- * with a space before it, edited. Out goes what can't work behind a proxy that ends TLS: STARTTLS, mechanisms
- * with channel binding (-PLUS), COMPRESS=, private hints to proxies; and a DEEP of the backend's, as clients
- * see one status. In comes DEEP (draft section 7.1), and ID, which DEEP implies. LOGINDISABLED stays: it is
- * true. Returns whether the backend itself has ID.
+ * Lets the list out to the client: each with a space before it, edited. Out goes what can't work behind a proxy that
+ * ends TLS: STARTTLS, mechanisms with channel binding (-PLUS), COMPRESS=, private hints to proxies; and a DEEP of the
+ * backend's, as clients see one status. In comes DEEP (draft section 7.1), and ID, which DEEP implies. LOGINDISABLED
+ * stays: it is true. Returns what the backend itself has of it.
  */
-bool imap_capability_edit(struct slice list, struct engine_out *out);
+struct imap_capabilities imap_capability_edit(struct slice list, struct engine_out *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap_command.h"
 
+#include "protocols/http_request.h"
 #include "protocols/imap_client_id.h"
 #include "protocols/sasl_line.h"
 
@@ -114,6 +115,9 @@ static void send_first(struct imap_engine *e, const struct imap_command_line *c,
 
 /* ---- lines ---- */
 
+/* For a browser's request line: what comes behind it is not read at all (see http_request.h). */
+static const char not_imap[] = "This is not HTTP";
+
 /* NULL, or what is wrong with a command's first line. */
 static const char *mistake(const struct imap_command_line *c, struct slice text,
                            const struct imap_literal *literal)
@@ -154,7 +158,9 @@ static void first_line(struct imap_engine *e, const struct line *line, struct en
     const struct imap_literal *literal = imap_literal_at_end(line->text, &at_end) ? &at_end : NULL;
     struct imap_command_line c = imap_command_line_parse(line->text);
     const char *text = mistake(&c, line->text, literal);
-    if (text != NULL)
+    if (text != NULL && http_is_request(line->text))
+        imap_client_error(e, not_imap, out);
+    else if (text != NULL)
         imap_command_wrong(e, c.tag, text, literal, out);
     else if ((text = refusal(&c)) != NULL)
         imap_command_refuse(e, c.tag, text, literal, out);
@@ -240,7 +246,12 @@ static void too_long(struct imap_engine *e, struct slice input, struct engine_ou
         memcpy(head, seen.data, len);
     struct slice more = slice_sub(input, 0, sizeof head - len);
     memcpy(head + len, more.data, more.len);
-    imap_answer(e, imap_command_tag((struct slice){head, len + more.len}), text, out);
+    struct slice beginning = {head, len + more.len};
+    if (e->client == IMAP_CLIENT_COMMAND && http_begins_request(beginning)) {
+        imap_client_error(e, not_imap, out);
+        return;
+    }
+    imap_answer(e, imap_command_tag(beginning), text, out);
     e->client_tail = (struct imap_tail){0};
     imap_tail_feed(&e->client_tail, bytes_view(&e->client_line.held));
     line_reader_done(&e->client_line);

@@ -62,10 +62,10 @@ struct imap_command_line imap_command_line_parse(struct slice text)
     size_t end = 0;
     while (end < rest.len && rest.data[end] != ' ' && rest.data[end] != '\r')
         end++;
-    struct slice name = slice_sub(rest, 0, end);
+    c.name = slice_sub(rest, 0, end);
     c.args = slice_sub(rest, end + 1, rest.len);
-    if (is_name(name))
-        c.kind = kind_of(name);
+    if (is_name(c.name))
+        c.kind = kind_of(c.name);
     else
         c.wrong = "BAD A tag is followed by one space and a command";
     return c;

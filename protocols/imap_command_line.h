@@ -25,6 +25,7 @@ enum imap_command_kind {
 struct imap_command_line {
     enum imap_command_kind kind; /* NONE where `wrong` says something */
     struct slice tag;            /* empty where none stands there */
+    struct slice name;           /* of the command, where it is one */
     struct slice args;           /* all behind the name and a space */
     const char *wrong;           /* NULL, or a tagged answer's status and text */
 };

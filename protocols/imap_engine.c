@@ -2,10 +2,9 @@
 #include "protocols/imap_engine.h"
 
 #include "protocols/imap_command.h"
+#include "protocols/imap_goodbye.h"
 #include "protocols/imap_id.h"
 #include "protocols/imap_response.h"
-
-#include <stdio.h>
 
 bool imap_is_live(const struct imap_engine *e)
 {
@@ -36,7 +35,7 @@ void imap_answer(struct imap_engine *e, struct slice tag, const char *text, stru
 void imap_say_id(struct imap_engine *e, bool with_name, struct engine_out *out)
 {
     char fields[IMAP_ID_OWN_FIELDS_MAX];
-    imap_id_own_fields(e->base.service->deep_status, fields);
+    imap_id_own_fields(engine_deep_status(&e->base), fields);
     imap_say(e, slice_of(with_name ? "* ID (\"name\" \"deepproxy\" " : "* ID ("), out);
     imap_say(e, slice_of(fields), out);
     imap_say(e, slice_of(")\r\n"), out);
@@ -98,18 +97,12 @@ static bool wants(const struct engine *engine, enum side from)
 
 static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
 {
-    static const char *const words[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] =
-            "* BYE [UNAVAILABLE] %s: the mail server can't be reached, try again later\r\n",
-        [ENGINE_FAREWELL_SHUTDOWN] = "* BYE [UNAVAILABLE] %s: shutting down, try again\r\n",
-        [ENGINE_FAREWELL_TIMEOUT] = "* BYE %s: nothing was heard for too long\r\n"};
     struct imap_engine *e = (struct imap_engine *)engine;
-    if (e->open || e->said_bye)
+    char text[IMAP_GOODBYE_MAX];
+    if (e->open || engine->status.last_word)
         return;
-    char text[512];
-    int len = snprintf(text, sizeof text, words[farewell], engine->service->hostname);
-    if (len > 0 && (size_t)len < sizeof text)
-        imap_say(e, slice_of(text), out);
+    imap_goodbye_text(engine->service->hostname, farewell, text);
+    imap_say(e, slice_of(text), out);
 }
 
 static void release(struct engine *engine)

@@ -76,7 +76,6 @@ struct imap_engine {
     bool swallow;      /* the response under way is not for the client */
     bool answers;      /* it answers `command` */
     bool open;         /* the client has part of a response: nothing else may be put there */
-    bool said_bye;     /* the backend has */
 
     enum imap_id_support id;
     bool tls_told;       /* the backend has been told the cipher suite, or told it in vain */

@@ -181,6 +181,35 @@ static bool is_well_formed(struct imap_id_list list)
     return step == IMAP_ID_END;
 }
 
+static bool is_status_field(struct slice name)
+{
+    return slice_is(name, "deep") || slice_is(name, "deep-status");
+}
+
+/* Of a value that is too long the last word may be half a tag. */
+static struct slice whole_words(struct slice value)
+{
+    while (value.len > 0 && value.data[value.len - 1] != ' ')
+        value.len--;
+    return value;
+}
+
+void imap_id_learn_status(struct slice params, struct engine *engine)
+{
+    struct imap_id_list list;
+    struct imap_id_pair pair;
+    if (!imap_id_open(params, &list) || !is_well_formed(list))
+        return;
+    while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
+        struct name name = name_of(&pair);
+        uint8_t octets[IMAP_ID_VALUE_MAX];
+        size_t len = imap_string_decode(&pair.value, octets, sizeof octets);
+        struct slice value = {octets, len < sizeof octets ? len : sizeof octets};
+        if (is_status_field(name_view(&name)) && pair.value.form != IMAP_STRING_NIL)
+            engine_merge_deep(engine, len > sizeof octets ? whole_words(value) : value);
+    }
+}
+
 void imap_id_reply(struct slice params, const char *deep_status, struct engine_out *out)
 {
     struct imap_id_list list;
@@ -189,7 +218,7 @@ void imap_id_reply(struct slice params, const char *deep_status, struct engine_o
     if (imap_id_open(params, &list) && is_well_formed(list)) {
         for (int kept = 0; kept < IMAP_ID_PAIRS_MAX - 2 && imap_id_next(&list, &pair) == IMAP_ID_PAIR;) {
             struct name name = name_of(&pair);
-            if (slice_is(name_view(&name), "deep") || slice_is(name_view(&name), "deep-status"))
+            if (is_status_field(name_view(&name)))
                 continue;
             engine_out_make(out, SIDE_CLIENT, pair.name.raw);
             engine_out_make_text(out, SIDE_CLIENT, " ");

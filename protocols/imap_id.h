@@ -54,6 +54,9 @@ void imap_id_forward(struct slice params, const char *cipher, struct engine_out 
  */
 void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MAX]);
 
+/* Takes the backend's own DEEP status out of its list, under either name, for merging. */
+void imap_id_learn_status(struct slice params, struct engine *engine);
+
 /*
  * Lets a backend's list out to the client as it stands, but for those fields of its own, and with ours. Of a
  * list that is not one only ours are left.

@@ -63,27 +63,51 @@ static struct slice without_line_end(struct slice line)
     return slice_sub(line, 0, len > 0 && line.data[len - 1] == '\r' ? len - 1 : len);
 }
 
-static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
+static struct slice words_of_list(const struct imap_engine *e, struct slice line, size_t list)
 {
     struct slice words = slice_sub(without_line_end(line), list, line.len);
     if (e->kind != IMAP_RESPONSE_CAPABILITY)
         words.len = slice_find(words, ']');
+    return words;
+}
+
+static void learn(struct imap_engine *e, struct imap_capabilities has)
+{
+    learn_id(e, has.id);
+    if (has.login_disabled && !e->base.status.authenticated)
+        engine_warn(
+            &e->base,
+            "the server refuses every login on this connection (LOGINDISABLED): " ENGINE_REMEDY_CLEARTEXT);
+}
+
+static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
+{
+    struct slice words = words_of_list(e, line, list);
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
-    learn_id(e, imap_capability_edit(words, out));
+    learn(e, imap_capability_edit(words, out));
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
 }
 
+/* What was merged stays: Cyrus answers a second ID with nothing, and clients are not to find a promise taken back. */
 static void let_out_id(struct imap_engine *e, struct slice held, struct engine_out *out)
 {
+    struct slice params = slice_sub(without_line_end(held), e->list, held.len);
+    imap_id_learn_status(params, &e->base);
+    if (e->swallow)
+        return;
     engine_out_make(out, SIDE_CLIENT, slice_sub(held, 0, e->list));
     engine_out_make_text(out, SIDE_CLIENT, " ");
-    imap_id_reply(slice_sub(without_line_end(held), e->list, held.len), e->base.service->deep_status, out);
+    imap_id_reply(params, engine_deep_status(&e->base), out);
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
     if (e->command == IMAP_COMMAND_ID)
         e->id_replied = true;
 }
 
-/* A greeting that is none, and one that says no, are never shown: another backend may do better. */
+/*
+ * A greeting that is none, and one that says no, are never shown: another backend may do better. Behind STARTTLS none
+ * is, and PREAUTH is no greeting: it is how an attacker keeps a client from STARTTLS (RFC 9051 section 7.1.4), and a
+ * session that nobody has logged in to.
+ */
 static void greet(struct imap_engine *e, struct slice line, struct engine_out *out)
 {
     struct imap_response r = imap_classify(line);
@@ -96,11 +120,19 @@ static void greet(struct imap_engine *e, struct slice line, struct engine_out *o
         imap_backend_error(e, "the backend's greeting is not one of IMAP", out);
         return;
     }
+    if (e->base.service->starttls && r.status == IMAP_STATUS_PREAUTH) {
+        engine_fail(&e->base, ENGINE_BACKEND_REFUSED, "the backend greets with PREAUTH behind STARTTLS");
+        return;
+    }
     e->base.status.authenticated = r.status == IMAP_STATUS_PREAUTH;
+    e->base.status.greeted = true;
     e->kind = IMAP_RESPONSE_STATUS;
-    if (r.list > 0)
+    bool shown = !e->base.service->starttls; /* else the client has been greeted */
+    if (r.list > 0 && shown)
         let_out_list(e, line, r.list, out);
-    else
+    else if (r.list > 0)
+        learn(e, imap_capability_read(words_of_list(e, line, r.list)));
+    else if (shown)
         engine_out_make(out, SIDE_CLIENT, line);
     finish_response(e, out);
 }
@@ -263,7 +295,7 @@ static enum imap_backend_state begin_tagged(struct imap_engine *e, const struct 
 static enum imap_backend_state begin_status(struct imap_engine *e, const struct imap_response *r)
 {
     if (r->status == IMAP_STATUS_BYE)
-        e->said_bye = e->base.status.ending = true;
+        e->base.status.ending = e->base.status.last_word = true;
     return r->list > 0 ? IMAP_BACKEND_HELD_STATUS : IMAP_BACKEND_TEXT;
 }
 
@@ -286,7 +318,7 @@ static enum imap_backend_state begin(struct imap_engine *e, const struct imap_re
         return IMAP_BACKEND_HELD_LIST;
     case IMAP_RESPONSE_ID:
         e->swallow = e->own_id_pending;
-        return e->swallow ? IMAP_BACKEND_DATA : IMAP_BACKEND_HELD_ID;
+        return e->swallow && !e->base.service->deep_merge ? IMAP_BACKEND_DATA : IMAP_BACKEND_HELD_ID;
     case IMAP_RESPONSE_DATA:
         return IMAP_BACKEND_DATA;
     case IMAP_RESPONSE_UNDECIDED:

@@ -20,7 +20,10 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 {
     switch (pop3_indicator_of(line->text)) {
     case POP3_INDICATOR_OK:
-        pop3_greeting_let_out(line, out);
+        pop3->apop = slice_find(line->text, '<') < slice_find(line->text, '>');
+        if (!pop3->base.service->starttls)
+            pop3_greeting_let_out(line, out);
+        pop3->base.status.greeted = true;
         pop3_move_backend(pop3, BACKEND_REPLY);
         pop3_move_client(pop3, CLIENT_COMMAND);
         return;
@@ -45,7 +48,7 @@ static void take_unasked(struct pop3_engine *pop3, const struct line *line, stru
         return;
     }
     line_let_out(line, SIDE_CLIENT, out);
-    pop3->base.status.ending = true;
+    pop3->base.status.ending = pop3->base.status.last_word = true;
     pop3_move_backend(pop3, BACKEND_DONE);
     pop3_move_client(pop3, CLIENT_DONE);
 }
@@ -59,7 +62,7 @@ static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool 
         pop3_move_client(pop3, CLIENT_COMMAND);
     if (answer == POP3_ANSWER_QUIT) {
         /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
-        pop3->base.status.ending = ok;
+        pop3->base.status.ending = pop3->base.status.last_word = ok;
         pop3_move_client(pop3, ok ? CLIENT_DONE : CLIENT_COMMAND);
         if (ok)
             pop3_move_backend(pop3, BACKEND_DONE);
@@ -76,6 +79,7 @@ static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
         return true;
     case POP3_ANSWER_CAPA:
         pop3_move_backend(pop3, BACKEND_CAPA);
+        pop3->capa_login = false;
         return true;
     case POP3_ANSWER_MECHANISMS:
         pop3_move_backend(pop3, BACKEND_MECHANISMS);
@@ -104,7 +108,7 @@ static void take_result(struct pop3_engine *pop3, const struct line *line, bool 
         return;
     }
     if (!ok && answer == POP3_ANSWER_CAPA)
-        pop3_capa_instead(pop3->base.service->deep_status, out);
+        pop3_capa_instead(engine_deep_status(&pop3->base), out);
     else
         line_let_out(line, SIDE_CLIENT, out);
     note_result(pop3, answer, ok);
@@ -132,18 +136,40 @@ static void take_reply(struct pop3_engine *pop3, const struct line *line, struct
     }
 }
 
+/* The status can only be shown when the list is over: the backend's may stand anywhere in it. */
+static void take_capability(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    struct slice rest = line->text;
+    struct slice keyword = slice_next_word(&rest, ' ');
+    if (slice_is(keyword, "DEEP"))
+        engine_merge_deep(&pop3->base, rest);
+    if (slice_is(keyword, "USER") || (slice_is(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
+        pop3->capa_login = true;
+    pop3_capa_let_out(line, out);
+}
+
+static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
+{
+    pop3_capa_end(engine_deep_status(&pop3->base), out);
+    engine_forget_merged(&pop3->base);
+    if (!pop3->capa_login && !pop3->apop && !pop3->base.status.authenticated)
+        engine_warn(
+            &pop3->base,
+            "the server has neither USER nor SASL, so that nobody can log in: " ENGINE_REMEDY_CLEARTEXT);
+}
+
 static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     bool is_capa = pop3->backend == BACKEND_CAPA;
     if (!slice_is(line->text, ".")) {
         if (is_capa)
-            pop3_capa_let_out(line, out);
+            take_capability(pop3, line, out);
         else
             pop3_mechanism_let_out(line, out);
         return;
     }
     if (is_capa)
-        pop3_capa_end(pop3->base.service->deep_status, out);
+        end_capabilities(pop3, out);
     else
         line_let_out(line, SIDE_CLIENT, out);
     pop3_move_backend(pop3, BACKEND_REPLY);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3_command.h"
 
+#include "protocols/http_request.h"
+
 #define LINE_END_LEN 2
 
 struct command {
@@ -75,16 +77,6 @@ static enum pop3_answer answer_to_auth(struct slice rest)
     return slice_has_suffix(mechanism, "-PLUS") ? POP3_REFUSE_MECHANISM : POP3_ANSWER_SASL;
 }
 
-/* A request line of a browser: the lines behind it would be commands that somebody else wrote (ALPACA). */
-static bool is_http_request(struct slice rest)
-{
-    struct slice word;
-    while ((word = slice_next_word(&rest, ' ')).len > 0)
-        if (slice_has_prefix(word, "HTTP/"))
-            return true;
-    return false;
-}
-
 enum pop3_answer pop3_command_answer(struct slice text)
 {
     struct slice keyword = slice_sub(text, 0, slice_find(text, ' '));
@@ -97,7 +89,7 @@ enum pop3_answer pop3_command_answer(struct slice text)
                                                    : command->alone;
     if (answer == POP3_ANSWER_SASL)
         return answer_to_auth(rest);
-    if (command == NULL && is_http_request(rest))
+    if (command == NULL && http_is_request(text))
         return POP3_END_HTTP;
     return text.len + LINE_END_LEN > POP3_COMMAND_MAX ? POP3_REFUSE_LENGTH : answer;
 }

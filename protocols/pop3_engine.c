@@ -32,6 +32,16 @@ static bool init(struct engine *engine, const struct engine_client *client)
     return true;
 }
 
+const char *pop3_goodbye_text(enum engine_farewell farewell)
+{
+    static const char *const words[] = {
+        [ENGINE_FAREWELL_UNAVAILABLE] = "-ERR [SYS/TEMP] Mail server not available, try again later\r\n",
+        [ENGINE_FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
+        [ENGINE_FAREWELL_TIMEOUT] = "-ERR [SYS/TEMP] Timeout, try again later\r\n",
+    };
+    return words[farewell];
+}
+
 /*
  * The words serve as greeting, as answer to the command under way, or as an idle client's next answer; not
  * inside a multi-line reply, where they would be content, and not after the backend's last word. A client
@@ -39,17 +49,12 @@ static bool init(struct engine *engine, const struct engine_client *client)
  */
 static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
 {
-    static const char *const words[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] = "-ERR [SYS/TEMP] Mail server not available, try again later\r\n",
-        [ENGINE_FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
-        [ENGINE_FAREWELL_TIMEOUT] = "-ERR [SYS/TEMP] Timeout, try again later\r\n",
-    };
     const struct pop3_engine *pop3 = of(engine);
     bool between_replies = pop3->backend == BACKEND_GREETING || pop3->backend == BACKEND_REPLY;
     bool idled = farewell == ENGINE_FAREWELL_TIMEOUT && pop3->backend == BACKEND_REPLY &&
                  pop3_pending_is_empty(&pop3->pending);
     if (between_replies && !idled)
-        engine_out_make_text(out, SIDE_CLIENT, words[farewell]);
+        engine_out_make_text(out, SIDE_CLIENT, pop3_goodbye_text(farewell));
 }
 
 static void release(struct engine *engine)

@@ -46,6 +46,9 @@ struct pop3_engine {
     enum backend_state backend;
     uint8_t end_matched; /* BACKEND_BODY: as pop3_end_find has it */
     uint8_t refusals;
+    bool
+        apop; /* the greeting had a timestamp: there is a login that CAPA does not name (RFC 1939 section 7) */
+    bool capa_login; /* BACKEND_CAPA: the list so far names a way to log in */
 };
 
 _Static_assert(sizeof(struct pop3_engine) < 400, "a session is small");
@@ -68,6 +71,9 @@ void pop3_refuse(struct pop3_engine *pop3, enum pop3_answer answer, struct engin
 
 /* The first pending answer has been let out whole: those of the proxy's own behind it follow. */
 void pop3_finish_answer(struct pop3_engine *pop3, struct engine_out *out);
+
+/* The line by which the proxy ends a session by itself (RFC 3206: [SYS/TEMP]). */
+const char *pop3_goodbye_text(enum engine_farewell farewell);
 
 /* One step each: a line, or a stretch of a message, off the front of `*input`. Room in `out` is given. */
 void pop3_client_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out);

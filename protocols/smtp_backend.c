@@ -55,11 +55,21 @@ static void accept_greeting(struct smtp_engine *smtp, bool extended)
         smtp_received_accept_name(smtp->received);
 }
 
+/* So Dovecot shows it to a peer in clear that it does not trust. */
+static void warn_of_empty_auth(struct smtp_engine *smtp)
+{
+    if (smtp->ehlo.auth && !smtp->ehlo.mechanisms && !smtp->base.status.authenticated)
+        engine_warn(&smtp->base, "the server announces AUTH without a mechanism, so that nobody can log "
+                                 "in: " ENGINE_REMEDY_CLEARTEXT);
+}
+
 static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     if (code == 250) {
         accept_greeting(smtp, true);
-        smtp_ehlo_end(smtp->base.service->deep_status, out);
+        smtp_ehlo_end(engine_deep_status(&smtp->base), out);
+        engine_forget_merged(&smtp->base);
+        warn_of_empty_auth(smtp);
         /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
         if (smtp->report != SMTP_REPORT_REFUSED)
             smtp->report = smtp->ehlo.deep ? SMTP_REPORT_DUE : SMTP_REPORT_UNKNOWN;
@@ -133,6 +143,7 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
 {
     switch (turn) {
     case SMTP_AWAIT_GREETING:
+        smtp->base.status.greeted = true;
         smtp_move(smtp, SMTP_EXPECTS_COMMAND);
         return;
     case SMTP_AWAIT_EHLO:
@@ -174,11 +185,20 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     unsigned code = smtp->reply_code;
     smtp->replying = SMTP_TURN_NONE;
     if (code == 221 || code == 421)
-        smtp->base.status.ending = true;
+        smtp->base.status.ending = smtp->base.status.last_word = true;
     close_turn(smtp, turn, code, out);
     smtp_give_answers(smtp, out);
     if (smtp->expects == SMTP_EXPECTS_TURN && smtp_is_quiet(smtp) && !smtp->base.status.ending)
         smtp_client_resume(smtp, out);
+}
+
+/* The status can only be shown when the reply is over: the backend's may stand anywhere in it. */
+static void show_extension(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
+{
+    struct slice rest = text;
+    if (slice_is(slice_next_word(&rest, ' '), "DEEP"))
+        engine_merge_deep(&smtp->base, rest);
+    smtp_ehlo_line(&smtp->ehlo, text, out);
 }
 
 static void show(struct smtp_engine *smtp, const struct line *line, const struct smtp_reply *reply,
@@ -191,7 +211,7 @@ static void show(struct smtp_engine *smtp, const struct line *line, const struct
     else if (first)
         smtp_ehlo_begin(&smtp->ehlo, reply->text, out);
     else
-        smtp_ehlo_line(&smtp->ehlo, reply->text, out);
+        show_extension(smtp, reply->text, out);
 }
 
 static void take_reply_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/http_request.h"
 #include "protocols/sasl_line.h"
 #include "protocols/smtp_client_command.h"
 #include "protocols/smtp_session.h"
@@ -225,16 +226,33 @@ static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, st
     smtp_move(smtp, SMTP_EXPECTS_REPLY);
 }
 
-/* A command is answered right here: its end may never come. An exchange is cancelled at the line's end. */
-static void begin_to_skip(struct smtp_engine *smtp, struct engine_out *out)
+enum { BEGINNING_MAX = HTTP_BEGINNING_MAX }; /* more than smtp_command_limit needs */
+
+/* The first octets of the line that the reader has begun, or is to begin. */
+static struct slice beginning_of_line(const struct smtp_engine *smtp, struct slice input,
+                                      uint8_t into[BEGINNING_MAX])
 {
+    struct slice held = bytes_view(&smtp->from_client.held);
+    size_t len = 0;
+    for (size_t i = 0; len < BEGINNING_MAX && i < held.len; i++)
+        into[len++] = held.data[i];
+    for (size_t i = 0; len < BEGINNING_MAX && i < input.len; i++)
+        into[len++] = input.data[i];
+    return (struct slice){into, len};
+}
+
+/* A command is answered right here: its end may never come. An exchange is cancelled at the line's end. */
+static void begin_to_skip(struct smtp_engine *smtp, struct slice input, struct engine_out *out)
+{
+    uint8_t octets[BEGINNING_MAX];
+    bool is_http = http_begins_request(beginning_of_line(smtp, input, octets));
     smtp->chunk_left = smtp->from_client.held.len;
     line_reader_done(&smtp->from_client);
     if (smtp->expects == SMTP_EXPECTS_SASL_LINE) {
         smtp_move(smtp, SMTP_EXPECTS_SASL_LINE_END);
         return;
     }
-    smtp_refuse(smtp, SMTP_ANSWER_TOO_LONG, out);
+    smtp_refuse(smtp, is_http ? SMTP_ANSWER_NOT_SMTP : SMTP_ANSWER_TOO_LONG, out);
     if (smtp->expects == SMTP_EXPECTS_COMMAND)
         smtp_move(smtp, SMTP_EXPECTS_LINE_END);
 }
@@ -262,14 +280,8 @@ static size_t line_limit(const struct smtp_engine *smtp, struct slice input)
 {
     if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
         return SMTP_SASL_LINE_MAX;
-    uint8_t beginning[5];
-    struct slice held = bytes_view(&smtp->from_client.held);
-    size_t len = 0;
-    for (size_t i = 0; len < sizeof beginning && i < held.len; i++)
-        beginning[len++] = held.data[i];
-    for (size_t i = 0; len < sizeof beginning && i < input.len; i++)
-        beginning[len++] = input.data[i];
-    return smtp_command_limit((struct slice){beginning, len});
+    uint8_t octets[BEGINNING_MAX];
+    return smtp_command_limit(beginning_of_line(smtp, input, octets));
 }
 
 static void take_line(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
@@ -282,7 +294,7 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
         engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a line of the client");
         return;
     case LINE_TOO_LONG:
-        begin_to_skip(smtp, out);
+        begin_to_skip(smtp, *input, out);
         return;
     case LINE_WHOLE:
         break;

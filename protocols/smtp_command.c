@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_command.h"
 
+#include "protocols/http_request.h"
+
 static const struct {
     const char *word;
     enum smtp_verb verb;
 } verbs[] = {
-    {"EHLO", SMTP_EHLO},         {"HELO", SMTP_HELO},       {"AUTH", SMTP_AUTH},
-    {"MAIL", SMTP_MAIL},         {"RSET", SMTP_RSET},       {"DATA", SMTP_DATA},
-    {"BDAT", SMTP_BDAT},         {"CLIENT", SMTP_CLIENT},   {"QUIT", SMTP_QUIT},
-    {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_TRUSTED}, {"XFORWARD", SMTP_TRUSTED},
-    {"GET", SMTP_HTTP},          {"POST", SMTP_HTTP},       {"PUT", SMTP_HTTP},
-    {"HEAD", SMTP_HTTP},         {"OPTIONS", SMTP_HTTP},    {"CONNECT", SMTP_HTTP},
-    {"DELETE", SMTP_HTTP},       {"PATCH", SMTP_HTTP},
+    {"EHLO", SMTP_EHLO}, {"HELO", SMTP_HELO},         {"AUTH", SMTP_AUTH},       {"MAIL", SMTP_MAIL},
+    {"RSET", SMTP_RSET}, {"DATA", SMTP_DATA},         {"BDAT", SMTP_BDAT},       {"CLIENT", SMTP_CLIENT},
+    {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_TRUSTED}, {"XFORWARD", SMTP_TRUSTED},
 };
 
 /* Postfix takes a tab for a space. */
@@ -66,6 +64,8 @@ struct smtp_command smtp_command_parse(struct slice line)
     if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || is_ambiguous(line))
         return command;
     command.verb = find_verb(slice_sub(line, 0, len));
+    if (command.verb == SMTP_OTHER && http_is_request(line))
+        command.verb = SMTP_HTTP;
     command.arguments = slice_sub(line, len, line.len);
     return command;
 }

@@ -49,7 +49,7 @@ static const struct step steps[SMTP_DATA_END][OCTET_CLASSES] = {
                        [OCTET_DOT] = {PASS, SMTP_DATA_TEXT},
                        [OCTET_CR] = {HOLD, SMTP_DATA_DOT_CR},
                        [OCTET_LF] = {DOUBLE_AS_CRLF, SMTP_DATA_LF},
-                       [OCTET_NUL] = {PASS, SMTP_DATA_ODD_DOT}},
+                       [OCTET_NUL] = {DOUBLE, SMTP_DATA_TEXT}},
     [SMTP_DATA_DOT_CR] = {[OCTET_OTHER] = {RELEASE, SMTP_DATA_CR},
                           [OCTET_DOT] = {RELEASE, SMTP_DATA_CR},
                           [OCTET_CR] = {RELEASE, SMTP_DATA_CR},
@@ -59,7 +59,7 @@ static const struct step steps[SMTP_DATA_END][OCTET_CLASSES] = {
                            [OCTET_DOT] = {PASS, SMTP_DATA_TEXT},
                            [OCTET_CR] = {DOUBLE, SMTP_DATA_CR},
                            [OCTET_LF] = {DOUBLE_AS_CRLF, SMTP_DATA_LF},
-                           [OCTET_NUL] = {PASS, SMTP_DATA_ODD_DOT}},
+                           [OCTET_NUL] = {DOUBLE, SMTP_DATA_TEXT}},
 };
 
 static enum octet_class class_of(uint8_t c)

@@ -11,7 +11,8 @@
  *   - a bare LF goes on as CRLF, and a dot behind it is doubled;
  *   - a dot alone between two line ends of any kind, of which one is not CRLF (bare CR is one kind), is
  * doubled;
- *   - a NUL counts as nothing when it is decided what a dot stands between: some servers drop it.
+ *   - a NUL counts as nothing when it is decided what a dot stands between, as some servers drop it, and a dot between
+ *     a line end and a NUL is doubled, as others (OpenSMTPD) end a line's text there.
  * Everything else, all of a well-formed message, passes as it came: scanned with memchr, not copied.
  */
 

@@ -42,14 +42,17 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
 }
 
 /* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
-static void let_out_mechanisms(struct slice text, size_t start, struct engine_out *out)
+static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
+                               struct engine_out *out)
 {
     struct slice rest = slice_sub(text, start, text.len);
     bool begun = false;
+    ehlo->auth = true;
     for (;;) {
         struct slice mechanism = slice_next_word(&rest, ' ');
         if (mechanism.len == 0)
             break;
+        ehlo->mechanisms = true;
         if (smtp_mechanism_binds_channel(mechanism))
             continue;
         engine_out_make_text(out, SIDE_CLIENT, begun ? " " : "250-");
@@ -71,7 +74,7 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, struct engine_out
     if (keyword.len == 0 || is_hidden(keyword))
         return;
     if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
-        let_out_mechanisms(text, start, out);
+        let_out_mechanisms(ehlo, text, start, out);
     else
         let_out(text, out);
 }

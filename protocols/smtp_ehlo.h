@@ -16,6 +16,8 @@ struct smtp_ehlo {
     bool pipelining; /* RFC 2920 */
     bool chunking;   /* RFC 3030 */
     bool deep;       /* draft section 7.3: it knows CLIENT */
+    bool auth;       /* RFC 4954 ... */
+    bool mechanisms; /* ... with something behind it */
 };
 
 /* The first line: the backend's name and greeting, whatever it says. Begins `ehlo` anew. */

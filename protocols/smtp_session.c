@@ -49,7 +49,8 @@ bool smtp_is_quiet(const struct smtp_engine *smtp)
 
 bool smtp_is_swallowing(const struct smtp_engine *smtp)
 {
-    return smtp->replying == SMTP_AWAIT_REPORT || smtp->replying == SMTP_AWAIT_CLIENT;
+    return smtp->replying == SMTP_AWAIT_REPORT || smtp->replying == SMTP_AWAIT_CLIENT ||
+           (smtp->replying == SMTP_AWAIT_GREETING && smtp->base.service->starttls);
 }
 
 bool smtp_client_is_in_reply(const struct smtp_engine *smtp)

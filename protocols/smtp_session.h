@@ -81,7 +81,7 @@ bool smtp_wants_client(const struct smtp_engine *smtp);
 /* Nobody has a reply to give. */
 bool smtp_is_quiet(const struct smtp_engine *smtp);
 
-/* The backend answers a command whose reply the client does not get to see. */
+/* The backend says what the client does not get to see: its reply to the proxy's own, its greeting behind STARTTLS. */
 bool smtp_is_swallowing(const struct smtp_engine *smtp);
 
 /* The client has seen some lines of a reply, and not its last. */
@@ -113,6 +113,10 @@ void smtp_begin_anew(struct smtp_engine *smtp);
 
 /* Sends the backend the proxy's own CLIENT, whose reply is swallowed. */
 void smtp_send_report(struct smtp_engine *smtp, struct engine_out *out);
+
+/* The 421 by which the proxy ends a session by itself. */
+void smtp_let_out_goodbye(const struct engine_service *service, enum engine_farewell farewell,
+                          struct engine_out *out);
 
 /* One step each: a line, or a stretch of a message, off the front of `*input`. Room in `out` is given. */
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);

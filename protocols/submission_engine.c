@@ -34,11 +34,8 @@ static bool init(struct engine *engine, const struct engine_client *client)
     return !engine->service->adds_received || smtp->received != NULL;
 }
 
-/*
- * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or where a reply is awaited;
- * not within a reply of several lines. Behind the backend's own 421 or 221 it would be one too many.
- */
-static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+void smtp_let_out_goodbye(const struct engine_service *service, enum engine_farewell farewell,
+                          struct engine_out *out)
 {
     static const struct {
         const char *code;
@@ -48,13 +45,21 @@ static void goodbye(struct engine *engine, enum engine_farewell farewell, struct
         [ENGINE_FAREWELL_SHUTDOWN] = {"421 4.3.2 ", " Server is shutting down, try again later\r\n"},
         [ENGINE_FAREWELL_TIMEOUT] = {"421 4.4.2 ", " Timeout, closing the connection\r\n"},
     };
+    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].code);
+    engine_out_make_text(out, SIDE_CLIENT, service->hostname);
+    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].words);
+}
+
+/*
+ * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or where a reply is awaited;
+ * not within a reply of several lines. Behind the backend's own 421 or 221 it would be one too many.
+ */
+static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+{
     const struct smtp_engine *smtp = of(engine);
     bool said_already = engine->status.ending && smtp_is_quiet(smtp);
-    if (smtp_client_is_in_reply(smtp) || said_already)
-        return;
-    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].code);
-    engine_out_make_text(out, SIDE_CLIENT, engine->service->hostname);
-    engine_out_make_text(out, SIDE_CLIENT, texts[farewell].words);
+    if (!smtp_client_is_in_reply(smtp) && !said_already)
+        smtp_let_out_goodbye(engine->service, farewell, out);
 }
 
 static void release(struct engine *engine)

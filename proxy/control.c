@@ -24,6 +24,7 @@ struct control {
     uv_signal_t terminate;
     uv_signal_t interrupt;
     uv_signal_t hangup;
+    uv_signal_t user; /* SIGUSR1 */
     uv_timer_t limit; /* timeouts.shutdown */
     uv_async_t ended; /* a worker's thread is about to end */
     struct snapshot *snapshot;
@@ -81,6 +82,21 @@ static void on_hangup(uv_signal_t *handle, int number)
               "SIGHUP does nothing yet; restart to use a changed configuration");
 }
 
+/* ---- reports ---- */
+
+static void log_reports(struct control *control)
+{
+    const struct snapshot *snapshot = control->snapshot;
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++)
+        reports_log(&snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
+}
+
+static void on_user_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    log_reports(handle->data);
+}
+
 /* ---- workers ---- */
 
 /* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
@@ -91,6 +107,7 @@ static void hold_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -117,6 +134,7 @@ static void on_ended(uv_async_t *ended)
         return;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
+    log_reports(control);
     hold_signals();
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
@@ -204,16 +222,19 @@ static int open_handles(struct control *control)
     uv_signal_init(&control->loop, &control->terminate);
     uv_signal_init(&control->loop, &control->interrupt);
     uv_signal_init(&control->loop, &control->hangup);
+    uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
     error = uv_async_init(&control->loop, &control->ended, on_ended);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->limit.data = control->ended.data = control;
+    control->user.data = control->limit.data = control->ended.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
     if (error == 0)
         error = uv_signal_start(&control->interrupt, on_stop_signal, SIGINT);
     if (error == 0)
         error = uv_signal_start(&control->hangup, on_hangup, SIGHUP);
+    if (error == 0)
+        error = uv_signal_start(&control->user, on_user_signal, SIGUSR1);
     return error;
 }
 

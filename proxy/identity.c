@@ -49,6 +49,15 @@ static struct slice authority_of(const char *server_name)
     return name;
 }
 
+/*
+ * What ALPN has agreed on. Dovecot drops a connection whose name is not its own protocol's, so that the one for
+ * submission, which nobody has registered, stays here.
+ */
+static struct slice alpn_of(const struct session *session, const struct tls_info *info)
+{
+    return session->service->engine.protocol != ENGINE_SUBMISSION ? info->protocol : slice_of("");
+}
+
 size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
 {
     if (session->service->pool->cfg->identity != CFG_IDENTITY_PROXY_V2)
@@ -59,6 +68,7 @@ size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEAD
     session_format_id(session, id);
     struct proxy_v2 header = {.client = address_of(&session->address),
                               .proxy = own_address(session),
+                              .alpn = alpn_of(session, &info),
                               .authority = authority_of(info.server_name),
                               .unique_id = slice_of(id),
                               .tls = &tls};

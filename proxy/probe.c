@@ -17,7 +17,8 @@ struct probe {
     time_t deadline;
     struct tls_io *io;
     struct tls_endpoint *tls;
-    size_t len; /* of the greeting so far */
+    const char *question; /* to be asked behind the handshake; NULL where the server speaks first */
+    size_t len;           /* of its first line so far */
     uint8_t text[PROBE_READ_CAP + TLS_PLAIN_SLACK];
 };
 
@@ -54,25 +55,78 @@ static size_t addresses_to_try(const struct cfg_endpoint *endpoint, struct socka
     return 2;
 }
 
-static bool flush(struct probe *probe)
+static bool send_all(const struct probe *probe, struct slice output)
 {
-    struct slice output = tls_io_output(probe->io);
     while (output.len > 0) {
         ssize_t sent = send(probe->fd, output.data, output.len, MSG_NOSIGNAL);
         if (sent <= 0)
             return false;
         output = slice_sub(output, (size_t)sent, output.len);
     }
-    tls_io_reset(probe->io);
     return true;
 }
 
-/* NULL when a line of a greeting has been read, else what went wrong. */
-static const char *read_greeting(struct probe *probe)
+static bool flush(struct probe *probe)
+{
+    bool sent = send_all(probe, tls_io_output(probe->io));
+    tls_io_reset(probe->io);
+    return sent;
+}
+
+/* What the three protocols say in their own words. */
+static const struct words {
+    const char *welcome; /* what a good answer begins with; IMAP's greeting may also be PREAUTH */
+    const char *starttls;
+    const char *go_ahead; /* the answer to it */
+    const char *question; /* whose answer begins with `answer` if a backend is there */
+    const char *answer;
+    const char *goodbye;
+} protocol_words[] = {
+    [CFG_IMAP] = {"* OK", "probe STARTTLS\r\n", "probe OK", "probe NOOP\r\n", "probe OK", "probe LOGOUT\r\n"},
+    [CFG_POP3] = {"+OK", "STLS\r\n", "+OK", "CAPA\r\n", "+OK", "QUIT\r\n"},
+    [CFG_SUBMISSION] = {"220", "STARTTLS\r\n", "220", "NOOP\r\n", "250", "QUIT\r\n"},
+};
+
+/* A line in the clear, octet by octet, so that nothing behind it is taken. NULL where it begins as it should. */
+static const char *expect_in_clear(struct probe *probe, const char *beginning)
+{
+    uint8_t line[PROBE_LINE_MAX];
+    for (size_t len = 0; len < sizeof line; len++) {
+        ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, line + len, 1, 0) : -1;
+        if (got < 0)
+            return "no greeting in time";
+        if (got == 0)
+            return "closed without a greeting";
+        if (line[len] == '\n')
+            return slice_has_prefix((struct slice){line, len}, beginning) ? NULL : "it refuses TLS";
+    }
+    return "more than a greeting";
+}
+
+/* Up to where the handshake begins. */
+static const char *start_tls(struct probe *probe, const struct words *words)
+{
+    const char *error = expect_in_clear(probe, words->welcome);
+    if (error == NULL && !send_all(probe, slice_of(words->starttls)))
+        error = strerror(errno);
+    return error != NULL ? error : expect_in_clear(probe, words->go_ahead);
+}
+
+static void ask(struct probe *probe)
+{
+    struct slice question = slice_of(probe->question);
+    tls_endpoint_seal(probe->tls, &question, 1);
+    probe->question = NULL;
+}
+
+/* NULL when the server's first line has been read, else what went wrong. */
+static const char *read_first_line(struct probe *probe)
 {
     uint8_t buffer[PROBE_READ_CAP];
     tls_endpoint_start(probe->tls);
     for (;;) {
+        if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
+            ask(probe);
         if (!flush(probe))
             return strerror(errno);
         if (tls_endpoint_state(probe->tls) == TLS_FAILED)
@@ -91,18 +145,20 @@ static const char *read_greeting(struct probe *probe)
     }
 }
 
-static bool is_welcome(struct slice greeting, enum cfg_protocol protocol)
+static bool is_welcome(struct slice line, const struct cfg_service *service)
 {
-    static const char *const welcomes[] = {[CFG_IMAP] = "* OK", [CFG_POP3] = "+OK", [CFG_SUBMISSION] = "220"};
-    return slice_has_prefix(greeting, welcomes[protocol]) ||
-           (protocol == CFG_IMAP && slice_has_prefix(greeting, "* PREAUTH"));
+    const struct words *words = &protocol_words[service->protocol];
+    if (service->tls_mode == CFG_TLS_STARTTLS)
+        return slice_has_prefix(line, words->answer);
+    return slice_has_prefix(line, words->welcome) ||
+           (service->protocol == CFG_IMAP && slice_has_prefix(line, "* PREAUTH"));
 }
 
 /* And waits for the other end's goodbye: a connection that just went would be logged as broken. */
 static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
 {
     uint8_t buffer[PROBE_READ_CAP];
-    struct slice words = slice_of(protocol == CFG_IMAP ? "probe LOGOUT\r\n" : "QUIT\r\n");
+    struct slice words = slice_of(protocol_words[protocol].goodbye);
     if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
         return;
     tls_endpoint_close(probe->tls);
@@ -114,11 +170,15 @@ static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
 
 static const char *talk(struct probe *probe, const struct cfg_service *service)
 {
-    const char *error = read_greeting(probe);
+    const struct words *words = &protocol_words[service->protocol];
+    bool starttls = service->tls_mode == CFG_TLS_STARTTLS;
+    const char *error = starttls ? start_tls(probe, words) : NULL;
+    probe->question = starttls ? words->question : NULL;
+    if (error == NULL)
+        error = read_first_line(probe);
     if (error != NULL)
         return error;
-    struct slice greeting = {probe->text, probe->len};
-    if (!is_welcome(greeting, service->protocol))
+    if (!is_welcome((struct slice){probe->text, probe->len}, service))
         return "it says that it can't serve: is a backend down?";
     say_goodbye(probe, service->protocol);
     return NULL;
@@ -160,7 +220,7 @@ static const char *probe_service(const struct cfg_service *service)
     probe.fd = -1;
     probe.io = tls_io_new(PROBE_READ_CAP);
     if (context != NULL && probe.io != NULL)
-        probe.tls = tls_endpoint_new_client(context, probe.io, NULL);
+        probe.tls = tls_endpoint_new_client(context, probe.io, NULL, NULL);
     const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
     tls_endpoint_free(&probe.tls);
     tls_io_free(&probe.io);

@@ -12,6 +12,7 @@
 
 /* Where a session may go from each state. */
 static const unsigned moves[] = {
+    [SESSION_CLEARTEXT] = TO(SESSION_HANDSHAKING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_HANDSHAKING] = TO(SESSION_CONNECTING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_CONNECTING] = TO(SESSION_GREETING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
     [SESSION_GREETING] =
@@ -40,6 +41,30 @@ struct session *session_of_deadline(struct deadline *deadline)
 
 /* ---- the beginning ---- */
 
+void session_begin_handshake(struct session *session)
+{
+    if (session->state != SESSION_HANDSHAKING)
+        session_move(session, SESSION_HANDSHAKING);
+    session->tls =
+        tls_endpoint_new_server(session->snapshot->tls, session->worker->tls_io, session->service->alpn);
+    if (session->tls == NULL)
+        session_close(session, "no-memory", NULL);
+    else
+        session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+}
+
+static void begin_cleartext(struct session *session)
+{
+    session->engine = engine_new_cleartext(&session->service->engine);
+    if (session->engine == NULL) {
+        session_close(session, "no-memory", NULL);
+        return;
+    }
+    session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+    engine_greet(session->engine, session->worker->out);
+    session_let_out(session);
+}
+
 static void begin(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -53,12 +78,10 @@ static void begin(struct session *session)
         session_close(session, "too-many-connections", NULL);
         return;
     }
-    session->tls = tls_endpoint_new_server(session->snapshot->tls, worker->tls_io);
-    if (session->tls == NULL) {
-        session_close(session, "no-memory", NULL);
-        return;
-    }
-    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+    if (session->state == SESSION_CLEARTEXT)
+        begin_cleartext(session);
+    else
+        session_begin_handshake(session);
     session_advance(session);
 }
 
@@ -69,6 +92,7 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
         return false;
     session->worker = worker;
     session->service = service;
+    session->state = service->engine.starttls ? SESSION_CLEARTEXT : SESSION_HANDSHAKING;
     session->snapshot = snapshot_ref(worker->snapshot);
     session->started = worker_now(worker);
     session->number = worker->next_session++;
@@ -115,6 +139,9 @@ void session_close(struct session *session, const char *reason, const char *deta
     /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
     tls_io_reset(session->worker->tls_io);
     engine_out_reset(session->worker->out);
+    /* Before its line, so that who has read the line finds it counted. */
+    if (session->engine != NULL)
+        reports_count(&session->service->reports, session->engine);
     session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
@@ -141,7 +168,8 @@ void session_finish(struct session *session, const char *reason, const char *det
     set_reason(session, reason, detail);
     session_drop_backend(session);
     session_move(session, SESSION_LINGERING);
-    tls_endpoint_close(session->tls);
+    if (session->tls != NULL)
+        tls_endpoint_close(session->tls);
     if (!session_flush_client(session))
         return;
     stream_end_output(&session->client);
@@ -153,14 +181,11 @@ void session_finish(struct session *session, const char *reason, const char *det
 void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
                          const char *detail)
 {
-    struct worker *worker = session->worker;
     set_reason(session, reason, detail);
     if (session->engine != NULL && session->state < SESSION_LINGERING) {
-        engine_goodbye(session->engine, farewell, worker->out);
-        const struct engine_lane *lane = &worker->out->lanes[SIDE_CLIENT];
-        if (lane->count > 0)
-            tls_endpoint_seal(session->tls, lane->slices, lane->count);
-        engine_out_reset(worker->out);
+        engine_goodbye(session->engine, farewell, session->worker->out);
+        if (!session_let_out(session))
+            return;
     }
     session_finish(session, reason, detail);
 }
@@ -171,6 +196,9 @@ void session_expire(struct session *session)
 {
     bool logged_in = session->engine != NULL && engine_status(session->engine)->authenticated;
     switch (session->state) {
+    case SESSION_CLEARTEXT:
+        session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT, "login-timeout", "before STARTTLS");
+        break;
     case SESSION_HANDSHAKING:
         session_close(session, "handshake-timeout", NULL);
         break;
@@ -183,6 +211,8 @@ void session_expire(struct session *session)
     case SESSION_RELAYING:
         if (session->client_ended)
             session_close(session, "client-closed", NULL);
+        else if (engine_status(session->engine)->last_word)
+            session_finish(session, "logout", "the server said its last word and did not close");
         else
             session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
                                 logged_in ? "idle-timeout" : "login-timeout", NULL);

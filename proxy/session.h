@@ -13,20 +13,22 @@
  * session belongs to its worker's thread. After any event session_flow.c brings it forward until nothing
  * moves, then sets what is read next.
  *
- *     HANDSHAKING -> CONNECTING <-> GREETING -> RELAYING -> LINGERING -> CLOSED
- *          |              |             |           |            |          ^
- *          +--------------+-------------+-----------+------------+----------+
+ *     (CLEARTEXT) -> HANDSHAKING -> CONNECTING <-> GREETING -> RELAYING -> LINGERING -> CLOSED
+ *          |              |             |             |           |            |          ^
+ *          +--------------+-------------+-------------+-----------+------------+----------+
  *
- * CONNECTING and GREETING also go to LINGERING: with a greeting of our own, when no server is left to try.
+ * CONNECTING and GREETING also go to LINGERING: with a greeting of our own, when no server is left to try; and
+ * CLEARTEXT, when the client does not want TLS.
  */
 enum session_state {
     SESSION_HANDSHAKING, /* the client's TLS handshake */
-    SESSION_CONNECTING,  /* TCP to a server */
-    SESSION_GREETING,    /* its greeting; until the client has seen it another server can take over */
-    SESSION_RELAYING,    /* the dialogue */
-    SESSION_LINGERING,   /* last words, close_notify and FIN are on their way; what the client still sends is
+    SESSION_CLEARTEXT, /* a service with STARTTLS: the dialogue before the handshake; no server has part in it */
+    SESSION_CONNECTING, /* TCP to a server */
+    SESSION_GREETING,   /* its greeting; until the client has seen it another server can take over */
+    SESSION_RELAYING,   /* the dialogue */
+    SESSION_LINGERING,  /* last words, close_notify and FIN are on their way; what the client still sends is
                             dropped */
-    SESSION_CLOSED       /* libuv closes the handles; the last one frees the session */
+    SESSION_CLOSED      /* libuv closes the handles; the last one frees the session */
 };
 
 /* The connection to a server. On the heap: it comes after the handshake, and another may follow it. */
@@ -46,9 +48,9 @@ struct session {
     struct snapshot *snapshot; /* what `service` points into */
     struct deadline deadline;
     enum session_state state;
-    bool client_ended; /* close_notify or FIN: nothing more comes from the client */
-    struct tls_endpoint *tls;
-    struct engine *engine;
+    bool client_ended;        /* close_notify or FIN: nothing more comes from the client */
+    struct tls_endpoint *tls; /* NULL in CLEARTEXT */
+    struct engine *engine;    /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
     struct backend_link *link;
     struct balance_tries tries;
     struct bytes kept[2]; /* input that the engine does not want yet, by the side that it came from */
@@ -60,6 +62,7 @@ struct session {
     uint64_t number;
     const char *reason;              /* why it ends: the log's word; static */
     const char *detail;              /* static, NULL where the reason says it all */
+    const char *warning;             /* the engine's, as it was last seen; static */
     const char *server_name;         /* the last server's; lives as long as the snapshot */
     struct sockaddr_storage address; /* the client's */
 };
@@ -91,14 +94,21 @@ void session_finish(struct session *session, const char *reason,
                     const char *detail); /* orderly: last words arrive */
 void session_close(struct session *session, const char *reason, const char *detail); /* at once */
 
+/* The client's TLS handshake is next. */
+void session_begin_handshake(struct session *session);
+
 /* Says goodbye in the protocol's words, then finishes. */
 void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
                          const char *detail);
 
 /* session_log.c: the line of a session's end. */
 void session_log_end(const struct session *session);
+/* What stood behind STARTTLS and was thrown away. */
+void session_log_discarded(const struct session *session, size_t octets);
 /* A server that failed, and what happens next. */
 void session_log_server_failed(const struct session *session, const char *error);
+/* What the engine warns of, once in a session, and once a minute for a server. */
+void session_log_warning(struct session *session);
 
 /* session_backend.c: connects to the next server; says goodbye where none is left. */
 void session_connect(struct session *session);
@@ -112,6 +122,8 @@ void session_take_input(struct session *session, enum side from, struct slice da
 void session_advance(struct session *session);
 /* Writes what waits in the TLS output; false where the client's connection broke (the session is closed then). */
 bool session_flush_client(struct session *session);
+/* Writes what the engine has let out to both sides, and empties the engine_out. False where the session is closed now. */
+bool session_let_out(struct session *session);
 void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_drained(struct stream *stream, int status);

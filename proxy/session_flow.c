@@ -30,22 +30,30 @@ bool session_flush_client(struct session *session)
     return false;
 }
 
-/* Writes both lanes and empties the engine_out. False where the session is closed now. */
-static bool let_out(struct session *session)
+/* In the clear before STARTTLS, else sealed. 0, or a libuv error. */
+static int write_to_client(struct session *session, const struct engine_lane *lane)
+{
+    if (lane->count == 0)
+        return 0;
+    if (session->tls == NULL)
+        return stream_write(&session->client, lane->slices, lane->count);
+    return tls_endpoint_seal(session->tls, lane->slices, lane->count) ? 0 : UV_EPROTO;
+}
+
+bool session_let_out(struct session *session)
 {
     struct engine_out *out = session->worker->out;
     const struct engine_lane *to_backend = &out->lanes[SIDE_BACKEND];
-    const struct engine_lane *to_client = &out->lanes[SIDE_CLIENT];
-    int error = 0;
-    bool sealed = true;
+    int backend_error = 0;
     if (to_backend->count > 0 && session->link != NULL && !session->link->stream.output_ended)
-        error = stream_write(&session->link->stream, to_backend->slices, to_backend->count);
-    if (to_client->count > 0)
-        sealed = tls_endpoint_seal(session->tls, to_client->slices, to_client->count);
+        backend_error = stream_write(&session->link->stream, to_backend->slices, to_backend->count);
+    int client_error = write_to_client(session, &out->lanes[SIDE_CLIENT]);
     engine_out_reset(out);
-    if (!sealed)
+    if (client_error == UV_EPROTO && session->tls != NULL)
         session_close(session, "tls-error", tls_endpoint_failure(session->tls));
-    else if (session_flush_client(session) && error != 0)
+    else if (client_error != 0)
+        session_close(session, "client-reset", uv_strerror(client_error));
+    else if (session_flush_client(session) && backend_error != 0)
         /* What the backend said before it went away is still to be read; its end follows. */
         session->link->stream.output_ended = true;
     return session->state != SESSION_CLOSED;
@@ -55,12 +63,14 @@ static bool let_out(struct session *session)
 
 static bool may_feed(const struct session *session, enum side from)
 {
+    const struct stream *client = &session->client;
+    if (session->state == SESSION_CLEARTEXT)
+        return from == SIDE_CLIENT && client->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return false;
     /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
     if (engine_status(session->engine)->reason != ENGINE_OPEN)
         return false;
-    const struct stream *client = &session->client;
     const struct stream *backend = &session->link->stream;
     /*
      * What is queued towards the backend does not stop its own octets: it may read no further before they are taken.
@@ -80,7 +90,7 @@ static size_t feed(struct session *session, enum side from, struct slice data)
             engine_feed(session->engine, from, slice_sub(data, fed, data.len), session->worker->out);
         bool moved = consumed > 0 || !engine_out_is_empty(session->worker->out);
         fed += consumed;
-        if (!let_out(session) || !moved)
+        if (!session_let_out(session) || !moved)
             break;
     }
     return fed;
@@ -121,19 +131,39 @@ void session_take_input(struct session *session, enum side from, struct slice da
 /*
  * Idle time counts from the last octet of either side once there is a login; before it the time is fixed, so
  * that nobody holds a connection by dribbling. Submission may do without a login (by address), and then a
- * message counts.
+ * message counts. A server that has said its last word is to close now.
  */
 static void restart_timeout(struct session *session)
 {
     if (session->state != SESSION_RELAYING)
         return;
+    const struct engine_status *status = engine_status(session->engine);
     if (session->link->stream.output_ended) {
         if (session->client_ended)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (engine_status(session->engine)->authenticated)
+    } else if (status->last_word)
+        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    else if (status->authenticated)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+}
+
+/*
+ * Nothing that was said before the handshake is known after it (RFC 3207 section 4.2): the engine goes, and with it
+ * what it held and what it did not want yet.
+ */
+static void start_tls(struct session *session)
+{
+    struct bytes *kept = &session->kept[SIDE_CLIENT];
+    size_t discarded =
+        engine_status(session->engine)->discarded + kept->len - session->kept_start[SIDE_CLIENT];
+    if (discarded > 0)
+        session_log_discarded(session, discarded);
+    engine_free(&session->engine);
+    bytes_free(kept);
+    session->kept_start[SIDE_CLIENT] = 0;
+    session_begin_handshake(session);
 }
 
 /* True where the engine's status has ended the session, or this attempt of it. */
@@ -152,6 +182,12 @@ static bool judge_engine(struct session *session)
         return true;
     case ENGINE_CLIENT_ERROR:
         session_finish(session, "client-error", status->detail);
+        return true;
+    case ENGINE_STARTTLS:
+        start_tls(session);
+        return true;
+    case ENGINE_LOGOUT:
+        session_finish(session, "logout", status->detail);
         return true;
     case ENGINE_NO_MEMORY:
         session_close(session, "no-memory", status->detail);
@@ -193,10 +229,14 @@ static void judge_ends(struct session *session)
 
 static void judge(struct session *session)
 {
-    if (session->state == SESSION_CONNECTING && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
+    bool before_server = session->state == SESSION_CONNECTING || session->state == SESSION_CLEARTEXT;
+    if (session->state == SESSION_CLEARTEXT)
+        judge_engine(session);
+    if (before_server && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
         session_finish(session, "client-closed", NULL);
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;
+    session_log_warning(session);
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
         session_move(session, SESSION_RELAYING);
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -304,6 +344,8 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         on_client_end(session, (int)len);
     else if (session->state == SESSION_LINGERING)
         drop_ciphertext(session, (size_t)len);
+    else if (session->state == SESSION_CLEARTEXT)
+        session_take_input(session, SIDE_CLIENT, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (session->state < SESSION_LINGERING && !session->client_ended)

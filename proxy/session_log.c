@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 
+/* Enough to be seen, and no flood where each session of a busy server meets the same. */
+#define WARNING_INTERVAL_MS 60000
+
 void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
 {
     snprintf(into, SESSION_ID_MAX, "%s-%llu", session->worker->id, (unsigned long long)session->number);
@@ -33,6 +36,8 @@ static void add_tls(const struct session *session, struct log_line *line)
         log_line_add_text(line, "tls", info.version);
         log_line_add_text(line, "cipher", info.cipher);
         log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");
+        if (info.protocol.len > 0)
+            log_line_add(line, "alpn", info.protocol);
     }
     log_line_add_text(line, "sni", info.server_name);
 }
@@ -63,10 +68,42 @@ void session_log_end(const struct session *session)
     log_queue_put(session->worker->log, &line);
 }
 
+void session_log_discarded(const struct session *session, size_t octets)
+{
+    struct log_line line;
+    begin(session, &line, CFG_LOG_WARNING, "starttls-injection");
+    log_line_add_number(&line, "discarded", octets);
+    log_queue_put(session->worker->log, &line);
+}
+
 void session_log_server_failed(const struct session *session, const char *error)
 {
     struct log_line line;
     begin(session, &line, CFG_LOG_WARNING, "backend-failed");
     log_line_add_text(&line, "error", error);
+    log_queue_put(session->worker->log, &line);
+}
+
+/* True for the one caller of a minute. */
+static bool is_warning_due(struct server *server, uint64_t now)
+{
+    uint64_t last = atomic_load_explicit(&server->warned, memory_order_relaxed);
+    if (last != 0 && now < last + WARNING_INTERVAL_MS)
+        return false;
+    return atomic_compare_exchange_strong_explicit(&server->warned, &last, now, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+void session_log_warning(struct session *session)
+{
+    const char *warning = engine_status(session->engine)->warning;
+    if (warning == session->warning)
+        return;
+    session->warning = warning;
+    if (warning == NULL || !is_warning_due(session->link->server, worker_now(session->worker)))
+        return;
+    struct log_line line;
+    begin(session, &line, CFG_LOG_WARNING, "backend-warning");
+    log_line_add_text(&line, "warning", warning);
     log_queue_put(session->worker->log, &line);
 }

@@ -116,23 +116,32 @@ static int64_t seconds_since_1970(void)
     return (int64_t)time(NULL);
 }
 
-static void join_services(struct snapshot *snapshot)
+static bool join_services(struct snapshot *snapshot)
 {
     static const enum engine_protocol protocols[] = {
         [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
+    /* IANA's names; there is none for SMTP, and this is what its servers and clients use. */
+    static const char *const alpn[] = {
+        [CFG_IMAP] = "\x04imap", [CFG_POP3] = "\x04pop3", [CFG_SUBMISSION] = "\x04smtp"};
     const struct cfg *cfg = snapshot->cfg;
+    bool ok = true;
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_service *from = &cfg->services[i];
         snapshot->services[i] = (struct service){.cfg = from,
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
                                                             .hostname = cfg->hostname,
+                                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
+                                                            .deep_merge = from->deep_merge,
                                                             .adds_received = from->adds_received,
                                                             .refuses_bare_lf = from->refuses_bare_lf,
                                                             .now = seconds_since_1970},
+                                                 .alpn = alpn[from->protocol],
                                                  .pool = &snapshot->pools[from->pool],
                                                  .pool_index = from->pool};
+        ok = reports_init(&snapshot->services[i].reports, from->deep_status) && ok;
     }
+    return ok;
 }
 
 static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
@@ -145,7 +154,7 @@ static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
         ok = make_pool(&snapshot->pools[i], &cfg->pools[i], problems) && ok;
-    join_services(snapshot);
+    ok = join_services(snapshot) && ok;
     snapshot->tls = make_tls(cfg, problems);
     return ok && snapshot->tls != NULL;
 }
@@ -183,6 +192,8 @@ static void destroy(struct snapshot *snapshot)
             free(pool->servers[j].name);
         free(pool->servers);
     }
+    for (size_t i = 0; snapshot->services != NULL && i < snapshot->cfg->service_count; i++)
+        reports_free(&snapshot->services[i].reports);
     free(snapshot->pools);
     free(snapshot->services);
     tls_context_unref(&snapshot->tls);

@@ -4,13 +4,14 @@
 
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/reports.h"
 #include "tls/tls_context.h"
 
 #include <stdatomic.h>
 
 /*
  * A configuration made ready to run: certificates loaded, names resolved, services and pools joined.
- * Immutable, but for the servers' health; counted by reference: each session keeps the one that it began
+ * Immutable, but for the servers' health and the counts of reports; counted by reference: each session keeps the one that it began
  * with.
  */
 
@@ -21,6 +22,8 @@ struct server {
     socklen_t address_len;
     /* Until then (uv_hrtime, milliseconds) others are tried first: it failed a moment ago. */
     _Atomic uint64_t avoid_until;
+    /* When the log last had a warning of it (the same clock); 0: never. */
+    _Atomic uint64_t warned;
 };
 
 struct pool {
@@ -32,8 +35,10 @@ struct pool {
 struct service {
     const struct cfg_service *cfg;
     struct engine_service engine;
+    const char *alpn; /* what its protocol is called there, as tls_endpoint.h has it */
     struct pool *pool;
     size_t pool_index;
+    struct reports reports;
 };
 
 struct snapshot {

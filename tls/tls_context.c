@@ -87,7 +87,11 @@ static bool set_server(SSL_CTX *ctx, const struct tls_settings *settings, const 
 static SSL_CTX *new_ssl_ctx(void)
 {
     /* Certificates as DER buffers: X.509 is parsed when a file is loaded, never in a handshake. */
-    return SSL_CTX_new(TLS_with_buffers_method());
+    SSL_CTX *ctx = SSL_CTX_new(TLS_with_buffers_method());
+    /* On each: behind SNI has chosen another certificate, the library asks that one's. */
+    if (ctx != NULL)
+        SSL_CTX_set_alpn_select_cb(ctx, tls_endpoint_choose_protocol, NULL);
+    return ctx;
 }
 
 static bool load_one(struct tls_context *context, const struct tls_settings *settings, size_t i,

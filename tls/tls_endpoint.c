@@ -34,6 +34,7 @@ struct tls_endpoint {
     SSL *ssl;
     struct tls_io *io;
     struct tls_context *context;
+    const char *protocols;
     const char *failure;
     enum tls_state state;
     bool seen_input;
@@ -151,26 +152,54 @@ static struct tls_endpoint *new_endpoint(struct tls_context *context, struct tls
     BIO_up_ref(io->bio);
     SSL_set_bio(endpoint->ssl, io->bio, io->bio);
     SSL_set_shed_handshake_config(endpoint->ssl, 1);
+    SSL_set_app_data(endpoint->ssl, endpoint);
     return endpoint;
 }
 
-struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io)
+struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
+                                             const char *protocols)
 {
     struct tls_endpoint *endpoint = new_endpoint(context, io);
-    if (endpoint != NULL)
-        SSL_set_accept_state(endpoint->ssl);
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->protocols = protocols;
+    SSL_set_accept_state(endpoint->ssl);
     return endpoint;
 }
 
-struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name)
+static bool set_offers(SSL *ssl, const char *name, const char *protocols)
+{
+    if (name != NULL && !SSL_set_tlsext_host_name(ssl, name))
+        return false;
+    /* This one call of the library returns 0 where all is well. */
+    return protocols == NULL ||
+           SSL_set_alpn_protos(ssl, (const uint8_t *)protocols, (unsigned)strlen(protocols)) == 0;
+}
+
+struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name,
+                                             const char *protocols)
 {
     struct tls_endpoint *endpoint = new_endpoint(context, io);
     if (endpoint == NULL)
         return NULL;
     SSL_set_connect_state(endpoint->ssl);
-    if (name != NULL && !SSL_set_tlsext_host_name(endpoint->ssl, name))
+    if (!set_offers(endpoint->ssl, name, protocols))
         tls_endpoint_free(&endpoint);
     return endpoint;
+}
+
+int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
+                                 const uint8_t *offered, unsigned offered_len, void *arg)
+{
+    (void)arg;
+    const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    if (endpoint->protocols == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    uint8_t *found = NULL;
+    int result = SSL_select_next_proto(&found, chosen_len, (const uint8_t *)endpoint->protocols,
+                                       (unsigned)strlen(endpoint->protocols), offered, offered_len);
+    *chosen = found;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 void tls_endpoint_free(struct tls_endpoint **endpoint)
@@ -196,6 +225,7 @@ static const struct known_failure {
     {SSL_R_WRONG_VERSION_NUMBER, false, "client does not speak TLS"},
     {SSL_R_UNSUPPORTED_PROTOCOL, false, "no TLS version in common"},
     {SSL_R_NO_SHARED_CIPHER, false, "no cipher suite in common"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, false, "client offers other protocols than this service's (ALPN)"},
     {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
     {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
@@ -378,9 +408,13 @@ struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)
     if (cipher == NULL)
         return (struct tls_info){.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)};
     const char *name = SSL_CIPHER_standard_name(cipher);
+    const uint8_t *protocol = NULL;
+    unsigned protocol_len = 0;
+    SSL_get0_alpn_selected(ssl, &protocol, &protocol_len);
     return (struct tls_info){.version = SSL_get_version(ssl),
                              .cipher = name != NULL ? name : endpoint->cipher_hex,
                              .openssl_cipher = SSL_CIPHER_get_name(cipher),
                              .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+                             .protocol = {protocol, protocol_len},
                              .resumed = SSL_session_reused(ssl) != 0};
 }

@@ -41,11 +41,19 @@ enum tls_state {
 
 struct tls_endpoint;
 
-/* NULL where memory is short. The endpoint holds a reference to the context. */
-struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io);
-/* `name` for SNI, or NULL. tls_endpoint_start makes its first flight. */
-struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io,
-                                             const char *name);
+/*
+ * Names of protocols for ALPN are a static text in the form that RFC 7301 section 3.1 sends them in, each behind an octet
+ * with its length: "\x04imap". NULL is no ALPN.
+ *
+ * A server's are those that it speaks. A client that offers none of them is turned away (no_application_protocol), as it
+ * speaks something else, or was led here by somebody who wants its octets misread (ALPACA); one that does not use ALPN is
+ * served. NULL where memory is short. The endpoint holds a reference to the context.
+ */
+struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
+                                             const char *protocols);
+/* `name` for SNI, or NULL; `protocols` to offer. tls_endpoint_start makes its first flight. */
+struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name,
+                                             const char *protocols);
 void tls_endpoint_free(struct tls_endpoint **endpoint);
 
 /* A client's first flight into the output. Nothing for a server. */
@@ -77,6 +85,7 @@ struct tls_info {
     const char *cipher;         /* registered name, or 0x and four hexadecimal digits (draft section 6) */
     const char *openssl_cipher; /* the name that PROXY v2 wants in its CIPHER TLV */
     const char *server_name;    /* SNI as sent, NULL where none was */
+    struct slice protocol;      /* what ALPN has agreed on, empty where it was not used */
     bool resumed;
 };
 struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint);

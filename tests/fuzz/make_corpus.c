@@ -2,6 +2,7 @@
 #include "transcript.h"
 
 #include "base/bytes.h"
+#include "services.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 #include <sys/stat.h>
 
 /*
- * Turns recorded dialogues into seeds for the fuzzer, one file for each: what the two sides send, in chunks
- * as fuzz_engine.c reads them. make_corpus FOLDER TRANSCRIPT...
+ * Turns recorded dialogues into seeds for the fuzzer, a file for each and each service: what the two sides
+ * send, in chunks as fuzz_engine.c reads them. make_corpus FOLDER TRANSCRIPT...
  */
 enum {
     CHUNK_FROM_BACKEND = 0x80,
@@ -32,15 +33,18 @@ static void add_step(void *context, enum side from, struct slice octets)
     }
 }
 
-static bool write_seed(const char *folder, const char *name, size_t index, struct slice seed)
+static bool write_seed(const char *folder, const char *name, size_t index, uint8_t service, struct slice seed)
 {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s-%03zu", folder, name, index) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/%s-%03zu-%u", folder, name, index, service) >= (int)sizeof path)
         return false;
     FILE *file = fopen(path, "wb");
     if (file == NULL)
         return false;
-    bool written = seed.len == 0 || fwrite(seed.data, 1, seed.len, file) == seed.len;
+    putc(service, file);
+    for (size_t i = 0; i < seed.len; i++)
+        putc(seed.data[i], file);
+    bool written = ferror(file) == 0;
     return fclose(file) == 0 && written;
 }
 
@@ -57,7 +61,8 @@ static bool write_seeds(const char *folder, const char *path)
     for (size_t i = 0; ok && i < transcript_count(t); i++) {
         struct bytes seed = {0};
         transcript_steps(t, i, add_step, &seed);
-        ok = write_seed(folder, name, i, bytes_view(&seed));
+        for (uint8_t service = 0; ok && service < FUZZ_SERVICES; service++)
+            ok = write_seed(folder, name, i, service, bytes_view(&seed));
         bytes_free(&seed);
     }
     transcript_free(t);

@@ -71,14 +71,14 @@ class Folder:
 def configuration(services, extra="", timeouts="", tls="", keys=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: further ones of every service.
+    stands for its address. `keys`: further keys of every service, or by name.
     """
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
         places = ", ".join(f'"{place}"' for place in listen)
         entries = ", ".join(f'{{ address = "{getattr(server, "address", server)}"; }}' for server in servers)
         parts.append(f'{{ name = "{name}"; protocol = "{protocol}"; listen = [ {places} ]; backend = "{name}-pool"; '
-                     f"{keys} }}")
+                     f"{keys if isinstance(keys, str) else keys.get(name, '')} }}")
         pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); }}')
     return (f'hostname = "proxy.example.com";\n{extra}\n'
             f'tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} ); {tls} }};\n'
@@ -311,9 +311,13 @@ class Client:
     is no TLS at all.
     """
 
-    def __init__(self, port, host="127.0.0.1", name="mail.example.com", context=None, session=None, shake_hands=True):
+    def __init__(self, port, host="127.0.0.1", name="mail.example.com", context=None, session=None, shake_hands=True,
+                 before=None):
+        """`before`: speaks in the clear with what goes before the handshake, a Connection."""
         self.socket = socket.create_connection((host, port), PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if before:
+            before(Connection(self.socket))
         self.local = self.socket.getsockname()
         self.context = context or client_context()
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -517,6 +521,18 @@ def submission(connection, greeting=b"220 msa.example.com ESMTP"):
 
 
 SCRIPTS = {"imap": imap, "pop3": pop3, "submission": submission}
+STARTTLS = {"imap": (b"a STARTTLS", b"a OK"), "pop3": (b"STLS", b"+OK"), "submission": (b"STARTTLS", b"220")}
+
+
+def starttls(protocol, behind=b""):
+    """For Client: asks for TLS, with octets in the same segment that an attacker might have put there."""
+    def speak(connection):
+        command, answer = STARTTLS[protocol]
+        connection.line()
+        connection.send(command + b"\r\n" + behind)
+        line = connection.line()
+        assert line.startswith(answer), line
+    return speak
 
 
 # ---- tests ----

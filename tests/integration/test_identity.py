@@ -10,7 +10,7 @@ import harness
 from harness import Events
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-TLV_AUTHORITY, TLV_UNIQUE_ID, TLV_SSL, TLV_SSL_VERSION, TLV_SSL_CIPHER = 0x02, 0x05, 0x20, 0x21, 0x23
+TLV_ALPN, TLV_AUTHORITY, TLV_UNIQUE_ID, TLV_SSL, TLV_SSL_VERSION, TLV_SSL_CIPHER = 0x01, 0x02, 0x05, 0x20, 0x21, 0x23
 CLIENT_SSL = 0x01
 
 
@@ -138,6 +138,58 @@ class Identity(harness.TestCase):
         client = self.client(proxy, "pop3")
         self.assertFalse(events.wait())
         self.assertEqual(client.line(), b"+OK ready")
+
+
+class Alpn(harness.TestCase):
+    """RFC 7301: a client that wants another protocol is turned away; the backend hears what was agreed on."""
+
+    def header(self, protocol, offered):
+        def script(connection):
+            events.tell(take_header(connection))
+            harness.SCRIPTS[protocol](connection)
+        events = Events()
+        proxy = self.start({protocol: (protocol, ["127.0.0.1:0"], [self.backend(script)], "proxy-v2")})
+        context = harness.client_context()
+        if offered:
+            context.set_alpn_protocols(offered)
+        client = self.client(proxy, protocol, context=context)
+        client.line()
+        client.send(b"QUIT\r\n" if protocol != "imap" else b"a LOGOUT\r\n")
+        client.rest()
+        return events.wait(), proxy.session(), client.tls.selected_alpn_protocol()
+
+    def test_it_is_agreed_on_logged_and_passed_on(self):
+        for protocol in ["imap", "pop3"]:
+            header, line, selected = self.header(protocol, ["h2", protocol])
+            self.assertEqual(selected, protocol)
+            self.assertEqual(line["alpn"], protocol)
+            # Behind the addresses of IPv4, before all others.
+            self.assertEqual(header[28:35], tlv(TLV_ALPN, protocol.encode()))
+
+    def test_the_name_for_submission_is_not_passed_on(self):
+        header, line, selected = self.header("submission", ["smtp"])
+        self.assertEqual((selected, line["alpn"]), ("smtp", "smtp"))
+        self.assertEqual(header[28], TLV_AUTHORITY)
+
+    def test_a_client_without_it_is_served(self):
+        header, line, selected = self.header("imap", None)
+        self.assertIsNone(selected)
+        self.assertNotIn("alpn", line)
+        self.assertEqual(header[28], TLV_AUTHORITY)
+
+    def test_another_protocol_is_turned_away(self):
+        """ALPACA: what a browser was led to send here never reaches a parser."""
+        backends = {protocol: self.backend(script) for protocol, script in harness.SCRIPTS.items()}
+        proxy = self.start({protocol: [backend] for protocol, backend in backends.items()})
+        for protocol, backend in backends.items():
+            context = harness.client_context()
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            with self.assertRaisesRegex(ssl.SSLError, "(?i)no.application.protocol"):
+                harness.Client(proxy.port(protocol), context=context)
+            line = proxy.wait_line(event="session", service=protocol)
+            self.assertEqual(line["reason"], "handshake-failed")
+            self.assertIn("ALPN", line["detail"])
+            self.assertEqual(backend.count, 0)
 
 
 class CipherSuite(harness.TestCase):

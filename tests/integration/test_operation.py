@@ -171,6 +171,25 @@ class Commands(harness.TestCase):
                 self.assertRegex(result.stdout, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
                 self.assertEqual(proxy.session()["reason"], "logout")
 
+    def probe_starttls(self, status, protocol, server):
+        """What the probe says of a listener with STARTTLS."""
+        keys = {protocol: 'tls = "starttls";'}
+        proxy = self.start({protocol: [server]}, keys=keys)
+        path = self.folder.write("probe.conf", harness.configuration(
+            {protocol: (protocol, ["127.0.0.1:%d" % proxy.port(protocol)], ["127.0.0.1:1"], "none")}, keys=keys))
+        return self.expect(status, "probe", "-c", path).stdout, proxy.session()
+
+    def test_probe_with_starttls(self):
+        for protocol, script in harness.SCRIPTS.items():
+            with self.subTest(protocol):
+                said, session = self.probe_starttls(0, protocol, self.backend(script))
+                self.assertRegex(said, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
+                self.assertEqual(session["reason"], "logout")
+            with self.subTest(protocol, backend="down"):
+                said, session = self.probe_starttls(1, protocol, harness.refusing_address())
+                self.assertIn("is a backend down?", said)
+                self.assertEqual(session["reason"], "backend-unavailable")
+
     def test_probe_where_a_backend_is_down(self):
         proxy = self.start({"pop3": [harness.refusing_address()]})
         path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
@@ -223,6 +242,47 @@ class Log(harness.TestCase):
         self.assertEqual([line.get(key) for key in ["client_name", "client_version", "latch", "latch_fail",
                                                      "security_tags"]],
                          ['Thunder "bird"', "1.0", "tls11 tls12", "tls-cert", "tls10"])
+
+    def test_reports_are_counted(self):
+        """By service and tag, on SIGUSR1 and at the end; what clients make up is one line."""
+        proxy = self.start({"imap": [self.backend(harness.imap)], "pop3": [self.backend(harness.pop3)]})
+        for latch in [b"tls11 tls12", b"tls12", b"made-up invented"]:
+            client = self.client(proxy, "imap")
+            client.line()
+            client.send(b'a1 ID ("latch" "%s" "latch-fail" "tls-cert")\r\na2 LOGOUT\r\n' % latch)
+            client.rest()
+        proxy.wait_lines(3, event="session")
+        proxy.process.send_signal(signal.SIGUSR1)
+        # Services come in the order of the file, each with its tags behind it.
+        proxy.wait_line(event="reports", service="pop3")
+        lines = proxy.find(event="reports", service="imap")
+        counts = {line.get("tag"): [line.get(key) for key in ["sessions", "latch", "latch_fail", "security_tags"]]
+                  for line in lines}
+        self.assertEqual(counts, {None: ["3", None, None, None], "tls11": ["3", "1", "0", "0"], "tls12": ["3", "2", "0", "0"],
+                                  "tls-cert": ["3", "0", "3", "0"], "other": ["3", "1", "0", "0"]})
+        self.assertEqual([line["sessions"] for line in proxy.find(event="reports", service="pop3")], ["0"])
+        proxy.terminate()
+        proxy.wait()
+        self.assertEqual(len(proxy.find(event="reports", service="imap")), 2 * len(lines))
+
+    def test_a_server_that_refuses_all_logins(self):
+        """Said with the remedy, once for each server, not in each session that meets it; clients are told the truth."""
+        def locked(connection):
+            harness.imap(connection, b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] ready")
+        servers = [self.backend(locked), self.backend(locked)]
+        proxy = self.start({"imap": servers})
+        for _ in range(6):  # round robin: both servers' turn
+            client = self.client(proxy, "imap")
+            self.assertIn(b"LOGINDISABLED", client.line())
+            client.send(b"a LOGOUT\r\n")
+            client.rest()
+        proxy.wait_lines(6, event="session")
+        lines = proxy.find(event="backend-warning", service="imap", level="warning")
+        self.assertEqual(sorted(line["backend"] for line in lines), sorted(server.address for server in servers))
+        for line in lines:
+            self.assertIn("LOGINDISABLED", line["warning"])
+            self.assertIn("identity = proxy-v2", line["warning"])
+            self.assertTrue(line["session"])
 
     def test_no_client_writes_a_line_of_the_log(self):
         """What a client calls itself, with line ends in a literal, quotes and escapes; and in its server name."""

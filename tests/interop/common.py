@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the interop tests share: the servers behind, deepproxy, and clients that can come from any loopback address."""
+"""What the interop tests share: the servers behind, deepproxy, and messages that are hard to carry."""
 
 import hashlib
 import imaplib
 import pathlib
-import poplib
 import random
-import smtplib
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,11 +17,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import backend_files  # noqa: E402
 import backends  # noqa: E402
 import certificates  # noqa: E402
+import clients  # noqa: E402
 import proxy  # noqa: E402
+from clients import WAIT_SECONDS, Raw  # noqa: E402, F401
 
 USER, PASSWORD, ADDRESS = backend_files.USER, backend_files.PASSWORD, backend_files.ADDRESS
-WAIT_SECONDS = 20
-MEGABYTES_10 = 10 * 1024 * 1024
+MEGABYTES_2, MEGABYTES_10 = 2 << 20, 10 << 20
 
 
 def until(what, condition):
@@ -70,78 +68,13 @@ def tls_context(authority, version=None):
     return context
 
 
-class Raw:
-    """A client that sends what it is told, to the octet. An end without close_notify is an error to it."""
-
-    def __init__(self, port, context, source="127.0.0.1", name="localhost"):
-        host = "::1" if ":" in source else "127.0.0.1"
-        plain = socket.create_connection((host, port), WAIT_SECONDS, (source, 0))
-        try:
-            self.socket = context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
-        except OSError:
-            plain.close()
-            raise
-        self.file = self.socket.makefile("rb")
-
-    def send(self, octets):
-        self.socket.sendall(octets)
-
-    def line(self):
-        return self.file.readline()
-
-    def lines_to(self, *beginnings):
-        """Lines up to the first that has one of these beginnings, that one with them."""
-        lines = []
-        while True:
-            line = self.line()
-            if not line:
-                raise AssertionError(f"ended before {beginnings}; came: {lines}")
-            lines.append(line)
-            if line.startswith(beginnings):
-                return lines
-
-    def ask(self, octets, *beginnings):
-        self.send(octets)
-        return self.lines_to(*beginnings)
-
-    def rest(self):
-        return self.file.read()
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-
-class Imap(imaplib.IMAP4_SSL):
-    def __init__(self, port, context, source):
-        self._source = source
-        super().__init__("localhost", port, ssl_context=context)
-
-    def _create_socket(self, timeout):
-        plain = socket.create_connection(("127.0.0.1", self.port), WAIT_SECONDS, (self._source, 0))
-        return self.ssl_context.wrap_socket(plain, server_hostname=self.host)
-
-
-class Pop3(poplib.POP3_SSL):
-    def __init__(self, port, context, source):
-        self._source = source
-        super().__init__("localhost", port, context=context)
-
-    def _create_socket(self, timeout):
-        plain = socket.create_connection(("127.0.0.1", self.port), WAIT_SECONDS, (self._source, 0))
-        return self.context.wrap_socket(plain, server_hostname=self.host)
-
-
 class Case(unittest.TestCase):
     """Servers, certificate and proxy for the tests of a class."""
 
     with_servers = True
+    services = ("imap", "pop3", "submission")
+    identity = "proxy-v2"
+    listener = "tls"
 
     @classmethod
     def setUpClass(cls):
@@ -153,19 +86,22 @@ class Case(unittest.TestCase):
         cls.authority = cls.folder / "ca.pem"
         if not cls.with_servers:
             return
+        cls.servers = cls.enterClassContext(cls.start_servers(cls.folder / "servers"))
+        cls.addresses = {name: [f"127.0.0.1:{cls.servers.ports[name]}"] for name in cls.services}
+        cls.direct = {name: [f"127.0.0.1:{cls.servers.ports[name + '-direct']}"] for name in cls.services}
+        cls.proxy = cls.enterClassContext(cls.start_proxy(cls.addresses))
+
+    @classmethod
+    def start_servers(cls, directory):
         reason = backends.missing()
         if reason:
             raise unittest.SkipTest(reason)
-        cls.servers = cls.enterClassContext(backends.Backends(cls.folder / "servers"))
-        names = ("imap", "pop3", "submission")
-        cls.addresses = {name: [f"127.0.0.1:{cls.servers.ports[name]}"] for name in names}
-        cls.direct = {name: [f"127.0.0.1:{cls.servers.ports[name + '-direct']}"] for name in names}
-        cls.proxy = cls.enterClassContext(cls.start_proxy(cls.addresses))
+        return backends.Backends(directory)
 
     @classmethod
     def write_configuration(cls, servers, **options):
         path = cls.folder / "deepproxy.conf"
-        path.write_text(proxy.configuration("A test's", servers, **options))
+        path.write_text(proxy.configuration("A test's", servers, **{"identity": cls.identity, **options}))
         return path
 
     @classmethod
@@ -174,24 +110,51 @@ class Case(unittest.TestCase):
         cls.servers.watch(started.process.pid)
         return started
 
+    def other_authority(self):
+        """A certificate authority that the proxy's certificate is not from."""
+        folder = self.folder / "other"
+        if not folder.exists():
+            folder.mkdir()
+            certificates.make(folder)
+        return folder / "ca.pem"
+
     def context(self, version=None):
         return tls_context(self.authority, version)
 
+    def service(self, protocol):
+        """What the configuration calls the service for this class's kind of listener."""
+        return protocol + ("-starttls" if self.listener == "starttls" else "")
+
+    def port(self, service, at=None):
+        return (at or self.proxy).ports[self.service(service)]
+
     def raw(self, service, source="127.0.0.1", version=None, at=None):
-        client = Raw((at or self.proxy).ports[service], self.context(version), source)
+        client = Raw(self.port(service, at), self.context(version), source, service=service, listener=self.listener)
+        self.addCleanup(client.close)
+        return client
+
+    def in_clear(self, service):
+        """The backend itself, without the proxy."""
+        client = clients.Plain(clients.connect(self.servers.ports[f"{service}-direct"]))
         self.addCleanup(client.close)
         return client
 
     def imap(self, source="127.0.0.1", at=None):
-        return Imap((at or self.proxy).ports["imap"], self.context(), source)
+        return clients.Imap(self.port("imap", at), self.context(), source, self.listener)
 
     def pop3(self, source="127.0.0.1", at=None):
-        return Pop3((at or self.proxy).ports["pop3"], self.context(), source)
+        return clients.Pop3(self.port("pop3", at), self.context(), source, self.listener)
 
     def smtp(self, source="127.0.0.1", at=None):
-        port = (at or self.proxy).ports["submission"]
-        return smtplib.SMTP_SSL("localhost", port, "client.test", context=self.context(), timeout=WAIT_SECONDS,
-                                source_address=(source, 0))
+        return clients.smtp(self.port("submission", at), self.context(), source, self.listener)
+
+    def put(self, text, mailbox="INBOX", flags=None):
+        """A message into the mailbox, without the proxy."""
+        with imaplib.IMAP4("127.0.0.1", self.servers.ports["imap-direct"]) as client:
+            client.login(USER, PASSWORD)
+            client.create(mailbox)
+            status, answer = client.append(mailbox, flags, None, text)
+            self.assertEqual(status, "OK", answer)
 
     def in_log(self, log, *signs):
         """The line of a backend's log with all these signs, as soon as it is there."""
@@ -204,7 +167,7 @@ class Case(unittest.TestCase):
         def find():
             return next((line for line in list((at or self.proxy).lines)
                          if line.get("event") == "session" and line["client"].startswith(source + ":")
-                         and line["service"] == service and fields.items() <= line.items()), None)
+                         and line["service"] == self.service(service) and fields.items() <= line.items()), None)
         return until(f"event=session of {source}", find)
 
     def find_message(self, subject):

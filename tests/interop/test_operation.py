@@ -8,7 +8,7 @@ import threading
 import unittest
 
 import common
-import backends
+import keeper
 import certificates
 import proxy
 from common import PASSWORD, USER, run
@@ -17,7 +17,7 @@ LOGIN = b"l LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode())
 
 
 def dead_address():
-    return f"127.0.0.1:{backends.free_ports(1)[0]}"
+    return f"127.0.0.1:{keeper.free_ports(1)[0]}"
 
 
 @contextlib.contextmanager

@@ -73,6 +73,16 @@ class Tls(common.Case):
                     _, out, _ = self.s_client(service, version, "-msg", text=goodbye.replace(b"\r", b""))
                     self.assertRegex(out, rb"<<< TLS 1\.[23].*Alert.*close_notify")
 
+    def test_alpn_as_openssl_sees_it(self):
+        for service, name in (("imap", "imap"), ("pop3", "pop3"), ("submission", "smtp")):
+            with self.subTest(service=service):
+                goodbye = GOODBYE[service].replace(b"\r", b"")
+                _, out, _ = self.s_client(service, "-alpn", f"h2,{name}", text=goodbye)
+                self.assertIn(b"ALPN protocol: " + name.encode(), out)
+                status, _, error = self.s_client(service, "-alpn", "h2,http/1.1", text=goodbye)
+                self.assertNotEqual(status, 0)
+                self.assertIn("no application protocol", error)
+
     def test_no_certificate_is_asked_of_the_client(self):
         """Draft section 9.1.1: not where none would be enough for a login."""
         for version in ("-tls1_2", "-tls1_3"):

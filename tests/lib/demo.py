@@ -21,13 +21,14 @@ import certificates
 import proxy
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PREFERRED_PORTS = {"imap": 9993, "pop3": 9995, "submission": 9465}
+PREFERRED_PORTS = {"imap": 9993, "imap-starttls": 9143, "pop3": 9995, "pop3-starttls": 9110, "submission": 9465,
+                   "submission-starttls": 9587}
 
 # Lines with "$ " are commands, those with "-> " what they show ("...": more of it); a test holds them to it.
 SCREEN = """
 deepproxy runs before a {dovecot}{and_postfix} that speak cleartext alone.
 
-              clients, over TLS    backend, in clear and with a PROXY v2 header
+                       clients, over TLS    backend, in clear and with a PROXY v2 header
 {table}
   User {user}, password {password}, {count} messages. Logs and the certificate authority: {here}
 
@@ -46,6 +47,10 @@ Try these in another terminal, after
 3. The same by POP3:
      $ printf 'CAPA\\nQUIT\\n' | {s_client}:{pop3}
        -> DEEP tls11 tls12 <https://...>
+
+4. STARTTLS: what may be seen before it, and the server's own capabilities behind it:
+     $ printf 'a CAPABILITY\\nb LOGOUT\\n' | {s_client}:{starttls} -starttls imap
+       -> * CAPABILITY IMAP4rev1 ... DEEP
 {submission_part}
 What the servers see of it is shown here, below:
        dovecot    ID sent: ... tls=TLS_AES_256_GCM_SHA384: ... rip=127.0.0.1 ... secured
@@ -55,12 +60,12 @@ Ctrl-C ends and removes all of it.
 """
 
 SUBMISSION_PART = """
-4. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
+5. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
      $ printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' | {s_client}:{submission}
        -> 250 DEEP tls11 tls12 <https://...>
        -> 250 2.0.0 OK
 
-5. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
+6. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
      $ printf 'Subject: by curl\\n\\nHello.\\n' | curl -sS --crlf -T - --cacert ca.pem -u {user}:{password} \\
            --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
 """
@@ -121,7 +126,7 @@ class Demo:
         certificates.make(self.directory, names=list(dict.fromkeys(["localhost", socket.gethostname()])))
         self.backends = backends.Backends(self.directory / "backends", with_postfix)
         servers = {name: [f"127.0.0.1:{port}"] for name, port in self.backends.ports.items() if "-" not in name}
-        listen = {name: listen_places(PREFERRED_PORTS[name]) for name in servers}
+        listen = {name: listen_places(port) for name, port in PREFERRED_PORTS.items()}
         extra = 'user = "nobody";\n' if os.geteuid() == 0 else ""
         path = self.directory / "deepproxy.conf"
         path.write_text(proxy.configuration("The demo of ./dev run", servers, listen, extra=extra))
@@ -142,8 +147,10 @@ class Demo:
         ports = self.proxy.ports
         postfix = "submission" in ports
         values = {"user": backend_files.USER, "password": backend_files.PASSWORD, "address": backend_files.ADDRESS,
-                  "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT, **ports}
-        rows = [f"  {name:12}localhost:{port:<11}127.0.0.1:{self.backends.ports[name]}" for name, port in ports.items()]
+                  "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT,
+                  "starttls": ports["imap-starttls"], **ports}
+        rows = [f"  {name:21}localhost:{port:<11}127.0.0.1:{self.backends.ports[name.removesuffix('-starttls')]}"
+                for name, port in ports.items()]
         dovecot = "Dovecot " + version(["dovecot", "--version"])[0]
         mail_version = " and a Postfix " + version(["postconf", "-hd", "mail_version"])[0] if postfix else ""
         return SCREEN.format(dovecot=dovecot, and_postfix=mail_version, table="\n".join(rows) + "\n",

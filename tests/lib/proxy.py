@@ -36,14 +36,22 @@ def quoted_list(values, begin, end):
     return begin + " " + ", ".join(values) + " " + end
 
 
+def service(protocol, listen, name, more=""):
+    places = quoted_list([f'"{place}"' for place in (listen or {}).get(name, ["127.0.0.1:0"])], "[", "]")
+    return (f'  {{ name = "{name}"; protocol = "{protocol}"; listen = {places}; '
+            f'backend = "{protocol}-servers"; {more}}}')
+
+
 def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls="", keys=None):
-    """The text of a file. `servers`: the addresses behind each protocol; `listen`: where to, default a free port; `keys`:
-    further ones of the protocol's service."""
+    """
+    The text of a file. `servers`: the addresses behind each protocol; each gets a service of its name, and one of its
+    name and "-starttls". `listen`: where these listen, default a free port; `keys`: further ones of a protocol's.
+    """
     services, pools = [], []
     for protocol, addresses in servers.items():
-        places = quoted_list([f'"{place}"' for place in (listen or {}).get(protocol, ["127.0.0.1:0"])], "[", "]")
-        services.append(f'  {{ protocol = "{protocol}"; listen = {places}; backend = "{protocol}-servers"; '
-                        f'{(keys or {}).get(protocol, "")} }}')
+        more = (keys or {}).get(protocol, "")
+        services.append(service(protocol, listen, protocol, more))
+        services.append(service(protocol, listen, protocol + "-starttls", f'tls = "starttls"; {more}'))
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
         pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; }}')
     return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",

@@ -195,6 +195,23 @@ START_TEST(deep_status)
 }
 END_TEST
 
+START_TEST(deep_backend)
+{
+    struct cfg *cfg =
+        load_clean(CFG_TLS CFG_POOL
+                   "deep = { tags = [ \"tls12\" ]; backend = \"merge\"; };\n"
+                   "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
+                   "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
+                   "\"tls12\" ]; }; } );\n");
+    ck_assert(cfg->services[0].deep_merge);
+    ck_assert(!cfg->services[1].deep_merge);
+    cfg_free(&cfg);
+    cfg = load_clean(CFG_TLS CFG_POOL CFG_IMAP_SERVICE);
+    ck_assert(!cfg->services[0].deep_merge);
+    cfg_free(&cfg);
+}
+END_TEST
+
 START_TEST(names)
 {
     ck_assert_str_eq(cfg_protocol_name(CFG_SUBMISSION), "submission");
@@ -403,7 +420,7 @@ START_TEST(sample)
     struct cfg *cfg;
     char *printed = cfg_folder_load("", SAMPLE, &cfg);
     ck_assert_str_eq(printed, "");
-    ck_assert_uint_eq(cfg->service_count, 3);
+    ck_assert_uint_eq(cfg->service_count, 6);
     ck_assert_uint_eq(cfg->pool_count, 3);
     free(printed);
     cfg_free(&cfg);
@@ -461,6 +478,7 @@ static TCase *values(void)
     tcase_add_test(tcase, services_and_pools);
     tcase_add_test(tcase, addresses);
     tcase_add_test(tcase, deep_status);
+    tcase_add_test(tcase, deep_backend);
     tcase_add_test(tcase, names);
     return tcase;
 }

@@ -33,13 +33,17 @@ static const struct cfg_case service_cases[] = {
      "F:4: error: \"protocol\" can't be \"imaps\"; did you mean \"imap\"? Expected one of \"imap\", "
      "\"pop3\", "
      "\"submission\"\n"},
-    {"starttls", WITH_LISTEN("[ \"*:1\" ];\ntls = \"starttls\""),
-     "F:5: error: tls = \"starttls\" is not supported yet, expected \"implicit\" (TLS from the first octet, "
-     "which is the "
-     "default, and what draft section 4 prefers)\n"},
+    {"starttls", WITH_LISTEN("[ \"*:1\", \"*:143\" ];\ntls = \"starttls\""), ""},
+    {"starttls where clients begin with TLS", WITH_LISTEN("[ \"*:1\",\n\"*:993\" ];\ntls = \"starttls\""),
+     "F:5: warning: clients that come to port 993 begin with TLS at once: tls = \"implicit\" is meant for "
+     "it\n"},
+    {"TLS where clients begin in the clear", WITH_LISTEN("[ \"*:143\" ]"),
+     "F:4: warning: clients that come to port 143 begin in the clear and ask for TLS: tls = \"starttls\" is "
+     "meant for it\n"},
+    {"the port of another protocol", WITH_LISTEN("[ \"*:110\" ]"), ""},
     {"implicit", WITH_LISTEN("[ \"*:1\" ]; tls = \"implicit\""), ""},
     {"another way of TLS", WITH_LISTEN("[ \"*:1\" ];\ntls = \"none\""),
-     "F:5: error: \"tls\" can't be \"none\"; expected one of \"implicit\"\n"},
+     "F:5: error: \"tls\" can't be \"none\"; expected one of \"implicit\", \"starttls\"\n"},
     {"a Received field", SUBMISSION_SERVICE("received = \"add\";"), ""},
     {"no Received field", SUBMISSION_SERVICE("received = \"none\";"), ""},
     {"something else than a Received field", SUBMISSION_SERVICE("\nreceived = \"ad\";"),

@@ -181,6 +181,20 @@ static const struct cfg_case deep_cases[] = {
      TLS_WITH("min_version = \"TLSv1.0\"; max_version = \"TLSv1.0\";\n") "deep = { tags = [ \"tls11\", "
                                                                          "\"tls-cert\" ]; };\n",
      "F:7: error: \"tls11\" promises TLSv1.1 or later, which \"max_version\" (TLSv1.0) rules out\n"},
+    {"merging", DEEP("backend = \"merge\";"), ""},
+    {"a misspelt word for merging", DEEP("backend = \"merged\";"),
+     "F:5: error: \"backend\" can't be \"merged\"; did you mean \"merge\"? Expected one of \"replace\", "
+     "\"merge\"\n"},
+    {"merging what TLS can't keep",
+     TLS_WITH("min_version = \"TLSv1.0\"; max_version = \"TLSv1.1\";\n") "deep = { tags = [ \"tls11\" ];\n"
+                                                                         "backend = \"merge\"; };\n",
+     "F:8: error: \"merge\" would promise \"tls12\" for a server that does, and \"max_version\" (TLSv1.1) "
+     "rules "
+     "that out; expected \"replace\", or TLSv1.2 and later allowed\n"},
+    {"replacing it",
+     TLS_WITH(
+         "min_version = \"TLSv1.0\"; max_version = \"TLSv1.1\";\n") "deep = { backend = \"replace\"; };\n",
+     ""},
     {"a service's own status",
      CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\";\n"
                       "deep = { tags = [ \"-\" ]; }; } );\n",

@@ -231,6 +231,54 @@ START_TEST(status_length)
 }
 END_TEST
 
+#define A_HUNDRED "1" SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN "abc"
+#define NEARLY_FULL                                                                                          \
+    A_HUNDRED " 2" A_HUNDRED " 3" A_HUNDRED " tls12 6" SIXTEEN SIXTEEN SIXTEEN SIXTEEN "abcdefghijklmno"
+
+static const struct merger {
+    const char *own;
+    const char *backends;
+    const char *shown;
+} mergers[] = {
+    {"tls11 tls12", "", "tls11 tls12"},
+    {"", "tls12 tls-cert", "tls12 tls-cert"},
+    {"", "", ""},
+    {"tls11 tls12", "tls12 tls-cert", "tls11 tls12 tls-cert"},
+    {"tls12", "TLS12 Tls-Cert tls-cert", "tls12 Tls-Cert"}, /* without case */
+    {"tls12", "  tls-cert   1x ", "tls12 tls-cert 1x"},
+    {"tls12 <https://a.example/>", "tls-cert <https://b.example/>", "tls12 <https://a.example/> tls-cert"},
+    {"tls12", "<https://b.example/> tls-cert <https://c.example/>", "tls12 <https://b.example/> tls-cert"},
+    {"tls12", "tls_13! tls-cert", "tls12 tls-cert"},
+    {"tls12", "<http://b.example/> <> < a\\b \"x\" \xc3\xa9 tls-cert\x01 \ttls11", "tls12"},
+    {"tls12 1x", "1X 1x +y", "tls12 1x 1X +y"}, /* nobody says that extensions compare without case */
+    {NEARLY_FULL, "tls-cert", NEARLY_FULL " tls-cert"},
+    {NEARLY_FULL, "tls-cert1 1", NEARLY_FULL}, /* all behind what does not fit goes too */
+    {NEARLY_FULL " tls-cert", "1", NEARLY_FULL " tls-cert"},
+    {NEARLY_FULL " tls-cert", "tls12", NEARLY_FULL " tls-cert"},
+};
+
+START_TEST(merge)
+{
+    char shown[DEEP_STATUS_MAX + 1];
+    size_t at;
+    deep_status_merge(mergers[_i].own, slice_of(mergers[_i].backends), shown);
+    ck_assert_str_eq(shown, mergers[_i].shown);
+    ck_assert_ptr_null(deep_status_check(slice_of(shown), &at));
+}
+END_TEST
+
+/* NUL and a tag that is too long: what slices bring, and texts don't. */
+START_TEST(merge_any_octets)
+{
+    static const uint8_t octets[] = "tls\0cert tls-cert";
+    char shown[DEEP_STATUS_MAX + 1];
+    deep_status_merge("tls12", (struct slice){octets, sizeof octets - 1}, shown);
+    ck_assert_str_eq(shown, "tls12 tls-cert");
+    deep_status_merge("tls12", slice_of(SIXTY "abcde x"), shown);
+    ck_assert_str_eq(shown, "tls12 x");
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof array / sizeof array[0]))
 
 int main(void)
@@ -245,6 +293,8 @@ int main(void)
     tcase_add_loop_test(tcase, tls_cipher, 0, COUNT(ciphers));
     tcase_add_loop_test(tcase, status, 0, COUNT(statuses));
     tcase_add_test(tcase, status_length);
+    tcase_add_loop_test(tcase, merge, 0, COUNT(mergers));
+    tcase_add_test(tcase, merge_any_octets);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 /* The diagram of session.h, by hand: a row for each state, a letter for each state that it leads to. */
-static const char letters[] = "HCGRLX";
+static const char letters[] = "HSCGRLX";
 static const char *const leads_to[] = {
-    [SESSION_HANDSHAKING] = "CLX", [SESSION_CONNECTING] = "GLX", [SESSION_GREETING] = "CRLX",
-    [SESSION_RELAYING] = "LX",     [SESSION_LINGERING] = "X",    [SESSION_CLOSED] = "",
+    [SESSION_HANDSHAKING] = "CLX", [SESSION_CLEARTEXT] = "HLX", [SESSION_CONNECTING] = "GLX",
+    [SESSION_GREETING] = "CRLX",   [SESSION_RELAYING] = "LX",   [SESSION_LINGERING] = "X",
+    [SESSION_CLOSED] = "",
 };
 enum { STATES = SESSION_CLOSED + 1 };
 _Static_assert(sizeof letters - 1 == STATES, "a letter for each state");

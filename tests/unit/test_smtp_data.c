@@ -14,13 +14,16 @@ struct habit {
     bool bare_lf_ends; /* a line */
     bool bare_cr_ends;
     bool drops_nul;
+    bool stops_at_nul; /* what stands behind it in a line is not seen: a C string */
 };
 
 static const struct habit habits[] = {
-    {"strict", false, false, false},        {"bare LF", true, false, false},
-    {"bare CR", false, true, false},        {"any", true, true, false},
-    {"strict, no NUL", false, false, true}, {"bare LF, no NUL", true, false, true},
-    {"bare CR, no NUL", false, true, true}, {"any, no NUL", true, true, true},
+    {"strict", false, false, false, false},           {"bare LF", true, false, false, false},
+    {"bare CR", false, true, false, false},           {"any", true, true, false, false},
+    {"strict, no NUL", false, false, true, false},    {"bare LF, no NUL", true, false, true, false},
+    {"bare CR, no NUL", false, true, true, false},    {"any, no NUL", true, true, true, false},
+    {"strict, C strings", false, false, false, true}, {"bare LF, C strings", true, false, false, true},
+    {"bare CR, C strings", false, true, false, true}, {"any, C strings", true, true, false, true},
 };
 
 /* ck_assert writes a record each time, which is too slow for 200,000 messages. */
@@ -53,6 +56,8 @@ static size_t end_by_habit(const uint8_t *data, size_t len, const struct habit *
         if (crlf)
             line_len--;
         line_len--;
+        if (habit->stops_at_nul)
+            line_len = slice_find((struct slice){line, line_len}, '\0');
         if (line_len == 1 && line[0] == '.')
             return i + 1;
         line_len = 0;

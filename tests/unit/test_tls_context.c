@@ -141,7 +141,7 @@ START_TEST(references_keep_a_context)
     tls_context_unref(&first);
     ck_assert_ptr_null(first);
     struct tls_io *io = tls_io_new(1000);
-    struct tls_endpoint *endpoint = tls_endpoint_new_server(second, io);
+    struct tls_endpoint *endpoint = tls_endpoint_new_server(second, io, NULL);
     tls_context_unref(&second);
     ck_assert_int_eq(tls_endpoint_state(endpoint), TLS_HANDSHAKING);
     tls_endpoint_free(&endpoint);

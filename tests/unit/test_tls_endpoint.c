@@ -517,6 +517,59 @@ START_TEST(server_name_in_tls_1_3)
 }
 END_TEST
 
+/* ---- ALPN ---- */
+
+static const struct {
+    const char *offered; /* by the client */
+    const char *spoken;  /* by the server */
+    const char *agreed;  /* NULL: none, and the client is turned away */
+} protocols[] = {
+    {"\x04imap", "\x04imap", "imap"},
+    {"\x02h2\x08http/1.1\x04imap", "\x04imap", "imap"},
+    {NULL, "\x04imap", ""},
+    {"\x02h2", NULL, ""},
+    {"\x02h2\x08http/1.1", "\x04imap", NULL},
+    {"\x04pop3", "\x04imap", NULL},
+    {"\x04IMAP", "\x04imap", NULL}, /* RFC 7301 section 6: octets, not letters */
+    {"\x03ima\x05imap4", "\x04imap", NULL},
+};
+enum { PROTOCOLS = sizeof protocols / sizeof protocols[0] };
+
+static void expect_agreement(const struct tls_pair_settings *settings, const char *agreed)
+{
+    struct tls_pair pair;
+    tls_pair_open(&pair, settings);
+    tls_pair_move(&pair, 0);
+    if (agreed == NULL) {
+        expect_failure(pair.server.endpoint, "client offers other protocols than this service's (ALPN)");
+        expect_failure(pair.client.endpoint, "TLSV1_ALERT_NO_APPLICATION_PROTOCOL");
+    } else {
+        ck_assert_int_eq(tls_endpoint_state(pair.server.endpoint), TLS_OPEN);
+        ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_OPEN);
+        ck_assert(slice_equals(tls_endpoint_info(pair.server.endpoint).protocol, slice_of(agreed)));
+        ck_assert(slice_equals(tls_endpoint_info(pair.client.endpoint).protocol, slice_of(agreed)));
+    }
+    tls_pair_close(&pair);
+}
+
+/* Whichever certificate the name chooses: the library asks the context of that one. */
+START_TEST(protocol_is_agreed_on)
+{
+    static const char *const names[] = {NULL, "first.example", "second.example", "imap.third.example"};
+    for (size_t version = TLS_1_2; version <= TLS_1_3; version++)
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            const struct tls_pair_settings settings = {.certificates = named,
+                                                       .certificate_count = 3,
+                                                       .server_min = (uint16_t)version,
+                                                       .server_max = (uint16_t)version,
+                                                       .server_name = names[i],
+                                                       .server_protocols = protocols[_i].spoken,
+                                                       .client_protocols = protocols[_i].offered};
+            expect_agreement(&settings, protocols[_i].agreed);
+        }
+}
+END_TEST
+
 /* ---- many ---- */
 
 struct interleaved {
@@ -571,8 +624,8 @@ START_TEST(many_endpoints_share_one_io)
     struct tls_context *client = tls_context_new_client(by_version[_i].client_min != 0 ? TLS_1_3 : TLS_1_2,
                                                         by_version[_i].client_max != 0 ? TLS_1_2 : TLS_1_3);
     for (size_t i = 0; i < MANY; i++) {
-        many[i].server = tls_endpoint_new_server(server, io);
-        many[i].client = tls_endpoint_new_client(client, io, "mail.example.com");
+        many[i].server = tls_endpoint_new_server(server, io, NULL);
+        many[i].client = tls_endpoint_new_client(client, io, "mail.example.com", NULL);
         tls_endpoint_start(many[i].client);
         hand_over(io, &many[i].to_server);
     }
@@ -623,8 +676,8 @@ START_TEST(idle_endpoint_is_small)
     tls_pair_connect(pair, &by_version[_i], 0);
     for (size_t i = 0; i < MEASURED; i++) {
         tls_endpoint_free(&pair->client.endpoint);
-        pair->client.endpoint = tls_endpoint_new_client(pair->client.context, pair->client.io, NULL);
-        kept[i] = tls_endpoint_new_server(pair->server.context, pair->server.io);
+        pair->client.endpoint = tls_endpoint_new_client(pair->client.context, pair->client.io, NULL, NULL);
+        kept[i] = tls_endpoint_new_server(pair->server.context, pair->server.io, NULL);
         struct tls_endpoint *first = pair->server.endpoint;
         pair->server.endpoint = kept[i];
         tls_endpoint_start(pair->client.endpoint);
@@ -687,6 +740,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, info_for_tls_1_3);
     tcase_add_test(tests, server_name_chooses_the_certificate);
     tcase_add_test(tests, server_name_in_tls_1_3);
+    tcase_add_loop_test(tests, protocol_is_agreed_on, 0, PROTOCOLS);
     tcase_add_loop_test(tests, many_endpoints_share_one_io, 0, VERSIONS);
 #if CAN_MEASURE_HEAP
     tcase_add_loop_test(tests, idle_endpoint_is_small, 0, VERSIONS);

@@ -18,6 +18,8 @@ struct tls_pair_settings {
     uint16_t client_max;
     const char *ciphers;
     const char *server_name;
+    const char *server_protocols; /* for ALPN; see tls_endpoint.h */
+    const char *client_protocols;
 };
 
 struct tls_pair_end {

@@ -2,6 +2,7 @@
 #include "transcript.h"
 
 #include "base/bytes.h"
+#include "exchange.h"
 #include "protocols/engine.h"
 
 #include <stdarg.h>
@@ -9,7 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum line_kind { LINE_INPUT, LINE_OUTPUT, LINE_WANTS, LINE_STATUS, LINE_STATE, LINE_REPORT, LINE_GOODBYE };
+enum line_kind {
+    LINE_INPUT,
+    LINE_OUTPUT,
+    LINE_WANTS,
+    LINE_STATUS,
+    LINE_STATE,
+    LINE_REPORT,
+    LINE_DISCARDED,
+    LINE_GOODBYE,
+    LINE_WARNING
+};
 
 struct line {
     enum line_kind kind;
@@ -28,6 +39,10 @@ struct dialogue {
     bool adds_received;
     bool refuses_bare_lf;
     enum engine_protocol protocol;
+    bool cleartext; /* the dialogue before STARTTLS */
+    bool starttls;  /* the one behind it */
+    bool merge;
+    bool in_step; /* not interleaved: the order of its turns is what it is about */
     struct line *lines;
     size_t count;
 };
@@ -139,11 +154,9 @@ static bool read_directive(const char *text, struct line *line)
     static const struct {
         const char *word;
         enum line_kind kind;
-    } words[] = {{"wants", LINE_WANTS},
-                 {"status", LINE_STATUS},
-                 {"state", LINE_STATE},
-                 {"report", LINE_REPORT},
-                 {"goodbye", LINE_GOODBYE}};
+    } words[] = {{"wants", LINE_WANTS},    {"status", LINE_STATUS},       {"state", LINE_STATE},
+                 {"report", LINE_REPORT},  {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE},
+                 {"warning", LINE_WARNING}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const char *rest = skip_word(text, words[i].word);
         if (rest == NULL)
@@ -172,6 +185,14 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
+    } else if (strcmp(text, "before starttls") == 0) {
+        d->cleartext = true;
+    } else if (strcmp(text, "behind starttls") == 0) {
+        d->starttls = true;
+    } else if ((rest = skip_word(text, "merge")) != NULL && *rest == '\0') {
+        d->merge = true;
+    } else if ((rest = skip_word(text, "in-step")) != NULL && *rest != '\0') {
+        d->in_step = true;
     } else {
         return false;
     }
@@ -272,11 +293,16 @@ const char *transcript_name(const struct transcript *t, size_t index)
 
 /* ---- running ---- */
 
-/* How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. */
+/*
+ * How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. Or, with
+ * `exchange`, how both sides are interleaved.
+ */
 struct cutting {
     size_t chunk;
     size_t step;
     size_t at;
+    const struct exchange *exchange;
+    unsigned schedule;
 };
 
 struct run {
@@ -346,21 +372,6 @@ static void feed_step(struct run *r, enum side from, struct slice step, size_t c
     }
 }
 
-static void printable(struct slice s, char *into, size_t cap)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len && n + 5 < cap; i++) {
-        uint8_t c = s.data[i];
-        if (c == '\r' || c == '\n')
-            n += (size_t)snprintf(into + n, cap - n, c == '\r' ? "\\r" : "\\n");
-        else if (c < 32 || c > 126)
-            n += (size_t)snprintf(into + n, cap - n, "\\x%02x", c);
-        else
-            into[n++] = (char)c;
-    }
-    into[n] = '\0';
-}
-
 /* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another kind. */
 static void compare(struct run *r, size_t first, size_t end, enum side side)
 {
@@ -376,8 +387,8 @@ static void compare(struct run *r, size_t first, size_t end, enum side side)
             bytes_append(&expected, bytes_view(&d->lines[i].text), NO_LIMIT);
     if (!slice_equals(bytes_view(&expected), bytes_view(&r->got[side]))) {
         char want[1200], have[1200];
-        printable(bytes_view(&expected), want, sizeof want);
-        printable(bytes_view(&r->got[side]), have, sizeof have);
+        exchange_printable(bytes_view(&expected), want, sizeof want);
+        exchange_printable(bytes_view(&r->got[side]), have, sizeof have);
         fail(r, "before line %u, to the %s:\n  expected %zu: %s\n  came     %zu: %s", number,
              side == SIDE_CLIENT ? "client" : "backend", expected.len, want, r->got[side].len, have);
     }
@@ -391,6 +402,8 @@ static bool status_matches(const struct run *r, const char *word)
                                         [ENGINE_BACKEND_REFUSED] = "backend-refused",
                                         [ENGINE_BACKEND_ERROR] = "backend-error",
                                         [ENGINE_CLIENT_ERROR] = "client-error",
+                                        [ENGINE_STARTTLS] = "starttls",
+                                        [ENGINE_LOGOUT] = "logout",
                                         [ENGINE_NO_MEMORY] = "no-memory"};
     return strcmp(names[engine_status(r->engine)->reason], word) == 0;
 }
@@ -403,6 +416,7 @@ static bool state_matches(const struct run *r, const char *word)
     bool value = strcmp(word, "authenticated") == 0 ? s->authenticated
                  : strcmp(word, "ending") == 0      ? s->ending
                  : strcmp(word, "greeted") == 0     ? s->greeted
+                 : strcmp(word, "last-word") == 0   ? s->last_word
                                                     : negated;
     return value != negated;
 }
@@ -428,6 +442,12 @@ static bool wants_matches(const struct run *r, const char *words)
     if (rest == NULL)
         rest = skip_word(words, "backend");
     return rest != NULL && engine_wants(r->engine, side) == (strcmp(rest, "yes") == 0);
+}
+
+static bool warning_matches(const struct run *r, const char *words)
+{
+    const char *warning = engine_status(r->engine)->warning;
+    return *words == '\0' ? warning == NULL : warning != NULL && strstr(warning, words) != NULL;
 }
 
 static void say_goodbye(struct run *r, const char *word)
@@ -456,8 +476,14 @@ static void check_directive(struct run *r, const struct line *line)
     case LINE_REPORT:
         ok = report_matches(r, words);
         break;
+    case LINE_DISCARDED:
+        ok = engine_status(r->engine)->discarded == strtoul(words, NULL, 10);
+        break;
     case LINE_GOODBYE:
         say_goodbye(r, words);
+        break;
+    case LINE_WARNING:
+        ok = warning_matches(r, words);
         break;
     case LINE_INPUT:
     case LINE_OUTPUT:
@@ -493,11 +519,23 @@ void transcript_steps(const struct transcript *t, size_t index,
     }
 }
 
+/* The output lines from `first` on; returns the number of the line behind them. */
+static size_t compare_outputs(struct run *r, size_t first)
+{
+    const struct dialogue *d = r->dialogue;
+    size_t end = first;
+    while (end < d->count && d->lines[end].kind == LINE_OUTPUT)
+        end++;
+    compare(r, first, end, SIDE_CLIENT);
+    compare(r, first, end, SIDE_BACKEND);
+    return end;
+}
+
 static void run_lines(struct run *r, struct cutting cutting)
 {
     const struct dialogue *d = r->dialogue;
     size_t step_number = 0;
-    for (size_t i = 0; i < d->count && r->failure == NULL;) {
+    for (size_t i = compare_outputs(r, 0); i < d->count && r->failure == NULL;) {
         size_t next = i + 1;
         if (d->lines[i].kind == LINE_INPUT) {
             struct bytes step = join_step(d, i, &next);
@@ -507,12 +545,7 @@ static void run_lines(struct run *r, struct cutting cutting)
         } else {
             check_directive(r, &d->lines[i]);
         }
-        size_t outputs = next;
-        while (next < d->count && d->lines[next].kind == LINE_OUTPUT)
-            next++;
-        compare(r, outputs, next, SIDE_CLIENT);
-        compare(r, outputs, next, SIDE_BACKEND);
-        i = next;
+        i = compare_outputs(r, next);
     }
 }
 
@@ -522,20 +555,72 @@ static int64_t now(void)
     return 1795597205;
 }
 
+/* A goodbye comes at a moment of its own: what is before it is interleaved. */
+static size_t first_goodbye(const struct dialogue *d)
+{
+    size_t i = 0;
+    while (i < d->count && d->lines[i].kind != LINE_GOODBYE)
+        i++;
+    return i;
+}
+
+static void plan_exchange(const struct dialogue *d, struct exchange *x)
+{
+    *x = (struct exchange){.protocol = d->protocol};
+    enum side from = SIDE_BACKEND;
+    size_t end = first_goodbye(d);
+    for (size_t i = 0; i < end;) {
+        size_t next = i + 1;
+        const struct line *line = &d->lines[i];
+        if (line->kind == LINE_INPUT) {
+            struct bytes step = join_step(d, i, &next);
+            from = line->side;
+            exchange_add_step(x, from, bytes_view(&step));
+            bytes_free(&step);
+        } else if (line->kind == LINE_OUTPUT) {
+            exchange_expect(x, line->side, from, bytes_view(&line->text));
+        }
+        i = next;
+    }
+}
+
+/* What the dialogue says of the engine behind its last step holds however it came there. */
+static void run_interleaved(struct run *r, const struct exchange *x, unsigned schedule)
+{
+    const struct dialogue *d = r->dialogue;
+    r->failure = exchange_run(x, schedule, r->engine, r->out);
+    size_t end = first_goodbye(d);
+    size_t last = end;
+    while (last > 0 && d->lines[last - 1].kind != LINE_INPUT)
+        last--;
+    for (size_t i = last; i < end && r->failure == NULL; i++)
+        check_directive(r, &d->lines[i]);
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
     struct engine_service service = {.protocol = d->protocol,
                                      .deep_status = d->deep,
                                      .hostname = "proxy.example.com",
+                                     .starttls = d->starttls || d->cleartext,
+                                     .deep_merge = d->merge,
                                      .adds_received = d->adds_received,
                                      .refuses_bare_lf = d->refuses_bare_lf,
                                      .now = now};
     struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
-    struct run r = {.dialogue = d, .engine = engine_new(&service, &client), .out = engine_out_new()};
+    struct run r = {.dialogue = d, .out = engine_out_new()};
+    r.engine = d->cleartext ? engine_new_cleartext(&service) : engine_new(&service, &client);
     if (r.engine == NULL || r.out == NULL)
         abort();
-    run_lines(&r, cutting);
+    if (d->cleartext) {
+        engine_greet(r.engine, r.out);
+        collect(&r);
+    }
+    if (cutting.exchange != NULL)
+        run_interleaved(&r, cutting.exchange, cutting.schedule);
+    else
+        run_lines(&r, cutting);
     engine_free(&r.engine);
     engine_out_free(&r.out);
     for (int side = 0; side < 2; side++) {
@@ -573,7 +658,7 @@ static char *run_cuts(const struct transcript *t, const struct dialogue *d)
         size_t len = step.len;
         bytes_free(&step);
         for (size_t cut = 1; cut < len; cut = next_cut(cut, len)) {
-            char *failure = run_once(d, (struct cutting){SIZE_MAX, step_number, cut});
+            char *failure = run_once(d, (struct cutting){.chunk = SIZE_MAX, .step = step_number, .at = cut});
             if (failure != NULL) {
                 char how[80];
                 snprintf(how, sizeof how, "line %u cut at octet %zu", d->lines[i].number, cut);
@@ -586,14 +671,40 @@ static char *run_cuts(const struct transcript *t, const struct dialogue *d)
     return NULL;
 }
 
+/* A dialogue that is marked must go wrong some way when interleaved, or the mark hides what would hold. */
+static char *run_schedules(const struct transcript *t, const struct dialogue *d)
+{
+    struct exchange x;
+    if (d->cleartext) /* one side alone speaks */
+        return NULL;
+    plan_exchange(d, &x);
+    char *failure = NULL;
+    for (unsigned i = 0; failure == NULL && i < exchange_schedules(&x); i++) {
+        failure = run_once(d, (struct cutting){.exchange = &x, .schedule = i});
+        if (failure != NULL && !d->in_step) {
+            char how[80];
+            snprintf(how, sizeof how, "both sides interleaved (schedule %u)", i);
+            failure = explain(t, d, how, failure);
+        }
+    }
+    exchange_free(&x);
+    if (!d->in_step)
+        return failure;
+    if (failure == NULL)
+        return explain(t, d, "in-step", strdup("its order makes no difference"));
+    free(failure);
+    return NULL;
+}
+
 char *transcript_run(const struct transcript *t, size_t index)
 {
     const struct dialogue *d = &t->dialogues[index];
-    char *failure = run_once(d, (struct cutting){SIZE_MAX, 0, 0});
+    char *failure = run_once(d, (struct cutting){.chunk = SIZE_MAX});
     if (failure != NULL)
         return explain(t, d, "whole", failure);
-    failure = run_once(d, (struct cutting){1, 0, 0});
+    failure = run_once(d, (struct cutting){.chunk = 1});
     if (failure != NULL)
         return explain(t, d, "byte by byte", failure);
-    return run_cuts(t, d);
+    failure = run_cuts(t, d);
+    return failure != NULL ? failure : run_schedules(t, d);
 }

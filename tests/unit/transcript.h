@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 /*
- * Recorded dialogues, run against an engine: whole, byte by byte, and at every two-way cut of every step.
+ * Recorded dialogues, run against an engine: whole, byte by byte, at every two-way cut of every step, and with
+ * both sides interleaved.
  * tests/transcripts/README.md describes the format.
  */
 struct transcript;

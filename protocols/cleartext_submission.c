@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/cleartext_engine.h"
+
+#include "protocols/smtp_command.h"
+#include "protocols/smtp_session.h"
+
+static void greet(const struct engine_service *service, struct engine_out *out)
+{
+    cleartext_say(out, "220 ", service->hostname, " ESMTP ready, STARTTLS first\r\n", NULL);
+}
+
+static enum cleartext_line serve(struct engine_out *out, const char *text)
+{
+    cleartext_say(out, text, "\r\n", NULL);
+    return CLEARTEXT_SERVED;
+}
+
+static enum cleartext_line refuse(struct engine_out *out, const char *text)
+{
+    cleartext_say(out, text, "\r\n", NULL);
+    return CLEARTEXT_REFUSED;
+}
+
+static bool is_blank(struct slice arguments)
+{
+    return slice_next_word(&arguments, ' ').len == 0;
+}
+
+static enum cleartext_line hello(const char *hostname, const struct smtp_command *command,
+                                 struct engine_out *out)
+{
+    if (is_blank(command->arguments))
+        return refuse(out, "501 5.5.4 Syntax: EHLO hostname");
+    if (command->verb == SMTP_HELO)
+        cleartext_say(out, "250 ", hostname, "\r\n", NULL);
+    else
+        cleartext_say(out, "250-", hostname, "\r\n250-ENHANCEDSTATUSCODES\r\n250 STARTTLS\r\n", NULL);
+    return CLEARTEXT_SERVED;
+}
+
+static enum cleartext_line begin_tls(struct slice arguments, struct engine_out *out)
+{
+    if (arguments.len > 0) /* RFC 3207 section 4 */
+        return refuse(out, "501 5.5.4 STARTTLS takes no parameters");
+    cleartext_say(out, "220 2.0.0 Ready to start TLS\r\n", NULL);
+    return CLEARTEXT_STARTTLS;
+}
+
+/* RFC 3207 section 4: 530 for all but NOOP, EHLO, STARTTLS and QUIT. */
+static enum cleartext_line line(struct cleartext_engine *e, struct slice text, struct engine_out *out)
+{
+    const char *hostname = e->base.service->hostname;
+    struct smtp_command command = smtp_command_parse(text);
+    switch (command.verb) {
+    case SMTP_EHLO:
+    case SMTP_HELO:
+        return hello(hostname, &command, out);
+    case SMTP_STARTTLS:
+        return begin_tls(command.arguments, out);
+    case SMTP_QUIT:
+        cleartext_say(out, "221 2.0.0 ", hostname, " closing the connection\r\n", NULL);
+        return CLEARTEXT_LOGOUT;
+    case SMTP_MALFORMED:
+        return refuse(out, "500 5.5.2 Syntax error");
+    default:
+        break;
+    }
+    if (slice_is(slice_sub(text, 0, text.len - command.arguments.len), "NOOP"))
+        return serve(out, "250 2.0.0 OK");
+    return refuse(out, "530 5.7.0 Must issue a STARTTLS command first");
+}
+
+static void farewell(const struct engine_service *service, const char *why, struct engine_out *out)
+{
+    cleartext_say(out, "421 4.7.0 ", service->hostname, " ", why, "\r\n", NULL);
+}
+
+static void goodbye(const struct engine_service *service, enum engine_farewell why, struct engine_out *out)
+{
+    smtp_let_out_goodbye(service, why, out);
+}
+
+const struct cleartext_dialect cleartext_submission = {
+    .greet = greet,
+    .line = line,
+    .farewell = farewell,
+    .goodbye = goodbye,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TESTS_FUZZ_SERVICES_H
+#define DEEPPROXY_TESTS_FUZZ_SERVICES_H
+
+#include "protocols/engine.h"
+
+/*
+ * The services that the engines are fuzzed with: the first octet of an input picks a row. A new option of
+ * struct engine_service is a new row; the corpus has each recorded dialogue once for each row.
+ */
+struct fuzz_service {
+    struct engine_service service; /* its protocol is set by the target */
+    struct engine_client client;
+};
+
+static const struct fuzz_service fuzz_services[] = {
+    {.service = {.deep_status = "tls12 <https://mail.example.com/>", .hostname = "proxy.example.com"},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "Qw7Zk2Rt9Xc4Vb6N"}},
+    {.service = {.deep_status = "", .hostname = "proxy.example.com"},
+     .client = {.tls_cipher = "0x1301", .nonce = "Qw7Zk2Rt9Xc4Vb6N"}},
+};
+
+enum { FUZZ_SERVICES = sizeof fuzz_services / sizeof fuzz_services[0] };
+
+#endif
