@@ -74,7 +74,9 @@ struct cfg_service {
 };
 
 enum cfg_balance { CFG_ROUND_ROBIN };
-enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V2 };
+
+/* How servers learn who the client is: in one way, so that no two can contradict each other. */
+enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V1, CFG_IDENTITY_PROXY_V2 };
 
 struct cfg_pool {
     char *name;

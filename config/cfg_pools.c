@@ -12,7 +12,8 @@ static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
 
 static const char *const balances[] = {[CFG_ROUND_ROBIN] = "round-robin"};
-static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none", [CFG_IDENTITY_PROXY_V2] = "proxy-v2"};
+static const char *const identities[] = {
+    [CFG_IDENTITY_NONE] = "none", [CFG_IDENTITY_PROXY_V1] = "proxy-v1", [CFG_IDENTITY_PROXY_V2] = "proxy-v2"};
 
 bool cfg_read_name(struct cfg_reader *reader, char **name)
 {
@@ -142,6 +143,19 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             pool->name);
 }
 
+/* Version 1 has no place for TLS, so that the server takes every client for one in clear. */
+static void check_mailbox(struct cfg_loader *loader, const struct cfg_pool *pool,
+                          const struct cfg_pool_use *use)
+{
+    if (pool->identity == CFG_IDENTITY_PROXY_V1)
+        cfg_problems_add(
+            loader->problems, CFG_WARNING, use->identity_place,
+            "the servers of the pool \"%s\" do not learn by proxy-v1 that their clients are on TLS: "
+            "a Dovecot refuses their logins (LOGINDISABLED) unless it allows them in clear; "
+            "proxy-v2 tells it",
+            pool->name);
+}
+
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses)
 {
     for (size_t i = 0; i < cfg->pool_count; i++) {
@@ -158,5 +172,7 @@ void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, cons
                 pool->name);
         if ((uses[i].protocols & (1u << CFG_SUBMISSION)) != 0)
             check_submission(loader, pool, &uses[i]);
+        if ((uses[i].protocols & (1u << CFG_IMAP | 1u << CFG_POP3)) != 0)
+            check_mailbox(loader, pool, &uses[i]);
     }
 }

@@ -4,8 +4,15 @@
 #include "protocols/pop3_reply.h"
 #include "protocols/pop3_session.h"
 
-static void fail_backend(struct pop3_engine *pop3, const char *detail)
+/*
+ * The client is told where the words can't be taken for content: not before the greeting, as another backend may
+ * still serve it, not inside a multi-line reply, and not behind the backend's last word.
+ */
+static void fail_backend(struct pop3_engine *pop3, const char *detail, struct engine_out *out)
 {
+    if (pop3->backend == BACKEND_REPLY)
+        engine_out_make_text(out, SIDE_CLIENT,
+                             "-ERR [SYS/TEMP] The mail server made a mistake, try again later\r\n");
     engine_fail(&pop3->base, ENGINE_BACKEND_ERROR, detail);
 }
 
@@ -25,7 +32,7 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
         return;
     case POP3_INDICATOR_CHALLENGE:
     case POP3_INDICATOR_NONE:
-        fail_backend(pop3, "the backend's greeting is not POP3");
+        fail_backend(pop3, "the backend's greeting is not POP3", out);
         return;
     }
 }
@@ -37,7 +44,7 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 static void take_unasked(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (pop3_indicator_of(line->text) != POP3_INDICATOR_ERR) {
-        fail_backend(pop3, "the backend sent a reply that nobody asked for");
+        fail_backend(pop3, "the backend sent a reply that nobody asked for", out);
         return;
     }
     line_let_out(line, SIDE_CLIENT, out);
@@ -85,7 +92,7 @@ static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
 static void take_challenge(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (pop3->client != CLIENT_AUTH || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
-        fail_backend(pop3, "the backend sent a challenge that nobody asked for");
+        fail_backend(pop3, "the backend sent a challenge that nobody asked for", out);
         return;
     }
     line_let_out(line, SIDE_CLIENT, out);
@@ -97,7 +104,7 @@ static void take_result(struct pop3_engine *pop3, const struct line *line, bool 
 {
     enum pop3_answer answer = pop3_pending_first(&pop3->pending);
     if (ok && pop3->client == CLIENT_SASL_LINE) {
-        fail_backend(pop3, "the backend accepted a login without the client's response");
+        fail_backend(pop3, "the backend accepted a login without the client's response", out);
         return;
     }
     if (!ok && answer == POP3_ANSWER_CAPA)
@@ -124,7 +131,7 @@ static void take_reply(struct pop3_engine *pop3, const struct line *line, struct
         take_challenge(pop3, line, out);
         return;
     case POP3_INDICATOR_NONE:
-        fail_backend(pop3, "the backend's reply is neither +OK nor -ERR");
+        fail_backend(pop3, "the backend's reply is neither +OK nor -ERR", out);
         return;
     }
 }
@@ -183,7 +190,7 @@ static void take_backend_line(struct pop3_engine *pop3, const struct line *line,
         take_list_line(pop3, line, out);
         return;
     case BACKEND_DONE:
-        fail_backend(pop3, "the backend went on after its last word");
+        fail_backend(pop3, "the backend went on after its last word", out);
         return;
     case BACKEND_BODY:
         break;
@@ -218,7 +225,7 @@ void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct eng
         engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for a line of the backend");
         return;
     case LINE_TOO_LONG:
-        fail_backend(pop3, "a line of the backend is too long");
+        fail_backend(pop3, "a line of the backend is too long", out);
         return;
     case LINE_WHOLE:
         break;

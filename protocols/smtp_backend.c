@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_session.h"
 
+/*
+ * The backend has made a mistake, and the session ends. The client is told where that can't be taken for a part
+ * of a reply: not before the greeting, as another backend may still serve it, and not behind a last word.
+ */
+static void fail_backend(struct smtp_engine *smtp, const char *detail, struct engine_out *out)
+{
+    bool said_already = smtp->base.status.ending && smtp_is_quiet(smtp);
+    if (smtp_is_open(smtp) && smtp->expects != SMTP_EXPECTS_GREETING && !smtp_client_is_in_reply(smtp) &&
+        !said_already)
+        smtp_turn_let_out(SMTP_ANSWER_BACKEND_FAILED, smtp->base.service->hostname, out);
+    engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, detail);
+}
+
 /* A reply that asks the client for more (3yz) fits two commands only; behind any other the sides would part. */
 static bool asks_for_what_is_known(enum smtp_turn turn, unsigned code)
 {
@@ -18,15 +31,15 @@ static void check_greeting(struct smtp_engine *smtp, unsigned code)
 }
 
 /* The first line of a reply: finds the turn that it belongs to, or fails. */
-static void open_reply(struct smtp_engine *smtp, unsigned code)
+static void open_reply(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     enum smtp_turn turn = smtp_turns_take(&smtp->turns);
     if (turn == SMTP_AWAIT_GREETING)
         check_greeting(smtp, code);
     else if (turn == SMTP_TURN_NONE && code != 421)
-        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend answers where nothing was asked");
+        fail_backend(smtp, "the backend answers where nothing was asked", out);
     else if (!asks_for_what_is_known(turn, code))
-        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend asks for more where there is no more");
+        fail_backend(smtp, "the backend asks for more where there is no more", out);
     /* A farewell is the client's to know, even where it answers the proxy's own command. */
     bool swallowed = turn == SMTP_AWAIT_REPORT || turn == SMTP_AWAIT_CLIENT;
     bool unasked = turn == SMTP_TURN_NONE || (swallowed && code == 421);
@@ -206,13 +219,13 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
     struct smtp_reply reply;
     bool first = smtp->replying == SMTP_TURN_NONE;
     if (!smtp_reply_parse(line->text, &reply)) {
-        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend's line is no SMTP reply");
+        fail_backend(smtp, "the backend's line is no SMTP reply", out);
         return;
     }
     if (first)
-        open_reply(smtp, reply.code);
+        open_reply(smtp, reply.code, out);
     else if (reply.code != smtp->reply_code) /* RFC 5321 section 4.2.1 */
-        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the lines of a reply have different codes");
+        fail_backend(smtp, "the lines of a reply have different codes", out);
     if (!smtp_is_open(smtp))
         return;
     show(smtp, line, &reply, first, out);
@@ -230,7 +243,7 @@ void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct eng
         engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a line of the backend");
         return;
     case LINE_TOO_LONG:
-        engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "a line of the backend is too long");
+        fail_backend(smtp, "a line of the backend is too long", out);
         return;
     case LINE_WHOLE:
         take_reply_line(smtp, &line, out);

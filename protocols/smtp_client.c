@@ -263,7 +263,7 @@ static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engi
     bool ended = end < input->len;
     size_t len = ended ? end + 1 : input->len;
     if (len > SMTP_LINE_ENDLESS - smtp->chunk_left) {
-        smtp_refuse(smtp, SMTP_ANSWER_TOO_MANY_ERRORS, out);
+        smtp_refuse(smtp, SMTP_ANSWER_ENDLESS, out);
         return;
     }
     smtp->chunk_left += len;

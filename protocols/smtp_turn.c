@@ -22,8 +22,11 @@ static const struct answer {
     [SMTP_ANSWER_CHUNK_LOST] = {"503 5.5.1 ", false, "A chunk before this one was refused, use RSET", NULL},
     [SMTP_ANSWER_TOO_MANY_ERRORS] = {"421 4.7.0 ", true, "Too many errors", "too many refused commands"},
     [SMTP_ANSWER_NOT_SMTP] = {"421 4.7.0 ", true, "This is not SMTP", "the client speaks HTTP"},
+    [SMTP_ANSWER_ENDLESS] = {"421 4.7.0 ", true, "Line too long", "a line of the client never ends"},
     [SMTP_ANSWER_BARE_LF] = {"550 5.6.11 ", false, "Bare LF in the message, where lines end with CRLF",
                              "a bare LF in a message"},
+    [SMTP_ANSWER_BACKEND_FAILED] = {"421 4.3.0 ", true, "The mail server made a mistake, try again later",
+                                    NULL},
 };
 
 _Static_assert(SMTP_TURNS_MAX <= UINT8_MAX, "first and count of the ring are octets");

@@ -43,8 +43,10 @@ enum smtp_turn {
     /* last words */
     SMTP_ANSWER_TOO_MANY_ERRORS,
     SMTP_ANSWER_NOT_SMTP,
+    SMTP_ANSWER_ENDLESS,
     SMTP_ANSWER_BARE_LF,
-    SMTP_TURN_LAST = SMTP_ANSWER_BARE_LF
+    SMTP_ANSWER_BACKEND_FAILED, /* never queued: it takes the place of a reply */
+    SMTP_TURN_LAST = SMTP_ANSWER_BACKEND_FAILED
 };
 
 enum {

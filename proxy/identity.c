@@ -24,15 +24,12 @@ static struct proxy_v2_address address_of(const struct sockaddr_storage *from)
     return to;
 }
 
-/* The address that the client connected to; UNSPEC where the connection is gone already. */
-static struct proxy_v2_address own_address(const struct session *session)
+void identity_connected_address(const struct session *session, struct sockaddr_storage *own)
 {
-    struct sockaddr_storage own;
-    int len = sizeof own;
-    memset(&own, 0, sizeof own);
-    if (uv_tcp_getsockname(&session->client.tcp, (struct sockaddr *)&own, &len) == 0)
-        address_unmap(&own);
-    return address_of(&own);
+    int len = sizeof *own;
+    memset(own, 0, sizeof *own);
+    if (uv_tcp_getsockname(&session->client.tcp, (struct sockaddr *)own, &len) == 0)
+        address_unmap(own);
 }
 
 /*
@@ -58,16 +55,31 @@ static struct slice alpn_of(const struct session *session, const struct tls_info
     return session->service->engine.protocol != ENGINE_SUBMISSION ? info->protocol : slice_of("");
 }
 
-size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
+static size_t write_v1(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
 {
-    if (session->service->pool->cfg->identity != CFG_IDENTITY_PROXY_V2)
-        return 0;
+    struct sockaddr_storage own;
+    char client[ADDRESS_TEXT_MAX];
+    char proxy[ADDRESS_TEXT_MAX];
+    identity_connected_address(session, &own);
+    address_format_host((const struct sockaddr *)&session->address, client);
+    address_format_host((const struct sockaddr *)&own, proxy);
+    bool known = own.ss_family != AF_UNSPEC;
+    struct proxy_v1 header = {.client = client, .proxy = known ? proxy : NULL};
+    header.client_port = address_port((const struct sockaddr *)&session->address);
+    header.proxy_port = known ? address_port((const struct sockaddr *)&own) : 0;
+    return proxy_v1_write(&header, (char *)into);
+}
+
+static size_t write_v2(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
+{
     char id[SESSION_ID_MAX];
+    struct sockaddr_storage own;
     struct tls_info info = tls_endpoint_info(session->tls);
     struct proxy_v2_tls tls = {.version = info.version, .cipher = info.openssl_cipher};
     session_format_id(session, id);
+    identity_connected_address(session, &own);
     struct proxy_v2 header = {.client = address_of(&session->address),
-                              .proxy = own_address(session),
+                              .proxy = address_of(&own),
                               .alpn = alpn_of(session, &info),
                               .authority = authority_of(info.server_name),
                               .unique_id = slice_of(id),
@@ -75,4 +87,17 @@ size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEAD
     size_t len = proxy_v2_write(&header, into, IDENTITY_HEADER_MAX);
     ENSURE(len > 0);
     return len;
+}
+
+size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
+{
+    switch (session->service->pool->cfg->identity) {
+    case CFG_IDENTITY_NONE:
+        return 0;
+    case CFG_IDENTITY_PROXY_V1:
+        return write_v1(session, into);
+    case CFG_IDENTITY_PROXY_V2:
+        return write_v2(session, into);
+    }
+    return 0;
 }

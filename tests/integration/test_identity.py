@@ -192,6 +192,32 @@ class Alpn(harness.TestCase):
             self.assertEqual(backend.count, 0)
 
 
+class IdentityV1(harness.TestCase):
+    def check(self, listen, host, family):
+        def script(connection):
+            events.tell(connection.socket.recv(65536))
+            harness.pop3(connection)
+        events = Events()
+        proxy = self.start({"pop3": ("pop3", [listen], [self.backend(script)], "proxy-v1")})
+        client = self.client(proxy, "pop3", host=host)
+        self.assertEqual(client.line(), b"+OK ready")
+        expected = f"PROXY {family} {client.local[0]} {host} {client.local[1]} {proxy.port('pop3')}\r\n"
+        self.assertEqual(events.wait(), expected.encode())
+
+    def test_ipv4(self):
+        self.check("127.0.0.1:0", "127.0.0.1", "TCP4")
+
+    def test_ipv6(self):
+        if not harness.can_bind_ipv6():
+            self.skipTest("this machine has no IPv6 loopback")
+        self.check("[::1]:0", "::1", "TCP6")
+
+    def test_ipv4_client_of_an_ipv6_listener(self):
+        if not harness.can_bind_ipv6():
+            self.skipTest("this machine has no IPv6 loopback")
+        self.check("[::]:0", "127.0.0.1", "TCP4")
+
+
 class CipherSuite(harness.TestCase):
     def test_imap_id_has_the_registered_name(self):
         def script(connection):

@@ -157,6 +157,7 @@ static const struct cfg_case pool_cases[] = {
     {"another identity",
      POOL("{ name = \"stores\"; identity = \"proxy_v2\"; servers = ( { address = \"a:1\"; } ); }"),
      "F:4: error: \"identity\" can't be \"proxy_v2\"; did you mean \"proxy-v2\"? Expected one of \"none\", "
+     "\"proxy-v1\", "
      "\"proxy-v2\"\n"},
     {"a name twice",
      POOL("{ name = \"stores\"; servers = ( { address = \"a:1\"; } ); },\n{ name = \"stores\"; servers = ( { "
@@ -210,6 +211,13 @@ static const struct cfg_case pool_cases[] = {
 
 static const struct cfg_case identity_cases[] = {
     {"submission with PROXY v2", SUBMISSION("identity = \"proxy-v2\";"), ""},
+    {"submission with PROXY v1", SUBMISSION("identity = \"proxy-v1\";"), ""},
+    {"IMAP with PROXY v1",
+     CFG_TLS "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } );\n"
+             "identity = \"proxy-v1\"; } );\n" CFG_IMAP_SERVICE,
+     "F:3: warning: the servers of the pool \"stores\" do not learn by proxy-v1 that their clients are on "
+     "TLS: a "
+     "Dovecot refuses their logins (LOGINDISABLED) unless it allows them in clear; proxy-v2 tells it\n"},
     {"submission without a word", SUBMISSION(""),
      "F:3: error: the key \"identity\" is missing in the pool \"msa\", which a submission service uses: a "
      "server that "
@@ -223,7 +231,7 @@ static const struct cfg_case identity_cases[] = {
      "the proxy's "
      "address is trusted with nothing there (Postfix: mynetworks), or it is an open relay\n"},
     {"submission with a mistake in it", SUBMISSION("identity = 2;"),
-     "F:4: error: \"identity\" is a number, expected one of \"none\", \"proxy-v2\"\n"},
+     "F:4: error: \"identity\" is a number, expected one of \"none\", \"proxy-v1\", \"proxy-v2\"\n"},
     {"imap without a word", CFG_TLS CFG_IMAP_SERVICE CFG_POOL, ""},
     {"a pool for two protocols",
      CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
