@@ -72,7 +72,7 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_reader_close(&top);
 }
 
-struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
+struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems)
 {
     struct owner *owner = calloc(1, sizeof *owner);
     ENSURE(owner != NULL);
@@ -80,12 +80,18 @@ struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
     struct cfg_loader loader = {&owner->arena, problems};
     struct cfg_tree tree;
     size_t first = problems->count;
-    size_t errors = problems->errors;
     cfg->path = cfg_arena_copy(loader.arena, slice_of(path));
     if (cfg_tree_load(&tree, loader.arena, problems, path))
         read_file(&loader, config_root_setting(&tree.config), cfg);
     cfg_tree_free(&tree);
     cfg_problems_sort(problems, first, path);
+    return cfg;
+}
+
+struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
+{
+    size_t errors = problems->errors;
+    struct cfg *cfg = cfg_load_to_check(path, problems);
     if (problems->errors > errors)
         cfg_free(&cfg);
     return cfg;

@@ -121,6 +121,12 @@ struct cfg {
  * there either way. The caller frees both.
  */
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
+
+/*
+ * The same for who looks for further errors: with an error the value comes too, never NULL, as far as it was read. A
+ * text that is missing or wrong is NULL in it, a list empty. It must not be run.
+ */
+struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems);
 void cfg_free(struct cfg **cfg);
 
 /* The library that reads the syntax, and its version, static. */

@@ -92,16 +92,26 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
     bytes_free(&e->client_held);
 }
 
-void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
+static void send_own(struct imap_engine *e, struct engine_out *out)
 {
-    if (e->id != IMAP_ID_ANNOUNCED || e->tls_told || e->base.status.authenticated)
-        return;
     engine_out_make_text(out, SIDE_BACKEND, e->base.client.nonce);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
     imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, out);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     e->tls_told = true;
     e->own_id_pending = true;
+}
+
+void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
+{
+    if (e->id == IMAP_ID_ANNOUNCED && !e->tls_told && !e->base.status.authenticated)
+        send_own(e, out);
+}
+
+void imap_client_id_after_preauth(struct imap_engine *e, struct engine_out *out)
+{
+    if (e->id == IMAP_ID_ANNOUNCED)
+        send_own(e, out);
 }
 
 /* A backend that never announced ID may not know it (Courier says NO); the proxy does. */

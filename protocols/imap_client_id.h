@@ -8,7 +8,7 @@
  * ID between a client and a backend (RFC 2971, draft section 7.1). A client's ID is held until it is whole,
  * and goes on with the cipher suite in it. The first ID of a session is the one that counts (Dovecot applies
  * no second, Cyrus answers it with a bare OK), so the proxy sends one of its own only where the client has
- * not by the time it logs in.
+ * not by the time it logs in, or at once where it is logged in from the start.
  */
 
 /* A line of an ID command: its first, or one behind a literal. `literal`: what the line ends in, or NULL. */
@@ -23,6 +23,9 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
 
 /* Puts the proxy's own ID before a command that logs in, where the backend has not been told the cipher suite yet. */
 void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out);
+
+/* The same behind a PREAUTH greeting that announces ID: no login will come. */
+void imap_client_id_after_preauth(struct imap_engine *e, struct engine_out *out);
 
 /*
  * The tagged answer to the client's ID, with imap_engine.status: as it begins, where it returns true if the

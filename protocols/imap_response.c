@@ -135,6 +135,8 @@ static void greet(struct imap_engine *e, struct slice line, struct engine_out *o
     else if (shown)
         engine_out_make(out, SIDE_CLIENT, line);
     finish_response(e, out);
+    if (r.status == IMAP_STATUS_PREAUTH)
+        imap_client_id_after_preauth(e, out);
 }
 
 static void let_out_held(struct imap_engine *e, struct engine_out *out)

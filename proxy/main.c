@@ -23,8 +23,13 @@ static const char usage[] =
 static struct snapshot *load(const char *path)
 {
     struct cfg_problems problems = {0};
-    struct cfg *cfg = cfg_load(path, &problems);
-    struct snapshot *snapshot = cfg != NULL ? snapshot_new(&cfg, &problems) : NULL;
+    struct cfg *cfg = cfg_load_to_check(path, &problems);
+    struct snapshot *snapshot = NULL;
+    if (problems.errors == 0)
+        snapshot = snapshot_new(&cfg, &problems);
+    else
+        snapshot_check_certificates(cfg, &problems);
+    cfg_free(&cfg);
     cfg_problems_print(&problems, stderr);
     if (snapshot == NULL)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,

@@ -24,28 +24,48 @@ static void add_tls_problem(void *arg, int certificate, bool is_error, const cha
     cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
 }
 
-static struct tls_context *make_tls(const struct cfg *cfg, struct cfg_problems *problems)
+/* `settings` but for the certificates, which are put in. */
+static struct tls_context *make_context(const struct cfg *cfg, struct tls_settings settings,
+                                        struct cfg_problems *problems)
 {
-    static const uint16_t versions[] = {
-        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
     struct tls_certificate_files *files = calloc(cfg->tls.certificate_count, sizeof *files);
     if (files == NULL)
         return NULL;
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
         files[i] =
             (struct tls_certificate_files){cfg->tls.certificates[i].chain, cfg->tls.certificates[i].key};
-    struct tls_settings settings = {.certificates = files,
-                                    .certificate_count = cfg->tls.certificate_count,
-                                    .min_version = versions[cfg->tls.min_version],
-                                    .max_version = versions[cfg->tls.max_version],
-                                    .ciphers = cfg->tls.ciphers,
-                                    .groups = cfg->tls.groups,
-                                    .session_tickets = cfg->tls.session_tickets};
+    settings.certificates = files;
+    settings.certificate_count = cfg->tls.certificate_count;
     struct tls_problems to = {cfg, problems};
     struct tls_report report = {.say = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
     struct tls_context *tls = tls_context_new_server(&settings, &report);
     free(files);
     return tls;
+}
+
+static struct tls_context *make_tls(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    struct tls_settings settings = {.min_version = versions[cfg->tls.min_version],
+                                    .max_version = versions[cfg->tls.max_version],
+                                    .ciphers = cfg->tls.ciphers,
+                                    .groups = cfg->tls.groups,
+                                    .session_tickets = cfg->tls.session_tickets};
+    return make_context(cfg, settings, problems);
+}
+
+void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    /* The other settings may be what is wrong with the file: these are always right. */
+    static const struct tls_settings settings = {.min_version = TLS_1_2, .max_version = TLS_1_3};
+    for (size_t i = 0; i < cfg->tls.certificate_count; i++)
+        if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
+            return;
+    if (cfg->tls.certificate_count == 0)
+        return;
+    struct tls_context *tls = make_context(cfg, settings, problems);
+    tls_context_unref(&tls);
 }
 
 /* ---- pools ---- */

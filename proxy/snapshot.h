@@ -54,6 +54,10 @@ struct snapshot {
  * asks the resolver for names of servers: it may block, so main thread only.
  */
 struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems);
+
+/* What is wrong with the certificates of a configuration that has errors of its own (cfg_load_to_check). */
+void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems);
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot **snapshot);
 

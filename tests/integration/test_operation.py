@@ -148,6 +148,17 @@ class Commands(harness.TestCase):
         self.assertRegex(self.expect(1, "check", "-c", path).stderr,
                          r"nokey\.conf:\d+: error: can't open the private key .*nowhere\.key: No such file")
 
+    def test_a_missing_key_beside_an_error_of_the_file(self):
+        text = self.write().read_text().replace("mail.key", "nowhere.key").replace("hostname =", "hostnam =")
+        errors = self.expect(1, "check", "-c", self.folder.write("both.conf", text)).stderr
+        self.assertIn('unknown key "hostnam"', errors)
+        self.assertRegex(errors, r"can't open the private key .*nowhere\.key: No such file")
+        self.assertRegex(errors, r"deepproxy: .*: 2 errors\n$")
+        # A certificate of which half is missing is one error, not two.
+        half = text.replace('key = "nowhere.key";', "")
+        errors = self.expect(1, "check", "-c", self.folder.write("half.conf", half)).stderr
+        self.assertRegex(errors, r"deepproxy: .*: 2 errors\n$")
+
     def test_port_in_use(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
