@@ -134,18 +134,20 @@ BROWSER = re.compile(rb"(GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH) (/.*|\S
 
 
 class Rules:
-    """What the protocols share. `name`s of items are drawn by kind: what the proxy serves, and what it refuses."""
+    """What the protocols share. Items by what the proxy does: it serves them, refuses them, ends the session for them."""
     refusal_is_word = False
-    SERVED, REFUSED, ENDS = (), (), ("starttls", "starttls", "starttls_and_more", "logout", "logout_and_more", "unfinished")
+    SERVED, REFUSED, FATAL = (), (), ("long", "endless", "handshake")
+    ENDS = ("starttls", "starttls", "starttls_and_more", "logout", "logout_and_more", "unfinished")
 
     def __init__(self, world):
         self.world = world
 
     @classmethod
     def plan(cls, rng):
-        unfriendly = rng.choice((0, 0.1, 0.3, 0.9))
+        unfriendly, hostile = rng.choice((0, 0.1, 0.4, 0.9)), rng.choice((0, 0, 0.02, 0.1))
         for _ in range(rng.randint(0, 20)):
-            yield rng.choice(cls.REFUSED if rng.random() < unfriendly else cls.SERVED)
+            kinds = cls.REFUSED if rng.random() < unfriendly else cls.SERVED
+            yield rng.choice(cls.FATAL if rng.random() < hostile else kinds)
         if rng.random() < 0.9:
             yield rng.choice(cls.ENDS)
 

@@ -3,7 +3,7 @@
 import re
 
 import dialogue
-from cleartext_client import BROWSER, Rules
+from cleartext_client import BROWSER, LITERAL_MAX, Rules
 from dialogue import require
 
 # RFC 3501 9: ASTRING-CHAR less "+"; ATOM-CHAR.
@@ -51,8 +51,8 @@ def check_capabilities(words, response):
 class Imap(Rules):
     SERVED = ("capability", "noop", "capability", "noop", "long_tag")
     REFUSED = ("refused", "refused", "refused", "unknown", "wrong", "arguments", "literals", "literals", "literals", "odd",
-               "odd", "odd", "garbage", "lookalikes", "long", "endless", "burst", "handshake", "huge_literal",
-               "octets_of_literal")
+               "odd", "odd", "garbage", "lookalikes", "burst", "octets_of_literal")
+    FATAL = (*Rules.FATAL, "huge_literal", "largest_literal")
 
     def __init__(self, world):
         super().__init__(world)
@@ -174,6 +174,10 @@ class Imap(Rules):
         """A literal that nobody has asked for: it was refused, and the octets are lines."""
         return self.line(rng, self.tagged(rng, b"LOGIN {3}")) + self.line(rng, rng.choice((b"joe", b"", self.noop(rng))))
 
+    def item_largest_literal(self, rng):
+        content = b"x" * LITERAL_MAX
+        return self.line(rng, self.tagged(rng, b"LOGIN {%d+}" % len(content))) + self.line(rng, content)
+
     def item_huge_literal(self, rng):
-        size = rng.choice((65537, 100000, 2 ** 31, 2 ** 32 + 5, 2 ** 63, 2 ** 64, 2 ** 64 + 3, 10 ** 30))
+        size = rng.choice((LITERAL_MAX + 1, 100000, 2 ** 31, 2 ** 32 + 5, 2 ** 63, 2 ** 64, 2 ** 64 + 3, 10 ** 30))
         return self.line(rng, self.tagged(rng, b"APPEND INBOX {%d+}" % size)) + self.item_noop(rng)

@@ -22,8 +22,8 @@ CODES = (b"LOGIN-DELAY", b"IN-USE", b"SYS/TEMP", b"SYS/PERM", b"AUTH")
 class Pop3(Rules):
     refusal_is_word = True
     SERVED = ("capability", "noop")
-    REFUSED = ("refused", "refused", "refused", "wrong", "arguments", "odd", "odd", "odd", "garbage", "lookalikes", "long",
-               "endless", "burst", "handshake")
+    REFUSED = ("refused", "refused", "refused", "wrong", "arguments", "odd", "odd", "odd", "garbage", "lookalikes",
+               "burst")
 
     def expect(self, line):
         name, blank, arguments = line.partition(b" ")

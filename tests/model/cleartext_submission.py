@@ -26,7 +26,7 @@ MAY_ANNOUNCE = {b"STARTTLS", b"PIPELINING", b"ENHANCEDSTATUSCODES", b"8BITMIME",
 class Submission(Rules):
     SERVED = ("capability", "noop", "capability", "noop", "helo", "noop_text")
     REFUSED = ("refused", "refused", "refused", "unknown", "wrong", "arguments", "odd", "odd", "odd", "garbage",
-               "lookalikes", "long", "endless", "burst", "handshake", "greet_whom")
+               "lookalikes", "burst", "greet_whom")
 
     def __init__(self, world):
         super().__init__(world)
