@@ -22,6 +22,7 @@ Timeout 60
 
 IMAPStore far
 Account far
+Path "{prefix}"
 
 MaildirStore near
 Path {near}/
@@ -69,6 +70,10 @@ def body_of(text):
     return text.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
 
 
+# What libsasl2-modules has, but for those that need more than a name and a password.
+MECHANISMS = {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"}
+
+
 class Clients:
     """What the mixins below share."""
 
@@ -102,6 +107,9 @@ class Clients:
         self.succeeds("fetchmail", "-f", path, "-v")
         return inbox.read_bytes()
 
+    def change_authority(self, path):
+        path.write_text(path.read_text().replace(str(self.authority), str(self.other_authority())))
+
     def assert_refuses_certificate(self, *command, text=None):
         """With no authority that it could trust."""
         status, _, error = run(*command, text=text)
@@ -110,14 +118,14 @@ class Clients:
 
 
 class ImapClients(Clients):
-    def mbsync(self, mailbox, near):
-        """Both directions, once."""
+    mailbox_prefix = ""
+
+    def mbsync_command(self, mailbox, near, mechanism="LOGIN"):
         near.mkdir(exist_ok=True)
         path = self.configure("mbsyncrc", MBSYNC, port=self.port("imap"), near=near, mailbox=mailbox,
-                              mechanism=self.mbsync_mechanism, tls="IMAPS" if self.listener == "tls" else "STARTTLS")
-        self.succeeds("mbsync", "-c", path, "all")
-
-    mbsync_mechanism = "LOGIN"
+                              prefix=self.mailbox_prefix, mechanism=mechanism,
+                              tls="IMAPS" if self.listener == "tls" else "STARTTLS")
+        return "mbsync", "-c", path, "all"
 
     def near_files(self, folder):
         """Each message of a Maildir, by its subject: the letters of its flags, and its text."""
@@ -141,13 +149,14 @@ class ImapClients(Clients):
         return found
 
     def test_mbsync_both_directions(self):
-        mailbox, near = self.mailbox_name("synced"), self.folder / "near"
+        name, near = "synced", self.folder / "near"
+        mailbox, sync = self.mailbox_prefix + name, self.mbsync_command(name, near)
         big, bigger = (message(name, MEGABYTES_2, seed) for seed, name in ((21, "far big"), (22, "near big")))
         self.put(big, mailbox, r"(\Flagged)")
         self.put(message("far gone"), mailbox)
         self.put(message("near gone"), mailbox)
-        self.mbsync(mailbox, near)
-        here = self.near_files(near / mailbox)
+        self.succeeds(*sync)
+        here = self.near_files(near / name)
         self.assertEqual(sorted(here), ["far big", "far gone", "near gone"])
         self.assertEqual(here["far big"][1], "F")
         self.assertEqual(digest(body_of(here["far big"][2])), digest(body_of(big)))
@@ -155,35 +164,41 @@ class ImapClients(Clients):
         here["near gone"][0].unlink()
         path = here["far big"][0]
         path.rename(path.parent.parent / "cur" / (path.name.partition(":2,")[0] + ":2,FRS"))
-        (near / mailbox / "cur" / "1.new.test:2,S").write_bytes(bigger.replace(b"\r\n", b"\n"))
+        (near / name / "cur" / "1.new.test:2,S").write_bytes(bigger.replace(b"\r\n", b"\n"))
         with self.imap() as client:
             client.login(USER, PASSWORD)
             client.select(mailbox)
             client.store(client.search(None, "SUBJECT", '"far gone"')[1][0], "+FLAGS", r"(\Deleted)")
             client.expunge()
-        self.mbsync(mailbox, near)
+        self.succeeds(*sync)
         there = self.far_messages(mailbox)
         self.assertEqual(sorted(there), ["far big", "near big"])
         for flag in (rb"\Flagged", rb"\Answered", rb"\Seen"):
             self.assertIn(flag, there["far big"][0])
         self.assertIn(rb"\Seen", there["near big"][0])
         self.assertEqual(digest(body_of(there["near big"][1])), digest(body_of(bigger)))
-        self.assertEqual(sorted(self.near_files(near / mailbox)), ["far big", "near big"])
+        self.assertEqual(sorted(self.near_files(near / name)), ["far big", "near big"])
 
-    def mailbox_name(self, name):
-        return name
+    def test_mbsync_by_each_mechanism(self):
+        """Of those that the server offers and its library knows."""
+        mailbox = self.mailbox_prefix + "mechanisms"
+        self.put(message("for each mechanism"), mailbox)
+        with self.imap() as client:
+            offered = [word.partition("=")[2] for word in client.capabilities if word.startswith("AUTH=")]
+        self.assertIn("CRAM-MD5", offered)
+        for mechanism in sorted(MECHANISMS.intersection(offered)):
+            with self.subTest(mechanism=mechanism):
+                near = self.folder / f"near-{mechanism}"
+                self.succeeds(*self.mbsync_command("mechanisms", near, mechanism))
+                self.assertEqual(list(self.near_files(near / "mechanisms")), ["for each mechanism"])
 
     def test_mbsync_refuses_another_authority(self):
-        near = self.folder / "none"
-        near.mkdir()
-        path = self.configure("mbsyncrc", MBSYNC, port=self.port("imap"), near=near, mailbox="INBOX",
-                              mechanism="LOGIN", tls="IMAPS" if self.listener == "tls" else "STARTTLS")
-        text = path.read_text().replace(str(self.authority), str(self.other_authority()))
-        path.write_text(text)
-        self.assert_refuses_certificate("mbsync", "-c", path, "-l", "all")
+        command = self.mbsync_command("INBOX", self.folder / "none")
+        self.change_authority(command[2])
+        self.assert_refuses_certificate(*command)
 
     def test_fetchmail_by_imap(self):
-        mailbox = self.mailbox_name("fetched")
+        mailbox = self.mailbox_prefix + "fetched"
         sent = [message("fetched one", MEGABYTES_2, seed=23), message("fetched two")]
         for text in sent:
             self.put(text, mailbox)
@@ -194,14 +209,14 @@ class ImapClients(Clients):
             self.assertIn(body_of(text), inbox)
 
     def test_curl_by_imap(self):
-        mailbox, sent = self.mailbox_name("curled"), message("by curl", MEGABYTES_2, seed=24)
+        mailbox, sent = self.mailbox_prefix + "curled", message("by curl", MEGABYTES_2, seed=24)
         self.put(message("first"), mailbox)
         self.curl("imap", f"/{mailbox}", "-T", self.file("curl.eml", sent))
         received = self.curl("imap", f"/{mailbox};MAILINDEX=2")
         self.assertEqual((len(received), digest(received)), (len(sent), digest(sent)))
 
     def test_imaplib(self):
-        mailbox, sent = self.mailbox_name("imaplib"), message("by imaplib", MEGABYTES_2, seed=25)
+        mailbox, sent = self.mailbox_prefix + "imaplib", message("by imaplib", MEGABYTES_2, seed=25)
         self.put(message("first"), mailbox)
         with self.imap() as client:
             client.login(USER, PASSWORD)
@@ -222,7 +237,7 @@ class Pop3Clients(Clients):
     def test_fetchmail_refuses_another_authority(self):
         path = self.configure("fetchmailrc", FETCHMAIL, protocol="pop3", port=self.port("pop3"), mailbox="",
                               inbox=self.folder / "none", ssl="ssl" if self.listener == "tls" else "sslproto 'TLS1.2+'")
-        path.write_text(path.read_text().replace(str(self.authority), str(self.other_authority())))
+        self.change_authority(path)
         self.assert_refuses_certificate("fetchmail", "-f", path)
 
     def test_curl_by_pop3(self):

@@ -40,14 +40,16 @@ class Plain:
 
     def lines_to(self, *beginnings):
         """Lines up to the first that has one of these beginnings, that one with them."""
+        # Where "a OK" is awaited, nothing comes behind "a NO".
+        final = tuple(beginning.split()[0] + b" " for beginning in beginnings if b" OK" in beginning)
         lines = []
         while True:
             line = self.line()
-            if not line:
-                raise AssertionError(f"ended before {beginnings}; came: {lines}")
-            lines.append(line)
             if line.startswith(beginnings):
-                return lines
+                return lines + [line]
+            if not line or line.startswith(final):
+                raise AssertionError(f"{line} instead of {beginnings}; before it: {lines}")
+            lines.append(line)
 
     def ask(self, octets, *beginnings):
         self.send(octets)

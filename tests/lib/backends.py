@@ -26,6 +26,7 @@ class Backends(keeper.Kept):
         self.directory = pathlib.Path(directory)
         self.dovecot_log = self.directory / "dovecot.log"
         self.postfix_log = self.directory / "postfix.log"
+        self.logs = {"imap": self.dovecot_log, "pop3": self.dovecot_log, "submission": self.postfix_log}
         super().__init__(os.path.abspath(__file__), self.directory, *["--no-postfix"] * (not postfix))
 
 

@@ -32,6 +32,7 @@ class Rooted(keeper.Kept):
     def __init__(self, server, directory, services, proxied):
         self.directory = pathlib.Path(directory)
         self.log = self.directory / f"{server}.log"
+        self.logs = dict.fromkeys(services, self.log)
         self.mail = self.directory / "mail"
         super().__init__(os.path.abspath(__file__), server, self.directory, "proxied" if proxied else "plain", *services)
 

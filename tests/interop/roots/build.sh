@@ -17,8 +17,9 @@ fi
 
 mkdir -p "$directory"
 rm -rf --one-file-system "$root" "$root.stamp"
-# In the order of its lines: each alone is a package.
 packages=$(sed '/^#/d' "$recipe/packages" | tr '\n' ',')
+# $1 is the new root, to the shell of the hook.
+# shellcheck disable=SC2016
 "$debian" "$root" --include="${packages%,}" --customize-hook="copy-in $recipe/prepare /" \
     --customize-hook='chroot "$1" sh /prepare' --customize-hook='rm "$1/prepare"' >"$root.log" 2>&1 || {
     tail -n 20 "$root.log" >&2

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Courier: no ID, no LITERAL+, no list in the answer to LOGIN, and what is glued to a LOGIN is lost."""
+
+import unittest
+
+import client_tests
+import imap_tests
+import pop3_tests
+import rooted_case
+from shown import Shown
+
+BEFORE = """IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE AUTH=CRAM-MD5
+    AUTH=PLAIN ACL ACL2=UNION STARTTLS ENABLE UTF8=ACCEPT"""
+
+CAPA = Shown.lines("""
+    SASL PLAIN LOGIN CRAM-MD5
+    STLS
+    TOP
+    USER
+    LOGIN-DELAY 10
+    PIPELINING
+    UIDL
+    UTF8 USER
+    IMPLEMENTATION Courier Mail Server
+    """, taken="STLS")
+
+
+class Imap(imap_tests.ImapTests, rooted_case.Case):
+    server = "courier"
+    services = ("imap", "pop3")
+    greeting = "Courier-IMAP ready. Copyright 1998-... Double Precision, Inc.  See COPYING for distribution information."
+    shows = {
+        "greeting": Shown.words(BEFORE, taken="STARTTLS", added="ID DEEP"),
+        "before": Shown.words(BEFORE, taken="STARTTLS", added="ID DEEP"),
+        "login": None,
+        "after": Shown.words(BEFORE.replace("STARTTLS ", ""), added="ID DEEP"),
+    }
+    id_answer = None
+    login_may_be_glued = False
+    mailbox_prefix = "INBOX."
+
+
+class Pop3(pop3_tests.Pop3Tests, rooted_case.Case):
+    server = "courier"
+    services = ("imap", "pop3")
+    greeting = "+OK Hello there."
+    shows = {"before": CAPA, "after": CAPA}
+
+
+class Clients(client_tests.ImapClients, client_tests.Pop3Clients, rooted_case.Case):
+    server = "courier"
+    services = ("imap", "pop3")
+    mailbox_prefix = "INBOX."
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
