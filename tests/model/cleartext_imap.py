@@ -10,8 +10,8 @@ from dialogue import require
 TAG = rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]+"
 ATOM = rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+"
 COMMAND = re.compile(rb"(%s) (%s)( .*)?" % (TAG, ATOM), re.S)
-# The longest one that must be given back.
-TAG_MAX = 65
+# The longest one that must be given back: no RFC has a limit, but the proxy may.
+TAG_MAX = 64
 # With the arguments that they must have.
 REFUSED = (b"LOGIN joe secret", b'LOGIN "joe" "se\\"cret"', b"AUTHENTICATE PLAIN",
            b"AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", b"SELECT INBOX", b"EXAMINE INBOX", b"CREATE x", b"DELETE x",
