@@ -17,8 +17,16 @@ static void say_capabilities(const struct engine_service *service, struct engine
     pop3_capa_end(service->deep_status, out);
 }
 
+static enum cleartext_line refuse(struct engine_out *out, const char *text)
+{
+    cleartext_say(out, text, "\r\n", NULL);
+    return CLEARTEXT_REFUSED;
+}
+
 static enum cleartext_line line(struct cleartext_engine *e, struct slice text, struct engine_out *out)
 {
+    while (text.len > 0 && text.data[text.len - 1] == ' ')
+        text.len--;
     if (slice_is(text, "CAPA")) {
         say_capabilities(e->base.service, out);
         return CLEARTEXT_SERVED;
@@ -35,8 +43,9 @@ static enum cleartext_line line(struct cleartext_engine *e, struct slice text, s
         cleartext_say(out, "+OK Begin TLS negotiation\r\n", NULL);
         return CLEARTEXT_STARTTLS;
     }
-    cleartext_say(out, "-ERR TLS is required here: STLS first\r\n", NULL);
-    return CLEARTEXT_REFUSED;
+    if (slice_has_prefix(text, "STLS "))
+        return refuse(out, "-ERR STLS takes no argument");
+    return refuse(out, "-ERR TLS is required here: STLS first");
 }
 
 static void farewell(const struct engine_service *service, const char *why, struct engine_out *out)
