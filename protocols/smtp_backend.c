@@ -30,12 +30,23 @@ static void check_greeting(struct smtp_engine *smtp, unsigned code)
         engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend's greeting has a wrong code");
 }
 
+/*
+ * A backend that will not have the message and says so before its end. What it takes the rest for nobody knows, so it
+ * gets none of it, and the session ends with what it said.
+ */
+static bool refuses_early(const struct smtp_engine *smtp, unsigned code)
+{
+    return smtp->expects == SMTP_EXPECTS_MESSAGE && code != 421 && (code / 100 == 4 || code / 100 == 5);
+}
+
 /* The first line of a reply: finds the turn that it belongs to, or fails. */
 static void open_reply(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     enum smtp_turn turn = smtp_turns_take(&smtp->turns);
     if (turn == SMTP_AWAIT_GREETING)
         check_greeting(smtp, code);
+    else if (turn == SMTP_TURN_NONE && refuses_early(smtp, code))
+        smtp_move(smtp, SMTP_EXPECTS_NOTHING);
     else if (turn == SMTP_TURN_NONE && code != 421)
         fail_backend(smtp, "the backend answers where nothing was asked", out);
     else if (!asks_for_what_is_known(turn, code))
@@ -97,17 +108,13 @@ static void close_auth(struct smtp_engine *smtp, unsigned code)
 }
 
 /* A message behind DATA begins here and nowhere else. */
-static void close_data(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
+static void close_data(struct smtp_engine *smtp, unsigned code)
 {
     if (code != 354) {
         smtp_move(smtp, SMTP_EXPECTS_COMMAND);
         return;
     }
-    char field[SMTP_RECEIVED_MAX];
-    struct slice added = {(const uint8_t *)field, smtp_received_due(smtp, field)};
-    engine_out_make(out, SIDE_BACKEND, added);
-    smtp->data = SMTP_DATA_LINE;
-    smtp_move(smtp, SMTP_EXPECTS_MESSAGE);
+    smtp_begin_message(smtp);
 }
 
 /* A chunk that was refused ends its message (RFC 3030 section 2), but not the one that may have begun behind it. */
@@ -156,10 +163,11 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         close_auth(smtp, code);
         return;
     case SMTP_AWAIT_MAIL:
-        smtp_mail_answered(smtp, code == 250);
+    case SMTP_AWAIT_MAIL_UTF8:
+        smtp_mail_answered(smtp, turn, code == 250);
         return;
     case SMTP_AWAIT_DATA:
-        close_data(smtp, code, out);
+        close_data(smtp, code);
         return;
     case SMTP_AWAIT_MESSAGE:
         close_message(smtp, code);
@@ -172,6 +180,10 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         return;
     case SMTP_AWAIT_REPORT:
         close_report(smtp, code);
+        return;
+    case SMTP_UNASKED:
+        if (code != 421)
+            engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend refused the message before its end");
         return;
     default: /* a reply that moves nothing */
         return;
@@ -196,8 +208,11 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
 static void show_extension(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
 {
     struct slice rest = text;
-    if (slice_is(slice_next_word(&rest, ' '), "DEEP"))
+    struct slice keyword = slice_next_word(&rest, ' ');
+    if (slice_is(keyword, "DEEP"))
         engine_merge_deep(&smtp->base, rest);
+    if (slice_is(keyword, "BURL") && smtp->received != NULL)
+        return; /* see smtp_take_burl */
     smtp_ehlo_line(&smtp->ehlo, text, out);
 }
 

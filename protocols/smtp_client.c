@@ -4,9 +4,6 @@
 #include "protocols/smtp_client_command.h"
 #include "protocols/smtp_session.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 static void forward(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
                     struct engine_out *out)
 {
@@ -22,6 +19,25 @@ static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, 
     smtp_move(smtp, SMTP_EXPECTS_REPLY);
 }
 
+/* It goes on when the backend has nothing more to answer: smtp_client_resume. */
+static void hold_command(struct smtp_engine *smtp, const struct line *line)
+{
+    if (line->in_input && !bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
+        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
+    smtp_move(smtp, SMTP_EXPECTS_TURN);
+}
+
+/*
+ * Where a field is added it must be known whose first chunk comes next: one that the backend refuses takes the field
+ * away with it, and a client could have its message sent without. Nobody sends another command in the middle of a
+ * message, so waiting for the chunk's answer costs nobody anything.
+ */
+static bool waits_for_chunk(const struct smtp_engine *smtp, enum smtp_verb verb)
+{
+    return smtp->received != NULL && smtp->in_chunks && smtp_unanswered(smtp, SMTP_AWAIT_CHUNK) > 0 &&
+           verb != SMTP_BDAT && verb != SMTP_RSET && verb != SMTP_QUIT;
+}
+
 /*
  * A command before which the backend has to know the cipher suite. The proxy's own goes behind what is
  * outstanding where the backend takes groups of commands, and else waits for the replies; as a command of an
@@ -34,9 +50,7 @@ static bool backend_is_informed(struct smtp_engine *smtp, const struct line *lin
         return true;
     if (smtp->ehlo.pipelining || smtp_is_quiet(smtp))
         smtp_send_report(smtp, out);
-    if (line->in_input && !bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
-        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
-    smtp_move(smtp, SMTP_EXPECTS_TURN);
+    hold_command(smtp, line);
     return false;
 }
 
@@ -56,56 +70,6 @@ static void take_client(struct smtp_engine *smtp, struct slice arguments, struct
     smtp_turns_add(&smtp->turns, SMTP_AWAIT_CLIENT);
     smtp->report = SMTP_REPORT_SENT;
     smtp_move(smtp, SMTP_EXPECTS_REPLY); /* RFC 2920 section 3.1, as above */
-}
-
-/* The octets behind BDAT come whatever the answer (RFC 3030 section 2), so they are taken and dropped. */
-static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64_t size,
-                         struct engine_out *out)
-{
-    smtp_lose_chunk(smtp);
-    smtp_refuse(smtp, answer, out);
-    if (smtp->expects == SMTP_EXPECTS_NOTHING || size == 0)
-        return;
-    smtp->chunk_left = size;
-    smtp_move(smtp, SMTP_EXPECTS_REFUSED_CHUNK);
-}
-
-static void forward_chunk(struct smtp_engine *smtp, const struct smtp_chunk *chunk, struct slice field,
-                          struct engine_out *out)
-{
-    char line[40];
-    snprintf(line, sizeof line, "BDAT %" PRIu64 "%s\r\n", chunk->size + field.len,
-             chunk->last ? " LAST" : "");
-    engine_out_make_text(out, SIDE_BACKEND, line);
-    engine_out_make(out, SIDE_BACKEND, field);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CHUNK);
-    smtp->in_chunks = true;
-    if (chunk->last)
-        smtp_end_chunks(smtp);
-    smtp->chunk_left = chunk->size;
-    if (chunk->size > 0)
-        smtp_move(smtp, SMTP_EXPECTS_CHUNK);
-}
-
-/*
- * A backend that does not announce CHUNKING would take the chunk for commands; so would one that reads the
- * size in another way, so the line is made anew. A chunk of a message begins here and nowhere else.
- */
-static void take_bdat(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out)
-{
-    struct smtp_chunk chunk;
-    char text[SMTP_RECEIVED_MAX];
-    struct slice field = {(const uint8_t *)text, smtp_received_due(smtp, text)};
-    if (!smtp_chunk_parse(arguments, &chunk))
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_SYNTAX, 0, out);
-    else if (!smtp->ehlo.chunking)
-        refuse_chunk(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, chunk.size, out);
-    else if (chunk.size > SMTP_CHUNK_MAX - field.len)
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_TOO_BIG, chunk.size, out);
-    else if (smtp->chunk_lost)
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_LOST, chunk.size, out);
-    else
-        forward_chunk(smtp, &chunk, field, out);
 }
 
 static void take_auth(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
@@ -137,22 +101,29 @@ static void take_mail(struct smtp_engine *smtp, const struct line *line, struct 
 {
     if (!backend_is_informed(smtp, line, out))
         return;
-    smtp->utf8 = smtp_mail_is_utf8(arguments);
-    forward(smtp, line, SMTP_AWAIT_MAIL, out);
+    smtp->utf8_offered = smtp_mail_is_utf8(arguments);
+    forward(smtp, line, smtp->utf8_offered ? SMTP_AWAIT_MAIL_UTF8 : SMTP_AWAIT_MAIL, out);
 }
 
-/* Postfix refuses RSET with an argument, and then the message goes on. */
+/* RFC 5321 section 4.1.1.5: without an argument. Servers differ in whether one makes it void: it does not go on. */
 static void take_rset(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
+    if (!smtp_has_no_words(arguments)) {
+        smtp_refuse(smtp, SMTP_ANSWER_RSET_SYNTAX, out);
+        return;
+    }
     forward(smtp, line, SMTP_AWAIT_OTHER, out);
-    if (smtp_has_no_words(arguments))
-        smtp_begin_anew(smtp);
+    smtp_begin_anew(smtp);
 }
 
 static void take_command(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     struct smtp_command command = smtp_command_parse(line->text);
+    if (waits_for_chunk(smtp, command.verb)) {
+        hold_command(smtp, line);
+        return;
+    }
     switch (command.verb) {
     case SMTP_EHLO:
         take_hello(smtp, line, SMTP_AWAIT_EHLO, command.arguments, out);
@@ -173,7 +144,10 @@ static void take_command(struct smtp_engine *smtp, const struct line *line, stru
         forward_and_wait(smtp, line, SMTP_AWAIT_DATA, out);
         return;
     case SMTP_BDAT:
-        take_bdat(smtp, command.arguments, out);
+        smtp_take_bdat(smtp, command.arguments, out);
+        return;
+    case SMTP_BURL:
+        smtp_take_burl(smtp, line, command.arguments, out);
         return;
     case SMTP_CLIENT:
         take_client(smtp, command.arguments, out);
@@ -307,31 +281,6 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
         line_reader_done(&smtp->from_client);
 }
 
-static void take_message(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
-{
-    bool refuses_bare_lf = smtp->base.service->refuses_bare_lf;
-    size_t taken = smtp_data_take(&smtp->data, *input, refuses_bare_lf, out);
-    *input = slice_sub(*input, taken, input->len);
-    if (smtp->data == SMTP_DATA_REFUSED)
-        smtp_refuse(smtp, SMTP_ANSWER_BARE_LF, out);
-    if (smtp->data != SMTP_DATA_END)
-        return;
-    smtp_end_chunks(smtp);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
-}
-
-static void take_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
-{
-    size_t len = smtp->chunk_left < input->len ? (size_t)smtp->chunk_left : input->len;
-    if (smtp->expects == SMTP_EXPECTS_CHUNK)
-        engine_out_pass(out, SIDE_BACKEND, slice_sub(*input, 0, len));
-    *input = slice_sub(*input, len, input->len);
-    smtp->chunk_left -= len;
-    if (smtp->chunk_left == 0)
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
-}
-
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     switch (smtp->expects) {
@@ -344,11 +293,11 @@ void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engi
         skip_line(smtp, input, out);
         return;
     case SMTP_EXPECTS_MESSAGE:
-        take_message(smtp, input, out);
+        smtp_take_message(smtp, input, out);
         return;
     case SMTP_EXPECTS_CHUNK:
     case SMTP_EXPECTS_REFUSED_CHUNK:
-        take_chunk(smtp, input, out);
+        smtp_take_chunk(smtp, input, out);
         return;
     case SMTP_EXPECTS_NOTHING:
     case SMTP_EXPECTS_GREETING:

@@ -18,6 +18,7 @@ enum smtp_verb {
     SMTP_RSET,
     SMTP_DATA,
     SMTP_BDAT,
+    SMTP_BURL,   /* RFC 4468 */
     SMTP_CLIENT, /* draft section 7.3 */
     SMTP_QUIT,
     SMTP_STARTTLS,
@@ -57,6 +58,9 @@ bool smtp_auth_binds_channel(struct slice arguments);
 
 /* Is the mechanism's name one of those? */
 bool smtp_mechanism_binds_channel(struct slice mechanism);
+
+/* Does BURL end its message (RFC 4468 section 3.2)? */
+bool smtp_burl_is_last(struct slice arguments);
 
 /* Nothing but blanks behind a verb? */
 bool smtp_has_no_words(struct slice arguments);

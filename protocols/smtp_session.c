@@ -84,43 +84,36 @@ void smtp_refuse(struct smtp_engine *smtp, enum smtp_turn answer, struct engine_
     smtp_answer(smtp, enough ? SMTP_ANSWER_TOO_MANY_ERRORS : answer, out);
 }
 
-size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED_MAX])
-{
-    const struct engine *base = &smtp->base;
-    if (smtp->received == NULL || smtp->in_chunks)
-        return 0;
-    struct smtp_stamp stamp = {.hostname = base->service->hostname,
-                               .tls_cipher = base->client.tls_cipher,
-                               .seconds = base->service->now(),
-                               .extended = smtp->extended,
-                               .authenticated = base->status.authenticated,
-                               .utf8 = smtp->utf8};
-    return smtp_received_write(smtp->received, &stamp, into);
-}
-
-static uint8_t unanswered(const struct smtp_engine *smtp, enum smtp_turn turn)
+uint8_t smtp_unanswered(const struct smtp_engine *smtp, enum smtp_turn turn)
 {
     return (uint8_t)(smtp_turns_count(&smtp->turns, turn) + (smtp->replying == turn ? 1 : 0));
+}
+
+uint8_t smtp_unanswered_mails(const struct smtp_engine *smtp)
+{
+    return (uint8_t)(smtp_unanswered(smtp, SMTP_AWAIT_MAIL) + smtp_unanswered(smtp, SMTP_AWAIT_MAIL_UTF8));
 }
 
 void smtp_lose_chunk(struct smtp_engine *smtp)
 {
     smtp->chunk_lost = true;
-    smtp->mails_before_loss = unanswered(smtp, SMTP_AWAIT_MAIL);
+    smtp->mails_before_loss = smtp_unanswered_mails(smtp);
 }
 
-void smtp_mail_answered(struct smtp_engine *smtp, bool accepted)
+void smtp_mail_answered(struct smtp_engine *smtp, enum smtp_turn mail, bool accepted)
 {
     if (smtp->mails_before_loss > 0)
         smtp->mails_before_loss--;
     else if (accepted)
         smtp->chunk_lost = false;
+    if (accepted)
+        smtp->utf8 = mail == SMTP_AWAIT_MAIL_UTF8;
 }
 
 void smtp_end_chunks(struct smtp_engine *smtp)
 {
     smtp->in_chunks = false;
-    smtp->others_chunks = unanswered(smtp, SMTP_AWAIT_CHUNK);
+    smtp->others_chunks = smtp_unanswered(smtp, SMTP_AWAIT_CHUNK);
 }
 
 void smtp_begin_anew(struct smtp_engine *smtp)

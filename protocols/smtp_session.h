@@ -37,6 +37,13 @@ enum smtp_expects {
     SMTP_EXPECTS_TURN           /* a command is held until the backend has nothing more to answer */
 };
 
+/* The Received field of the message under way. */
+enum smtp_field {
+    SMTP_FIELD_NONE,     /* none is due: it has gone, or the service adds none */
+    SMTP_FIELD_DUE,      /* it goes before the message's first octet, as soon as that is known */
+    SMTP_FIELD_BEHIND_CR /* that is a CR, held until it is known whether a LF follows */
+};
+
 /* The CLIENT command towards the backend (draft section 7.3). */
 enum smtp_report {
     SMTP_REPORT_UNKNOWN, /* its last EHLO reply had no DEEP */
@@ -61,9 +68,12 @@ struct smtp_engine {
     bool chunk_lost; /* a chunk was refused: its message must not arrive with a hole (RFC 3030 section 4.2) */
     uint8_t mails_before_loss; /* unanswered MAILs before that chunk: those do not begin anew */
     bool extended;             /* the last greeting that the backend accepted was EHLO */
-    bool utf8;                 /* the last MAIL had SMTPUTF8 */
-    bool in_chunks;            /* the message's first chunk has gone on */
-    uint8_t others_chunks;     /* unanswered chunks of the messages before this one */
+    bool utf8;                 /* the last MAIL that the backend accepted had SMTPUTF8 */
+    bool utf8_offered;         /* the last MAIL that has gone on had */
+    enum smtp_field field;
+    bool chunk_is_last;    /* the one whose BDAT is held, as its field is due */
+    bool in_chunks;        /* the message's first chunk has gone on */
+    uint8_t others_chunks; /* unanswered chunks of the messages before this one */
     uint8_t refusals;
 };
 
@@ -98,12 +108,9 @@ void smtp_refuse(struct smtp_engine *smtp, enum smtp_turn answer, struct engine_
 /* Lets out the proxy's answers whose turn it is. All that can wait together fit into a step, as one slice. */
 void smtp_give_answers(struct smtp_engine *smtp, struct engine_out *out);
 
-/* Writes the Received field for the message that begins now; 0 where there is none to add. */
-size_t smtp_received_due(const struct smtp_engine *smtp, char into[SMTP_RECEIVED_MAX]);
-
 /* The proxy has refused a chunk; a message may be begun anew by RSET, a greeting, or a MAIL that is accepted. */
 void smtp_lose_chunk(struct smtp_engine *smtp);
-void smtp_mail_answered(struct smtp_engine *smtp, bool accepted);
+void smtp_mail_answered(struct smtp_engine *smtp, enum smtp_turn mail, bool accepted);
 
 /* The next chunk is another message's than those before. */
 void smtp_end_chunks(struct smtp_engine *smtp);
@@ -117,6 +124,18 @@ void smtp_send_report(struct smtp_engine *smtp, struct engine_out *out);
 /* The 421 by which the proxy ends a session by itself. */
 void smtp_let_out_goodbye(const struct engine_service *service, enum engine_farewell farewell,
                           struct engine_out *out);
+
+/* How many commands of a kind the backend has not answered. */
+uint8_t smtp_unanswered(const struct smtp_engine *smtp, enum smtp_turn turn);
+uint8_t smtp_unanswered_mails(const struct smtp_engine *smtp);
+
+/* smtp_message.c: the parts of messages. A command, or octets off the front of `*input`. */
+void smtp_begin_message(struct smtp_engine *smtp);
+void smtp_take_message(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
+void smtp_take_bdat(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out);
+void smtp_take_burl(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
+                    struct engine_out *out);
+void smtp_take_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
 
 /* One step each: a line, or a stretch of a message, off the front of `*input`. Room in `out` is given. */
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);

@@ -20,11 +20,12 @@ enum smtp_turn {
     SMTP_AWAIT_AUTH, /* 334 asks the client for a line */
     SMTP_AWAIT_DATA, /* 354 asks it for the message */
     SMTP_AWAIT_MAIL,
-    SMTP_AWAIT_MESSAGE, /* the reply to a message */
-    SMTP_AWAIT_CHUNK,   /* the reply to a part of one */
-    SMTP_AWAIT_CLIENT,  /* to a client's CLIENT: goes to it as 250, whatever the backend thinks (draft
+    SMTP_AWAIT_MAIL_UTF8, /* with SMTPUTF8 (RFC 6531) */
+    SMTP_AWAIT_MESSAGE,   /* the reply to a message */
+    SMTP_AWAIT_CHUNK,     /* the reply to a part of one */
+    SMTP_AWAIT_CLIENT,    /* to a client's CLIENT: goes to it as 250, whatever the backend thinks (draft
                            section 7.3) */
-    SMTP_AWAIT_REPORT,  /* to the proxy's own CLIENT: swallowed */
+    SMTP_AWAIT_REPORT,    /* to the proxy's own CLIENT: swallowed */
     SMTP_AWAIT_OTHER,
     SMTP_UNASKED, /* never queued: a 421 that comes on its own (RFC 5321 section 3.8) */
 
@@ -36,6 +37,7 @@ enum smtp_turn {
     SMTP_ANSWER_NOT_IMPLEMENTED,
     SMTP_ANSWER_MECHANISM,
     SMTP_ANSWER_SYNTAX,
+    SMTP_ANSWER_RSET_SYNTAX,
     SMTP_ANSWER_TOO_LONG,
     SMTP_ANSWER_CHUNK_SYNTAX,
     SMTP_ANSWER_CHUNK_TOO_BIG,

@@ -73,6 +73,9 @@ def first_line_upper(raw):
     line, end, rest = raw.partition(b"\n")
     return line.upper() + end + rest
 
+# What adds to a message: a chunk, and what the server fetches itself (RFC 4468 3.2).
+PART = re.compile(rb"(BDAT|BURL)\b", re.IGNORECASE)
+
 
 class Rules:
     """For ordered.match."""
@@ -112,7 +115,7 @@ class Rules:
         return self.mail and self.mail.number > self.hole.number
 
     def check_pair(self, entry, got):
-        if entry.command and entry.raw[:5] == b"BDAT ":
+        if entry.command and PART.match(entry.raw):
             require(self.hole is None or self.has_begun(), "hole", "a chunk before this one was refused:", got.raw)
         self.note(entry, got.reply)
         if entry.kind == "message":
@@ -128,7 +131,7 @@ class Rules:
     def check_unforwarded(self, entry, got):
         if entry.reply[:3] == self.last_word:
             return
-        chunk = entry.command and entry.sent[:4].upper() == b"BDAT"
+        chunk = entry.command and PART.match(entry.sent)
         if entry.kind == "plain" and chunk and self.hole:
             known = self.has_begun() and entry.after > self.mail.number  # to the client too
             require(not known, "BDAT refused for an earlier one", "", entry.sent, entry.reply)
