@@ -58,7 +58,7 @@ static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool 
 {
     if (ok && (answer == POP3_ANSWER_LOGIN || answer == POP3_ANSWER_SASL))
         pop3->base.status.authenticated = true;
-    if (answer == POP3_ANSWER_SASL)
+    if (answer == POP3_ANSWER_SASL || answer == POP3_ANSWER_LOGIN)
         pop3_move_client(pop3, CLIENT_COMMAND);
     if (answer == POP3_ANSWER_QUIT) {
         /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
@@ -91,7 +91,7 @@ static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
 
 static void take_challenge(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    if (pop3->client != CLIENT_AUTH || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
+    if (pop3->client != CLIENT_LOGIN || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
         fail_backend(pop3, "the backend sent a challenge that nobody asked for", out);
         return;
     }

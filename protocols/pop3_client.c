@@ -12,8 +12,8 @@ static void take_command(struct pop3_engine *pop3, const struct line *line, stru
     }
     pop3_pending_add(&pop3->pending, answer);
     line_let_out(line, SIDE_BACKEND, out);
-    if (answer == POP3_ANSWER_SASL) {
-        pop3_move_client(pop3, CLIENT_AUTH);
+    if (answer == POP3_ANSWER_SASL || answer == POP3_ANSWER_LOGIN) {
+        pop3_move_client(pop3, CLIENT_LOGIN);
     } else if (answer == POP3_ANSWER_QUIT) {
         pop3->base.status.ending = true;
         pop3_move_client(pop3, CLIENT_QUIT);
@@ -27,7 +27,7 @@ static void take_sasl_line(struct pop3_engine *pop3, const struct line *line, st
         line_let_out(line, SIDE_BACKEND, out);
     else
         engine_out_make_text(out, SIDE_BACKEND, "*\r\n");
-    pop3_move_client(pop3, CLIENT_AUTH);
+    pop3_move_client(pop3, CLIENT_LOGIN);
 }
 
 /* Where such a line ends nobody knows, so what follows can't be read as a command. */

@@ -22,9 +22,11 @@ enum client_state {
     CLIENT_COMMAND,
     CLIENT_SASL_LINE, /* its line of an AUTH exchange, after a challenge */
     CLIENT_GREETING,  /* it has not been greeted */
-    CLIENT_AUTH,      /* the backend's word on AUTH is awaited: what follows may be data or a command */
-    CLIENT_QUIT,      /* the backend's word on QUIT is awaited */
-    CLIENT_DONE       /* nothing more */
+    CLIENT_LOGIN, /* the backend's word on PASS, APOP or AUTH is awaited. What follows AUTH may be data or a command;
+                         what follows any of them in the same segment is lost at Courier, where another program goes on
+                         with the session. */
+    CLIENT_QUIT, /* the backend's word on QUIT is awaited */
+    CLIENT_DONE  /* nothing more */
 };
 
 /* What is expected next from the backend. */

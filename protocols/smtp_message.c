@@ -9,7 +9,7 @@
  * Received field before each. The field's last line goes on where the client's first octet is a blank (RFC 5322
  * section 2.2.3), and what stands there would be a client's words in a field that is believed: an empty line ends the
  * header then, as Postfix does it, and the client's line is text. NUL counts as a blank, as servers drop it, and so
- * does a CR without its LF.
+ * does a CR without its LF; and a dot that somebody forgot to double is no octet of the message.
  */
 
 /* Room that the field may take of a chunk's size, with the empty line behind it. */
@@ -40,21 +40,44 @@ static size_t write_field(const struct smtp_engine *smtp, bool ends_header, char
     return len;
 }
 
+static bool is_blank(uint8_t octet)
+{
+    return octet == ' ' || octet == '\t' || octet == '\0';
+}
+
+/* What a first octet has to be held for, until the next one is there. */
+static enum smtp_field held_as(uint8_t octet, bool has_dots)
+{
+    return octet == '\r'              ? SMTP_FIELD_BEHIND_CR
+           : octet == '.' && has_dots ? SMTP_FIELD_BEHIND_DOT
+                                      : SMTP_FIELD_DUE;
+}
+
+/* What has been held, to go behind the field. */
+static const char *held_octet(enum smtp_field field)
+{
+    return field == SMTP_FIELD_BEHIND_CR ? "\r" : field == SMTP_FIELD_BEHIND_DOT ? "." : "";
+}
+
 /*
- * Looks at the message's first octet, of which there is one. True where it is decided what goes behind the field; a CR
- * is taken and held, unless no octet follows it. `left`: octets of the message that are known to come.
+ * Looks at the message's first octet, of which there is one. True where it is decided what goes behind the field; false
+ * where the octet was taken and is held. `left`: octets of the message that are known to come.
  */
 static bool decide_field(struct smtp_engine *smtp, struct slice *input, uint64_t left, bool *ends_header)
 {
     uint8_t octet = input->data[0];
-    if (smtp->field == SMTP_FIELD_DUE && octet == '\r' && left > 1) {
-        smtp->field = SMTP_FIELD_BEHIND_CR;
+    bool has_dots = smtp->expects == SMTP_EXPECTS_MESSAGE;
+    if (smtp->field == SMTP_FIELD_DUE && left > 1 && held_as(octet, has_dots) != SMTP_FIELD_DUE) {
+        smtp->field = held_as(octet, has_dots);
         *input = slice_sub(*input, 1, input->len);
         return false;
     }
-    *ends_header = smtp->field == SMTP_FIELD_BEHIND_CR
-                       ? octet != '\n'
-                       : octet == ' ' || octet == '\t' || octet == '\0' || octet == '\r';
+    if (smtp->field == SMTP_FIELD_BEHIND_CR)
+        *ends_header = octet != '\n';
+    else
+        *ends_header = is_blank(octet) || octet == '\r';
+    if (smtp->field == SMTP_FIELD_BEHIND_DOT && octet == '\r')
+        *ends_header = false; /* the end of the message, or a dot that smtp_data.c doubles */
     return true;
 }
 
@@ -77,8 +100,7 @@ static void let_out_field(struct smtp_engine *smtp, bool ends_header, struct eng
     char field[FIELD_ROOM];
     size_t len = write_field(smtp, ends_header, field);
     engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)field, len});
-    if (smtp->field == SMTP_FIELD_BEHIND_CR)
-        pass_message(smtp, slice_of("\r"), out);
+    pass_message(smtp, slice_of(held_octet(smtp->field)), out);
     smtp->field = SMTP_FIELD_NONE;
 }
 
@@ -135,8 +157,7 @@ static void let_out_first_chunk(struct smtp_engine *smtp, uint64_t size, bool en
     size_t len = write_field(smtp, ends_header, field);
     let_out_bdat(smtp, size + len, smtp->chunk_is_last, out);
     engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)field, len});
-    if (smtp->field == SMTP_FIELD_BEHIND_CR)
-        engine_out_make_text(out, SIDE_BACKEND, "\r");
+    engine_out_make_text(out, SIDE_BACKEND, held_octet(smtp->field));
     smtp->field = SMTP_FIELD_NONE;
 }
 

@@ -39,9 +39,10 @@ enum smtp_expects {
 
 /* The Received field of the message under way. */
 enum smtp_field {
-    SMTP_FIELD_NONE,     /* none is due: it has gone, or the service adds none */
-    SMTP_FIELD_DUE,      /* it goes before the message's first octet, as soon as that is known */
-    SMTP_FIELD_BEHIND_CR /* that is a CR, held until it is known whether a LF follows */
+    SMTP_FIELD_NONE,      /* none is due: it has gone, or the service adds none */
+    SMTP_FIELD_DUE,       /* it goes before the message's first octet, as soon as that is known */
+    SMTP_FIELD_BEHIND_CR, /* that is a CR, held until it is known whether a LF follows */
+    SMTP_FIELD_BEHIND_DOT /* it is a dot behind DATA, held as the server takes it away: what follows comes first then */
 };
 
 /* The CLIENT command towards the backend (draft section 7.3). */
