@@ -72,7 +72,9 @@ size_t engine_feed(struct engine *engine, enum side from, struct slice data, str
         consumed = engine->ops->feed(engine, from, data, out);
         ENSURE(consumed <= data.len);
         if (out->lanes[SIDE_CLIENT].count > 0)
-            engine->status.greeted = true;
+            engine->status.greeted = engine->status.committed = true;
+        if (from == SIDE_CLIENT && consumed > 0)
+            engine->status.committed = true;
     }
     if (is_live(engine))
         return consumed;

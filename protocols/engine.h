@@ -81,7 +81,11 @@ struct engine_status {
     enum engine_reason reason;
     const char *detail; /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
     bool greeted; /* octets have gone to the client, or the backend's greeting in place of which others had */
+    bool
+        committed; /* octets have gone to the client, or some of its own have been consumed: another backend can't
+                           take over without its notice */
     bool authenticated; /* the backend has accepted a login, and it has not been taken back (RFC 8437) */
+    bool serving;       /* the backend takes a message without a login: submission by address */
     bool ending;        /* the client has asked to end (LOGOUT, QUIT), or the backend has said its last word
                            (BYE, 221, 421): the close that follows is an orderly one */
     bool last_word;     /* the backend has said it: nothing is left for it but to close */

@@ -114,6 +114,7 @@ static void close_data(struct smtp_engine *smtp, unsigned code)
         smtp_move(smtp, SMTP_EXPECTS_COMMAND);
         return;
     }
+    smtp->base.status.serving = true;
     smtp_begin_message(smtp);
 }
 
@@ -124,6 +125,7 @@ static void close_chunk(struct smtp_engine *smtp, unsigned code)
         smtp->others_chunks--;
     else if (code / 100 != 2)
         smtp->in_chunks = false;
+    smtp->base.status.serving = smtp->base.status.serving || code / 100 == 2;
     smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
 }
 

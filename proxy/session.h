@@ -17,7 +17,8 @@
  *          |              |             |             |           |            |          ^
  *          +--------------+-------------+-------------+-----------+------------+----------+
  *
- * CONNECTING and GREETING also go to LINGERING: with a greeting of our own, when no server is left to try; and
+ * RELAYING goes back to CONNECTING where the client has had nothing of the server: behind STARTTLS, whose greeting is
+ * not shown. CONNECTING and GREETING also go to LINGERING: with a greeting of our own, when no server is left to try; and
  * CLEARTEXT, when the client does not want TLS.
  */
 enum session_state {

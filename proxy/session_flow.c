@@ -130,10 +130,10 @@ void session_take_input(struct session *session, enum side from, struct slice da
 
 /*
  * Idle time counts from the last octet of either side once there is a login; before it the time is fixed, so
- * that nobody holds a connection by dribbling. Submission may do without a login (by address), and then a
- * message counts. A server that has said its last word is to close now.
+ * that nobody holds a connection by dribbling. Submission may do without a login (by address): each octet
+ * counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the server's. A server that has said its last word is to close now.
  */
-static void restart_timeout(struct session *session)
+static void restart_timeout(struct session *session, enum side from)
 {
     if (session->state != SESSION_RELAYING)
         return;
@@ -141,9 +141,10 @@ static void restart_timeout(struct session *session)
     if (session->link->stream.output_ended) {
         if (session->client_ended)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (status->last_word)
-        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    else if (status->authenticated)
+    } else if (status->last_word) {
+        if (from == SIDE_BACKEND)
+            session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    } else if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -175,7 +176,7 @@ static bool judge_engine(struct session *session)
         return false;
     case ENGINE_BACKEND_REFUSED:
     case ENGINE_BACKEND_ERROR:
-        if (status->greeted)
+        if (status->committed)
             session_finish(session, "backend-error", status->detail);
         else
             session_try_next_server(session, status->detail);
@@ -202,7 +203,8 @@ static bool judge_engine(struct session *session)
  *   client  backend
  *   -       -        go on
  *   ended   -        FIN to the backend, and wait for its last words, a limited time
- *   -       ended    before the greeting: the next server; else goodbye, unless the backend has said it already
+ *   -       ended    before the client has seen anything of it: the next server; else goodbye, unless the backend has
+ *                    said it already
  *   ended   ended    the end
  */
 static void judge_ends(struct session *session)
@@ -215,8 +217,9 @@ static void judge_ends(struct session *session)
         session_finish(session, "logout", NULL);
     else if (backend_done && session->client_ended)
         session_finish(session, "client-closed", NULL);
-    else if (backend_done && !status->greeted)
-        session_try_next_server(session, "closed the connection before its greeting");
+    else if (backend_done && !status->committed)
+        session_try_next_server(session, status->greeted ? "closed the connection behind its greeting"
+                                                         : "closed the connection before its greeting");
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed", NULL);
     else if (client_done && session->state == SESSION_GREETING)
@@ -349,7 +352,7 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
     else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (session->state < SESSION_LINGERING && !session->client_ended)
-            restart_timeout(session);
+            restart_timeout(session, SIDE_CLIENT);
     }
 }
 
@@ -369,7 +372,7 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
     }
     session_take_input(session, SIDE_BACKEND, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     if (session->state < SESSION_LINGERING)
-        restart_timeout(session);
+        restart_timeout(session, SIDE_BACKEND);
 }
 
 void session_on_drained(struct stream *stream, int status)
@@ -380,5 +383,5 @@ void session_on_drained(struct stream *stream, int status)
         return;
     }
     session_advance(session);
-    restart_timeout(session);
+    restart_timeout(session, SIDE_CLIENT);
 }

@@ -129,6 +129,18 @@ class Starttls(harness.TestCase):
             client.rest()
         self.assertIn("PREAUTH", proxy.wait_line(event="backend-failed")["error"])
 
+    def test_a_server_that_greets_and_closes_is_passed_over(self):
+        """The client has seen nothing of it, so the next one takes its place."""
+        closes = self.backend(lambda connection: connection.send(b"* OK hello\r\n"))
+        good = self.backend(harness.imap)
+        proxy = self.start_starttls({"imap": [closes, good]}, extra="workers = 1;")
+        client = self.upgraded(proxy, "imap")
+        proxy.wait_line(event="backend-failed", error="closed the connection behind its greeting")
+        self.assertEqual(client.ask(b"a NOOP"), b"a OK NOOP done")
+        client.send(b"z LOGOUT\r\n")
+        client.rest()
+        self.assertEqual(proxy.session()["reason"], "logout")
+
     def test_backend_down_is_said_over_tls(self):
         address = harness.refusing_address()
         proxy = self.start_starttls({name: [address] for name in harness.SCRIPTS})
