@@ -36,8 +36,25 @@ class Imap(imap_tests.ImapTests, rooted_case.Case):
         "after": Shown.words(BEFORE.replace("STARTTLS ", ""), added="ID DEEP"),
     }
     id_answer = None
-    login_may_be_glued = False
     mailbox_prefix = "INBOX."
+
+    def test_what_is_glued_to_login_is_lost_in_clear(self):
+        """Why nothing of the proxy's own, nor of the client's, goes behind a LOGIN without an answer."""
+        for client, answered in ((self.in_clear("imap"), []), (self.raw("imap"), [b"n OK"])):
+            client.line()
+            client.ask(b"a " + imap_tests.LOGIN + b"n NOOP\r\n", b"a OK")
+            client.send(b"z LOGOUT\r\n")
+            self.assertEqual([line[:4] for line in client.rest().splitlines()], answered + [b"* BY", b"z OK"])
+
+    def test_no_id_reaches_it(self):
+        """It would answer NO: the proxy answers alone, and what the client says of itself is in the proxy's log."""
+        client, _ = self.greeted("127.0.0.2")
+        client.ask(b'a ID ("name" "tester" "latch" "tls12")\r\n', b"a OK")
+        client.ask(b"b " + imap_tests.LOGIN, b"b OK")
+        client.send(b"c LOGOUT\r\n")
+        client.rest()
+        line = self.session_of("127.0.0.2", "imap")
+        self.assertEqual((line["client_name"], line["latch"]), ("tester", "tls12"))
 
 
 class Pop3(pop3_tests.Pop3Tests, rooted_case.Case):

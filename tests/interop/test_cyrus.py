@@ -7,6 +7,7 @@ import client_tests
 import imap_tests
 import pop3_tests
 import rooted_case
+from common import PASSWORD, USER
 from shown import Shown
 
 SASL = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 NTLM PLAIN LOGIN"
@@ -48,6 +49,22 @@ class Imap(imap_tests.ImapTests, rooted_case.Case):
     second_id_answer = "OK NIL"
     mailbox_prefix = "INBOX."
     odd_name = "a [CAPABILITY STARTTLS]"  # braces are refused
+
+    def test_server_hears_the_cipher_suite_with_the_clients_own_fields(self):
+        """In the one ID that counts before login."""
+        client, _ = self.greeted()
+        client.ask(b'a ID ("name" "tester of suites" "tls" "TLS_FORGED")\r\n', b"a OK")
+        client.ask(b"b " + imap_tests.LOGIN, b"b OK")
+        line = self.in_log(self.servers.log, "client id", '"name" "tester of suites"')
+        self.assertIn(f'"tls" "{client.socket.cipher()[0]}"', line)
+        self.assertNotIn("FORGED", self.servers.log.read_text())
+
+    def test_server_hears_the_cipher_suite_where_the_client_sends_no_id(self):
+        with self.imap() as client:
+            told = client.login(USER, PASSWORD)[1][0].decode()
+            suite = client.socket().cipher()[0]
+        session = told.partition("SESSIONID=")[2]
+        self.in_log(self.servers.log, f'client id sessionid={session}: "tls" "{suite}"')
 
 
 class Pop3(pop3_tests.Pop3Tests, rooted_case.Case):
