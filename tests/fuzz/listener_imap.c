@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz_check.h"
+#include "heard_id.h"
 #include "heard_line.h"
 #include "listener.h"
 
@@ -53,56 +54,6 @@ void listener_free(struct listener **listener)
 
 /* ---- what is heard ---- */
 
-/* A quoted string off the front, in the one form that the proxy writes. */
-static struct slice take_quoted(struct slice *rest)
-{
-    check(rest->len > 0 && rest->data[0] == '"', "ID has quoted strings");
-    size_t len = 1;
-    while (len < rest->len && rest->data[len] != '"')
-        len += rest->data[len] == '\\' ? 2 : 1;
-    check(len < rest->len, "ID has quoted strings that end");
-    struct slice inner = slice_sub(*rest, 1, len - 1);
-    *rest = slice_sub(*rest, len + 1, rest->len);
-    return inner;
-}
-
-static void expect_octet(struct slice *rest, uint8_t octet)
-{
-    check(rest->len > 0 && rest->data[0] == octet, "ID is a list of pairs and one space between strings");
-    *rest = slice_sub(*rest, 1, rest->len);
-}
-
-static void check_pair(const struct listener *l, struct slice name, struct slice *rest, unsigned *suites)
-{
-    check(!slice_has_prefix(name, "x-"), "no field of ID that backends believe of a proxy");
-    if (slice_has_prefix(*rest, "NIL")) {
-        check(!slice_is(name, "tls"), "the cipher suite in ID is the proxy's");
-        *rest = slice_sub(*rest, 3, rest->len);
-        return;
-    }
-    struct slice value = take_quoted(rest);
-    if (!slice_is(name, "tls"))
-        return;
-    check(slice_equals(value, slice_of(l->client.tls_cipher)), "the cipher suite in ID is the proxy's");
-    ++*suites;
-}
-
-static void check_id(const struct listener *l, struct slice rest)
-{
-    unsigned suites = 0, pairs = 0;
-    for (uint8_t before = '('; rest.len > 0 && rest.data[0] != ')'; before = ' ') {
-        expect_octet(&rest, before);
-        struct slice name = take_quoted(&rest);
-        expect_octet(&rest, ' ');
-        check_pair(l, name, &rest, &suites);
-        pairs++;
-    }
-    expect_octet(&rest, ')');
-    check(rest.len == 0, "nothing stands behind ID");
-    check(pairs <= 30, "ID has 30 pairs at most");
-    check(suites == 1, "ID has the cipher suite once");
-}
-
 static void begin_command(struct listener *l, struct slice text)
 {
     struct slice rest = text;
@@ -115,7 +66,7 @@ static void begin_command(struct listener *l, struct slice text)
     check(!slice_is(name, "STARTTLS") && !slice_is(name, "COMPRESS"), "a refused command does not pass");
     check(!own || slice_is(name, "ID"), "the proxy's own tag is its ID's");
     if (slice_is(name, "ID"))
-        check_id(l, rest);
+        heard_id_check(rest, l->client.tls_cipher);
     l->answered = false;
     l->is_sasl = slice_is(name, "AUTHENTICATE");
     l->is_idle = slice_is(name, "IDLE");

@@ -74,9 +74,24 @@ char *cfg_folder_load(const char *folder, const char *path, struct cfg **cfg)
     return printed;
 }
 
+/* A seed for the fuzzer, named by its content: the tests know the mistakes that people make. */
+static void keep_for_fuzzer(const char *text)
+{
+    const char *corpus = getenv("DEEPPROXY_CFG_CORPUS");
+    if (corpus == NULL)
+        return;
+    unsigned long hash = 5381;
+    for (const char *c = text; *c != '\0'; c++)
+        hash = hash * 33 + (unsigned char)*c;
+    char name[32];
+    snprintf(name, sizeof name, "%016lx", hash);
+    free(cfg_folder_write(corpus, name, text, strlen(text)));
+}
+
 char *cfg_text_load(const char *text, struct cfg **cfg)
 {
     struct cfg *loaded;
+    keep_for_fuzzer(text);
     char *folder = cfg_folder_make();
     char *path = cfg_folder_write(folder, "F", text, strlen(text));
     char *printed = cfg_folder_load(folder, path, &loaded);

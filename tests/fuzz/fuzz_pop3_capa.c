@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fuzz_check.h"
+#include "lane.h"
+#include "pattern.h"
+#include "protocols/pop3_capa.h"
+
+/*
+ * Fuzzes the editing of POP3's capability lists: the input has the lines of one. They come through the line
+ * reader, in chunks of a length that the first octet says; what the client is shown, of CAPA and of AUTH's
+ * list, is compared with a simple account of it.
+ */
+static bool expect_sasl(struct bytes *b, struct slice mechanisms)
+{
+    size_t kept = 0, all = 0;
+    struct bytes line = {0};
+    expect_text(&line, "SASL");
+    for (struct slice word; (word = slice_next_word(&mechanisms, ' ')).len > 0; all++) {
+        if (slice_has_suffix(word, "-PLUS"))
+            continue;
+        expect_text(&line, " ");
+        expect(&line, word);
+        kept++;
+    }
+    expect_text(&line, "\r\n");
+    if (kept > 0 && kept < all)
+        expect(b, bytes_view(&line));
+    bytes_free(&line);
+    return kept > 0 && kept == all;
+}
+
+static void expect_capability(struct bytes *b, struct slice text)
+{
+    struct slice rest = text;
+    struct slice keyword = slice_next_word(&rest, ' ');
+    bool as_it_is = slice_is(keyword, "SASL") ? expect_sasl(b, rest)
+                                              : !pattern_matches_word("STLS|DEEP|XCLIENT|XOIP", keyword);
+    if (!as_it_is)
+        return;
+    expect(b, text);
+    expect_text(b, "\r\n");
+}
+
+static void expect_mechanism(struct bytes *b, struct slice text)
+{
+    if (slice_has_suffix(text, "-PLUS"))
+        return;
+    expect(b, text);
+    expect_text(b, "\r\n");
+}
+
+/* Both lists of all whole lines, as they come out. */
+static void let_out(struct slice chunk, struct line_reader *reader, struct bytes *capa, struct bytes *auth)
+{
+    struct line line;
+    while (line_reader_take(reader, &chunk, NO_LIMIT, &line) == LINE_WHOLE) {
+        struct engine_out *out = lane_out();
+        pop3_capa_let_out(&line, out);
+        struct bytes part = lane_take(out, SIDE_CLIENT);
+        expect(capa, bytes_view(&part));
+        bytes_free(&part);
+        pop3_mechanism_let_out(&line, out);
+        part = lane_take(out, SIDE_CLIENT);
+        expect(auth, bytes_view(&part));
+        bytes_free(&part);
+        line_reader_done(reader);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    size_t chunk = 1 + data[0] % 64u;
+    struct slice list = {data + 1, size - 1};
+    struct line_reader reader = {0};
+    struct bytes capa = {0}, auth = {0}, expected_capa = {0}, expected_auth = {0};
+    for (size_t at = 0; at < list.len; at += chunk)
+        let_out(slice_sub(list, at, chunk), &reader, &capa, &auth);
+    line_reader_done(&reader);
+    while (slice_find(list, '\n') < list.len) {
+        struct slice text = take_line(&list);
+        expect_capability(&expected_capa, text);
+        expect_mechanism(&expected_auth, text);
+    }
+    lane_compare(&capa, &expected_capa, "the client is shown the capabilities that it may see");
+    lane_compare(&auth, &expected_auth, "the client is shown the mechanisms that it may use");
+    return 0;
+}
