@@ -7,9 +7,10 @@ static const struct {
     const char *word;
     enum smtp_verb verb;
 } verbs[] = {
-    {"EHLO", SMTP_EHLO}, {"HELO", SMTP_HELO},         {"AUTH", SMTP_AUTH},       {"MAIL", SMTP_MAIL},
-    {"RSET", SMTP_RSET}, {"DATA", SMTP_DATA},         {"BDAT", SMTP_BDAT},       {"CLIENT", SMTP_CLIENT},
-    {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_TRUSTED}, {"XFORWARD", SMTP_TRUSTED},
+    {"EHLO", SMTP_EHLO},        {"HELO", SMTP_HELO}, {"AUTH", SMTP_AUTH},         {"MAIL", SMTP_MAIL},
+    {"NOOP", SMTP_NOOP},        {"RSET", SMTP_RSET}, {"DATA", SMTP_DATA},         {"BDAT", SMTP_BDAT},
+    {"CLIENT", SMTP_CLIENT},    {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_TRUSTED},
+    {"XFORWARD", SMTP_TRUSTED},
 };
 
 /* Postfix takes a tab for a space. */
@@ -84,6 +85,15 @@ bool smtp_mechanism_binds_channel(struct slice mechanism)
 bool smtp_auth_binds_channel(struct slice arguments)
 {
     return smtp_mechanism_binds_channel(next_word(&arguments));
+}
+
+struct slice smtp_without_blanks(struct slice s)
+{
+    while (s.len > 0 && is_blank(s.data[0]))
+        s = slice_sub(s, 1, s.len);
+    while (s.len > 0 && is_blank(s.data[s.len - 1]))
+        s.len--;
+    return s;
 }
 
 bool smtp_has_no_words(struct slice arguments)

@@ -16,6 +16,7 @@ enum smtp_verb {
     SMTP_AUTH,
     SMTP_MAIL,
     SMTP_RSET,
+    SMTP_NOOP,
     SMTP_DATA,
     SMTP_BDAT,
     SMTP_CLIENT, /* draft section 7.3 */
@@ -57,6 +58,8 @@ bool smtp_auth_binds_channel(struct slice arguments);
 
 /* Is the mechanism's name one of those? */
 bool smtp_mechanism_binds_channel(struct slice mechanism);
+
+struct slice smtp_without_blanks(struct slice s); /* at either end */
 
 /* Nothing but blanks behind a verb? */
 bool smtp_has_no_words(struct slice arguments);

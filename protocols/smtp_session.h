@@ -34,7 +34,8 @@ enum smtp_expects {
     SMTP_EXPECTS_NOTHING,       /* the session is at its end: what still comes is dropped */
     SMTP_EXPECTS_GREETING,      /* it has not been greeted */
     SMTP_EXPECTS_REPLY,         /* the backend's word on EHLO, AUTH, CLIENT or DATA is awaited */
-    SMTP_EXPECTS_TURN           /* a command is held until the backend has nothing more to answer */
+    SMTP_EXPECTS_TURN,          /* a command is held until the backend has nothing more to answer */
+    SMTP_EXPECTS_INTRODUCTION   /* its greeting is held until the backend knows who it is */
 };
 
 /* The CLIENT command towards the backend (draft section 7.3). */
@@ -65,6 +66,8 @@ struct smtp_engine {
     bool in_chunks;            /* the message's first chunk has gone on */
     uint8_t others_chunks;     /* unanswered chunks of the messages before this one */
     uint8_t refusals;
+    unsigned
+        xclient_left; /* INTRODUCTION: attributes (xclient.h) that the backend takes and does not have yet */
 };
 
 _Static_assert(sizeof(struct smtp_engine) < 500, "a session is small");
@@ -122,7 +125,13 @@ void smtp_let_out_goodbye(const struct engine_service *service, enum engine_fare
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
 void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
 
-/* The command held in SMTP_EXPECTS_TURN goes on; called when all is quiet. */
+/* Keeps a command in the client's line reader; false where memory is short. */
+bool smtp_hold(struct smtp_engine *smtp, const struct line *line);
+
+/* The command held in SMTP_EXPECTS_TURN goes on, or the report that is due before it; called when all is quiet. */
 void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out);
+
+/* The command that is held goes on. */
+void smtp_client_go_on(struct smtp_engine *smtp, struct engine_out *out);
 
 #endif
