@@ -59,7 +59,8 @@ static void forward(struct imap_engine *e, const struct imap_command_line *c, st
     e->id_replied = false;
     engine_out_make(out, SIDE_BACKEND, c->tag);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(c->args, e->base.client.tls_cipher, out);
+    imap_id_forward(c->args, e->base.client.tls_cipher, e->base.untold, out);
+    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     imap_client_move(&e->client, IMAP_CLIENT_ANSWER);
 }
@@ -94,11 +95,16 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
 
 void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
 {
+    if (e->base.untold != NULL && (e->id == IMAP_ID_ABSENT || e->id == IMAP_ID_REFUSED))
+        engine_warn(&e->base,
+                    "the server has no ID, by which identity = native would tell it who its clients "
+                    "are: it takes all of them for the proxy");
     if (e->id != IMAP_ID_ANNOUNCED || e->tls_told || e->base.status.authenticated)
         return;
     engine_out_make_text(out, SIDE_BACKEND, e->base.client.nonce);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, out);
+    imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, e->base.untold, out);
+    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     e->tls_told = true;
     e->own_id_pending = true;
