@@ -138,7 +138,7 @@ static void close_offer(struct smtp_engine *smtp, unsigned code, struct engine_o
     else if (!smtp_introduction_is_offered(smtp))
         smtp_introduction_fail(smtp, "the server offers no XCLIENT" SMTP_XCLIENT_REMEDY, out);
     else
-        smtp_introduction_go_on(smtp, out);
+        smtp_introduction_tell(smtp, out);
 }
 
 static void close_message(struct smtp_engine *smtp, unsigned code)
@@ -192,7 +192,7 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         close_offer(smtp, code, out);
         return;
     case SMTP_AWAIT_XCLIENT:
-        smtp_introduction_go_on(smtp, out);
+        smtp_introduction_end(smtp, out);
         return;
     default: /* a reply that moves nothing */
         return;

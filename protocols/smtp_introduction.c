@@ -16,7 +16,7 @@ void smtp_introduce(struct smtp_engine *smtp, const struct line *line, struct en
     engine_out_make(out, SIDE_BACKEND, held_greeting(smtp).arguments);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     smtp_turns_add(&smtp->turns, SMTP_AWAIT_OFFER);
-    smtp->xclient_left = 0;
+    smtp->xclient_offered = 0;
     smtp_move(smtp, SMTP_EXPECTS_INTRODUCTION);
 }
 
@@ -29,12 +29,12 @@ void smtp_introduction_note(struct smtp_engine *smtp, struct slice text)
 {
     struct slice rest = text;
     if (slice_is(slice_next_word(&rest, ' '), "XCLIENT"))
-        smtp->xclient_left |= xclient_offered(rest);
+        smtp->xclient_offered |= xclient_offered(rest);
 }
 
 bool smtp_introduction_is_offered(const struct smtp_engine *smtp)
 {
-    return (smtp->xclient_left & 1u << XCLIENT_ADDR) != 0;
+    return (smtp->xclient_offered & 1u << XCLIENT_ADDR) != 0;
 }
 
 const char *smtp_introduction_fails(const struct smtp_engine *smtp, enum smtp_turn turn, unsigned code)
@@ -48,17 +48,18 @@ const char *smtp_introduction_fails(const struct smtp_engine *smtp, enum smtp_tu
     return NULL;
 }
 
-void smtp_introduction_go_on(struct smtp_engine *smtp, struct engine_out *out)
+void smtp_introduction_tell(struct smtp_engine *smtp, struct engine_out *out)
 {
     struct smtp_command held = held_greeting(smtp);
     struct xclient_greeting greeting = {smtp_without_blanks(held.arguments), held.verb == SMTP_EHLO};
     char command[XCLIENT_SMTP_MAX];
-    size_t len = xclient_write_smtp(smtp->base.untold, &greeting, &smtp->xclient_left, command);
-    if (len > 0) {
-        engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)command, len});
-        smtp_turns_add(&smtp->turns, SMTP_AWAIT_XCLIENT);
-        return;
-    }
+    size_t len = xclient_write_smtp(smtp->base.untold, &greeting, smtp->xclient_offered, command);
+    engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)command, len});
+    smtp_turns_add(&smtp->turns, SMTP_AWAIT_XCLIENT);
+}
+
+void smtp_introduction_end(struct smtp_engine *smtp, struct engine_out *out)
+{
     client_identity_free(&smtp->base.untold);
     smtp_client_go_on(smtp, out);
 }

@@ -35,8 +35,11 @@ bool smtp_introduction_is_offered(const struct smtp_engine *smtp);
 /* Why the reply that begins with this code ends the session: static words for the log; NULL where it does not. */
 const char *smtp_introduction_fails(const struct smtp_engine *smtp, enum smtp_turn turn, unsigned code);
 
-/* The reply to EHLO, or to XCLIENT, is over: takes the next step. */
-void smtp_introduction_go_on(struct smtp_engine *smtp, struct engine_out *out);
+/* The offer is complete: sends XCLIENT. */
+void smtp_introduction_tell(struct smtp_engine *smtp, struct engine_out *out);
+
+/* It was accepted: the client's greeting goes on. */
+void smtp_introduction_end(struct smtp_engine *smtp, struct engine_out *out);
 
 /* The backend has refused the greeting, and the client has been told. */
 void smtp_introduction_give_up(struct smtp_engine *smtp);

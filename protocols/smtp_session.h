@@ -66,8 +66,7 @@ struct smtp_engine {
     bool in_chunks;            /* the message's first chunk has gone on */
     uint8_t others_chunks;     /* unanswered chunks of the messages before this one */
     uint8_t refusals;
-    unsigned
-        xclient_left; /* INTRODUCTION: attributes (xclient.h) that the backend takes and does not have yet */
+    unsigned xclient_offered; /* INTRODUCTION: attributes (xclient.h) that the backend takes */
 };
 
 _Static_assert(sizeof(struct smtp_engine) < 500, "a session is small");

@@ -28,34 +28,34 @@ unsigned xclient_offered(struct slice offer)
     }
 }
 
-/* A value as it stands in the command, at its longest: each octet "+XX". */
-enum { ENCODED_MAX = 3 * XCLIENT_VALUE_MAX };
-
-/* RFC 3461 section 4: xchar is any graphic character but "+" and "=". */
-static size_t encode_xtext(struct slice value, char into[ENCODED_MAX])
+/*
+ * RFC 3461 section 4: xchar is any graphic character but "+" and "=". 0 where the value would be longer than
+ * XCLIENT_VALUE_MAX: nothing is cut, which would make another value of it.
+ */
+static size_t encode_xtext(struct slice value, char into[XCLIENT_VALUE_MAX])
 {
     static const char digits[] = "0123456789ABCDEF";
-    ENSURE(value.len <= XCLIENT_VALUE_MAX);
     size_t len = 0;
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.data[i];
-        if (ascii_is_graph(c) && c != '+' && c != '=') {
-            into[len++] = (char)c;
+        bool as_is = ascii_is_graph(c) && c != '+' && c != '=';
+        if (len + (as_is ? 1 : 3) > XCLIENT_VALUE_MAX)
+            return 0;
+        into[len++] = as_is ? (char)c : '+';
+        if (as_is)
             continue;
-        }
-        into[len++] = '+';
         into[len++] = digits[c >> 4];
         into[len++] = digits[c & 15];
     }
     return len;
 }
 
-static size_t encode_text(const char *text, char into[ENCODED_MAX])
+static size_t encode_text(const char *text, char into[XCLIENT_VALUE_MAX])
 {
     return encode_xtext(slice_of(text), into);
 }
 
-static size_t encode_address(const char *address, char into[ENCODED_MAX])
+static size_t encode_address(const char *address, char into[XCLIENT_VALUE_MAX])
 {
     char value[sizeof "IPV6:" + ENGINE_ADDRESS_MAX];
     bool v6 = strchr(address, ':') != NULL;
@@ -63,23 +63,21 @@ static size_t encode_address(const char *address, char into[ENCODED_MAX])
     return encode_text(value, into);
 }
 
-static size_t encode_port(uint16_t port, char into[ENCODED_MAX])
+static size_t encode_port(uint16_t port, char into[XCLIENT_VALUE_MAX])
 {
     char value[8];
     snprintf(value, sizeof value, "%u", port);
     return encode_text(value, into);
 }
 
-/* A name that would not fit into a command is none: nothing is cut, which would make another one of it. */
-static size_t encode_name(struct slice name, char into[ENCODED_MAX])
+static size_t encode_name(struct slice name, char into[XCLIENT_VALUE_MAX])
 {
-    size_t room = XCLIENT_SMTP_MAX - strlen("XCLIENT HELO=\r\n");
-    size_t len = name.len > 0 && name.len <= XCLIENT_VALUE_MAX ? encode_xtext(name, into) : 0;
-    return len > 0 && len <= room ? len : encode_text(unavailable, into);
+    size_t len = encode_xtext(name, into);
+    return len > 0 ? len : encode_text(unavailable, into);
 }
 
 static size_t encode(const struct client_identity *identity, const struct xclient_greeting *greeting,
-                     enum xclient_attribute attribute, char into[ENCODED_MAX])
+                     enum xclient_attribute attribute, char into[XCLIENT_VALUE_MAX])
 {
     switch (attribute) {
     case XCLIENT_NAME:
@@ -104,39 +102,34 @@ static size_t encode(const struct client_identity *identity, const struct xclien
     return 0;
 }
 
-size_t xclient_write_smtp(const struct client_identity *identity, const struct xclient_greeting *greeting,
-                          unsigned *left, char into[XCLIENT_SMTP_MAX])
+static size_t put(char into[XCLIENT_SMTP_MAX], size_t at, const char *octets, size_t len)
 {
-    static const char verb[] = "XCLIENT";
-    size_t len = sizeof verb - 1;
-    if (*left == 0)
-        return 0;
-    memcpy(into, verb, len);
+    ENSURE(len <= XCLIENT_SMTP_MAX - at);
+    memcpy(into + at, octets, len);
+    return at + len;
+}
+
+size_t xclient_write_smtp(const struct client_identity *identity, const struct xclient_greeting *greeting,
+                          unsigned offered, char into[XCLIENT_SMTP_MAX])
+{
+    size_t len = put(into, 0, "XCLIENT", strlen("XCLIENT"));
     for (enum xclient_attribute i = 0; i < XCLIENT_ATTRIBUTES; i++) {
-        char value[ENCODED_MAX];
-        if ((*left & 1u << i) == 0)
+        char value[XCLIENT_VALUE_MAX];
+        if ((offered & 1u << i) == 0)
             continue;
         size_t value_len = encode(identity, greeting, i, value);
-        size_t name_len = strlen(names[i]);
-        if (len + name_len + value_len + strlen(" =\r\n") > XCLIENT_SMTP_MAX)
-            break;
-        into[len++] = ' ';
-        memcpy(into + len, names[i], name_len);
-        len += name_len;
-        into[len++] = '=';
-        memcpy(into + len, value, value_len);
-        len += value_len;
-        *left &= ~(1u << i);
+        len = put(into, len, " ", 1);
+        len = put(into, len, names[i], strlen(names[i]));
+        len = put(into, len, "=", 1);
+        len = put(into, len, value, value_len);
     }
-    ENSURE(len > sizeof verb - 1);
-    memcpy(into + len, "\r\n", 2);
-    return len + 2;
+    return put(into, len, "\r\n", 2);
 }
 
 size_t xclient_write_pop3(const struct client_identity *identity, char into[XCLIENT_POP3_MAX])
 {
-    char address[ENCODED_MAX];
-    char id[ENCODED_MAX];
+    char address[XCLIENT_VALUE_MAX];
+    char id[XCLIENT_VALUE_MAX];
     size_t address_len = encode_text(identity->address, address);
     size_t id_len = encode_text(identity->session_id, id);
     int len = snprintf(into, XCLIENT_POP3_MAX, "XCLIENT ADDR=%.*s PORT=%u SESSION=%.*s\r\n", (int)address_len,

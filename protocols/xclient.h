@@ -12,7 +12,7 @@
 enum {
     XCLIENT_SMTP_MAX =
         512, /* a command with its end: RFC 5321 section 4.5.3.1.4, and Postfix says so again */
-    XCLIENT_VALUE_MAX = 255, /* Postfix takes no more of a value, before it is encoded */
+    XCLIENT_VALUE_MAX = 255, /* Postfix takes no more of a value, as it is encoded */
     XCLIENT_POP3_MAX = 1024  /* Dovecot's limit of a line */
 };
 
@@ -39,13 +39,14 @@ struct xclient_greeting {
 };
 
 /*
- * Writes the next command with those attributes of `*left` that fit into one, takes them out of it, and returns
- * the command's length, without a NUL; 0 where none is left. The backend answers each with 220.
+ * Writes the command with all attributes of `offered`: at their longest they fit into one, but for a HELO name,
+ * which is "[UNAVAILABLE]" where it is longer than XCLIENT_VALUE_MAX. Its length, without a NUL. The backend
+ * answers with 220.
  */
 size_t xclient_write_smtp(const struct client_identity *identity, const struct xclient_greeting *greeting,
-                          unsigned *left, char into[XCLIENT_SMTP_MAX]);
+                          unsigned offered, char into[XCLIENT_SMTP_MAX]);
 
-/* Writes the one command of POP3. */
+/* The same for POP3. */
 size_t xclient_write_pop3(const struct client_identity *identity, char into[XCLIENT_POP3_MAX]);
 
 #endif
