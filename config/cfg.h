@@ -76,7 +76,7 @@ struct cfg_service {
 enum cfg_balance { CFG_ROUND_ROBIN };
 
 /* How servers learn who the client is: in one way, so that no two can contradict each other. */
-enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V1, CFG_IDENTITY_PROXY_V2 };
+enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V1, CFG_IDENTITY_PROXY_V2, CFG_IDENTITY_NATIVE };
 
 struct cfg_pool {
     char *name;

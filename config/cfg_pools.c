@@ -12,8 +12,10 @@ static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
 
 static const char *const balances[] = {[CFG_ROUND_ROBIN] = "round-robin"};
-static const char *const identities[] = {
-    [CFG_IDENTITY_NONE] = "none", [CFG_IDENTITY_PROXY_V1] = "proxy-v1", [CFG_IDENTITY_PROXY_V2] = "proxy-v2"};
+static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",
+                                         [CFG_IDENTITY_PROXY_V1] = "proxy-v1",
+                                         [CFG_IDENTITY_PROXY_V2] = "proxy-v2",
+                                         [CFG_IDENTITY_NATIVE] = "native"};
 
 bool cfg_read_name(struct cfg_reader *reader, char **name)
 {
@@ -131,9 +133,11 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             "that "
             "takes the proxy for the client relays mail for everybody where it trusts the proxy's address "
             "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol "
-            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), or identity = \"none\" where the proxy's "
-            "address "
-            "is trusted with nothing",
+            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), \"native\" where it takes XCLIENT from the "
+            "proxy "
+            "(Postfix: smtpd_authorized_xclient_hosts), or \"none\" where the proxy's address is trusted "
+            "with "
+            "nothing",
             pool->name);
     else if (use->identity_given == CFG_IDENTITY_GIVEN && pool->identity == CFG_IDENTITY_NONE)
         cfg_problems_add(

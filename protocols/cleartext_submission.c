@@ -35,7 +35,8 @@ static enum cleartext_line hello(const char *hostname, const struct smtp_command
 
 static enum cleartext_line begin_tls(struct slice arguments, struct engine_out *out)
 {
-    if (!smtp_has_no_words(arguments)) /* RFC 3207 section 4; blanks alone are none (RFC 5321 section 4.1.1) */
+    if (!smtp_has_no_words(
+            arguments)) /* RFC 3207 section 4; blanks alone are none (RFC 5321 section 4.1.1) */
         return refuse(out, "501 5.5.4 STARTTLS takes no parameters");
     cleartext_say(out, "220 2.0.0 Ready to start TLS\r\n", NULL);
     return CLEARTEXT_STARTTLS;

@@ -31,7 +31,13 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
 
 struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
 {
-    return new_engine(ops_by_protocol[service->protocol], service, client);
+    struct engine *engine = new_engine(ops_by_protocol[service->protocol], service, client);
+    if (engine == NULL || !service->tells_identity)
+        return engine;
+    engine->untold = client_identity_new(client);
+    if (engine->untold == NULL)
+        engine_free(&engine);
+    return engine;
 }
 
 struct engine *engine_new_cleartext(const struct engine_service *service)
@@ -55,6 +61,7 @@ void engine_free(struct engine **engine)
     for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
         free((*engine)->report[i]);
     engine_forget_merged(*engine);
+    client_identity_free(&(*engine)->untold);
     explicit_bzero(*engine, (*engine)->ops->size);
     free(*engine);
     *engine = NULL;

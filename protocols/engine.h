@@ -42,6 +42,8 @@ struct engine_service {
     bool starttls;        /* its clients begin in the clear (RFC 2595, RFC 3207) */
     bool
         deep_merge; /* clients see the backend's own status merged into it, not replaced (deep_status_merge) */
+    bool
+        tells_identity; /* the backend is told who the client is in its protocol's own words: IMAP ID, XCLIENT */
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
     bool refuses_bare_lf; /* a message behind DATA with a bare LF in it ends the session */
@@ -60,7 +62,10 @@ struct engine_client {
     const char *tls_cipher; /* registered name, or 0x and four hexadecimal digits (draft section 6); outlives
                                the engine */
     const char *address; /* numeric: "203.0.113.5", "2001:db8::1"; from here on: needed in engine_new alone */
-    const char *session_id;           /* an atom (RFC 5322 section 3.2.3) */
+    const char *session_id;        /* an atom (RFC 5322 section 3.2.3) */
+    const char *connected_address; /* where it has reached the proxy */
+    uint16_t port;
+    uint16_t connected_port;
     char nonce[ENGINE_NONCE_LEN + 1]; /* random letters and digits that no client can guess; NUL at the end */
 };
 

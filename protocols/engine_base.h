@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_PROTOCOLS_ENGINE_BASE_H
 #define DEEPPROXY_PROTOCOLS_ENGINE_BASE_H
 
-#include "protocols/engine.h"
+#include "protocols/client_identity.h"
 
 /*
  * The inner side of engine.h, for the engines alone: each embeds a `struct engine` as its first member and
@@ -33,6 +33,8 @@ struct engine {
     const struct engine_ops *ops;
     const struct engine_service *service;
     struct engine_known client;
+    struct client_identity
+        *untold; /* what the backend is to be told of the client; NULL: nothing, or it has been */
     struct engine_status status;
     bool silent; /* goodbye was said */
     char *report[ENGINE_REPORT_FIELDS];

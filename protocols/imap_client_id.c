@@ -59,7 +59,8 @@ static void forward(struct imap_engine *e, const struct imap_command_line *c, st
     e->id_replied = false;
     engine_out_make(out, SIDE_BACKEND, c->tag);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(c->args, e->base.client.tls_cipher, out);
+    imap_id_forward(c->args, e->base.client.tls_cipher, e->base.untold, out);
+    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     imap_client_move(&e->client, IMAP_CLIENT_ANSWER);
 }
@@ -92,11 +93,20 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
     bytes_free(&e->client_held);
 }
 
+static void warn_of_no_id(struct imap_engine *e)
+{
+    if (e->base.untold != NULL && (e->id == IMAP_ID_ABSENT || e->id == IMAP_ID_REFUSED))
+        engine_warn(&e->base,
+                    "the server has no ID, by which identity = native would tell it who its clients "
+                    "are: it takes all of them for the proxy");
+}
+
 static void send_own(struct imap_engine *e, struct engine_out *out)
 {
     engine_out_make_text(out, SIDE_BACKEND, e->base.client.nonce);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, out);
+    imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, e->base.untold, out);
+    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     e->tls_told = true;
     e->own_id_pending = true;
@@ -104,6 +114,7 @@ static void send_own(struct imap_engine *e, struct engine_out *out)
 
 void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
 {
+    warn_of_no_id(e);
     if (e->id == IMAP_ID_ANNOUNCED && !e->tls_told && !e->base.status.authenticated)
         send_own(e, out);
 }

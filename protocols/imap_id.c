@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap_id.h"
 
+#include "base/ensure.h"
+
 #include <stdio.h>
 
 struct name {
@@ -115,23 +117,34 @@ static bool is_trusted_by_backends(struct slice name)
     return slice_has_prefix(name, "x-") || slice_is(name, "tls");
 }
 
-/* The pair that is left out so that there is room for "tls"; -1 where there is room. */
-static int pair_without_room(struct imap_id_list list)
+/* Of a client's pairs: how many go on of those that report something, and of those that report nothing. */
+struct kept {
+    int reporting;
+    int idle;
+};
+
+static bool is_reporting(struct slice name)
+{
+    return report_field(name) != ENGINE_REPORT_FIELDS;
+}
+
+/* With room for so many the last ones are left out, and those first that report nothing. */
+static struct kept pairs_with_room(struct imap_id_list list, int room)
 {
     struct imap_id_pair pair;
-    int kept = 0, last = -1, last_idle = -1;
-    for (int i = 0; imap_id_next(&list, &pair) == IMAP_ID_PAIR; i++) {
+    struct kept kept = {0};
+    while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
         struct name name = name_of(&pair);
         if (is_trusted_by_backends(name_view(&name)))
             continue;
-        kept++;
-        last = i;
-        if (report_field(name_view(&name)) == ENGINE_REPORT_FIELDS)
-            last_idle = i;
+        if (is_reporting(name_view(&name)))
+            kept.reporting++;
+        else
+            kept.idle++;
     }
-    if (kept < IMAP_ID_PAIRS_MAX)
-        return -1;
-    return last_idle >= 0 ? last_idle : last;
+    kept.reporting = kept.reporting < room ? kept.reporting : room;
+    kept.idle = kept.idle < room - kept.reporting ? kept.idle : room - kept.reporting;
+    return kept;
 }
 
 static void forward_pair(const struct imap_id_pair *pair, const struct name *name, struct engine_out *out)
@@ -148,19 +161,47 @@ static void forward_pair(const struct imap_id_pair *pair, const struct name *nam
     engine_out_make_text(out, SIDE_BACKEND, " ");
 }
 
-void imap_id_forward(struct slice params, const char *cipher, struct engine_out *out)
+static void forward_pairs(struct imap_id_list list, struct kept left, struct engine_out *out)
+{
+    struct imap_id_pair pair;
+    while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
+        struct name name = name_of(&pair);
+        if (is_trusted_by_backends(name_view(&name)))
+            continue;
+        int *count = is_reporting(name_view(&name)) ? &left.reporting : &left.idle;
+        if ((*count)-- > 0)
+            forward_pair(&pair, &name, out);
+    }
+}
+
+/* The hops that may follow, against loops: Dovecot begins with 7, and this is the first. */
+#define PROXY_TTL "6"
+
+enum { IDENTITY_PAIRS = 6 };
+
+static void add_identity(const struct client_identity *identity, struct engine_out *out)
+{
+    char text[512];
+    int len =
+        snprintf(text, sizeof text,
+                 "\"x-session-id\" \"%s\" \"x-originating-ip\" \"%s\" \"x-originating-port\" \"%u\" "
+                 "\"x-connected-ip\" \"%s\" \"x-connected-port\" \"%u\" \"x-proxy-ttl\" \"" PROXY_TTL "\" ",
+                 identity->session_id, identity->address, identity->port, identity->connected_address,
+                 identity->connected_port);
+    ENSURE(len > 0 && (size_t)len < sizeof text);
+    engine_out_make_text(out, SIDE_BACKEND, text);
+}
+
+void imap_id_forward(struct slice params, const char *cipher, const struct client_identity *identity,
+                     struct engine_out *out)
 {
     struct imap_id_list list;
-    struct imap_id_pair pair;
+    int own = 1 + (identity != NULL ? IDENTITY_PAIRS : 0);
     engine_out_make_text(out, SIDE_BACKEND, "(");
-    if (imap_id_open(params, &list)) {
-        int left_out = pair_without_room(list);
-        for (int i = 0; imap_id_next(&list, &pair) == IMAP_ID_PAIR; i++) {
-            struct name name = name_of(&pair);
-            if (i != left_out && !is_trusted_by_backends(name_view(&name)))
-                forward_pair(&pair, &name, out);
-        }
-    }
+    if (imap_id_open(params, &list))
+        forward_pairs(list, pairs_with_room(list, IMAP_ID_PAIRS_MAX - own), out);
+    if (identity != NULL)
+        add_identity(identity, out);
     engine_out_make_text(out, SIDE_BACKEND, "\"tls\" ");
     imap_string_quote(slice_of(cipher), SIDE_BACKEND, out);
     engine_out_make_text(out, SIDE_BACKEND, ")");

@@ -42,10 +42,13 @@ void imap_id_report(struct slice params, struct engine *engine);
 
 /*
  * Lets a client's checked list out to the backend in quoted strings (see imap_string_quote), less all fields
- * that backends believe of a proxy (names that begin with "x-", and "tls"), plus "tls" with the cipher suite.
- * Where that makes more than 30 pairs, which Cyrus refuses, the last one goes that reports nothing.
+ * that backends believe of a proxy (names that begin with "x-", and "tls"), plus "tls" with the cipher suite and,
+ * where `identity` is not NULL, who the client is in the fields that Dovecot believes of the addresses in its
+ * login_trusted_networks. Where that makes more than 30 pairs, which Cyrus refuses, the last ones go, and those
+ * first that report nothing.
  */
-void imap_id_forward(struct slice params, const char *cipher, struct engine_out *out);
+void imap_id_forward(struct slice params, const char *cipher, const struct client_identity *identity,
+                     struct engine_out *out);
 
 /*
  * The fields with which the server's answer tells the DEEP status (draft section 7.1), under the name that

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/line.h"
 
-static struct line line_of(struct slice whole, bool in_input)
+static struct line make_line(struct slice whole, bool in_input)
 {
     bool bare_lf = whole.len < 2 || whole.data[whole.len - 2] != '\r';
     return (struct line){.whole = whole,
@@ -24,8 +24,13 @@ enum line_result line_reader_take(struct line_reader *reader, struct slice *inpu
     *input = slice_sub(*input, part.len, input->len);
     if (!whole)
         return LINE_CUT;
-    *line = line_of(in_input ? part : bytes_view(&reader->held), in_input);
+    *line = make_line(in_input ? part : bytes_view(&reader->held), in_input);
     return LINE_WHOLE;
+}
+
+struct line line_of_whole(struct slice whole)
+{
+    return make_line(whole, false);
 }
 
 void line_reader_done(struct line_reader *reader)

@@ -39,6 +39,9 @@ void line_reader_done(struct line_reader *reader);
 /* True where part of a line is held. */
 bool line_reader_is_inside(const struct line_reader *reader);
 
+/* The line that these octets, a line end with them, are; not in the input. */
+struct line line_of_whole(struct slice whole);
+
 /* Lets a line out as it is, but for a bare LF, which goes on as CRLF: passed where it can be, else made. */
 void line_let_out(const struct line *line, enum side to, struct engine_out *out);
 

@@ -3,6 +3,9 @@
 #include "protocols/pop3_capa.h"
 #include "protocols/pop3_reply.h"
 #include "protocols/pop3_session.h"
+#include "protocols/xclient.h"
+
+#define XCLIENT_REMEDY " (Dovecot: login_trusted_networks)"
 
 /*
  * The client is told where the words can't be taken for content: not before the greeting, as another backend may
@@ -16,16 +19,57 @@ static void fail_backend(struct pop3_engine *pop3, const char *detail, struct en
     engine_fail(&pop3->base, ENGINE_BACKEND_ERROR, detail);
 }
 
+/* The client may be heard: the backend knows what it is to know. */
+static void greet(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (!pop3->base.service->starttls)
+        pop3_greeting_let_out(line, out);
+    pop3->base.status.greeted = true;
+    pop3_move_backend(pop3, BACKEND_REPLY);
+    pop3_move_client(pop3, CLIENT_COMMAND);
+}
+
+/*
+ * A backend that takes no XCLIENT from the proxy would take every client for it. So would one that reads on
+ * before it has the answer: the client is greeted only then.
+ */
+static void introduce(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    char command[XCLIENT_POP3_MAX];
+    if (!pop3_greeting_offers_xclient(line->text)) {
+        fail_backend(pop3, "the backend's greeting offers no XCLIENT" XCLIENT_REMEDY, out);
+        return;
+    }
+    if (!bytes_append(&pop3->greeting, line->whole, POP3_REPLY_LINE_MAX)) {
+        engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for the backend's greeting");
+        return;
+    }
+    size_t len = xclient_write_pop3(pop3->base.untold, command);
+    engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)command, len});
+    client_identity_free(&pop3->base.untold);
+    pop3_move_backend(pop3, BACKEND_XCLIENT);
+}
+
+static void take_introduced(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_indicator_of(line->text) != POP3_INDICATOR_OK) {
+        engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend refuses XCLIENT" XCLIENT_REMEDY);
+        return;
+    }
+    struct line greeting = line_of_whole(bytes_view(&pop3->greeting));
+    greet(pop3, &greeting, out);
+    bytes_free(&pop3->greeting);
+}
+
 static void take_greeting(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     switch (pop3_indicator_of(line->text)) {
     case POP3_INDICATOR_OK:
         pop3->apop = slice_find(line->text, '<') < slice_find(line->text, '>');
-        if (!pop3->base.service->starttls)
-            pop3_greeting_let_out(line, out);
-        pop3->base.status.greeted = true;
-        pop3_move_backend(pop3, BACKEND_REPLY);
-        pop3_move_client(pop3, CLIENT_COMMAND);
+        if (pop3->base.untold != NULL)
+            introduce(pop3, line, out);
+        else
+            greet(pop3, line, out);
         return;
     case POP3_INDICATOR_ERR:
         engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is -ERR");
@@ -181,6 +225,9 @@ static void take_backend_line(struct pop3_engine *pop3, const struct line *line,
     switch (pop3->backend) {
     case BACKEND_GREETING:
         take_greeting(pop3, line, out);
+        return;
+    case BACKEND_XCLIENT:
+        take_introduced(pop3, line, out);
         return;
     case BACKEND_REPLY:
         take_reply(pop3, line, out);

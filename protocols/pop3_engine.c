@@ -50,7 +50,8 @@ const char *pop3_goodbye_text(enum engine_farewell farewell)
 static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
 {
     const struct pop3_engine *pop3 = of(engine);
-    bool between_replies = pop3->backend == BACKEND_GREETING || pop3->backend == BACKEND_REPLY;
+    bool between_replies = pop3->backend == BACKEND_GREETING || pop3->backend == BACKEND_XCLIENT ||
+                           pop3->backend == BACKEND_REPLY;
     bool idled = farewell == ENGINE_FAREWELL_TIMEOUT && pop3->backend == BACKEND_REPLY &&
                  pop3_pending_is_empty(&pop3->pending);
     if (between_replies && !idled)
@@ -61,6 +62,7 @@ static void release(struct engine *engine)
 {
     line_reader_done(&of(engine)->from_client);
     line_reader_done(&of(engine)->from_backend);
+    bytes_free(&of(engine)->greeting);
 }
 
 const struct engine_ops pop3_engine_ops = {

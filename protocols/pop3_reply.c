@@ -25,11 +25,21 @@ enum pop3_indicator pop3_indicator_of(struct slice text)
     return POP3_INDICATOR_NONE;
 }
 
+static bool take_xclient_code(struct slice *rest)
+{
+    *rest = slice_sub(*rest, strlen("+OK"), rest->len);
+    return slice_is(slice_next_word(rest, ' '), "[XCLIENT]");
+}
+
+bool pop3_greeting_offers_xclient(struct slice text)
+{
+    return take_xclient_code(&text);
+}
+
 void pop3_greeting_let_out(const struct line *line, struct engine_out *out)
 {
-    struct slice rest = slice_sub(line->text, strlen("+OK"), line->text.len);
-    struct slice code = slice_next_word(&rest, ' ');
-    if (!slice_is(code, "[XCLIENT]")) {
+    struct slice rest = line->text;
+    if (!take_xclient_code(&rest)) {
         line_let_out(line, SIDE_CLIENT, out);
         return;
     }

@@ -23,6 +23,9 @@ enum pop3_indicator {
 
 enum pop3_indicator pop3_indicator_of(struct slice text);
 
+/* Has the greeting "[XCLIENT]", by which Dovecot says that it trusts the proxy? */
+bool pop3_greeting_offers_xclient(struct slice text);
+
 /*
  * Lets the greeting out to the client. "[XCLIENT]", which Dovecot shows to those whose word it trusts on
  * where a client comes from, is not for the client and taken out; APOP's timestamp stays.

@@ -23,7 +23,8 @@ void pop3_move_client(struct pop3_engine *pop3, enum client_state to)
 void pop3_move_backend(struct pop3_engine *pop3, enum backend_state to)
 {
     static const unsigned allowed[] = {
-        [BACKEND_GREETING] = MOVE(BACKEND_REPLY),
+        [BACKEND_GREETING] = MOVE(BACKEND_REPLY) | MOVE(BACKEND_XCLIENT),
+        [BACKEND_XCLIENT] = MOVE(BACKEND_REPLY),
         [BACKEND_REPLY] =
             MOVE(BACKEND_BODY) | MOVE(BACKEND_CAPA) | MOVE(BACKEND_MECHANISMS) | MOVE(BACKEND_DONE),
         [BACKEND_BODY] = MOVE(BACKEND_REPLY),

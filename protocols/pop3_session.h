@@ -9,7 +9,7 @@
 /*
  * A POP3 session (RFC 1939, 2449, 5034; draft section 7.2), for the sources of this engine alone. Each
  * command that passes leaves one octet in the row of pending answers; each line of the backend belongs to the
- * first of them. The proxy sends the backend nothing of its own.
+ * first of them. The proxy sends the backend nothing of its own, but for XCLIENT before the client is greeted.
  */
 
 enum {
@@ -32,6 +32,7 @@ enum client_state {
 /* What is expected next from the backend. */
 enum backend_state {
     BACKEND_GREETING,
+    BACKEND_XCLIENT,    /* its answer to the proxy's XCLIENT, for which the greeting is held */
     BACKEND_REPLY,      /* the first line of a reply */
     BACKEND_BODY,       /* the rest of a multi-line reply, which passes */
     BACKEND_CAPA,       /* a line of the answer to CAPA */
@@ -46,7 +47,8 @@ struct pop3_engine {
     struct pop3_pending pending;
     enum client_state client;
     enum backend_state backend;
-    uint8_t end_matched; /* BACKEND_BODY: as pop3_end_find has it */
+    struct bytes greeting; /* BACKEND_XCLIENT */
+    uint8_t end_matched;   /* BACKEND_BODY: as pop3_end_find has it */
     uint8_t refusals;
     bool
         apop; /* the greeting had a timestamp: there is a login that CAPA does not name (RFC 1939 section 7) */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp_introduction.h"
 #include "protocols/smtp_session.h"
 
 /*
@@ -43,8 +44,11 @@ static bool refuses_early(const struct smtp_engine *smtp, unsigned code)
 static void open_reply(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     enum smtp_turn turn = smtp_turns_take(&smtp->turns);
+    const char *no_introduction = smtp_introduction_fails(smtp, turn, code);
     if (turn == SMTP_AWAIT_GREETING)
         check_greeting(smtp, code);
+    else if (no_introduction != NULL)
+        smtp_introduction_fail(smtp, no_introduction, out);
     else if (turn == SMTP_TURN_NONE && refuses_early(smtp, code))
         smtp_move(smtp, SMTP_EXPECTS_NOTHING);
     else if (turn == SMTP_TURN_NONE && code != 421)
@@ -52,7 +56,7 @@ static void open_reply(struct smtp_engine *smtp, unsigned code, struct engine_ou
     else if (!asks_for_what_is_known(turn, code))
         fail_backend(smtp, "the backend asks for more where there is no more", out);
     /* A farewell is the client's to know, even where it answers the proxy's own command. */
-    bool swallowed = turn == SMTP_AWAIT_REPORT || turn == SMTP_AWAIT_CLIENT;
+    bool swallowed = turn == SMTP_AWAIT_REPORT || turn == SMTP_AWAIT_CLIENT || turn == SMTP_AWAIT_XCLIENT;
     bool unasked = turn == SMTP_TURN_NONE || (swallowed && code == 421);
     smtp->replying = unasked ? SMTP_UNASKED : turn;
     smtp->reply_code = code;
@@ -135,6 +139,17 @@ static void close_report(struct smtp_engine *smtp, unsigned code)
         smtp->report = SMTP_REPORT_REFUSED;
 }
 
+/* The backend has answered the EHLO that asks for XCLIENT. */
+static void close_offer(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
+{
+    if (code != 250)
+        smtp_introduction_give_up(smtp);
+    else if (!smtp_introduction_is_offered(smtp))
+        smtp_introduction_fail(smtp, "the server offers no XCLIENT" SMTP_XCLIENT_REMEDY, out);
+    else
+        smtp_introduction_tell(smtp, out);
+}
+
 static void close_message(struct smtp_engine *smtp, unsigned code)
 {
     if (code / 100 == 2)
@@ -187,6 +202,12 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         if (code != 421)
             engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend refused the message before its end");
         return;
+    case SMTP_AWAIT_OFFER:
+        close_offer(smtp, code, out);
+        return;
+    case SMTP_AWAIT_XCLIENT:
+        smtp_introduction_end(smtp, out);
+        return;
     default: /* a reply that moves nothing */
         return;
     }
@@ -221,6 +242,8 @@ static void show_extension(struct smtp_engine *smtp, struct slice text, struct e
 static void show(struct smtp_engine *smtp, const struct line *line, const struct smtp_reply *reply,
                  bool first, struct engine_out *out)
 {
+    if (smtp->replying == SMTP_AWAIT_OFFER && !first)
+        smtp_introduction_note(smtp, reply->text);
     if (smtp_is_swallowing(smtp))
         return;
     if (smtp->replying != SMTP_AWAIT_EHLO || reply->code != 250)

@@ -2,6 +2,7 @@
 #include "protocols/http_request.h"
 #include "protocols/sasl_line.h"
 #include "protocols/smtp_client_command.h"
+#include "protocols/smtp_introduction.h"
 #include "protocols/smtp_session.h"
 
 static void forward(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
@@ -17,14 +18,6 @@ static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, 
 {
     forward(smtp, line, turn, out);
     smtp_move(smtp, SMTP_EXPECTS_REPLY);
-}
-
-/* It goes on when the backend has nothing more to answer: smtp_client_resume. */
-static void hold_command(struct smtp_engine *smtp, const struct line *line)
-{
-    if (line->in_input && !bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
-        engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
-    smtp_move(smtp, SMTP_EXPECTS_TURN);
 }
 
 /*
@@ -50,7 +43,8 @@ static bool backend_is_informed(struct smtp_engine *smtp, const struct line *lin
         return true;
     if (smtp->ehlo.pipelining || smtp_is_quiet(smtp))
         smtp_send_report(smtp, out);
-    hold_command(smtp, line);
+    if (smtp_hold(smtp, line))
+        smtp_move(smtp, SMTP_EXPECTS_TURN);
     return false;
 }
 
@@ -91,6 +85,10 @@ static void take_quit(struct smtp_engine *smtp, const struct line *line, struct 
 static void take_hello(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
                        struct slice arguments, struct engine_out *out)
 {
+    if (smtp->base.untold != NULL) {
+        smtp_introduce(smtp, line, out);
+        return;
+    }
     if (smtp->received != NULL)
         smtp_received_offer_name(smtp->received, arguments);
     forward_and_wait(smtp, line, turn, out);
@@ -121,7 +119,12 @@ static void take_command(struct smtp_engine *smtp, const struct line *line, stru
 {
     struct smtp_command command = smtp_command_parse(line->text);
     if (waits_for_chunk(smtp, command.verb)) {
-        hold_command(smtp, line);
+        if (smtp_hold(smtp, line))
+            smtp_move(smtp, SMTP_EXPECTS_TURN);
+        return;
+    }
+    if (smtp->base.untold != NULL && !smtp_is_for_strangers(command.verb)) {
+        smtp_refuse(smtp, SMTP_ANSWER_GREET_FIRST, out);
         return;
     }
     switch (command.verb) {
@@ -167,6 +170,7 @@ static void take_command(struct smtp_engine *smtp, const struct line *line, stru
     case SMTP_MALFORMED:
         smtp_refuse(smtp, SMTP_ANSWER_SYNTAX, out);
         return;
+    case SMTP_NOOP:
     case SMTP_OTHER:
         forward(smtp, line, SMTP_AWAIT_OTHER, out);
         return;
@@ -179,10 +183,12 @@ void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out)
         smtp_send_report(smtp, out);
         return;
     }
-    struct slice whole = bytes_view(&smtp->from_client.held);
-    bool bare_lf = whole.len < 2 || whole.data[whole.len - 2] != '\r';
-    struct line line = {
-        .whole = whole, .text = slice_sub(whole, 0, whole.len - (bare_lf ? 1 : 2)), .bare_lf = bare_lf};
+    smtp_client_go_on(smtp, out);
+}
+
+void smtp_client_go_on(struct smtp_engine *smtp, struct engine_out *out)
+{
+    struct line line = line_of_whole(bytes_view(&smtp->from_client.held));
     smtp_move(smtp, SMTP_EXPECTS_COMMAND);
     take_command(smtp, &line, out);
     line_reader_done(&smtp->from_client);
@@ -277,7 +283,7 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
         take_sasl_line(smtp, &line, out);
     else
         take_command(smtp, &line, out);
-    if (smtp->expects != SMTP_EXPECTS_TURN)
+    if (smtp->expects != SMTP_EXPECTS_TURN && smtp->expects != SMTP_EXPECTS_INTRODUCTION)
         line_reader_done(&smtp->from_client);
 }
 
@@ -303,6 +309,7 @@ void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engi
     case SMTP_EXPECTS_GREETING:
     case SMTP_EXPECTS_REPLY:
     case SMTP_EXPECTS_TURN:
+    case SMTP_EXPECTS_INTRODUCTION:
         *input = slice_sub(*input, input->len, 0);
         return;
     }

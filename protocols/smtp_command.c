@@ -7,10 +7,10 @@ static const struct {
     const char *word;
     enum smtp_verb verb;
 } verbs[] = {
-    {"EHLO", SMTP_EHLO},        {"HELO", SMTP_HELO}, {"AUTH", SMTP_AUTH},         {"MAIL", SMTP_MAIL},
-    {"RSET", SMTP_RSET},        {"DATA", SMTP_DATA}, {"BDAT", SMTP_BDAT},         {"CLIENT", SMTP_CLIENT},
-    {"BURL", SMTP_BURL},        {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS}, {"XCLIENT", SMTP_TRUSTED},
-    {"XFORWARD", SMTP_TRUSTED},
+    {"EHLO", SMTP_EHLO},       {"HELO", SMTP_HELO},        {"AUTH", SMTP_AUTH}, {"MAIL", SMTP_MAIL},
+    {"NOOP", SMTP_NOOP},       {"RSET", SMTP_RSET},        {"DATA", SMTP_DATA}, {"BDAT", SMTP_BDAT},
+    {"BURL", SMTP_BURL},       {"CLIENT", SMTP_CLIENT},    {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS},
+    {"XCLIENT", SMTP_TRUSTED}, {"XFORWARD", SMTP_TRUSTED},
 };
 
 /* Postfix takes a tab for a space. */
@@ -91,6 +91,15 @@ bool smtp_burl_is_last(struct slice arguments)
 {
     next_word(&arguments);
     return slice_is(next_word(&arguments), "LAST");
+}
+
+struct slice smtp_without_blanks(struct slice s)
+{
+    while (s.len > 0 && is_blank(s.data[0]))
+        s = slice_sub(s, 1, s.len);
+    while (s.len > 0 && is_blank(s.data[s.len - 1]))
+        s.len--;
+    return s;
 }
 
 bool smtp_has_no_words(struct slice arguments)

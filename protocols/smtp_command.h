@@ -16,6 +16,7 @@ enum smtp_verb {
     SMTP_AUTH,
     SMTP_MAIL,
     SMTP_RSET,
+    SMTP_NOOP,
     SMTP_DATA,
     SMTP_BDAT,
     SMTP_BURL,   /* RFC 4468 */
@@ -61,6 +62,7 @@ bool smtp_mechanism_binds_channel(struct slice mechanism);
 
 /* Does BURL end its message (RFC 4468 section 3.2)? */
 bool smtp_burl_is_last(struct slice arguments);
+struct slice smtp_without_blanks(struct slice s); /* at either end */
 
 /* Nothing but blanks behind a verb? */
 bool smtp_has_no_words(struct slice arguments);

@@ -2,6 +2,7 @@
 #include "protocols/smtp_received.h"
 
 #include "base/ensure.h"
+#include "protocols/smtp_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,18 +119,9 @@ static bool is_address_literal(struct slice s)
     return is_ipv4(inner);
 }
 
-static struct slice without_blanks(struct slice s)
-{
-    while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = slice_sub(s, 1, s.len);
-    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 void smtp_received_offer_name(struct smtp_received *received, struct slice argument)
 {
-    struct slice name = without_blanks(argument);
+    struct slice name = smtp_without_blanks(argument);
     bool shown = name.len <= DOMAIN_MAX && (is_domain(name) || is_address_literal(name));
     free(received->offered);
     /* Where memory is short the address stands for the name, as for one that can't be shown. */

@@ -11,7 +11,8 @@ void smtp_move(struct smtp_engine *smtp, enum smtp_expects to)
     static const unsigned allowed[] = {
         [SMTP_EXPECTS_COMMAND] = MOVE(SMTP_EXPECTS_LINE_END) | MOVE(SMTP_EXPECTS_CHUNK) |
                                  MOVE(SMTP_EXPECTS_REFUSED_CHUNK) | MOVE(SMTP_EXPECTS_NOTHING) |
-                                 MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_TURN),
+                                 MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_TURN) |
+                                 MOVE(SMTP_EXPECTS_INTRODUCTION),
         [SMTP_EXPECTS_LINE_END] = MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_NOTHING),
         [SMTP_EXPECTS_SASL_LINE] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_SASL_LINE_END),
         [SMTP_EXPECTS_SASL_LINE_END] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_NOTHING),
@@ -23,8 +24,10 @@ void smtp_move(struct smtp_engine *smtp, enum smtp_expects to)
         [SMTP_EXPECTS_REPLY] =
             MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_SASL_LINE) | MOVE(SMTP_EXPECTS_MESSAGE),
         [SMTP_EXPECTS_TURN] = MOVE(SMTP_EXPECTS_COMMAND),
+        [SMTP_EXPECTS_INTRODUCTION] = MOVE(SMTP_EXPECTS_COMMAND),
     };
-    _Static_assert(sizeof allowed / sizeof allowed[0] == SMTP_EXPECTS_TURN + 1, "a row for each state");
+    _Static_assert(sizeof allowed / sizeof allowed[0] == SMTP_EXPECTS_INTRODUCTION + 1,
+                   "a row for each state");
     ENSURE((allowed[smtp->expects] & MOVE(to)) != 0);
     smtp->expects = to;
 }
@@ -49,8 +52,18 @@ bool smtp_is_quiet(const struct smtp_engine *smtp)
 
 bool smtp_is_swallowing(const struct smtp_engine *smtp)
 {
-    return smtp->replying == SMTP_AWAIT_REPORT || smtp->replying == SMTP_AWAIT_CLIENT ||
+    return smtp->replying == SMTP_AWAIT_REPORT || smtp->replying == SMTP_AWAIT_XCLIENT ||
+           (smtp->replying == SMTP_AWAIT_OFFER && smtp->reply_code == 250) ||
+           smtp->replying == SMTP_AWAIT_CLIENT ||
            (smtp->replying == SMTP_AWAIT_GREETING && smtp->base.service->starttls);
+}
+
+bool smtp_hold(struct smtp_engine *smtp, const struct line *line)
+{
+    if (!line->in_input || bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
+        return true;
+    engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
+    return false;
 }
 
 bool smtp_client_is_in_reply(const struct smtp_engine *smtp)

@@ -34,7 +34,8 @@ enum smtp_expects {
     SMTP_EXPECTS_NOTHING,       /* the session is at its end: what still comes is dropped */
     SMTP_EXPECTS_GREETING,      /* it has not been greeted */
     SMTP_EXPECTS_REPLY,         /* the backend's word on EHLO, AUTH, CLIENT or DATA is awaited */
-    SMTP_EXPECTS_TURN           /* a command is held until the backend has nothing more to answer */
+    SMTP_EXPECTS_TURN,          /* a command is held until the backend has nothing more to answer */
+    SMTP_EXPECTS_INTRODUCTION   /* its greeting is held until the backend knows who it is */
 };
 
 /* The Received field of the message under way. */
@@ -76,6 +77,7 @@ struct smtp_engine {
     bool in_chunks;        /* the message's first chunk has gone on */
     uint8_t others_chunks; /* unanswered chunks of the messages before this one */
     uint8_t refusals;
+    unsigned xclient_offered; /* INTRODUCTION: attributes (xclient.h) that the backend takes */
 };
 
 _Static_assert(sizeof(struct smtp_engine) < 500, "a session is small");
@@ -142,7 +144,13 @@ void smtp_take_chunk(struct smtp_engine *smtp, struct slice *input, struct engin
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
 void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
 
-/* The command held in SMTP_EXPECTS_TURN goes on; called when all is quiet. */
+/* Keeps a command in the client's line reader; false where memory is short. */
+bool smtp_hold(struct smtp_engine *smtp, const struct line *line);
+
+/* The command held in SMTP_EXPECTS_TURN goes on, or the report that is due before it; called when all is quiet. */
 void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out);
+
+/* The command that is held goes on. */
+void smtp_client_go_on(struct smtp_engine *smtp, struct engine_out *out);
 
 #endif

@@ -26,6 +26,8 @@ enum smtp_turn {
     SMTP_AWAIT_CLIENT,    /* to a client's CLIENT: goes to it as 250, whatever the backend thinks (draft
                            section 7.3) */
     SMTP_AWAIT_REPORT,    /* to the proxy's own CLIENT: swallowed */
+    SMTP_AWAIT_OFFER,     /* to an EHLO that asks for XCLIENT: swallowed, a refusal shown */
+    SMTP_AWAIT_XCLIENT,   /* swallowed */
     SMTP_AWAIT_OTHER,
     SMTP_UNASKED, /* never queued: a 421 that comes on its own (RFC 5321 section 3.8) */
 
@@ -36,6 +38,7 @@ enum smtp_turn {
     SMTP_ANSWER_TLS_ACTIVE,
     SMTP_ANSWER_NOT_IMPLEMENTED,
     SMTP_ANSWER_MECHANISM,
+    SMTP_ANSWER_GREET_FIRST,
     SMTP_ANSWER_SYNTAX,
     SMTP_ANSWER_RSET_SYNTAX,
     SMTP_ANSWER_TOO_LONG,

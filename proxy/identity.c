@@ -93,6 +93,7 @@ size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEAD
 {
     switch (session->service->pool->cfg->identity) {
     case CFG_IDENTITY_NONE:
+    case CFG_IDENTITY_NATIVE: /* the engine's affair */
         return 0;
     case CFG_IDENTITY_PROXY_V1:
         return write_v1(session, into);

@@ -103,11 +103,19 @@ static int start_connecting(struct session *session, struct backend_link *link, 
 static bool make_engine(struct session *session)
 {
     char address[ADDRESS_TEXT_MAX];
+    char connected[ADDRESS_TEXT_MAX];
     char id[SESSION_ID_MAX];
+    struct sockaddr_storage own;
+    identity_connected_address(session, &own);
     address_format_host((const struct sockaddr *)&session->address, address);
+    address_format_host((const struct sockaddr *)&own, connected);
     session_format_id(session, id);
-    struct engine_client client = {
-        .tls_cipher = tls_endpoint_info(session->tls).cipher, .address = address, .session_id = id};
+    struct engine_client client = {.tls_cipher = tls_endpoint_info(session->tls).cipher,
+                                   .address = address,
+                                   .session_id = id,
+                                   .connected_address = connected,
+                                   .port = address_port((const struct sockaddr *)&session->address),
+                                   .connected_port = address_port((const struct sockaddr *)&own)};
     tls_random_text(client.nonce, ENGINE_NONCE_LEN);
     session->engine = engine_new(&session->service->engine, &client);
     return session->engine != NULL;

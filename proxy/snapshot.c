@@ -147,12 +147,14 @@ static bool join_services(struct snapshot *snapshot)
     bool ok = true;
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_service *from = &cfg->services[i];
+        bool tells_identity = cfg->pools[from->pool].identity == CFG_IDENTITY_NATIVE;
         snapshot->services[i] = (struct service){.cfg = from,
                                                  .engine = {.protocol = protocols[from->protocol],
                                                             .deep_status = from->deep_status,
                                                             .hostname = cfg->hostname,
                                                             .starttls = from->tls_mode == CFG_TLS_STARTTLS,
                                                             .deep_merge = from->deep_merge,
+                                                            .tells_identity = tells_identity,
                                                             .adds_received = from->adds_received,
                                                             .refuses_bare_lf = from->refuses_bare_lf,
                                                             .now = seconds_since_1970},

@@ -207,7 +207,7 @@ static void expect_quoted(struct bytes *b, const struct text *t)
 static void check_forward(struct slice params, const struct list *list)
 {
     struct engine_out *out = lane_out();
-    imap_id_forward(params, tls_cipher, out);
+    imap_id_forward(params, tls_cipher, NULL, out);
     check(out->scratch_used <= ENGINE_STEP_SCRATCH, "an ID takes no more than a step may");
     struct bytes came = lane_take(out, SIDE_BACKEND), expected = {0};
     heard_id_check(bytes_view(&came), tls_cipher);

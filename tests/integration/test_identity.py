@@ -218,6 +218,90 @@ class IdentityV1(harness.TestCase):
         self.check("[::]:0", "127.0.0.1", "TCP4")
 
 
+class Native(harness.TestCase):
+    """Backends that read their own protocol: IMAP ID, XCLIENT."""
+
+    def test_no_header_goes_before_it(self):
+        def script(connection):
+            events.tell(harness.can_read(connection.socket, 0.2))
+            harness.submission(connection)
+        events = Events()
+        proxy = self.start({"submission": ("submission", ["127.0.0.1:0"], [self.backend(script)], "native")})
+        client = self.client(proxy, "submission")
+        self.assertFalse(events.wait())
+        client.line()
+
+    def submission(self, offer, answer=b"220 again\r\n"):
+        def script(connection):
+            connection.send(b"220 msa\r\n")
+            events.tell(connection.line())
+            connection.send(b"250-msa\r\n250 " + offer + b"\r\n")
+            events.tell(connection.line())
+            connection.send(answer)
+            events.tell(connection.line())
+            connection.send(b"250-msa\r\n250 SIZE\r\n")
+            connection.line()
+            connection.send(b"221 bye\r\n")
+        events = Events()
+        proxy = self.start({"submission": ("submission", ["127.0.0.1:0"], [self.backend(script)], "native")})
+        return proxy, self.client(proxy, "submission"), events
+
+    def test_submission(self):
+        proxy, client, events = self.submission(b"XCLIENT NAME ADDR PORT DESTADDR DESTPORT LOGIN")
+        self.assertEqual(client.line(), b"220 msa")
+        client.send(b"EHLO c.example.com\r\nMAIL FROM:<>\r\n")
+        self.assertEqual([client.line()[:4] for _ in range(3)], [b"250-", b"250-", b"250 "])
+        self.assertEqual(events.wait(), b"EHLO c.example.com")
+        expected = (f"XCLIENT NAME=[UNAVAILABLE] PORT={client.local[1]} DESTADDR=127.0.0.1 "
+                    f"DESTPORT={proxy.port('submission')} ADDR=127.0.0.1")
+        self.assertEqual(events.wait(), expected.encode())
+        self.assertEqual(events.wait(), b"EHLO c.example.com")
+        self.assertEqual(client.rest(), b"221 bye\r\n")
+
+    def test_submission_server_without_xclient(self):
+        proxy, client, _ = self.submission(b"SIZE")
+        self.assertEqual(client.line(), b"220 msa")
+        client.send(b"EHLO c\r\n")
+        self.assertTrue(client.rest().startswith(b"421 4.3.2 "))
+        session = proxy.session()
+        self.assertEqual(session["reason"], "backend-error")
+        self.assertIn("smtpd_authorized_xclient_hosts", session["detail"])
+
+    def test_pop3_passes_a_server_by_that_trusts_nobody(self):
+        def distrusting(connection):
+            connection.send(b"+OK ready\r\n")
+            connection.line()
+
+        def trusting(connection):
+            connection.send(b"+OK [XCLIENT] ready\r\n")
+            events.tell(connection.line())
+            connection.send(b"+OK Updated\r\n")
+            connection.line()
+        events = Events()
+        servers = [self.backend(distrusting), self.backend(trusting)]
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"], servers, "native")}, extra="workers = 1;")
+        client = self.client(proxy, "pop3")
+        self.assertEqual(client.line(), b"+OK ready")
+        self.assertRegex(events.wait(), rb"^XCLIENT ADDR=127\.0\.0\.1 PORT=%d SESSION=[a-z0-9-]+$" % client.local[1])
+        self.assertIn("login_trusted_networks", proxy.wait_line(event="backend-failed")["error"])
+
+    def test_imap(self):
+        def script(connection):
+            connection.send(b"* OK [CAPABILITY IMAP4rev1 ID] ready\r\n")
+            events.tell(connection.line().partition(b" ")[2])
+            connection.send(b"* ID NIL\r\n")
+            connection.line()
+        events = Events()
+        proxy = self.start({"imap": ("imap", ["127.0.0.1:0"], [self.backend(script)], "native")})
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b"a1 LOGIN joe secret\r\n")
+        self.assertRegex(events.wait(), rb'^ID \("x-session-id" "[a-z0-9-]+" "x-originating-ip" "127\.0\.0\.1" '
+                                        rb'"x-originating-port" "%d" "x-connected-ip" "127\.0\.0\.1" '
+                                        rb'"x-connected-port" "%d" "x-proxy-ttl" "6" "tls" "TLS_[A-Z0-9_]+"\)$'
+                         % (client.local[1], proxy.port("imap")))
+
+
 class CipherSuite(harness.TestCase):
     def test_imap_id_has_the_registered_name(self):
         def script(connection):

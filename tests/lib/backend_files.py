@@ -13,6 +13,9 @@ PASSWORD = "demo"
 DOMAIN = "localhost"
 ADDRESS = f"{USER}@{DOMAIN}"
 
+# Dovecot can trust proxies by the address of its own that they have reached, so this is another one.
+NATIVE_HOST = "127.0.0.2"
+
 DOVECOT = """
     # An old server: cleartext alone, and what comes through a proxy has a PROXY header in front.
     instance_name = deepproxy-private
@@ -31,6 +34,9 @@ DOVECOT = """
       }}
     }}
     haproxy_trusted_networks = 127.0.0.0/8
+    local {native} {{
+      login_trusted_networks = 127.0.0.0/8
+    }}
     # Puts the fields of a client's ID into the log; "tls" among them.
     imap_id_log = *
     mail_max_userip_connections = 100
@@ -56,6 +62,10 @@ DOVECOT = """
         address = 127.0.0.1
         port = {ports[imap-direct]}
       }}
+      inet_listener imap-native {{
+        address = {native}
+        port = {ports[imap-native]}
+      }}
       inet_listener imaps {{
         port = 0
       }}
@@ -69,6 +79,10 @@ DOVECOT = """
       inet_listener pop3-direct {{
         address = 127.0.0.1
         port = {ports[pop3-direct]}
+      }}
+      inet_listener pop3-native {{
+        address = {native}
+        port = {ports[pop3-native]}
       }}
       inet_listener pop3s {{
         port = 0
@@ -130,6 +144,7 @@ POSTFIX_MAIN = """
 POSTFIX_MASTER = """
     127.0.0.1:{ports[submission]} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
     127.0.0.1:{ports[submission-direct]} inet n - n - - smtpd
+    127.0.0.1:{ports[submission-native]} inet n - n - - smtpd -o smtpd_authorized_xclient_hosts=127.0.0.0/8
     cleanup unix n - n - 0 cleanup
     qmgr unix n - n 300 1 qmgr
     rewrite unix - - n - - trivial-rewrite
@@ -164,7 +179,8 @@ def make_log(path, owner):
 
 
 def write_dovecot(here, ports, uid, postfix):
-    write(here / "dovecot" / "dovecot.conf", DOVECOT + DOVECOT_SASL * postfix, here=here, ports=ports, uid=uid)
+    write(here / "dovecot" / "dovecot.conf", DOVECOT + DOVECOT_SASL * postfix, here=here, ports=ports, uid=uid,
+          native=NATIVE_HOST)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
     make_log(here / "dovecot.log", 0)
     deliver_first_messages(here / "mail" / USER, uid)

@@ -16,11 +16,15 @@ import backend_files
 import keeper
 from keeper import BackendError  # noqa: F401
 
+NATIVE_HOST = backend_files.NATIVE_HOST
 PROGRAMS = {"dovecot": "/usr/sbin/dovecot", "postfix": "/usr/lib/postfix/sbin/master"}
 
 
 class Backends(keeper.Kept):
-    """Both servers while they run. Ports: imap, pop3, submission want PROXY v2; those with -direct behind do not."""
+    """
+    Both servers while they run. Ports: imap, pop3, submission want PROXY v2; those with -direct behind do not; those with
+    -native believe who the client is in their own protocol, and the two of Dovecot's are on NATIVE_HOST.
+    """
 
     def __init__(self, directory, postfix=True):
         self.directory = pathlib.Path(directory)
@@ -47,7 +51,7 @@ def spare_uid():
 
 
 def start_all(directory, postfix, servers):
-    names = ["imap", "pop3", "imap-direct", "pop3-direct"] + ["submission", "submission-direct"] * postfix
+    names = [f"{name}{way}" for name in ["imap", "pop3"] + ["submission"] * postfix for way in ("", "-direct", "-native")]
     ports = dict(zip(names, keeper.free_ports(len(names))))
     uid = spare_uid()
     backend_files.write_dovecot(directory, ports, uid, postfix)

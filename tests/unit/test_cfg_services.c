@@ -158,7 +158,7 @@ static const struct cfg_case pool_cases[] = {
      POOL("{ name = \"stores\"; identity = \"proxy_v2\"; servers = ( { address = \"a:1\"; } ); }"),
      "F:4: error: \"identity\" can't be \"proxy_v2\"; did you mean \"proxy-v2\"? Expected one of \"none\", "
      "\"proxy-v1\", "
-     "\"proxy-v2\"\n"},
+     "\"proxy-v2\", \"native\"\n"},
     {"a name twice",
      POOL("{ name = \"stores\"; servers = ( { address = \"a:1\"; } ); },\n{ name = \"stores\"; servers = ( { "
           "address = "
@@ -211,6 +211,7 @@ static const struct cfg_case pool_cases[] = {
 
 static const struct cfg_case identity_cases[] = {
     {"submission with PROXY v2", SUBMISSION("identity = \"proxy-v2\";"), ""},
+    {"submission with XCLIENT", SUBMISSION("identity = \"native\";"), ""},
     {"submission with PROXY v1", SUBMISSION("identity = \"proxy-v1\";"), ""},
     {"IMAP with PROXY v1",
      CFG_TLS "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } );\n"
@@ -220,18 +221,18 @@ static const struct cfg_case identity_cases[] = {
      "Dovecot refuses their logins (LOGINDISABLED) unless it allows them in clear; proxy-v2 tells it\n"},
     {"submission without a word", SUBMISSION(""),
      "F:3: error: the key \"identity\" is missing in the pool \"msa\", which a submission service uses: a "
-     "server that "
-     "takes the proxy for the client relays mail for everybody where it trusts the proxy's address (Postfix: "
-     "mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol (Postfix: "
-     "smtpd_upstream_proxy_protocol = haproxy), or identity = \"none\" where the proxy's address is trusted "
-     "with "
-     "nothing\n"},
+     "server that takes the proxy for the client relays mail for everybody where it trusts the proxy's "
+     "address "
+     "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol (Postfix: "
+     "smtpd_upstream_proxy_protocol = haproxy), \"native\" where it takes XCLIENT from the proxy (Postfix: "
+     "smtpd_authorized_xclient_hosts), or \"none\" where the proxy's address is trusted with nothing\n"},
     {"submission with none", SUBMISSION("identity = \"none\";"),
      "F:4: warning: the pool \"msa\" hides its clients' addresses from a submission server: make sure that "
      "the proxy's "
      "address is trusted with nothing there (Postfix: mynetworks), or it is an open relay\n"},
     {"submission with a mistake in it", SUBMISSION("identity = 2;"),
-     "F:4: error: \"identity\" is a number, expected one of \"none\", \"proxy-v1\", \"proxy-v2\"\n"},
+     "F:4: error: \"identity\" is a number, expected one of \"none\", \"proxy-v1\", \"proxy-v2\", "
+     "\"native\"\n"},
     {"imap without a word", CFG_TLS CFG_IMAP_SERVICE CFG_POOL, ""},
     {"a pool for two protocols",
      CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"

@@ -37,6 +37,7 @@ struct dialogue {
     char nonce[ENGINE_NONCE_LEN + 1];
     char *address;
     bool adds_received;
+    bool tells_identity;
     bool refuses_bare_lf;
     enum engine_protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
@@ -181,6 +182,8 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->address = strdup(rest);
     } else if (strcmp(text, "received add") == 0) {
         d->adds_received = true;
+    } else if (strcmp(text, "identity native") == 0) {
+        d->tells_identity = true;
     } else if (strcmp(text, "bare_newline reject") == 0) {
         d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
@@ -604,10 +607,16 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
                                      .hostname = "proxy.example.com",
                                      .starttls = d->starttls || d->cleartext,
                                      .deep_merge = d->merge,
+                                     .tells_identity = d->tells_identity,
                                      .adds_received = d->adds_received,
                                      .refuses_bare_lf = d->refuses_bare_lf,
                                      .now = now};
-    struct engine_client client = {.tls_cipher = d->cipher, .address = d->address, .session_id = "session-1"};
+    struct engine_client client = {.tls_cipher = d->cipher,
+                                   .address = d->address,
+                                   .session_id = "session-1",
+                                   .connected_address = "192.0.2.1",
+                                   .port = 4711,
+                                   .connected_port = 993};
     memcpy(client.nonce, d->nonce, sizeof client.nonce);
     struct run r = {.dialogue = d, .out = engine_out_new()};
     r.engine = d->cleartext ? engine_new_cleartext(&service) : engine_new(&service, &client);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROTOCOLS_CLIENT_IDENTITY_H
+#define DEEPPROXY_PROTOCOLS_CLIENT_IDENTITY_H
+
+#include "protocols/engine.h"
+
+/*
+ * Who the client is, as an engine keeps it until the backend has been told in its protocol's own words (IMAP ID,
+ * XCLIENT). Only a service with `tells_identity` has it, and an idle session has told it.
+ */
+struct client_identity {
+    char address[ENGINE_ADDRESS_MAX]; /* numeric, IPv6 without brackets */
+    char connected_address[ENGINE_ADDRESS_MAX];
+    char session_id[ENGINE_SESSION_ID_MAX];
+    uint16_t port;
+    uint16_t connected_port;
+};
+
+/* NULL where memory is short. */
+struct client_identity *client_identity_new(const struct engine_client *client);
+void client_identity_free(struct client_identity **identity);
+
+#endif
