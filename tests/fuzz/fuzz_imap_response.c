@@ -119,20 +119,22 @@ static void check_capabilities(struct slice list)
 {
     static const char hidden[] = "STARTTLS|DEEP|XCLIENT|COMPRESS=.*|X-MULTIPLEX.*|AUTH=.*-PLUS";
     struct engine_out *out = lane_out();
-    bool came_id = imap_capability_edit(list, out);
+    struct imap_capabilities has = imap_capability_edit(list, out);
     struct bytes came = lane_take(out, SIDE_CLIENT), expected = {0};
-    bool has_id = false;
+    bool has_id = false, login_disabled = false;
     for (size_t at = 0; at < list.len;) {
         struct slice word = slice_sub(list, at, slice_find(slice_sub(list, at, list.len), ' '));
         at += word.len + 1;
         has_id = has_id || slice_is(word, "ID");
+        login_disabled = login_disabled || slice_is(word, "LOGINDISABLED");
         if (word.len == 0 || pattern_matches_word(hidden, word))
             continue;
         expect_text(&expected, " ");
         expect(&expected, word);
     }
     expect_text(&expected, has_id ? " DEEP" : " ID DEEP");
-    check(came_id == has_id, "ID is noticed");
+    check(has.id == has_id, "ID is noticed");
+    check(has.login_disabled == login_disabled, "LOGINDISABLED is noticed");
     lane_compare(&came, &expected, "the client is shown the capabilities that it may see, and DEEP");
 }
 
