@@ -78,11 +78,12 @@ class Pop3Tests(Assertions):
         self.quit(client)
 
     def test_apop(self):
+        """Refused where the greeting has no timestamp."""
         client, greeting = self.greeted()
         stamp = re.search(rb"<[^>]+>", greeting)
-        if stamp:
-            told = hashlib.md5(stamp[0] + PASSWORD.encode()).hexdigest()
-            client.ask(f"APOP {USER} {told}\r\n".encode(), b"+OK")
+        told = hashlib.md5((stamp[0] if stamp else b"") + PASSWORD.encode()).hexdigest()
+        reply = client.ask(f"APOP {USER} {told}\r\n".encode(), b"+OK", b"-ERR")[-1]
+        self.assertEqual(reply[:3] == b"+OK", stamp is not None, reply)
         self.quit(client)
 
     def test_auth(self):

@@ -30,9 +30,6 @@ class SubmissionTests(Assertions):
     def offers(self, keyword):
         return any(line.split()[0] == keyword for line in self.shows["before"].clear)
 
-    def mechanisms(self):
-        return next((line.split()[1:] for line in self.shows["before"].clear if line.startswith("AUTH ")), [])
-
     def greeted(self, source="127.0.0.1", at=None):
         client = self.raw("submission", source, at=at)
         return client, client.line()
@@ -95,42 +92,6 @@ class SubmissionTests(Assertions):
         self.assertEqual((line["latch"].replace(",", " "), line["security_tags"]), ("tls11 tls-cert", "tls12"))
         self.assertNotIn("CLIENT", self.servers.logs["submission"].read_text())
 
-    # ---- logins ----
-
-    def test_auth(self):
-        """Each mechanism that the server offers, and that a client of a few lines can do."""
-        for mechanism in self.mechanisms():
-            if mechanism in sasl.STEPS:
-                with self.subTest(mechanism=mechanism):
-                    client, _ = self.greeted()
-                    client.ask(EHLO, b"250 ")
-                    sasl.exchange(client, b"AUTH", mechanism, b"334 ", b"235")
-                    self.envelope(client)
-
-    def test_auth_with_initial_response(self):
-        for mechanism in self.mechanisms():
-            if mechanism in ("PLAIN", "LOGIN"):
-                with self.subTest(mechanism=mechanism):
-                    client, _ = self.greeted()
-                    client.ask(EHLO, b"250 ")
-                    first, *rest = sasl.STEPS[mechanism]
-                    client.ask(b"AUTH " + mechanism.encode() + b" " + first, b"334 " if rest else b"235")
-                    for step in rest:
-                        client.ask(step, b"235")
-                    self.envelope(client)
-
-    def test_auth_given_up_and_wrong_password(self):
-        client, _ = self.greeted()
-        client.ask(EHLO, b"250 ")
-        if not self.needs_auth:
-            client.ask(b"AUTH PLAIN\r\n", b"5")
-            return
-        client.ask(b"AUTH PLAIN\r\n", b"334")
-        client.ask(b"*\r\n", b"501")
-        client.ask(b"AUTH PLAIN " + sasl.WRONG, b"535")
-        client.ask(b"AUTH PLAIN " + sasl.PLAIN, b"235")
-        self.envelope(client)
-
     # ---- what is not passed on ----
 
     def test_starttls_xclient_xforward_are_refused(self):
@@ -181,26 +142,11 @@ class SubmissionTests(Assertions):
         heads = [text.replace(b"\r\n", b"\n").partition(b"\n\n")[0] for text in self.messages()]
         self.assertFalse([head for head in heads if b"\nSubject: smuggled" in b"\n" + head])
 
-    def test_bdat_in_chunks_that_look_like_commands(self):
-        if not self.offers("CHUNKING"):
-            self.logged_in().ask(b"BDAT 3 LAST\r\nxyz", b"5")
-            return
-        body = b"QUIT\r\n.\r\nBDAT 5 LAST\r\n..\r\n" + odd_octets(300000, seed=5)
-        text = message("by BDAT").partition(b"Hello")[0] + body
-        client = self.logged_in()
-        self.envelope(client)
-        for start in range(0, len(text), 65536):
-            chunk = text[start:start + 65536]
-            client.ask(b"BDAT %d\r\n" % len(chunk) + chunk, b"250")
-        client.ask(b"BDAT 0 LAST\r\n", b"250")
-        client.ask(b"NOOP\r\n", b"250")
-        self.assert_delivered("by BDAT", body)
-
     def test_refused_bdat_takes_its_octets_all_the_same(self):
-        if self.offers("CHUNKING"):
-            client = self.logged_in()
-            client.ask(b"BDAT 12 LAST\r\nQUIT\r\nNOOP\r\n", b"5")
-            client.ask(b"NOOP\r\n", b"250")
+        """Without an envelope; and where the server has no CHUNKING."""
+        client = self.logged_in()
+        client.ask(b"BDAT 12 LAST\r\nQUIT\r\nNOOP\r\n", b"5")
+        client.ask(b"NOOP\r\n", b"250")
 
     def test_pipelining(self):
         client = self.logged_in()
@@ -237,3 +183,57 @@ class SubmissionTests(Assertions):
                 late, greeting = self.greeted(at=own)
                 self.assertRegex(greeting, rb"^421 4\.3\.2 .")
                 self.assertEqual(late.rest(), b"")
+
+
+class AuthTests:
+    """For a server that takes logins in clear."""
+
+    def mechanisms(self):
+        return next((line.split()[1:] for line in self.shows["before"].clear if line.startswith("AUTH ")), [])
+
+    def test_auth(self):
+        """Each mechanism that the server offers, and that a client of a few lines can do."""
+        for mechanism in self.mechanisms():
+            if mechanism in sasl.STEPS:
+                with self.subTest(mechanism=mechanism):
+                    client, _ = self.greeted()
+                    client.ask(EHLO, b"250 ")
+                    sasl.exchange(client, b"AUTH", mechanism, b"334 ", b"235")
+                    self.envelope(client)
+
+    def test_auth_with_initial_response(self):
+        for mechanism in self.mechanisms():
+            if mechanism in ("PLAIN", "LOGIN"):
+                with self.subTest(mechanism=mechanism):
+                    client, _ = self.greeted()
+                    client.ask(EHLO, b"250 ")
+                    first, *rest = sasl.STEPS[mechanism]
+                    client.ask(b"AUTH " + mechanism.encode() + b" " + first, b"334 " if rest else b"235")
+                    for step in rest:
+                        client.ask(step, b"235")
+                    self.envelope(client)
+
+    def test_auth_given_up_and_wrong_password(self):
+        client, _ = self.greeted()
+        client.ask(EHLO, b"250 ")
+        client.ask(b"AUTH PLAIN\r\n", b"334")
+        client.ask(b"*\r\n", b"501")
+        client.ask(b"AUTH PLAIN " + sasl.WRONG, b"535")
+        client.ask(b"AUTH PLAIN " + sasl.PLAIN, b"235")
+        self.envelope(client)
+
+
+class ChunkingTests:
+    """For a server with CHUNKING (RFC 3030)."""
+
+    def test_bdat_in_chunks_that_look_like_commands(self):
+        body = b"QUIT\r\n.\r\nBDAT 5 LAST\r\n..\r\n" + odd_octets(300000, seed=5)
+        text = message("by BDAT").partition(b"Hello")[0] + body
+        client = self.logged_in()
+        self.envelope(client)
+        for start in range(0, len(text), 65536):
+            chunk = text[start:start + 65536]
+            client.ask(b"BDAT %d\r\n" % len(chunk) + chunk, b"250")
+        client.ask(b"BDAT 0 LAST\r\n", b"250")
+        client.ask(b"NOOP\r\n", b"250")
+        self.assert_delivered("by BDAT", body)

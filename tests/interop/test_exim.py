@@ -20,7 +20,8 @@ EHLO = """
     """
 
 
-class Submission(rooted_case.SubmissionCase, submission_tests.SubmissionTests):
+class Submission(rooted_case.SubmissionCase, submission_tests.SubmissionTests, submission_tests.AuthTests,
+                 submission_tests.ChunkingTests):
     server = "exim"
     greeting = "220 legacy.localhost ESMTP Exim 4.96 ..."
     ehlo_name = "legacy.localhost Hello client.test [127.0.0.1]"

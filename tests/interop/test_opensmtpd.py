@@ -4,6 +4,7 @@
 import unittest
 
 import rooted_case
+import sasl
 import submission_tests
 from common import ADDRESS, message
 from shown import Shown
@@ -22,6 +23,11 @@ class Submission(rooted_case.SubmissionCase, submission_tests.SubmissionTests):
         """)}
     ehlo_again = False
     needs_auth = False
+
+    def test_auth_is_refused(self):
+        client = self.logged_in()
+        client.ask(b"AUTH PLAIN " + sasl.PLAIN, b"503")
+        client.ask(b"NOOP\r\n", b"250")
 
     def test_server_sees_the_clients_address(self):
         """127.0.0.0/24 may send; the proxy's own address, 127.0.0.1, is not what counts."""

@@ -23,7 +23,8 @@ EHLO = Shown.lines("""
     """)
 
 
-class Submission(submission_tests.SubmissionTests, common.Case):
+class Submission(submission_tests.SubmissionTests, submission_tests.AuthTests, submission_tests.ChunkingTests,
+                 common.Case):
     greeting = "220 legacy.localhost ESMTP Postfix"
     ehlo_name = "legacy.localhost"
     shows = {"before": EHLO, "after": EHLO}

@@ -34,7 +34,8 @@ class Rooted(keeper.Kept):
         self.log = self.directory / f"{server}.log"
         self.logs = dict.fromkeys(services, self.log)
         self.mail = self.directory / "mail"
-        super().__init__(os.path.abspath(__file__), server, self.directory, "proxied" if proxied else "plain", *services)
+        kind = "proxied" if proxied else "plain"
+        super().__init__(os.path.abspath(__file__), server, self.directory, kind, *services)
 
 
 def unusable(server):
