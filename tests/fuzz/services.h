@@ -11,13 +11,38 @@
 struct fuzz_service {
     struct engine_service service; /* its protocol is set by the target */
     struct engine_client client;
+    bool cleartext; /* the dialogue before STARTTLS */
+    bool
+        changes_messages; /* on purpose, or the client is not greeted as content_play expects: that is not played */
 };
+
+/* Wed, 25 Nov 2026 09:00:05 +0000 */
+static inline int64_t fuzz_now(void)
+{
+    return 1795597205;
+}
 
 static const struct fuzz_service fuzz_services[] = {
     {.service = {.deep_status = "tls12 <https://mail.example.com/>", .hostname = "proxy.example.com"},
      .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "Qw7Zk2Rt9Xc4Vb6N"}},
     {.service = {.deep_status = "", .hostname = "proxy.example.com"},
      .client = {.tls_cipher = "0x1301", .nonce = "Qw7Zk2Rt9Xc4Vb6N"}},
+    {.service =
+         {.deep_status = "tls12", .hostname = "proxy.example.com", .starttls = true, .deep_merge = true},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
+     .changes_messages = true},
+    {.service =
+         {.deep_status = "tls12", .hostname = "proxy.example.com", .adds_received = true, .now = fuzz_now},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
+                .address = "2001:db8::1",
+                .session_id = "session-1",
+                .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
+     .changes_messages = true},
+    {.service = {.deep_status = "tls12", .hostname = "proxy.example.com", .refuses_bare_lf = true},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
+     .changes_messages = true},
+    {.service = {.deep_status = "tls12", .hostname = "proxy.example.com", .starttls = true},
+     .cleartext = true},
 };
 
 enum { FUZZ_SERVICES = sizeof fuzz_services / sizeof fuzz_services[0] };

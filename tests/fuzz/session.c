@@ -26,21 +26,6 @@ static size_t held_max(const struct session *s)
     return s->as->service.protocol == ENGINE_IMAP ? HELD_MAX_IMAP : HELD_MAX;
 }
 
-void session_begin(struct session *s, const struct fuzz_service *as, size_t piece)
-{
-    static struct engine_out *out;
-    if (out == NULL)
-        out = engine_out_new();
-    bool counted = piece == PIECE_WHOLE && __sanitizer_get_current_allocated_bytes != NULL;
-    *s = (struct session){.as = as, .piece = piece, .out = out, .counted = counted};
-    size_t before = heap_in_use(s);
-    s->engine = engine_new(&as->service, &as->client);
-    s->held = heap_in_use(s) - before;
-    check(out != NULL && s->engine != NULL, "memory for an engine");
-    if (piece == PIECE_OCTET)
-        s->listener = listener_new(&as->client);
-}
-
 void session_end(struct session *s)
 {
     if (s->listener != NULL) {
@@ -74,6 +59,7 @@ static void collect(struct session *s, enum side from, struct slice piece, size_
     for (int to = 0; to < 2; to++) {
         for (size_t i = 0; i < s->out->lanes[to].count; i++) {
             struct slice slice = s->out->lanes[to].slices[i];
+            check(!s->as->cleartext || to == SIDE_CLIENT, "nothing goes to a backend before TLS");
             check_passing(s, from, (enum side)to, slice, piece, consumed);
             bytes_append(&s->got[to], slice, NO_LIMIT);
             if (s->listener != NULL && to == SIDE_BACKEND)
@@ -81,6 +67,25 @@ static void collect(struct session *s, enum side from, struct slice piece, size_
         }
     }
     engine_out_reset(s->out);
+}
+
+void session_begin(struct session *s, const struct fuzz_service *as, size_t piece)
+{
+    static struct engine_out *out;
+    if (out == NULL)
+        out = engine_out_new();
+    bool counted = piece == PIECE_WHOLE && __sanitizer_get_current_allocated_bytes != NULL;
+    *s = (struct session){.as = as, .piece = piece, .out = out, .counted = counted};
+    size_t before = heap_in_use(s);
+    s->engine = as->cleartext ? engine_new_cleartext(&as->service) : engine_new(&as->service, &as->client);
+    s->held = heap_in_use(s) - before;
+    check(out != NULL && s->engine != NULL, "memory for an engine");
+    if (piece == PIECE_OCTET)
+        s->listener = listener_new(&as->client);
+    if (as->cleartext) {
+        engine_greet(s->engine, s->out);
+        collect(s, SIDE_BACKEND, (struct slice){0}, 0);
+    }
 }
 
 /* Returns how many octets were consumed. */
