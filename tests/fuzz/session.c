@@ -84,7 +84,7 @@ void session_begin(struct session *s, const struct fuzz_service *as, size_t piec
         s->listener = listener_new(&as->client);
     if (as->cleartext) {
         engine_greet(s->engine, s->out);
-        collect(s, SIDE_BACKEND, (struct slice){0}, 0);
+        collect(s, SIDE_BACKEND, slice_of(""), 0);
     }
 }
 
