@@ -219,6 +219,13 @@ static bool read_line(const char *text, unsigned number, struct dialogue *d)
     return true;
 }
 
+enum engine_protocol transcript_protocol(const struct transcript *t)
+{
+    return strstr(t->path, "/imap/")   ? ENGINE_IMAP
+           : strstr(t->path, "/pop3/") ? ENGINE_POP3
+                                       : ENGINE_SUBMISSION;
+}
+
 static struct dialogue *add_dialogue(struct transcript *t, const char *name)
 {
     t->dialogues = realloc(t->dialogues, (t->count + 1) * sizeof *t->dialogues);
@@ -228,9 +235,7 @@ static struct dialogue *add_dialogue(struct transcript *t, const char *name)
                            .cipher = strdup("TLS_AES_128_GCM_SHA256"),
                            .nonce = "abcdefghijklmnop",
                            .address = strdup("203.0.113.5"),
-                           .protocol = strstr(t->path, "/imap/")   ? ENGINE_IMAP
-                                       : strstr(t->path, "/pop3/") ? ENGINE_POP3
-                                                                   : ENGINE_SUBMISSION};
+                           .protocol = transcript_protocol(t)};
     return d;
 }
 

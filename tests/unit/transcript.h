@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TESTS_TRANSCRIPT_H
 #define DEEPPROXY_TESTS_TRANSCRIPT_H
 
-#include "protocols/engine_out.h"
+#include "protocols/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +20,9 @@ void transcript_free(struct transcript *t);
 
 size_t transcript_count(const struct transcript *t);
 const char *transcript_name(const struct transcript *t, size_t index);
+
+/* The protocol of the file's folder. */
+enum engine_protocol transcript_protocol(const struct transcript *t);
 
 /* Calls `each` for what the two sides of a dialogue send, step by step; the octets hold until it returns. */
 void transcript_steps(const struct transcript *t, size_t index,

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "transcript.h"
+
+#include "base/bytes.h"
+#include "protocols/engine.h"
+
+#include <check.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The recorded dialogues with a heap that gives out: each is run again and again, and the first, the second
+ * and so on of the engine's allocations fails. What must hold: what each side has received until then is how
+ * the dialogue goes, and the session ends with ENGINE_NO_MEMORY - or, where what was lost is only a report for
+ * the log, goes on as if nothing had been. (All memory comes back: the address sanitizer looks at that.)
+ */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+#define NO_LIMIT ((size_t)1 << 30)
+#define NEVER    SIZE_MAX
+
+static struct {
+    bool armed; /* within the engine: the test's own memory does not fail */
+    size_t countdown;
+    bool failed;
+} heap;
+
+static bool is_over(void)
+{
+    if (!heap.armed || heap.countdown == NEVER || heap.countdown-- > 0)
+        return false;
+    heap.countdown = NEVER;
+    heap.failed = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_over() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_over() ? NULL : __real_calloc(count, size);
+}
+
+struct run {
+    struct engine *engine;
+    struct engine_out *out;
+    size_t chunk;
+    struct bytes kept[2];
+    struct bytes got[2];
+};
+
+static bool feed(struct run *r, enum side from)
+{
+    struct bytes *kept = &r->kept[from];
+    if (r->engine == NULL || kept->len == 0 || !engine_wants(r->engine, from))
+        return false;
+    heap.armed = true;
+    size_t consumed = engine_feed(r->engine, from, bytes_view(kept), r->out);
+    heap.armed = false;
+    bool moved = consumed > 0 || !engine_out_is_empty(r->out);
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < r->out->lanes[side].count; i++)
+            bytes_append(&r->got[side], r->out->lanes[side].slices[i], NO_LIMIT);
+    engine_out_reset(r->out);
+    bytes_drop(kept, consumed);
+    return moved;
+}
+
+static void take_step(void *context, enum side from, struct slice octets)
+{
+    struct run *r = context;
+    /* Long steps in no more than some hundred pieces. */
+    size_t chunk = r->chunk < octets.len / 200 ? octets.len / 200 : r->chunk;
+    for (size_t at = 0; at < octets.len; at += chunk) {
+        bytes_append(&r->kept[from], slice_sub(octets, at, chunk), NO_LIMIT);
+        while (feed(r, SIDE_BACKEND) || feed(r, SIDE_CLIENT))
+            continue;
+    }
+}
+
+/* What came of a run; ENGINE_NO_MEMORY where there was none for an engine. */
+struct outcome {
+    struct bytes got[2];
+    enum engine_reason reason;
+};
+
+static struct outcome run(const struct transcript *t, size_t index, size_t chunk, size_t fails_at)
+{
+    const struct engine_service service = {
+        .protocol = transcript_protocol(t), .deep_status = "tls12", .hostname = "proxy.example.com"};
+    const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "abcdefghijklmnop"};
+    struct run r = {.out = engine_out_new(), .chunk = chunk};
+    heap.countdown = fails_at;
+    heap.failed = false;
+    heap.armed = true;
+    r.engine = engine_new(&service, &client);
+    heap.armed = false;
+    transcript_steps(t, index, take_step, &r);
+    struct outcome outcome = {{r.got[0], r.got[1]},
+                              r.engine != NULL ? engine_status(r.engine)->reason : ENGINE_NO_MEMORY};
+    engine_free(&r.engine);
+    engine_out_free(&r.out);
+    bytes_free(&r.kept[0]);
+    bytes_free(&r.kept[1]);
+    return outcome;
+}
+
+static void free_outcome(struct outcome *o)
+{
+    bytes_free(&o->got[0]);
+    bytes_free(&o->got[1]);
+}
+
+static void compare(const struct outcome *usual, const struct outcome *short_of_it, const char *name,
+                    size_t fails_at)
+{
+    bool ended = short_of_it->reason == ENGINE_NO_MEMORY;
+    if (!ended && short_of_it->reason != usual->reason)
+        ck_abort_msg("\"%s\", allocation %zu: another end: %d", name, fails_at, (int)short_of_it->reason);
+    for (int side = 0; side < 2; side++) {
+        struct slice all = bytes_view(&usual->got[side]), got = bytes_view(&short_of_it->got[side]);
+        bool goes_so = slice_equals(got, slice_sub(all, 0, got.len)) && (ended || got.len == all.len);
+        if (!goes_so)
+            ck_abort_msg("\"%s\", allocation %zu: to the %s: %.*s", name, fails_at,
+                         side == SIDE_CLIENT ? "client" : "backend", (int)got.len, (const char *)got.data);
+    }
+}
+
+static void run_short_of_memory(const struct transcript *t, size_t index, size_t chunk)
+{
+    struct outcome usual = run(t, index, chunk, NEVER);
+    bool failed = true;
+    for (size_t fails_at = 0; failed; fails_at++) {
+        struct outcome outcome = run(t, index, chunk, fails_at);
+        failed = heap.failed;
+        compare(&usual, &outcome, transcript_name(t, index), fails_at);
+        free_outcome(&outcome);
+    }
+    free_outcome(&usual);
+}
+
+static glob_t found;
+
+START_TEST(dialogues)
+{
+    struct transcript *t = transcript_load(found.gl_pathv[_i]);
+    ck_assert_ptr_nonnull(t);
+    for (size_t i = 0; i < transcript_count(t); i++) {
+        run_short_of_memory(t, i, NO_LIMIT);
+        run_short_of_memory(t, i, 7);
+    }
+    transcript_free(t);
+}
+END_TEST
+
+int main(void)
+{
+    if (glob(TEST_SOURCE_DIR "/transcripts/*/*.txt", 0, NULL, &found) != 0)
+        return 1;
+    TCase *tcase = tcase_create("dialogues");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, dialogues, 0, (int)found.gl_pathc);
+    Suite *suite = suite_create("out of memory");
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    globfree(&found);
+    return failed == 0 ? 0 : 1;
+}
