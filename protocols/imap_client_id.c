@@ -121,6 +121,7 @@ void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
 
 void imap_client_id_after_preauth(struct imap_engine *e, struct engine_out *out)
 {
+    warn_of_no_id(e);
     if (e->id == IMAP_ID_ANNOUNCED)
         send_own(e, out);
 }

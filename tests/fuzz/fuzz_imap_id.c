@@ -172,19 +172,22 @@ static size_t field_of(const struct pair *p)
     return ENGINE_REPORT_FIELDS;
 }
 
-/* The one that goes for the cipher suite's sake; the number of all where none has to. */
-static size_t left_out(const struct list *list)
+/* Whether pair `at` has to go as there is room for so many: from the end, and first those that report nothing. */
+static bool goes_for_room(const struct list *list, size_t at, size_t room)
 {
-    size_t kept = 0, last = list->count, idle = list->count;
-    for (size_t i = 0; i < list->count; i++) {
-        if (is_trusted(&list->pairs[i]))
-            continue;
-        kept++;
-        last = i;
-        if (field_of(&list->pairs[i]) == ENGINE_REPORT_FIELDS)
-            idle = i;
-    }
-    return kept < 30 ? list->count : idle < list->count ? idle : last;
+    bool gone[PAIRS_READ] = {false};
+    size_t left = 0;
+    for (size_t i = 0; i < list->count; i++)
+        left += !is_trusted(&list->pairs[i]);
+    for (int reporting = 0; reporting < 2; reporting++)
+        for (size_t i = list->count; i-- > 0 && left > room;) {
+            bool is_idle = field_of(&list->pairs[i]) == ENGINE_REPORT_FIELDS;
+            if (is_trusted(&list->pairs[i]) || is_idle == (reporting == 1))
+                continue;
+            gone[i] = true;
+            left--;
+        }
+    return gone[at];
 }
 
 static void expect_quoted(struct bytes *b, const struct text *t)
@@ -204,21 +207,28 @@ static void expect_quoted(struct bytes *b, const struct text *t)
     expect_text(b, "\" ");
 }
 
-static void check_forward(struct slice params, const struct list *list)
+static const struct client_identity who = {"203.0.113.5", "2001:db8::1", "session-1", 4711, 993};
+#define WHO                                                                                                  \
+    "\"x-session-id\" \"session-1\" \"x-originating-ip\" \"203.0.113.5\" \"x-originating-port\" \"4711\" "   \
+    "\"x-connected-ip\" \"2001:db8::1\" \"x-connected-port\" \"993\" \"x-proxy-ttl\" \"6\" "
+
+static void check_forward(struct slice params, const struct list *list,
+                          const struct client_identity *identity)
 {
     struct engine_out *out = lane_out();
-    imap_id_forward(params, tls_cipher, NULL, out);
+    imap_id_forward(params, tls_cipher, identity, out);
     check(out->scratch_used <= ENGINE_STEP_SCRATCH, "an ID takes no more than a step may");
     struct bytes came = lane_take(out, SIDE_BACKEND), expected = {0};
-    heard_id_check(bytes_view(&came), tls_cipher);
-    size_t out_of_it = left_out(list);
+    if (identity == NULL)
+        heard_id_check(bytes_view(&came), tls_cipher);
     expect_text(&expected, "(");
     for (size_t i = 0; i < list->count; i++) {
-        if (i == out_of_it || is_trusted(&list->pairs[i]))
+        if (is_trusted(&list->pairs[i]) || goes_for_room(list, i, identity == NULL ? 29 : 23))
             continue;
         expect_quoted(&expected, &list->pairs[i].name);
         expect_quoted(&expected, &list->pairs[i].value);
     }
+    expect_text(&expected, identity != NULL ? WHO : "");
     expect_text(&expected, "\"tls\" \"TLS_AES_128_GCM_SHA256\")");
     lane_compare(&came, &expected, "the client's fields go on, and the cipher suite");
 }
@@ -290,7 +300,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(right == (list.well_formed && is_within_limits(&list)),
           "a list is right where a second reader says so");
     if (right) {
-        check_forward(params, &list);
+        check_forward(params, &list, NULL);
+        check_forward(params, &list, &who);
         check_reports(params, &list);
     }
     check_reply(params, &list);
