@@ -212,6 +212,12 @@ static const struct client_identity who = {"203.0.113.5", "2001:db8::1", "sessio
     "\"x-session-id\" \"session-1\" \"x-originating-ip\" \"203.0.113.5\" \"x-originating-port\" \"4711\" "   \
     "\"x-connected-ip\" \"2001:db8::1\" \"x-connected-port\" \"993\" \"x-proxy-ttl\" \"6\" "
 
+static const struct engine_client client_of_who = {.address = "203.0.113.5",
+                                                   .connected_address = "2001:db8::1",
+                                                   .session_id = "session-1",
+                                                   .port = 4711,
+                                                   .connected_port = 993};
+
 static void check_forward(struct slice params, const struct list *list,
                           const struct client_identity *identity)
 {
@@ -219,8 +225,7 @@ static void check_forward(struct slice params, const struct list *list,
     imap_id_forward(params, tls_cipher, identity, out);
     check(out->scratch_used <= ENGINE_STEP_SCRATCH, "an ID takes no more than a step may");
     struct bytes came = lane_take(out, SIDE_BACKEND), expected = {0};
-    if (identity == NULL)
-        heard_id_check(bytes_view(&came), tls_cipher);
+    heard_id_check(bytes_view(&came), tls_cipher, identity != NULL ? &client_of_who : NULL);
     expect_text(&expected, "(");
     for (size_t i = 0; i < list->count; i++) {
         if (is_trusted(&list->pairs[i]) || goes_for_room(list, i, identity == NULL ? 29 : 23))

@@ -2,6 +2,7 @@
 #include "heard_id.h"
 
 #include "fuzz_check.h"
+#include "heard_identity.h"
 
 struct slice heard_id_quoted(struct slice *rest)
 {
@@ -21,29 +22,32 @@ void heard_id_octet(struct slice *rest, uint8_t octet)
     *rest = slice_sub(*rest, 1, rest->len);
 }
 
-static void check_pair(struct slice name, struct slice *rest, const char *cipher, unsigned *suites)
+static void check_pair(struct slice name, struct slice *rest, const char *cipher,
+                       const struct engine_client *client, unsigned *suites)
 {
-    check(!slice_has_prefix(name, "x-"), "no field of ID that backends believe of a proxy");
+    bool believed = slice_has_prefix(name, "x-");
     if (slice_has_prefix(*rest, "NIL")) {
-        check(!slice_is(name, "tls"), "the cipher suite in ID is the proxy's");
+        check(!slice_is(name, "tls") && !believed, "what is believed in ID is the proxy's");
         *rest = slice_sub(*rest, 3, rest->len);
         return;
     }
     struct slice value = heard_id_quoted(rest);
+    if (believed)
+        heard_identity_field(client, name, value);
     if (!slice_is(name, "tls"))
         return;
     check(slice_equals(value, slice_of(cipher)), "the cipher suite in ID is the proxy's");
     ++*suites;
 }
 
-void heard_id_check(struct slice list, const char *cipher)
+void heard_id_check(struct slice list, const char *cipher, const struct engine_client *client)
 {
     unsigned suites = 0, pairs = 0;
     for (uint8_t before = '('; list.len > 0 && list.data[0] != ')'; before = ' ') {
         heard_id_octet(&list, before);
         struct slice name = heard_id_quoted(&list);
         heard_id_octet(&list, ' ');
-        check_pair(name, &list, cipher, &suites);
+        check_pair(name, &list, cipher, client, &suites);
         pairs++;
     }
     heard_id_octet(&list, ')');

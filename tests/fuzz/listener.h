@@ -16,7 +16,8 @@
  */
 struct listener;
 
-struct listener *listener_new(const struct engine_client *client);
+/* `tells_identity`: the backend trusts the proxy, and is told who the client is. */
+struct listener *listener_new(const struct engine_client *client, bool tells_identity);
 void listener_free(struct listener **listener);
 
 /* The backend has sent, the backend has received. */

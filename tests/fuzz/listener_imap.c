@@ -25,6 +25,7 @@ struct listener {
     bool answered;    /* and the command has had its answer before that */
     bool may_go_on;   /* MODE_AWAITS: "+" is one of the two */
     bool is_sasl, is_idle, needs_answer;
+    bool tells_identity;
     uint64_t literal;
 
     struct bytes response; /* its current line */
@@ -34,11 +35,12 @@ struct listener {
     uint64_t response_literal;
 };
 
-struct listener *listener_new(const struct engine_client *client)
+struct listener *listener_new(const struct engine_client *client, bool tells_identity)
 {
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
     l->client = *client;
+    l->tells_identity = tells_identity;
     return l;
 }
 
@@ -66,7 +68,7 @@ static void begin_command(struct listener *l, struct slice text)
     check(!slice_is(name, "STARTTLS") && !slice_is(name, "COMPRESS"), "a refused command does not pass");
     check(!own || slice_is(name, "ID"), "the proxy's own tag is its ID's");
     if (slice_is(name, "ID"))
-        heard_id_check(rest, l->client.tls_cipher);
+        heard_id_check(rest, l->client.tls_cipher, l->tells_identity ? &l->client : NULL);
     l->answered = false;
     l->is_sasl = slice_is(name, "AUTHENTICATE");
     l->is_idle = slice_is(name, "IDLE");

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz_check.h"
+#include "heard_identity.h"
 #include "heard_line.h"
 #include "listener.h"
 
 struct listener {
     struct bytes line;
+    struct engine_client client;
+    bool untold;      /* the backend is to be told who the client is, before all else */
     bool in_exchange; /* nothing has come since AUTH but what may be lines of its exchange */
 };
 
-struct listener *listener_new(const struct engine_client *client)
+struct listener *listener_new(const struct engine_client *client, bool tells_identity)
 {
-    (void)client;
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
+    l->client = *client;
+    l->untold = tells_identity;
     return l;
 }
 
@@ -29,6 +33,12 @@ static void heard_line(struct listener *l)
     struct slice rest = text;
     struct slice keyword = take_word(&rest);
     l->in_exchange = l->in_exchange && is_sasl_text(text);
+    if (l->untold) {
+        check(slice_is(keyword, "XCLIENT"), "a backend that trusts the proxy hears first who the client is");
+        heard_identity_pop3(&l->client, rest);
+        l->untold = false;
+        return;
+    }
     bool forbidden = slice_is(keyword, "XCLIENT") || slice_is(keyword, "XOIP") || slice_is(keyword, "STLS");
     check(!forbidden || l->in_exchange, "what backends believe of a proxy, and STLS, do not pass");
     check(l->in_exchange || keyword.len > 0, "no command begins with a space");

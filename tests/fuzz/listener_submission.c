@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz_check.h"
+#include "heard_identity.h"
 #include "heard_line.h"
 #include "listener.h"
 
@@ -12,6 +13,7 @@ enum turn { TURN_OTHER, TURN_EHLO, TURN_AUTH, TURN_DATA };
 
 struct listener {
     struct engine_client client;
+    bool untold; /* the backend is to be told who the client is, before it is asked for anything */
     enum mode mode;
     bool waits; /* for the reply to the last command: EHLO, AUTH, DATA */
     struct bytes line;
@@ -21,11 +23,12 @@ struct listener {
     struct bytes reply;
 };
 
-struct listener *listener_new(const struct engine_client *client)
+struct listener *listener_new(const struct engine_client *client, bool tells_identity)
 {
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
     l->client = *client;
+    l->untold = tells_identity;
     line_add(&l->turns, TURN_OTHER); /* the greeting */
     return l;
 }
@@ -123,11 +126,24 @@ static void check_client(const struct listener *l, struct slice line, struct sli
         check(!slice_has_prefix(take_word(&rest), "tls="), "no second cipher suite is in CLIENT");
 }
 
+static bool is_for_strangers(struct slice verb)
+{
+    return slice_is(verb, "EHLO") || slice_is(verb, "HELO") || slice_is(verb, "NOOP") ||
+           slice_is(verb, "RSET") || slice_is(verb, "QUIT");
+}
+
 static enum turn heard_command(struct listener *l, struct slice text)
 {
     struct slice rest = text;
     struct slice verb = take_word(&rest);
     check(verb.len > 0, "no command begins with a space");
+    if (l->untold && slice_is(verb, "XCLIENT")) {
+        heard_identity_smtp(&l->client, rest);
+        l->untold = false;
+        return TURN_EHLO;
+    }
+    check(!l->untold || is_for_strangers(verb),
+          "a backend that trusts the proxy hears first who the client is");
     bool forbidden = slice_is(verb, "XCLIENT") || slice_is(verb, "XFORWARD") || slice_is(verb, "STARTTLS");
     check(!forbidden, "what backends believe of a proxy, and STARTTLS, do not pass");
     if (slice_is(verb, "CLIENT"))

@@ -43,6 +43,15 @@ static const struct fuzz_service fuzz_services[] = {
      .changes_messages = true},
     {.service = {.deep_status = "tls12", .hostname = "proxy.example.com", .starttls = true},
      .cleartext = true},
+    {.service = {.deep_status = "tls12", .hostname = "proxy.example.com", .tells_identity = true},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
+                .address = "2001:db8::1",
+                .session_id = "session-1",
+                .connected_address = "192.0.2.1",
+                .port = 4711,
+                .connected_port = 993,
+                .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
+     .changes_messages = true},
 };
 
 enum { FUZZ_SERVICES = sizeof fuzz_services / sizeof fuzz_services[0] };

@@ -81,7 +81,7 @@ void session_begin(struct session *s, const struct fuzz_service *as, size_t piec
     s->held = heap_in_use(s) - before;
     check(out != NULL && s->engine != NULL, "memory for an engine");
     if (piece == PIECE_OCTET)
-        s->listener = listener_new(&as->client);
+        s->listener = listener_new(&as->client, as->service.tells_identity);
     if (as->cleartext) {
         engine_greet(s->engine, s->out);
         collect(s, SIDE_BACKEND, slice_of(""), 0);
