@@ -7,7 +7,8 @@
  * Fuzzes one engine; FUZZ_PROTOCOL says which. The first octet of an input picks a service (services.h). The
  * rest is a row of chunks: a control octet (the top bit set: from the backend; the rest: length less one) and
  * as many octets. It is run three times: each chunk on its own, the chunks of one side that follow each other
- * as one, and octet by octet. Held against the engine, besides what session.h watches:
+ * as one, and octet by octet; behind three inputs of four the proxy says goodbye. Held against the engine,
+ * besides what session.h watches:
  *   - all three let out the same octets and end in the same state;
  *   - a backend that reads along sees no forgery and nothing that could be read in two ways (listener.h);
  *   - the same octets as content of a session arrive as they are (content.h).
@@ -73,6 +74,9 @@ static struct result run_input(const struct fuzz_service *as, enum cutting cutti
     struct session s;
     session_begin(&s, as, cutting == CUT_EVERYWHERE ? PIECE_OCTET : PIECE_WHOLE);
     run_chunks(&s, cutting, input);
+    unsigned end = input.len > 0 ? input.data[input.len - 1] % 4u : 0;
+    if (end <= ENGINE_FAREWELL_TIMEOUT)
+        session_goodbye(&s, (enum engine_farewell)end);
     struct result result = {describe(&s), s.got[SIDE_BACKEND]};
     s.got[SIDE_BACKEND] = (struct bytes){0};
     session_end(&s);

@@ -143,3 +143,19 @@ void session_settle(struct session *s)
         moved = feed_kept(s, SIDE_CLIENT) || moved;
     }
 }
+
+void session_goodbye(struct session *s, enum engine_farewell farewell)
+{
+    static const struct slice nothing = {(const uint8_t *)"", 0};
+    bool over = engine_status(s->engine)->reason != ENGINE_OPEN;
+    size_t said = s->got[SIDE_CLIENT].len, heard = s->got[SIDE_BACKEND].len;
+    engine_goodbye(s->engine, farewell, s->out);
+    collect(s, SIDE_BACKEND, nothing, 0);
+    check(!over || s->got[SIDE_CLIENT].len == said, "who has had the last word has had it");
+    said = s->got[SIDE_CLIENT].len;
+    session_feed(s, SIDE_BACKEND, slice_of("* OK\r\n+OK\r\n250 OK\r\n"));
+    session_feed(s, SIDE_CLIENT, slice_of("a NOOP\r\n"));
+    check(s->got[SIDE_CLIENT].len == said, "nothing follows a goodbye");
+    check(s->got[SIDE_BACKEND].len == heard, "the backend is told nothing of it");
+    check(s->kept[SIDE_CLIENT].len == 0 && s->kept[SIDE_BACKEND].len == 0, "and all that comes is dropped");
+}
