@@ -18,10 +18,12 @@
  */
 static char folder[64];
 static char path[80];
+static char library_path[80];
 
 static void remove_folder(void)
 {
     unlink(path);
+    unlink(library_path);
     rmdir(folder);
 }
 
@@ -33,15 +35,17 @@ static void make_folder(void)
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     check(mkdtemp(folder) != NULL, "a folder for the file");
     snprintf(path, sizeof path, "%s/F", folder);
+    snprintf(library_path, sizeof library_path, "%s/L", folder);
     atexit(remove_folder);
 }
 
-static void write_input(const uint8_t *data, size_t size)
+static void write_file(const char *name, const uint8_t *data, size_t size, const char *behind)
 {
-    FILE *file = fopen(path, "we");
+    FILE *file = fopen(name, "we");
     check(file != NULL, "a file for the input");
     for (size_t i = 0; i < size; i++)
         putc(data[i], file);
+    fputs(behind, file);
     check(fclose(file) == 0, "a file for the input");
 }
 
@@ -117,11 +121,13 @@ static char *load(bool *good)
     return text;
 }
 
-static bool library_takes(void)
+/* With a line end at its end: to libconfig a comment without one is a mistake. */
+static bool library_takes(const uint8_t *data, size_t size)
 {
     config_t config;
     config_init(&config);
-    bool ok = config_read_file(&config, path) == CONFIG_TRUE;
+    write_file(library_path, data, size, "\n");
+    bool ok = config_read_file(&config, library_path) == CONFIG_TRUE;
     config_destroy(&config);
     return ok;
 }
@@ -132,12 +138,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     bool good, good_again;
     make_folder();
-    write_input(data, size);
+    write_file(path, data, size, "");
     char *first = load(&good);
     char *second = load(&good_again);
     check(good == good_again && strcmp(first, second) == 0, "a second load says the same");
     bool has_mark = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0;
-    check(!good || has_mark || library_takes(), "what is taken is right to libconfig as well");
+    check(!good || has_mark || library_takes(data, size), "what is taken is right to libconfig as well");
     free(first);
     free(second);
     return 0;
