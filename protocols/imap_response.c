@@ -93,7 +93,7 @@ static void let_out_id(struct imap_engine *e, struct slice held, struct engine_o
 {
     struct slice params = slice_sub(without_line_end(held), e->list, held.len);
     imap_id_learn_status(params, &e->base);
-    if (e->swallow)
+    if (e->swallow || e->base.status.reason != ENGINE_OPEN)
         return;
     engine_out_make(out, SIDE_CLIENT, slice_sub(held, 0, e->list));
     engine_out_make_text(out, SIDE_CLIENT, " ");

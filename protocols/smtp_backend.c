@@ -269,7 +269,7 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
     if (!smtp_is_open(smtp))
         return;
     show(smtp, line, &reply, first, out);
-    if (reply.last)
+    if (reply.last && smtp_is_open(smtp))
         close_reply(smtp, out);
 }
 

@@ -20,6 +20,8 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
 
 #define NO_LIMIT ((size_t)1 << 30)
 #define NEVER    SIZE_MAX
@@ -47,6 +49,11 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t count, size_t size)
 {
     return is_over() ? NULL : __real_calloc(count, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return is_over() ? NULL : __real_strdup(text);
 }
 
 struct run {
@@ -94,15 +101,16 @@ struct outcome {
 
 static struct outcome run(const struct transcript *t, size_t index, size_t chunk, size_t fails_at)
 {
-    const struct engine_service service = {
-        .protocol = transcript_protocol(t), .deep_status = "tls12", .hostname = "proxy.example.com"};
-    const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .nonce = "abcdefghijklmnop"};
+    struct transcript_setting setting = transcript_setting(t, index);
     struct run r = {.out = engine_out_new(), .chunk = chunk};
     heap.countdown = fails_at;
     heap.failed = false;
     heap.armed = true;
-    r.engine = engine_new(&service, &client);
+    r.engine = setting.cleartext ? engine_new_cleartext(&setting.service)
+                                 : engine_new(&setting.service, &setting.client);
     heap.armed = false;
+    if (r.engine != NULL && setting.cleartext)
+        engine_greet(r.engine, r.out);
     transcript_steps(t, index, take_step, &r);
     struct outcome outcome = {{r.got[0], r.got[1]},
                               r.engine != NULL ? engine_status(r.engine)->reason : ENGINE_NO_MEMORY};

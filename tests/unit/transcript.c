@@ -605,26 +605,39 @@ static void run_interleaved(struct run *r, const struct exchange *x, unsigned sc
         check_directive(r, &d->lines[i]);
 }
 
+static struct transcript_setting setting_of(const struct dialogue *d)
+{
+    struct transcript_setting setting = {.service = {.protocol = d->protocol,
+                                                     .deep_status = d->deep,
+                                                     .hostname = "proxy.example.com",
+                                                     .starttls = d->starttls || d->cleartext,
+                                                     .deep_merge = d->merge,
+                                                     .tells_identity = d->tells_identity,
+                                                     .adds_received = d->adds_received,
+                                                     .refuses_bare_lf = d->refuses_bare_lf,
+                                                     .now = now},
+                                         .client = {.tls_cipher = d->cipher,
+                                                    .address = d->address,
+                                                    .session_id = "session-1",
+                                                    .connected_address = "192.0.2.1",
+                                                    .port = 4711,
+                                                    .connected_port = 993},
+                                         .cleartext = d->cleartext};
+    memcpy(setting.client.nonce, d->nonce, sizeof setting.client.nonce);
+    return setting;
+}
+
+struct transcript_setting transcript_setting(const struct transcript *t, size_t index)
+{
+    return setting_of(&t->dialogues[index]);
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
-    struct engine_service service = {.protocol = d->protocol,
-                                     .deep_status = d->deep,
-                                     .hostname = "proxy.example.com",
-                                     .starttls = d->starttls || d->cleartext,
-                                     .deep_merge = d->merge,
-                                     .tells_identity = d->tells_identity,
-                                     .adds_received = d->adds_received,
-                                     .refuses_bare_lf = d->refuses_bare_lf,
-                                     .now = now};
-    struct engine_client client = {.tls_cipher = d->cipher,
-                                   .address = d->address,
-                                   .session_id = "session-1",
-                                   .connected_address = "192.0.2.1",
-                                   .port = 4711,
-                                   .connected_port = 993};
-    memcpy(client.nonce, d->nonce, sizeof client.nonce);
+    struct transcript_setting setting = setting_of(d);
     struct run r = {.dialogue = d, .out = engine_out_new()};
-    r.engine = d->cleartext ? engine_new_cleartext(&service) : engine_new(&service, &client);
+    r.engine =
+        d->cleartext ? engine_new_cleartext(&setting.service) : engine_new(&setting.service, &setting.client);
     if (r.engine == NULL || r.out == NULL)
         abort();
     if (d->cleartext) {

@@ -24,6 +24,14 @@ const char *transcript_name(const struct transcript *t, size_t index);
 /* The protocol of the file's folder. */
 enum engine_protocol transcript_protocol(const struct transcript *t);
 
+/* Who talks in a dialogue, as its settings have it. The strings are the transcript's. */
+struct transcript_setting {
+    struct engine_service service;
+    struct engine_client client;
+    bool cleartext; /* the dialogue before STARTTLS: engine_new_cleartext, and engine_greet first */
+};
+struct transcript_setting transcript_setting(const struct transcript *t, size_t index);
+
 /* Calls `each` for what the two sides of a dialogue send, step by step; the octets hold until it returns. */
 void transcript_steps(const struct transcript *t, size_t index,
                       void (*each)(void *context, enum side from, struct slice octets), void *context);
