@@ -22,7 +22,28 @@ void smtp_introduce(struct smtp_engine *smtp, const struct line *line, struct en
 
 bool smtp_is_for_strangers(enum smtp_verb verb)
 {
-    return verb != SMTP_AUTH && verb != SMTP_MAIL && verb != SMTP_DATA && verb != SMTP_OTHER;
+    switch (verb) {
+    case SMTP_EHLO:
+    case SMTP_HELO:
+    case SMTP_NOOP:
+    case SMTP_RSET:
+    case SMTP_QUIT:
+        return true;
+    case SMTP_AUTH:
+    case SMTP_MAIL:
+    case SMTP_DATA:
+    case SMTP_BURL:
+    case SMTP_OTHER:
+        return false;
+    case SMTP_CLIENT: /* as no greeting has told of DEEP and CHUNKING, all of these are answered by the proxy */
+    case SMTP_BDAT:
+    case SMTP_STARTTLS:
+    case SMTP_TRUSTED:
+    case SMTP_HTTP:
+    case SMTP_MALFORMED:
+        return true;
+    }
+    return false;
 }
 
 void smtp_introduction_note(struct smtp_engine *smtp, struct slice text)
