@@ -61,24 +61,29 @@ bool session_let_out(struct session *session)
 
 /* ---- feeding the engine ---- */
 
-static bool may_feed(const struct session *session, enum side from)
+/* Is there room for what feeding this side's octets may let out? */
+static bool has_room(const struct session *session, enum side from)
 {
     const struct stream *client = &session->client;
     if (session->state == SESSION_CLEARTEXT)
-        return from == SIDE_CLIENT && client->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
+        return from == SIDE_CLIENT && client->queued <= OWN_QUEUE_MAX;
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return false;
     /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
     if (engine_status(session->engine)->reason != ENGINE_OPEN)
         return false;
-    const struct stream *backend = &session->link->stream;
     /*
      * What is queued towards the backend does not stop its own octets: it may read no further before they are taken.
      * What the engine says to it of its own accord is bounded by what it holds of the client's.
      */
     if (from == SIDE_BACKEND)
-        return client->queued == 0 && engine_wants(session->engine, from);
-    return backend->queued == 0 && client->queued <= OWN_QUEUE_MAX && engine_wants(session->engine, from);
+        return client->queued == 0;
+    return session->link->stream.queued == 0 && client->queued <= OWN_QUEUE_MAX;
+}
+
+static bool may_feed(const struct session *session, enum side from)
+{
+    return has_room(session, from) && engine_wants(session->engine, from);
 }
 
 /* Feeds as much as the engine takes now; how much that was. */
@@ -269,7 +274,11 @@ static bool wants_client(const struct session *session)
 {
     if (session->state == SESSION_HANDSHAKING || session->state == SESSION_LINGERING)
         return true;
-    return session->kept[SIDE_CLIENT].len == 0 && may_feed(session, SIDE_CLIENT);
+    if (session->kept[SIDE_CLIENT].len > 0)
+        return false;
+    /* Where the engine waits for the backend one read ahead is kept, or the client's end would go unnoticed. */
+    return session->state == SESSION_RELAYING ? has_room(session, SIDE_CLIENT)
+                                              : may_feed(session, SIDE_CLIENT);
 }
 
 static void set_reading(struct session *session)
