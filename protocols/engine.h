@@ -72,9 +72,9 @@ struct engine_client {
 /* Why a session can't go on; the first one stays. */
 enum engine_reason {
     ENGINE_OPEN,            /* it goes on */
-    ENGINE_BACKEND_REFUSED, /* the backend's greeting says no and the client has seen nothing: try another
-                               backend */
-    ENGINE_BACKEND_ERROR,   /* the backend broke the protocol or a limit */
+    ENGINE_BACKEND_REFUSED, /* the backend does not serve: its greeting says so, or it does not take what it is to
+                               know of the client; where that has seen nothing, another backend may */
+    ENGINE_BACKEND_ERROR, /* the backend broke the protocol or a limit */
     ENGINE_CLIENT_ERROR, /* the client broke the protocol or a limit; it has been told in its protocol's words
                           */
     ENGINE_STARTTLS,     /* of engine_new_cleartext: the client has been told to begin its handshake now */

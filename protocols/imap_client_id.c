@@ -60,7 +60,6 @@ static void forward(struct imap_engine *e, const struct imap_command_line *c, st
     engine_out_make(out, SIDE_BACKEND, c->tag);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
     imap_id_forward(c->args, e->base.client.tls_cipher, e->base.untold, out);
-    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     imap_client_move(&e->client, IMAP_CLIENT_ANSWER);
 }
@@ -69,6 +68,11 @@ static void answer(struct imap_engine *e, struct slice tag, struct engine_out *o
 {
     imap_say_id(e, true, out);
     imap_answer(e, tag, "OK ID completed", out);
+}
+
+static bool knows_no_id(const struct imap_engine *e)
+{
+    return e->id == IMAP_ID_ABSENT || e->id == IMAP_ID_REFUSED;
 }
 
 void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engine_out *out)
@@ -81,7 +85,7 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
         return;
     }
     imap_id_report(c.args, &e->base);
-    if (e->id == IMAP_ID_ABSENT || e->id == IMAP_ID_REFUSED) {
+    if (knows_no_id(e)) {
         answer(e, c.tag, out);
         imap_client_move(&e->client, IMAP_CLIENT_COMMAND);
     } else if (e->unanswered > 0) {
@@ -93,37 +97,57 @@ void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engi
     bytes_free(&e->client_held);
 }
 
-static void warn_of_no_id(struct imap_engine *e)
-{
-    if (e->base.untold != NULL && (e->id == IMAP_ID_ABSENT || e->id == IMAP_ID_REFUSED))
-        engine_warn(&e->base,
-                    "the server has no ID, by which identity = native would tell it who its clients "
-                    "are: it takes all of them for the proxy");
-}
-
 static void send_own(struct imap_engine *e, struct engine_out *out)
 {
     engine_out_make_text(out, SIDE_BACKEND, e->base.client.nonce);
     engine_out_make_text(out, SIDE_BACKEND, " ID ");
     imap_id_forward(slice_of("NIL"), e->base.client.tls_cipher, e->base.untold, out);
-    client_identity_free(&e->base.untold);
     engine_out_make_text(out, SIDE_BACKEND, "\r\n");
     e->tls_told = true;
     e->own_id_pending = true;
 }
 
-void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
+/*
+ * Where the backend is to know who the client is (identity = native) a login waits until it has said OK to that: one
+ * that does not would take the client for the proxy. Whether it has ID is then tried out where it has not said so.
+ */
+static bool has_been_told(struct imap_engine *e, struct engine_out *out)
 {
-    warn_of_no_id(e);
+    if (e->base.untold == NULL || e->base.status.authenticated)
+        return true;
+    if (knows_no_id(e))
+        imap_client_id_untold(e, out);
+    else if (!e->own_id_pending)
+        send_own(e, out);
+    return false;
+}
+
+void imap_client_id_untold(struct imap_engine *e, struct engine_out *out)
+{
+    if (!e->open)
+        imap_say(e, slice_of("* BYE [UNAVAILABLE] The mail server is not available, try again later\r\n"),
+                 out);
+    engine_fail(&e->base, ENGINE_BACKEND_REFUSED,
+                "the server takes no ID, by which it would learn who the client is");
+}
+
+bool imap_client_id_before_login(struct imap_engine *e, struct engine_out *out)
+{
+    if (!has_been_told(e, out))
+        return false;
     if (e->id == IMAP_ID_ANNOUNCED && !e->tls_told && !e->base.status.authenticated)
         send_own(e, out);
+    return true;
 }
 
 void imap_client_id_after_preauth(struct imap_engine *e, struct engine_out *out)
 {
-    warn_of_no_id(e);
     if (e->id == IMAP_ID_ANNOUNCED)
         send_own(e, out);
+    else if (e->base.untold != NULL)
+        engine_warn(&e->base,
+                    "the server has no ID, by which identity = native would tell it who its clients "
+                    "are: it takes all of them for the proxy");
 }
 
 /* A backend that never announced ID may not know it (Courier says NO); the proxy does. */
@@ -141,6 +165,8 @@ bool imap_client_id_answer_begins(struct imap_engine *e, struct engine_out *out)
 
 void imap_client_id_answered(struct imap_engine *e, struct engine_out *out)
 {
+    if (e->status == IMAP_STATUS_OK)
+        client_identity_free(&e->base.untold); /* it was in it */
     if (!is_ours_to_answer(e))
         return;
     e->id = IMAP_ID_REFUSED;

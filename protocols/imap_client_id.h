@@ -21,8 +21,14 @@ void imap_client_id_literal(struct imap_engine *e, struct slice *input);
 /* The command is whole: answers it or sends it on. */
 void imap_client_id_finish(struct imap_engine *e, struct slice text, struct engine_out *out);
 
-/* Puts the proxy's own ID before a command that logs in, where the backend has not been told the cipher suite yet. */
-void imap_client_id_before_login(struct imap_engine *e, struct engine_out *out);
+/*
+ * Puts the proxy's own ID before a command that logs in, where the backend has not been told the cipher suite yet. False
+ * where that command has to wait for the answer, or the session has ended.
+ */
+bool imap_client_id_before_login(struct imap_engine *e, struct engine_out *out);
+
+/* The backend has not taken what it was to learn of the client: ends the session. */
+void imap_client_id_untold(struct imap_engine *e, struct engine_out *out);
 
 /* The same behind a PREAUTH greeting that announces ID: no login will come. */
 void imap_client_id_after_preauth(struct imap_engine *e, struct engine_out *out);

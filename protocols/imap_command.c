@@ -101,8 +101,6 @@ static void expect_next(struct imap_engine *e, const struct imap_literal *litera
 static void send_first(struct imap_engine *e, const struct imap_command_line *c, const struct line *line,
                        const struct imap_literal *literal, struct engine_out *out)
 {
-    if (c->kind == IMAP_COMMAND_LOGIN || c->kind == IMAP_COMMAND_AUTHENTICATE)
-        imap_client_id_before_login(e, out);
     if (c->kind == IMAP_COMMAND_LOGOUT)
         e->base.status.ending = true;
     if (travels_alone(c->kind, literal))
@@ -152,6 +150,11 @@ static const char *refusal(const struct imap_command_line *c)
     }
 }
 
+static bool logs_in(enum imap_command_kind kind)
+{
+    return kind == IMAP_COMMAND_LOGIN || kind == IMAP_COMMAND_AUTHENTICATE;
+}
+
 static void first_line(struct imap_engine *e, const struct line *line, struct engine_out *out)
 {
     struct imap_literal at_end;
@@ -167,6 +170,8 @@ static void first_line(struct imap_engine *e, const struct line *line, struct en
     else if (c.kind == IMAP_COMMAND_ID)
         imap_client_id_line(e, line->text, literal, out);
     else if (travels_alone(c.kind, literal) && e->unanswered > 0)
+        imap_command_drain(e, line->text);
+    else if (logs_in(c.kind) && !imap_client_id_before_login(e, out))
         imap_command_drain(e, line->text);
     else
         send_first(e, &c, line, literal, out);
@@ -391,7 +396,8 @@ void imap_command_answered(struct imap_engine *e, struct engine_out *out)
 
 void imap_command_resume(struct imap_engine *e, struct engine_out *out)
 {
-    if (e->client != IMAP_CLIENT_DRAIN || e->unanswered > 0 || !imap_is_live(e))
+    bool untold = e->own_id_pending && e->base.untold != NULL;
+    if (e->client != IMAP_CLIENT_DRAIN || e->unanswered > 0 || untold || !imap_is_live(e))
         return;
     struct bytes held = e->client_held;
     e->client_held = (struct bytes){0};

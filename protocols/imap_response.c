@@ -20,11 +20,16 @@ static void learn_id(struct imap_engine *e, bool announced)
 
 /* ---- the end of a response ---- */
 
-static void own_id_answered(struct imap_engine *e)
+static void own_id_answered(struct imap_engine *e, struct engine_out *out)
 {
     e->own_id_pending = false;
-    if (e->status != IMAP_STATUS_OK)
-        e->id = IMAP_ID_REFUSED;
+    if (e->status == IMAP_STATUS_OK) {
+        client_identity_free(&e->base.untold);
+        return;
+    }
+    e->id = IMAP_ID_REFUSED;
+    if (e->base.untold != NULL)
+        imap_client_id_untold(e, out);
 }
 
 static bool is_own_tag(const struct imap_engine *e, struct slice tag)
@@ -48,7 +53,7 @@ static void finish_response(struct imap_engine *e, struct engine_out *out)
     else if (e->kind == IMAP_RESPONSE_TAGGED && e->answers)
         imap_command_answered(e, out);
     else if (e->kind == IMAP_RESPONSE_TAGGED && swallowed)
-        own_id_answered(e);
+        own_id_answered(e, out);
     else if (e->kind == IMAP_RESPONSE_TAGGED)
         imap_command_settled(e);
     imap_answers_due(e, out);

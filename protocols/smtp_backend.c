@@ -128,7 +128,7 @@ static void close_chunk(struct smtp_engine *smtp, unsigned code)
     if (smtp->others_chunks > 0)
         smtp->others_chunks--;
     else if (code / 100 != 2)
-        smtp->in_chunks = false;
+        smtp_end_chunks(smtp); /* those that are unanswered are of the message that is lost */
     smtp->base.status.serving = smtp->base.status.serving || code / 100 == 2;
     smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
 }

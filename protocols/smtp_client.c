@@ -97,6 +97,11 @@ static void take_hello(struct smtp_engine *smtp, const struct line *line, enum s
 static void take_mail(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
+    /* RFC 5321 section 3.3. A server that took it all the same would get a message without the field. */
+    if (smtp->received != NULL && smtp->in_chunks) {
+        smtp_refuse(smtp, SMTP_ANSWER_IN_MESSAGE, out);
+        return;
+    }
     if (!backend_is_informed(smtp, line, out))
         return;
     smtp->utf8_offered = smtp_mail_is_utf8(arguments);

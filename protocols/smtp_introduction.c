@@ -94,5 +94,5 @@ void smtp_introduction_give_up(struct smtp_engine *smtp)
 void smtp_introduction_fail(struct smtp_engine *smtp, const char *detail, struct engine_out *out)
 {
     smtp_let_out_goodbye(smtp->base.service, ENGINE_FAREWELL_UNAVAILABLE, out);
-    engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, detail);
+    engine_fail(&smtp->base, ENGINE_BACKEND_REFUSED, detail);
 }

@@ -18,6 +18,7 @@ static const struct answer {
     [SMTP_ANSWER_GREET_FIRST] = {"503 5.5.1 ", false, "Send EHLO first", NULL},
     [SMTP_ANSWER_SYNTAX] = {"500 5.5.2 ", false, "Syntax error", NULL},
     [SMTP_ANSWER_RSET_SYNTAX] = {"501 5.5.4 ", false, "Syntax: RSET", NULL},
+    [SMTP_ANSWER_IN_MESSAGE] = {"503 5.5.1 ", false, "A message is under way, use RSET", NULL},
     [SMTP_ANSWER_TOO_LONG] = {"500 5.5.2 ", false, "Line too long", NULL},
     [SMTP_ANSWER_CHUNK_SYNTAX] = {"501 5.5.4 ", false, "Syntax: BDAT count [LAST]", NULL},
     [SMTP_ANSWER_CHUNK_TOO_BIG] = {"552 5.3.4 ", false, "Chunk too big", NULL},

@@ -140,7 +140,7 @@ void session_close(struct session *session, const char *reason, const char *deta
     tls_io_reset(session->worker->tls_io);
     engine_out_reset(session->worker->out);
     /* Before its line, so that who has read the line finds it counted. */
-    if (session->engine != NULL)
+    if (session->engine != NULL && session->tls != NULL) /* before STARTTLS there is no handshake to count */
         reports_count(&session->service->reports, session->engine);
     session_log_end(session);
     session_drop_backend(session);

@@ -49,6 +49,7 @@ struct session {
     struct snapshot *snapshot; /* what `service` points into */
     struct deadline deadline;
     enum session_state state;
+    bool awaits_close;        /* the server has said its last word, and a time is set for it to close */
     bool client_ended;        /* close_notify or FIN: nothing more comes from the client */
     struct tls_endpoint *tls; /* NULL in CLEARTEXT */
     struct engine *engine;    /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
@@ -113,6 +114,8 @@ void session_log_warning(struct session *session);
 
 /* session_backend.c: connects to the next server; says goodbye where none is left. */
 void session_connect(struct session *session);
+/* The server in use is no good: others go before it for a while, and the log says so. */
+void session_server_failed(struct session *session, const char *error);
 /* The server in use is no good, and the client has not seen anything of it. */
 void session_try_next_server(struct session *session, const char *error);
 /* Lets go of the connection to the server; it closes by itself. */

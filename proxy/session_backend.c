@@ -45,10 +45,15 @@ static void on_link_drained(struct stream *stream, int status)
 
 /* ---- connecting ---- */
 
-void session_try_next_server(struct session *session, const char *error)
+void session_server_failed(struct session *session, const char *error)
 {
     balance_server_failed(session->link->server, now_ms());
     session_log_server_failed(session, error);
+}
+
+void session_try_next_server(struct session *session, const char *error)
+{
+    session_server_failed(session, error);
     session_drop_backend(session);
     engine_free(&session->engine);
     bytes_free(&session->kept[SIDE_BACKEND]);

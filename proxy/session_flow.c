@@ -138,7 +138,7 @@ void session_take_input(struct session *session, enum side from, struct slice da
  * that nobody holds a connection by dribbling. Submission may do without a login (by address): each octet
  * counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the server's. A server that has said its last word is to close now.
  */
-static void restart_timeout(struct session *session, enum side from)
+static void restart_timeout(struct session *session)
 {
     if (session->state != SESSION_RELAYING)
         return;
@@ -146,10 +146,9 @@ static void restart_timeout(struct session *session, enum side from)
     if (session->link->stream.output_ended) {
         if (session->client_ended)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (status->last_word) {
-        if (from == SIDE_BACKEND)
-            session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (status->authenticated || status->serving)
+    } else if (status->last_word)
+        return; /* see judge */
+    else if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->service->engine.protocol == ENGINE_SUBMISSION)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -181,10 +180,13 @@ static bool judge_engine(struct session *session)
         return false;
     case ENGINE_BACKEND_REFUSED:
     case ENGINE_BACKEND_ERROR:
-        if (status->committed)
-            session_finish(session, "backend-error", status->detail);
-        else
+        if (!status->committed) {
             session_try_next_server(session, status->detail);
+            return true;
+        }
+        if (status->reason == ENGINE_BACKEND_REFUSED)
+            session_server_failed(session, status->detail);
+        session_finish(session, "backend-error", status->detail);
         return true;
     case ENGINE_CLIENT_ERROR:
         session_finish(session, "client-error", status->detail);
@@ -249,6 +251,10 @@ static void judge(struct session *session)
         session_move(session, SESSION_RELAYING);
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
         balance_server_worked(session->link->server);
+    }
+    if (engine_status(session->engine)->last_word && !session->awaits_close) {
+        session->awaits_close = true;
+        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     }
     if (!judge_engine(session))
         judge_ends(session);
@@ -361,7 +367,7 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
     else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (session->state < SESSION_LINGERING && !session->client_ended)
-            restart_timeout(session, SIDE_CLIENT);
+            restart_timeout(session);
     }
 }
 
@@ -381,7 +387,7 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
     }
     session_take_input(session, SIDE_BACKEND, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     if (session->state < SESSION_LINGERING)
-        restart_timeout(session, SIDE_BACKEND);
+        restart_timeout(session);
 }
 
 void session_on_drained(struct stream *stream, int status)
@@ -392,5 +398,5 @@ void session_on_drained(struct stream *stream, int status)
         return;
     }
     session_advance(session);
-    restart_timeout(session, SIDE_CLIENT);
+    restart_timeout(session);
 }
