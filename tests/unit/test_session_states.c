@@ -13,7 +13,7 @@
 static const char letters[] = "HSCGRLX";
 static const char *const leads_to[] = {
     [SESSION_HANDSHAKING] = "CLX", [SESSION_CLEARTEXT] = "HLX", [SESSION_CONNECTING] = "GLX",
-    [SESSION_GREETING] = "CRLX",   [SESSION_RELAYING] = "CLX",   [SESSION_LINGERING] = "X",
+    [SESSION_GREETING] = "CRLX",   [SESSION_RELAYING] = "CLX",  [SESSION_LINGERING] = "X",
     [SESSION_CLOSED] = "",
 };
 enum { STATES = SESSION_CLOSED + 1 };

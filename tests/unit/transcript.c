@@ -632,10 +632,19 @@ struct transcript_setting transcript_setting(const struct transcript *t, size_t 
     return setting_of(&t->dialogues[index]);
 }
 
+/* One for all runs, as a worker has it for all sessions: it is large. */
+static struct engine_out *worker_out(void)
+{
+    static struct engine_out *out;
+    if (out == NULL)
+        out = engine_out_new();
+    return out;
+}
+
 static char *run_once(const struct dialogue *d, struct cutting cutting)
 {
     struct transcript_setting setting = setting_of(d);
-    struct run r = {.dialogue = d, .out = engine_out_new()};
+    struct run r = {.dialogue = d, .out = worker_out()};
     r.engine =
         d->cleartext ? engine_new_cleartext(&setting.service) : engine_new(&setting.service, &setting.client);
     if (r.engine == NULL || r.out == NULL)
@@ -649,7 +658,7 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
     else
         run_lines(&r, cutting);
     engine_free(&r.engine);
-    engine_out_free(&r.out);
+    engine_out_reset(r.out);
     for (int side = 0; side < 2; side++) {
         bytes_free(&r.kept[side]);
         bytes_free(&r.got[side]);
