@@ -91,7 +91,8 @@ void content_play(struct session *s, struct slice octets)
     say_hello(s);
     same(s, IN, content_line("MAIL FROM:<a> ", octets, "\r\n"));
     same(s, OUT, content_line("250-", octets, "\r\n250 OK\r\n"));
-    same(s, IN, content_line("RCPT TO:", octets, "\r\n"));
+    /* With a parameter behind it, or "RCPT TO:a HTTP/1.0" is a web browser's request. */
+    same(s, IN, content_line("RCPT TO:", octets, " NOTIFY=NEVER\r\n"));
     same(s, OUT, content_line("550 ", octets, "\r\n"));
     as_message(s, octets);
     as_chunk(s, octets);
