@@ -29,17 +29,30 @@ struct cfg_endpoint {
 enum cfg_tls_version { CFG_TLS_1_0, CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_3 };
 
 /*
- * A PEM file with the chain, leaf first, and one with its private key. Relative paths are meant from the
- * file's folder. */
+ * A PEM file with the chain, leaf first, and one with its private key; they may be the same. Relative paths are meant from
+ * the configuration's folder.
+ */
 struct cfg_certificate {
     char *chain;
     char *key;
+    char *passphrase; /* of a file whose first line opens an encrypted key; NULL: the key is not encrypted */
+    char *ocsp;       /* a response to staple; NULL: it is looked for beside the chain */
+    struct cfg_place place;
+};
+
+/* A folder of certificates, each with its key. */
+struct cfg_directory {
+    char *path;
     struct cfg_place place;
 };
 
 struct cfg_tls {
-    struct cfg_certificate *certificates; /* at least one; the first is the default */
+    struct cfg_certificate *certificates; /* the first is the default */
     size_t certificate_count;
+    struct cfg_directory *directories; /* there is at least one of these or of those */
+    size_t directory_count;
+    char *passphrase;                 /* for the encrypted keys in folders, as in struct cfg_certificate */
+    bool strict_sni;                  /* default false */
     enum cfg_tls_version min_version; /* default CFG_TLS_1_2 */
     enum cfg_tls_version max_version; /* default CFG_TLS_1_3 */
     char *ciphers;        /* for TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 4.2 */

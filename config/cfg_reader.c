@@ -304,3 +304,18 @@ size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *
     }
     return usable;
 }
+
+size_t cfg_read_one_or_more(struct cfg_reader *reader, const char *key, const char *example,
+                            struct cfg_item **items)
+{
+    const config_setting_t *setting = ask(reader, key);
+    *items = NULL;
+    if (setting == NULL || config_setting_type(setting) != CONFIG_TYPE_STRING)
+        return cfg_read_strings(reader, key, example, items);
+    const char *text = usable_text(reader, setting, key);
+    if (text == NULL)
+        return 0;
+    *items = cfg_arena_alloc(reader->loader->arena, 1, sizeof **items);
+    (*items)[0] = (struct cfg_item){text, cfg_tree_place(setting)};
+    return 1;
+}

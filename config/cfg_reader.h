@@ -73,6 +73,10 @@ size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *e
 size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *example,
                         struct cfg_item **items);
 
+/* The same, or one string by itself. */
+size_t cfg_read_one_or_more(struct cfg_reader *reader, const char *key, const char *example,
+                            struct cfg_item **items);
+
 /* An unknown word: "did you mean ...? Expected one of ...". */
 void cfg_fail_word(struct cfg_loader *loader, struct cfg_place place, const char *key, const char *word,
                    struct cfg_words words);

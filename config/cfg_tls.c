@@ -18,12 +18,16 @@ const char *cfg_tls_version_name(enum cfg_tls_version version)
     return versions[version];
 }
 
-static void read_path(struct cfg_reader *reader, const char *key, const char *expected, char **path)
+static void resolve(struct cfg_reader *reader, const char *key, char **path)
 {
-    if (!cfg_reader_require(reader, key, expected) || !cfg_read_string(reader, key, path))
-        return;
     struct cfg_place place = cfg_reader_place(reader, key);
     *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
+}
+
+static void read_path(struct cfg_reader *reader, const char *key, char **path)
+{
+    if (cfg_read_string(reader, key, path))
+        resolve(reader, key, path);
 }
 
 static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
@@ -32,22 +36,45 @@ static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "a certificate");
     certificate->place = cfg_tree_place(group);
-    read_path(&reader, "chain", "the path of a PEM file with the certificate and its issuers",
-              &certificate->chain);
-    read_path(&reader, "key", "the path of a PEM file with the private key", &certificate->key);
+    if (cfg_reader_require(&reader, "chain", "the path of a PEM file with the certificate and its issuers"))
+        read_path(&reader, "chain", &certificate->chain);
+    if (cfg_reader_require(&reader, "key", "the path of a PEM file with the private key"))
+        read_path(&reader, "key", &certificate->key);
+    read_path(&reader, "passphrase", &certificate->passphrase);
+    read_path(&reader, "ocsp", &certificate->ocsp);
     cfg_reader_close(&reader);
 }
 
 static void read_certificates(struct cfg_reader *reader, struct cfg_tls *tls)
 {
     config_setting_t *list;
-    if (!cfg_reader_require(reader, "certificates", example))
-        return;
     tls->certificate_count = cfg_read_groups(reader, "certificates", example, &list);
     tls->certificates =
         cfg_arena_alloc(reader->loader->arena, tls->certificate_count, sizeof *tls->certificates);
     for (unsigned i = 0; i < tls->certificate_count; i++)
         read_certificate(reader->loader, config_setting_get_elem(list, i), &tls->certificates[i]);
+}
+
+/* One path or a list of them. */
+static void read_directories(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    struct cfg_item *items;
+    struct cfg_loader *loader = reader->loader;
+    size_t count = cfg_read_one_or_more(reader, "certificate_dir", "/etc/deepproxy/certificates", &items);
+    tls->directories = cfg_arena_alloc(loader->arena, count, sizeof *tls->directories);
+    for (size_t i = 0; i < count; i++)
+        tls->directories[i] = (struct cfg_directory){
+            cfg_source_resolve(loader->arena, items[i].place.file, slice_of(items[i].text)), items[i].place};
+    tls->directory_count = count;
+}
+
+static void read_sources(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    size_t errors = reader->loader->problems->errors;
+    read_certificates(reader, tls);
+    read_directories(reader, tls);
+    if (tls->certificate_count + tls->directory_count == 0 && reader->loader->problems->errors == errors)
+        cfg_reader_require(reader, "certificates", example);
 }
 
 static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
@@ -75,7 +102,9 @@ void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_
         return;
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "tls");
-    read_certificates(&reader, tls);
+    read_sources(&reader, tls);
+    read_path(&reader, "passphrase", &tls->passphrase);
+    cfg_read_switch(&reader, "strict_sni", &tls->strict_sni);
     read_versions(&reader, tls);
     cfg_read_string(&reader, "ciphers", &tls->ciphers);
     cfg_read_string(&reader, "groups", &tls->groups);

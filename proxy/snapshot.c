@@ -16,11 +16,15 @@ struct tls_problems {
     struct cfg_problems *problems;
 };
 
-static void add_tls_problem(void *arg, int certificate, bool is_error, const char *text)
+static void add_tls_problem(void *arg, int source, bool is_error, const char *text)
 {
     const struct tls_problems *to = arg;
-    struct cfg_place place =
-        certificate == TLS_NO_CERTIFICATE ? to->cfg->tls.place : to->cfg->tls.certificates[certificate].place;
+    const struct cfg_tls *tls = &to->cfg->tls;
+    struct cfg_place place = tls->place;
+    if (source >= 0 && (size_t)source < tls->certificate_count)
+        place = tls->certificates[source].place;
+    else if (source >= 0 && (size_t)source < tls->certificate_count + tls->directory_count)
+        place = tls->directories[(size_t)source - tls->certificate_count].place;
     cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
 }
 
@@ -28,26 +32,39 @@ static void add_tls_problem(void *arg, int certificate, bool is_error, const cha
 static struct tls_context *make_context(const struct cfg *cfg, struct tls_settings settings,
                                         struct cfg_problems *problems)
 {
-    struct tls_certificate_files *files = calloc(cfg->tls.certificate_count, sizeof *files);
-    if (files == NULL)
-        return NULL;
-    for (size_t i = 0; i < cfg->tls.certificate_count; i++)
-        files[i] =
-            (struct tls_certificate_files){cfg->tls.certificates[i].chain, cfg->tls.certificates[i].key};
-    settings.certificates = files;
-    settings.certificate_count = cfg->tls.certificate_count;
-    struct tls_problems to = {cfg, problems};
-    struct tls_report report = {.say = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
-    struct tls_context *tls = tls_context_new_server(&settings, &report);
+    const struct cfg_tls *tls = &cfg->tls;
+    struct tls_certificate_files *files = calloc(tls->certificate_count + 1, sizeof *files);
+    const char **directories = calloc(tls->directory_count + 1, sizeof *directories);
+    struct tls_context *context = NULL;
+    if (files != NULL && directories != NULL) {
+        for (size_t i = 0; i < tls->certificate_count; i++)
+            files[i] =
+                (struct tls_certificate_files){tls->certificates[i].chain, tls->certificates[i].key,
+                                               tls->certificates[i].passphrase, tls->certificates[i].ocsp};
+        for (size_t i = 0; i < tls->directory_count; i++)
+            directories[i] = tls->directories[i].path;
+        settings.certificates = files;
+        settings.certificate_count = tls->certificate_count;
+        settings.directories = directories;
+        settings.directory_count = tls->directory_count;
+        settings.passphrase = tls->passphrase;
+        settings.strict_sni = tls->strict_sni;
+        struct tls_problems to = {cfg, problems};
+        struct tls_report report = {.say = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
+        context = tls_context_new_server(&settings, &report);
+    }
     free(files);
-    return tls;
+    free(directories);
+    return context;
 }
 
-static struct tls_context *make_tls(const struct cfg *cfg, struct cfg_problems *problems)
+static struct tls_context *make_tls(const struct cfg *cfg, struct tls_context *previous,
+                                    struct cfg_problems *problems)
 {
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
-    struct tls_settings settings = {.min_version = versions[cfg->tls.min_version],
+    struct tls_settings settings = {.previous = previous,
+                                    .min_version = versions[cfg->tls.min_version],
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,
                                     .groups = cfg->tls.groups,
@@ -62,7 +79,7 @@ void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *pro
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
         if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
             return;
-    if (cfg->tls.certificate_count == 0)
+    if (cfg->tls.certificate_count + cfg->tls.directory_count == 0)
         return;
     struct tls_context *tls = make_context(cfg, settings, problems);
     tls_context_unref(&tls);
@@ -177,7 +194,7 @@ static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
     for (size_t i = 0; i < cfg->pool_count; i++)
         ok = make_pool(&snapshot->pools[i], &cfg->pools[i], problems) && ok;
     ok = join_services(snapshot) && ok;
-    snapshot->tls = make_tls(cfg, problems);
+    snapshot->tls = make_tls(cfg, NULL, problems);
     return ok && snapshot->tls != NULL;
 }
 

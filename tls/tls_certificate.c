@@ -1,193 +1,97 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_certificate.h"
 
-#include <openssl/bio.h>
+#include "tls/tls_ocsp.h"
+#include "tls/tls_pem.h"
+#include "tls/tls_time.h"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer than any chain in use; a file of more is the wrong file (a CA bundle). */
-#define CHAIN_MAX 16
+/* More names than any authority puts into a certificate (a hundred is their limit). */
+#define NAMES_MAX 10000
 
-void tls_report_say(const struct tls_report *report, int certificate, bool is_error, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    report->say(report->arg, certificate, is_error, text);
-}
+/* What is being read, for the checks. */
+struct loading {
+    struct tls_certificate *certificate;
+    X509 *chain[TLS_CHAIN_MAX];
+    size_t count;
+    int source;
+    const struct tls_report *report;
+};
 
-const char *tls_library_error(void)
-{
-    uint32_t code = ERR_peek_last_error();
-    ERR_clear_error();
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-    return reason != NULL ? reason : "no reason given";
-}
+/* ---- dates ---- */
 
-static BIO *open_file(const char *path, const char *what, int index, const struct tls_report *report)
+static void check_dates(const struct loading *loading)
 {
-    BIO *file = BIO_new_file(path, "r");
-    if (file == NULL)
-        tls_report_say(report, index, true, "can't open the %s %s: %s", what, path, strerror(errno));
-    ERR_clear_error();
-    return file;
-}
-
-/* Never ask at the terminal: an encrypted key is an error with a remedy. */
-static int no_passphrase(char *into, int size, int writing, void *arg)
-{
-    (void)into;
-    (void)size;
-    (void)writing;
-    *(bool *)arg = true;
-    return 0;
-}
-
-static EVP_PKEY *read_key(const char *path, int index, const struct tls_report *report)
-{
-    BIO *file = open_file(path, "private key", index, report);
-    if (file == NULL)
-        return NULL;
-    bool encrypted = false;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(file, NULL, no_passphrase, &encrypted);
-    BIO_free(file);
-    if (key == NULL && encrypted)
-        tls_report_say(
-            report, index, true,
-            "the private key %s is encrypted with a passphrase; decrypt it (openssl pkey -in ... -out ...)"
-            " and keep it readable by its owner alone",
-            path);
-    else if (key == NULL)
-        tls_report_say(report, index, true,
-                       "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\"): %s", path,
-                       tls_library_error());
-    ERR_clear_error();
-    return key;
-}
-
-static void free_chain(X509 *chain[], size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        X509_free(chain[i]);
-}
-
-/* False, after saying so, where what was read is no chain. `clean_end`: the file ended behind a certificate. */
-static bool is_chain(size_t count, bool clean_end, const char *path, int index,
-                     const struct tls_report *report)
-{
-    const char *reason = tls_library_error();
-    if (!clean_end)
-        tls_report_say(report, index, true, "certificate %zu in %s can't be read: %s", count + 1, path,
-                       reason);
-    else if (count == 0)
-        tls_report_say(
-            report, index, true,
-            "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"); is it the key's file?",
-            path);
-    else if (count > CHAIN_MAX)
-        tls_report_say(report, index, true,
-                       "%s has more than %d certificates; is it a bundle of authorities? A chain is the leaf "
-                       "and its issuers",
-                       path, CHAIN_MAX);
-    return clean_end && count > 0 && count <= CHAIN_MAX;
-}
-
-/* How many certificates there are; none where an error was reported. */
-static size_t read_chain(const char *path, int index, const struct tls_report *report,
-                         X509 *chain[CHAIN_MAX + 1])
-{
-    BIO *file = open_file(path, "certificate chain", index, report);
-    if (file == NULL)
-        return 0;
-    size_t count = 0;
-    X509 *next = NULL;
-    while (count <= CHAIN_MAX && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL)
-        chain[count++] = next;
-    bool clean_end = next != NULL || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    BIO_free(file);
-    if (is_chain(count, clean_end, path, index, report))
-        return count;
-    free_chain(chain, count);
-    return 0;
-}
-
-static void subject_of(const X509 *certificate, char *into, size_t cap)
-{
-    X509_NAME_oneline(X509_get_subject_name(certificate), into, (int)cap);
-}
-
-static void check_dates(X509 *const chain[], size_t count, const char *path, int index,
-                        const struct tls_report *report)
-{
-    time_t now = (time_t)report->now;
-    for (size_t i = 0; now != 0 && i < count; i++) {
-        const char *problem = X509_cmp_time(X509_get0_notBefore(chain[i]), &now) > 0 ? "is not valid yet"
-                              : X509_cmp_time(X509_get0_notAfter(chain[i]), &now) < 0
+    const char *path = loading->certificate->files.chain;
+    time_t now = (time_t)loading->report->now;
+    for (size_t i = 0; now != 0 && i < loading->count; i++) {
+        const X509 *at = loading->chain[i];
+        const char *problem = X509_cmp_time(X509_get0_notBefore(at), &now) > 0 ? "is not valid yet"
+                              : X509_cmp_time(X509_get0_notAfter(at), &now) < 0
                                   ? "has expired: clients will refuse it"
                                   : NULL;
         if (problem != NULL && i == 0)
-            tls_report_say(report, index, false, "the certificate in %s %s", path, problem);
-        else if (problem != NULL)
-            tls_report_say(report, index, false, "certificate %zu in %s, an issuer's, %s", i + 1, path,
+            tls_report_say(loading->report, loading->source, false, "the certificate in %s %s", path,
                            problem);
+        else if (problem != NULL)
+            tls_report_say(loading->report, loading->source, false, "certificate %zu in %s, an issuer's, %s",
+                           i + 1, path, problem);
     }
 }
 
-static void check_order(X509 *const chain[], size_t count, const char *path, int index,
-                        const struct tls_report *report)
+/* ---- the chain ---- */
+
+/* Issuers are the same in thousands of chains. The pool is the process's: certificates outlive those who load them. */
+static CRYPTO_BUFFER_POOL *issuers(void)
 {
-    for (size_t i = 0; i + 1 < count; i++) {
-        if (X509_check_issued(chain[i + 1], chain[i]) == X509_V_OK)
+    static _Atomic(CRYPTO_BUFFER_POOL *) pool;
+    CRYPTO_BUFFER_POOL *found = atomic_load(&pool);
+    if (found != NULL)
+        return found;
+    CRYPTO_BUFFER_POOL *fresh = CRYPTO_BUFFER_POOL_new();
+    if (fresh == NULL || atomic_compare_exchange_strong(&pool, &found, fresh))
+        return fresh;
+    CRYPTO_BUFFER_POOL_free(fresh);
+    return found;
+}
+
+static void check_order(const struct loading *loading)
+{
+    for (size_t i = 0; i + 1 < loading->count; i++) {
+        if (X509_check_issued(loading->chain[i + 1], loading->chain[i]) == X509_V_OK)
             continue;
         char subject[256];
-        subject_of(chain[i], subject, sizeof subject);
-        tls_report_say(report, index, false,
+        X509_NAME_oneline(X509_get_subject_name(loading->chain[i]), subject, sizeof subject);
+        tls_report_say(loading->report, loading->source, false,
                        "in %s the certificate after that of %s is not its issuer's: the chain must be leaf "
                        "first, then each"
                        " issuer",
-                       path, subject);
+                       loading->certificate->files.chain, subject);
     }
 }
 
-static bool add_names(X509 *leaf, size_t index, struct tls_names *names)
+static bool keep_chain(const struct loading *loading)
 {
-    GENERAL_NAMES *alternatives = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-    bool ok = true;
-    for (size_t i = 0; alternatives != NULL && ok && i < sk_GENERAL_NAME_num(alternatives); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(alternatives, i);
-        if (name->type != GEN_DNS)
-            continue;
-        struct slice text = {ASN1_STRING_get0_data(name->d.dNSName),
-                             (size_t)ASN1_STRING_length(name->d.dNSName)};
-        ok = tls_names_add(names, text, index);
-    }
-    GENERAL_NAMES_free(alternatives);
-    return ok;
-}
-
-static bool keep_chain(X509 *const chain[], size_t count, struct tls_certificate *into)
-{
-    into->chain = calloc(count, sizeof into->chain[0]);
+    struct tls_certificate *into = loading->certificate;
+    into->chain = calloc(loading->count, sizeof into->chain[0]);
     if (into->chain == NULL)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < loading->count; i++) {
         uint8_t *der = NULL;
-        int len = i2d_X509(chain[i], &der);
+        int len = i2d_X509(loading->chain[i], &der);
         if (len <= 0)
             return false;
-        into->chain[i] = CRYPTO_BUFFER_new(der, (size_t)len, NULL);
+        /* A leaf is nobody else's. */
+        into->chain[i] = CRYPTO_BUFFER_new(der, (size_t)len, i > 0 ? issuers() : NULL);
         OPENSSL_free(der);
         if (into->chain[i] == NULL)
             return false;
@@ -196,45 +100,201 @@ static bool keep_chain(X509 *const chain[], size_t count, struct tls_certificate
     return true;
 }
 
-static bool use_chain(X509 *const chain[], size_t count, const struct tls_certificate_files *files, int index,
-                      const struct tls_report *report, struct tls_certificate *into, struct tls_names *names)
+/* ---- names ---- */
+
+static bool keep_name(struct tls_certificate *into, const ASN1_STRING *name)
 {
-    if (into->key == NULL)
-        return false;
-    if (!X509_check_private_key(chain[0], into->key)) {
-        ERR_clear_error();
-        tls_report_say(
-            report, index, true,
-            "the private key %s does not belong to the first certificate in %s (the leaf must come first)",
-            files->key, files->chain);
-        return false;
-    }
-    check_order(chain, count, files->chain, index, report);
-    check_dates(chain, count, files->chain, index, report);
-    if (!keep_chain(chain, count, into) || !add_names(chain[0], (size_t)index, names)) {
-        tls_report_say(report, index, true, "no memory for the certificates in %s", files->chain);
-        return false;
-    }
-    return true;
+    size_t len = (size_t)ASN1_STRING_length(name);
+    const uint8_t *text = ASN1_STRING_get0_data(name);
+    /* A NUL would end the name for some and not for others. */
+    if (memchr(text, '\0', len) != NULL)
+        return true;
+    into->names[into->name_count] = strndup((const char *)text, len);
+    return into->names[into->name_count] != NULL && ++into->name_count > 0;
 }
 
-bool tls_certificate_load(const struct tls_certificate_files *files, int index,
-                          const struct tls_report *report, struct tls_certificate *into,
-                          struct tls_names *names)
+static bool keep_names(const struct loading *loading)
 {
-    X509 *chain[CHAIN_MAX + 1];
-    *into = (struct tls_certificate){.key = read_key(files->key, index, report)};
-    size_t count = read_chain(files->chain, index, report, chain);
-    bool ok = count > 0 && use_chain(chain, count, files, index, report, into, names);
-    free_chain(chain, count);
+    struct tls_certificate *into = loading->certificate;
+    GENERAL_NAMES *all = X509_get_ext_d2i(loading->chain[0], NID_subject_alt_name, NULL, NULL);
+    size_t count = all != NULL ? sk_GENERAL_NAME_num(all) : 0;
+    bool ok = count <= NAMES_MAX;
+    into->names = ok && count > 0 ? calloc(count, sizeof into->names[0]) : NULL;
+    ok = ok && (count == 0 || into->names != NULL);
+    for (size_t i = 0; ok && i < count; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+        if (name->type == GEN_DNS)
+            ok = keep_name(into, name->d.dNSName);
+    }
+    GENERAL_NAMES_free(all);
+    ERR_clear_error();
     return ok;
 }
 
-void tls_certificate_free(struct tls_certificate *certificate)
+/* ---- OCSP ---- */
+
+static void keep_ocsp(const struct loading *loading)
+{
+    struct tls_certificate *into = loading->certificate;
+    if (!tls_file_read(into->files.ocsp, &into->ocsp))
+        return;
+    const char *problem = loading->count < 2
+                              ? "can't be checked: the chain has no issuer's certificate"
+                              : tls_ocsp_check(bytes_view(&into->ocsp), loading->chain[0], loading->chain[1],
+                                               loading->report->now, &into->ocsp_ends);
+    if (problem == NULL)
+        return;
+    tls_report_say(loading->report, loading->source, false, "the OCSP response %s is not used: it %s",
+                   into->files.ocsp, problem);
+    bytes_free(&into->ocsp);
+    into->ocsp_ends = 0;
+}
+
+/* ---- key ---- */
+
+static bool check_key(struct loading *loading)
+{
+    struct tls_certificate *certificate = loading->certificate;
+    if (!X509_check_private_key(loading->chain[0], certificate->key)) {
+        ERR_clear_error();
+        tls_report_say(
+            loading->report, loading->source, true,
+            "the private key %s does not belong to the first certificate in %s (the leaf must come first)",
+            certificate->files.key, certificate->files.chain);
+        return false;
+    }
+    certificate->kind = tls_key_kind_of(certificate->key);
+    if (certificate->kind == TLS_KEY_OTHER)
+        tls_report_say(loading->report, loading->source, true,
+                       "the key %s is of a kind that is not supported; expected RSA, or ECDSA with P-256, "
+                       "P-384 or P-521",
+                       certificate->files.key);
+    return certificate->kind != TLS_KEY_OTHER;
+}
+
+/* ---- the whole ---- */
+
+static char *copy_of(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+/* Where none is named it is beside the chain, as HAProxy has it. */
+static char *ocsp_path(const struct tls_certificate_files *files)
+{
+    if (files->ocsp != NULL)
+        return strdup(files->ocsp);
+    size_t len = strlen(files->chain) + sizeof ".ocsp";
+    char *path = malloc(len);
+    if (path != NULL)
+        snprintf(path, len, "%s.ocsp", files->chain);
+    return path;
+}
+
+static struct tls_certificate *new_certificate(const struct tls_certificate_files *files)
+{
+    struct tls_certificate *certificate = calloc(1, sizeof *certificate);
+    if (certificate == NULL)
+        return NULL;
+    atomic_init(&certificate->references, 1);
+    certificate->files = (struct tls_certificate_files){copy_of(files->chain), copy_of(files->key),
+                                                        copy_of(files->passphrase), ocsp_path(files)};
+    if (certificate->files.chain == NULL || certificate->files.key == NULL ||
+        certificate->files.ocsp == NULL ||
+        (files->passphrase != NULL && certificate->files.passphrase == NULL)) {
+        tls_certificate_unref(&certificate);
+        return NULL;
+    }
+    /* Before they are read: a change in between is then seen as one. */
+    certificate->marks[0] = tls_file_mark(certificate->files.chain);
+    certificate->marks[1] = tls_file_mark(certificate->files.key);
+    certificate->marks[2] = tls_file_mark(certificate->files.ocsp);
+    return certificate;
+}
+
+static bool keep(struct loading *loading)
+{
+    struct tls_certificate *certificate = loading->certificate;
+    if (!check_key(loading))
+        return false;
+    check_order(loading);
+    check_dates(loading);
+    certificate->begins = tls_seconds_of(X509_get0_notBefore(loading->chain[0]));
+    certificate->ends = tls_seconds_of(X509_get0_notAfter(loading->chain[0]));
+    certificate->self_signed = X509_check_issued(loading->chain[0], loading->chain[0]) == X509_V_OK;
+    keep_ocsp(loading);
+    if (keep_chain(loading) && keep_names(loading))
+        return true;
+    tls_report_say(loading->report, loading->source, true, "no memory for the certificates in %s",
+                   certificate->files.chain);
+    return false;
+}
+
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files, int source,
+                                             const struct tls_report *report)
+{
+    struct loading loading = {.certificate = new_certificate(files), .source = source, .report = report};
+    struct tls_certificate *certificate = loading.certificate;
+    if (certificate == NULL) {
+        tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
+        return NULL;
+    }
+    certificate->key =
+        tls_pem_read_key(certificate->files.key, certificate->files.passphrase, source, report);
+    loading.count = tls_pem_read_chain(certificate->files.chain, source, report, loading.chain);
+    bool ok = certificate->key != NULL && loading.count > 0 && keep(&loading);
+    for (size_t i = 0; i < loading.count; i++)
+        X509_free(loading.chain[i]);
+    if (!ok)
+        tls_certificate_unref(&certificate);
+    return certificate;
+}
+
+bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now)
+{
+    const char *const paths[] = {certificate->files.chain, certificate->files.key, certificate->files.ocsp};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct tls_file_mark mark = tls_file_mark(paths[i]);
+        if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
+            return false;
+    }
+    return certificate->ocsp_ends == 0 || certificate->ocsp_ends > now;
+}
+
+struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate)
+{
+    atomic_fetch_add_explicit(&certificate->references, 1, memory_order_relaxed);
+    return certificate;
+}
+
+static void destroy(struct tls_certificate *certificate)
 {
     for (size_t i = 0; i < certificate->chain_len; i++)
         CRYPTO_BUFFER_free(certificate->chain[i]);
+    for (size_t i = 0; i < certificate->name_count; i++)
+        free(certificate->names[i]);
     free(certificate->chain);
+    free(certificate->names);
     EVP_PKEY_free(certificate->key);
-    *certificate = (struct tls_certificate){0};
+    bytes_free(&certificate->ocsp);
+    free((char *)(uintptr_t)certificate->files.chain);
+    free((char *)(uintptr_t)certificate->files.key);
+    free((char *)(uintptr_t)certificate->files.passphrase);
+    free((char *)(uintptr_t)certificate->files.ocsp);
+    free(certificate);
+}
+
+void tls_certificate_unref(struct tls_certificate **certificate)
+{
+    if (*certificate != NULL &&
+        atomic_fetch_sub_explicit(&(*certificate)->references, 1, memory_order_acq_rel) == 1)
+        destroy(*certificate);
+    *certificate = NULL;
+}
+
+bool tls_certificate_use(const struct tls_certificate *certificate, SSL *ssl)
+{
+    return SSL_set_chain_and_key(ssl, certificate->chain, certificate->chain_len, certificate->key, NULL) &&
+           (certificate->ocsp.len == 0 ||
+            SSL_set_ocsp_response(ssl, certificate->ocsp.data, certificate->ocsp.len));
 }

@@ -2,36 +2,49 @@
 #ifndef DEEPPROXY_TLS_CERTIFICATE_H
 #define DEEPPROXY_TLS_CERTIFICATE_H
 
-#include "tls/tls_context.h"
-#include "tls/tls_names.h"
+#include "tls/tls_file.h"
+#include "tls/tls_hello.h"
+#include "tls/tls_report.h"
 
-#include <openssl/base.h>
 #include <openssl/pool.h>
+#include <stdatomic.h>
 
 /*
  * A certificate chain and its private key, read from PEM files and checked: the key belongs to the leaf, each
- * certificate names the next as its issuer, the dates hold. Inner to tls/.
+ * certificate names the next as its issuer, the dates hold. Immutable and counted by reference: a new context takes over
+ * those of the old one whose files have not changed. Inner to tls/.
  */
 struct tls_certificate {
-    CRYPTO_BUFFER **chain; /* DER, leaf first */
+    atomic_uint references;
+    struct tls_certificate_files files; /* strings of its own; `ocsp` is never NULL */
+    struct tls_file_mark marks[3];      /* of the chain, the key and the OCSP response, when they were read */
+    CRYPTO_BUFFER **chain;              /* DER, leaf first */
     size_t chain_len;
     EVP_PKEY *key;
+    enum tls_key_kind kind;
+    char **names; /* the leaf's DNS names (RFC 9525 section 6.3: no other counts) */
+    size_t name_count;
+    int64_t begins; /* seconds since 1970: the validity of the leaf */
+    int64_t ends;
+    bool self_signed;  /* the leaf is its own issuer */
+    struct bytes ocsp; /* to be stapled; empty: none */
+    int64_t ocsp_ends;
 };
 
 /*
- * Reads number `index` of the settings, adds the leaf's names to `names` and reports what is wrong with it.
- * False where it can't be used; `*into` is to be freed either way.
+ * Reads and checks one; `source` is for the report. NULL after an error was reported. What is merely bad for clients
+ * (expired, out of order, an OCSP response of no use) is a warning.
  */
-bool tls_certificate_load(const struct tls_certificate_files *files, int index,
-                          const struct tls_report *report, struct tls_certificate *into,
-                          struct tls_names *names);
-void tls_certificate_free(struct tls_certificate *certificate);
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files, int source,
+                                             const struct tls_report *report);
 
-/* printf-like, into report->say. */
-__attribute__((format(printf, 4, 5))) void tls_report_say(const struct tls_report *report, int certificate,
-                                                          bool is_error, const char *format, ...);
+/* The files are as they were when it was read, and no OCSP response has come to its end. */
+bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now);
 
-/* The newest entry of the library's error queue as text, which is emptied; a static or thread-local string. */
-const char *tls_library_error(void);
+struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate);
+void tls_certificate_unref(struct tls_certificate **certificate);
+
+/* To be sent in a handshake. False where memory is short. */
+bool tls_certificate_use(const struct tls_certificate *certificate, SSL *ssl);
 
 #endif

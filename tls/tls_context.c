@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_context.h"
 
-#include "tls/tls_certificate.h"
 #include "tls/tls_context_inner.h"
+#include "tls/tls_store.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -12,10 +12,8 @@
 
 struct tls_context {
     atomic_uint references;
-    SSL_CTX *base;             /* settings, ticket keys, and the default certificate */
-    SSL_CTX **per_certificate; /* one for each certificate: only its chain and key count */
-    size_t count;
-    struct tls_names names;
+    SSL_CTX *ssl_ctx; /* of a server without a certificate: each handshake gets the one that it asks for */
+    struct tls_store store;
 };
 
 /*
@@ -31,18 +29,28 @@ struct tls_context {
 
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
 {
-    return context->base;
+    return context->ssl_ctx;
 }
 
-/* Chooses the certificate that the client's SNI asks for. */
-static int choose_certificate(SSL *ssl, int *alert, void *arg)
+static enum ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO *hello)
 {
-    (void)alert;
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
+    const struct tls_certificate *chosen = tls_store_choose(&context->store, hello);
+    /* Strictness refuses below, with the alert that says why. */
+    return chosen == NULL || tls_certificate_use(chosen, hello->ssl) ? ssl_select_cert_success
+                                                                     : ssl_select_cert_error;
+}
+
+/* RFC 6066 section 3: the answer says that the name was used, or that it is not known here. */
+static int acknowledge_name(SSL *ssl, int *alert, void *arg)
+{
     const struct tls_context *context = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    size_t chosen = name != NULL ? tls_names_find(&context->names, slice_of(name), 0) : 0;
-    if (chosen != 0)
-        SSL_set_SSL_CTX(ssl, context->per_certificate[chosen]);
+    if (tls_store_refuses(&context->store, name)) {
+        OPENSSL_PUT_ERROR(SSL, SSL_R_TLSV1_UNRECOGNIZED_NAME);
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
     return name != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
@@ -50,8 +58,7 @@ static bool set_versions(SSL_CTX *ctx, uint16_t min, uint16_t max, const struct 
 {
     if (SSL_CTX_set_min_proto_version(ctx, min) && SSL_CTX_set_max_proto_version(ctx, max) && min <= max)
         return true;
-    tls_report_say(report, TLS_NO_CERTIFICATE, true,
-                   "no TLS version is left between min_version and max_version");
+    tls_report_say(report, TLS_NO_SOURCE, true, "no TLS version is left between min_version and max_version");
     return false;
 }
 
@@ -62,11 +69,11 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
         ciphers = settings->min_version < TLS_1_2 ? CIPHERS_RFC9325 CIPHERS_OLD : CIPHERS_RFC9325;
     bool ok = SSL_CTX_set_strict_cipher_list(ctx, ciphers);
     if (!ok)
-        tls_report_say(report, TLS_NO_CERTIFICATE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
+        tls_report_say(report, TLS_NO_SOURCE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
                        tls_library_error());
     if (settings->groups == NULL || SSL_CTX_set1_curves_list(ctx, settings->groups))
         return ok;
-    tls_report_say(report, TLS_NO_CERTIFICATE, true, "the list of groups \"%s\" can't be used: %s",
+    tls_report_say(report, TLS_NO_SOURCE, true, "the list of groups \"%s\" can't be used: %s",
                    settings->groups, tls_library_error());
     return false;
 }
@@ -88,40 +95,9 @@ static SSL_CTX *new_ssl_ctx(void)
 {
     /* Certificates as DER buffers: X.509 is parsed when a file is loaded, never in a handshake. */
     SSL_CTX *ctx = SSL_CTX_new(TLS_with_buffers_method());
-    /* On each: behind SNI has chosen another certificate, the library asks that one's. */
     if (ctx != NULL)
         SSL_CTX_set_alpn_select_cb(ctx, tls_endpoint_choose_protocol, NULL);
     return ctx;
-}
-
-static bool load_one(struct tls_context *context, const struct tls_settings *settings, size_t i,
-                     const struct tls_report *report)
-{
-    struct tls_certificate certificate;
-    bool ok = tls_certificate_load(&settings->certificates[i], (int)i, report, &certificate, &context->names);
-    if (ok) {
-        SSL_CTX *ctx = i == 0 ? context->base : new_ssl_ctx();
-        context->per_certificate[i] = ctx;
-        context->count = i + 1;
-        ok = ctx != NULL &&
-             SSL_CTX_set_chain_and_key(ctx, certificate.chain, certificate.chain_len, certificate.key, NULL);
-        if (!ok)
-            tls_report_say(report, (int)i, true, "the certificate in %s can't be used: %s",
-                           settings->certificates[i].chain, tls_library_error());
-    }
-    tls_certificate_free(&certificate);
-    return ok;
-}
-
-static bool load_certificates(struct tls_context *context, const struct tls_settings *settings,
-                              const struct tls_report *report)
-{
-    context->per_certificate = calloc(settings->certificate_count, sizeof context->per_certificate[0]);
-    bool ok = context->per_certificate != NULL;
-    for (size_t i = 0; context->per_certificate != NULL && i < settings->certificate_count; i++)
-        ok = load_one(context, settings, i, report) && ok;
-    tls_names_sort(&context->names);
-    return ok;
 }
 
 static struct tls_context *new_context(void)
@@ -130,8 +106,8 @@ static struct tls_context *new_context(void)
     if (context == NULL)
         return NULL;
     atomic_init(&context->references, 1);
-    context->base = new_ssl_ctx();
-    if (context->base == NULL)
+    context->ssl_ctx = new_ssl_ctx();
+    if (context->ssl_ctx == NULL)
         tls_context_unref(&context);
     return context;
 }
@@ -141,13 +117,16 @@ struct tls_context *tls_context_new_server(const struct tls_settings *settings,
 {
     struct tls_context *context = new_context();
     if (context == NULL) {
-        tls_report_say(report, TLS_NO_CERTIFICATE, true, "no memory for a TLS context");
+        tls_report_say(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
         return NULL;
     }
-    bool ok = set_server(context->base, settings, report);
-    ok = load_certificates(context, settings, report) && ok;
-    SSL_CTX_set_tlsext_servername_callback(context->base, choose_certificate);
-    SSL_CTX_set_tlsext_servername_arg(context->base, context);
+    bool ok = set_server(context->ssl_ctx, settings, report);
+    const struct tls_store *previous = settings->previous != NULL ? &settings->previous->store : NULL;
+    ok = tls_store_load(&context->store, settings, previous, report) && ok;
+    SSL_CTX_set_app_data(context->ssl_ctx, context);
+    SSL_CTX_set_select_certificate_cb(context->ssl_ctx, choose_certificate);
+    SSL_CTX_set_tlsext_servername_callback(context->ssl_ctx, acknowledge_name);
+    SSL_CTX_set_tlsext_servername_arg(context->ssl_ctx, context);
     if (!ok)
         tls_context_unref(&context);
     return context;
@@ -165,9 +144,9 @@ struct tls_context *tls_context_new_client(uint16_t min_version, uint16_t max_ve
     struct tls_context *context = new_context();
     if (context == NULL)
         return NULL;
-    SSL_CTX_set_custom_verify(context->base, SSL_VERIFY_PEER, accept_any);
-    if (!SSL_CTX_set_min_proto_version(context->base, min_version) ||
-        !SSL_CTX_set_max_proto_version(context->base, max_version))
+    SSL_CTX_set_custom_verify(context->ssl_ctx, SSL_VERIFY_PEER, accept_any);
+    if (!SSL_CTX_set_min_proto_version(context->ssl_ctx, min_version) ||
+        !SSL_CTX_set_max_proto_version(context->ssl_ctx, max_version))
         tls_context_unref(&context);
     return context;
 }
@@ -180,11 +159,8 @@ struct tls_context *tls_context_ref(struct tls_context *context)
 
 static void destroy(struct tls_context *context)
 {
-    for (size_t i = 1; i < context->count; i++)
-        SSL_CTX_free(context->per_certificate[i]);
-    free(context->per_certificate);
-    SSL_CTX_free(context->base);
-    tls_names_free(&context->names);
+    SSL_CTX_free(context->ssl_ctx);
+    tls_store_free(&context->store);
     free(context);
 }
 
@@ -193,6 +169,30 @@ void tls_context_unref(struct tls_context **context)
     if (*context != NULL && atomic_fetch_sub_explicit(&(*context)->references, 1, memory_order_acq_rel) == 1)
         destroy(*context);
     *context = NULL;
+}
+
+bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b)
+{
+    bool same = a->store.count == b->store.count;
+    for (size_t i = 0; same && i < a->store.count; i++)
+        same = a->store.certificates[i] == b->store.certificates[i];
+    return same;
+}
+
+size_t tls_context_certificate_count(const struct tls_context *context)
+{
+    return context->store.count;
+}
+
+struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index)
+{
+    const struct tls_certificate *at = context->store.certificates[index];
+    return (struct tls_certificate_info){.path = at->files.chain,
+                                         .names = at->names,
+                                         .name_count = at->name_count,
+                                         .begins = at->begins,
+                                         .ends = at->ends,
+                                         .self_signed = at->self_signed};
 }
 
 #define QUOTED(number)       QUOTED_AS_IS(number)

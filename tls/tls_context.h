@@ -11,10 +11,13 @@
  */
 struct tls_context;
 
-/* A PEM file with the chain, leaf first, and one with its key (PKCS#8, SEC 1 or PKCS#1, not encrypted). */
+/* Paths. A PEM file with the chain, leaf first, and one with its key (PKCS#8, SEC 1 or PKCS#1); they may be the same. */
 struct tls_certificate_files {
     const char *chain;
     const char *key;
+    const char *passphrase; /* its first line opens an encrypted key; NULL: none does */
+    const char
+        *ocsp; /* a response to staple, in DER; NULL: it is looked for at the chain's path and ".ocsp" */
 };
 
 enum { TLS_1_0 = 0x0301, TLS_1_1 = 0x0302, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
@@ -22,6 +25,12 @@ enum { TLS_1_0 = 0x0301, TLS_1_1 = 0x0302, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
 struct tls_settings {
     const struct tls_certificate_files *certificates; /* the first is for clients whose SNI fits none */
     size_t certificate_count;
+    const char *const *directories; /* folders of certificates; see tls_directory.h for what is read there */
+    size_t directory_count;
+    const char *passphrase; /* for encrypted keys in them */
+    bool strict_sni; /* clients that ask for a name which no certificate has, or for none, are turned away */
+    struct tls_context
+        *previous;        /* certificates are taken from it where their files have not changed; may be NULL */
     uint16_t min_version; /* TLS_1_0 ... TLS_1_3 */
     uint16_t max_version;
     const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */
@@ -30,12 +39,13 @@ struct tls_settings {
 };
 
 /*
- * Where problems go: all that are found, not only the first. `certificate` is an index into the settings'
- * list, or TLS_NO_CERTIFICATE for what concerns the other settings. A problem that is no error is a warning.
+ * Where problems go: all that are found, not only the first. `source` is an index into the settings' list of
+ * certificates and, behind its end, into that of directories; or TLS_NO_SOURCE for what concerns the other
+ * settings. A problem that is no error is a warning.
  */
-enum { TLS_NO_CERTIFICATE = -1 };
+enum { TLS_NO_SOURCE = -1 };
 struct tls_report {
-    void (*say)(void *arg, int certificate, bool is_error, const char *text);
+    void (*say)(void *arg, int source, bool is_error, const char *text);
     void *arg;
     long long now; /* seconds since 1970, for validity; 0: don't check it */
 };
@@ -52,6 +62,21 @@ struct tls_context *tls_context_new_client(uint16_t min_version, uint16_t max_ve
 
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context);
+
+/* Do both serve the very same certificates? Contexts of servers. */
+bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);
+
+/* What there is to know of a server's certificates; strings live as long as the context. */
+struct tls_certificate_info {
+    const char *path; /* of the chain */
+    char *const *names;
+    size_t name_count;
+    int64_t begins; /* seconds since 1970 */
+    int64_t ends;
+    bool self_signed;
+};
+size_t tls_context_certificate_count(const struct tls_context *context);
+struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index);
 
 /* The library and its version, static. */
 const char *tls_library_name(void);

@@ -226,6 +226,7 @@ static const struct known_failure {
     {SSL_R_UNSUPPORTED_PROTOCOL, false, "no TLS version in common"},
     {SSL_R_NO_SHARED_CIPHER, false, "no cipher suite in common"},
     {SSL_R_NO_APPLICATION_PROTOCOL, false, "client offers other protocols than this service's (ALPN)"},
+    {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, false, "client asks for a name that no certificate has (SNI)"},
     {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
     {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},

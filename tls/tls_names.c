@@ -9,7 +9,7 @@
 
 struct tls_name {
     char *name; /* in lower case, without a final dot; a wildcard keeps its "*" */
-    size_t certificate;
+    size_t value;
     size_t order;
 };
 
@@ -43,7 +43,7 @@ static bool make_room(struct tls_names *names)
     return true;
 }
 
-bool tls_names_add(struct tls_names *names, struct slice name, size_t certificate)
+bool tls_names_add(struct tls_names *names, struct slice name, size_t value)
 {
     char normal[NAME_MAX_OCTETS + 1];
     if (!normalize(name, normal))
@@ -53,7 +53,7 @@ bool tls_names_add(struct tls_names *names, struct slice name, size_t certificat
     char *copy = strdup(normal);
     if (copy == NULL)
         return false;
-    names->items[names->count] = (struct tls_name){copy, certificate, names->count};
+    names->items[names->count] = (struct tls_name){copy, value, names->count};
     names->count++;
     return true;
 }
@@ -87,18 +87,41 @@ static const struct tls_name *look_up(const struct tls_names *names, const char 
     return low < names->count && strcmp(names->items[low].name, name) == 0 ? &names->items[low] : NULL;
 }
 
-size_t tls_names_find(const struct tls_names *names, struct slice name, size_t fallback)
+/* The first entry of a name, of the kind; NULL where there is none. */
+static const struct tls_name *find(const struct tls_names *names, struct slice name, enum tls_names_kind kind)
 {
     char normal[NAME_MAX_OCTETS + 1];
     if (!normalize(name, normal) || normal[0] == '*')
-        return fallback;
-    const struct tls_name *found = look_up(names, normal);
+        return NULL;
+    if (kind == TLS_NAMES_EXACT)
+        return look_up(names, normal);
     char *dot = strchr(normal, '.');
-    if (found == NULL && dot != NULL && dot > normal) {
-        *--dot = '*';
-        found = look_up(names, dot);
+    if (dot == NULL || dot == normal)
+        return NULL;
+    *--dot = '*';
+    return look_up(names, dot);
+}
+
+size_t tls_names_find(const struct tls_names *names, struct slice name, size_t fallback)
+{
+    const struct tls_name *found = find(names, name, TLS_NAMES_EXACT);
+    if (found == NULL)
+        found = find(names, name, TLS_NAMES_WILDCARD);
+    return found != NULL ? found->value : fallback;
+}
+
+size_t tls_names_find_all(const struct tls_names *names, struct slice name, enum tls_names_kind kind,
+                          size_t values[], size_t max)
+{
+    size_t count = 0;
+    const struct tls_name *first = find(names, name, kind);
+    const struct tls_name *end = names->items + names->count;
+    for (const struct tls_name *at = first; first != NULL && at < end && count < max; at++) {
+        if (strcmp(at->name, first->name) != 0)
+            break;
+        values[count++] = at->value;
     }
-    return found != NULL ? found->certificate : fallback;
+    return count;
 }
 
 void tls_names_free(struct tls_names *names)

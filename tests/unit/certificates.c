@@ -3,19 +3,25 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/bytestring.h>
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOUR 3600L
@@ -26,7 +32,7 @@
             give_up(#what);                                                                                  \
     } while (0)
 
-enum { FILES_MAX = 256 };
+enum { FILES_MAX = 32768 };
 
 static char folder[64];
 static char *paths[FILES_MAX];
@@ -34,6 +40,7 @@ static size_t path_count;
 static EVP_PKEY *authority_key;
 static X509 *authority;
 static X509 *expired_authority;
+static X509 *last_leaf;
 
 static _Noreturn void give_up(const char *what)
 {
@@ -60,6 +67,27 @@ const char *certificates_write(const char *name, const char *content)
     NEED(fputs(content, file) >= 0);
     NEED(fclose(file) == 0);
     return path;
+}
+
+const char *certificates_folder(const char *name)
+{
+    const char *path = certificates_path(name);
+    NEED(mkdir(path, 0700) == 0);
+    return path;
+}
+
+const char *certificates_join(const char *name, const char *const parts[])
+{
+    char content[64 * 1024];
+    size_t len = 0;
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        FILE *part = fopen(parts[i], "r");
+        NEED(part != NULL);
+        len += fread(content + len, 1, sizeof content - 1 - len, part);
+        fclose(part);
+    }
+    content[len] = '\0';
+    return certificates_write(name, content);
 }
 
 static const char *new_path(const char *suffix)
@@ -208,15 +236,197 @@ static void write_key(const char *path, const struct certificate_wish *wish)
     BIO_free(file);
 }
 
+struct certificate_facts certificate_facts(struct slice der, char *names, size_t cap)
+{
+    const uint8_t *at = der.data;
+    X509 *leaf = d2i_X509(NULL, &at, (long)der.len);
+    NEED(leaf != NULL);
+    EVP_PKEY *key = X509_get_pubkey(leaf);
+    struct certificate_facts facts = {EVP_PKEY_id(key) == EVP_PKEY_RSA ? CERTIFICATE_RSA : CERTIFICATE_P256};
+    GENERAL_NAMES *all = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    size_t len = 0;
+    names[0] = '\0';
+    for (size_t i = 0; all != NULL && i < sk_GENERAL_NAME_num(all); i++) {
+        const ASN1_STRING *name = sk_GENERAL_NAME_value(all, i)->d.dNSName;
+        len += (size_t)snprintf(names + len, cap - len, " %.*s", ASN1_STRING_length(name),
+                                (const char *)ASN1_STRING_get0_data(name));
+        NEED(len < cap);
+    }
+    GENERAL_NAMES_free(all);
+    EVP_PKEY_free(key);
+    X509_free(leaf);
+    return facts;
+}
+
+static void make_files(const struct certificate_wish *wish, const struct tls_certificate_files *files)
+{
+    X509_free(last_leaf);
+    last_leaf = new_leaf(wish);
+    write_chain(files->chain, last_leaf, wish);
+    if (files->key != NULL)
+        write_key(files->key, wish);
+}
+
 struct tls_certificate_files certificate_make(const struct certificate_wish *wish)
 {
-    struct tls_certificate_files files = {new_path("pem"), new_path("key")};
-    X509 *leaf = new_leaf(wish);
-    write_chain(files.chain, leaf, wish);
-    write_key(files.key, wish);
-    X509_free(leaf);
+    struct tls_certificate_files files = {.chain = new_path("pem"), .key = new_path("key")};
+    make_files(wish, &files);
     return files;
 }
+
+struct tls_certificate_files certificate_make_at(const struct certificate_wish *wish, const char *chain,
+                                                 const char *key)
+{
+    struct tls_certificate_files files = {.chain = certificates_path(chain),
+                                          .key = key != NULL ? certificates_path(key) : NULL};
+    make_files(wish, &files);
+    return files;
+}
+
+/* ---- OCSP (RFC 6960 section 4.2.1) ---- */
+
+static void add_digest(CBB *to, struct slice of)
+{
+    uint8_t digest[SHA_DIGEST_LENGTH];
+    SHA1(of.data, of.len, digest);
+    CBB octets;
+    NEED(CBB_add_asn1(to, &octets, CBS_ASN1_OCTETSTRING) && CBB_add_bytes(&octets, digest, sizeof digest));
+    NEED(CBB_flush(to));
+}
+
+static void add_time(CBB *to, long from_now)
+{
+    CBB text;
+    ASN1_GENERALIZEDTIME *time_then = ASN1_GENERALIZEDTIME_set(NULL, time(NULL) + from_now);
+    NEED(time_then != NULL && CBB_add_asn1(to, &text, CBS_ASN1_GENERALIZEDTIME));
+    NEED(CBB_add_bytes(&text, ASN1_STRING_get0_data(time_then), (size_t)ASN1_STRING_length(time_then)));
+    ASN1_GENERALIZEDTIME_free(time_then);
+    NEED(CBB_flush(to));
+}
+
+static void add_algorithm(CBB *to, int nid)
+{
+    CBB sequence;
+    NEED(CBB_add_asn1(to, &sequence, CBS_ASN1_SEQUENCE) && OBJ_nid2cbb(&sequence, nid) && CBB_flush(to));
+}
+
+static void add_id(CBB *single, const struct ocsp_wish *wish)
+{
+    CBB id;
+    uint8_t *der = NULL;
+    ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(authority);
+    int len = i2d_X509_NAME(X509_get_subject_name(authority), &der);
+    NEED(len > 0 && CBB_add_asn1(single, &id, CBS_ASN1_SEQUENCE));
+    add_algorithm(&id, NID_sha1);
+    add_digest(&id, (struct slice){der, (size_t)len});
+    add_digest(&id, (struct slice){ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key)});
+    OPENSSL_free(der);
+    der = NULL;
+    len = i2d_ASN1_INTEGER(X509_get_serialNumber(wish->other_certificate ? authority : last_leaf), &der);
+    NEED(len > 0 && CBB_add_bytes(&id, der, (size_t)len) && CBB_flush(single));
+    OPENSSL_free(der);
+}
+
+static void add_response_data(CBB *to, const struct ocsp_wish *wish)
+{
+    CBB data;
+    CBB responder;
+    CBB responses;
+    CBB single;
+    CBB part;
+    bool dated = wish->begins != 0 || wish->ends != 0;
+    NEED(CBB_add_asn1(to, &data, CBS_ASN1_SEQUENCE));
+    NEED(CBB_add_asn1(&data, &responder, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 2));
+    add_digest(&responder, slice_of("whoever"));
+    NEED(CBB_flush(&data));
+    add_time(&data, 0);
+    NEED(CBB_add_asn1(&data, &responses, CBS_ASN1_SEQUENCE));
+    NEED(CBB_add_asn1(&responses, &single, CBS_ASN1_SEQUENCE));
+    add_id(&single, wish);
+    if (wish->revoked) {
+        NEED(CBB_add_asn1(&single, &part, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 1));
+        add_time(&part, -HOUR);
+    } else {
+        NEED(CBB_add_asn1(&single, &part, CBS_ASN1_CONTEXT_SPECIFIC | 0));
+    }
+    NEED(CBB_flush(&single));
+    add_time(&single, dated ? wish->begins : -HOUR);
+    if (!wish->endless) {
+        NEED(CBB_add_asn1(&single, &part, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0));
+        add_time(&part, dated ? wish->ends : DAY);
+    }
+    NEED(CBB_flush(to));
+}
+
+static X509 *new_responder(const struct ocsp_wish *wish, EVP_PKEY *key)
+{
+    X509 *responder = new_certificate("responder", "deepproxy test authority", key, -HOUR, DAY);
+    EXTENDED_KEY_USAGE *usage = sk_ASN1_OBJECT_new_null();
+    NEED(usage != NULL);
+    NEED(sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(wish->not_for_ocsp ? NID_server_auth : NID_OCSP_sign)));
+    NEED(X509_add1_ext_i2d(responder, NID_ext_key_usage, usage, 0, 0) == 1);
+    sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
+    sign(responder);
+    return responder;
+}
+
+static void add_basic(CBB *to, const struct ocsp_wish *wish)
+{
+    CBB basic;
+    CBB bits;
+    CBB wrapped;
+    CBB list;
+    EVP_MD_CTX context;
+    uint8_t signature[256];
+    size_t len = sizeof signature;
+    EVP_PKEY *key =
+        wish->delegated || wish->other_signer ? shared_key(CERTIFICATE_P256, true) : authority_key;
+    NEED(CBB_add_asn1(to, &basic, CBS_ASN1_SEQUENCE));
+    add_response_data(&basic, wish);
+    EVP_MD_CTX_init(&context);
+    NEED(EVP_DigestSignInit(&context, NULL, EVP_sha256(), NULL, key));
+    NEED(EVP_DigestSign(&context, signature, &len, CBB_data(&basic), CBB_len(&basic)));
+    EVP_MD_CTX_cleanup(&context);
+    add_algorithm(&basic, NID_ecdsa_with_SHA256);
+    NEED(CBB_add_asn1(&basic, &bits, CBS_ASN1_BITSTRING) && CBB_add_u8(&bits, 0) &&
+         CBB_add_bytes(&bits, signature, len));
+    if (wish->delegated) {
+        X509 *responder = new_responder(wish, key);
+        uint8_t *der = NULL;
+        int der_len = i2d_X509(responder, &der);
+        NEED(CBB_add_asn1(&basic, &wrapped, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0));
+        NEED(CBB_add_asn1(&wrapped, &list, CBS_ASN1_SEQUENCE));
+        NEED(der_len > 0 && CBB_add_bytes(&list, der, (size_t)der_len));
+        OPENSSL_free(der);
+        X509_free(responder);
+    }
+    NEED(CBB_flush(to));
+}
+
+void certificates_write_ocsp(const char *path, const struct ocsp_wish *wish)
+{
+    CBB all;
+    CBB response;
+    CBB part;
+    CBB bytes;
+    CBB octets;
+    uint8_t *der;
+    size_t len;
+    NEED(CBB_init(&all, 1024) && CBB_add_asn1(&all, &response, CBS_ASN1_SEQUENCE));
+    NEED(CBB_add_asn1(&response, &part, CBS_ASN1_ENUMERATED) && CBB_add_u8(&part, wish->refused ? 6 : 0));
+    if (!wish->refused) {
+        NEED(CBB_add_asn1(&response, &part, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0));
+        NEED(CBB_add_asn1(&part, &bytes, CBS_ASN1_SEQUENCE) && OBJ_nid2cbb(&bytes, NID_id_pkix_OCSP_basic));
+        NEED(CBB_add_asn1(&bytes, &octets, CBS_ASN1_OCTETSTRING));
+        add_basic(&octets, wish);
+    }
+    NEED(CBB_finish(&all, &der, &len));
+    FILE *file = fopen(path, "w");
+    NEED(file != NULL && fwrite(der, 1, len, file) == len && fclose(file) == 0);
+    OPENSSL_free(der);
+}
+
+/* ---- the folder ---- */
 
 void certificates_open(void)
 {
@@ -228,15 +438,17 @@ void certificates_open(void)
     expired_authority = new_authority(-300 * DAY, -DAY);
 }
 
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    return place->level > 0 ? remove(path) : 0;
+}
+
 /* Children of the test program write here too: what there is counts, not what this process made. */
 static void empty_folder(void)
 {
-    DIR *listing = opendir(folder);
-    NEED(listing != NULL);
-    for (struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing))
-        if (entry->d_name[0] != '.')
-            NEED(unlinkat(dirfd(listing), entry->d_name, 0) == 0);
-    closedir(listing);
+    NEED(nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 void certificates_close(void)
@@ -246,9 +458,10 @@ void certificates_close(void)
         free(paths[--path_count]);
     NEED(rmdir(folder) == 0);
     folder[0] = '\0';
+    X509_free(last_leaf);
     X509_free(authority);
     X509_free(expired_authority);
     EVP_PKEY_free(authority_key);
-    authority = expired_authority = NULL;
+    authority = expired_authority = last_leaf = NULL;
     authority_key = NULL;
 }

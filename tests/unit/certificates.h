@@ -31,6 +31,36 @@ void certificates_open(void);
 /* Removes it, with all that is in it. In main() too. */
 void certificates_close(void);
 
+/* What stands in a leaf: its kind of key, and its DNS names, each behind a space. */
+struct certificate_facts {
+    enum certificate_key key;
+};
+struct certificate_facts certificate_facts(struct slice der, char *names, size_t cap);
+
+/* A file of the contents of others, in their order; NULL behind the last. */
+const char *certificates_join(const char *name, const char *const parts[]);
+
+/* A folder in the folder. */
+const char *certificates_folder(const char *name);
+
+/* What is asked for, in files of these names: in the folder, or in one of its folders. NULL for the key: none is written. */
+struct tls_certificate_files certificate_make_at(const struct certificate_wish *wish, const char *chain,
+                                                 const char *key);
+
+/* An OCSP response for the last certificate that was made; what is wrong with it is asked for as well. */
+struct ocsp_wish {
+    bool revoked;
+    bool other_certificate; /* about another serial number */
+    bool other_signer;      /* not the issuer's signature */
+    bool delegated;         /* signed by a responder whom the issuer has certified ... */
+    bool not_for_ocsp;      /* ... for something else */
+    bool endless;           /* no nextUpdate */
+    bool refused;           /* "unauthorized" in place of an answer */
+    long begins;            /* seconds from now; both 0: an hour ago, for a day */
+    long ends;
+};
+void certificates_write_ocsp(const char *path, const struct ocsp_wish *wish);
+
 /* Two new files; their paths are valid until certificates_close. */
 struct tls_certificate_files certificate_make(const struct certificate_wish *wish);
 

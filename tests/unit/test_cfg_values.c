@@ -110,7 +110,7 @@ static const struct cfg_case tls_cases[] = {
      "F:5: error: the key \"chain\" is missing in a certificate, expected the path of a PEM file with the "
      "certificate "
      "and its issuers\n"
-     "F:5: error: unknown key \"cert\" in a certificate; expected one of \"chain\", \"key\"\n"},
+     "F:5: error: unknown key \"cert\" in a certificate; expected one of \"chain\", \"key\", \"passphrase\", \"ocsp\"\n"},
     {"an unknown version", TLS_WITH("min_version = \"TLSv1.4\";\n"),
      "F:5: error: \"min_version\" can't be \"TLSv1.4\"; did you mean \"TLSv1.0\"? Expected one of "
      "\"TLSv1.0\", "

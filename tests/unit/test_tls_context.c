@@ -40,6 +40,11 @@ static struct tls_settings settings_for(const struct tls_certificate_files *file
                                  .session_tickets = true};
 }
 
+static struct tls_certificate_files files_of(const char *chain, const char *key)
+{
+    return (struct tls_certificate_files){.chain = chain, .key = key};
+}
+
 /* Loads; what was said is in `problems`. True where a context came out of it. */
 static bool load(const struct tls_settings *settings, struct problems *problems)
 {
@@ -116,18 +121,8 @@ START_TEST(chain_and_key_in_one_file)
 {
     struct problems problems;
     struct tls_certificate_files files = good(CERTIFICATE_P256);
-    char content[16384];
-    size_t len = 0;
-    const char *const parts[] = {files.key, files.chain};
-    for (size_t i = 0; i < 2; i++) {
-        FILE *part = fopen(parts[i], "r");
-        ck_assert_ptr_nonnull(part);
-        len += fread(content + len, 1, sizeof content - 1 - len, part);
-        fclose(part);
-    }
-    content[len] = '\0';
-    const char *both = certificates_write("both.pem", content);
-    ck_assert(load_one((struct tls_certificate_files){both, both}, &problems));
+    const char *both = certificates_join("both.pem", (const char *const[]){files.key, files.chain, NULL});
+    ck_assert(load_one(files_of(both, both), &problems));
     ck_assert_uint_eq(problems.count, 0);
 }
 END_TEST
@@ -160,10 +155,9 @@ START_TEST(missing_files)
     struct problems problems;
     struct tls_certificate_files files = good(CERTIFICATE_P256);
     const char *nowhere = certificates_path("nowhere.pem");
-    expect_error((struct tls_certificate_files){nowhere, files.key}, nowhere,
-                 "can't open the certificate chain");
-    expect_error((struct tls_certificate_files){files.chain, nowhere}, nowhere, "can't open the private key");
-    ck_assert(!load_one((struct tls_certificate_files){nowhere, nowhere}, &problems));
+    expect_error(files_of(nowhere, files.key), nowhere, "can't open the certificate chain");
+    expect_error(files_of(files.chain, nowhere), nowhere, "can't open the private key");
+    ck_assert(!load_one(files_of(nowhere, nowhere), &problems));
     ck_assert_uint_eq(problems.count, 2);
     expect(&problems, 0, 0, true, "can't open the private key");
     expect(&problems, 0, 0, true, "No such file or directory");
@@ -176,18 +170,12 @@ START_TEST(files_that_are_something_else)
     struct tls_certificate_files files = good(CERTIFICATE_P256);
     const char *garbage = certificates_write("garbage.pem", "this is no PEM\n\x01\x02\x03");
     const char *nothing = certificates_write("nothing.pem", "");
-    expect_error((struct tls_certificate_files){files.key, files.key}, files.key,
-                 "has no certificate in PEM form");
-    expect_error((struct tls_certificate_files){garbage, files.key}, garbage,
-                 "has no certificate in PEM form");
-    expect_error((struct tls_certificate_files){nothing, files.key}, nothing,
-                 "has no certificate in PEM form");
-    expect_error((struct tls_certificate_files){files.chain, files.chain}, files.chain,
-                 "has no private key in PEM form");
-    expect_error((struct tls_certificate_files){files.chain, garbage}, garbage,
-                 "has no private key in PEM form");
-    expect_error((struct tls_certificate_files){files.chain, nothing}, nothing,
-                 "has no private key in PEM form");
+    expect_error(files_of(files.key, files.key), files.key, "has no certificate in PEM form");
+    expect_error(files_of(garbage, files.key), garbage, "has no certificate in PEM form");
+    expect_error(files_of(nothing, files.key), nothing, "has no certificate in PEM form");
+    expect_error(files_of(files.chain, files.chain), files.chain, "has no private key in PEM form");
+    expect_error(files_of(files.chain, garbage), garbage, "has no private key in PEM form");
+    expect_error(files_of(files.chain, nothing), nothing, "has no private key in PEM form");
 }
 END_TEST
 
@@ -199,9 +187,9 @@ START_TEST(damaged_pem)
         certificates_write("wrong.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
     const char *key =
         certificates_write("wrong.key", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n");
-    expect_error((struct tls_certificate_files){cut, files.key}, cut, "certificate 1 in");
-    expect_error((struct tls_certificate_files){wrong, files.key}, wrong, "can't be read");
-    expect_error((struct tls_certificate_files){files.chain, key}, key, "has no private key in PEM form");
+    expect_error(files_of(cut, files.key), cut, "certificate 1 in");
+    expect_error(files_of(wrong, files.key), wrong, "can't be read");
+    expect_error(files_of(files.chain, key), key, "has no private key in PEM form");
 }
 END_TEST
 
@@ -209,7 +197,7 @@ START_TEST(encrypted_key)
 {
     struct tls_certificate_files files =
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .passphrase = "open sesame"});
-    expect_error(files, files.key, "is encrypted with a passphrase; decrypt it");
+    expect_error(files, files.key, "is encrypted with a passphrase; give the file that has it");
 }
 END_TEST
 
@@ -224,8 +212,7 @@ START_TEST(key_of_another_certificate)
     /* A key of another kind altogether. */
     struct tls_certificate_files ecdsa = good(CERTIFICATE_P256);
     struct tls_certificate_files rsa = good(CERTIFICATE_RSA);
-    expect_error((struct tls_certificate_files){ecdsa.chain, rsa.key}, rsa.key,
-                 "does not belong to the first certificate in");
+    expect_error(files_of(ecdsa.chain, rsa.key), rsa.key, "does not belong to the first certificate in");
 }
 END_TEST
 
@@ -278,7 +265,7 @@ START_TEST(settings_that_cannot_be)
         ck_assert(!load(&settings, &problems));
         ck_assert_uint_eq(problems.count, cases[i].words[1] != NULL ? 2 : 1);
         for (size_t j = 0; j < problems.count; j++)
-            expect(&problems, j, TLS_NO_CERTIFICATE, true, cases[i].words[j]);
+            expect(&problems, j, TLS_NO_SOURCE, true, cases[i].words[j]);
     }
 }
 END_TEST
@@ -334,18 +321,9 @@ START_TEST(chain_with_a_foreign_certificate)
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .without_issuer = true});
     struct tls_certificate_files second =
         certificate_make(&(struct certificate_wish){.names = {"b.example"}, .without_issuer = true});
-    char content[16384];
-    size_t len = 0;
-    const char *const parts[] = {first.chain, second.chain};
-    for (size_t i = 0; i < 2; i++) {
-        FILE *part = fopen(parts[i], "r");
-        ck_assert_ptr_nonnull(part);
-        len += fread(content + len, 1, sizeof content - 1 - len, part);
-        fclose(part);
-    }
-    content[len] = '\0';
-    const char *chain = certificates_write("foreign.pem", content);
-    expect_warning((struct tls_certificate_files){chain, first.key}, "each issuer");
+    const char *chain =
+        certificates_join("foreign.pem", (const char *const[]){first.chain, second.chain, NULL});
+    expect_warning(files_of(chain, first.key), "each issuer");
 }
 END_TEST
 
@@ -356,7 +334,7 @@ START_TEST(all_problems_of_several_certificates)
     const struct tls_certificate_files files[] = {
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .foreign_key = true}),
         good(CERTIFICATE_P256),
-        {certificates_path("nowhere.pem"), certificates_path("nowhere.key")},
+        files_of(certificates_path("nowhere.pem"), certificates_path("nowhere.key")),
         certificate_make(
             &(struct certificate_wish){.names = {"d.example"}, .begins = -30 * DAY, .ends = -DAY}),
         certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .passphrase = "open sesame"}),
@@ -367,7 +345,7 @@ START_TEST(all_problems_of_several_certificates)
     struct problems problems;
     ck_assert(!load(&settings, &problems));
     ck_assert_uint_eq(problems.count, 6);
-    expect(&problems, 0, TLS_NO_CERTIFICATE, true, "no TLS version is left");
+    expect(&problems, 0, TLS_NO_SOURCE, true, "no TLS version is left");
     expect(&problems, 1, 0, true, "does not belong");
     expect(&problems, 2, 2, true, "can't open the private key");
     expect(&problems, 3, 2, true, "can't open the certificate chain");

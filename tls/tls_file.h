@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TLS_FILE_H
+#define DEEPPROXY_TLS_FILE_H
+
+#include "base/bytes.h"
+
+#include <sys/stat.h>
+
+/*
+ * Files with certificates and keys: read whole, with a limit, and recognised again as unchanged. Inner to tls/.
+ */
+
+enum {
+    /* A chain of sixteen certificates has some 40 KB; a bundle of all public authorities 250. */
+    TLS_FILE_MAX = 1024 * 1024
+};
+
+/*
+ * Reads a regular file; a pipe or a device does not hold anybody up. False, with errno set (EFBIG over the limit, EISDIR,
+ * ENOTSUP for what is no file), where it can't. `into` is to be freed with bytes_free, which wipes it.
+ */
+bool tls_file_read(const char *path, struct bytes *into);
+
+/*
+ * What a file looked like: equal marks mean the same content, as far as a file system tells. A path that leads nowhere
+ * has a mark too.
+ */
+struct tls_file_mark {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified;
+    struct timespec changed;
+};
+
+struct tls_file_mark tls_file_mark(const char *path);
+bool tls_file_mark_equals(const struct tls_file_mark *a, const struct tls_file_mark *b);
+
+#endif
