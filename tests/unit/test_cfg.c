@@ -88,20 +88,44 @@ START_TEST(every_key_of_the_program)
 }
 END_TEST
 
+START_TEST(a_folder_of_certificates_in_place_of_the_list)
+{
+    struct cfg *cfg = load_clean(CFG_IMAP_SERVICE CFG_POOL "tls = { certificate_dir = \"/etc/all\"; };\n");
+    ck_assert_uint_eq(cfg->tls.certificate_count, 0);
+    ck_assert_uint_eq(cfg->tls.directory_count, 1);
+    ck_assert_str_eq(cfg->tls.directories[0].path, "/etc/all");
+    ck_assert_ptr_null(cfg->tls.passphrase);
+    ck_assert(!cfg->tls.strict_sni);
+    cfg_free(&cfg);
+}
+END_TEST
+
 START_TEST(every_key_of_tls)
 {
     struct cfg *cfg =
         load_clean(CFG_IMAP_SERVICE CFG_POOL
                    "tls = {\n"
                    "  certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; },\n"
-                   "                   { chain = \"/etc/b.pem\"; key = \"/etc/b.key\"; } );\n"
+                   "                   { chain = \"/etc/b.pem\"; key = \"/etc/b.key\"; passphrase = "
+                   "\"/etc/b.pass\"; ocsp = \"/etc/b.ocsp\"; } );\n"
+                   "  certificate_dir = [ \"/etc/all\", \"/etc/more\" ]; passphrase = \"/etc/all.pass\"; "
+                   "strict_sni = true;\n"
                    "  min_version = \"TLSv1.0\"; max_version = \"TLSv1.2\";\n"
                    "  ciphers = \"AES128-SHA\"; groups = \"X25519\"; session_tickets = FALSE; };\n");
     ck_assert_uint_eq(cfg->tls.place.line, 3);
     ck_assert_uint_eq(cfg->tls.certificate_count, 2);
     ck_assert_str_eq(cfg->tls.certificates[1].chain, "/etc/b.pem");
     ck_assert_str_eq(cfg->tls.certificates[1].key, "/etc/b.key");
+    ck_assert_str_eq(cfg->tls.certificates[1].passphrase, "/etc/b.pass");
+    ck_assert_str_eq(cfg->tls.certificates[1].ocsp, "/etc/b.ocsp");
+    ck_assert_ptr_null(cfg->tls.certificates[0].passphrase);
+    ck_assert_ptr_null(cfg->tls.certificates[0].ocsp);
     ck_assert_uint_eq(cfg->tls.certificates[1].place.line, 5);
+    ck_assert_uint_eq(cfg->tls.directory_count, 2);
+    ck_assert_str_eq(cfg->tls.directories[1].path, "/etc/more");
+    ck_assert_uint_eq(cfg->tls.directories[1].place.line, 6);
+    ck_assert_str_eq(cfg->tls.passphrase, "/etc/all.pass");
+    ck_assert(cfg->tls.strict_sni);
     ck_assert_int_eq(cfg->tls.min_version, CFG_TLS_1_0);
     ck_assert_int_eq(cfg->tls.max_version, CFG_TLS_1_2);
     ck_assert_str_eq(cfg->tls.ciphers, "AES128-SHA");
@@ -474,6 +498,7 @@ static TCase *values(void)
     tcase_add_test(tcase, defaults_of_the_program);
     tcase_add_test(tcase, defaults_of_the_groups);
     tcase_add_test(tcase, every_key_of_the_program);
+    tcase_add_test(tcase, a_folder_of_certificates_in_place_of_the_list);
     tcase_add_test(tcase, every_key_of_tls);
     tcase_add_test(tcase, services_and_pools);
     tcase_add_test(tcase, addresses);

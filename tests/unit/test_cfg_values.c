@@ -110,7 +110,8 @@ static const struct cfg_case tls_cases[] = {
      "F:5: error: the key \"chain\" is missing in a certificate, expected the path of a PEM file with the "
      "certificate "
      "and its issuers\n"
-     "F:5: error: unknown key \"cert\" in a certificate; expected one of \"chain\", \"key\", \"passphrase\", \"ocsp\"\n"},
+     "F:5: error: unknown key \"cert\" in a certificate; expected one of \"chain\", \"key\", \"passphrase\", "
+     "\"ocsp\"\n"},
     {"an unknown version", TLS_WITH("min_version = \"TLSv1.4\";\n"),
      "F:5: error: \"min_version\" can't be \"TLSv1.4\"; did you mean \"TLSv1.0\"? Expected one of "
      "\"TLSv1.0\", "
@@ -129,6 +130,11 @@ static const struct cfg_case tls_cases[] = {
      "F:5: error: \"session_tickets\" is a number, expected true or false, without quotation marks\n"},
     {"a string as a switch", TLS_WITH("ciphers = true;\n"),
      "F:5: error: \"ciphers\" is a switch (true or false), expected a string in quotation marks\n"},
+    {"a folder that is none", TLS_WITH("certificate_dir = 1;\n"),
+     "F:5: error: \"certificate_dir\" is a number, expected a list of strings: certificate_dir = [ "
+     "\"/etc/deepproxy/certificates\" ]\n"},
+    {"an empty folder name", TLS_WITH("certificate_dir = \"\";\n"),
+     "F:5: error: \"certificate_dir\" is an empty string\n"},
     {"a misspelt key", TLS_WITH("cipher = \"x\";\n"),
      "F:5: error: unknown key \"cipher\" in tls; did you mean \"ciphers\"?\n"},
 };
