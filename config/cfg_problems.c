@@ -90,3 +90,13 @@ void cfg_problems_free(struct cfg_problems *problems)
     free(problems->items);
     *problems = (struct cfg_problems){0};
 }
+
+bool cfg_problems_equal(const struct cfg_problems *a, const struct cfg_problems *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = a->items[i].severity == b->items[i].severity && a->items[i].line == b->items[i].line &&
+                strcmp(a->items[i].file, b->items[i].file) == 0 &&
+                strcmp(a->items[i].text, b->items[i].text) == 0;
+    return equal;
+}

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_CONFIG_CFG_PROBLEMS_H
 #define DEEPPROXY_CONFIG_CFG_PROBLEMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -39,6 +40,9 @@ __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems 
 
 /* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by line. */
 void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
+
+/* Do both say the same, in the same order? */
+bool cfg_problems_equal(const struct cfg_problems *a, const struct cfg_problems *b);
 
 /* One line each: "file:line: error: text", and "file: error: text" for a file as a whole. */
 void cfg_problems_print(const struct cfg_problems *problems, FILE *to);

@@ -3,38 +3,22 @@
 
 #include "base/ensure.h"
 #include "proxy/address.h"
-#include "proxy/listeners.h"
-#include "proxy/log.h"
+#include "proxy/control_inner.h"
+#include "proxy/expiry.h"
 #include "proxy/privileges.h"
-#include "proxy/worker.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Descriptors that are not sessions': standard streams, loops, listeners, the log. */
 #define DESCRIPTORS_OWN         256
 #define DESCRIPTORS_PER_SESSION 2
-
-struct control {
-    uv_loop_t loop;
-    uv_signal_t terminate;
-    uv_signal_t interrupt;
-    uv_signal_t hangup;
-    uv_signal_t user; /* SIGUSR1 */
-    uv_timer_t limit; /* timeouts.shutdown */
-    uv_async_t ended; /* a worker's thread is about to end */
-    struct snapshot *snapshot;
-    struct listeners listeners;
-    struct log *log;
-    struct worker *workers;
-    unsigned worker_count;          /* started */
-    _Atomic unsigned workers_ended; /* their threads have nothing left to do */
-    enum worker_phase phase;
-};
+#define DAY_MS                  (24ULL * 3600 * 1000)
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -75,20 +59,13 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     }
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
-{
-    (void)number;
-    log_event(handle->data, CFG_LOG_WARNING, "signal", "note",
-              "SIGHUP does nothing yet; restart to use a changed configuration");
-}
-
 /* ---- reports ---- */
 
 static void log_reports(struct control *control)
 {
     const struct snapshot *snapshot = control->snapshot;
     for (size_t i = 0; i < snapshot->cfg->service_count; i++)
-        reports_log(&snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
+        reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
 }
 
 static void on_user_signal(uv_signal_t *handle, int number)
@@ -111,33 +88,45 @@ static void hold_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* In the worker's thread, as its last act. */
-static void on_worker_end(void *arg)
+/* In the worker's thread. */
+static void on_worker_event(void *arg, enum worker_event event)
 {
     struct control *control = arg;
-    atomic_fetch_add(&control->workers_ended, 1);
-    uv_async_send(&control->ended);
+    if (event == WORKER_ENDED)
+        atomic_fetch_add(&control->workers_ended, 1);
+    else
+        atomic_fetch_sub(&control->updates_due, 1);
+    uv_async_send(&control->news);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
 {
     const struct control *control = arg;
-    bool is_log = handle->type == UV_ASYNC && handle != (const uv_handle_t *)&control->ended;
+    bool is_log = handle->type == UV_ASYNC && handle != (const uv_handle_t *)&control->news;
     if (!is_log && !uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
-static void on_ended(uv_async_t *ended)
+static void finish(struct control *control)
 {
-    struct control *control = ended->data;
-    if (atomic_load(&control->workers_ended) < control->worker_count)
-        return;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
     log_reports(control);
     hold_signals();
+    watch_close(&control->watch);
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
+}
+
+static void on_news(uv_async_t *news)
+{
+    struct control *control = news->data;
+    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0) {
+        control->step = RELOAD_IDLE;
+        control_begin_reload(control);
+    }
+    if (atomic_load(&control->workers_ended) == control->worker_count && control->step != RELOAD_READING)
+        finish(control);
 }
 
 static unsigned cores(void)
@@ -160,24 +149,37 @@ static size_t session_limit(const struct cfg *cfg)
     return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
 }
 
-static int start_workers(struct control *control, unsigned count)
+static size_t sessions_each(const struct control *control, const struct cfg *cfg)
 {
-    size_t each = session_limit(control->snapshot->cfg) / count;
+    size_t each = session_limit(cfg) / control->listeners.workers;
+    return each > 0 ? each : 1;
+}
+
+struct worker_service control_service(const struct control *control, struct snapshot *snapshot,
+                                      struct tls_context *tls, struct listeners *listeners, unsigned worker)
+{
+    return (struct worker_service){.snapshot = snapshot,
+                                   .tls = tls,
+                                   .sockets = listeners->sockets + worker * listeners->per_worker,
+                                   .socket_count = listeners->per_worker,
+                                   .session_max = sessions_each(control, snapshot->cfg)};
+}
+
+static int start_workers(struct control *control)
+{
+    unsigned count = control->listeners.workers;
     control->workers = calloc(count, sizeof control->workers[0]);
     if (control->workers == NULL)
         return UV_ENOMEM;
     for (unsigned i = 0; i < count; i++) {
-        struct log_queue *queue = log_add_queue(control->log);
         struct worker_settings settings = {.index = i,
-                                           .snapshot = control->snapshot,
-                                           .sockets =
-                                               control->listeners.sockets + i * control->listeners.per_worker,
-                                           .socket_count = control->listeners.per_worker,
-                                           .session_max = each > 0 ? each : 1,
-                                           .log = queue,
-                                           .on_end = on_worker_end,
-                                           .on_end_arg = control};
-        int error = queue != NULL ? worker_start(&control->workers[i], &settings) : UV_ENOMEM;
+                                           .log = log_add_queue(control->log),
+                                           .on_event = on_worker_event,
+                                           .on_event_arg = control};
+        struct worker_service service =
+            control_service(control, control->snapshot, control->tls, &control->listeners, i);
+        int error =
+            settings.log != NULL ? worker_start(&control->workers[i], &settings, &service) : UV_ENOMEM;
         if (error != 0)
             return error;
         control->worker_count = i + 1;
@@ -185,12 +187,37 @@ static int start_workers(struct control *control, unsigned count)
     return 0;
 }
 
+/* ---- reload ---- */
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    (void)number;
+    control->wants[RELOAD_CONFIGURATION] = true;
+    control_begin_reload(control);
+}
+
+static void on_files_changed(void *arg)
+{
+    struct control *control = arg;
+    control->wants[RELOAD_CERTIFICATES] = true;
+    control_begin_reload(control);
+}
+
+static void on_daily(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    expiry_log(control->tls, (int64_t)time(NULL), control->log);
+}
+
 /* ---- start ---- */
 
-static void log_listening(struct control *control)
+void control_log_listening(struct control *control)
 {
     const struct listeners *listeners = &control->listeners;
     for (size_t i = 0; i < listeners->per_worker; i++) {
+        if (listeners->sockets[i].kept != LISTENER_NEW)
+            continue;
         char address[ADDRESS_TEXT_MAX];
         struct log_line line;
         address_format((const struct sockaddr *)&listeners->sockets[i].address, address);
@@ -205,7 +232,7 @@ static void log_listening(struct control *control)
 static bool open_listeners(struct control *control, unsigned workers)
 {
     struct cfg_problems problems = {0};
-    bool ok = listeners_open(control->snapshot->cfg, workers, &control->listeners, &problems);
+    bool ok = listeners_open(control->snapshot->cfg, workers, NULL, &control->listeners, &problems);
     cfg_problems_print(&problems, stderr);
     cfg_problems_free(&problems);
     return ok;
@@ -224,9 +251,13 @@ static int open_handles(struct control *control)
     uv_signal_init(&control->loop, &control->hangup);
     uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
-    error = uv_async_init(&control->loop, &control->ended, on_ended);
+    uv_timer_init(&control->loop, &control->daily);
+    control->watch = watch_new(&control->loop, on_files_changed, control);
+    if (control->watch == NULL)
+        return UV_ENOMEM;
+    error = uv_async_init(&control->loop, &control->news, on_news);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->ended.data = control;
+    control->user.data = control->limit.data = control->daily.data = control->news.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
     if (error == 0)
@@ -238,33 +269,38 @@ static int open_handles(struct control *control)
     return error;
 }
 
-static int serve(struct control *control, unsigned workers)
+static int serve(struct control *control)
 {
     int error = open_handles(control);
     if (error == 0)
-        error = start_workers(control, workers);
+        error = start_workers(control);
     if (error != 0) {
         /* What runs already holds nothing that is worth an orderly end. */
         fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
         exit(EXIT_FAILURE);
     }
-    log_listening(control);
+    control_log_listening(control);
+    watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
+    uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
     return EXIT_SUCCESS;
 }
 
-int control_run(struct snapshot *snapshot)
+int control_run(struct snapshot *snapshot, struct tls_context *tls)
 {
-    struct control control = {.snapshot = snapshot};
+    struct control control = {.snapshot = snapshot, .tls = tls};
     const struct cfg *cfg = snapshot->cfg;
     unsigned workers = cfg->workers > 0 ? cfg->workers : cores();
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
-        status = serve(&control, workers);
+        status = serve(&control);
     listeners_close(&control.listeners);
+    cfg_problems_free(&control.problems);
     free(control.workers);
+    tls_context_unref(&control.tls);
+    snapshot_unref(&control.snapshot);
     return status;
 }

@@ -7,11 +7,15 @@
 /*
  * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, then
  * serves signals and the log until all workers have ended. SIGTERM and SIGINT stop accepting and let sessions
- * finish for as long as timeouts.shutdown says; a second one ends them at once, with a goodbye. SIGHUP is
- * noted and changes nothing. SIGUSR1, and the end, write the counts of reports to the log.
+ * finish for as long as timeouts.shutdown says; a second one ends them at once, with a goodbye. SIGUSR1, and the end, write the
+ * counts of reports to the log.
+ *
+ * SIGHUP reads the configuration again, and certificates are read again when their files change: a new one is put into effect
+ * after every check, or the log says what is wrong and the old one goes on. Sessions keep the configuration that they
+ * began with; listeners whose address stays are never closed.
  */
 
-/* Takes a reference to the snapshot. The exit status of the program; what went wrong is on standard error. */
-int control_run(struct snapshot *snapshot);
+/* Takes both references over. The exit status of the program; what went wrong is on standard error. */
+int control_run(struct snapshot *snapshot, struct tls_context *tls);
 
 #endif

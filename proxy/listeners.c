@@ -54,13 +54,17 @@ static bool wants_only_v6(const struct cfg *cfg, const struct cfg_endpoint *endp
     return false;
 }
 
-static void explain(const struct cfg_endpoint *endpoint, int error, struct cfg_problems *problems)
+static void explain(const struct cfg_endpoint *endpoint, int error, bool reload,
+                    struct cfg_problems *problems)
 {
     const char *remedy =
-        error == EADDRINUSE      ? "; another program listens there: stop it, or choose another port"
-        : error == EACCES        ? "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
-        : error == EADDRNOTAVAIL ? "; this machine has no such address"
-                                 : "";
+        error == EADDRINUSE && reload
+            ? "; another program listens there, or an address of ours that covers it: that takes a restart"
+        : error == EADDRINUSE       ? "; another program listens there: stop it, or choose another port"
+        : error == EACCES && reload ? "; ports below 1024 take a restart where the program has given root up"
+        : error == EACCES           ? "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
+        : error == EADDRNOTAVAIL    ? "; this machine has no such address"
+                                    : "";
     cfg_problems_add(problems, CFG_ERROR, endpoint->place, "can't listen on %s: %s%s", endpoint->text,
                      strerror(error), remedy);
 }
@@ -76,6 +80,8 @@ static bool open_for_workers(struct listeners *listeners, size_t slot, size_t se
     for (unsigned worker = 0; worker < listeners->workers; worker++) {
         struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
         socket->service = service;
+        socket->kept = LISTENER_NEW;
+        socket->configured = endpoint->address;
         socket->fd = open_bound(&address, endpoint->address_len, only_v6, worker > 0);
         socklen_t len = sizeof address;
         if (socket->fd < 0 || getsockname(socket->fd, (struct sockaddr *)&address, &len) != 0 ||
@@ -86,6 +92,41 @@ static bool open_for_workers(struct listeners *listeners, size_t slot, size_t se
     return true;
 }
 
+/* A port that the system picks stays with the service. */
+static bool may_keep(const struct listeners *previous, size_t index, const struct cfg_service *service,
+                     const struct cfg_endpoint *endpoint)
+{
+    const struct listener_socket *socket = &previous->sockets[index];
+    return memcmp(&socket->configured, &endpoint->address, sizeof endpoint->address) == 0 &&
+           (endpoint->port != 0 || strcmp(previous->cfg->services[socket->service].name, service->name) == 0);
+}
+
+/* Is the address served already, by a socket that no other address of the new file has got? Its index, or LISTENER_NEW. */
+static int find_kept(const struct listeners *previous, const struct listeners *listeners, size_t slots,
+                     const struct cfg_service *service, const struct cfg_endpoint *endpoint)
+{
+    for (size_t i = 0; previous != NULL && i < previous->per_worker; i++) {
+        bool taken = false;
+        for (size_t j = 0; j < slots; j++)
+            taken = taken || listeners->sockets[j].kept == (int)i;
+        if (!taken && may_keep(previous, i, service, endpoint))
+            return (int)i;
+    }
+    return LISTENER_NEW;
+}
+
+static void keep(struct listeners *listeners, size_t slot, size_t service, const struct listeners *previous,
+                 int kept)
+{
+    for (unsigned worker = 0; worker < listeners->workers; worker++) {
+        struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
+        *socket = previous->sockets[worker * previous->per_worker + (unsigned)kept];
+        socket->fd = -1;
+        socket->kept = kept;
+        socket->service = service;
+    }
+}
+
 static size_t count_addresses(const struct cfg *cfg)
 {
     size_t count = 0;
@@ -94,23 +135,26 @@ static size_t count_addresses(const struct cfg *cfg)
     return count;
 }
 
-bool listeners_open(const struct cfg *cfg, unsigned workers, struct listeners *into,
-                    struct cfg_problems *problems)
+bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listeners *previous,
+                    struct listeners *into, struct cfg_problems *problems)
 {
-    *into = (struct listeners){.per_worker = count_addresses(cfg), .workers = workers};
+    *into = (struct listeners){.cfg = cfg, .per_worker = count_addresses(cfg), .workers = workers};
     into->sockets = calloc(into->per_worker * workers, sizeof into->sockets[0]);
     if (into->sockets == NULL)
         return false;
     for (size_t i = 0; i < into->per_worker * workers; i++)
-        into->sockets[i].fd = -1;
+        into->sockets[i] = (struct listener_socket){.fd = -1, .kept = LISTENER_NEW};
     size_t slot = 0;
     size_t errors = problems->errors;
     for (size_t i = 0; i < cfg->service_count; i++)
         for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
             const struct cfg_endpoint *endpoint = &cfg->services[i].listen[j];
-            bool only_v6 = wants_only_v6(cfg, endpoint);
-            if (!open_for_workers(into, slot++, i, endpoint, only_v6))
-                explain(endpoint, errno, problems);
+            int kept = find_kept(previous, into, slot, &cfg->services[i], endpoint);
+            if (kept != LISTENER_NEW)
+                keep(into, slot, i, previous, kept);
+            else if (!open_for_workers(into, slot, i, endpoint, wants_only_v6(cfg, endpoint)))
+                explain(endpoint, errno, previous != NULL, problems);
+            slot++;
         }
     if (problems->errors > errors)
         listeners_close(into);

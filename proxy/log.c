@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ struct log_queue {
 
 struct log {
     uv_async_t wake;
-    enum cfg_log_level level;
+    _Atomic int level; /* enum cfg_log_level */
     struct log_queue *queues;
 };
 
@@ -76,7 +77,7 @@ struct log *log_new(uv_loop_t *loop, enum cfg_log_level level)
     struct log *log = calloc(1, sizeof *log);
     if (log == NULL)
         return NULL;
-    log->level = level;
+    atomic_init(&log->level, (int)level);
     if (uv_async_init(loop, &log->wake, on_wake) != 0) {
         free(log);
         return NULL;
@@ -115,9 +116,19 @@ struct log_queue *log_add_queue(struct log *log)
     return queue;
 }
 
+void log_set_level(struct log *log, enum cfg_log_level level)
+{
+    atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
+}
+
+static bool is_above(const struct log *log, const struct log_line *line)
+{
+    return (int)line->level > atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
 void log_queue_put(struct log_queue *queue, struct log_line *line)
 {
-    if (line->level > queue->log->level)
+    if (is_above(queue->log, line))
         return;
     log_line_end(line);
     struct slice text = {(const uint8_t *)line->text, line->len};
@@ -132,7 +143,7 @@ void log_queue_put(struct log_queue *queue, struct log_line *line)
 
 void log_write(struct log *log, struct log_line *line)
 {
-    if (log != NULL && line->level > log->level)
+    if (log != NULL && is_above(log, line))
         return;
     log_line_end(line);
     write_all((struct slice){(const uint8_t *)line->text, line->len});

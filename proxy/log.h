@@ -17,6 +17,9 @@ struct log_queue;
 /* For the main thread's loop. NULL where memory is short. Lines above `level` are dropped. */
 struct log *log_new(uv_loop_t *loop, enum cfg_log_level level);
 
+/* From the main thread; the others follow. */
+void log_set_level(struct log *log, enum cfg_log_level level);
+
 /*
  * Writes what is left, and closes its handle; the loop must run once more before it is closed. Queues must
  * not be used.

@@ -19,42 +19,54 @@ static const char usage[] =
     "       deepproxy help               this text\n"
     "FILE is " DEFAULT_FILE " where none is given.\n";
 
-/* The snapshot, or NULL after everything that is wrong has been said. */
-static struct snapshot *load(const char *path)
+struct loaded {
+    struct snapshot *snapshot;
+    struct tls_context *tls;
+};
+
+static void unload(struct loaded *loaded)
+{
+    snapshot_unref(&loaded->snapshot);
+    tls_context_unref(&loaded->tls);
+}
+
+/* False after everything that is wrong has been said. */
+static bool load(const char *path, struct loaded *loaded)
 {
     struct cfg_problems problems = {0};
     struct cfg *cfg = cfg_load_to_check(path, &problems);
-    struct snapshot *snapshot = NULL;
-    if (problems.errors == 0)
-        snapshot = snapshot_new(&cfg, &problems);
-    else
+    *loaded = (struct loaded){NULL, NULL};
+    if (problems.errors == 0) {
+        loaded->tls = snapshot_load_tls(cfg, NULL, &problems);
+        loaded->snapshot = snapshot_new(&cfg, NULL, &problems);
+    } else {
         snapshot_check_certificates(cfg, &problems);
+    }
     cfg_free(&cfg);
     cfg_problems_print(&problems, stderr);
-    if (snapshot == NULL)
+    bool ok = loaded->snapshot != NULL && loaded->tls != NULL;
+    if (!ok) {
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
                 problems.errors == 1 ? "" : "s");
+        unload(loaded);
+    }
     cfg_problems_free(&problems);
-    return snapshot;
+    return ok;
 }
 
 static int run(const char *path)
 {
-    struct snapshot *snapshot = load(path);
-    if (snapshot == NULL)
-        return EXIT_FAILURE;
-    int status = control_run(snapshot);
-    snapshot_unref(&snapshot);
-    return status;
+    struct loaded loaded;
+    return load(path, &loaded) ? control_run(loaded.snapshot, loaded.tls) : EXIT_FAILURE;
 }
 
 static int check(const char *path)
 {
-    struct snapshot *snapshot = load(path);
-    if (snapshot == NULL)
+    struct loaded loaded;
+    if (!load(path, &loaded))
         return EXIT_FAILURE;
     printf("%s: no errors\n", path);
-    snapshot_unref(&snapshot);
+    unload(&loaded);
     return EXIT_SUCCESS;
 }
 

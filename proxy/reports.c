@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/reports.h"
 
-#include "protocols/deep_status.h"
-
 #include <stdlib.h>
 #include <string.h>
-
-/* The registered ones, those of a status of one-letter tags, and "other". */
-enum { TAGS_MAX = DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1 };
 
 static const struct {
     enum engine_report_field field;
@@ -16,52 +11,66 @@ static const struct {
                           [REPORTS_LATCH_FAIL] = {ENGINE_REPORT_LATCH_FAIL, "latch_fail"},
                           [REPORTS_SECURITY_TAGS] = {ENGINE_REPORT_SECURITY_TAGS, "security_tags"}};
 
-/* The index of the tag; that of "other", the last one, where it is none of those before. */
+/* The index of the tag, of those that others may see already; 0, that of "other", where it is none of them. */
 static size_t find(const struct reports *reports, struct slice tag)
 {
-    size_t i = 0;
-    while (i + 1 < reports->tag_count && !slice_is(tag, reports->tags[i].name))
-        i++;
+    size_t i = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
+    while (--i > 0 && !slice_is(tag, reports->tags[i].name))
+        ;
     return i;
 }
 
 static bool add(struct reports *reports, struct slice name)
 {
-    struct reports_tag *tag = &reports->tags[reports->tag_count];
-    tag->name = strndup((const char *)name.data, name.len);
-    reports->tag_count += tag->name != NULL;
-    return tag->name != NULL;
+    size_t count = atomic_load_explicit(&reports->tag_count, memory_order_relaxed);
+    if (count == REPORTS_TAGS_MAX)
+        return true;
+    reports->tags[count].name = strndup((const char *)name.data, name.len);
+    if (reports->tags[count].name == NULL)
+        return false;
+    atomic_store_explicit(&reports->tag_count, count + 1, memory_order_release);
+    return true;
 }
 
-static bool is_there(const struct reports *reports, struct slice name)
-{
-    for (size_t i = 0; i < reports->tag_count; i++)
-        if (slice_is(name, reports->tags[i].name))
-            return true;
-    return false;
-}
-
-bool reports_init(struct reports *reports, const char *deep_status)
+bool reports_add_status(struct reports *reports, const char *deep_status)
 {
     bool ok = true;
-    *reports = (struct reports){.tags = calloc(TAGS_MAX, sizeof reports->tags[0])};
-    if (reports->tags == NULL)
-        return false;
-    for (size_t i = 0; i < DEEP_REGISTERED_TAGS && ok; i++)
-        ok = add(reports, slice_of(deep_registered_tags[i]));
     struct slice rest = slice_of(deep_status);
     for (struct slice tag; ok && (tag = slice_next_word(&rest, ' ')).len > 0;)
-        if (deep_is_security_tag(tag) && !is_there(reports, tag))
+        if (deep_is_security_tag(tag) && find(reports, tag) == 0)
             ok = add(reports, tag);
-    return ok && add(reports, slice_of("other"));
+    return ok;
 }
 
-void reports_free(struct reports *reports)
+struct reports *reports_new(const char *deep_status)
 {
-    for (size_t i = 0; i < reports->tag_count; i++)
-        free(reports->tags[i].name);
-    free(reports->tags);
-    *reports = (struct reports){0};
+    struct reports *reports = calloc(1, sizeof *reports);
+    if (reports == NULL)
+        return NULL;
+    atomic_init(&reports->references, 1);
+    bool ok = add(reports, slice_of("other"));
+    for (size_t i = 0; i < DEEP_REGISTERED_TAGS && ok; i++)
+        ok = add(reports, slice_of(deep_registered_tags[i]));
+    if (!ok || !reports_add_status(reports, deep_status))
+        reports_unref(&reports);
+    return reports;
+}
+
+struct reports *reports_ref(struct reports *reports)
+{
+    atomic_fetch_add_explicit(&reports->references, 1, memory_order_relaxed);
+    return reports;
+}
+
+void reports_unref(struct reports **reports)
+{
+    struct reports *last = *reports;
+    *reports = NULL;
+    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < last->tag_count; i++)
+        free(last->tags[i].name);
+    free(last);
 }
 
 /* IMAP separates them by spaces, SMTP by commas (draft sections 7.1, 7.3). */
@@ -80,11 +89,11 @@ static struct slice next_tag(struct slice *rest)
 
 static void count_value(struct reports *reports, enum reports_kind kind, const char *value)
 {
-    bool seen[TAGS_MAX] = {false};
+    bool seen[REPORTS_TAGS_MAX] = {false};
     struct slice rest = slice_of(value);
     for (struct slice tag; (tag = next_tag(&rest)).len > 0;)
         seen[find(reports, tag)] = true;
-    for (size_t i = 0; i < reports->tag_count; i++)
+    for (size_t i = 0; i < REPORTS_TAGS_MAX; i++)
         if (seen[i])
             atomic_fetch_add_explicit(&reports->tags[i].counts[kind], 1, memory_order_relaxed);
 }
@@ -127,6 +136,7 @@ void reports_log(const struct reports *reports, const char *service, struct log 
     struct log_line line;
     begin(&line, reports, service, NULL);
     log_write(log, &line);
-    for (size_t i = 0; i < reports->tag_count; i++)
+    for (size_t i = 1; i < reports->tag_count; i++)
         log_tag(reports, &reports->tags[i], service, log);
+    log_tag(reports, &reports->tags[0], service, log);
 }

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_REPORTS_H
 #define DEEPPROXY_PROXY_REPORTS_H
 
+#include "protocols/deep_status.h"
 #include "protocols/engine.h"
 #include "proxy/log.h"
 
@@ -15,20 +16,31 @@
  */
 enum reports_kind { REPORTS_LATCH, REPORTS_LATCH_FAIL, REPORTS_SECURITY_TAGS, REPORTS_KINDS };
 
+/* The registered ones, those of a status of one-letter tags, "other", and room for what later statuses add. */
+enum { REPORTS_TAGS_MAX = 2 * (DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1) };
+
 struct reports_tag {
     char *name;
     _Atomic uint64_t counts[REPORTS_KINDS];
 };
 
 struct reports {
+    atomic_uint references;
     _Atomic uint64_t sessions; /* with a TLS handshake, ended */
-    struct reports_tag *tags;  /* "other" is the last */
-    size_t tag_count;
+    _Atomic size_t tag_count;
+    struct reports_tag tags[REPORTS_TAGS_MAX]; /* "other" is the first */
 };
 
-/* `deep_status`: the service's. False where memory is short; reports_free is right either way. */
-bool reports_init(struct reports *reports, const char *deep_status);
-void reports_free(struct reports *reports);
+/* `deep_status`: the service's. NULL where memory is short. One reference is the caller's. */
+struct reports *reports_new(const char *deep_status);
+struct reports *reports_ref(struct reports *reports);
+void reports_unref(struct reports **reports);
+
+/*
+ * The service has another status from now on: its tags are counted too, and those before still are. From one thread at a
+ * time, while others count. False where memory is short.
+ */
+bool reports_add_status(struct reports *reports, const char *deep_status);
 
 /* A session has ended. A tag counts once for each kind, however often the client has named it. */
 void reports_count(struct reports *reports, const struct engine *engine);

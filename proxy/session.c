@@ -31,7 +31,7 @@ void session_move(struct session *session, enum session_state to)
 
 void session_set_timeout(struct session *session, enum worker_timeout timeout)
 {
-    deadline_set(&session->worker->timeouts[timeout], &session->deadline, worker_now(session->worker));
+    deadline_set(&session->generation->timeouts[timeout], &session->deadline, worker_now(session->worker));
 }
 
 struct session *session_of_deadline(struct deadline *deadline)
@@ -46,7 +46,7 @@ void session_begin_handshake(struct session *session)
     if (session->state != SESSION_HANDSHAKING)
         session_move(session, SESSION_HANDSHAKING);
     session->tls =
-        tls_endpoint_new_server(session->snapshot->tls, session->worker->tls_io, session->service->alpn);
+        tls_endpoint_new_server(session->worker->tls, session->worker->tls_io, session->service->alpn);
     if (session->tls == NULL)
         session_close(session, "no-memory", NULL);
     else
@@ -93,7 +93,6 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
     session->worker = worker;
     session->service = service;
     session->state = service->engine.starttls ? SESSION_CLEARTEXT : SESSION_HANDSHAKING;
-    session->snapshot = snapshot_ref(worker->snapshot);
     session->started = worker_now(worker);
     session->number = worker->next_session++;
     session->client.on_drained = session_on_drained;
@@ -112,12 +111,12 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
 static void on_client_closed(uv_handle_t *handle)
 {
     struct session *session = handle->data;
-    worker_remove_session(session->worker, session);
     engine_free(&session->engine);
     tls_endpoint_free(&session->tls);
     bytes_free(&session->kept[SIDE_CLIENT]);
     bytes_free(&session->kept[SIDE_BACKEND]);
-    snapshot_unref(&session->snapshot);
+    /* Last: with it the configuration may go that all this was made from. */
+    worker_remove_session(session->worker, session);
     free(session);
 }
 
@@ -141,7 +140,7 @@ void session_close(struct session *session, const char *reason, const char *deta
     engine_out_reset(session->worker->out);
     /* Before its line, so that who has read the line finds it counted. */
     if (session->engine != NULL && session->tls != NULL) /* before STARTTLS there is no handshake to count */
-        reports_count(&session->service->reports, session->engine);
+        reports_count(session->service->reports, session->engine);
     session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);

@@ -46,7 +46,7 @@ struct session {
     struct session *next; /* in the worker's list */
     struct session *previous;
     struct service *service;
-    struct snapshot *snapshot; /* what `service` points into */
+    struct generation *generation; /* whose snapshot `service` points into */
     struct deadline deadline;
     enum session_state state;
     bool awaits_close;        /* the server has said its last word, and a time is set for it to close */
@@ -65,7 +65,7 @@ struct session {
     const char *reason;              /* why it ends: the log's word; static */
     const char *detail;              /* static, NULL where the reason says it all */
     const char *warning;             /* the engine's, as it was last seen; static */
-    const char *server_name;         /* the last server's; lives as long as the snapshot */
+    const char *server_name;         /* the last server's; lives as long as the generation */
     struct sockaddr_storage address; /* the client's */
 };
 

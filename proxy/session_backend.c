@@ -142,8 +142,8 @@ void session_connect(struct session *session)
         return;
     }
     enter_connecting(session);
-    struct server *server =
-        balance_next(service->pool, &session->worker->turns[service->pool_index], &session->tries, now_ms());
+    struct server *server = balance_next(service->pool, &session->generation->turns[service->pool_index],
+                                         &session->tries, now_ms());
     if (server == NULL) {
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
         return;

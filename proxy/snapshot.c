@@ -58,8 +58,8 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
     return context;
 }
 
-static struct tls_context *make_tls(const struct cfg *cfg, struct tls_context *previous,
-                                    struct cfg_problems *problems)
+struct tls_context *snapshot_load_tls(const struct cfg *cfg, struct tls_context *previous,
+                                      struct cfg_problems *problems)
 {
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
@@ -87,7 +87,29 @@ void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *pro
 
 /* ---- pools ---- */
 
-static bool add_server(struct pool *pool, const struct sockaddr *address, socklen_t len, const char *name)
+static const struct server *find_address(const struct pool *previous, const struct server *server)
+{
+    for (size_t i = 0; previous != NULL && i < previous->server_count; i++) {
+        const struct server *other = &previous->servers[i];
+        if (strcmp(other->name, server->name) == 0 && other->address_len == server->address_len &&
+            memcmp(&other->address, &server->address, server->address_len) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/* What is known of its health stays known. */
+static void inherit(struct server *server, const struct pool *previous)
+{
+    const struct server *known = find_address(previous, server);
+    if (known == NULL)
+        return;
+    atomic_store(&server->avoid_until, atomic_load(&known->avoid_until));
+    atomic_store(&server->warned, atomic_load(&known->warned));
+}
+
+static bool add_server(struct pool *pool, const struct sockaddr *address, socklen_t len, const char *name,
+                       const struct pool *previous)
 {
     struct server *servers = realloc(pool->servers, (pool->server_count + 1) * sizeof *servers);
     if (servers == NULL)
@@ -98,62 +120,108 @@ static bool add_server(struct pool *pool, const struct sockaddr *address, sockle
     memcpy(&server->address, address, len);
     server->address_len = len;
     server->name = strdup(name);
-    pool->server_count += server->name != NULL;
-    return server->name != NULL;
+    if (server->name == NULL)
+        return false;
+    inherit(server, previous);
+    pool->server_count++;
+    return true;
+}
+
+/* The addresses that a name had when it was last resolved. How many. */
+static size_t add_known(struct pool *pool, const struct cfg_endpoint *endpoint, const struct pool *previous)
+{
+    size_t count = 0;
+    size_t len = strlen(endpoint->text);
+    for (size_t i = 0; previous != NULL && i < previous->server_count; i++) {
+        const struct server *known = &previous->servers[i];
+        if (strncmp(known->name, endpoint->text, len) == 0 && known->name[len] == '/')
+            count += add_server(pool, (const struct sockaddr *)&known->address, known->address_len,
+                                known->name, previous);
+    }
+    return count;
+}
+
+static bool add_unresolved(struct pool *pool, const struct cfg_endpoint *endpoint,
+                           const struct pool *previous, const char *error, struct cfg_problems *problems)
+{
+    bool known = add_known(pool, endpoint, previous) > 0;
+    cfg_problems_add(problems, known ? CFG_WARNING : CFG_ERROR, endpoint->place,
+                     "the server's name \"%s\" can't be resolved: %s; %s", endpoint->host, error,
+                     known ? "the addresses that it had before are used"
+                           : "give its address, or mend the name service");
+    return known;
 }
 
 /* Every address that the resolver has for a name. */
 static bool resolve_server(struct pool *pool, const struct cfg_endpoint *endpoint,
-                           struct cfg_problems *problems)
+                           const struct pool *previous, struct cfg_problems *problems)
 {
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
     snprintf(port, sizeof port, "%u", endpoint->port);
     int error = getaddrinfo(endpoint->host, port, &hints, &found);
-    if (error != 0) {
-        cfg_problems_add(
-            problems, CFG_ERROR, endpoint->place,
-            "the server's name \"%s\" can't be resolved: %s; give its address, or mend the name service",
-            endpoint->host, gai_strerror(error));
-        return false;
-    }
+    if (error != 0)
+        return add_unresolved(pool, endpoint, previous, gai_strerror(error), problems);
     bool ok = true;
     for (const struct addrinfo *a = found; a != NULL && ok; a = a->ai_next) {
         char address[ADDRESS_TEXT_MAX];
         char name[ADDRESS_TEXT_MAX + 300];
         address_format(a->ai_addr, address);
         snprintf(name, sizeof name, "%.255s/%s", endpoint->text, address);
-        ok = add_server(pool, a->ai_addr, a->ai_addrlen, name);
+        ok = add_server(pool, a->ai_addr, a->ai_addrlen, name, previous);
     }
     freeaddrinfo(found);
     return ok;
 }
 
-static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, struct cfg_problems *problems)
+static const struct pool *find_pool(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->pool_count; i++)
+        if (strcmp(snapshot->cfg->pools[i].name, name) == 0)
+            return &snapshot->pools[i];
+    return NULL;
+}
+
+static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, const struct snapshot *previous,
+                      struct cfg_problems *problems)
 {
     bool ok = true;
+    const struct pool *before = find_pool(previous, cfg->name);
     pool->cfg = cfg;
     for (size_t i = 0; i < cfg->server_count; i++) {
         const struct cfg_endpoint *endpoint = &cfg->servers[i];
         if (endpoint->address_len > 0)
             ok = add_server(pool, (const struct sockaddr *)&endpoint->address, endpoint->address_len,
-                            endpoint->text) &&
+                            endpoint->text, before) &&
                  ok;
         else
-            ok = resolve_server(pool, endpoint, problems) && ok;
+            ok = resolve_server(pool, endpoint, before, problems) && ok;
     }
     return ok;
 }
 
-/* ---- the whole ---- */
+/* ---- services ---- */
 
 static int64_t seconds_since_1970(void)
 {
     return (int64_t)time(NULL);
 }
 
-static bool join_services(struct snapshot *snapshot)
+/* The counts go on where there was a service of that name. */
+static struct reports *reports_for(const struct cfg_service *cfg, const struct snapshot *previous)
+{
+    for (size_t i = 0; previous != NULL && i < previous->cfg->service_count; i++)
+        if (strcmp(previous->cfg->services[i].name, cfg->name) == 0) {
+            struct reports *reports = reports_ref(previous->services[i].reports);
+            if (!reports_add_status(reports, cfg->deep_status))
+                reports_unref(&reports);
+            return reports;
+        }
+    return reports_new(cfg->deep_status);
+}
+
+static bool join_services(struct snapshot *snapshot, const struct snapshot *previous)
 {
     static const enum engine_protocol protocols[] = {
         [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
@@ -177,13 +245,16 @@ static bool join_services(struct snapshot *snapshot)
                                                             .now = seconds_since_1970},
                                                  .alpn = alpn[from->protocol],
                                                  .pool = &snapshot->pools[from->pool],
-                                                 .pool_index = from->pool};
-        ok = reports_init(&snapshot->services[i].reports, from->deep_status) && ok;
+                                                 .pool_index = from->pool,
+                                                 .reports = reports_for(from, previous)};
+        ok = snapshot->services[i].reports != NULL && ok;
     }
     return ok;
 }
 
-static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
+/* ---- the whole ---- */
+
+static bool build(struct snapshot *snapshot, const struct snapshot *previous, struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
     bool ok = true;
@@ -192,26 +263,30 @@ static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
-        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], problems) && ok;
-    ok = join_services(snapshot) && ok;
-    snapshot->tls = make_tls(cfg, NULL, problems);
-    return ok && snapshot->tls != NULL;
+        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], previous, problems) && ok;
+    return join_services(snapshot, previous) && ok;
 }
 
-struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems)
+static void add_out_of_memory(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "out of memory");
+}
+
+struct snapshot *snapshot_new(struct cfg **cfg, const struct snapshot *previous,
+                              struct cfg_problems *problems)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (snapshot == NULL) {
+        add_out_of_memory(*cfg, problems);
         cfg_free(cfg);
         return NULL;
     }
     atomic_init(&snapshot->references, 1);
     snapshot->cfg = *cfg;
     *cfg = NULL;
-    if (!build(snapshot, problems)) {
+    if (!build(snapshot, previous, problems)) {
         if (problems->errors == 0)
-            cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){snapshot->cfg->path, 0},
-                             "out of memory");
+            add_out_of_memory(snapshot->cfg, problems);
         snapshot_unref(&snapshot);
     }
     return snapshot;
@@ -232,10 +307,9 @@ static void destroy(struct snapshot *snapshot)
         free(pool->servers);
     }
     for (size_t i = 0; snapshot->services != NULL && i < snapshot->cfg->service_count; i++)
-        reports_free(&snapshot->services[i].reports);
+        reports_unref(&snapshot->services[i].reports);
     free(snapshot->pools);
     free(snapshot->services);
-    tls_context_unref(&snapshot->tls);
     cfg_free(&snapshot->cfg);
     free(snapshot);
 }

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 /*
- * A configuration made ready to run: certificates loaded, names resolved, services and pools joined.
+ * A configuration made ready to run: names resolved, services and pools joined.
  * Immutable, but for the servers' health and the counts of reports; counted by reference: each session keeps the one that it began
  * with.
  */
@@ -38,27 +38,36 @@ struct service {
     const char *alpn; /* what its protocol is called there, as tls_endpoint.h has it */
     struct pool *pool;
     size_t pool_index;
-    struct reports reports;
+    struct reports *reports; /* shared with that of the same name in other snapshots */
 };
 
 struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
-    struct tls_context *tls;
     struct service *services; /* as many as in cfg */
     struct pool *pools;       /* as many as in cfg */
 };
 
 /*
- * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). Reads the certificates and
- * asks the resolver for names of servers: it may block, so main thread only.
+ * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). It asks the resolver for names of servers
+ * and may block, so not in a worker. What `previous` knows stays known: servers that failed a moment ago, counts of
+ * reports, and the addresses of a name that can't be resolved just now. NULL: there is none.
  */
-struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems);
-
-/* What is wrong with the certificates of a configuration that has errors of its own (cfg_load_to_check). */
-void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems);
+struct snapshot *snapshot_new(struct cfg **cfg, const struct snapshot *previous,
+                              struct cfg_problems *problems);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot **snapshot);
+
+/*
+ * The TLS context that a configuration asks for. Certificates change more often than it, and apart from it: sessions need
+ * them until their handshake is done. Those of `previous` whose files are unchanged are taken over, and those whose files are
+ * broken now stay. NULL after an error in `problems`. It reads files, and may block.
+ */
+struct tls_context *snapshot_load_tls(const struct cfg *cfg, struct tls_context *previous,
+                                      struct cfg_problems *problems);
+
+/* What is wrong with the certificates of a configuration that has errors of its own (cfg_load_to_check). */
+void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems);
 
 #endif

@@ -9,13 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Timeouts are kept to half a second. */
 #define TICK_MS 500
-/* How long a peer gets to take in our last words and close. */
-#define CLOSING_MS 10000
-/* ... and how long when the program is told to end at once: last words to peers that read, no more. */
-#define ENDING_MS 500
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
 
@@ -24,6 +21,23 @@ struct listener {
     struct worker *worker;
     struct service *service;
     bool stalled; /* a connection waits that there was no memory for */
+};
+
+/* One address in an update: a socket to take over, or a listener that goes on for another service. */
+struct update_slot {
+    int fd;
+    int kept; /* index of the listener, or LISTENER_NEW */
+    size_t service;
+    struct listener *listener; /* memory for a new one */
+};
+
+struct worker_update {
+    struct generation *generation; /* NULL: the certificates alone change */
+    struct tls_context *tls;
+    size_t session_max;
+    struct listener **listeners; /* memory for the list */
+    size_t slot_count;
+    struct update_slot slots[];
 };
 
 uint64_t worker_now(const struct worker *worker)
@@ -40,6 +54,8 @@ void worker_add_session(struct worker *worker, struct session *session)
     if (worker->sessions != NULL)
         worker->sessions->previous = session;
     worker->sessions = session;
+    session->generation = worker->generation;
+    session->generation->sessions++;
     if (worker->session_count++ == 0)
         uv_timer_again(&worker->tick);
 }
@@ -61,6 +77,8 @@ void worker_remove_session(struct worker *worker, struct session *session)
         worker->sessions = session->next;
     if (session->next != NULL)
         session->next->previous = session->previous;
+    if (--session->generation->sessions == 0)
+        generation_drop_empty(worker->generation);
     if (--worker->session_count == 0)
         uv_timer_stop(&worker->tick);
     end_if_empty(worker);
@@ -85,7 +103,7 @@ static void on_connection(uv_stream_t *stream, int status)
 static void accept_stalled(struct worker *worker)
 {
     for (size_t i = 0; i < worker->listener_count; i++) {
-        struct listener *listener = &worker->listeners[i];
+        struct listener *listener = worker->listeners[i];
         if (listener->stalled && worker->phase == WORKER_RUNNING)
             listener->stalled = !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
     }
@@ -95,19 +113,175 @@ static void on_tick(uv_timer_t *tick)
 {
     struct worker *worker = tick->data;
     struct deadline *expired;
-    for (size_t i = 0; i < WORKER_TIMEOUTS; i++)
-        while ((expired = deadline_list_take_expired(&worker->timeouts[i], worker_now(worker))) != NULL)
-            session_expire(session_of_deadline(expired));
+    while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
+        session_expire(session_of_deadline(expired));
     accept_stalled(worker);
 }
 
-/* ---- phases ---- */
+/* ---- listeners ---- */
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void close_listener(struct listener *listener)
+{
+    listener->tcp.data = listener;
+    uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
+}
 
 static void stop_listening(struct worker *worker)
 {
     for (size_t i = 0; i < worker->listener_count; i++)
-        uv_close((uv_handle_t *)&worker->listeners[i].tcp, NULL);
+        close_listener(worker->listeners[i]);
+    worker->listener_count = 0;
 }
+
+/* Takes the slot's memory and its socket over. */
+static int listen_on(struct worker *worker, struct update_slot *slot)
+{
+    struct listener *listener = slot->listener;
+    listener->worker = worker;
+    listener->service = &worker->generation->snapshot->services[slot->service];
+    int error = uv_tcp_init(&worker->loop, &listener->tcp);
+    if (error != 0)
+        return error;
+    slot->listener = NULL;
+    worker->listeners[worker->listener_count++] = listener;
+    error = uv_tcp_open(&listener->tcp, slot->fd);
+    if (error != 0)
+        return error;
+    slot->fd = -1;
+    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+}
+
+/* ---- updates ---- */
+
+void worker_update_free(struct worker_update **update)
+{
+    struct worker_update *last = *update;
+    *update = NULL;
+    if (last == NULL)
+        return;
+    for (size_t i = 0; i < last->slot_count; i++) {
+        free(last->slots[i].listener);
+        if (last->slots[i].fd >= 0)
+            close(last->slots[i].fd);
+    }
+    free(last->listeners);
+    generation_free(&last->generation);
+    tls_context_unref(&last->tls);
+    free(last);
+}
+
+static bool fill_slots(struct worker_update *update, const struct worker_service *service)
+{
+    bool ok = true;
+    for (size_t i = 0; i < service->socket_count; i++) {
+        struct listener_socket *socket = &service->sockets[i];
+        update->slots[i] = (struct update_slot){.fd = -1, .kept = socket->kept, .service = socket->service};
+        if (socket->kept == LISTENER_NEW) {
+            update->slots[i].listener = calloc(1, sizeof(struct listener));
+            ok = update->slots[i].listener != NULL && ok;
+        }
+    }
+    update->slot_count = service->socket_count;
+    /* At last, so that what fails leaves the sockets where they were. */
+    for (size_t i = 0; ok && i < service->socket_count; i++) {
+        update->slots[i].fd = service->sockets[i].fd;
+        service->sockets[i].fd = -1;
+    }
+    return ok;
+}
+
+struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service)
+{
+    struct worker_update *update =
+        calloc(1, sizeof *update + service->socket_count * sizeof update->slots[0]);
+    if (update == NULL)
+        return NULL;
+    update->tls = tls_context_ref(service->tls);
+    update->session_max = service->session_max;
+    if (service->snapshot == NULL)
+        return update;
+    update->generation = generation_new(service->snapshot, worker->index);
+    update->listeners = calloc(service->socket_count, sizeof(struct listener *));
+    if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, service))
+        worker_update_free(&update);
+    return update;
+}
+
+/* 0, or the first error of a new listener; those that are kept lose no connection. */
+static int change_listeners(struct worker *worker, struct worker_update *update)
+{
+    struct listener **before = worker->listeners;
+    size_t count = worker->listener_count;
+    int error = 0;
+    worker->listeners = update->listeners;
+    worker->listener_count = 0;
+    update->listeners = before;
+    for (size_t i = 0; i < update->slot_count; i++) {
+        struct update_slot *slot = &update->slots[i];
+        if (slot->kept == LISTENER_NEW) {
+            int failed = listen_on(worker, slot);
+            error = error != 0 ? error : failed;
+            continue;
+        }
+        struct listener *listener = before[slot->kept];
+        before[slot->kept] = NULL;
+        listener->service = &worker->generation->snapshot->services[slot->service];
+        worker->listeners[worker->listener_count++] = listener;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (before[i] != NULL)
+            close_listener(before[i]);
+    return error;
+}
+
+static int apply(struct worker *worker, struct worker_update *update)
+{
+    struct tls_context *tls = worker->tls;
+    worker->tls = update->tls;
+    update->tls = tls;
+    if (update->generation == NULL)
+        return 0;
+    update->generation->older = worker->generation;
+    worker->generation = update->generation;
+    update->generation = NULL;
+    worker->session_max = update->session_max;
+    int error = change_listeners(worker, update);
+    generation_drop_empty(worker->generation);
+    return error;
+}
+
+static void log_listen_failed(const struct worker *worker, int error)
+{
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "listen-failed");
+    log_line_add_text(&line, "error", uv_strerror(error));
+    log_queue_put(worker->log, &line);
+}
+
+static void take_update(struct worker *worker)
+{
+    struct worker_update *update = atomic_exchange(&worker->update, NULL);
+    if (update == NULL)
+        return;
+    int error = worker->phase == WORKER_RUNNING ? apply(worker, update) : 0;
+    if (error != 0)
+        log_listen_failed(worker, error);
+    worker_update_free(&update);
+    worker->on_event(worker->on_event_arg, WORKER_UPDATED);
+}
+
+void worker_give_update(struct worker *worker, struct worker_update *update)
+{
+    ENSURE(atomic_exchange(&worker->update, update) == NULL);
+    uv_async_send(&worker->wake);
+}
+
+/* ---- phases ---- */
 
 static void say_goodbye_to_all(struct worker *worker)
 {
@@ -121,6 +295,7 @@ static void say_goodbye_to_all(struct worker *worker)
 static void on_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
+    take_update(worker);
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
         return;
@@ -144,43 +319,24 @@ static void run(void *arg)
 {
     struct worker *worker = arg;
     uv_run(&worker->loop, UV_RUN_DEFAULT);
-    worker->on_end(worker->on_end_arg);
+    worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
 
-static int listen_on(struct worker *worker, struct listener *listener, struct listener_socket *from)
-{
-    listener->worker = worker;
-    listener->service = &worker->snapshot->services[from->service];
-    int error = uv_tcp_init(&worker->loop, &listener->tcp);
-    if (error != 0)
-        return error;
-    error = uv_tcp_open(&listener->tcp, from->fd);
-    if (error != 0)
-        return error;
-    from->fd = -1;
-    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
-}
-
-static bool allocate(struct worker *worker, size_t socket_count)
+static bool allocate(struct worker *worker)
 {
     size_t sealed = tls_sealed_bound(WORKER_PLAIN_CAP + ENGINE_OUT_SCRATCH, ENGINE_OUT_SLICES);
-    worker->listeners = calloc(socket_count, sizeof worker->listeners[0]);
-    worker->turns = calloc(worker->snapshot->cfg->pool_count, sizeof worker->turns[0]);
     worker->tls_io = tls_io_new(sealed);
     worker->out = engine_out_new();
     worker->read_buffer = malloc(WORKER_READ_CAP);
     worker->plain_buffer = malloc(WORKER_PLAIN_CAP);
-    if (worker->listeners == NULL || worker->turns == NULL || worker->tls_io == NULL || worker->out == NULL ||
-        worker->read_buffer == NULL || worker->plain_buffer == NULL)
-        return false;
-    /* Workers begin at different servers, so that few connections already spread. */
-    for (size_t i = 0; i < worker->snapshot->cfg->pool_count; i++)
-        worker->turns[i] = worker->index;
-    return true;
+    return worker->tls_io != NULL && worker->out != NULL && worker->read_buffer != NULL &&
+           worker->plain_buffer != NULL;
 }
 
 static void release(struct worker *worker)
 {
+    struct worker_update *late = atomic_exchange(&worker->update, NULL);
+    worker_update_free(&late);
     if (worker->plain_buffer != NULL)
         wipe(worker->plain_buffer, WORKER_PLAIN_CAP);
     if (worker->read_buffer != NULL)
@@ -189,24 +345,14 @@ static void release(struct worker *worker)
     free(worker->read_buffer);
     engine_out_free(&worker->out);
     tls_io_free(&worker->tls_io);
-    free(worker->turns);
     free(worker->listeners);
-    snapshot_unref(&worker->snapshot);
+    if (worker->generation != NULL)
+        generation_drop_empty(worker->generation);
+    generation_free(&worker->generation);
+    tls_context_unref(&worker->tls);
 }
 
-static void set_timeouts(struct worker *worker)
-{
-    const struct cfg_timeouts *timeouts = &worker->snapshot->cfg->timeouts;
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
-    deadline_list_init(&worker->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
-}
-
-static int open_handles(struct worker *worker, struct listener_socket *sockets, size_t socket_count)
+static int open_handles(struct worker *worker, const struct worker_service *service)
 {
     worker->wake.data = worker->tick.data = worker;
     int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
@@ -215,14 +361,16 @@ static int open_handles(struct worker *worker, struct listener_socket *sockets, 
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_stop(&worker->tick);
-    for (size_t i = 0; i < socket_count && error == 0; i++) {
-        worker->listener_count = i + 1;
-        error = listen_on(worker, &worker->listeners[i], &sockets[i]);
-    }
+    /* What it begins with is its first update. */
+    struct worker_update *update = worker_update_new(worker, service);
+    if (update == NULL)
+        return UV_ENOMEM;
+    error = apply(worker, update);
+    worker_update_free(&update);
     return error;
 }
 
-static void close_handle(uv_handle_t *handle, void *arg)
+static void close_if_open(uv_handle_t *handle, void *arg)
 {
     (void)arg;
     if (!uv_is_closing(handle))
@@ -231,29 +379,26 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static void close_loop(struct worker *worker)
 {
-    uv_walk(&worker->loop, close_handle, NULL);
+    stop_listening(worker);
+    uv_walk(&worker->loop, close_if_open, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&worker->loop) == 0);
 }
 
-int worker_start(struct worker *worker, const struct worker_settings *settings)
+int worker_start(struct worker *worker, const struct worker_settings *settings,
+                 const struct worker_service *service)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = settings->index;
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
-    worker->session_max = settings->session_max;
-    worker->on_end = settings->on_end;
-    worker->on_end_arg = settings->on_end_arg;
+    worker->on_event = settings->on_event;
+    worker->on_event_arg = settings->on_event_arg;
     int error = uv_loop_init(&worker->loop);
     if (error != 0)
         return error;
     worker->loop.data = worker;
-    worker->snapshot = snapshot_ref(settings->snapshot);
-    error = allocate(worker, settings->socket_count) ? 0 : UV_ENOMEM;
-    set_timeouts(worker);
-    if (error == 0)
-        error = open_handles(worker, settings->sockets, settings->socket_count);
+    error = allocate(worker) ? open_handles(worker, service) : UV_ENOMEM;
     if (error == 0)
         error = uv_thread_create(&worker->thread, run, worker);
     if (error != 0) {

@@ -3,10 +3,9 @@
 #define DEEPPROXY_PROXY_WORKER_H
 
 #include "protocols/engine_out.h"
-#include "proxy/deadlines.h"
+#include "proxy/generation.h"
 #include "proxy/listeners.h"
 #include "proxy/log.h"
-#include "proxy/snapshot.h"
 #include "tls/tls_endpoint.h"
 
 /*
@@ -20,25 +19,20 @@ enum {
     WORKER_PLAIN_CAP = WORKER_READ_CAP + TLS_PLAIN_SLACK
 };
 
-/* Classes of timeout; see struct cfg_timeouts. */
-enum worker_timeout {
-    WORKER_TIMEOUT_HANDSHAKE,
-    WORKER_TIMEOUT_CONNECT,
-    WORKER_TIMEOUT_GREETING,
-    WORKER_TIMEOUT_LOGIN,
-    WORKER_TIMEOUT_IDLE,
-    WORKER_TIMEOUT_CLOSING,
-    WORKER_TIMEOUT_ENDING, /* as CLOSING, where the worker itself ends */
-    WORKER_TIMEOUTS
-};
-
 enum worker_phase {
     WORKER_RUNNING,
     WORKER_DRAINING, /* no new sessions; those there go on */
     WORKER_ENDING    /* those there are told goodbye; the thread ends with the last one */
 };
 
+enum worker_event {
+    WORKER_UPDATED, /* an update is in effect, or came too late to be */
+    WORKER_ENDED    /* the thread's last act */
+};
+
 struct session;
+struct listener;
+struct worker_update;
 
 struct worker {
     char id[9]; /* random: the first part of its sessions' names */
@@ -48,19 +42,19 @@ struct worker {
     uv_timer_t tick; /* runs while there are sessions */
     unsigned index;
     enum worker_phase phase;
-    _Atomic int wanted_phase; /* set by the main thread, before wake */
-    struct snapshot *snapshot;
+    _Atomic int wanted_phase;               /* set by the main thread, before wake */
+    _Atomic(struct worker_update *) update; /* likewise */
+    struct generation *generation;          /* that new sessions belong to; the older ones hang on it */
+    struct tls_context *tls;                /* that new handshakes use */
     struct log_queue *log;
-    void (*on_end)(void *arg);
-    void *on_end_arg;
-    struct listener *listeners;
+    void (*on_event)(void *arg, enum worker_event event);
+    void *on_event_arg;
+    struct listener **listeners;
     size_t listener_count;
     struct session *sessions; /* a list */
     size_t session_count;
     size_t session_max;
     uint64_t next_session;
-    struct deadline_list timeouts[WORKER_TIMEOUTS];
-    size_t *turns; /* for balance_next, by pool */
     struct tls_io *tls_io;
     struct engine_out *out;
     uint8_t *read_buffer;  /* WORKER_READ_CAP */
@@ -69,17 +63,35 @@ struct worker {
 
 struct worker_settings {
     unsigned index;
-    struct snapshot *snapshot;       /* the worker takes a reference */
-    struct listener_socket *sockets; /* taken over: their fd becomes -1 */
+    struct log_queue *log;
+    /* Called in the worker's thread. */
+    void (*on_event)(void *arg, enum worker_event event);
+    void *on_event_arg;
+};
+
+/* What a worker serves, at its start and from a reload on. */
+struct worker_service {
+    struct snapshot *snapshot; /* the worker takes references of these two */
+    struct tls_context *tls;
+    struct listener_socket *sockets; /* new ones are taken over: their fd becomes -1 */
     size_t socket_count;
     size_t session_max;
-    struct log_queue *log;
-    void (*on_end)(void *arg); /* called in the worker's thread as its last act */
-    void *on_end_arg;
 };
 
 /* 0, or a libuv error with nothing started. */
-int worker_start(struct worker *worker, const struct worker_settings *settings);
+int worker_start(struct worker *worker, const struct worker_settings *settings,
+                 const struct worker_service *service);
+
+/*
+ * An update is made by the main thread with all the memory that it takes, so that it can't fail half-way through the
+ * workers: first one for each worker, then all are given out. NULL where memory is short. `snapshot` NULL: that goes on, with
+ * its listeners and limits, and only the certificates change.
+ */
+struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service);
+/* Takes it back before it was given. */
+void worker_update_free(struct worker_update **update);
+/* WORKER_UPDATED follows; there must be none under way. The worker frees it. */
+void worker_give_update(struct worker *worker, struct worker_update *update);
 
 /* From the main thread: moves on to a later phase. */
 void worker_set_phase(struct worker *worker, enum worker_phase phase);

@@ -159,6 +159,7 @@ struct tls_context *tls_context_ref(struct tls_context *context)
 
 static void destroy(struct tls_context *context)
 {
+    /* Established endpoints still hold it; what they may call of ours they call in a handshake, and there is none. */
     SSL_CTX_free(context->ssl_ctx);
     tls_store_free(&context->store);
     free(context);
@@ -188,6 +189,7 @@ struct tls_certificate_info tls_context_certificate(const struct tls_context *co
 {
     const struct tls_certificate *at = context->store.certificates[index];
     return (struct tls_certificate_info){.path = at->files.chain,
+                                         .key_path = at->files.key,
                                          .names = at->names,
                                          .name_count = at->name_count,
                                          .begins = at->begins,

@@ -69,6 +69,7 @@ bool tls_context_same_certificates(const struct tls_context *a, const struct tls
 /* What there is to know of a server's certificates; strings live as long as the context. */
 struct tls_certificate_info {
     const char *path; /* of the chain */
+    const char *key_path;
     char *const *names;
     size_t name_count;
     int64_t begins; /* seconds since 1970 */

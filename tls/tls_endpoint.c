@@ -304,6 +304,8 @@ static void shake_hands(struct tls_endpoint *endpoint)
         return;
     }
     endpoint->state = TLS_OPEN;
+    /* Certificates may be thousands, and be replaced by others: what is established does not hold them. */
+    tls_context_unref(&endpoint->context);
     snprintf(endpoint->cipher_hex, sizeof endpoint->cipher_hex, "0x%04X",
              SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(endpoint->ssl)));
 }

@@ -47,7 +47,8 @@ struct tls_endpoint;
  *
  * A server's are those that it speaks. A client that offers none of them is turned away (no_application_protocol), as it
  * speaks something else, or was led here by somebody who wants its octets misread (ALPACA); one that does not use ALPN is
- * served. NULL where memory is short. The endpoint holds a reference to the context.
+ * served. NULL where memory is short. The endpoint holds a reference to the context until the
+ * handshake is done.
  */
 struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
                                              const char *protocols);

@@ -83,7 +83,7 @@ static void check_service(const struct cfg *cfg, const struct cfg_service *s)
 static void check_value(const struct cfg *cfg)
 {
     check(cfg->hostname != NULL && cfg->service_count > 0 && cfg->pool_count > 0, "a value is whole");
-    check(cfg->tls.certificate_count > 0, "there is a certificate");
+    check(cfg->tls.certificate_count + cfg->tls.directory_count > 0, "there is a certificate");
     check(cfg->tls.min_version <= cfg->tls.max_version, "there is a TLS version");
     for (size_t i = 0; i < cfg->service_count; i++) {
         check_service(cfg, &cfg->services[i]);

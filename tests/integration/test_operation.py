@@ -94,12 +94,6 @@ class Stopping(harness.TestCase):
         proxy.terminate()
         proxy.wait()
 
-    def test_sighup_is_noted(self):
-        proxy, client = self.start_with_a_session()
-        proxy.process.send_signal(signal.SIGHUP)
-        self.assertIn("SIGHUP", proxy.wait_line(event="signal")["note"])
-        self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
-
 
 class Commands(harness.TestCase):
     def write(self, servers=("127.0.0.1:1",), listen="127.0.0.1:0", name="other.conf", **options):

@@ -6,6 +6,7 @@
 #include "protocols/engine_base.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct engine_service service = {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "h"};
@@ -38,13 +39,13 @@ static void expect(const struct reports *reports, const char *tag, unsigned latc
 
 START_TEST(the_tags_of_a_service)
 {
-    static const char *const expected[] = {"tls11", "tls12", "tls-cert", "tls-dane-tlsa", "own", "other"};
-    struct reports reports;
-    ck_assert(reports_init(&reports, "TLS12 own <https://example.com/> Own 1x"));
-    ck_assert_uint_eq(reports.tag_count, sizeof expected / sizeof expected[0]);
-    for (size_t i = 0; i < reports.tag_count; i++)
-        ck_assert_str_eq(reports.tags[i].name, expected[i]);
-    reports_free(&reports);
+    static const char *const expected[] = {"other", "tls11", "tls12", "tls-cert", "tls-dane-tlsa", "own"};
+    struct reports *reports;
+    ck_assert_ptr_nonnull(reports = reports_new("TLS12 own <https://example.com/> Own 1x"));
+    ck_assert_uint_eq(reports->tag_count, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < reports->tag_count; i++)
+        ck_assert_str_eq(reports->tags[i].name, expected[i]);
+    reports_unref(&reports);
 }
 END_TEST
 
@@ -60,32 +61,66 @@ START_TEST(many_tags)
             status[len++] = ' ';
         }
     status[len] = '\0';
-    struct reports reports;
-    ck_assert(reports_init(&reports, status));
-    ck_assert_uint_eq(reports.tag_count, len / 3 + 5);
-    end_session(&reports, status, NULL, NULL);
-    expect(&reports, "a0", 1, 0, 0);
-    expect(&reports, "other", 1, 0, 0); /* what is kept of a report is cut, in the middle of a tag */
-    reports_free(&reports);
+    struct reports *reports;
+    ck_assert_ptr_nonnull(reports = reports_new(status));
+    ck_assert_uint_eq(reports->tag_count, len / 3 + 5);
+    end_session(reports, status, NULL, NULL);
+    expect(reports, "a0", 1, 0, 0);
+    expect(reports, "other", 1, 0, 0); /* what is kept of a report is cut, in the middle of a tag */
+    reports_unref(&reports);
 }
 END_TEST
 
 START_TEST(counting)
 {
-    struct reports reports;
-    ck_assert(reports_init(&reports, "tls12 own"));
-    end_session(&reports, NULL, NULL, NULL);
-    end_session(&reports, "tls11 tls12", "tls-cert", "tls12");
-    end_session(&reports, "tls12,own", NULL, "TLS12 tls12,tls12"); /* once a session; without case */
-    end_session(&reports, "", " , ", "invented made-up ?\x01\xff");
-    ck_assert_uint_eq(reports.sessions, 4);
-    expect(&reports, "tls11", 1, 0, 0);
-    expect(&reports, "tls12", 2, 0, 2);
-    expect(&reports, "tls-cert", 0, 1, 0);
-    expect(&reports, "own", 1, 0, 0);
-    expect(&reports, "tls-dane-tlsa", 0, 0, 0);
-    expect(&reports, "other", 0, 0, 1);
-    reports_free(&reports);
+    struct reports *reports;
+    ck_assert_ptr_nonnull(reports = reports_new("tls12 own"));
+    end_session(reports, NULL, NULL, NULL);
+    end_session(reports, "tls11 tls12", "tls-cert", "tls12");
+    end_session(reports, "tls12,own", NULL, "TLS12 tls12,tls12"); /* once a session; without case */
+    end_session(reports, "", " , ", "invented made-up ?\x01\xff");
+    ck_assert_uint_eq(reports->sessions, 4);
+    expect(reports, "tls11", 1, 0, 0);
+    expect(reports, "tls12", 2, 0, 2);
+    expect(reports, "tls-cert", 0, 1, 0);
+    expect(reports, "own", 1, 0, 0);
+    expect(reports, "tls-dane-tlsa", 0, 0, 0);
+    expect(reports, "other", 0, 0, 1);
+    reports_unref(&reports);
+}
+END_TEST
+
+START_TEST(another_status_later)
+{
+    struct reports *reports = reports_new("tls12 own");
+    struct reports *held = reports_ref(reports);
+    end_session(reports, "own new", NULL, NULL);
+    ck_assert(reports_add_status(reports, "TLS12 new <https://example.com/> OWN"));
+    ck_assert_uint_eq(reports->tag_count, 7);
+    end_session(reports, "own new", NULL, NULL);
+    reports_unref(&reports);
+    ck_assert_ptr_null(reports);
+    expect(held, "own", 2, 0, 0);
+    expect(held, "new", 1, 0, 0);
+    expect(held, "other", 1, 0, 0);
+    ck_assert_uint_eq(held->sessions, 2);
+    reports_unref(&held);
+}
+END_TEST
+
+/* A configuration that changes for ever does not make it grow for ever. */
+START_TEST(statuses_without_end)
+{
+    struct reports *reports = reports_new("");
+    char status[8];
+    for (int i = 0; i < 2 * REPORTS_TAGS_MAX; i++) {
+        snprintf(status, sizeof status, "t%d", i);
+        ck_assert(reports_add_status(reports, status));
+    }
+    ck_assert_uint_eq(reports->tag_count, REPORTS_TAGS_MAX);
+    end_session(reports, status, NULL, NULL);
+    expect(reports, "other", 1, 0, 0);
+    reports_unref(&reports);
 }
 END_TEST
 
@@ -96,6 +131,8 @@ int main(void)
     tcase_add_test(tcase, the_tags_of_a_service);
     tcase_add_test(tcase, many_tags);
     tcase_add_test(tcase, counting);
+    tcase_add_test(tcase, another_status_later);
+    tcase_add_test(tcase, statuses_without_end);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

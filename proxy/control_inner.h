@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_CONTROL_INNER_H
+#define DEEPPROXY_PROXY_CONTROL_INNER_H
+
+#include "proxy/listeners.h"
+#include "proxy/log.h"
+#include "proxy/reload.h"
+#include "proxy/watch.h"
+#include "proxy/worker.h"
+
+/* The main thread's own, between control.c (start, signals, end) and control_reload.c (what changes in between). */
+
+enum reload_step {
+    RELOAD_IDLE,
+    RELOAD_READING, /* in a thread of the pool */
+    RELOAD_APPLYING /* the workers have updates that are not in effect yet */
+};
+
+struct control {
+    uv_loop_t loop;
+    uv_signal_t terminate;
+    uv_signal_t interrupt;
+    uv_signal_t hangup;
+    uv_signal_t user; /* SIGUSR1 */
+    uv_timer_t limit; /* timeouts.shutdown */
+    uv_timer_t daily;
+    uv_async_t news; /* of a worker */
+    struct watch *watch;
+    struct snapshot *snapshot;
+    struct tls_context *tls;
+    struct listeners listeners;
+    struct log *log;
+    struct worker *workers;
+    unsigned worker_count;          /* started */
+    _Atomic unsigned workers_ended; /* their threads have nothing left to do */
+    _Atomic unsigned updates_due;   /* given to workers, and not in effect yet */
+    enum worker_phase phase;
+    struct reload reload;
+    enum reload_step step;
+    bool wants[2]; /* by enum reload_kind: to be read again as soon as the last one is in effect */
+    struct cfg_problems problems; /* those of the certificates, as they were last logged */
+};
+
+/* What one worker is to serve. */
+struct worker_service control_service(const struct control *control, struct snapshot *snapshot,
+                                      struct tls_context *tls, struct listeners *listeners, unsigned worker);
+
+/* A line for each address that is served anew. */
+void control_log_listening(struct control *control);
+
+/* Begins what `wants` says, where no reload is under way and the program does not end. */
+void control_begin_reload(struct control *control);
+
+#endif

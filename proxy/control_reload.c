@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/control_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what is said ---- */
+
+static void log_problems(struct control *control, const struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct cfg_problem *problem = &problems->items[i];
+        struct log_line line;
+        char place[1024];
+        snprintf(place, sizeof place, problem->line > 0 ? "%s:%u" : "%s", problem->file, problem->line);
+        log_line_begin(&line, problem->severity == CFG_ERROR ? CFG_LOG_ERROR : CFG_LOG_WARNING,
+                       "configuration-problem");
+        log_line_add_text(&line, "place", place);
+        log_line_add_text(&line, "problem", problem->text);
+        log_write(control->log, &line);
+    }
+}
+
+static void log_reload(struct control *control, enum reload_kind kind, const char *result)
+{
+    struct log_line line;
+    log_line_begin(&line, result[0] == 'd' ? CFG_LOG_INFO : CFG_LOG_ERROR, "reload");
+    log_line_add_text(&line, "of", kind == RELOAD_CONFIGURATION ? "configuration" : "certificates");
+    log_line_add_text(&line, "result", result);
+    log_write(control->log, &line);
+}
+
+/* ---- putting it into effect ---- */
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What is settled when the program starts. */
+static void warn_of_settled(const struct cfg *before, const struct cfg *after, struct cfg_problems *problems)
+{
+    const struct {
+        const char *key;
+        bool same;
+    } settled[] = {{"workers", before->workers == after->workers},
+                   {"user", is_same(before->user, after->user)},
+                   {"group", is_same(before->group, after->group)}};
+    for (size_t i = 0; i < sizeof settled / sizeof settled[0]; i++)
+        if (!settled[i].same)
+            cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){after->path, 0},
+                             "\"%s\" has changed: that takes a restart", settled[i].key);
+}
+
+static void free_updates(struct worker_update **updates, unsigned count)
+{
+    for (unsigned i = 0; updates != NULL && i < count; i++)
+        worker_update_free(&updates[i]);
+    free(updates);
+}
+
+/* An update for each worker, or NULL. */
+static struct worker_update **make_updates(const struct control *control, struct snapshot *snapshot,
+                                           struct tls_context *tls, struct listeners *listeners)
+{
+    struct worker_update **updates = calloc(control->worker_count, sizeof(struct worker_update *));
+    for (unsigned i = 0; updates != NULL && i < control->worker_count; i++) {
+        struct worker_service service = {.tls = tls};
+        if (snapshot != NULL)
+            service = control_service(control, snapshot, tls, listeners, i);
+        updates[i] = worker_update_new(&control->workers[i], &service);
+        if (updates[i] == NULL) {
+            free_updates(updates, i);
+            return NULL;
+        }
+    }
+    return updates;
+}
+
+static void give_updates(struct control *control, struct worker_update **updates)
+{
+    control->step = RELOAD_APPLYING;
+    atomic_store(&control->updates_due, control->worker_count);
+    for (unsigned i = 0; i < control->worker_count; i++)
+        worker_give_update(&control->workers[i], updates[i]);
+    free(updates);
+}
+
+static bool apply_certificates(struct control *control, struct tls_context *tls)
+{
+    struct worker_update **updates = make_updates(control, NULL, tls, NULL);
+    if (updates == NULL)
+        return false;
+    give_updates(control, updates);
+    tls_context_unref(&control->tls);
+    control->tls = tls_context_ref(tls);
+    return true;
+}
+
+static bool apply_configuration(struct control *control, struct snapshot *snapshot, struct tls_context *tls,
+                                struct cfg_problems *problems)
+{
+    struct listeners listeners;
+    if (!listeners_open(snapshot->cfg, control->listeners.workers, &control->listeners, &listeners, problems))
+        return false;
+    struct worker_update **updates = make_updates(control, snapshot, tls, &listeners);
+    if (updates == NULL) {
+        listeners_close(&listeners);
+        return false;
+    }
+    warn_of_settled(control->snapshot->cfg, snapshot->cfg, problems);
+    give_updates(control, updates);
+    listeners_close(&control->listeners);
+    control->listeners = listeners;
+    tls_context_unref(&control->tls);
+    control->tls = tls_context_ref(tls);
+    snapshot_unref(&control->snapshot);
+    control->snapshot = snapshot_ref(snapshot);
+    log_set_level(control->log, snapshot->cfg->log_level);
+    return true;
+}
+
+/* ---- from one to the next ---- */
+
+static void end_configuration(struct control *control, struct reload *reload)
+{
+    bool ok = reload->snapshot != NULL && reload->tls != NULL &&
+              apply_configuration(control, reload->snapshot, reload->tls, &reload->problems);
+    log_problems(control, &reload->problems);
+    if (ok)
+        control_log_listening(control);
+    log_reload(control, RELOAD_CONFIGURATION, ok ? "done" : "refused: the one before stays in effect");
+}
+
+/* They are looked at often: what is wrong with them is said once. */
+static void end_certificates(struct control *control, struct reload *reload)
+{
+    if (!cfg_problems_equal(&control->problems, &reload->problems)) {
+        log_problems(control, &reload->problems);
+        cfg_problems_free(&control->problems);
+        control->problems = reload->problems;
+        reload->problems = (struct cfg_problems){0};
+    }
+    if (reload->tls != NULL && tls_context_same_certificates(reload->tls, control->tls))
+        return;
+    bool ok = reload->tls != NULL && apply_certificates(control, reload->tls);
+    log_reload(control, RELOAD_CERTIFICATES, ok ? "done" : "refused: those before stay in use");
+}
+
+static void on_reload_done(struct reload *reload)
+{
+    struct control *control = reload->arg;
+    bool running = control->phase == WORKER_RUNNING;
+    control->step = RELOAD_IDLE;
+    if (running && reload->kind == RELOAD_CONFIGURATION)
+        end_configuration(control, reload);
+    else if (running)
+        end_certificates(control, reload);
+    reload_end(reload);
+    if (running)
+        watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
+    if (control->step == RELOAD_IDLE)
+        control_begin_reload(control);
+    uv_async_send(&control->news); /* the workers may have ended meanwhile */
+}
+
+/* The next one that is wanted, where none is under way. */
+void control_begin_reload(struct control *control)
+{
+    if (control->step != RELOAD_IDLE || control->phase != WORKER_RUNNING)
+        return;
+    enum reload_kind kind = control->wants[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
+    if (!control->wants[kind])
+        return;
+    /* The configuration brings its certificates. */
+    control->wants[RELOAD_CERTIFICATES] = control->wants[kind] = false;
+    control->reload = (struct reload){.on_done = on_reload_done, .arg = control};
+    int error = reload_start(&control->reload, &control->loop, kind, control->snapshot, control->tls);
+    if (error == 0)
+        control->step = RELOAD_READING;
+    else
+        log_reload(control, kind, uv_strerror(error));
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/expiry.h"
+
+#define DAY (24 * 3600)
+
+static void log_one(const struct tls_certificate_info *info, int64_t left, struct log *log)
+{
+    struct log_line line;
+    log_line_begin(&line, left > 0 ? CFG_LOG_WARNING : CFG_LOG_ERROR,
+                   left > 0 ? "certificate-expires" : "certificate-expired");
+    log_line_add_text(&line, "certificate", info->path);
+    log_line_add_text(&line, "name", info->name_count > 0 ? info->names[0] : NULL);
+    if (left > 0)
+        log_line_add_number(&line, "days", (uint64_t)(left / DAY));
+    log_write(log, &line);
+}
+
+void expiry_log(const struct tls_context *tls, int64_t now, struct log *log)
+{
+    for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
+        struct tls_certificate_info info = tls_context_certificate(tls, i);
+        int64_t left = info.ends - now;
+        if (left < (int64_t)EXPIRY_WARNING_DAYS * DAY)
+            log_one(&info, left, log);
+    }
+}

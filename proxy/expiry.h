@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_EXPIRY_H
+#define DEEPPROXY_PROXY_EXPIRY_H
+
+#include "proxy/log.h"
+#include "tls/tls_context.h"
+
+enum {
+    /* Authorities of short certificates renew at a third of ninety days: who is later than that has a problem. */
+    EXPIRY_WARNING_DAYS = 21
+};
+
+/* A line for each certificate that is near its end, or over it. `now` in seconds since 1970. From the main thread. */
+void expiry_log(const struct tls_context *tls, int64_t now, struct log *log);
+
+#endif

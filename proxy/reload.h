@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_RELOAD_H
+#define DEEPPROXY_PROXY_RELOAD_H
+
+#include "proxy/snapshot.h"
+
+#include <uv.h>
+
+/*
+ * Reads the configuration, or only the certificates, once more, in a thread of libuv's pool: thousands of files and a slow
+ * resolver hold up neither the log nor the signals. It changes nothing by itself: what comes out is the caller's to put
+ * into effect, and what is wrong is in `problems`.
+ */
+enum reload_kind { RELOAD_CERTIFICATES, RELOAD_CONFIGURATION };
+
+struct reload {
+    uv_work_t work;
+    enum reload_kind kind;
+    struct snapshot *previous;
+    struct tls_context *previous_tls;
+    struct snapshot *snapshot; /* result; NULL where it failed, and for certificates */
+    struct tls_context *tls;   /* result; NULL where it failed */
+    struct cfg_problems problems;
+    void (*on_done)(struct reload *reload);
+    void *arg; /* the caller's */
+};
+
+/* 0, or a libuv error with nothing begun; on_done follows otherwise. References of both are taken until reload_end. */
+int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, struct snapshot *previous,
+                 struct tls_context *previous_tls);
+
+/* Frees what is left of the results; in on_done or later. */
+void reload_end(struct reload *reload);
+
+#endif
