@@ -37,8 +37,8 @@ struct tls_settings {
     const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */
     const char *groups;  /* "X25519:P-256"; NULL: the library's */
     bool session_tickets;
-    struct tls_ticket_keys
-        *ticket_keys; /* the context holds a reference; NULL: the library's, for each context its own */
+    /* The context holds a reference; NULL: the library's keys, for each context its own. */
+    struct tls_ticket_keys *ticket_keys;
 };
 
 /*
