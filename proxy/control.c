@@ -24,9 +24,10 @@ struct control {
     uv_signal_t terminate;
     uv_signal_t interrupt;
     uv_signal_t hangup;
-    uv_signal_t user; /* SIGUSR1 */
-    uv_timer_t limit; /* timeouts.shutdown */
-    uv_async_t ended; /* a worker's thread is about to end */
+    uv_signal_t user;   /* SIGUSR1 */
+    uv_timer_t limit;   /* timeouts.shutdown */
+    uv_timer_t tickets; /* the next look at the ticket keys */
+    uv_async_t ended;   /* a worker's thread is about to end */
     struct snapshot *snapshot;
     struct listeners listeners;
     struct log *log;
@@ -75,11 +76,24 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     }
 }
 
+/* ---- ticket keys ---- */
+
+static void look_at_tickets(struct control *control)
+{
+    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
+}
+
+static void on_tickets(uv_timer_t *tickets)
+{
+    look_at_tickets(tickets->data);
+}
+
 static void on_hangup(uv_signal_t *handle, int number)
 {
     (void)number;
+    look_at_tickets(handle->data);
     log_event(handle->data, CFG_LOG_WARNING, "signal", "note",
-              "SIGHUP does nothing yet; restart to use a changed configuration");
+              "SIGHUP looks at the ticket keys alone yet; restart to use a changed configuration");
 }
 
 /* ---- reports ---- */
@@ -224,9 +238,10 @@ static int open_handles(struct control *control)
     uv_signal_init(&control->loop, &control->hangup);
     uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
+    uv_timer_init(&control->loop, &control->tickets);
     error = uv_async_init(&control->loop, &control->ended, on_ended);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->ended.data = control;
+    control->user.data = control->limit.data = control->ended.data = control->tickets.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
     if (error == 0)
@@ -249,6 +264,8 @@ static int serve(struct control *control, unsigned workers)
         exit(EXIT_FAILURE);
     }
     log_listening(control);
+    look_at_tickets(control);
+    uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);

@@ -59,7 +59,7 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
 }
 
 static struct tls_context *make_tls(const struct cfg *cfg, struct tls_context *previous,
-                                    struct cfg_problems *problems)
+                                    struct tls_ticket_keys *ticket_keys, struct cfg_problems *problems)
 {
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
@@ -68,7 +68,8 @@ static struct tls_context *make_tls(const struct cfg *cfg, struct tls_context *p
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,
                                     .groups = cfg->tls.groups,
-                                    .session_tickets = cfg->tls.session_tickets};
+                                    .session_tickets = cfg->tls.session_tickets,
+                                    .ticket_keys = ticket_keys};
     return make_context(cfg, settings, problems);
 }
 
@@ -76,6 +77,9 @@ void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *pro
 {
     /* The other settings may be what is wrong with the file: these are always right. */
     static const struct tls_settings settings = {.min_version = TLS_1_2, .max_version = TLS_1_3};
+    struct tickets tickets;
+    tickets_open(&tickets, cfg, tickets_time_now(), problems);
+    tickets_close(&tickets);
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
         if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
             return;
@@ -194,7 +198,8 @@ static bool build(struct snapshot *snapshot, struct cfg_problems *problems)
     for (size_t i = 0; i < cfg->pool_count; i++)
         ok = make_pool(&snapshot->pools[i], &cfg->pools[i], problems) && ok;
     ok = join_services(snapshot) && ok;
-    snapshot->tls = make_tls(cfg, NULL, problems);
+    ok = tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
+    snapshot->tls = make_tls(cfg, NULL, snapshot->tickets.keys, problems);
     return ok && snapshot->tls != NULL;
 }
 
@@ -236,6 +241,7 @@ static void destroy(struct snapshot *snapshot)
     free(snapshot->pools);
     free(snapshot->services);
     tls_context_unref(&snapshot->tls);
+    tickets_close(&snapshot->tickets);
     cfg_free(&snapshot->cfg);
     free(snapshot);
 }

@@ -5,13 +5,14 @@
 #include "config/cfg.h"
 #include "protocols/engine.h"
 #include "proxy/reports.h"
+#include "proxy/tickets.h"
 #include "tls/tls_context.h"
 
 #include <stdatomic.h>
 
 /*
  * A configuration made ready to run: certificates loaded, names resolved, services and pools joined.
- * Immutable, but for the servers' health and the counts of reports; counted by reference: each session keeps the one that it began
+ * Immutable, but for the servers' health, the counts of reports and the ticket keys; counted by reference: each session keeps the one that it began
  * with.
  */
 
@@ -45,6 +46,7 @@ struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
     struct tls_context *tls;
+    struct tickets tickets;   /* the main thread's */
     struct service *services; /* as many as in cfg */
     struct pool *pools;       /* as many as in cfg */
 };
@@ -55,7 +57,7 @@ struct snapshot {
  */
 struct snapshot *snapshot_new(struct cfg **cfg, struct cfg_problems *problems);
 
-/* What is wrong with the certificates of a configuration that has errors of its own (cfg_load_to_check). */
+/* What is wrong with the certificates and ticket keys of a configuration that has errors of its own (cfg_load_to_check). */
 void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
