@@ -45,9 +45,8 @@ bool ticket_file_read(const char *path, struct tls_ticket_set *set, struct stat 
 {
     struct bytes text;
     *set = (struct tls_ticket_set){0};
-    if (!tls_file_read(path, &text) || stat(path, facts) != 0)
-        return fail(problem, errno);
-    bool ok = parse(bytes_view(&text), set, problem);
+    bool ok = (tls_file_read(path, &text) && stat(path, facts) == 0) || fail(problem, errno);
+    ok = ok && parse(bytes_view(&text), set, problem);
     bytes_free(&text);
     return ok;
 }
