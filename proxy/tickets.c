@@ -3,7 +3,6 @@
 
 #include "proxy/ticket_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -90,13 +89,12 @@ static bool take_file(struct tickets *tickets, struct stat *facts, struct ticket
     return ok;
 }
 
-/* A file that root could read, and that nobody will be able to read once it has changed. */
-static void check_access(struct tickets *tickets, struct log *log)
+/* At the first look: can who could read the file as root do so still? Otherwise nobody hears of it before a rotation. */
+static bool is_out_of_reach(struct tickets *tickets)
 {
-    if (!tickets->checked_access && access(tickets->path, R_OK) != 0 && errno == EACCES)
-        log_note(tickets, CFG_LOG_WARNING, "unreadable",
-                 "the user that deepproxy has become can't read the file: new keys won't be taken up", log);
-    tickets->checked_access = true;
+    bool is_first = !tickets->looked;
+    tickets->looked = true;
+    return is_first && access(tickets->path, R_OK) != 0;
 }
 
 static void look_at_file(struct tickets *tickets, struct log *log)
@@ -104,7 +102,7 @@ static void look_at_file(struct tickets *tickets, struct log *log)
     struct ticket_file_problem problem;
     struct stat facts;
     struct tls_file_mark mark = tls_file_mark(tickets->path);
-    if (tls_file_mark_equals(&mark, &tickets->seen))
+    if (!is_out_of_reach(tickets) && tls_file_mark_equals(&mark, &tickets->seen))
         return;
     if (!take_file(tickets, &facts, &problem))
         log_refused(tickets, &problem, log);
@@ -117,8 +115,8 @@ static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
     if (now - tickets->stale_since < TICKETS_STALE_AFTER)
         return;
     log_note(tickets, CFG_LOG_WARNING, "stale",
-             "not rotated for a week or more: old sessions are not safe before the keys are gone; let cron "
-             "rotate them",
+             "not rotated for a week or more: who gets hold of the keys can read what was recorded since; "
+             "let cron rotate them",
              log);
     tickets->stale_since = now - TICKETS_STALE_AFTER + TICKETS_STALE_AGAIN;
 }
@@ -167,7 +165,6 @@ void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *
     if (tickets->path == NULL) {
         tls_ticket_keys_keep(tickets->keys, now.running);
     } else {
-        check_access(tickets, log);
         look_at_file(tickets, log);
         warn_of_age(tickets, now.wall, log);
     }

@@ -33,7 +33,7 @@ struct tickets {
     struct tls_ticket_keys *keys; /* NULL where session_tickets is off */
     const char *path;             /* the configuration's; NULL: the keys are our own */
     struct tls_file_mark seen;
-    bool checked_access;
+    bool looked;                                    /* at the file, since it was opened */
     uint8_t told[TLS_TICKET_KEYS][TLS_TICKET_NAME]; /* the keys that the log last named */
     int64_t stale_since;                            /* wall time of the file, or of the last warning */
 };

@@ -148,15 +148,17 @@ class Shared(Visits):
     def test_a_file_that_the_user_cannot_read(self):
         """Root could, when it started: it is said at once, not when the first rotation gets lost."""
         self.rotate()
+        self.folder.path.chmod(0o711)
+        self.addCleanup(self.folder.path.chmod, 0o700)
         proxy = self.replica("first", extra='user = "nobody";')
-        line = proxy.wait_line(event="ticket-keys", step="unreadable")
-        self.assertEqual(line["level"], "warning")
+        self.assertIn("Permission denied; the user that deepproxy becomes must be able to read",
+                      proxy.wait_line(event="ticket-keys", step="refused")["reason"])
         for context in self.each_version():
             _, session = self.visit(proxy, context)
             self.assertTrue(self.visit(proxy, context, session)[0])
         self.rotate()
         self.take_up(proxy, step="refused")
-        self.assertEqual(len(proxy.find(event="ticket-keys", step="unreadable")), 1)
+        self.assertEqual(len(proxy.find(event="ticket-keys", step="refused")), 2)
 
     def test_no_secret_in_the_log(self):
         self.rotate()
