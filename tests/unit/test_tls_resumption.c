@@ -4,6 +4,8 @@
 #include "tls_visitor.h"
 
 #include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,14 +105,52 @@ START_TEST(the_name_alone_of_a_key_opens_nothing)
     struct tls_ticket_keys *keys = own_keys();
     struct tls_context *server = server_with(keys, true);
     struct tls_visit first = tls_visit(server, versions[_i], "mail.example.com", NULL);
+    struct tls_ticket_set good;
+    tls_ticket_keys_get(keys, &good);
     for (unsigned secret = 0; secret < 2; secret++) {
-        struct tls_ticket_set set;
-        tls_ticket_keys_get(keys, &set);
+        struct tls_ticket_set set = good;
         (secret == 0 ? set.keys[0].aes : set.keys[0].hmac)[0] ^= 1;
         tls_ticket_keys_replace(keys, &set);
         ck_assert(!tls_visit_resumes(server, versions[_i], "mail.example.com", first.session));
     }
+    tls_ticket_keys_replace(keys, &good);
+    ck_assert(tls_visit_resumes(server, versions[_i], "mail.example.com", first.session));
     SSL_SESSION_free(first.session);
+    tls_context_unref(&server);
+    tls_ticket_keys_unref(&keys);
+}
+END_TEST
+
+enum { TICKET_MAX = 4096 };
+
+/* Whether a ticket of which `len` octets are left, and one is another, is as good as before. */
+static bool is_good_still(struct tls_context *server, uint16_t version, size_t len, size_t changed)
+{
+    struct tls_visit first = tls_visit(server, version, "mail.example.com", NULL);
+    const uint8_t *ticket;
+    size_t whole;
+    uint8_t copy[TICKET_MAX];
+    SSL_SESSION_get0_ticket(first.session, &ticket, &whole);
+    ck_assert_uint_le(whole, sizeof copy);
+    memcpy(copy, ticket, whole);
+    if (changed < whole)
+        copy[changed] ^= 0x40;
+    ck_assert(SSL_SESSION_set_ticket(first.session, copy, len < whole ? len : whole));
+    bool resumes = tls_visit_resumes(server, version, "mail.example.com", first.session);
+    SSL_SESSION_free(first.session);
+    return resumes;
+}
+
+START_TEST(a_ticket_that_was_changed_opens_nothing)
+{
+    struct tls_ticket_keys *keys = own_keys();
+    struct tls_context *server = server_with(keys, true);
+    ck_assert(is_good_still(server, versions[_i], TICKET_MAX, TICKET_MAX));
+    /* In the name, the IV, what is sealed, and cut anywhere. */
+    for (size_t changed = 0; changed < 160; changed += 8)
+        ck_assert(!is_good_still(server, versions[_i], TICKET_MAX, changed));
+    for (size_t len = 1; len < 160; len += 15)
+        ck_assert(!is_good_still(server, versions[_i], len, TICKET_MAX));
     tls_context_unref(&server);
     tls_ticket_keys_unref(&keys);
 }
@@ -232,6 +272,56 @@ START_TEST(tickets_switched_off)
 }
 END_TEST
 
+/* ---- threads ---- */
+
+enum { VISITORS = 3, VISITS = 40 };
+
+struct crowd {
+    struct tls_context *server;
+    atomic_uint done;
+    atomic_uint failed;
+};
+
+static void *visit_again_and_again(void *arg)
+{
+    struct crowd *crowd = arg;
+    SSL_SESSION *session = NULL;
+    for (unsigned i = 0; i < VISITS; i++) {
+        struct tls_visit visit = tls_visit(crowd->server, TLS_1_3, "mail.example.com", session);
+        if (visit.session == NULL || visit.resumed != (i > 0))
+            atomic_fetch_add(&crowd->failed, 1);
+        SSL_SESSION_free(session);
+        session = visit.session;
+    }
+    SSL_SESSION_free(session);
+    atomic_fetch_add(&crowd->done, 1);
+    return NULL;
+}
+
+START_TEST(keys_change_amid_handshakes)
+{
+    struct tls_ticket_keys *keys = own_keys();
+    struct crowd crowd = {.server = server_with(keys, true)};
+    struct tls_ticket_set set = {.sealing = 0};
+    pthread_t visitors[VISITORS];
+    for (unsigned i = 0; i < 3; i++)
+        tls_ticket_set_add_new(&set);
+    tls_ticket_keys_replace(keys, &set);
+    for (size_t i = 0; i < VISITORS; i++)
+        ck_assert_int_eq(pthread_create(&visitors[i], NULL, visit_again_and_again, &crowd), 0);
+    /* Another key seals each time; all of them open all the time. */
+    while (atomic_load(&crowd.done) < VISITORS) {
+        set.sealing = (set.sealing + 1) % 3;
+        tls_ticket_keys_replace(keys, &set);
+    }
+    for (size_t i = 0; i < VISITORS; i++)
+        pthread_join(visitors[i], NULL);
+    ck_assert_uint_eq(atomic_load(&crowd.failed), 0);
+    tls_context_unref(&crowd.server);
+    tls_ticket_keys_unref(&keys);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls_resumption");
@@ -244,12 +334,14 @@ int main(void)
     tcase_add_loop_test(tests, another_context_with_the_same_keys_resumes, 0, 2);
     tcase_add_loop_test(tests, other_keys_resume_nobody, 0, 2);
     tcase_add_loop_test(tests, the_name_alone_of_a_key_opens_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_ticket_that_was_changed_opens_nothing, 0, 2);
     tcase_add_loop_test(tests, an_old_key_opens_until_it_goes_and_the_ticket_is_renewed, 0, 2);
     tcase_add_loop_test(tests, a_ticket_of_a_replica_that_is_ahead_is_good_and_stays, 0, 2);
     tcase_add_loop_test(tests, a_session_is_good_for_its_name_alone, 0,
                         sizeof name_cases / sizeof name_cases[0]);
     tcase_add_loop_test(tests, names_hold_for_the_librarys_own_keys_too, 0, 2);
     tcase_add_loop_test(tests, tickets_switched_off, 0, 2);
+    tcase_add_test(tests, keys_change_amid_handshakes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -45,8 +45,8 @@ static void bring(SSL *client, struct tls_io *io)
 /* All that the client has sent to the server, and the answers back. True where there was something. */
 static bool exchange(SSL *client, struct tls_endpoint *server, struct tls_io *io)
 {
-    static uint8_t flight[FLIGHT_MAX];
-    static uint8_t plain[FLIGHT_MAX + TLS_PLAIN_SLACK];
+    static _Thread_local uint8_t flight[FLIGHT_MAX];
+    static _Thread_local uint8_t plain[FLIGHT_MAX + TLS_PLAIN_SLACK];
     int len = BIO_read(SSL_get_wbio(client), flight, sizeof flight);
     if (len <= 0)
         return false;

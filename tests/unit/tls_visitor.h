@@ -8,7 +8,7 @@
 
 /*
  * Test support: a client that comes back with the session of an earlier visit, as mail clients do. It is the TLS
- * library's own, so that it shares no code with the endpoint that it visits.
+ * library's own, so that it shares no code with the endpoint that it visits. From any thread.
  */
 struct tls_visit {
     bool resumed;         /* both ends say so */
