@@ -18,9 +18,11 @@ static void fail_at_once(void *arg, int certificate, bool is_error, const char *
     ck_abort_msg("certificate %d: %s: %s", certificate, is_error ? "error" : "warning", text);
 }
 
-static struct tls_context *server_with(struct tls_ticket_keys *keys, bool tickets)
+static struct tls_context *server_with_ciphers(struct tls_ticket_keys *keys, bool tickets,
+                                               const char *ciphers)
 {
-    struct tls_settings settings = {.certificates = files,
+    struct tls_settings settings = {.ciphers = ciphers,
+                                    .certificates = files,
                                     .certificate_count = 2,
                                     .min_version = TLS_1_2,
                                     .max_version = TLS_1_3,
@@ -30,6 +32,11 @@ static struct tls_context *server_with(struct tls_ticket_keys *keys, bool ticket
     struct tls_context *context = tls_context_new_server(&settings, &report);
     ck_assert_ptr_nonnull(context);
     return context;
+}
+
+static struct tls_context *server_with(struct tls_ticket_keys *keys, bool tickets)
+{
+    return server_with_ciphers(keys, tickets, NULL);
 }
 
 static struct tls_ticket_keys *own_keys(void)
@@ -256,6 +263,21 @@ START_TEST(names_hold_for_the_librarys_own_keys_too)
 }
 END_TEST
 
+START_TEST(a_suite_that_is_not_wanted_any_more)
+{
+    struct tls_ticket_keys *keys = own_keys();
+    struct tls_context *before = server_with_ciphers(keys, true, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    struct tls_context *after = server_with_ciphers(keys, true, "ECDHE-ECDSA-AES256-GCM-SHA384");
+    struct tls_visit first = tls_visit(before, TLS_1_2, "mail.example.com", NULL);
+    ck_assert(tls_visit_resumes(before, TLS_1_2, "mail.example.com", first.session));
+    ck_assert(!tls_visit_resumes(after, TLS_1_2, "mail.example.com", first.session));
+    SSL_SESSION_free(first.session);
+    tls_context_unref(&before);
+    tls_context_unref(&after);
+    tls_ticket_keys_unref(&keys);
+}
+END_TEST
+
 START_TEST(tickets_switched_off)
 {
     struct tls_ticket_keys *keys = own_keys();
@@ -340,6 +362,7 @@ int main(void)
     tcase_add_loop_test(tests, a_session_is_good_for_its_name_alone, 0,
                         sizeof name_cases / sizeof name_cases[0]);
     tcase_add_loop_test(tests, names_hold_for_the_librarys_own_keys_too, 0, 2);
+    tcase_add_test(tests, a_suite_that_is_not_wanted_any_more);
     tcase_add_loop_test(tests, tickets_switched_off, 0, 2);
     tcase_add_test(tests, keys_change_amid_handshakes);
     suite_add_tcase(suite, tests);
