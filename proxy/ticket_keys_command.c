@@ -51,12 +51,18 @@ static bool find_target(struct draft *draft, const char *path)
     return true;
 }
 
-/* Somebody who made it before us, or has another name for it, could read what we write. */
+/*
+ * Somebody who made it before us, or has another name for it, could read what we write: only we may have, or who has the
+ * keys anyway, to whom a run that was killed at its end had given it.
+ */
 static bool is_own(const struct draft *draft, struct stat *facts)
 {
+    struct stat target;
     if (fstat(draft->fd, facts) != 0)
         return fail("look at", draft->path);
-    if (S_ISREG(facts->st_mode) && facts->st_uid == geteuid() && facts->st_nlink <= 1)
+    bool is_mine =
+        facts->st_uid == geteuid() || (stat(draft->target, &target) == 0 && facts->st_uid == target.st_uid);
+    if (S_ISREG(facts->st_mode) && is_mine && facts->st_nlink <= 1)
         return true;
     fprintf(stderr, "deepproxy: %s is there and was not made by this user: look who did, and remove it\n",
             draft->path);

@@ -294,6 +294,16 @@ class Command(harness.TestCase):
         self.assertEqual(self.lines()[:2], before[1:])
         self.assertEqual(stat.S_IMODE(self.keys.stat().st_mode), 0o600)
 
+    @unittest.skipIf(os.geteuid() != 0, "only root can give files away")
+    def test_what_belongs_to_others(self):
+        self.expect(0)
+        self.draft.touch()
+        os.chown(self.draft, 12345, 12345)
+        self.expect(1, words="was not made by this user")
+        os.chown(self.keys, 12345, 12345)
+        self.expect(0)  # left behind by a run that was killed when it had given it to them
+        self.assertEqual(self.keys.stat().st_uid, 12345)
+
     def test_a_trap_in_its_place(self):
         self.expect(0)
         before = self.keys.read_text()
