@@ -58,6 +58,8 @@ struct cfg_tls {
     char *ciphers;        /* for TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 4.2 */
     char *groups;         /* "X25519:P-256"; NULL: the library's order */
     bool session_tickets; /* default true */
+    char *ticket_keys; /* file of keys that replicas share; NULL: made in memory, and rotated by the clock */
+    struct cfg_place ticket_keys_place;
     struct cfg_place place;
 };
 

@@ -91,6 +91,16 @@ static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
                  versions[max]);
 }
 
+static void read_tickets(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    cfg_read_switch(reader, "session_tickets", &tls->session_tickets);
+    read_path(reader, "ticket_keys", &tls->ticket_keys);
+    tls->ticket_keys_place = cfg_reader_place(reader, "ticket_keys");
+    if (tls->ticket_keys != NULL && !tls->session_tickets)
+        cfg_problems_add(reader->loader->problems, CFG_WARNING, tls->ticket_keys_place,
+                         "\"ticket_keys\" has no effect: \"session_tickets\" is false");
+}
+
 void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_tls *tls)
 {
     static const char expected[] =
@@ -108,6 +118,6 @@ void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_
     read_versions(&reader, tls);
     cfg_read_string(&reader, "ciphers", &tls->ciphers);
     cfg_read_string(&reader, "groups", &tls->groups);
-    cfg_read_switch(&reader, "session_tickets", &tls->session_tickets);
+    read_tickets(&reader, tls);
     cfg_reader_close(&reader);
 }

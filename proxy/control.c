@@ -59,6 +59,14 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     }
 }
 
+/* ---- ticket keys ---- */
+
+static void on_tickets(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
+}
+
 /* ---- reports ---- */
 
 static void log_reports(struct control *control)
@@ -252,12 +260,14 @@ static int open_handles(struct control *control)
     uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
+    uv_timer_init(&control->loop, &control->tickets);
     control->watch = watch_new(&control->loop, on_files_changed, control);
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->news, on_news);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
     control->user.data = control->limit.data = control->daily.data = control->news.data = control;
+    control->tickets.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
     if (error == 0)
@@ -281,6 +291,8 @@ static int serve(struct control *control)
     }
     control_log_listening(control);
     watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
+    on_tickets(&control->tickets);
+    uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     uv_run(&control->loop, UV_RUN_DEFAULT);

@@ -10,9 +10,9 @@
  * finish for as long as timeouts.shutdown says; a second one ends them at once, with a goodbye. SIGUSR1, and the end, write the
  * counts of reports to the log.
  *
- * SIGHUP reads the configuration again, and certificates are read again when their files change: a new one is put into effect
- * after every check, or the log says what is wrong and the old one goes on. Sessions keep the configuration that they
- * began with; listeners whose address stays are never closed.
+ * SIGHUP reads the configuration again, certificates are read again when their files change, and ticket keys are looked at each
+ * minute: what is new is put into effect after every check, or the log says what is wrong and the old goes on. Sessions keep
+ * the configuration that they began with; listeners whose address stays are never closed.
  */
 
 /* Takes both references over. The exit status of the program; what went wrong is on standard error. */

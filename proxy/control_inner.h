@@ -24,7 +24,8 @@ struct control {
     uv_signal_t user; /* SIGUSR1 */
     uv_timer_t limit; /* timeouts.shutdown */
     uv_timer_t daily;
-    uv_async_t news; /* of a worker */
+    uv_timer_t tickets; /* the next look at the ticket keys */
+    uv_async_t news;    /* of a worker */
     struct watch *watch;
     struct snapshot *snapshot;
     struct tls_context *tls;

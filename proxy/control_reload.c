@@ -110,6 +110,7 @@ static bool apply_configuration(struct control *control, struct snapshot *snapsh
         return false;
     }
     warn_of_settled(control->snapshot->cfg, snapshot->cfg, problems);
+    tickets_inherit(&snapshot->tickets, &control->snapshot->tickets);
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
@@ -125,9 +126,10 @@ static bool apply_configuration(struct control *control, struct snapshot *snapsh
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok = reload->snapshot != NULL && reload->tls != NULL &&
-              apply_configuration(control, reload->snapshot, reload->tls, &reload->problems);
+    bool ok = reload->result.snapshot != NULL && reload->result.tls != NULL &&
+              apply_configuration(control, reload->result.snapshot, reload->result.tls, &reload->problems);
     log_problems(control, &reload->problems);
+    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
     if (ok)
         control_log_listening(control);
     log_reload(control, RELOAD_CONFIGURATION, ok ? "done" : "refused: the one before stays in effect");
@@ -142,9 +144,9 @@ static void end_certificates(struct control *control, struct reload *reload)
         control->problems = reload->problems;
         reload->problems = (struct cfg_problems){0};
     }
-    if (reload->tls != NULL && tls_context_same_certificates(reload->tls, control->tls))
+    if (reload->result.tls != NULL && tls_context_same_certificates(reload->result.tls, control->tls))
         return;
-    bool ok = reload->tls != NULL && apply_certificates(control, reload->tls);
+    bool ok = reload->result.tls != NULL && apply_certificates(control, reload->result.tls);
     log_reload(control, RELOAD_CERTIFICATES, ok ? "done" : "refused: those before stay in use");
 }
 
@@ -175,8 +177,9 @@ void control_begin_reload(struct control *control)
         return;
     /* The configuration brings its certificates. */
     control->wants[RELOAD_CERTIFICATES] = control->wants[kind] = false;
+    struct loaded before = {control->snapshot, control->tls};
     control->reload = (struct reload){.on_done = on_reload_done, .arg = control};
-    int error = reload_start(&control->reload, &control->loop, kind, control->snapshot, control->tls);
+    int error = reload_start(&control->reload, &control->loop, kind, &before);
     if (error == 0)
         control->step = RELOAD_READING;
     else

@@ -2,6 +2,7 @@
 #include "proxy/control.h"
 #include "proxy/probe.h"
 #include "proxy/snapshot.h"
+#include "proxy/ticket_keys_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,41 +16,21 @@ static const char usage[] =
     "       deepproxy check [-c FILE]    say everything that is wrong with a configuration\n"
     "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
     "well\n"
+    "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
     "       deepproxy version            the version of deepproxy and of its libraries\n"
     "       deepproxy help               this text\n"
     "FILE is " DEFAULT_FILE " where none is given.\n";
 
-struct loaded {
-    struct snapshot *snapshot;
-    struct tls_context *tls;
-};
-
-static void unload(struct loaded *loaded)
-{
-    snapshot_unref(&loaded->snapshot);
-    tls_context_unref(&loaded->tls);
-}
-
 /* False after everything that is wrong has been said. */
 static bool load(const char *path, struct loaded *loaded)
 {
+    static const struct loaded nothing = {NULL, NULL};
     struct cfg_problems problems = {0};
-    struct cfg *cfg = cfg_load_to_check(path, &problems);
-    *loaded = (struct loaded){NULL, NULL};
-    if (problems.errors == 0) {
-        loaded->tls = snapshot_load_tls(cfg, NULL, &problems);
-        loaded->snapshot = snapshot_new(&cfg, NULL, &problems);
-    } else {
-        snapshot_check_certificates(cfg, &problems);
-    }
-    cfg_free(&cfg);
+    bool ok = snapshot_load(path, &nothing, loaded, &problems);
     cfg_problems_print(&problems, stderr);
-    bool ok = loaded->snapshot != NULL && loaded->tls != NULL;
-    if (!ok) {
+    if (!ok)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
                 problems.errors == 1 ? "" : "s");
-        unload(loaded);
-    }
     cfg_problems_free(&problems);
     return ok;
 }
@@ -66,7 +47,8 @@ static int check(const char *path)
     if (!load(path, &loaded))
         return EXIT_FAILURE;
     printf("%s: no errors\n", path);
-    unload(&loaded);
+    snapshot_unref(&loaded.snapshot);
+    tls_context_unref(&loaded.tls);
     return EXIT_SUCCESS;
 }
 
@@ -102,11 +84,13 @@ static int help(const char *path)
 static const struct command {
     const char *name;
     int (*run)(const char *path);
-    bool takes_file;
+    enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
 } commands[] = {
-    {"run", run, true},          {"check", check, true}, {"probe", probe, true},
-    {"version", version, false}, {"help", help, false},  {"--version", version, false},
-    {"--help", help, false},     {"-h", help, false},
+    {"run", run, CONFIGURATION},     {"check", check, CONFIGURATION},
+    {"probe", probe, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
+    {"version", version, NOTHING},   {"help", help, NOTHING},
+    {"--version", version, NOTHING}, {"--help", help, NOTHING},
+    {"-h", help, NOTHING},
 };
 
 static int misused(const char *what, const char *word)
@@ -123,6 +107,16 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+/* What stands behind `ticket-keys`: the path, and nothing else. */
+static int run_on_key_file(const struct command *command, int argc, char **argv)
+{
+    if (argc < 3)
+        return misused(command->name, " needs a file");
+    if (argv[2][0] == '-' || argc > 3)
+        return misused("not understood: ", argv[argc > 3 ? 3 : 2]);
+    return command->run(argv[2]);
+}
+
 int main(int argc, char **argv)
 {
     const char *path = DEFAULT_FILE;
@@ -131,8 +125,10 @@ int main(int argc, char **argv)
     const struct command *command = find(argv[1]);
     if (command == NULL)
         return misused("no such command: ", argv[1]);
+    if (command->takes == KEY_FILE)
+        return run_on_key_file(command, argc, argv);
     for (int i = 2; i < argc; i++) {
-        bool is_file = command->takes_file && strcmp(argv[i], "-c") == 0;
+        bool is_file = command->takes == CONFIGURATION && strcmp(argv[i], "-c") == 0;
         if (!is_file)
             return misused("not understood: ", argv[i]);
         if (++i == argc)

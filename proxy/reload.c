@@ -3,27 +3,16 @@
 
 #include <signal.h>
 
-static void read_configuration(struct reload *reload)
-{
-    const struct cfg *before = reload->previous->cfg;
-    struct cfg *cfg = cfg_load_to_check(before->path, &reload->problems);
-    if (reload->problems.errors > 0) {
-        snapshot_check_certificates(cfg, &reload->problems);
-        cfg_free(&cfg);
-        return;
-    }
-    reload->tls = snapshot_load_tls(cfg, reload->previous_tls, &reload->problems);
-    reload->snapshot = snapshot_new(&cfg, reload->previous, &reload->problems);
-}
-
 /* In a thread of the pool. */
 static void work(uv_work_t *request)
 {
     struct reload *reload = request->data;
     if (reload->kind == RELOAD_CONFIGURATION)
-        read_configuration(reload);
+        snapshot_load(reload->before.snapshot->cfg->path, &reload->before, &reload->result,
+                      &reload->problems);
     else
-        reload->tls = snapshot_load_tls(reload->previous->cfg, reload->previous_tls, &reload->problems);
+        reload->result.tls =
+            snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);
 }
 
 static void after_work(uv_work_t *request, int status)
@@ -48,13 +37,11 @@ static int queue_work(uv_loop_t *loop, uv_work_t *request)
     return error;
 }
 
-int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, struct snapshot *previous,
-                 struct tls_context *previous_tls)
+int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct loaded *before)
 {
     reload->work.data = reload;
     reload->kind = kind;
-    reload->previous = snapshot_ref(previous);
-    reload->previous_tls = tls_context_ref(previous_tls);
+    reload->before = (struct loaded){snapshot_ref(before->snapshot), tls_context_ref(before->tls)};
     int error = queue_work(loop, &reload->work);
     if (error != 0)
         reload_end(reload);
@@ -63,9 +50,9 @@ int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, 
 
 void reload_end(struct reload *reload)
 {
-    snapshot_unref(&reload->previous);
-    snapshot_unref(&reload->snapshot);
-    tls_context_unref(&reload->previous_tls);
-    tls_context_unref(&reload->tls);
+    snapshot_unref(&reload->before.snapshot);
+    snapshot_unref(&reload->result.snapshot);
+    tls_context_unref(&reload->before.tls);
+    tls_context_unref(&reload->result.tls);
     cfg_problems_free(&reload->problems);
 }

@@ -16,18 +16,15 @@ enum reload_kind { RELOAD_CERTIFICATES, RELOAD_CONFIGURATION };
 struct reload {
     uv_work_t work;
     enum reload_kind kind;
-    struct snapshot *previous;
-    struct tls_context *previous_tls;
-    struct snapshot *snapshot; /* result; NULL where it failed, and for certificates */
-    struct tls_context *tls;   /* result; NULL where it failed */
+    struct loaded before;
+    struct loaded result; /* NULL where it failed; the snapshot is NULL for certificates too */
     struct cfg_problems problems;
     void (*on_done)(struct reload *reload);
     void *arg; /* the caller's */
 };
 
 /* 0, or a libuv error with nothing begun; on_done follows otherwise. References of both are taken until reload_end. */
-int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, struct snapshot *previous,
-                 struct tls_context *previous_tls);
+int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct loaded *before);
 
 /* Frees what is left of the results; in on_done or later. */
 void reload_end(struct reload *reload);

@@ -58,21 +58,24 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
     return context;
 }
 
-struct tls_context *snapshot_load_tls(const struct cfg *cfg, struct tls_context *previous,
+struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
                                       struct cfg_problems *problems)
 {
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    const struct cfg *cfg = snapshot->cfg;
     struct tls_settings settings = {.previous = previous,
                                     .min_version = versions[cfg->tls.min_version],
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,
                                     .groups = cfg->tls.groups,
-                                    .session_tickets = cfg->tls.session_tickets};
+                                    .session_tickets = cfg->tls.session_tickets,
+                                    .ticket_keys = snapshot->tickets.keys};
     return make_context(cfg, settings, problems);
 }
 
-void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+/* What is wrong with the certificates of a configuration that has errors of its own. */
+static void check_certificates(const struct cfg *cfg, struct cfg_problems *problems)
 {
     /* The other settings may be what is wrong with the file: these are always right. */
     static const struct tls_settings settings = {.min_version = TLS_1_2, .max_version = TLS_1_3};
@@ -83,6 +86,13 @@ void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *pro
         return;
     struct tls_context *tls = make_context(cfg, settings, problems);
     tls_context_unref(&tls);
+}
+
+static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    struct tickets tickets;
+    tickets_open(&tickets, cfg, tickets_time_now(), problems);
+    tickets_close(&tickets);
 }
 
 /* ---- pools ---- */
@@ -264,7 +274,8 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
         ok = make_pool(&snapshot->pools[i], &cfg->pools[i], previous, problems) && ok;
-    return join_services(snapshot, previous) && ok;
+    ok = join_services(snapshot, previous) && ok;
+    return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
 }
 
 static void add_out_of_memory(const struct cfg *cfg, struct cfg_problems *problems)
@@ -272,32 +283,7 @@ static void add_out_of_memory(const struct cfg *cfg, struct cfg_problems *proble
     cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "out of memory");
 }
 
-struct snapshot *snapshot_new(struct cfg **cfg, const struct snapshot *previous,
-                              struct cfg_problems *problems)
-{
-    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
-    if (snapshot == NULL) {
-        add_out_of_memory(*cfg, problems);
-        cfg_free(cfg);
-        return NULL;
-    }
-    atomic_init(&snapshot->references, 1);
-    snapshot->cfg = *cfg;
-    *cfg = NULL;
-    if (!build(snapshot, previous, problems)) {
-        if (problems->errors == 0)
-            add_out_of_memory(snapshot->cfg, problems);
-        snapshot_unref(&snapshot);
-    }
-    return snapshot;
-}
-
-struct snapshot *snapshot_ref(struct snapshot *snapshot)
-{
-    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
-    return snapshot;
-}
-
+/* All but the configuration. */
 static void destroy(struct snapshot *snapshot)
 {
     for (size_t i = 0; snapshot->pools != NULL && i < snapshot->cfg->pool_count; i++) {
@@ -310,14 +296,69 @@ static void destroy(struct snapshot *snapshot)
         reports_unref(&snapshot->services[i].reports);
     free(snapshot->pools);
     free(snapshot->services);
-    cfg_free(&snapshot->cfg);
+    tickets_close(&snapshot->tickets);
     free(snapshot);
+}
+
+/* Takes `*cfg` over where it succeeds. */
+static struct snapshot *new_snapshot(struct cfg **cfg, const struct snapshot *previous,
+                                     struct cfg_problems *problems)
+{
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    size_t errors = problems->errors;
+    bool ok = snapshot != NULL;
+    if (ok) {
+        atomic_init(&snapshot->references, 1);
+        snapshot->cfg = *cfg;
+        ok = build(snapshot, previous, problems);
+    }
+    if (ok) {
+        *cfg = NULL;
+        return snapshot;
+    }
+    if (problems->errors == errors)
+        add_out_of_memory(*cfg, problems);
+    if (snapshot != NULL)
+        destroy(snapshot);
+    return NULL;
+}
+
+bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
+                   struct cfg_problems *problems)
+{
+    struct cfg *cfg = cfg_load_to_check(path, problems);
+    *into = (struct loaded){NULL, NULL};
+    if (problems->errors > 0)
+        check_ticket_keys(cfg, problems);
+    else
+        into->snapshot = new_snapshot(&cfg, before->snapshot, problems);
+    if (into->snapshot != NULL)
+        into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
+    else
+        check_certificates(cfg, problems);
+    cfg_free(&cfg);
+    if (into->tls == NULL)
+        snapshot_unref(&into->snapshot);
+    return into->tls != NULL;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+static void free_all(struct snapshot *snapshot)
+{
+    struct cfg *cfg = snapshot->cfg;
+    destroy(snapshot);
+    cfg_free(&cfg);
 }
 
 void snapshot_unref(struct snapshot **snapshot)
 {
     if (*snapshot != NULL &&
         atomic_fetch_sub_explicit(&(*snapshot)->references, 1, memory_order_acq_rel) == 1)
-        destroy(*snapshot);
+        free_all(*snapshot);
     *snapshot = NULL;
 }

@@ -5,13 +5,15 @@
 #include "config/cfg.h"
 #include "protocols/engine.h"
 #include "proxy/reports.h"
+#include "proxy/tickets.h"
 #include "tls/tls_context.h"
 
 #include <stdatomic.h>
 
 /*
  * A configuration made ready to run: names resolved, services and pools joined.
- * Immutable, but for the servers' health and the counts of reports; counted by reference: each session keeps the one that it began
+ * Immutable, but for the servers' health, the counts of reports and the ticket keys; counted by reference: each session keeps
+ * the one that it began
  * with.
  */
 
@@ -44,30 +46,35 @@ struct service {
 struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
+    struct tickets tickets;   /* the main thread's */
     struct service *services; /* as many as in cfg */
     struct pool *pools;       /* as many as in cfg */
 };
 
+/* What a configuration makes the program run with. */
+struct loaded {
+    struct snapshot *snapshot;
+    struct tls_context *tls;
+};
+
 /*
- * Takes `*cfg` over, also where it fails (NULL, with the errors in `problems`). It asks the resolver for names of servers
- * and may block, so not in a worker. What `previous` knows stays known: servers that failed a moment ago, counts of
- * reports, and the addresses of a name that can't be resolved just now. NULL: there is none.
+ * Loads the file and all that it names; the caller has one reference of both. It reads files and asks the resolver for names
+ * of servers, and may block, so not in a worker. What is known from `before` (both NULL: nothing) stays known: servers that
+ * failed a moment ago, counts of reports, the addresses of a name that can't be resolved just now, and certificates as in
+ * snapshot_load_tls. False, with both NULL, where there is an error in `problems`: everything that is wrong.
  */
-struct snapshot *snapshot_new(struct cfg **cfg, const struct snapshot *previous,
-                              struct cfg_problems *problems);
+bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
+                   struct cfg_problems *problems);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot **snapshot);
 
 /*
- * The TLS context that a configuration asks for. Certificates change more often than it, and apart from it: sessions need
+ * The TLS context alone. Certificates change more often than it, and apart from it: sessions need
  * them until their handshake is done. Those of `previous` whose files are unchanged are taken over, and those whose files are
  * broken now stay. NULL after an error in `problems`. It reads files, and may block.
  */
-struct tls_context *snapshot_load_tls(const struct cfg *cfg, struct tls_context *previous,
+struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
                                       struct cfg_problems *problems);
-
-/* What is wrong with the certificates of a configuration that has errors of its own (cfg_load_to_check). */
-void snapshot_check_certificates(const struct cfg *cfg, struct cfg_problems *problems);
 
 #endif

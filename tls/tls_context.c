@@ -2,7 +2,9 @@
 #include "tls/tls_context.h"
 
 #include "tls/tls_context_inner.h"
+#include "tls/tls_session_scope.h"
 #include "tls/tls_store.h"
+#include "tls/tls_ticket_cipher.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -14,6 +16,7 @@ struct tls_context {
     atomic_uint references;
     SSL_CTX *ssl_ctx; /* of a server without a certificate: each handshake gets the one that it asks for */
     struct tls_store store;
+    struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
 };
 
 /*
@@ -41,7 +44,10 @@ static enum ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO *
                                                                      : ssl_select_cert_error;
 }
 
-/* RFC 6066 section 3: the answer says that the name was used, or that it is not known here. */
+/*
+ * RFC 6066 section 3: the answer says that the name was used, or that it is not known here; and sessions are resumed
+ * under their own name alone.
+ */
 static int acknowledge_name(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_context *context = arg;
@@ -51,7 +57,35 @@ static int acknowledge_name(SSL *ssl, int *alert, void *arg)
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
+    if (!tls_session_scope_set(ssl, name)) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
     return name != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int use_ticket_key(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, HMAC_CTX *mac,
+                          int sealing)
+{
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return tls_ticket_cipher_set(context->ticket_keys, name, iv, cipher, mac, sealing != 0);
+}
+
+static void set_tickets(struct tls_context *context, const struct tls_settings *settings)
+{
+    SSL_CTX *ctx = context->ssl_ctx;
+    /* One ticket a handshake: a client that comes back gets the next one then (RFC 8446 4.6.1). */
+    SSL_CTX_set_num_tickets(ctx, 1);
+    /* No cache: tickets alone, so that a session costs nothing after its end. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(ctx, TLS_TICKET_LIFETIME);
+    SSL_CTX_set_session_psk_dhe_timeout(ctx, TLS_TICKET_LIFETIME);
+    if (!settings->session_tickets)
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    if (settings->ticket_keys == NULL)
+        return;
+    context->ticket_keys = tls_ticket_keys_ref(settings->ticket_keys);
+    SSL_CTX_set_tlsext_ticket_key_cb(ctx, use_ticket_key);
 }
 
 static bool set_versions(SSL_CTX *ctx, uint16_t min, uint16_t max, const struct tls_report *report)
@@ -80,12 +114,7 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
 
 static bool set_server(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report)
 {
-    /* One ticket a handshake: a client that comes back gets the next one then (RFC 8446 4.6.1). */
-    SSL_CTX_set_num_tickets(ctx, 1);
-    /* No cache: tickets alone, so that a session costs nothing after its end. */
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(ctx,
-                        SSL_OP_CIPHER_SERVER_PREFERENCE | (settings->session_tickets ? 0 : SSL_OP_NO_TICKET));
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
     bool ok = set_versions(ctx, settings->min_version, settings->max_version, report);
     return set_ciphers(ctx, settings, report) && ok;
@@ -120,6 +149,7 @@ struct tls_context *tls_context_new_server(const struct tls_settings *settings,
         tls_report_say(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
         return NULL;
     }
+    set_tickets(context, settings);
     bool ok = set_server(context->ssl_ctx, settings, report);
     const struct tls_store *previous = settings->previous != NULL ? &settings->previous->store : NULL;
     ok = tls_store_load(&context->store, settings, previous, report) && ok;
@@ -162,6 +192,7 @@ static void destroy(struct tls_context *context)
     /* Established endpoints still hold it; what they may call of ours they call in a handshake, and there is none. */
     SSL_CTX_free(context->ssl_ctx);
     tls_store_free(&context->store);
+    tls_ticket_keys_unref(&context->ticket_keys);
     free(context);
 }
 

@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_CONTEXT_H
 
 #include "base/slice.h"
+#include "tls/tls_ticket_keys.h"
 
 /*
  * What all TLS sessions of a listener have in common: certificates with their keys, versions, cipher suites,
@@ -36,6 +37,8 @@ struct tls_settings {
     const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */
     const char *groups;  /* "X25519:P-256"; NULL: the library's */
     bool session_tickets;
+    /* The context holds a reference; NULL: the library's keys, for each context its own. */
+    struct tls_ticket_keys *ticket_keys;
 };
 
 /*

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 /*
- * Files with certificates and keys: read whole, with a limit, and recognised again as unchanged. Inner to tls/.
+ * Files with certificates and keys: read whole, with a limit, and recognised again as unchanged.
  */
 
 enum {

@@ -51,6 +51,7 @@ START_TEST(defaults_of_the_groups)
     ck_assert_ptr_null(cfg->tls.ciphers);
     ck_assert_ptr_null(cfg->tls.groups);
     ck_assert(cfg->tls.session_tickets);
+    ck_assert_ptr_null(cfg->tls.ticket_keys);
     ck_assert_uint_eq(cfg->service_count, 1);
     ck_assert_str_eq(cfg->services[0].name, "imap");
     ck_assert_int_eq(cfg->services[0].protocol, CFG_IMAP);
@@ -131,6 +132,19 @@ START_TEST(every_key_of_tls)
     ck_assert_str_eq(cfg->tls.ciphers, "AES128-SHA");
     ck_assert_str_eq(cfg->tls.groups, "X25519");
     ck_assert(!cfg->tls.session_tickets);
+    cfg_free(&cfg);
+}
+END_TEST
+
+START_TEST(file_of_ticket_keys)
+{
+    struct cfg *cfg =
+        load_clean(CFG_IMAP_SERVICE CFG_POOL
+                   "tls = { certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; } );\n"
+                   "  ticket_keys = \"/run/tickets.key\"; };\n");
+    ck_assert_str_eq(cfg->tls.ticket_keys, "/run/tickets.key");
+    ck_assert_uint_eq(cfg->tls.ticket_keys_place.line, 4);
+    ck_assert(cfg->tls.session_tickets);
     cfg_free(&cfg);
 }
 END_TEST
@@ -269,14 +283,21 @@ static struct cfg *load_three(char *folder, const char *first, const char *secon
     return cfg;
 }
 
+#define CFG_TLS_TICKETS                                                                                      \
+    "tls = { certificates = ( { chain = \"a.pem\"; key = \"a.key\"; } ); ticket_keys = \"tickets.key\"; "    \
+    "};\n"
+
 START_TEST(included_files)
 {
     char *folder = cfg_folder_make();
     struct cfg *cfg = load_three(folder, "# main\n@include \"G\" workers = 1;\n" CFG_POOL,
-                                 "\n" CFG_TLS "\t@include \"H\"", "\n\n" CFG_IMAP_SERVICE, "");
+                                 "\n" CFG_TLS_TICKETS "\t@include \"H\"", "\n\n" CFG_IMAP_SERVICE, "");
     char *expected;
     ck_assert_int_gt(asprintf(&expected, "%s/a.key", folder), 0);
     ck_assert_str_eq(cfg->tls.certificates[0].key, expected);
+    free(expected);
+    ck_assert_int_gt(asprintf(&expected, "%s/tickets.key", folder), 0);
+    ck_assert_str_eq(cfg->tls.ticket_keys, expected);
     ck_assert_uint_eq(cfg->workers, 1);
     ck_assert_uint_eq(cfg->tls.place.line, 2);
     ck_assert_uint_eq(cfg->services[0].place.line, 3);
@@ -471,14 +492,14 @@ END_TEST
 START_TEST(all_keys_are_documented)
 {
     static const char *const keys[] = {
-        "hostname",    "user",        "group",        "workers",    "max_connections",
-        "log_level",   "tls",         "certificates", "chain",      "key",
-        "min_version", "max_version", "ciphers",      "groups",     "session_tickets",
-        "deep",        "tags",        "url",          "extensions", "services",
-        "protocol",    "listen",      "backend",      "name",       "backends",
-        "balance",     "identity",    "servers",      "address",    "timeouts",
-        "handshake",   "login",       "idle",         "connect",    "greeting",
-        "shutdown"};
+        "hostname",    "user",        "group",        "workers", "max_connections",
+        "log_level",   "tls",         "certificates", "chain",   "key",
+        "min_version", "max_version", "ciphers",      "groups",  "session_tickets",
+        "ticket_keys", "deep",        "tags",         "url",     "extensions",
+        "services",    "protocol",    "listen",       "backend", "name",
+        "backends",    "balance",     "identity",     "servers", "address",
+        "timeouts",    "handshake",   "login",        "idle",    "connect",
+        "greeting",    "shutdown"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -500,6 +521,7 @@ static TCase *values(void)
     tcase_add_test(tcase, every_key_of_the_program);
     tcase_add_test(tcase, a_folder_of_certificates_in_place_of_the_list);
     tcase_add_test(tcase, every_key_of_tls);
+    tcase_add_test(tcase, file_of_ticket_keys);
     tcase_add_test(tcase, services_and_pools);
     tcase_add_test(tcase, addresses);
     tcase_add_test(tcase, deep_status);
