@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_hosts.h"
 #include "config/cfg_pools.h"
 #include "config/cfg_services.h"
 #include "config/cfg_syntax.h"
@@ -67,6 +68,7 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
         status = cfg_deep_read(loader, deep, &cfg->tls);
     cfg_pools_read(loader, &top, cfg, &uses);
     cfg_services_read(loader, &top, cfg, &status, uses);
+    cfg_hosts_read(loader, &top, cfg, uses);
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);
     cfg_reader_close(&top);

@@ -88,6 +88,19 @@ struct cfg_service {
     struct cfg_place place;
 };
 
+enum { CFG_PROTOCOLS = CFG_SUBMISSION + 1 };
+
+/* What clients get that ask for one of these names (SNI), in place of what their service has. */
+struct cfg_host {
+    char **names; /* in lower case; "*.example.com" too; at least one */
+    size_t name_count;
+    char *deep_status; /* NULL: the service's */
+    bool deep_merge;
+    int pools[CFG_PROTOCOLS]; /* indexes into cfg.pools; CFG_NO_POOL: the service's */
+    struct cfg_place place;
+};
+enum { CFG_NO_POOL = -1 };
+
 enum cfg_balance { CFG_ROUND_ROBIN };
 
 /* How servers learn who the client is: in one way, so that no two can contradict each other. */
@@ -126,6 +139,8 @@ struct cfg {
     struct cfg_tls tls;
     struct cfg_service *services;
     size_t service_count;
+    struct cfg_host *hosts;
+    size_t host_count;
     struct cfg_pool *pools;
     size_t pool_count;
     struct cfg_timeouts timeouts;

@@ -2,6 +2,7 @@
 #include "config/cfg_pools.h"
 
 #include "config/cfg_endpoint.h"
+#include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 
 #include <string.h>
@@ -179,4 +180,38 @@ void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, cons
         if ((uses[i].protocols & (1u << CFG_IMAP | 1u << CFG_POP3)) != 0)
             check_mailbox(loader, pool, &uses[i]);
     }
+}
+
+static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *key, const char *name)
+{
+    struct cfg_loader *loader = reader->loader;
+    const char **names = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        if (cfg->pools[i].name != NULL)
+            names[count++] = cfg->pools[i].name;
+    const char *nearest = cfg_suggest_nearest(name, names, count);
+    struct cfg_place place = cfg_reader_place(reader, key);
+    if (nearest != NULL)
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"; did you mean \"%s\"?", name,
+                 nearest);
+    else if (count > 0)
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\", expected one of %s", name,
+                 cfg_suggest_list(loader->arena, names, count));
+    else
+        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"", name);
+}
+
+bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool)
+{
+    char *name;
+    if (!cfg_read_string(reader, key, &name))
+        return false;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        if (cfg->pools[i].name != NULL && strcmp(cfg->pools[i].name, name) == 0) {
+            *pool = i;
+            return true;
+        }
+    fail_pool(reader, cfg, key, name);
+    return false;
 }

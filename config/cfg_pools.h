@@ -25,6 +25,9 @@ void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
 /* What can be said only when the services are known: pools without use, and identity where it matters most. */
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses);
 
+/* The pool that a key names. False where the key is absent, or the problem was added. */
+bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool);
+
 /* Names of services and pools go to log lines and metrics: letters, digits, ".", "_" and "-", at most 64. */
 bool cfg_read_name(struct cfg_reader *reader, char **name);
 

@@ -2,7 +2,6 @@
 #include "config/cfg_services.h"
 
 #include "config/cfg_endpoint.h"
-#include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 
 #include <string.h>
@@ -98,38 +97,13 @@ static void read_submission(struct cfg_reader *reader, struct cfg_service *servi
     service->refuses_bare_lf = read_submission_key(reader, known, "bare_newline", bare_newline);
 }
 
-static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *name)
-{
-    struct cfg_loader *loader = reader->loader;
-    const char **names = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof *names);
-    size_t count = 0;
-    for (size_t i = 0; i < cfg->pool_count; i++)
-        if (cfg->pools[i].name != NULL)
-            names[count++] = cfg->pools[i].name;
-    const char *nearest = cfg_suggest_nearest(name, names, count);
-    struct cfg_place place = cfg_reader_place(reader, "backend");
-    if (nearest != NULL)
-        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"; did you mean \"%s\"?", name,
-                 nearest);
-    else if (count > 0)
-        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\", expected one of %s", name,
-                 cfg_suggest_list(loader->arena, names, count));
-    else
-        CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"", name);
-}
-
 /* The index of the pool, or the number of pools where there is none of that name. */
 static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
 {
-    char *name;
-    if (!cfg_reader_require(reader, "backend", "the name of a pool in \"backends\"") ||
-        !cfg_read_string(reader, "backend", &name))
-        return cfg->pool_count;
-    for (size_t i = 0; i < cfg->pool_count; i++)
-        if (cfg->pools[i].name != NULL && strcmp(cfg->pools[i].name, name) == 0)
-            return i;
-    fail_pool(reader, cfg, name);
-    return cfg->pool_count;
+    size_t pool;
+    bool ok = cfg_reader_require(reader, "backend", "the name of a pool in \"backends\"") &&
+              cfg_read_pool(reader, "backend", cfg, &pool);
+    return ok ? pool : cfg->pool_count;
 }
 
 static void set_deep(struct cfg_service *service, const struct cfg_deep *deep)

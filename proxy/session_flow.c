@@ -326,9 +326,12 @@ static void take_ciphertext(struct session *session, struct slice ciphertext)
         return;
     }
     session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
-    /* From here on there is an engine, and a server is looked for. */
-    if (was_handshaking && state != TLS_HANDSHAKING)
+    /* From here on there is an engine, and a server is looked for: the client has said which host it wants. */
+    if (was_handshaking && state != TLS_HANDSHAKING) {
+        session->service = snapshot_service(session->generation->snapshot, session->service,
+                                            tls_endpoint_info(session->tls).server_name);
         session_connect(session);
+    }
     session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
 }
 

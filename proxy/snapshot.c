@@ -231,35 +231,83 @@ static struct reports *reports_for(const struct cfg_service *cfg, const struct s
     return reports_new(cfg->deep_status);
 }
 
-static bool join_services(struct snapshot *snapshot, const struct snapshot *previous)
+static void set_pool(struct service *service, struct snapshot *snapshot, size_t pool)
+{
+    service->pool = &snapshot->pools[pool];
+    service->pool_index = pool;
+    service->engine.tells_identity = snapshot->cfg->pools[pool].identity == CFG_IDENTITY_NATIVE;
+}
+
+static bool make_service(struct service *service, struct snapshot *snapshot, const struct cfg_service *from,
+                         const struct snapshot *previous)
 {
     static const enum engine_protocol protocols[] = {
         [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
     /* IANA's names; there is none for SMTP, and this is what its servers and clients use. */
     static const char *const alpn[] = {
         [CFG_IMAP] = "\x04imap", [CFG_POP3] = "\x04pop3", [CFG_SUBMISSION] = "\x04smtp"};
+    *service = (struct service){.cfg = from,
+                                .engine = {.protocol = protocols[from->protocol],
+                                           .deep_status = from->deep_status,
+                                           .hostname = snapshot->cfg->hostname,
+                                           .starttls = from->tls_mode == CFG_TLS_STARTTLS,
+                                           .deep_merge = from->deep_merge,
+                                           .adds_received = from->adds_received,
+                                           .refuses_bare_lf = from->refuses_bare_lf,
+                                           .now = seconds_since_1970},
+                                .alpn = alpn[from->protocol],
+                                .reports = reports_for(from, previous)};
+    set_pool(service, snapshot, from->pool);
+    return service->reports != NULL;
+}
+
+/* What the service is for clients that ask for the host. */
+static bool make_variant(struct service *service, struct snapshot *snapshot, const struct service *base,
+                         const struct cfg_host *host)
+{
+    int pool = host->pools[base->cfg->protocol];
+    *service = *base;
+    reports_ref(service->reports);
+    if (pool != CFG_NO_POOL)
+        set_pool(service, snapshot, (size_t)pool);
+    if (host->deep_status == NULL)
+        return true;
+    service->engine.deep_status = host->deep_status;
+    service->engine.deep_merge = host->deep_merge;
+    return reports_add_status(service->reports, host->deep_status);
+}
+
+static size_t service_total(const struct cfg *cfg)
+{
+    return cfg->service_count * (1 + cfg->host_count);
+}
+
+static bool join_services(struct snapshot *snapshot, const struct snapshot *previous)
+{
     const struct cfg *cfg = snapshot->cfg;
+    size_t count = cfg->service_count;
     bool ok = true;
-    for (size_t i = 0; i < cfg->service_count; i++) {
-        const struct cfg_service *from = &cfg->services[i];
-        bool tells_identity = cfg->pools[from->pool].identity == CFG_IDENTITY_NATIVE;
-        snapshot->services[i] = (struct service){.cfg = from,
-                                                 .engine = {.protocol = protocols[from->protocol],
-                                                            .deep_status = from->deep_status,
-                                                            .hostname = cfg->hostname,
-                                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
-                                                            .deep_merge = from->deep_merge,
-                                                            .tells_identity = tells_identity,
-                                                            .adds_received = from->adds_received,
-                                                            .refuses_bare_lf = from->refuses_bare_lf,
-                                                            .now = seconds_since_1970},
-                                                 .alpn = alpn[from->protocol],
-                                                 .pool = &snapshot->pools[from->pool],
-                                                 .pool_index = from->pool,
-                                                 .reports = reports_for(from, previous)};
-        ok = snapshot->services[i].reports != NULL && ok;
+    for (size_t i = 0; i < count; i++)
+        ok = make_service(&snapshot->services[i], snapshot, &cfg->services[i], previous) && ok;
+    for (size_t i = 0; i < cfg->host_count && ok; i++) {
+        const struct cfg_host *host = &cfg->hosts[i];
+        struct service *variants = snapshot->services + count * (1 + i);
+        for (size_t j = 0; j < count; j++)
+            ok = make_variant(&variants[j], snapshot, &snapshot->services[j], host) && ok;
+        for (size_t j = 0; j < host->name_count; j++)
+            ok = tls_names_add(&snapshot->hosts, slice_of(host->names[j]), i) && ok;
     }
+    tls_names_sort(&snapshot->hosts);
     return ok;
+}
+
+struct service *snapshot_service(const struct snapshot *snapshot, struct service *service, const char *name)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    if (name == NULL || cfg->host_count == 0)
+        return service;
+    size_t host = tls_names_find(&snapshot->hosts, slice_of(name), cfg->host_count);
+    return host < cfg->host_count ? service + cfg->service_count * (1 + host) : service;
 }
 
 /* ---- the whole ---- */
@@ -269,7 +317,7 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
     const struct cfg *cfg = snapshot->cfg;
     bool ok = true;
     snapshot->pools = calloc(cfg->pool_count, sizeof snapshot->pools[0]);
-    snapshot->services = calloc(cfg->service_count, sizeof snapshot->services[0]);
+    snapshot->services = calloc(service_total(cfg), sizeof snapshot->services[0]);
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
@@ -292,10 +340,11 @@ static void destroy(struct snapshot *snapshot)
             free(pool->servers[j].name);
         free(pool->servers);
     }
-    for (size_t i = 0; snapshot->services != NULL && i < snapshot->cfg->service_count; i++)
+    for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++)
         reports_unref(&snapshot->services[i].reports);
     free(snapshot->pools);
     free(snapshot->services);
+    tls_names_free(&snapshot->hosts);
     tickets_close(&snapshot->tickets);
     free(snapshot);
 }

@@ -7,6 +7,7 @@
 #include "proxy/reports.h"
 #include "proxy/tickets.h"
 #include "tls/tls_context.h"
+#include "tls/tls_names.h"
 
 #include <stdatomic.h>
 
@@ -46,9 +47,11 @@ struct service {
 struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
-    struct tickets tickets;   /* the main thread's */
-    struct service *services; /* as many as in cfg */
-    struct pool *pools;       /* as many as in cfg */
+    struct tickets tickets; /* the main thread's */
+    struct service
+        *services; /* as many as in cfg, and behind them, host by host, what they are for each host */
+    struct tls_names hosts; /* to indexes of cfg->hosts */
+    struct pool *pools;     /* as many as in cfg */
 };
 
 /* What a configuration makes the program run with. */
@@ -65,6 +68,12 @@ struct loaded {
  */
 bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
                    struct cfg_problems *problems);
+
+/*
+ * What a service is for clients that ask for a name (SNI; NULL: for none). `service` is one of the first of the list, and what
+ * comes is it or one behind them; its `cfg` and `reports` are the same.
+ */
+struct service *snapshot_service(const struct snapshot *snapshot, struct service *service, const char *name);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot **snapshot);

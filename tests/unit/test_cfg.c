@@ -101,6 +101,29 @@ START_TEST(a_folder_of_certificates_in_place_of_the_list)
 }
 END_TEST
 
+START_TEST(every_key_of_a_host)
+{
+    struct cfg *cfg = load_clean(
+        CFG_TLS CFG_IMAP_SERVICE CFG_POOL
+        "hosts = ( { names = [ \"Mail.Example.org\", \"*.example.org\" ];\n"
+        "  deep = { tags = [ \"tls12\" ]; backend = \"merge\"; }; backends = { imap = \"stores\"; }; },\n"
+        "  { names = \"other.example\"; } );\n");
+    ck_assert_uint_eq(cfg->host_count, 2);
+    const struct cfg_host *host = &cfg->hosts[0];
+    ck_assert_uint_eq(host->name_count, 2);
+    ck_assert_str_eq(host->names[0], "mail.example.org");
+    ck_assert_str_eq(host->names[1], "*.example.org");
+    ck_assert_str_eq(host->deep_status, "tls12");
+    ck_assert(host->deep_merge);
+    ck_assert_int_eq(host->pools[CFG_IMAP], 0);
+    ck_assert_int_eq(host->pools[CFG_POP3], CFG_NO_POOL);
+    ck_assert_uint_eq(host->place.line, 4);
+    ck_assert_ptr_null(cfg->hosts[1].deep_status);
+    ck_assert_int_eq(cfg->hosts[1].pools[CFG_IMAP], CFG_NO_POOL);
+    cfg_free(&cfg);
+}
+END_TEST
+
 START_TEST(every_key_of_tls)
 {
     struct cfg *cfg =
@@ -321,6 +344,7 @@ START_TEST(problems_of_included_files)
         "G:3: error: the key \"workers\" stands twice in the same group, first in F:1\n"
         "H:2: error: unknown key \"color\" in the file; expected one of \"hostname\", \"user\", \"group\", "
         "\"workers\", \"max_connections\", \"log_level\", \"tls\", \"deep\", \"backends\", \"services\", "
+        "\"hosts\", "
         "\"timeouts\"\n");
     load_three(folder, CFG_TLS "@include \"G\"\n", "a = 1;\nb = ;\n", NULL,
                "G:2: error: a value is missing behind \"b =\"\n");
@@ -492,14 +516,14 @@ END_TEST
 START_TEST(all_keys_are_documented)
 {
     static const char *const keys[] = {
-        "hostname",    "user",        "group",        "workers", "max_connections",
-        "log_level",   "tls",         "certificates", "chain",   "key",
-        "min_version", "max_version", "ciphers",      "groups",  "session_tickets",
-        "ticket_keys", "deep",        "tags",         "url",     "extensions",
-        "services",    "protocol",    "listen",       "backend", "name",
-        "backends",    "balance",     "identity",     "servers", "address",
-        "timeouts",    "handshake",   "login",        "idle",    "connect",
-        "greeting",    "shutdown"};
+        "hostname",    "user",        "group",        "workers",   "max_connections",
+        "log_level",   "tls",         "certificates", "chain",     "key",
+        "min_version", "max_version", "ciphers",      "groups",    "session_tickets",
+        "ticket_keys", "deep",        "tags",         "url",       "extensions",
+        "hosts",       "names",       "services",     "protocol",  "listen",
+        "backend",     "name",        "backends",     "balance",   "identity",
+        "servers",     "address",     "timeouts",     "handshake", "login",
+        "idle",        "connect",     "greeting",     "shutdown"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -520,6 +544,7 @@ static TCase *values(void)
     tcase_add_test(tcase, defaults_of_the_groups);
     tcase_add_test(tcase, every_key_of_the_program);
     tcase_add_test(tcase, a_folder_of_certificates_in_place_of_the_list);
+    tcase_add_test(tcase, every_key_of_a_host);
     tcase_add_test(tcase, every_key_of_tls);
     tcase_add_test(tcase, file_of_ticket_keys);
     tcase_add_test(tcase, services_and_pools);

@@ -209,6 +209,42 @@ static const struct cfg_case pool_cases[] = {
             "backends = ( { name = \"msa\"; servers = ( { address = \"10.0.0.21:587\"; } );\n" identity      \
             "} );\n"
 
+/* Hosts, the first key of the first on line 4. */
+#define HOSTS(what) CFG_TLS CFG_IMAP_SERVICE CFG_POOL "hosts = ( {\n" what "\n} );\n"
+
+static const struct cfg_case host_cases[] = {
+    {"a name alone", HOSTS("names = \"mail.example.org\";"), ""},
+    {"all of it",
+     HOSTS("names = [ \"Mail.Example.ORG\", \"*.example.org\" ]; backends = { imap = \"stores\"; }; deep = { "
+           "tags = [ \"tls12\" ]; };"),
+     ""},
+    {"no name", HOSTS(""),
+     "F:4: error: the key \"names\" is missing in a host, expected a list of host names: names = [ "
+     "\"mail.example.org\" ]\n"},
+    {"an empty list", HOSTS("names = [ ];"),
+     "F:5: error: \"names\" is empty, expected at least one: names = [ \"mail.example.org\" ]\n"},
+    {"what is no name", HOSTS("names = [ \"a.example.org\",\n\"b.*.org\",\n\"*\",\n\"c_example org\" ];"),
+     "F:6: error: \"b.*.org\" is no host name, expected one like \"mail.example.org\" or \"*.example.org\"\n"
+     "F:7: error: \"*\" is no host name, expected one like \"mail.example.org\" or \"*.example.org\"\n"
+     "F:8: error: \"c_example org\" is no host name, expected one like \"mail.example.org\" or "
+     "\"*.example.org\"\n"},
+    {"a name twice", HOSTS("names = [ \"a.example\", \"b.example\" ]; },\n{ names = [ \"B.Example\" ];"),
+     "F:6: error: the name \"b.example\" stands twice in \"hosts\", first in F:5\n"},
+    {"no such pool", HOSTS("names = \"a.example\"; backends = { imap = \"store\"; };"),
+     "F:5: error: no pool in \"backends\" is called \"store\"; did you mean \"stores\"?\n"},
+    {"no such protocol", HOSTS("names = \"a.example\"; backends = { imaps = \"stores\"; };"),
+     "F:5: error: unknown key \"imaps\" in backends of a host; did you mean \"imap\"?\n"},
+    {"a promise that can't be kept", HOSTS("names = \"a.example\"; deep = { tags = [ \"1\" ]; };"),
+     "F:5: error: \"1\" is no security tag, expected a letter and then at most 63 letters, digits, - or _\n"},
+    {"a pool of another protocol", HOSTS("names = \"a.example\"; backends = { pop3 = \"stores\"; };"),
+     "F:3: warning: services of different protocols use the pool \"stores\", and a server speaks one at a "
+     "port\n"},
+    {"no list", CFG_TLS CFG_IMAP_SERVICE CFG_POOL "hosts = { };\n",
+     "F:4: error: \"hosts\" is a group { }, expected a list of groups: hosts = ( { names = [ "
+     "\"mail.example.org\" "
+     "]; backends = { imap = \"stores\"; }; } )\n"},
+};
+
 static const struct cfg_case identity_cases[] = {
     {"submission with PROXY v2", SUBMISSION("identity = \"proxy-v2\";"), ""},
     {"submission with XCLIENT", SUBMISSION("identity = \"native\";"), ""},
@@ -261,6 +297,12 @@ START_TEST(pool)
 }
 END_TEST
 
+START_TEST(host)
+{
+    cfg_case_check(&host_cases[_i]);
+}
+END_TEST
+
 START_TEST(identity)
 {
     cfg_case_check(&identity_cases[_i]);
@@ -274,6 +316,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, service, 0, COUNT(service_cases));
     tcase_add_loop_test(tcase, services, 0, COUNT(services_cases));
+    tcase_add_loop_test(tcase, host, 0, COUNT(host_cases));
     tcase_add_loop_test(tcase, pool, 0, COUNT(pool_cases));
     tcase_add_loop_test(tcase, identity, 0, COUNT(identity_cases));
     suite_add_tcase(suite, tcase);

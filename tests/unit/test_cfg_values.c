@@ -13,7 +13,7 @@
 #define KEYS_OF_FILE                                                                                         \
     "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"tls\", "          \
     "\"deep\", "                                                                                             \
-    "\"backends\", \"services\", \"timeouts\""
+    "\"backends\", \"services\", \"hosts\", \"timeouts\""
 
 static const struct cfg_case file_cases[] = {
     {"nothing wrong", WHOLE, ""},

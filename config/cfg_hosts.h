@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_CONFIG_CFG_HOSTS_H
+#define DEEPPROXY_CONFIG_CFG_HOSTS_H
+
+#include "config/cfg.h"
+#include "config/cfg_pools.h"
+
+/* The list "hosts": what is different for clients that ask for a name. Behind the pools, and before their uses are checked. */
+void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
+                    struct cfg_pool_use *uses);
+
+#endif
