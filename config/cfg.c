@@ -7,6 +7,7 @@
 #include "config/cfg_hosts.h"
 #include "config/cfg_pools.h"
 #include "config/cfg_services.h"
+#include "config/cfg_source.h"
 #include "config/cfg_syntax.h"
 #include "config/cfg_timeouts.h"
 #include "config/cfg_tls.h"
@@ -52,6 +53,10 @@ static void read_process(struct cfg_reader *top, struct cfg *cfg)
     cfg_read_number(top, "max_connections", 0, CONNECTIONS_MAX, &cfg->max_connections);
     cfg_read_word(top, "log_level", level_words, &level);
     cfg->log_level = (enum cfg_log_level)level;
+    cfg->state_file_place = cfg_reader_place(top, "state_file");
+    if (cfg_read_string(top, "state_file", &cfg->state_file))
+        cfg->state_file =
+            cfg_source_resolve(top->loader->arena, cfg->state_file_place.file, slice_of(cfg->state_file));
 }
 
 static void read_file(struct cfg_loader *loader, config_setting_t *root, struct cfg *cfg)
@@ -63,11 +68,10 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     read_process(&top, cfg);
     cfg_tls_read(loader, &top, &cfg->tls);
     config_setting_t *deep = cfg_read_group(&top, "deep");
-    struct cfg_deep status = {.status = cfg_arena_copy(loader->arena, slice_of(""))};
-    if (deep != NULL)
-        status = cfg_deep_read(loader, deep, &cfg->tls);
+    const struct cfg_deep *status =
+        deep != NULL ? cfg_deep_read(loader, deep, &cfg->tls) : cfg_deep_none(loader);
     cfg_pools_read(loader, &top, cfg, &uses);
-    cfg_services_read(loader, &top, cfg, &status, uses);
+    cfg_services_read(loader, &top, cfg, status, uses);
     cfg_hosts_read(loader, &top, cfg, uses);
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);

@@ -63,6 +63,24 @@ struct cfg_tls {
     struct cfg_place place;
 };
 
+/* A string of the file, and where it stands. */
+struct cfg_text {
+    char *text;
+    struct cfg_place place;
+};
+
+/* A group "deep" (draft section 5.3). */
+struct cfg_deep {
+    char *status;               /* deep-status: the tags, and then the <url>; checked; "" where it is empty */
+    bool merge;                 /* the backend's own status is merged into it; default: ours replaces it */
+    struct cfg_text *withdrawn; /* tags that were promised and are not any more, by the operator's own will */
+    size_t withdrawn_count;
+    struct cfg_text
+        *tlsa; /* records that a certificate must match for tls-dane-tlsa (RFC 6698 section 2.2); unread */
+    size_t tlsa_count;
+    struct cfg_place place;
+};
+
 enum cfg_protocol { CFG_IMAP, CFG_POP3, CFG_SUBMISSION };
 
 /* When the TLS of a service's clients begins. */
@@ -76,12 +94,10 @@ struct cfg_service {
     enum cfg_protocol protocol;
     struct cfg_endpoint *listen; /* numeric addresses only; at least one */
     size_t listen_count;
-    enum cfg_tls_mode tls_mode; /* default CFG_TLS_IMPLICIT */
-    size_t pool;                /* index into cfg.pools */
-    char *deep_status;  /* deep-status (draft section 5.3), the tags and then the <url>; checked; "" where it
-                          is empty */
-    bool deep_merge;    /* the backend's own status is merged into it; default: ours replaces it */
-    bool adds_received; /* submission: a Received field before each message; default false */
+    enum cfg_tls_mode tls_mode;  /* default CFG_TLS_IMPLICIT */
+    size_t pool;                 /* index into cfg.pools */
+    const struct cfg_deep *deep; /* never NULL */
+    bool adds_received;          /* submission: a Received field before each message; default false */
     bool
         refuses_bare_lf; /* submission: a bare LF in a message behind DATA is an error; default false: CRLF is
                              made of it */
@@ -94,9 +110,8 @@ enum { CFG_PROTOCOLS = CFG_SUBMISSION + 1 };
 struct cfg_host {
     char **names; /* in lower case; "*.example.com" too; at least one */
     size_t name_count;
-    char *deep_status; /* NULL: the service's */
-    bool deep_merge;
-    int pools[CFG_PROTOCOLS]; /* indexes into cfg.pools; CFG_NO_POOL: the service's */
+    const struct cfg_deep *deep; /* NULL: the service's */
+    int pools[CFG_PROTOCOLS];    /* indexes into cfg.pools; CFG_NO_POOL: the service's */
     struct cfg_place place;
 };
 enum { CFG_NO_POOL = -1 };
@@ -136,6 +151,8 @@ struct cfg {
     unsigned workers;         /* threads; 0: one for each core that the process may run on */
     unsigned max_connections; /* sessions at once, of all workers; 0: as many as RLIMIT_NOFILE allows */
     enum cfg_log_level log_level;
+    char *state_file; /* where tags that were promised are remembered; NULL: nowhere */
+    struct cfg_place state_file_place;
     struct cfg_tls tls;
     struct cfg_service *services;
     size_t service_count;

@@ -115,21 +115,66 @@ static bool read_merge(struct cfg_reader *reader, const struct cfg_tls *tls)
     return word == 1;
 }
 
-struct cfg_deep cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls)
+/* Tags that are promised no more; one that is still in the status is a contradiction. */
+static void read_withdrawn(struct cfg_reader *reader, struct cfg_deep *deep)
+{
+    struct cfg_item *items;
+    struct cfg_loader *loader = reader->loader;
+    size_t count = cfg_read_strings(reader, "withdraw", "tls-dane-tlsa", &items);
+    deep->withdrawn = cfg_arena_alloc(loader->arena, count, sizeof *deep->withdrawn);
+    for (size_t i = 0; i < count; i++) {
+        struct slice rest = slice_of(deep->status);
+        bool promised = false;
+        for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;)
+            promised = promised || slice_is(word, items[i].text);
+        if (promised)
+            CFG_FAIL(loader, items[i].place, "\"%s\" is to be withdrawn, and stands in \"tags\" as well",
+                     items[i].text);
+        else
+            deep->withdrawn[deep->withdrawn_count++] =
+                (struct cfg_text){cfg_arena_copy(loader->arena, slice_of(items[i].text)), items[i].place};
+    }
+}
+
+static void read_tlsa(struct cfg_reader *reader, struct cfg_deep *deep)
+{
+    struct cfg_item *items;
+    struct cfg_loader *loader = reader->loader;
+    size_t count = cfg_read_strings(reader, "tlsa", "3 1 1 0123456789ABCDEF...", &items);
+    deep->tlsa = cfg_arena_alloc(loader->arena, count, sizeof *deep->tlsa);
+    deep->tlsa_count = count;
+    for (size_t i = 0; i < count; i++)
+        deep->tlsa[i] =
+            (struct cfg_text){cfg_arena_copy(loader->arena, slice_of(items[i].text)), items[i].place};
+}
+
+const struct cfg_deep *cfg_deep_none(struct cfg_loader *loader)
+{
+    struct cfg_deep *deep = cfg_arena_alloc(loader->arena, 1, sizeof *deep);
+    deep->status = cfg_arena_copy(loader->arena, slice_of(""));
+    return deep;
+}
+
+const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group,
+                                     const struct cfg_tls *tls)
 {
     struct cfg_reader reader;
-    struct cfg_deep deep = {.status = cfg_arena_copy(loader->arena, slice_of(""))};
+    struct cfg_deep *deep = cfg_arena_alloc(loader->arena, 1, sizeof *deep);
     size_t at;
+    deep->status = cfg_arena_copy(loader->arena, slice_of(""));
+    deep->place = cfg_tree_place(group);
     cfg_reader_open(&reader, loader, group, "deep");
-    read_tags(&reader, tls, &deep.status);
-    read_url(&reader, &deep.status);
-    read_extensions(&reader, &deep.status);
-    deep.merge = read_merge(&reader, tls);
+    read_tags(&reader, tls, &deep->status);
+    read_url(&reader, &deep->status);
+    read_extensions(&reader, &deep->status);
+    deep->merge = read_merge(&reader, tls);
+    read_withdrawn(&reader, deep);
+    read_tlsa(&reader, deep);
     cfg_reader_close(&reader);
-    const char *wrong = deep_status_check(slice_of(deep.status), &at);
-    if (wrong == NULL)
-        return deep;
-    CFG_FAIL(loader, cfg_tree_place(group), "%s", wrong);
-    deep.status = cfg_arena_copy(loader->arena, slice_of(""));
+    const char *wrong = deep_status_check(slice_of(deep->status), &at);
+    if (wrong != NULL) {
+        CFG_FAIL(loader, deep->place, "%s", wrong);
+        deep->status = cfg_arena_copy(loader->arena, slice_of(""));
+    }
     return deep;
 }

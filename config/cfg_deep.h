@@ -5,16 +5,15 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-struct cfg_deep {
-    char *status; /* "" where it is empty or wrong */
-    bool merge;   /* with what the backend announces */
-};
-
 /*
  * A group "deep": the status that clients are shown, and may hold the server to for ever (draft
  * sections 5.1, 5.3). A tag that this configuration can't keep is an error, and so is merging where the backend may
- * bring one.
+ * bring one. In the arena.
  */
-struct cfg_deep cfg_deep_read(struct cfg_loader *loader, config_setting_t *group, const struct cfg_tls *tls);
+const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group,
+                                     const struct cfg_tls *tls);
+
+/* Where there is no such group: an empty status. */
+const struct cfg_deep *cfg_deep_none(struct cfg_loader *loader);
 
 #endif

@@ -108,11 +108,8 @@ static void read_host(struct cfg_loader *loader, config_setting_t *group, struct
         host->pools[protocol] = CFG_NO_POOL;
     read_names(&reader, host, all);
     config_setting_t *deep = cfg_read_group(&reader, "deep");
-    if (deep != NULL) {
-        struct cfg_deep own = cfg_deep_read(loader, deep, &cfg->tls);
-        host->deep_status = own.status;
-        host->deep_merge = own.merge;
-    }
+    if (deep != NULL)
+        host->deep = cfg_deep_read(loader, deep, &cfg->tls);
     read_backends(&reader, host, cfg, uses);
     cfg_reader_close(&reader);
 }

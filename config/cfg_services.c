@@ -106,12 +106,6 @@ static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
     return ok ? pool : cfg->pool_count;
 }
 
-static void set_deep(struct cfg_service *service, const struct cfg_deep *deep)
-{
-    service->deep_status = deep->status;
-    service->deep_merge = deep->merge;
-}
-
 static void read_service(struct cfg_loader *loader, config_setting_t *group, struct cfg *cfg,
                          struct cfg_service *service, struct cfg_pool_use *uses)
 {
@@ -129,10 +123,8 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
         uses[service->pool].protocols |= protocol_known ? 1u << service->protocol : 0;
     }
     config_setting_t *group_of_own = cfg_read_group(&reader, "deep");
-    if (group_of_own != NULL) {
-        struct cfg_deep own = cfg_deep_read(loader, group_of_own, &cfg->tls);
-        set_deep(service, &own);
-    }
+    if (group_of_own != NULL)
+        service->deep = cfg_deep_read(loader, group_of_own, &cfg->tls);
     read_submission(&reader, service, protocol_known);
     cfg_reader_close(&reader);
 }
@@ -196,7 +188,7 @@ void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct
     cfg->service_count = cfg_read_groups(top, "services", example, &list);
     cfg->services = cfg_arena_alloc(loader->arena, cfg->service_count, sizeof *cfg->services);
     for (unsigned i = 0; i < cfg->service_count; i++) {
-        set_deep(&cfg->services[i], deep);
+        cfg->services[i].deep = deep;
         read_service(loader, config_setting_get_elem(list, i), cfg, &cfg->services[i], uses);
     }
     name_services(loader, cfg);

@@ -7,10 +7,12 @@
 #include "proxy/expiry.h"
 #include "proxy/privileges.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -246,6 +248,18 @@ static bool open_listeners(struct control *control, unsigned workers)
     return ok;
 }
 
+void control_remember_promises(const struct control *control)
+{
+    const char *path = control->snapshot->cfg->state_file;
+    if (path == NULL || promises_write(&control->snapshot->promises, path))
+        return;
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
+    log_line_add_text(&line, "file", path);
+    log_line_add_text(&line, "error", strerror(errno));
+    log_write(control->log, &line);
+}
+
 static int open_handles(struct control *control)
 {
     int error = uv_loop_init(&control->loop);
@@ -291,6 +305,7 @@ static int serve(struct control *control)
     }
     control_log_listening(control);
     watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
+    control_remember_promises(control);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);

@@ -49,6 +49,9 @@ struct worker_service control_service(const struct control *control, struct snap
 /* A line for each address that is served anew. */
 void control_log_listening(struct control *control);
 
+/* Writes down what clients have been promised, where the configuration has a file for it. */
+void control_remember_promises(const struct control *control);
+
 /* Begins what `wants` says, where no reload is under way and the program does not end. */
 void control_begin_reload(struct control *control);
 

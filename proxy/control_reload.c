@@ -130,8 +130,10 @@ static void end_configuration(struct control *control, struct reload *reload)
               apply_configuration(control, reload->result.snapshot, reload->result.tls, &reload->problems);
     log_problems(control, &reload->problems);
     tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
-    if (ok)
+    if (ok) {
+        control_remember_promises(control);
         control_log_listening(control);
+    }
     log_reload(control, RELOAD_CONFIGURATION, ok ? "done" : "refused: the one before stays in effect");
 }
 

@@ -224,11 +224,11 @@ static struct reports *reports_for(const struct cfg_service *cfg, const struct s
     for (size_t i = 0; previous != NULL && i < previous->cfg->service_count; i++)
         if (strcmp(previous->cfg->services[i].name, cfg->name) == 0) {
             struct reports *reports = reports_ref(previous->services[i].reports);
-            if (!reports_add_status(reports, cfg->deep_status))
+            if (!reports_add_status(reports, cfg->deep->status))
                 reports_unref(&reports);
             return reports;
         }
-    return reports_new(cfg->deep_status);
+    return reports_new(cfg->deep->status);
 }
 
 static void set_pool(struct service *service, struct snapshot *snapshot, size_t pool)
@@ -248,10 +248,10 @@ static bool make_service(struct service *service, struct snapshot *snapshot, con
         [CFG_IMAP] = "\x04imap", [CFG_POP3] = "\x04pop3", [CFG_SUBMISSION] = "\x04smtp"};
     *service = (struct service){.cfg = from,
                                 .engine = {.protocol = protocols[from->protocol],
-                                           .deep_status = from->deep_status,
+                                           .deep_status = from->deep->status,
                                            .hostname = snapshot->cfg->hostname,
                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
-                                           .deep_merge = from->deep_merge,
+                                           .deep_merge = from->deep->merge,
                                            .adds_received = from->adds_received,
                                            .refuses_bare_lf = from->refuses_bare_lf,
                                            .now = seconds_since_1970},
@@ -270,11 +270,11 @@ static bool make_variant(struct service *service, struct snapshot *snapshot, con
     reports_ref(service->reports);
     if (pool != CFG_NO_POOL)
         set_pool(service, snapshot, (size_t)pool);
-    if (host->deep_status == NULL)
+    if (host->deep == NULL)
         return true;
-    service->engine.deep_status = host->deep_status;
-    service->engine.deep_merge = host->deep_merge;
-    return reports_add_status(service->reports, host->deep_status);
+    service->engine.deep_status = host->deep->status;
+    service->engine.deep_merge = host->deep->merge;
+    return reports_add_status(service->reports, host->deep->status);
 }
 
 static size_t service_total(const struct cfg *cfg)
@@ -346,6 +346,7 @@ static void destroy(struct snapshot *snapshot)
     free(snapshot->services);
     tls_names_free(&snapshot->hosts);
     tickets_close(&snapshot->tickets);
+    promises_free(&snapshot->promises);
     free(snapshot);
 }
 
@@ -372,6 +373,31 @@ static struct snapshot *new_snapshot(struct cfg **cfg, const struct snapshot *pr
     return NULL;
 }
 
+/* What this process has promised, and what the file remembers of others. */
+static bool remember(const struct snapshot *snapshot, const struct snapshot *before, struct promises *into,
+                     struct cfg_problems *problems)
+{
+    *into = (struct promises){0};
+    return (snapshot->cfg->state_file == NULL || promises_read(snapshot->cfg, into, problems)) &&
+           (before == NULL || promises_merge(into, &before->promises));
+}
+
+/* What was promised is kept, and what is promised can be. */
+static void check_promises(const struct loaded *before, const struct loaded *into,
+                           struct cfg_problems *problems)
+{
+    struct snapshot *snapshot = into->snapshot;
+    struct promises remembered;
+    size_t errors = problems->errors;
+    bool ok = remember(snapshot, before->snapshot, &remembered, problems) &&
+              promises_of(snapshot->cfg, &snapshot->promises) &&
+              promises_compare(&remembered, &snapshot->promises, snapshot->cfg, problems);
+    if (!ok && problems->errors == errors)
+        add_out_of_memory(snapshot->cfg, problems);
+    promises_free(&remembered);
+    promises_check(snapshot->cfg, into->tls, problems);
+}
+
 bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
                    struct cfg_problems *problems)
 {
@@ -386,8 +412,12 @@ bool snapshot_load(const char *path, const struct loaded *before, struct loaded 
     else
         check_certificates(cfg, problems);
     cfg_free(&cfg);
-    if (into->tls == NULL)
+    if (into->tls != NULL)
+        check_promises(before, into, problems);
+    if (into->tls == NULL || problems->errors > 0) {
         snapshot_unref(&into->snapshot);
+        tls_context_unref(&into->tls);
+    }
     return into->tls != NULL;
 }
 

@@ -4,6 +4,7 @@
 
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/promises.h"
 #include "proxy/reports.h"
 #include "proxy/tickets.h"
 #include "tls/tls_context.h"
@@ -47,7 +48,8 @@ struct service {
 struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
-    struct tickets tickets; /* the main thread's */
+    struct tickets tickets;   /* the main thread's */
+    struct promises promises; /* what clients have been promised, by this configuration and before */
     struct service
         *services; /* as many as in cfg, and behind them, host by host, what they are for each host */
     struct tls_names hosts; /* to indexes of cfg->hosts */

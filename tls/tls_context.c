@@ -4,6 +4,7 @@
 #include "tls/tls_context_inner.h"
 #include "tls/tls_session_scope.h"
 #include "tls/tls_store.h"
+#include "tls/tls_tlsa.h"
 #include "tls/tls_ticket_cipher.h"
 
 #include <openssl/err.h>
@@ -226,6 +227,36 @@ struct tls_certificate_info tls_context_certificate(const struct tls_context *co
                                          .begins = at->begins,
                                          .ends = at->ends,
                                          .self_signed = at->self_signed};
+}
+
+size_t tls_context_find(const struct tls_context *context, const char *name, size_t indexes[], size_t max)
+{
+    return tls_store_find(&context->store, name, indexes, max);
+}
+
+bool tls_is_tlsa(const char *record)
+{
+    struct tls_tlsa parsed;
+    return tls_tlsa_parse(slice_of(record), &parsed);
+}
+
+bool tls_context_matches_tlsa(const struct tls_context *context, size_t index, const char *record)
+{
+    struct tls_tlsa parsed;
+    const struct tls_certificate *at = context->store.certificates[index];
+    return tls_tlsa_parse(slice_of(record), &parsed) && tls_tlsa_matches(&parsed, at->chain, at->chain_len);
+}
+
+bool tls_context_is_strong(const struct tls_context *context, uint16_t version)
+{
+    const STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(context->ssl_ctx);
+    uint16_t max = SSL_CTX_get_max_proto_version(context->ssl_ctx);
+    if (max >= TLS_1_3) /* whose suites all are */
+        return true;
+    for (size_t i = 0; max >= version && i < sk_SSL_CIPHER_num(suites); i++)
+        if (SSL_CIPHER_get_bits(sk_SSL_CIPHER_value(suites, i), NULL) >= 128)
+            return true;
+    return false;
 }
 
 #define QUOTED(number)       QUOTED_AS_IS(number)

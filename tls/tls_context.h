@@ -82,6 +82,19 @@ struct tls_certificate_info {
 size_t tls_context_certificate_count(const struct tls_context *context);
 struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index);
 
+/*
+ * The certificates that clients may be shown which ask for a name, as it may stand in a certificate, wildcard and all (NULL: the
+ * default ones): indexes, at most `max`; how many.
+ */
+size_t tls_context_find(const struct tls_context *context, const char *name, size_t indexes[], size_t max);
+
+/* Does the certificate match a TLSA record, as zone files have it (RFC 6698 section 2.2)? False where it is none. */
+bool tls_context_matches_tlsa(const struct tls_context *context, size_t index, const char *record);
+bool tls_is_tlsa(const char *record);
+
+/* Is there a suite with a key of 128 bits or more that this version of TLS, or a later one, would use? */
+bool tls_context_is_strong(const struct tls_context *context, uint16_t version);
+
 /* The library and its version, static. */
 const char *tls_library_name(void);
 

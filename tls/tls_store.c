@@ -219,6 +219,33 @@ const struct tls_certificate *tls_store_choose(const struct tls_store *store, co
     return tls_store_refuses(store, name) ? NULL : choose_default(store, hello);
 }
 
+/* A name as it stands in a certificate is itself, wildcard and all: another label in place of the star finds the same. */
+static size_t find_name(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
+{
+    char probe[256];
+    const char *asked = name;
+    if (name[0] == '*' && strlen(name) < sizeof probe) {
+        strcpy(probe, name);
+        probe[0] = '-';
+        asked = probe;
+    }
+    size_t count = tls_names_find_all(&store->names, slice_of(asked), TLS_NAMES_EXACT, indexes, max);
+    return count > 0 ? count
+                     : tls_names_find_all(&store->names, slice_of(asked), TLS_NAMES_WILDCARD, indexes, max);
+}
+
+size_t tls_store_find(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
+{
+    const struct tls_certificate *first = store->certificates[0];
+    if (name != NULL)
+        return find_name(store, name, indexes, max);
+    size_t count =
+        first->name_count > 0 && store->names.count > 0 ? find_name(store, first->names[0], indexes, max) : 0;
+    if (count == 0 && max > 0)
+        indexes[count++] = 0;
+    return count;
+}
+
 bool tls_store_refuses(const struct tls_store *store, const char *name)
 {
     return store->strict &&

@@ -31,6 +31,9 @@ void tls_store_free(struct tls_store *store);
  */
 const struct tls_certificate *tls_store_choose(const struct tls_store *store, const SSL_CLIENT_HELLO *hello);
 
+/* Those that clients may be shown who ask for the name (NULL: for none); see tls_context_find. */
+size_t tls_store_find(const struct tls_store *store, const char *name, size_t indexes[], size_t max);
+
 /* Is a client turned away that asks for this name (NULL: for none)? */
 bool tls_store_refuses(const struct tls_store *store, const char *name);
 

@@ -75,7 +75,7 @@ static void check_service(const struct cfg *cfg, const struct cfg_service *s)
 {
     size_t at;
     check(s->listen_count > 0 && s->pool < cfg->pool_count, "a service has addresses and a pool");
-    check(deep_status_check(slice_of(s->deep_status), &at) == NULL, "a service's DEEP status is one");
+    check(deep_status_check(slice_of(s->deep->status), &at) == NULL, "a service's DEEP status is one");
     for (size_t i = 0; i < s->listen_count; i++)
         check(s->listen[i].address_len > 0, "a service listens on an address");
 }

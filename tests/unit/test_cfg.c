@@ -55,7 +55,7 @@ START_TEST(defaults_of_the_groups)
     ck_assert_uint_eq(cfg->service_count, 1);
     ck_assert_str_eq(cfg->services[0].name, "imap");
     ck_assert_int_eq(cfg->services[0].protocol, CFG_IMAP);
-    ck_assert_str_eq(cfg->services[0].deep_status, "");
+    ck_assert_str_eq(cfg->services[0].deep->status, "");
     ck_assert_uint_eq(cfg->services[0].pool, 0);
     ck_assert_uint_eq(cfg->services[0].place.line, 2);
     ck_assert_uint_eq(cfg->pool_count, 1);
@@ -113,12 +113,12 @@ START_TEST(every_key_of_a_host)
     ck_assert_uint_eq(host->name_count, 2);
     ck_assert_str_eq(host->names[0], "mail.example.org");
     ck_assert_str_eq(host->names[1], "*.example.org");
-    ck_assert_str_eq(host->deep_status, "tls12");
-    ck_assert(host->deep_merge);
+    ck_assert_str_eq(host->deep->status, "tls12");
+    ck_assert(host->deep->merge);
     ck_assert_int_eq(host->pools[CFG_IMAP], 0);
     ck_assert_int_eq(host->pools[CFG_POP3], CFG_NO_POOL);
     ck_assert_uint_eq(host->place.line, 4);
-    ck_assert_ptr_null(cfg->hosts[1].deep_status);
+    ck_assert_ptr_null(cfg->hosts[1].deep);
     ck_assert_int_eq(cfg->hosts[1].pools[CFG_IMAP], CFG_NO_POOL);
     cfg_free(&cfg);
 }
@@ -248,10 +248,10 @@ START_TEST(deep_status)
                    "  { protocol = \"imap\"; listen = [ \"*:3\" ]; backend = \"stores\"; deep = { url = "
                    "\"<https://example.net>\"; }; },\n"
                    "  { protocol = \"imap\"; listen = [ \"*:4\" ]; backend = \"stores\"; deep = { }; } );\n");
-    ck_assert_str_eq(cfg->services[0].deep_status, "tls11 tls-cert <https://example.com/> +x 5y");
-    ck_assert_str_eq(cfg->services[1].deep_status, "tls12");
-    ck_assert_str_eq(cfg->services[2].deep_status, "<https://example.net>");
-    ck_assert_str_eq(cfg->services[3].deep_status, "");
+    ck_assert_str_eq(cfg->services[0].deep->status, "tls11 tls-cert <https://example.com/> +x 5y");
+    ck_assert_str_eq(cfg->services[1].deep->status, "tls12");
+    ck_assert_str_eq(cfg->services[2].deep->status, "<https://example.net>");
+    ck_assert_str_eq(cfg->services[3].deep->status, "");
     cfg_free(&cfg);
 }
 END_TEST
@@ -264,11 +264,11 @@ START_TEST(deep_backend)
                    "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
                    "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
                    "\"tls12\" ]; }; } );\n");
-    ck_assert(cfg->services[0].deep_merge);
-    ck_assert(!cfg->services[1].deep_merge);
+    ck_assert(cfg->services[0].deep->merge);
+    ck_assert(!cfg->services[1].deep->merge);
     cfg_free(&cfg);
     cfg = load_clean(CFG_TLS CFG_POOL CFG_IMAP_SERVICE);
-    ck_assert(!cfg->services[0].deep_merge);
+    ck_assert(!cfg->services[0].deep->merge);
     cfg_free(&cfg);
 }
 END_TEST
@@ -343,7 +343,8 @@ START_TEST(problems_of_included_files)
         "F:4: error: \"log_level\" is a number, expected one of \"error\", \"warning\", \"info\", \"debug\"\n"
         "G:3: error: the key \"workers\" stands twice in the same group, first in F:1\n"
         "H:2: error: unknown key \"color\" in the file; expected one of \"hostname\", \"user\", \"group\", "
-        "\"workers\", \"max_connections\", \"log_level\", \"tls\", \"deep\", \"backends\", \"services\", "
+        "\"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", \"deep\", \"backends\", "
+        "\"services\", "
         "\"hosts\", "
         "\"timeouts\"\n");
     load_three(folder, CFG_TLS "@include \"G\"\n", "a = 1;\nb = ;\n", NULL,
@@ -504,8 +505,8 @@ START_TEST(sample_switched_on)
         memcpy(off, "   ", 3);
     struct cfg *cfg = load_clean(text);
     ck_assert_str_eq(cfg->user, "deepproxy");
-    ck_assert_str_eq(cfg->services[0].deep_status, "tls12");
-    ck_assert_str_eq(cfg->services[1].deep_status,
+    ck_assert_str_eq(cfg->services[0].deep->status, "tls12");
+    ck_assert_str_eq(cfg->services[1].deep->status,
                      "tls11 tls12 tls-cert <https://www.example.com/mail-security> +example");
     free(text);
     cfg_free(&cfg);

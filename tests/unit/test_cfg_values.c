@@ -11,7 +11,7 @@
 #define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 #define KEYS_OF_FILE                                                                                         \
-    "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"tls\", "          \
+    "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", "          \
     "\"deep\", "                                                                                             \
     "\"backends\", \"services\", \"hosts\", \"timeouts\""
 
