@@ -42,35 +42,45 @@ static bool read_line(char *line, struct promises *into)
     return promises_append(into, host, protocol, rest != NULL ? rest : "");
 }
 
-bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems)
+/* False where the content is not read to its end, with errno; `*number` is then the line that is none. */
+static bool read_lines(FILE *file, struct promises *into, unsigned *number)
 {
-    const char *path = cfg->state_file;
     char *line = NULL;
     size_t cap = 0;
-    unsigned number = 0;
     bool ok = true;
-    *into = (struct promises){0};
-    FILE *file = fopen(path, "re");
-    if (file == NULL && errno == ENOENT)
-        return true;
-    if (file == NULL) {
-        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place, "can't read %s: %s", path,
-                         strerror(errno));
-        return false;
-    }
+    *number = 0;
+    errno = 0;
     while (ok && getline(&line, &cap, file) >= 0) {
-        number++;
+        ++*number;
         ok = read_line(line, into);
     }
-    if (!ok)
-        cfg_problems_add(
-            problems, CFG_ERROR, (struct cfg_place){path, number}, "%s",
-            errno != 0 ? strerror(errno)
-                       : "not a line of a state file, expected \"HOST PROTOCOL TAG...\"; restore it from a "
-                         "backup, or, if no client has latched anything yet, delete it");
+    int error = errno;
     free(line);
-    fclose(file);
-    return ok && whole && promises_sort(into);
+    errno = error;
+    return ok && !ferror(file);
+}
+
+bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems)
+{
+    unsigned number = 0;
+    *into = (struct promises){0};
+    FILE *file = fopen(cfg->state_file, "re");
+    if (file == NULL && errno == ENOENT)
+        return true;
+    if (file != NULL && read_lines(file, into, &number)) {
+        fclose(file);
+        return promises_sort(into);
+    }
+    if (file == NULL || errno != 0)
+        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place, "can't read %s: %s", cfg->state_file,
+                         strerror(errno));
+    else
+        cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->state_file, number},
+                         "not a line of a state file, expected \"HOST PROTOCOL TAG...\"; restore it from a "
+                         "backup, or, if no client has latched anything yet, delete it");
+    if (file != NULL)
+        fclose(file);
+    return false;
 }
 
 /* ---- writing ---- */
