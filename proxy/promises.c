@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/promises_inner.h"
+#include "proxy/promises.h"
 
 #include "protocols/deep_status.h"
+#include "proxy/promises_inner.h"
 #include "tls/tls_names.h"
 
 #include <stdlib.h>
