@@ -5,6 +5,7 @@
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_hosts.h"
+#include "config/cfg_limits.h"
 #include "config/cfg_pools.h"
 #include "config/cfg_services.h"
 #include "config/cfg_source.h"
@@ -75,6 +76,7 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_hosts_read(loader, &top, cfg, uses);
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);
+    cfg_limits_read(loader, &top, cfg);
     cfg_reader_close(&top);
 }
 

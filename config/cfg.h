@@ -141,6 +141,17 @@ struct cfg_timeouts {
     uint64_t shutdown; /* how long sessions may go on after SIGTERM; default 30 s */
 };
 
+/* What is left to the program, which knows how many workers there are. */
+enum { CFG_LIMIT_DERIVED = INT32_MAX };
+
+/* Clients at once, of all workers; 0: no limit. */
+struct cfg_limits {
+    unsigned handshakes; /* half open; default derived: 512 for each worker */
+    unsigned
+        handshakes_per_address; /* the same, of an IPv4 address or a /64; default derived: half of these */
+    unsigned connections_per_address; /* default 0 */
+};
+
 enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG };
 
 struct cfg {
@@ -161,6 +172,7 @@ struct cfg {
     struct cfg_pool *pools;
     size_t pool_count;
     struct cfg_timeouts timeouts;
+    struct cfg_limits limits;
 };
 
 /*

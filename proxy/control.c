@@ -20,7 +20,12 @@
 /* Descriptors that are not sessions': standard streams, loops, listeners, the log. */
 #define DESCRIPTORS_OWN         256
 #define DESCRIPTORS_PER_SESSION 2
-#define DAY_MS                  (24ULL * 3600 * 1000)
+/*
+ * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT nor a webmail
+ * server that has just been started comes near it.
+ */
+#define ADDRESS_SHARE 2
+#define DAY_MS        (24ULL * 3600 * 1000)
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -159,10 +164,21 @@ static size_t session_limit(const struct cfg *cfg)
     return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
 }
 
-static size_t sessions_each(const struct control *control, const struct cfg *cfg)
+/* What a worker gets of what all have; those of an address are counted for all together. */
+static struct worker_limits limits_each(const struct control *control, const struct cfg *cfg)
 {
-    size_t each = session_limit(cfg) / control->listeners.workers;
-    return each > 0 ? each : 1;
+    size_t workers = control->listeners.workers;
+    size_t sessions = session_limit(cfg) / workers;
+    size_t handshakes = cfg->limits.handshakes;
+    if (cfg->limits.handshakes == CFG_LIMIT_DERIVED)
+        handshakes = HANDSHAKES_PER_WORKER * workers;
+    size_t per_address = cfg->limits.handshakes_per_address;
+    if (cfg->limits.handshakes_per_address == CFG_LIMIT_DERIVED)
+        per_address = (handshakes + ADDRESS_SHARE - 1) / ADDRESS_SHARE;
+    return (struct worker_limits){.sessions = sessions > 0 ? sessions : 1,
+                                  .handshakes = (handshakes + workers - 1) / workers,
+                                  .sessions_per_address = cfg->limits.connections_per_address,
+                                  .handshakes_per_address = (uint32_t)per_address};
 }
 
 struct worker_service control_service(const struct control *control, struct snapshot *snapshot,
@@ -172,17 +188,21 @@ struct worker_service control_service(const struct control *control, struct snap
                                    .tls = tls,
                                    .sockets = listeners->sockets + worker * listeners->per_worker,
                                    .socket_count = listeners->per_worker,
-                                   .session_max = sessions_each(control, snapshot->cfg)};
+                                   .limits = limits_each(control, snapshot->cfg)};
 }
 
 static int start_workers(struct control *control)
 {
     unsigned count = control->listeners.workers;
     control->workers = calloc(count, sizeof control->workers[0]);
-    if (control->workers == NULL)
+    control->connections = address_counts_new();
+    control->handshakes = address_counts_new();
+    if (control->workers == NULL || control->connections == NULL || control->handshakes == NULL)
         return UV_ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         struct worker_settings settings = {.index = i,
+                                           .connections = control->connections,
+                                           .handshakes = control->handshakes,
                                            .log = log_add_queue(control->log),
                                            .on_event = on_worker_event,
                                            .on_event_arg = control};
@@ -326,6 +346,8 @@ int control_run(struct snapshot *snapshot, struct tls_context *tls)
         status = serve(&control);
     listeners_close(&control.listeners);
     cfg_problems_free(&control.problems);
+    address_counts_free(&control.connections);
+    address_counts_free(&control.handshakes);
     free(control.workers);
     tls_context_unref(&control.tls);
     snapshot_unref(&control.snapshot);

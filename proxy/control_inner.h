@@ -30,6 +30,8 @@ struct control {
     struct snapshot *snapshot;
     struct tls_context *tls;
     struct listeners listeners;
+    struct address_counts *connections; /* by address, of all workers */
+    struct address_counts *handshakes;
     struct log *log;
     struct worker *workers;
     unsigned worker_count;          /* started */

@@ -39,6 +39,11 @@ struct session *session_of_deadline(struct deadline *deadline)
     return (struct session *)((char *)deadline - offsetof(struct session, deadline));
 }
 
+struct session *session_of_handshake(struct handshake *handshake)
+{
+    return (struct session *)((char *)handshake - offsetof(struct session, handshake));
+}
+
 /* ---- the beginning ---- */
 
 void session_begin_handshake(struct session *session)
@@ -65,19 +70,40 @@ static void begin_cleartext(struct session *session)
     session_let_out(session);
 }
 
-static void begin(struct session *session)
+static void refuse(struct session *session, enum overload_limit limit)
+{
+    session->is_refused = true;
+    overload_note(&session->worker->overload, limit, session->service->cfg->name, &session->address);
+    session_close(session, "overload", NULL);
+}
+
+/* False where a limit keeps the client out; it is closed then. */
+static bool is_admitted(struct session *session)
 {
     struct worker *worker = session->worker;
+    const struct sockaddr *address = (const struct sockaddr *)&session->address;
+    session->address_key = address_counts_key(worker->connections, address);
+    session->is_counted =
+        address_counts_add(worker->connections, session->address_key, worker->limits.sessions_per_address);
+    if (worker->session_count > worker->limits.sessions)
+        refuse(session, OVERLOAD_CONNECTIONS);
+    else if (!session->is_counted)
+        refuse(session, OVERLOAD_CONNECTIONS_PER_ADDRESS);
+    else if (!handshakes_enter(&worker->handshakes, &session->handshake, address))
+        refuse(session, OVERLOAD_HANDSHAKES_PER_ADDRESS);
+    return session->state != SESSION_CLOSED;
+}
+
+static void begin(struct session *session)
+{
     int len = sizeof session->address;
     if (uv_tcp_getpeername(&session->client.tcp, (struct sockaddr *)&session->address, &len) != 0) {
         session_close(session, "client-closed", "gone before it was accepted");
         return;
     }
     address_unmap(&session->address);
-    if (worker->session_count > worker->session_max) {
-        session_close(session, "too-many-connections", NULL);
+    if (!is_admitted(session))
         return;
-    }
     if (session->state == SESSION_CLEARTEXT)
         begin_cleartext(session);
     else
@@ -135,13 +161,17 @@ void session_close(struct session *session, const char *reason, const char *deta
     set_reason(session, reason, detail);
     session_move(session, SESSION_CLOSED);
     deadline_drop(&session->deadline);
+    handshakes_leave(&session->worker->handshakes, &session->handshake);
+    if (session->is_counted)
+        address_counts_drop(session->worker->connections, session->address_key);
     /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
     tls_io_reset(session->worker->tls_io);
     engine_out_reset(session->worker->out);
     /* Before its line, so that who has read the line finds it counted. */
     if (session->engine != NULL && session->tls != NULL) /* before STARTTLS there is no handshake to count */
         reports_count(session->service->reports, session->engine);
-    session_log_end(session);
+    if (!session->is_refused)
+        session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
 }
@@ -225,6 +255,15 @@ void session_expire(struct session *session)
     case SESSION_CLOSED:
         break;
     }
+}
+
+void session_hurry(struct handshake *handshake)
+{
+    struct session *session = session_of_handshake(handshake);
+    if (session->state == SESSION_CLEARTEXT)
+        session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT, "login-timeout",
+                            "before STARTTLS, while others waited (limits.handshakes)");
+    session_close(session, "handshake-timeout", "while others waited (limits.handshakes)");
 }
 
 void session_shut_down(struct session *session)

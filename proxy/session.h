@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "protocols/engine.h"
 #include "proxy/balance.h"
+#include "proxy/handshakes.h"
 #include "proxy/stream.h"
 #include "proxy/worker.h"
 
@@ -48,8 +49,11 @@ struct session {
     struct service *service;
     struct generation *generation; /* whose snapshot `service` points into */
     struct deadline deadline;
+    struct handshake handshake; /* holds a slot while the client is half open */
     enum session_state state;
     bool awaits_close;        /* the server has said its last word, and a time is set for it to close */
+    bool is_counted;          /* in worker.connections */
+    bool is_refused;          /* a limit kept it out: it has no line of its own in the log */
     bool client_ended;        /* close_notify or FIN: nothing more comes from the client */
     struct tls_endpoint *tls; /* NULL in CLEARTEXT */
     struct engine *engine;    /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
@@ -61,6 +65,7 @@ struct session {
     size_t unsent;        /* LINGERING: what was queued when its deadline last passed */
     size_t dropped;       /* LINGERING: octets of the client that nobody reads */
     uint64_t started;     /* worker_now */
+    uint64_t address_key; /* of worker.connections */
     uint64_t number;
     const char *reason;              /* why it ends: the log's word; static */
     const char *detail;              /* static, NULL where the reason says it all */
@@ -75,10 +80,17 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
 /* Its deadline has passed. */
 void session_expire(struct session *session);
 
+/* Input of its handshake, whose turn it is; for the worker's handshakes, as is what follows. */
+void session_on_handshake(struct handshake *handshake, struct slice input);
+
+/* It is half open, has been for a while, and others wait for its slot. */
+void session_hurry(struct handshake *handshake);
+
 /* The worker ends. */
 void session_shut_down(struct session *session);
 
 struct session *session_of_deadline(struct deadline *deadline);
+struct session *session_of_handshake(struct handshake *handshake);
 
 /* The session's name in the log and towards backends: unlike any other's, of other replicas and earlier runs too. */
 enum { SESSION_ID_MAX = 48 };

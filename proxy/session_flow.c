@@ -278,7 +278,9 @@ static void on_client_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf
 
 static bool wants_client(const struct session *session)
 {
-    if (session->state == SESSION_HANDSHAKING || session->state == SESSION_LINGERING)
+    if (session->state == SESSION_HANDSHAKING)
+        return !handshake_is_put_aside(&session->handshake);
+    if (session->state == SESSION_LINGERING)
         return true;
     if (session->kept[SIDE_CLIENT].len > 0)
         return false;
@@ -328,11 +330,25 @@ static void take_ciphertext(struct session *session, struct slice ciphertext)
     session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
     /* From here on there is an engine, and a server is looked for: the client has said which host it wants. */
     if (was_handshaking && state != TLS_HANDSHAKING) {
+        handshakes_leave(&worker->handshakes, &session->handshake);
         session->service = snapshot_service(session->generation->snapshot, session->service,
                                             tls_endpoint_info(session->tls).server_name);
         session_connect(session);
     }
     session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
+}
+
+void session_on_handshake(struct handshake *handshake, struct slice input)
+{
+    take_ciphertext(session_of_handshake(handshake), input);
+}
+
+/* As soon as the worker has time for it. */
+static void take_handshake(struct session *session, struct slice input)
+{
+    handshakes_take(&session->worker->handshakes, &session->handshake, input);
+    if (handshake_is_put_aside(&session->handshake))
+        set_reading(session);
 }
 
 static void on_client_end(struct session *session, int error)
@@ -367,6 +383,8 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         drop_ciphertext(session, (size_t)len);
     else if (session->state == SESSION_CLEARTEXT)
         session_take_input(session, SIDE_CLIENT, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+    else if (session->state == SESSION_HANDSHAKING)
+        take_handshake(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (session->state < SESSION_LINGERING && !session->client_ended)

@@ -20,7 +20,7 @@ struct listener {
     uv_tcp_t tcp;
     struct worker *worker;
     struct service *service;
-    bool stalled; /* a connection waits that there was no memory for */
+    bool stalled; /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
 };
 
 /* One address in an update: a socket to take over, or a listener that goes on for another service. */
@@ -34,7 +34,7 @@ struct update_slot {
 struct worker_update {
     struct generation *generation; /* NULL: the certificates alone change */
     struct tls_context *tls;
-    size_t session_max;
+    struct worker_limits limits;
     struct listener **listeners; /* memory for the list */
     size_t slot_count;
     struct update_slot slots[];
@@ -84,6 +84,15 @@ void worker_remove_session(struct worker *worker, struct session *session)
     end_if_empty(worker);
 }
 
+static void accept_one(struct worker *worker, struct listener *listener)
+{
+    enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
+    if (answer == HANDSHAKES_FULL && !listener->stalled)
+        overload_note(&worker->overload, OVERLOAD_HANDSHAKES, listener->service->cfg->name, NULL);
+    listener->stalled = answer != HANDSHAKES_ACCEPT ||
+                        !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = (struct listener *)stream;
@@ -96,18 +105,24 @@ static void on_connection(uv_stream_t *stream, int status)
         log_queue_put(worker->log, &line);
         return;
     }
-    listener->stalled = !session_accept(worker, listener->service, stream);
+    accept_one(worker, listener);
 }
 
 /* libuv takes no further connection from a listener before the one that waits has been accepted. */
 static void accept_stalled(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->listener_count; i++) {
-        struct listener *listener = worker->listeners[i];
-        if (listener->stalled && worker->phase == WORKER_RUNNING)
-            listener->stalled = !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
-    }
+    for (size_t i = 0; i < worker->listener_count; i++)
+        if (worker->listeners[i]->stalled && worker->phase == WORKER_RUNNING)
+            accept_one(worker, worker->listeners[i]);
 }
+
+static void on_slots(void *arg)
+{
+    accept_stalled(arg);
+}
+
+static const struct handshakes_events handshakes_events = {
+    .go_on = session_on_handshake, .hurry = session_hurry, .accept = on_slots};
 
 static void on_tick(uv_timer_t *tick)
 {
@@ -115,6 +130,7 @@ static void on_tick(uv_timer_t *tick)
     struct deadline *expired;
     while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
         session_expire(session_of_deadline(expired));
+    handshakes_tick(&worker->handshakes);
     accept_stalled(worker);
 }
 
@@ -202,7 +218,7 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
     if (update == NULL)
         return NULL;
     update->tls = tls_context_ref(service->tls);
-    update->session_max = service->session_max;
+    update->limits = service->limits;
     if (service->snapshot == NULL)
         return update;
     update->generation = generation_new(service->snapshot, worker->index);
@@ -249,7 +265,9 @@ static int apply(struct worker *worker, struct worker_update *update)
     update->generation->older = worker->generation;
     worker->generation = update->generation;
     update->generation = NULL;
-    worker->session_max = update->session_max;
+    worker->limits = update->limits;
+    handshakes_set_limits(&worker->handshakes, update->limits.handshakes,
+                          update->limits.handshakes_per_address);
     int error = change_listeners(worker, update);
     generation_drop_empty(worker->generation);
     return error;
@@ -319,6 +337,7 @@ static void run(void *arg)
 {
     struct worker *worker = arg;
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    overload_flush(&worker->overload);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
 
@@ -392,12 +411,15 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     worker->index = settings->index;
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
+    worker->connections = settings->connections;
     worker->on_event = settings->on_event;
     worker->on_event_arg = settings->on_event_arg;
     int error = uv_loop_init(&worker->loop);
     if (error != 0)
         return error;
     worker->loop.data = worker;
+    handshakes_init(&worker->handshakes, &worker->loop, settings->handshakes, &handshakes_events, worker);
+    overload_init(&worker->overload, &worker->loop, worker->log);
     error = allocate(worker) ? open_handles(worker, service) : UV_ENOMEM;
     if (error == 0)
         error = uv_thread_create(&worker->thread, run, worker);

@@ -5,7 +5,9 @@
 #include "protocols/engine_out.h"
 #include "proxy/generation.h"
 #include "proxy/listeners.h"
+#include "proxy/handshakes.h"
 #include "proxy/log.h"
+#include "proxy/overload.h"
 #include "tls/tls_endpoint.h"
 
 /*
@@ -31,6 +33,14 @@ enum worker_event {
 };
 
 struct session;
+
+/* 0: no limit. */
+struct worker_limits {
+    size_t sessions; /* at least 1 */
+    size_t handshakes;
+    uint32_t sessions_per_address; /* these two are for all workers together */
+    uint32_t handshakes_per_address;
+};
 struct listener;
 struct worker_update;
 
@@ -53,8 +63,11 @@ struct worker {
     size_t listener_count;
     struct session *sessions; /* a list */
     size_t session_count;
-    size_t session_max;
+    struct worker_limits limits;
     uint64_t next_session;
+    struct handshakes handshakes;
+    struct overload overload;
+    struct address_counts *connections; /* by address; shared by all workers */
     struct tls_io *tls_io;
     struct engine_out *out;
     uint8_t *read_buffer;  /* WORKER_READ_CAP */
@@ -63,6 +76,8 @@ struct worker {
 
 struct worker_settings {
     unsigned index;
+    struct address_counts *connections; /* for all workers the same; they live as long */
+    struct address_counts *handshakes;  /* likewise */
     struct log_queue *log;
     /* Called in the worker's thread. */
     void (*on_event)(void *arg, enum worker_event event);
@@ -75,7 +90,7 @@ struct worker_service {
     struct tls_context *tls;
     struct listener_socket *sockets; /* new ones are taken over: their fd becomes -1 */
     size_t socket_count;
-    size_t session_max;
+    struct worker_limits limits;
 };
 
 /* 0, or a libuv error with nothing started. */

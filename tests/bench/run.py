@@ -97,8 +97,9 @@ def make_certificate(directory):
 
 
 @contextlib.contextmanager
-def backend(program, core):
-    process = subprocess.Popen(systems.pinned(core, [program]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+def backend(program, core, prefixed=list):
+    """`prefixed`: makes another command of the one that starts it."""
+    process = subprocess.Popen(prefixed(systems.pinned(core, [program])), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                text=True)
     try:
         yield int(process.stdout.readline())

@@ -114,11 +114,13 @@ class Deepproxy(System):
     """Logs a line for each session, which the peers here do not."""
 
     name = "deepproxy"
+    extra = ""  # for its configuration
 
     def configure(self, directory, certificate, backend_port):
         path = directory / "deepproxy.conf"
         path.write_text(f"""hostname = "mail.example.com";
 workers = 1;
+{self.extra}
 tls = {{ certificates = ( {{ chain = "{certificate.chain}"; key = "{certificate.key}"; }} ); }};
 services = ( {{ protocol = "imap"; listen = [ "127.0.0.1:{self.port}" ]; backend = "bench"; }} );
 backends = ( {{ name = "bench"; identity = "none"; servers = ( {{ address = "127.0.0.1:{backend_port}"; }} ); }} );

@@ -312,9 +312,12 @@ class Client:
     """
 
     def __init__(self, port, host="127.0.0.1", name="mail.example.com", context=None, session=None, shake_hands=True,
-                 before=None):
-        """`before`: speaks in the clear with what goes before the handshake, a Connection."""
-        self.socket = socket.create_connection((host, port), PATIENCE)
+                 before=None, source=None):
+        """
+        `before`: speaks in the clear with what goes before the handshake, a Connection. `source`: the address to come
+        from; all of 127.0.0.0/8 are this machine's.
+        """
+        self.socket = socket.create_connection((host, port), PATIENCE, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if before:
             before(Connection(self.socket))

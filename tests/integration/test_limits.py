@@ -120,7 +120,7 @@ class Bounds(harness.TestCase):
             client.line()
         with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as more:
             self.assertEqual(more.recv(1), b"")
-        proxy.session(reason="too-many-connections")
+        proxy.wait_line(event="overload", limit="max_connections")
         self.assertEqual(clients[0].ask(b"STAT"), b"+OK 1 0")
         clients[1].send(b"QUIT\r\n")
         clients[1].rest()

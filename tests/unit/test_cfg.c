@@ -346,7 +346,7 @@ START_TEST(problems_of_included_files)
         "\"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", \"deep\", \"backends\", "
         "\"services\", "
         "\"hosts\", "
-        "\"timeouts\"\n");
+        "\"timeouts\", \"limits\"\n");
     load_three(folder, CFG_TLS "@include \"G\"\n", "a = 1;\nb = ;\n", NULL,
                "G:2: error: a value is missing behind \"b =\"\n");
     cfg_folder_remove(folder);
@@ -516,15 +516,49 @@ END_TEST
 /* Every key that the reader knows is in the sample and in the manual page. */
 START_TEST(all_keys_are_documented)
 {
-    static const char *const keys[] = {
-        "hostname",    "user",        "group",        "workers",   "max_connections",
-        "log_level",   "tls",         "certificates", "chain",     "key",
-        "min_version", "max_version", "ciphers",      "groups",    "session_tickets",
-        "ticket_keys", "deep",        "tags",         "url",       "extensions",
-        "hosts",       "names",       "services",     "protocol",  "listen",
-        "backend",     "name",        "backends",     "balance",   "identity",
-        "servers",     "address",     "timeouts",     "handshake", "login",
-        "idle",        "connect",     "greeting",     "shutdown"};
+    static const char *const keys[] = {"hostname",
+                                       "user",
+                                       "group",
+                                       "workers",
+                                       "max_connections",
+                                       "log_level",
+                                       "tls",
+                                       "certificates",
+                                       "chain",
+                                       "key",
+                                       "min_version",
+                                       "max_version",
+                                       "ciphers",
+                                       "groups",
+                                       "session_tickets",
+                                       "ticket_keys",
+                                       "deep",
+                                       "tags",
+                                       "url",
+                                       "extensions",
+                                       "hosts",
+                                       "names",
+                                       "services",
+                                       "protocol",
+                                       "listen",
+                                       "backend",
+                                       "name",
+                                       "backends",
+                                       "balance",
+                                       "identity",
+                                       "servers",
+                                       "address",
+                                       "timeouts",
+                                       "handshake",
+                                       "login",
+                                       "idle",
+                                       "connect",
+                                       "greeting",
+                                       "shutdown",
+                                       "limits",
+                                       "handshakes",
+                                       "handshakes_per_address",
+                                       "connections_per_address"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

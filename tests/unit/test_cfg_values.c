@@ -13,7 +13,7 @@
 #define KEYS_OF_FILE                                                                                         \
     "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", "          \
     "\"deep\", "                                                                                             \
-    "\"backends\", \"services\", \"hosts\", \"timeouts\""
+    "\"backends\", \"services\", \"hosts\", \"timeouts\", \"limits\""
 
 static const struct cfg_case file_cases[] = {
     {"nothing wrong", WHOLE, ""},

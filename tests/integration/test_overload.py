@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Limits on clients at once: what they keep out, who gets in all the same, and that each place is given back."""
+
+import contextlib
+import socket
+import unittest
+
+import harness
+
+ONE_WORKER = "workers = 1;"
+TWO_WORKERS = "workers = 2;"
+GREETING = b"+OK ready"
+
+
+class Overload(harness.TestCase):
+    def start_pop3(self, limits, extra=ONE_WORKER, keys="", timeouts=""):
+        return self.start({"pop3": [self.backend(harness.pop3)]}, extra=f"{extra} limits = {{ {limits} }};", keys=keys,
+                          timeouts=timeouts)
+
+    def connect(self, proxy, source="127.0.0.1"):
+        sock = socket.create_connection(("127.0.0.1", proxy.port("pop3")), harness.PATIENCE, (source, 0))
+        self.addCleanup(sock.close)
+        return sock
+
+    def assert_closed(self, sock):
+        with contextlib.suppress(ConnectionResetError):
+            self.assertEqual(sock.recv(100), b"")
+
+    def assert_refused(self, proxy, source="127.0.0.1"):
+        self.assert_closed(self.connect(proxy, source))
+
+    def assert_served(self, proxy, source="127.0.0.1"):
+        with harness.Client(proxy.port("pop3"), source=source) as client:
+            self.assertEqual(client.line(), GREETING)
+
+    def served_again(self, proxy):
+        """Whether a client gets in, which is a matter of when the proxy hears of a place that is free."""
+        with contextlib.suppress(AssertionError, ConnectionError):
+            with harness.Client(proxy.port("pop3"), shake_hands=False) as client:
+                client.shake_hands()
+                return client.line() == GREETING
+        return False
+
+    def overload(self, proxy, limit, **fields):
+        return proxy.wait_line(event="overload", limit=limit, **fields)
+
+
+class HandshakesOfAnAddress(Overload):
+    LIMIT = "handshakes_per_address = 3;"
+
+    def test_others_get_in(self):
+        """Counted over all workers, wherever the kernel sends a connection."""
+        for extra in (ONE_WORKER, TWO_WORKERS):
+            with self.subTest(extra):
+                proxy = self.start_pop3(self.LIMIT, extra)
+                held = [self.connect(proxy) for _ in range(3)]
+                self.wait_until(lambda: not self.served_again(proxy))
+                for _ in range(20):
+                    self.assert_refused(proxy)
+                    self.assert_served(proxy, "127.0.0.2")
+                line = self.overload(proxy, "limits.handshakes_per_address")
+                self.assertEqual((line["level"], line["service"], line["action"]), ("warning", "pop3", "closed"))
+                self.assertTrue(line["client"].startswith("127.0.0.1:"))
+                held[0].close()
+                self.wait_until(lambda: self.served_again(proxy))
+
+    def test_the_place_is_free_again_when_the_handshake_is_over(self):
+        proxy = self.start_pop3(self.LIMIT)
+        clients = []
+        for _ in range(9):
+            clients.append(self.client(proxy, "pop3"))
+            self.assertEqual(clients[-1].line(), GREETING)
+        self.assertEqual(proxy.find(event="overload"), [])
+        for client in clients:
+            self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+
+    def test_the_place_is_free_again_when_it_has_failed(self):
+        proxy = self.start_pop3(self.LIMIT)
+        for number in range(9):
+            with self.connect(proxy) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while sock.recv(1000):
+                    pass
+            proxy.wait_lines(number + 1, event="session", reason="handshake-failed")
+        self.assert_served(proxy)
+        self.assertEqual(proxy.find(event="overload"), [])
+
+    def test_who_fails_and_stays_keeps_the_place(self):
+        """The proxy waits for the other side to close: as long as it does, that is a client like any other."""
+        proxy = self.start_pop3(self.LIMIT)
+        held = [self.connect(proxy) for _ in range(3)]
+        for sock in held:
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while sock.recv(1000):
+                pass
+        self.assert_refused(proxy)
+        for sock in held:
+            sock.close()
+        proxy.wait_lines(3, event="session", reason="handshake-failed")
+        self.assert_served(proxy)
+
+    def test_the_place_is_free_again_when_time_is_up(self):
+        proxy = self.start_pop3(self.LIMIT, timeouts='handshake = "500 ms";')
+        held = [self.connect(proxy) for _ in range(3)]
+        for sock in held:
+            self.assert_closed(sock)
+        proxy.wait_lines(3, event="session", reason="handshake-timeout")
+        self.assert_served(proxy)
+
+    def test_the_place_is_free_again_when_the_client_goes(self):
+        proxy = self.start_pop3(self.LIMIT)
+        for number in range(9):
+            sock = self.connect(proxy)
+            if number % 2:
+                harness.reset(sock)
+            else:
+                sock.close()
+            proxy.wait_lines(number + 1, event="session")
+        self.assert_served(proxy)
+        self.assertEqual(proxy.find(event="overload"), [])
+
+    def test_the_dialogue_before_starttls_counts(self):
+        proxy = self.start_pop3(self.LIMIT, keys='tls = "starttls";')
+        held = [harness.Connection(self.connect(proxy)) for _ in range(3)]
+        for connection in held:
+            self.assertTrue(connection.line().startswith(b"+OK"))
+        self.assert_refused(proxy)
+        held[0].send(b"STLS\r\n")
+        self.assertTrue(held[0].line().startswith(b"+OK"))
+        self.assert_refused(proxy)
+        held[1].send(b"QUIT\r\n")
+        self.assertTrue(held[1].line().startswith(b"+OK"))
+        held[1].socket.close()
+        proxy.session(reason="logout")
+        with harness.Client(proxy.port("pop3"), before=harness.starttls("pop3")) as client:
+            self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+
+    def test_a_flood_does_not_flood_the_log(self):
+        proxy = self.start_pop3("handshakes_per_address = 1;")
+        self.connect(proxy)
+        self.wait_until(lambda: not self.served_again(proxy))
+        sessions = len(proxy.find(event="session"))
+        for _ in range(300):
+            self.assert_refused(proxy)
+        # On a machine that takes more than ten seconds for it there is a second one.
+        self.assertLessEqual(len(proxy.find(event="overload")), 5)
+        self.assertEqual(len(proxy.find(event="session")), sessions)
+        proxy.stop()
+        counts = [int(line["count"]) for line in proxy.find(event="overload")]
+        self.assertGreaterEqual(sum(counts), 300)
+
+
+class HandshakesOfAll(Overload):
+    def test_new_connections_wait_for_a_place(self):
+        proxy = self.start_pop3("handshakes = 2;")
+        well = self.client(proxy, "pop3", source="127.0.0.9")
+        self.assertEqual(well.line(), GREETING)
+        held = [self.connect(proxy, f"127.0.0.{number + 1}") for number in range(2)]
+        waiting = [self.client(proxy, "pop3", shake_hands=False, source=f"127.0.0.{number + 3}") for number in range(4)]
+        for client in waiting:
+            with self.assertRaises(harness.ssl.SSLWantReadError):
+                client.tls.do_handshake()
+            client.flush()
+        line = self.overload(proxy, "limits.handshakes")
+        self.assertEqual((line["action"], line.get("client")), ("new connections wait", None))
+        self.assertFalse(harness.can_read(waiting[0].socket, 0.2))
+        self.assertEqual(well.ask(b"STAT"), b"+OK 1 0")
+        held[0].close()
+        # One place is enough for all of them, in turn.
+        for client in waiting:
+            client.shake_hands()
+            self.assertEqual(client.line(), GREETING)
+        self.assertEqual(len(proxy.find(event="session")), 1)
+
+    def test_who_holds_a_place_for_long_has_to_go(self):
+        proxy = self.start_pop3("handshakes = 2; handshakes_per_address = 0;", keys='tls = "starttls";')
+        mute = harness.Connection(self.connect(proxy))
+        mute.line()
+        half = harness.Connection(self.connect(proxy))
+        half.line()
+        half.send(b"STLS\r\n")
+        self.assertTrue(half.line().startswith(b"+OK"))
+        for _ in range(2):
+            with harness.Client(proxy.port("pop3"), before=harness.starttls("pop3")) as client:
+                self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        self.assertEqual(mute.rest(), b"")
+        line = proxy.session(reason="login-timeout")
+        self.assertEqual(line["detail"], "before STARTTLS, while others waited (limits.handshakes)")
+        self.assertLess(float(line["duration"]), 20)
+        # The other one is left alone as long as one place is enough.
+        third = harness.Connection(self.connect(proxy))
+        third.line()
+        with harness.Client(proxy.port("pop3"), before=harness.starttls("pop3")) as client:
+            self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        line = proxy.session(reason="handshake-timeout")
+        self.assertEqual(line["detail"], "while others waited (limits.handshakes)")
+        self.assert_closed(half.socket)
+
+    def test_a_flood_of_silent_connections_keeps_nobody_out_for_long(self):
+        proxy = self.start_pop3("handshakes = 20; handshakes_per_address = 10;")
+        for number in range(60):
+            self.connect(proxy, f"127.0.0.{number // 6 + 2}")
+        self.assert_served(proxy, "127.0.0.99")
+        self.assertEqual({line["reason"] for line in proxy.find(event="session")} - {"client-closed", "client-reset"},
+                         {"handshake-timeout"})
+
+    def test_no_limits(self):
+        proxy = self.start_pop3("handshakes = 0; handshakes_per_address = 0;")
+        held = [self.connect(proxy) for _ in range(600)]
+        self.assert_served(proxy)
+        self.assertEqual(proxy.find(event="overload"), [])
+        self.assertEqual(len(held), 600)
+
+    def test_defaults(self):
+        """Half of 512 for one address, and 512 for all."""
+        proxy = self.start_pop3("")
+        held = [self.connect(proxy) for _ in range(256)]
+        self.wait_until(lambda: not self.served_again(proxy))
+        self.overload(proxy, "limits.handshakes_per_address")
+        held += [self.connect(proxy, "127.0.0.2") for _ in range(256)]
+        self.connect(proxy, "127.0.0.3")
+        self.overload(proxy, "limits.handshakes")
+        self.assertEqual(len(held), 512)
+
+
+class ConnectionsOfAnAddress(Overload):
+    def test_others_get_in(self):
+        proxy = self.start_pop3("connections_per_address = 3;", TWO_WORKERS)
+        held = [self.client(proxy, "pop3") for _ in range(3)]
+        for client in held:
+            self.assertEqual(client.line(), GREETING)
+        for _ in range(5):
+            self.assert_refused(proxy)
+        self.assertEqual(self.overload(proxy, "limits.connections_per_address")["action"], "closed")
+        self.assert_served(proxy, "127.0.0.2")
+        held[0].send(b"QUIT\r\n")
+        held[0].rest()
+        proxy.session(reason="logout")
+        self.assert_served(proxy)
+
+
+if __name__ == "__main__":
+    harness.main()
