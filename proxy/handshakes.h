@@ -22,7 +22,7 @@
  * sessions that had something to do have been served. At least one goes on in each iteration, however busy these are.
  */
 enum {
-    /* The default: half a second's work of a core for RSA-2048, a tenth for P-256, and 10 MB at most. */
+    /* The default: half a second's work of a core for RSA-2048, a tenth for P-256; 22 MB if all do their worst. */
     HANDSHAKES_PER_WORKER = 512,
     /* A round trip through the proxy takes two iterations. A P-256 handshake takes some 200, one with RSA-2048 some 800. */
     HANDSHAKES_BUDGET_US = 1000,
