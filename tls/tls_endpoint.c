@@ -288,7 +288,13 @@ static bool judge(struct tls_endpoint *endpoint, int result)
     case SSL_ERROR_WANT_READ:
         return true;
     case SSL_ERROR_ZERO_RETURN:
-        endpoint->state = TLS_PEER_CLOSED;
+        if (endpoint->state == TLS_OPEN) {
+            endpoint->state = TLS_PEER_CLOSED;
+            return false;
+        }
+        /* Nobody knows whose close_notify that is, and there is no session that it could end. */
+        endpoint->failure = "peer closed the connection in the handshake";
+        set_failed(endpoint);
         return false;
     default:
         set_failed(endpoint);

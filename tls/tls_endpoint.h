@@ -35,8 +35,8 @@ enum {
 enum tls_state {
     TLS_HANDSHAKING,
     TLS_OPEN,
-    TLS_PEER_CLOSED, /* the peer has sent close_notify: nothing more comes, what is sealed still goes */
-    TLS_FAILED       /* no more calls but for information; an alert may wait in the output */
+    TLS_PEER_CLOSED, /* from TLS_OPEN: the peer has sent close_notify; nothing more comes, what is sealed still goes */
+    TLS_FAILED /* no more calls but for information; an alert may wait in the output */
 };
 
 struct tls_endpoint;

@@ -241,6 +241,18 @@ class NoTls(harness.TestCase):
             self.assertEqual(line["detail"], detail)
             self.assertEqual(well.ask(b"STAT"), b"+OK %d 0" % (number + 1))
 
+    def test_close_notify_in_place_of_a_handshake(self):
+        """In the clear, as anybody may say it: no session begins, and no backend is connected to."""
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]})
+        with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as sock:
+            sock.sendall(bytes([21, 3, 3, 0, 2, 1, 0]))
+            self.assertEqual(sock.recv(100), b"")
+        line = proxy.session(reason="handshake-failed")
+        self.assertEqual(line["detail"], "peer closed the connection in the handshake")
+        self.assertNotIn("backend", line)
+        self.assertEqual(backend.count, 0)
+
     def test_port_scans(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         before = proxy.descriptors()

@@ -172,6 +172,27 @@ START_TEST(record_that_is_too_long)
 }
 END_TEST
 
+/* Before its ClientHello, or behind it: there is no session yet, and so there is none afterwards. */
+START_TEST(close_notify_in_the_handshake)
+{
+    static const uint8_t close_notify[] = {21, 3, 3, 0, 2, 1, 0};
+    for (int flights = 0; flights < 2; flights++) {
+        struct tls_peer peer;
+        tls_peer_open(&peer, &by_version[_i]);
+        for (int i = 0; i < flights; i++) {
+            tls_peer_shake(&peer);
+            tls_peer_deliver(&peer, peer.to_server.len);
+        }
+        give(&peer, close_notify, sizeof close_notify);
+        /* Behind a ClientHello of TLS 1.3 the server takes it for something sealed. */
+        expect_failed(&peer, flights == 0 || _i == TLS_1_2_ONLY
+                                 ? "peer closed the connection in the handshake"
+                                 : "BAD_PACKET_LENGTH");
+        tls_peer_close(&peer);
+    }
+}
+END_TEST
+
 /* ---- floods ---- */
 
 static void give_records(struct tls_peer *peer, const void *record, size_t len, size_t count)
@@ -511,6 +532,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, no_signature_in_common, 0, VERSIONS);
     tcase_add_loop_test(tests, client_hello_that_is_too_long, 0, VERSIONS);
     tcase_add_loop_test(tests, record_that_is_too_long, 0, VERSIONS);
+    tcase_add_loop_test(tests, close_notify_in_the_handshake, 0, VERSIONS);
     tcase_add_loop_test(tests, empty_records_in_a_handshake, 0, VERSIONS);
     tcase_add_test(tests, empty_records_in_a_session);
     tcase_add_test(tests, warnings);
