@@ -10,8 +10,9 @@ struct slice slice_of(const char *text)
 
 struct slice slice_sub(struct slice s, size_t start, size_t len)
 {
+    /* Of nothing, NULL may be where it lies: no offset can be added to that. */
     if (start >= s.len)
-        return (struct slice){s.data + s.len, 0};
+        return (struct slice){s.len > 0 ? s.data + s.len : s.data, 0};
     size_t left = s.len - start;
     return (struct slice){s.data + start, len < left ? len : left};
 }
