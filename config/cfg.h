@@ -56,7 +56,7 @@ struct cfg_tls {
     enum cfg_tls_version min_version; /* default CFG_TLS_1_2 */
     enum cfg_tls_version max_version; /* default CFG_TLS_1_3 */
     char *ciphers;        /* for TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 4.2 */
-    char *groups;         /* "X25519:P-256"; NULL: the library's order */
+    char *groups;         /* "X25519:P-256"; NULL: X25519, P-256, P-384 */
     bool session_tickets; /* default true */
     char *ticket_keys; /* file of keys that replicas share; NULL: made in memory, and rotated by the clock */
     struct cfg_place ticket_keys_place;

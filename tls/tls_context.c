@@ -2,6 +2,7 @@
 #include "tls/tls_context.h"
 
 #include "tls/tls_context_inner.h"
+#include "tls/tls_policy.h"
 #include "tls/tls_session_scope.h"
 #include "tls/tls_store.h"
 #include "tls/tls_tlsa.h"
@@ -20,17 +21,6 @@ struct tls_context {
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
 };
 
-/*
- * RFC 9325 section 4.2 less DHE, which BoringSSL does not have. In brackets: as the client prefers (one
- * without AES instructions asks for ChaCha20 first, RFC 8439).
- */
-#define CIPHERS_RFC9325                                                                                      \
-    "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:"                                         \
-    "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"                                             \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-/* What TLS 1.0 and 1.1 have, for those who ask for them. */
-#define CIPHERS_OLD ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
-
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
 {
     return context->ssl_ctx;
@@ -39,6 +29,8 @@ SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
 static enum ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO *hello)
 {
     const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
+    if (!tls_policy_adapt(hello))
+        return ssl_select_cert_error;
     const struct tls_certificate *chosen = tls_store_choose(&context->store, hello);
     /* Strictness refuses below, with the alert that says why. */
     return chosen == NULL || tls_certificate_use(chosen, hello->ssl) ? ssl_select_cert_success
@@ -89,36 +81,10 @@ static void set_tickets(struct tls_context *context, const struct tls_settings *
     SSL_CTX_set_tlsext_ticket_key_cb(ctx, use_ticket_key);
 }
 
-static bool set_versions(SSL_CTX *ctx, uint16_t min, uint16_t max, const struct tls_report *report)
-{
-    if (SSL_CTX_set_min_proto_version(ctx, min) && SSL_CTX_set_max_proto_version(ctx, max) && min <= max)
-        return true;
-    tls_report_say(report, TLS_NO_SOURCE, true, "no TLS version is left between min_version and max_version");
-    return false;
-}
-
-static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report)
-{
-    const char *ciphers = settings->ciphers;
-    if (ciphers == NULL)
-        ciphers = settings->min_version < TLS_1_2 ? CIPHERS_RFC9325 CIPHERS_OLD : CIPHERS_RFC9325;
-    bool ok = SSL_CTX_set_strict_cipher_list(ctx, ciphers);
-    if (!ok)
-        tls_report_say(report, TLS_NO_SOURCE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
-                       tls_library_error());
-    if (settings->groups == NULL || SSL_CTX_set1_curves_list(ctx, settings->groups))
-        return ok;
-    tls_report_say(report, TLS_NO_SOURCE, true, "the list of groups \"%s\" can't be used: %s",
-                   settings->groups, tls_library_error());
-    return false;
-}
-
 static bool set_server(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report)
 {
-    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
-    bool ok = set_versions(ctx, settings->min_version, settings->max_version, report);
-    return set_ciphers(ctx, settings, report) && ok;
+    return tls_policy_apply(ctx, settings, report);
 }
 
 static SSL_CTX *new_ssl_ctx(void)

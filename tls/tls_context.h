@@ -35,7 +35,7 @@ struct tls_settings {
     uint16_t min_version; /* TLS_1_0 ... TLS_1_3 */
     uint16_t max_version;
     const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */
-    const char *groups;  /* "X25519:P-256"; NULL: the library's */
+    const char *groups;  /* "X25519:P-256"; NULL: see tls_policy.h */
     bool session_tickets;
     /* The context holds a reference; NULL: the library's keys, for each context its own. */
     struct tls_ticket_keys *ticket_keys;

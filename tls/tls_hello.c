@@ -59,7 +59,7 @@ static bool has(CBS list, uint16_t wanted)
     return false;
 }
 
-static bool is_tls13(const SSL_CLIENT_HELLO *hello)
+bool tls_hello_is_tls13(const SSL_CLIENT_HELLO *hello)
 {
     CBS versions;
     return get_list(hello, EXTENSION_VERSIONS, true, &versions) && has(versions, TLS1_3_VERSION) &&
@@ -110,7 +110,7 @@ bool tls_hello_allows(const SSL_CLIENT_HELLO *hello, enum tls_key_kind kind)
     if (kind == TLS_KEY_OTHER)
         return false;
     bool signatures = get_list(hello, EXTENSION_SIGNATURES, false, &list);
-    if (is_tls13(hello))
+    if (tls_hello_is_tls13(hello))
         return signatures && signs_in_tls13(list, kind);
     if (!shares_suite(hello, kind) || (signatures && !signs_in_tls12(list, kind)))
         return false;

@@ -11,6 +11,9 @@
  */
 enum tls_key_kind { TLS_KEY_RSA, TLS_KEY_P256, TLS_KEY_P384, TLS_KEY_P521, TLS_KEY_OTHER };
 
+/* Will it be TLS 1.3? */
+bool tls_hello_is_tls13(const SSL_CLIENT_HELLO *hello);
+
 enum tls_key_kind tls_key_kind_of(const EVP_PKEY *public_key);
 
 /*
