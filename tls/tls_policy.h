@@ -11,8 +11,9 @@
  *
  * The suite is the server's choice: AES-128, which is strong enough and costs least, before AES-256. A client without
  * instructions for AES names ChaCha20 before any AES, and gets it. In TLS 1.3 the library leaves the choice among its three
- * suites to the client, to the same effect. Renegotiation and early data (0-RTT) there is none of, whatever a client asks for:
- * the library's servers know no renegotiation, and early data is never enabled.
+ * suites to the client, to the same effect. Of groups X25519 comes before P-256 and P-384; SHA-1 signs nothing.
+ * Renegotiation and early data (0-RTT) there is none of, whatever a client asks for: the library's servers know no
+ * renegotiation, and early data is never enabled.
  */
 
 /*
