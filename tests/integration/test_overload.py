@@ -2,6 +2,7 @@
 """Limits on clients at once: what they keep out, who gets in all the same, and that each place is given back."""
 
 import contextlib
+import signal
 import socket
 import unittest
 
@@ -229,6 +230,23 @@ class HandshakesOfAll(Overload):
         self.connect(proxy, "127.0.0.3")
         self.overload(proxy, "limits.handshakes")
         self.assertEqual(len(held), 512)
+
+
+class Reloaded(Overload):
+    def test_limits_change_while_it_runs(self):
+        """Those that hold a place are counted on."""
+        services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")}
+        proxy = self.start(services, extra=f"{ONE_WORKER} limits = {{ handshakes_per_address = 2; }};")
+        held = [self.hold(proxy) for _ in range(2)]
+        self.assert_refused(proxy)
+        self.folder.write("deepproxy.conf", harness.configuration(
+            services, extra=f"{ONE_WORKER} limits = {{ handshakes_per_address = 3; }};"))
+        proxy.process.send_signal(signal.SIGHUP)
+        self.assertEqual(proxy.wait_line(event="reload", of="configuration")["result"], "done")
+        held.append(self.hold(proxy))
+        self.assert_refused(proxy)
+        held[0].close()
+        self.wait_until(lambda: self.served_again(proxy))
 
 
 class ConnectionsOfAnAddress(Overload):
