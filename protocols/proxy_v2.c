@@ -18,6 +18,7 @@ enum {
     TLV_UNIQUE_ID = 0x05,
     TLV_SSL = 0x20,
     TLV_SSL_VERSION = 0x21,
+    TLV_SSL_CN = 0x22,
     TLV_SSL_CIPHER = 0x23,
     CLIENT_SSL = 0x01,
     CLIENT_CERT_CONN = 0x02,
@@ -126,7 +127,8 @@ static void put_tls(struct writer *w, const struct proxy_v2_tls *tls)
     ENSURE(tls->version != NULL);
     bool certificate = tls->certificate_conn || tls->certificate_sess;
     /* Zero only for a certificate that was shown and found good: some readers look at nothing else. */
-    const uint8_t verify[4] = {0, 0, 0, certificate && tls->certificate_verified ? 0 : 1};
+    bool verified = certificate && tls->certificate_verified;
+    const uint8_t verify[4] = {0, 0, 0, verified ? 0 : 1};
     put_octet(w, TLV_SSL);
     size_t length_at = w->len;
     put_u16(w, 0);
@@ -134,6 +136,9 @@ static void put_tls(struct writer *w, const struct proxy_v2_tls *tls)
                            (tls->certificate_sess ? CLIENT_CERT_SESS : 0)));
     put(w, verify, sizeof verify);
     put_tlv(w, TLV_SSL_VERSION, slice_of(tls->version));
+    /* Dovecot logs in whoever has a name here, and does not look at `verify`. */
+    if (verified && tls->common_name.len <= PROXY_V2_NAME_MAX)
+        put_tlv(w, TLV_SSL_CN, tls->common_name);
     if (tls->cipher != NULL)
         put_tlv(w, TLV_SSL_CIPHER, slice_of(tls->cipher));
     set_length(w, length_at);

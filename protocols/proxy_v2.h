@@ -12,7 +12,9 @@
 enum {
     /* All of it. Dovecot reads no more, and it fits into a segment of an Ethernet path with room for TCP options. */
     PROXY_V2_MAX = 1500,
-    PROXY_V2_UNIQUE_ID_MAX = 128 /* section 2.2.5 */
+    PROXY_V2_UNIQUE_ID_MAX = 128, /* section 2.2.5 */
+    /* Of a certificate's name. X.520 has 64 characters of up to 4 octets; all else leaves room for more. */
+    PROXY_V2_NAME_MAX = 256
 };
 
 enum proxy_v2_family {
@@ -36,6 +38,8 @@ struct proxy_v2_tls {
     bool certificate_conn; /* the client has shown a certificate over this connection ... */
     bool certificate_sess; /* ... or over this one or an earlier one of the same TLS session */
     bool certificate_verified; /* and it was found good; of no meaning without one of the two */
+    struct slice common_name;  /* of a certificate that was found good, in UTF-8: without one, or longer than
+                                  PROXY_V2_NAME_MAX, it is left out, as a cut one is another's */
 };
 
 /* What the header says. All zero is a header that says nothing; empty slices and NULL leave their part out. */

@@ -77,6 +77,8 @@ static void expect_tls(struct slice *rest, const struct proxy_v2_tls *tls)
     check(memcmp(inner.data + 1, verified ? "\0\0\0\0" : "\0\0\0\1", 4) == 0, "whether it was good");
     inner = slice_sub(inner, 5, inner.len);
     expect_tlv(&inner, 0x21, slice_of(tls->version));
+    if (verified && tls->common_name.len <= 256)
+        expect_tlv(&inner, 0x22, tls->common_name);
     expect_tlv(&inner, 0x23, slice_of(tls->cipher != NULL ? tls->cipher : ""));
     check(inner.len == 0, "and nothing else of TLS");
 }
@@ -152,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     header.unique_id = take_field(&input);
     tls.version = take_string(&input, version);
     tls.cipher = flags & 64 ? take_string(&input, cipher) : NULL;
+    tls.common_name = flags & 16 ? slice_sub(input, 0, 260) : take_field(&input);
     /* In a block of its own, of any size up to more than is needed: what is written must stay in it. */
     size_t room = flags & 128 ? PROXY_V2_MAX : take_octet(&input) * 8u;
     uint8_t *block = malloc(room > 0 ? room : 1);

@@ -24,6 +24,39 @@ static const struct proxy_v2_tls tls12 = {.version = "TLSv1.2",
                                           .certificate_conn = true,
                                           .certificate_sess = true,
                                           .certificate_verified = true};
+#define NAME "J\xC3\xB6rg, joe@example.com"
+static const struct proxy_v2_tls named = {
+    .version = "TLSv1.3",
+    .cipher = "TLS_AES_128_GCM_SHA256",
+    .certificate_conn = true,
+    .certificate_sess = true,
+    .certificate_verified = true,
+    .common_name = {(const uint8_t *)NAME, sizeof NAME - 1},
+};
+static const struct proxy_v2_tls resumed = {
+    .version = "TLSv1.2",
+    .certificate_sess = true,
+    .certificate_verified = true,
+    .common_name = {(const uint8_t *)"joe", 3},
+};
+static const struct proxy_v2_tls named_and_bad = {
+    .version = "TLSv1.2",
+    .certificate_conn = true,
+    .certificate_sess = true,
+    .common_name = {(const uint8_t *)"joe", 3},
+};
+static const struct proxy_v2_tls named_without_one = {
+    .version = "TLSv1.2",
+    .certificate_verified = true,
+    .common_name = {(const uint8_t *)"joe", 3},
+};
+static const uint8_t long_name[PROXY_V2_NAME_MAX + 1];
+static const struct proxy_v2_tls named_too_long = {
+    .version = "TLSv1.2",
+    .certificate_sess = true,
+    .certificate_verified = true,
+    .common_name = {long_name, sizeof long_name},
+};
 static const struct proxy_v2_tls bad_certificate = {.version = "TLSv1.2", .certificate_sess = true};
 static const struct proxy_v2_tls verified_nothing = {.version = "TLSv1.3", .certificate_verified = true};
 
@@ -113,6 +146,38 @@ static const struct example examples[] = {
      .proxy = &v4_proxy,
      .rest = {.tls = &bad_certificate},
      OCTETS(SIGNATURE "\x21\x11\x00\x1E" TCP4_OCTETS "\x20\x00\x0F\x05\x00\x00\x00\x01"
+                      "\x21\x00\x07TLSv1.2")},
+    {.name = "the name of a good certificate, shown in this connection",
+     .client = &v4_client,
+     .proxy = &v4_proxy,
+     .rest = {.tls = &named},
+     OCTETS(SIGNATURE "\x21\x11\x00\x50" TCP4_OCTETS "\x20\x00\x41\x07\x00\x00\x00\x00"
+                      "\x21\x00\x07TLSv1.3"
+                      "\x22\x00\x16" NAME "\x23\x00\x16TLS_AES_128_GCM_SHA256")},
+    {.name = "the name of one that was shown in an earlier connection of the session",
+     .client = &v4_client,
+     .proxy = &v4_proxy,
+     .rest = {.tls = &resumed},
+     OCTETS(SIGNATURE "\x21\x11\x00\x24" TCP4_OCTETS "\x20\x00\x15\x05\x00\x00\x00\x00"
+                      "\x21\x00\x07TLSv1.2"
+                      "\x22\x00\x03joe")},
+    {.name = "no name of a certificate that was not found good",
+     .client = &v4_client,
+     .proxy = &v4_proxy,
+     .rest = {.tls = &named_and_bad},
+     OCTETS(SIGNATURE "\x21\x11\x00\x1E" TCP4_OCTETS "\x20\x00\x0F\x07\x00\x00\x00\x01"
+                      "\x21\x00\x07TLSv1.2")},
+    {.name = "no name without a certificate",
+     .client = &v4_client,
+     .proxy = &v4_proxy,
+     .rest = {.tls = &named_without_one},
+     OCTETS(SIGNATURE "\x21\x11\x00\x1E" TCP4_OCTETS "\x20\x00\x0F\x01\x00\x00\x00\x01"
+                      "\x21\x00\x07TLSv1.2")},
+    {.name = "no name that is too long, and not a part of it",
+     .client = &v4_client,
+     .proxy = &v4_proxy,
+     .rest = {.tls = &named_too_long},
+     OCTETS(SIGNATURE "\x21\x11\x00\x1E" TCP4_OCTETS "\x20\x00\x0F\x05\x00\x00\x00\x00"
                       "\x21\x00\x07TLSv1.2")},
     {.name = "verified without a certificate is not verified",
      .client = &v4_client,
@@ -239,12 +304,14 @@ static size_t write_with(size_t alpn, size_t authority, size_t unique_id, uint8_
 {
     static uint8_t filler[4096];
     memset(filler, 'x', sizeof filler);
+    struct proxy_v2_tls tls = tls12;
+    tls.common_name = (struct slice){filler, PROXY_V2_NAME_MAX};
     struct proxy_v2 header = {.client = v6_client,
                               .proxy = v6_proxy,
                               .alpn = {filler, alpn},
                               .authority = {filler, authority},
                               .unique_id = {filler, unique_id},
-                              .tls = &tls12};
+                              .tls = &tls};
     return proxy_v2_write(&header, into, size);
 }
 
