@@ -23,11 +23,18 @@ struct client_identity *client_identity_new(const struct engine_client *client)
     copy(identity->session_id, sizeof identity->session_id, client->session_id);
     identity->port = client->port;
     identity->connected_port = client->connected_port;
+    if (client->login == NULL)
+        return identity;
+    identity->login = strdup(client->login);
+    if (identity->login == NULL)
+        client_identity_free(&identity);
     return identity;
 }
 
 void client_identity_free(struct client_identity **identity)
 {
+    if (*identity != NULL)
+        free((*identity)->login);
     free(*identity);
     *identity = NULL;
 }

@@ -14,6 +14,7 @@ struct client_identity {
     char session_id[ENGINE_SESSION_ID_MAX];
     uint16_t port;
     uint16_t connected_port;
+    char *login; /* NULL: none */
 };
 
 /* NULL where memory is short. */

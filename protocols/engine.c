@@ -24,6 +24,7 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
     engine->service = service;
     engine->client.tls_cipher = client->tls_cipher;
     memcpy(engine->client.nonce, client->nonce, sizeof engine->client.nonce);
+    engine->client.external = client->external;
     if (!ops->init(engine, client))
         engine_free(&engine);
     return engine;

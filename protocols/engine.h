@@ -7,7 +7,7 @@
 /*
  * A protocol engine stands between one client and one backend that speak IMAP, POP3 or SMTP submission. It is
  * fed what either side sent and says what goes to either side: capabilities edited (DEEP added; STARTTLS,
- * -PLUS mechanisms and the like removed), the cipher suite put in, commands that must not pass answered in
+ * mechanisms that can't work and the like removed), the cipher suite put in, commands that must not pass answered in
  * their place. It never touches a socket, a clock, TLS or a source of randomness, and the same octets cut in
  * other ways give the same output octets.
  *
@@ -64,8 +64,12 @@ struct engine_client {
     const char *address; /* numeric: "203.0.113.5", "2001:db8::1"; from here on: needed in engine_new alone */
     const char *session_id;        /* an atom (RFC 5322 section 3.2.3) */
     const char *connected_address; /* where it has reached the proxy */
+    const char *login; /* NULL, or the name that its verified certificate stands for: submission with
+                          `tells_identity` tells it to the backend (XCLIENT LOGIN) */
     uint16_t port;
     uint16_t connected_port;
+    bool external; /* the backend has been told of its verified certificate in other ways, so that SASL
+                      EXTERNAL there means this client; otherwise it never passes (sasl_mechanism.h) */
     char nonce[ENGINE_NONCE_LEN + 1]; /* random letters and digits that no client can guess; NUL at the end */
 };
 

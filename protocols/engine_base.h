@@ -27,6 +27,7 @@ struct engine_ops {
 struct engine_known {
     const char *tls_cipher;
     char nonce[ENGINE_NONCE_LEN + 1];
+    bool external;
 };
 
 struct engine {

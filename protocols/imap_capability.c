@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap_capability.h"
 
-static bool is_hidden(struct slice word)
+#include "protocols/sasl_mechanism.h"
+
+#include <string.h>
+
+static const char auth[] = "AUTH=";
+
+static bool is_hidden(struct slice word, bool external)
 {
+    if (slice_has_prefix(word, auth))
+        return !sasl_mechanism_is_shown(slice_sub(word, strlen(auth), word.len), external);
     return slice_is(word, "STARTTLS") || slice_is(word, "DEEP") || slice_is(word, "XCLIENT") ||
-           slice_has_prefix(word, "COMPRESS=") || slice_has_prefix(word, "X-MULTIPLEX") ||
-           (slice_has_prefix(word, "AUTH=") && slice_has_suffix(word, "-PLUS"));
+           slice_has_prefix(word, "COMPRESS=") || slice_has_prefix(word, "X-MULTIPLEX");
 }
 
 struct imap_capabilities imap_capability_read(struct slice list)
@@ -18,11 +25,11 @@ struct imap_capabilities imap_capability_read(struct slice list)
     return has;
 }
 
-struct imap_capabilities imap_capability_edit(struct slice list, struct engine_out *out)
+struct imap_capabilities imap_capability_edit(struct slice list, bool external, struct engine_out *out)
 {
     struct imap_capabilities has = imap_capability_read(list);
     for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;) {
-        if (is_hidden(word))
+        if (is_hidden(word, external))
             continue;
         engine_out_make_text(out, SIDE_CLIENT, " ");
         engine_out_make(out, SIDE_CLIENT, word);

@@ -133,8 +133,23 @@ static const char *mistake(const struct imap_command_line *c, struct slice text,
     return takes_literals ? NULL : "BAD This command takes no literal";
 }
 
+static const char *refusal_of_mechanism(enum sasl_mechanism mechanism)
+{
+    switch (mechanism) {
+    case SASL_MECHANISM_PASSES:
+        return NULL;
+    case SASL_MECHANISM_BINDS_CHANNEL:
+        return "NO Channel binding is not available here";
+    case SASL_MECHANISM_EXTERNAL:
+        return "NO EXTERNAL is not available here without a client certificate";
+    case SASL_MECHANISM_MALFORMED:
+        break;
+    }
+    return "BAD AUTHENTICATE takes the name of a mechanism";
+}
+
 /* NULL, or why a command never reaches the backend. */
-static const char *refusal(const struct imap_command_line *c)
+static const char *refusal(const struct imap_command_line *c, bool external)
 {
     switch (c->kind) {
     case IMAP_COMMAND_STARTTLS:
@@ -142,9 +157,7 @@ static const char *refusal(const struct imap_command_line *c)
     case IMAP_COMMAND_COMPRESS:
         return "NO Compression is not available here"; /* the proxy would go blind (RFC 4978) */
     case IMAP_COMMAND_AUTHENTICATE:
-        if (imap_binds_channel(c->args))
-            return "NO Channel binding is not available here";
-        return NULL;
+        return refusal_of_mechanism(imap_judge_authenticate(c->args, external));
     default:
         return NULL;
     }
@@ -165,7 +178,7 @@ static void first_line(struct imap_engine *e, const struct line *line, struct en
         imap_client_error(e, not_imap, out);
     else if (text != NULL)
         imap_command_wrong(e, c.tag, text, literal, out);
-    else if ((text = refusal(&c)) != NULL)
+    else if ((text = refusal(&c, e->base.client.external)) != NULL)
         imap_command_refuse(e, c.tag, text, literal, out);
     else if (c.kind == IMAP_COMMAND_ID)
         imap_client_id_line(e, line->text, literal, out);

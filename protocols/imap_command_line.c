@@ -76,8 +76,10 @@ bool imap_has_forbidden_octet(struct slice text)
     return slice_find(text, '\0') < text.len || slice_find(text, '\r') < text.len;
 }
 
-bool imap_binds_channel(struct slice args)
+enum sasl_mechanism imap_judge_authenticate(struct slice args, bool external)
 {
     struct imap_string mechanism;
-    return imap_string_take(&args, &mechanism) && slice_has_suffix(mechanism.inner, "-PLUS");
+    if (!imap_string_take(&args, &mechanism) || (args.len > 0 && args.data[0] != ' '))
+        return SASL_MECHANISM_MALFORMED;
+    return sasl_mechanism_judge(mechanism.inner, external);
 }

@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROTOCOLS_IMAP_COMMAND_LINE_H
 
 #include "base/slice.h"
+#include "protocols/sasl_mechanism.h"
 
 /*
  * The first words of a client's command. Stricter than servers are: one space between tag and name, a name of
@@ -39,7 +40,10 @@ struct slice imap_command_tag(struct slice text);
 /* True where a line has a NUL or a CR: neither belongs into a command outside of a literal. */
 bool imap_has_forbidden_octet(struct slice text);
 
-/* True where an AUTHENTICATE names a mechanism with channel binding (-PLUS, RFC 5801), which can't cross a proxy. */
-bool imap_binds_channel(struct slice args);
+/*
+ * What becomes of an AUTHENTICATE with these arguments (sasl_mechanism.h). The name is an atom (RFC 3501 section 9) or,
+ * as servers take it, a quoted string; anything else is malformed.
+ */
+enum sasl_mechanism imap_judge_authenticate(struct slice args, bool external);
 
 #endif

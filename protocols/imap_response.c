@@ -89,7 +89,7 @@ static void let_out_list(struct imap_engine *e, struct slice line, size_t list, 
 {
     struct slice words = words_of_list(e, line, list);
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
-    learn(e, imap_capability_edit(words, out));
+    learn(e, imap_capability_edit(words, e->base.client.external, out));
     engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
 }
 

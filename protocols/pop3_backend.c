@@ -189,7 +189,7 @@ static void take_capability(struct pop3_engine *pop3, const struct line *line, s
         engine_merge_deep(&pop3->base, rest);
     if (slice_is(keyword, "USER") || (slice_is(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
         pop3->capa_login = true;
-    pop3_capa_let_out(line, out);
+    pop3_capa_let_out(line, pop3->base.client.external, out);
 }
 
 static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
@@ -209,7 +209,7 @@ static void take_list_line(struct pop3_engine *pop3, const struct line *line, st
         if (is_capa)
             take_capability(pop3, line, out);
         else
-            pop3_mechanism_let_out(line, out);
+            pop3_mechanism_let_out(line, pop3->base.client.external, out);
         return;
     }
     if (is_capa)

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3_capa.h"
 
-/* Channel binding (RFC 5802) can't cross a proxy: the backend does not know the client's TLS session. */
-static bool is_channel_bound(struct slice mechanism)
-{
-    return slice_has_suffix(mechanism, "-PLUS");
-}
+#include "protocols/sasl_mechanism.h"
 
 /* Not for this client: STLS as it is on TLS, DEEP as there is one status, the others as only a proxy may use them. */
 static bool is_hidden(struct slice keyword)
@@ -22,23 +18,23 @@ struct mechanism_count {
     size_t dropped;
 };
 
-static struct mechanism_count count_mechanisms(struct slice list)
+static struct mechanism_count count_mechanisms(struct slice list, bool external)
 {
     struct mechanism_count count = {0};
     struct slice mechanism;
     while ((mechanism = slice_next_word(&list, ' ')).len > 0) {
-        if (is_channel_bound(mechanism))
-            count.dropped++;
-        else
+        if (sasl_mechanism_is_shown(mechanism, external))
             count.kept++;
+        else
+            count.dropped++;
     }
     return count;
 }
 
 /* A SASL line that has no mechanism, or none left, goes: clients would find AUTH without a way to use it. */
-static void let_sasl_out(const struct line *line, struct slice list, struct engine_out *out)
+static void let_sasl_out(const struct line *line, struct slice list, bool external, struct engine_out *out)
 {
-    struct mechanism_count count = count_mechanisms(list);
+    struct mechanism_count count = count_mechanisms(list, external);
     if (count.kept == 0)
         return;
     if (count.dropped == 0) {
@@ -48,7 +44,7 @@ static void let_sasl_out(const struct line *line, struct slice list, struct engi
     engine_out_make_text(out, SIDE_CLIENT, "SASL");
     struct slice mechanism;
     while ((mechanism = slice_next_word(&list, ' ')).len > 0) {
-        if (is_channel_bound(mechanism))
+        if (!sasl_mechanism_is_shown(mechanism, external))
             continue;
         engine_out_make_text(out, SIDE_CLIENT, " ");
         engine_out_make(out, SIDE_CLIENT, mechanism);
@@ -56,12 +52,12 @@ static void let_sasl_out(const struct line *line, struct slice list, struct engi
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-void pop3_capa_let_out(const struct line *line, struct engine_out *out)
+void pop3_capa_let_out(const struct line *line, bool external, struct engine_out *out)
 {
     struct slice rest = line->text;
     struct slice keyword = slice_next_word(&rest, ' ');
     if (slice_is(keyword, "SASL"))
-        let_sasl_out(line, rest, out);
+        let_sasl_out(line, rest, external, out);
     else if (!is_hidden(keyword))
         line_let_out(line, SIDE_CLIENT, out);
 }
@@ -81,8 +77,8 @@ void pop3_capa_instead(const char *deep_status, struct engine_out *out)
     pop3_capa_end(deep_status, out);
 }
 
-void pop3_mechanism_let_out(const struct line *line, struct engine_out *out)
+void pop3_mechanism_let_out(const struct line *line, bool external, struct engine_out *out)
 {
-    if (!is_channel_bound(line->text))
+    if (sasl_mechanism_is_shown(line->text, external))
         line_let_out(line, SIDE_CLIENT, out);
 }

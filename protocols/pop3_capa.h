@@ -10,8 +10,11 @@
  * (draft section 7.2) as its last line. Nothing of a list is kept.
  */
 
-/* Lets a line of the list out: as it is, less mechanisms that bind to a TLS channel, or not at all. */
-void pop3_capa_let_out(const struct line *line, struct engine_out *out);
+/*
+ * Lets a line of the list out: as it is, less mechanisms that can't work (sasl_mechanism.h; `external` as there), or not
+ * at all.
+ */
+void pop3_capa_let_out(const struct line *line, bool external, struct engine_out *out);
 
 /* The DEEP line and the end of the list. */
 void pop3_capa_end(const char *deep_status, struct engine_out *out);
@@ -24,7 +27,7 @@ void pop3_capa_end(const char *deep_status, struct engine_out *out);
  */
 void pop3_capa_instead(const char *deep_status, struct engine_out *out);
 
-/* Lets a line of the list behind AUTH without argument out, less the mechanisms that bind to a TLS channel. */
-void pop3_mechanism_let_out(const struct line *line, struct engine_out *out);
+/* Lets a line of the list behind AUTH without argument out, less those mechanisms. */
+void pop3_mechanism_let_out(const struct line *line, bool external, struct engine_out *out);
 
 #endif

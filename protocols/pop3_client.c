@@ -5,7 +5,7 @@
 
 static void take_command(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    enum pop3_answer answer = pop3_command_answer(line->text);
+    enum pop3_answer answer = pop3_command_answer(line->text, pop3->base.client.external);
     if (pop3_answer_is_own(answer)) {
         pop3_refuse(pop3, answer, out);
         return;

@@ -2,6 +2,7 @@
 #include "protocols/pop3_command.h"
 
 #include "protocols/http_request.h"
+#include "protocols/sasl_mechanism.h"
 
 #define LINE_END_LEN 2
 
@@ -44,7 +45,7 @@ static const struct command *find_command(struct slice keyword)
     return NULL;
 }
 
-/* The characters of a keyword, and those of a SASL mechanism's name (RFC 4422 section 3.1). */
+/* The characters of a keyword. */
 static bool is_name(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -68,16 +69,22 @@ static bool has_argument(struct slice rest)
     return false;
 }
 
-static enum pop3_answer answer_to_auth(struct slice rest)
+static enum pop3_answer answer_to_auth(struct slice rest, bool external)
 {
-    struct slice mechanism = slice_next_word(&rest, ' ');
-    if (!is_name(mechanism))
-        return POP3_REFUSE_SYNTAX;
-    /* The binding would be to the proxy's TLS session, of which the backend knows nothing. */
-    return slice_has_suffix(mechanism, "-PLUS") ? POP3_REFUSE_MECHANISM : POP3_ANSWER_SASL;
+    switch (sasl_mechanism_judge(slice_next_word(&rest, ' '), external)) {
+    case SASL_MECHANISM_PASSES:
+        return POP3_ANSWER_SASL;
+    case SASL_MECHANISM_BINDS_CHANNEL:
+        return POP3_REFUSE_MECHANISM;
+    case SASL_MECHANISM_EXTERNAL:
+        return POP3_REFUSE_EXTERNAL;
+    case SASL_MECHANISM_MALFORMED:
+        break;
+    }
+    return POP3_REFUSE_SYNTAX;
 }
 
-enum pop3_answer pop3_command_answer(struct slice text)
+enum pop3_answer pop3_command_answer(struct slice text, bool external)
 {
     struct slice keyword = slice_sub(text, 0, slice_find(text, ' '));
     struct slice rest = slice_sub(text, keyword.len, text.len);
@@ -88,7 +95,7 @@ enum pop3_answer pop3_command_answer(struct slice text)
                               : has_argument(rest) ? command->with
                                                    : command->alone;
     if (answer == POP3_ANSWER_SASL)
-        return answer_to_auth(rest);
+        return answer_to_auth(rest, external);
     if (command == NULL && http_is_request(text))
         return POP3_END_HTTP;
     return text.len + LINE_END_LEN > POP3_COMMAND_MAX ? POP3_REFUSE_LENGTH : answer;

@@ -19,7 +19,10 @@ enum {
                  frees them from the limit above without a figure, RFC 4954 section 4 has this one */
 };
 
-/* The answer that a command will get: by the backend it is to be forwarded to, or by the proxy. Without line end. */
-enum pop3_answer pop3_command_answer(struct slice text);
+/*
+ * The answer that a command will get: by the backend it is to be forwarded to, or by the proxy. Without line end;
+ * `external` as in sasl_mechanism.h.
+ */
+enum pop3_answer pop3_command_answer(struct slice text, bool external);
 
 #endif

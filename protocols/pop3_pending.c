@@ -21,6 +21,7 @@ const char *pop3_answer_text(enum pop3_answer answer)
         [POP3_REFUSE_STLS] = "-ERR TLS is already in use\r\n",
         [POP3_REFUSE_COMMAND] = "-ERR Unknown command\r\n",
         [POP3_REFUSE_MECHANISM] = "-ERR Channel binding is not available here\r\n",
+        [POP3_REFUSE_EXTERNAL] = "-ERR EXTERNAL is not available here without a client certificate\r\n",
         [POP3_REFUSE_SYNTAX] = "-ERR Not a POP3 command\r\n",
         [POP3_REFUSE_LENGTH] = "-ERR Command line too long\r\n",
         [POP3_END_LENGTH] = "-ERR Line too long, closing\r\n",

@@ -23,6 +23,7 @@ enum pop3_answer {
     POP3_REFUSE_STLS,
     POP3_REFUSE_COMMAND,
     POP3_REFUSE_MECHANISM,
+    POP3_REFUSE_EXTERNAL,
     POP3_REFUSE_SYNTAX,
     POP3_REFUSE_LENGTH,
     /* From here on the proxy's last word to this client. */

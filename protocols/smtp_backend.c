@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp_external.h"
 #include "protocols/smtp_introduction.h"
 #include "protocols/smtp_session.h"
 
@@ -82,6 +83,7 @@ static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_ou
 {
     if (code == 250) {
         accept_greeting(smtp, true);
+        smtp_external_announce(smtp, out);
         smtp_ehlo_end(engine_deep_status(&smtp->base), out);
         engine_forget_merged(&smtp->base);
         warn_of_empty_auth(smtp);
@@ -236,7 +238,7 @@ static void show_extension(struct smtp_engine *smtp, struct slice text, struct e
         engine_merge_deep(&smtp->base, rest);
     if (slice_is(keyword, "BURL") && smtp->received != NULL)
         return; /* see smtp_take_burl */
-    smtp_ehlo_line(&smtp->ehlo, text, out);
+    smtp_ehlo_line(&smtp->ehlo, text, smtp_external_shown(smtp), out);
 }
 
 static void show(struct smtp_engine *smtp, const struct line *line, const struct smtp_reply *reply,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/http_request.h"
 #include "protocols/sasl_line.h"
+#include "protocols/sasl_mechanism.h"
 #include "protocols/smtp_client_command.h"
+#include "protocols/smtp_external.h"
 #include "protocols/smtp_introduction.h"
 #include "protocols/smtp_session.h"
 
@@ -69,7 +71,12 @@ static void take_client(struct smtp_engine *smtp, struct slice arguments, struct
 static void take_auth(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
-    if (smtp_auth_binds_channel(arguments))
+    struct slice rest = arguments;
+    struct slice mechanism = smtp_next_word(&rest);
+    if (smtp->login != NULL)
+        smtp_external_take_auth(smtp, arguments, out);
+    else if (mechanism.len > 0 &&
+             sasl_mechanism_judge(mechanism, smtp->base.client.external) != SASL_MECHANISM_PASSES)
         smtp_refuse(smtp, SMTP_ANSWER_MECHANISM, out);
     else if (backend_is_informed(smtp, line, out))
         forward_and_wait(smtp, line, SMTP_AWAIT_AUTH, out);
@@ -233,6 +240,8 @@ static void begin_to_skip(struct smtp_engine *smtp, struct slice input, struct e
     bool is_http = http_begins_request(beginning_of_line(smtp, input, octets));
     smtp->chunk_left = smtp->from_client.held.len;
     line_reader_done(&smtp->from_client);
+    if (smtp->expects == SMTP_EXPECTS_EXTERNAL)
+        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
     if (smtp->expects == SMTP_EXPECTS_SASL_LINE) {
         smtp_move(smtp, SMTP_EXPECTS_SASL_LINE_END);
         return;
@@ -263,7 +272,7 @@ static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engi
 
 static size_t line_limit(const struct smtp_engine *smtp, struct slice input)
 {
-    if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
+    if (smtp->expects == SMTP_EXPECTS_SASL_LINE || smtp->expects == SMTP_EXPECTS_EXTERNAL)
         return SMTP_SASL_LINE_MAX;
     uint8_t octets[BEGINNING_MAX];
     return smtp_command_limit(beginning_of_line(smtp, input, octets));
@@ -286,6 +295,8 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
     }
     if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
         take_sasl_line(smtp, &line, out);
+    else if (smtp->expects == SMTP_EXPECTS_EXTERNAL)
+        smtp_external_take_line(smtp, line.text, out);
     else
         take_command(smtp, &line, out);
     if (smtp->expects != SMTP_EXPECTS_TURN && smtp->expects != SMTP_EXPECTS_INTRODUCTION)
@@ -297,6 +308,7 @@ void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engi
     switch (smtp->expects) {
     case SMTP_EXPECTS_COMMAND:
     case SMTP_EXPECTS_SASL_LINE:
+    case SMTP_EXPECTS_EXTERNAL:
         take_line(smtp, input, out);
         return;
     case SMTP_EXPECTS_LINE_END:

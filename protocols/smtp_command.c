@@ -19,7 +19,7 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
-static struct slice next_word(struct slice *rest)
+struct slice smtp_next_word(struct slice *rest)
 {
     size_t start = 0;
     while (start < rest->len && is_blank(rest->data[start]))
@@ -77,20 +77,10 @@ size_t smtp_command_limit(struct slice beginning)
     return auth ? SMTP_AUTH_COMMAND_MAX : SMTP_COMMAND_MAX;
 }
 
-bool smtp_mechanism_binds_channel(struct slice mechanism)
-{
-    return slice_has_suffix(mechanism, "-PLUS");
-}
-
-bool smtp_auth_binds_channel(struct slice arguments)
-{
-    return smtp_mechanism_binds_channel(next_word(&arguments));
-}
-
 bool smtp_burl_is_last(struct slice arguments)
 {
-    next_word(&arguments);
-    return slice_is(next_word(&arguments), "LAST");
+    smtp_next_word(&arguments);
+    return slice_is(smtp_next_word(&arguments), "LAST");
 }
 
 struct slice smtp_without_blanks(struct slice s)
@@ -104,7 +94,7 @@ struct slice smtp_without_blanks(struct slice s)
 
 bool smtp_has_no_words(struct slice arguments)
 {
-    return next_word(&arguments).len == 0;
+    return smtp_next_word(&arguments).len == 0;
 }
 
 /* What stands behind the path: a quoted local part may have blanks and ">" in it. */
@@ -125,7 +115,7 @@ bool smtp_mail_is_utf8(struct slice arguments)
 {
     struct slice rest = parameters_of_mail(arguments);
     for (;;) {
-        struct slice word = next_word(&rest);
+        struct slice word = smtp_next_word(&rest);
         if (word.len == 0 || slice_is(word, "SMTPUTF8"))
             return word.len > 0;
     }
@@ -149,9 +139,9 @@ static bool parse_size(struct slice digits, uint64_t *size)
 
 bool smtp_chunk_parse(struct slice arguments, struct smtp_chunk *chunk)
 {
-    struct slice size = next_word(&arguments);
-    struct slice marker = next_word(&arguments);
-    struct slice more = next_word(&arguments);
+    struct slice size = smtp_next_word(&arguments);
+    struct slice marker = smtp_next_word(&arguments);
+    struct slice more = smtp_next_word(&arguments);
     chunk->last = marker.len > 0;
     return parse_size(size, &chunk->size) && (marker.len == 0 || slice_is(marker, "LAST")) && more.len == 0;
 }

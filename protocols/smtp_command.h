@@ -54,11 +54,8 @@ struct smtp_command smtp_command_parse(struct slice line);
 /* Limit of a line that begins so. Five octets decide; with fewer any limit will do. */
 size_t smtp_command_limit(struct slice beginning);
 
-/* Does AUTH name a mechanism with channel binding, which can't cross a proxy? */
-bool smtp_auth_binds_channel(struct slice arguments);
-
-/* Is the mechanism's name one of those? */
-bool smtp_mechanism_binds_channel(struct slice mechanism);
+/* Takes a word off the front of `*rest`; empty at the end. Postfix takes a tab for a space. */
+struct slice smtp_next_word(struct slice *rest);
 
 /* Does BURL end its message (RFC 4468 section 3.2)? */
 bool smtp_burl_is_last(struct slice arguments);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_ehlo.h"
 
-#include "protocols/smtp_command.h"
+#include "protocols/sasl_mechanism.h"
 
 /*
  * The first are not for this client. The dialogue of the others is not SMTP's any more, and this engine could
@@ -43,7 +43,7 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
 
 /* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
 static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
-                               struct engine_out *out)
+                               enum smtp_auth_shown shown, struct engine_out *out)
 {
     struct slice rest = slice_sub(text, start, text.len);
     bool begun = false;
@@ -53,7 +53,8 @@ static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t
         if (mechanism.len == 0)
             break;
         ehlo->mechanisms = true;
-        if (smtp_mechanism_binds_channel(mechanism))
+        if (shown == SMTP_AUTH_HIDDEN ||
+            !sasl_mechanism_is_shown(mechanism, shown == SMTP_AUTH_WITH_EXTERNAL))
             continue;
         engine_out_make_text(out, SIDE_CLIENT, begun ? " " : "250-");
         if (!begun)
@@ -65,7 +66,8 @@ static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t
         engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, struct engine_out *out)
+void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, enum smtp_auth_shown shown,
+                    struct engine_out *out)
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
@@ -74,7 +76,7 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, struct engine_out
     if (keyword.len == 0 || is_hidden(keyword))
         return;
     if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
-        let_out_mechanisms(ehlo, text, start, out);
+        let_out_mechanisms(ehlo, text, start, shown, out);
     else
         let_out(text, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_introduction.h"
 
+#include "protocols/smtp_external.h"
 #include "protocols/xclient.h"
 
 static struct smtp_command held_greeting(const struct smtp_engine *smtp)
@@ -81,6 +82,7 @@ void smtp_introduction_tell(struct smtp_engine *smtp, struct engine_out *out)
 
 void smtp_introduction_end(struct smtp_engine *smtp, struct engine_out *out)
 {
+    smtp_external_begin(smtp);
     client_identity_free(&smtp->base.untold);
     smtp_client_go_on(smtp, out);
 }

@@ -12,10 +12,11 @@ void smtp_move(struct smtp_engine *smtp, enum smtp_expects to)
         [SMTP_EXPECTS_COMMAND] = MOVE(SMTP_EXPECTS_LINE_END) | MOVE(SMTP_EXPECTS_CHUNK) |
                                  MOVE(SMTP_EXPECTS_REFUSED_CHUNK) | MOVE(SMTP_EXPECTS_NOTHING) |
                                  MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_TURN) |
-                                 MOVE(SMTP_EXPECTS_INTRODUCTION),
+                                 MOVE(SMTP_EXPECTS_INTRODUCTION) | MOVE(SMTP_EXPECTS_EXTERNAL),
         [SMTP_EXPECTS_LINE_END] = MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_NOTHING),
         [SMTP_EXPECTS_SASL_LINE] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_SASL_LINE_END),
         [SMTP_EXPECTS_SASL_LINE_END] = MOVE(SMTP_EXPECTS_REPLY) | MOVE(SMTP_EXPECTS_NOTHING),
+        [SMTP_EXPECTS_EXTERNAL] = MOVE(SMTP_EXPECTS_COMMAND),
         [SMTP_EXPECTS_MESSAGE] = MOVE(SMTP_EXPECTS_COMMAND) | MOVE(SMTP_EXPECTS_NOTHING),
         [SMTP_EXPECTS_CHUNK] = MOVE(SMTP_EXPECTS_COMMAND),
         [SMTP_EXPECTS_REFUSED_CHUNK] = MOVE(SMTP_EXPECTS_COMMAND),
@@ -40,7 +41,7 @@ bool smtp_is_open(const struct smtp_engine *smtp)
 bool smtp_wants_client(const struct smtp_engine *smtp)
 {
     /* Two: a command, and the proxy's own before it. */
-    if (smtp->expects == SMTP_EXPECTS_COMMAND)
+    if (smtp->expects == SMTP_EXPECTS_COMMAND || smtp->expects == SMTP_EXPECTS_EXTERNAL)
         return smtp_turns_have_room(&smtp->turns, 2);
     return smtp->expects < SMTP_EXPECTS_GREETING;
 }

@@ -28,6 +28,7 @@ enum smtp_expects {
     SMTP_EXPECTS_LINE_END,      /* of a command that was too long and has been answered */
     SMTP_EXPECTS_SASL_LINE,     /* its line of an AUTH exchange, after 334 */
     SMTP_EXPECTS_SASL_LINE_END, /* of one that was too long */
+    SMTP_EXPECTS_EXTERNAL,      /* its line of an exchange that the proxy leads itself */
     SMTP_EXPECTS_MESSAGE,       /* after 354 */
     SMTP_EXPECTS_CHUNK,         /* `chunk_left` octets behind BDAT */
     SMTP_EXPECTS_REFUSED_CHUNK, /* as many, which nobody gets */
@@ -78,6 +79,8 @@ struct smtp_engine {
     uint8_t others_chunks; /* unanswered chunks of the messages before this one */
     uint8_t refusals;
     unsigned xclient_offered; /* INTRODUCTION: attributes (xclient.h) that the backend takes */
+    char *login;              /* the backend has taken it from XCLIENT LOGIN; NULL: it has none */
+    bool external_done;       /* and the client has asked for it by EXTERNAL */
 };
 
 _Static_assert(sizeof(struct smtp_engine) < 500, "a session is small");

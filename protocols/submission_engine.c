@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp_session.h"
 
+#include <stdlib.h>
+
 static struct smtp_engine *of(struct engine *engine)
 {
     return (struct smtp_engine *)engine;
@@ -67,6 +69,7 @@ static void release(struct engine *engine)
     line_reader_done(&of(engine)->from_client);
     line_reader_done(&of(engine)->from_backend);
     smtp_received_free(&of(engine)->received);
+    free(of(engine)->login);
 }
 
 const struct engine_ops submission_engine_ops = {

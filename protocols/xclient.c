@@ -10,8 +10,12 @@ static const char *const names[XCLIENT_ATTRIBUTES] = {
     [XCLIENT_NAME] = "NAME",         [XCLIENT_REVERSE_NAME] = "REVERSE_NAME",
     [XCLIENT_PORT] = "PORT",         [XCLIENT_PROTO] = "PROTO",
     [XCLIENT_HELO] = "HELO",         [XCLIENT_DESTADDR] = "DESTADDR",
-    [XCLIENT_DESTPORT] = "DESTPORT", [XCLIENT_ADDR] = "ADDR",
+    [XCLIENT_DESTPORT] = "DESTPORT", [XCLIENT_LOGIN] = "LOGIN",
+    [XCLIENT_ADDR] = "ADDR",
 };
+
+/* All else at its longest takes 222 octets of XCLIENT_SMTP_MAX. */
+enum { NAME_AND_LOGIN_MAX = 288 };
 
 /* XCLIENT_README: the proxy does not know it, which is no error. */
 static const char unavailable[] = "[UNAVAILABLE]";
@@ -70,10 +74,20 @@ static size_t encode_port(uint16_t port, char into[XCLIENT_VALUE_MAX])
     return encode_text(value, into);
 }
 
-static size_t encode_name(struct slice name, char into[XCLIENT_VALUE_MAX])
+/* 0: nothing is said of one. */
+static size_t encode_login(const struct client_identity *identity, char into[XCLIENT_VALUE_MAX])
 {
+    return identity->login != NULL ? encode_text(identity->login, into) : 0;
+}
+
+/* The client greets again behind XCLIENT: where the line has no room for name and login, nothing is lost. */
+static size_t encode_name(const struct client_identity *identity, struct slice name,
+                          char into[XCLIENT_VALUE_MAX])
+{
+    char login[XCLIENT_VALUE_MAX];
     size_t len = encode_xtext(name, into);
-    return len > 0 ? len : encode_text(unavailable, into);
+    bool fits = len + encode_login(identity, login) <= NAME_AND_LOGIN_MAX;
+    return len > 0 && fits ? len : encode_text(unavailable, into);
 }
 
 static size_t encode(const struct client_identity *identity, const struct xclient_greeting *greeting,
@@ -88,11 +102,13 @@ static size_t encode(const struct client_identity *identity, const struct xclien
     case XCLIENT_PROTO:
         return encode_text(greeting->extended ? "ESMTP" : "SMTP", into);
     case XCLIENT_HELO:
-        return encode_name(greeting->name, into);
+        return encode_name(identity, greeting->name, into);
     case XCLIENT_DESTADDR:
         return encode_address(identity->connected_address, into);
     case XCLIENT_DESTPORT:
         return encode_port(identity->connected_port, into);
+    case XCLIENT_LOGIN:
+        return encode_login(identity, into);
     case XCLIENT_ADDR:
         return encode_address(identity->address, into);
     case XCLIENT_ATTRIBUTES:
@@ -109,13 +125,19 @@ static size_t put(char into[XCLIENT_SMTP_MAX], size_t at, const char *octets, si
     return at + len;
 }
 
+bool xclient_tells_login(const struct client_identity *identity, unsigned offered)
+{
+    char value[XCLIENT_VALUE_MAX];
+    return (offered & 1u << XCLIENT_LOGIN) != 0 && encode_login(identity, value) > 0;
+}
+
 size_t xclient_write_smtp(const struct client_identity *identity, const struct xclient_greeting *greeting,
                           unsigned offered, char into[XCLIENT_SMTP_MAX])
 {
     size_t len = put(into, 0, "XCLIENT", strlen("XCLIENT"));
     for (enum xclient_attribute i = 0; i < XCLIENT_ATTRIBUTES; i++) {
         char value[XCLIENT_VALUE_MAX];
-        if ((offered & 1u << i) == 0)
+        if ((offered & 1u << i) == 0 || (i == XCLIENT_LOGIN && !xclient_tells_login(identity, offered)))
             continue;
         size_t value_len = encode(identity, greeting, i, value);
         len = put(into, len, " ", 1);

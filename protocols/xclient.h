@@ -7,7 +7,8 @@
 /*
  * XCLIENT in its two dialects: Postfix's for SMTP (its XCLIENT_README), Dovecot's for POP3. What is written is
  * the proxy's own knowledge; of the client's words there is the name of its HELO alone, and every value goes in
- * xtext (RFC 3461 section 4), so that none can end the line or begin another attribute. Nothing ever says LOGIN.
+ * xtext (RFC 3461 section 4), so that none can end the line or begin another attribute. LOGIN,
+ * behind which Postfix takes the client for one that has authenticated itself, comes from a verified certificate alone.
  */
 enum {
     XCLIENT_SMTP_MAX =
@@ -25,7 +26,8 @@ enum xclient_attribute {
     XCLIENT_HELO,
     XCLIENT_DESTADDR,
     XCLIENT_DESTPORT,
-    XCLIENT_ADDR, /* the last: with it the connection is the client's, which may send no XCLIENT */
+    XCLIENT_LOGIN, /* not sent for a client that has none */
+    XCLIENT_ADDR,  /* the last: with it the connection is the client's, which may send no XCLIENT */
     XCLIENT_ATTRIBUTES
 };
 
@@ -39,8 +41,14 @@ struct xclient_greeting {
 };
 
 /*
+ * Is the backend told a login? Not where it does not take it, the client has none, or that is longer than
+ * XCLIENT_VALUE_MAX: the client is nobody then, and may authenticate itself in other ways.
+ */
+bool xclient_tells_login(const struct client_identity *identity, unsigned offered);
+
+/*
  * Writes the command with all attributes of `offered`: at their longest they fit into one, but for a HELO name,
- * which is "[UNAVAILABLE]" where it is longer than XCLIENT_VALUE_MAX. Its length, without a NUL. The backend
+ * which is "[UNAVAILABLE]" where it is longer than XCLIENT_VALUE_MAX, or has no room beside a long login. Its length, without a NUL. The backend
  * answers with 220.
  */
 size_t xclient_write_smtp(const struct client_identity *identity, const struct xclient_greeting *greeting,

@@ -207,7 +207,7 @@ static void expect_quoted(struct bytes *b, const struct text *t)
     expect_text(b, "\" ");
 }
 
-static const struct client_identity who = {"203.0.113.5", "2001:db8::1", "session-1", 4711, 993};
+static const struct client_identity who = {"203.0.113.5", "2001:db8::1", "session-1", 4711, 993, NULL};
 #define WHO                                                                                                  \
     "\"x-session-id\" \"session-1\" \"x-originating-ip\" \"203.0.113.5\" \"x-originating-port\" \"4711\" "   \
     "\"x-connected-ip\" \"2001:db8::1\" \"x-connected-port\" \"993\" \"x-proxy-ttl\" \"6\" "

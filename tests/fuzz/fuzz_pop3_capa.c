@@ -6,16 +6,23 @@
 
 /*
  * Fuzzes the editing of POP3's capability lists: the input has the lines of one. They come through the line
- * reader, in chunks of a length that the first octet says; what the client is shown, of CAPA and of AUTH's
+ * reader, in chunks of a length that the first octet says, and for a client with a certificate where it says so; what the client is shown, of CAPA and of AUTH's
  * list, is compared with a simple account of it.
  */
+static bool external;
+
+static bool is_shown(struct slice mechanism)
+{
+    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is(mechanism, "external"));
+}
+
 static bool expect_sasl(struct bytes *b, struct slice mechanisms)
 {
     size_t kept = 0, all = 0;
     struct bytes line = {0};
     expect_text(&line, "SASL");
     for (struct slice word; (word = slice_next_word(&mechanisms, ' ')).len > 0; all++) {
-        if (slice_has_suffix(word, "-PLUS"))
+        if (!is_shown(word))
             continue;
         expect_text(&line, " ");
         expect(&line, word);
@@ -42,7 +49,7 @@ static void expect_capability(struct bytes *b, struct slice text)
 
 static void expect_mechanism(struct bytes *b, struct slice text)
 {
-    if (slice_has_suffix(text, "-PLUS"))
+    if (!is_shown(text))
         return;
     expect(b, text);
     expect_text(b, "\r\n");
@@ -54,11 +61,11 @@ static void let_out(struct slice chunk, struct line_reader *reader, struct bytes
     struct line line;
     while (line_reader_take(reader, &chunk, NO_LIMIT, &line) == LINE_WHOLE) {
         struct engine_out *out = lane_out();
-        pop3_capa_let_out(&line, out);
+        pop3_capa_let_out(&line, external, out);
         struct bytes part = lane_take(out, SIDE_CLIENT);
         expect(capa, bytes_view(&part));
         bytes_free(&part);
-        pop3_mechanism_let_out(&line, out);
+        pop3_mechanism_let_out(&line, external, out);
         part = lane_take(out, SIDE_CLIENT);
         expect(auth, bytes_view(&part));
         bytes_free(&part);
@@ -71,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     size_t chunk = 1 + data[0] % 64u;
+    external = (data[0] & 64u) != 0;
     struct slice list = {data + 1, size - 1};
     struct line_reader reader = {0};
     struct bytes capa = {0}, auth = {0}, expected_capa = {0}, expected_auth = {0};

@@ -27,8 +27,15 @@ static void expect_line(struct bytes *b, struct slice text)
     expect_text(b, "\r\n");
 }
 
-/* AUTH and a separator, then the mechanisms that are not bound to a channel; nothing where none is left. */
-static void expect_auth(struct bytes *b, struct slice text)
+static bool is_shown(struct slice mechanism, enum smtp_auth_shown shown)
+{
+    bool is_external = slice_is(mechanism, "external");
+    return shown != SMTP_AUTH_HIDDEN && !slice_has_suffix(mechanism, "-PLUS") &&
+           (shown == SMTP_AUTH_WITH_EXTERNAL || !is_external);
+}
+
+/* AUTH and a separator, then the mechanisms that can work; nothing where none is left. */
+static void expect_auth(struct bytes *b, struct slice text, enum smtp_auth_shown shown)
 {
     struct bytes line = {0};
     struct slice rest = text;
@@ -38,7 +45,7 @@ static void expect_auth(struct bytes *b, struct slice text)
     size_t head = line.len;
     rest = slice_sub(text, start, text.len);
     for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;) {
-        if (slice_has_suffix(word, "-PLUS"))
+        if (!is_shown(word, shown))
             continue;
         if (line.len > head)
             expect_text(&line, " ");
@@ -49,14 +56,14 @@ static void expect_auth(struct bytes *b, struct slice text)
     bytes_free(&line);
 }
 
-static void expect_extension(struct bytes *b, struct slice text)
+static void expect_extension(struct bytes *b, struct slice text, enum smtp_auth_shown shown)
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
     if (keyword.len == 0 || pattern_matches_word(hidden, keyword) || slice_has_prefix(keyword, "X-EXPS="))
         return;
     if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
-        expect_auth(b, text);
+        expect_auth(b, text, shown);
     else
         expect_line(b, text);
 }
@@ -72,16 +79,13 @@ static bool announces(struct slice reply, const char *name)
     return false;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_reply(struct slice reply, enum smtp_auth_shown shown)
 {
-    struct slice reply = {data, size};
     struct engine_out *out = lane_out();
     struct smtp_ehlo ehlo = {.pipelining = true, .chunking = true, .deep = true};
     struct bytes came = {0}, expected = {0};
     struct slice rest = reply;
     struct slice first = next_text(&rest);
-    if (size > 16384)
-        return 0;
     smtp_ehlo_begin(&ehlo, first, out);
     expect_line(&expected, first);
     while (rest.len > 0) {
@@ -89,8 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct bytes part = lane_take(out, SIDE_CLIENT);
         expect(&came, bytes_view(&part));
         bytes_free(&part);
-        smtp_ehlo_line(&ehlo, line, out);
-        expect_extension(&expected, line);
+        smtp_ehlo_line(&ehlo, line, shown, out);
+        expect_extension(&expected, line, shown);
     }
     smtp_ehlo_end(deep_status, out);
     struct bytes part = lane_take(out, SIDE_CLIENT);
@@ -101,5 +105,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(ehlo.pipelining == announces(reply, "PIPELINING"), "PIPELINING is noticed");
     check(ehlo.chunking == announces(reply, "CHUNKING"), "CHUNKING is noticed");
     check(ehlo.deep == announces(reply, "DEEP"), "DEEP is noticed");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 16384)
+        return 0;
+    for (int shown = SMTP_AUTH_WITHOUT_EXTERNAL; shown <= SMTP_AUTH_HIDDEN; shown++)
+        check_reply((struct slice){data, size}, (enum smtp_auth_shown)shown);
     return 0;
 }

@@ -10,7 +10,10 @@
  * back by a reader that knows nothing of the writer: Postfix's rules of XCLIENT_README, and xtext of RFC 3461.
  */
 
-static const struct client_identity who = {"2001:db8::1", "192.0.2.1", "session-1", 4711, 465};
+#define LOGIN "joe+tag=1@example.com"
+
+static const struct client_identity who = {"2001:db8::1", "192.0.2.1", "session-1",
+                                           4711,          465,         (char[]){LOGIN}};
 
 /* What the backend may be told, in the order in which the writer has it; HELO's value is the greeting's. */
 static const struct known {
@@ -24,6 +27,7 @@ static const struct known {
     {"HELO", NULL},
     {"DESTADDR", "192.0.2.1"},
     {"DESTPORT", "465"},
+    {"LOGIN", LOGIN},
     {"ADDR", "IPV6:2001:db8::1"},
 };
 
@@ -85,7 +89,8 @@ static struct slice expected_value(const struct known *k, const struct xclient_g
     if (strcmp(k->name, "PROTO") == 0)
         return slice_of(greeting->extended ? "ESMTP" : "SMTP");
     size_t len = encoded_len(greeting->name);
-    return len == 0 || len > 255 ? slice_of("[UNAVAILABLE]") : greeting->name;
+    bool fits = len + encoded_len(slice_of(LOGIN)) <= 288;
+    return len == 0 || len > 255 || !fits ? slice_of("[UNAVAILABLE]") : greeting->name;
 }
 
 static void check_smtp(struct slice offer, const struct xclient_greeting *greeting)

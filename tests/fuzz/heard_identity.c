@@ -12,6 +12,7 @@ static bool is_true(const struct engine_client *client, struct slice name, struc
     snprintf(port, sizeof port, "%u", client->port);
     snprintf(connected_port, sizeof connected_port, "%u", client->connected_port);
     const char *const truth[][2] = {
+        {"LOGIN", client->login != NULL ? client->login : ""},
         {"x-originating-ip", client->address},
         {"x-originating-port", port},
         {"x-connected-ip", client->connected_address},
@@ -28,7 +29,7 @@ static bool is_true(const struct engine_client *client, struct slice name, struc
     };
     for (size_t i = 0; i < sizeof truth / sizeof truth[0]; i++)
         if (slice_equals(name, slice_of(truth[i][0])))
-            return slice_equals(value, slice_of(truth[i][1]));
+            return value.len > 0 && slice_equals(value, slice_of(truth[i][1]));
     return false;
 }
 

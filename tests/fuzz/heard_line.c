@@ -30,14 +30,23 @@ bool is_sasl_text(struct slice text)
     return true;
 }
 
-bool binds_channel(struct slice mechanism)
+static struct slice without_quotes(struct slice s)
 {
+    bool quoted = s.len >= 2 && s.data[0] == '"' && s.data[s.len - 1] == '"';
+    return quoted ? slice_sub(s, 1, s.len - 2) : s;
+}
+
+bool mechanism_may_pass(struct slice arguments, bool external)
+{
+    while (arguments.len > 0 && (arguments.data[0] == ' ' || arguments.data[0] == '\t'))
+        arguments = slice_sub(arguments, 1, arguments.len);
+    struct slice mechanism = without_quotes(take_word(&arguments));
     for (size_t i = 0; i < mechanism.len; i++) {
         uint8_t c = mechanism.data[i];
         if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_')
             return false;
     }
-    return slice_has_suffix(mechanism, "-PLUS");
+    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is(mechanism, "EXTERNAL"));
 }
 
 struct slice take_word(struct slice *rest)

@@ -74,7 +74,7 @@ static void begin_command(struct listener *l, struct slice text)
     l->is_idle = slice_is(name, "IDLE");
     l->needs_answer =
         slice_is(name, "LOGIN") || slice_is(name, "UNAUTHENTICATE") || (slice_is(name, "ID") && !own);
-    check(!l->is_sasl || !binds_channel(take_word(&rest)), "no mechanism with channel binding passes");
+    check(!l->is_sasl || mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
 }
 
 /* {n} at the end of a line; {n+} must not be there. */

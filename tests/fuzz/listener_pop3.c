@@ -43,7 +43,7 @@ static void heard_line(struct listener *l)
     check(!forbidden || l->in_exchange, "what backends believe of a proxy, and STLS, do not pass");
     check(l->in_exchange || keyword.len > 0, "no command begins with a space");
     if (slice_is(keyword, "AUTH") && rest.len > 0) {
-        check(!binds_channel(take_word(&rest)), "no mechanism with channel binding passes");
+        check(mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
         l->in_exchange = true;
     }
 }

@@ -13,7 +13,8 @@ enum turn { TURN_OTHER, TURN_EHLO, TURN_AUTH, TURN_DATA };
 
 struct listener {
     struct engine_client client;
-    bool untold; /* the backend is to be told who the client is, before it is asked for anything */
+    bool untold;    /* the backend is to be told who the client is, before it is asked for anything */
+    bool has_login; /* XCLIENT has said it */
     enum mode mode;
     bool waits; /* for the reply to the last command: EHLO, AUTH, DATA */
     struct bytes line;
@@ -139,6 +140,8 @@ static enum turn heard_command(struct listener *l, struct slice text)
     check(verb.len > 0, "no command begins with a space");
     if (l->untold && slice_is(verb, "XCLIENT")) {
         heard_identity_smtp(&l->client, rest);
+        while (rest.len > 0)
+            l->has_login = slice_has_prefix(take_word(&rest), "LOGIN=") || l->has_login;
         l->untold = false;
         return TURN_EHLO;
     }
@@ -149,7 +152,8 @@ static enum turn heard_command(struct listener *l, struct slice text)
     if (slice_is(verb, "CLIENT"))
         check_client(l, text, rest);
     if (slice_is(verb, "AUTH"))
-        check(!binds_channel(take_word(&rest)), "no mechanism with channel binding passes");
+        check(!l->has_login && mechanism_may_pass(rest, l->client.external),
+              "no mechanism passes that can't work");
     if (slice_is(verb, "BDAT")) {
         l->chunk = strtoull((const char *)rest.data, NULL, 10);
         l->mode = l->chunk > 0 ? MODE_CHUNK : MODE_LINE;

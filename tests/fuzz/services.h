@@ -52,6 +52,18 @@ static const struct fuzz_service fuzz_services[] = {
                 .connected_port = 993,
                 .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
      .changes_messages = true},
+    {.service = {.deep_status = "tls12", .hostname = "proxy.example.com"},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256", .external = true, .nonce = "Qw7Zk2Rt9Xc4Vb6N"}},
+    {.service = {.deep_status = "tls12", .hostname = "proxy.example.com", .tells_identity = true},
+     .client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
+                .address = "203.0.113.5",
+                .session_id = "session-1",
+                .connected_address = "192.0.2.1",
+                .login = "joe@example.com",
+                .port = 4711,
+                .connected_port = 465,
+                .nonce = "Qw7Zk2Rt9Xc4Vb6N"},
+     .changes_messages = true},
 };
 
 enum { FUZZ_SERVICES = sizeof fuzz_services / sizeof fuzz_services[0] };

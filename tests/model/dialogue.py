@@ -16,6 +16,12 @@ STATUSES = ("tls11 tls12", "tls12 tls-cert <https://mail.example.com/security?a=
 FORGED = b"FORGED"
 
 
+def works(mechanism, external):
+    """Can a SASL mechanism work through a proxy? Not with channel binding; EXTERNAL where it means the client."""
+    name = mechanism.upper()
+    return not name.endswith(b"-PLUS") and (external or name != b"EXTERNAL")
+
+
 class Disagreement(Exception):
     """The engine does what the model does not allow. `rule` says which of the model's rules."""
 
@@ -119,6 +125,8 @@ class World:
         self.cipher = self.rng.choice(CIPHERS)
         # new, behind (STARTTLS), cleartext: what kind of engine it is.
         self.stage = "behind" if self.draw("stage").random() < 0.25 else "new"
+        # The backend knows the client's certificate: SASL EXTERNAL means the client.
+        self.external = self.draw("external").random() < 0.3
         # What makes it legitimate that the engine ends the session for the client's sake.
         self.hostile = False
 
@@ -145,7 +153,8 @@ class Dialogue:
         self.begin()
 
     def begin(self):
-        self.driver.tell(f"{self.world.stage} {self.protocol} {self.world.cipher} {NONCE} {self.world.status.encode().hex()}")
+        self.driver.tell(f"external {int(self.world.external)}",
+                         f"{self.world.stage} {self.protocol} {self.world.cipher} {NONCE} {self.world.status.encode().hex()}")
 
     def take(self):
         self.answer = Answer(self.driver.ask())
@@ -312,6 +321,8 @@ def transcript(dialogue, name):
     yield f"nonce {NONCE}"
     if world.stage != "new":
         yield {"behind": "behind starttls", "cleartext": "before starttls"}[world.stage]
+    if world.external:
+        yield "external"
     for mark, octets in dialogue.record:
         if mark == "goodbye":
             yield f"goodbye {octets.decode()}"

@@ -4,6 +4,7 @@
  *   new PROTOCOL CIPHER NONCE DEEP-STATUS-IN-HEX   an engine in place of the last one; protocol: imap, pop3, submission
  *   behind ...        the same, for a client that has begun with STARTTLS or STLS
  *   cleartext ...     the same, for what is said before that; it has greeted the client
+ *   external N        1: engines from now on are for clients whose certificate the backend knows; 0: not
  *   chunk N           what is fed from now on reaches the engine in chunks of at most N octets; 0: as it comes
  *   c HEX, b HEX      feeds octets of the client, of the backend
  *   goodbye WORD      unavailable, shutdown or timeout
@@ -34,6 +35,7 @@ struct drive {
     struct bytes kept[2]; /* by the side that it came from */
     struct bytes got[2];  /* by the side that it goes to */
     size_t chunk;
+    bool external;
 };
 
 static void die(const char *what, const char *line)
@@ -150,7 +152,7 @@ static void begin(struct drive *d, const char *stage, const char *line)
                                                                                      : ENGINE_SUBMISSION,
                                          .deep_status = d->deep,
                                          .hostname = "proxy.example.com"};
-    d->client = (struct engine_client){.tls_cipher = d->cipher};
+    d->client = (struct engine_client){.tls_cipher = d->cipher, .external = d->external};
     memcpy(d->client.nonce, nonce, sizeof d->client.nonce);
     d->engine = make_engine(d, stage);
     if (d->engine == NULL)
@@ -208,7 +210,9 @@ static void report(const struct drive *d)
 
 static void obey(struct drive *d, char *line)
 {
-    if (strncmp(line, "new ", 4) == 0)
+    if (strncmp(line, "external ", 9) == 0)
+        d->external = line[9] == '1';
+    else if (strncmp(line, "new ", 4) == 0)
         begin(d, "new", line + 4);
     else if (strncmp(line, "behind ", 7) == 0)
         begin(d, "behind", line + 7);

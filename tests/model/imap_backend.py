@@ -8,7 +8,7 @@ from imap_syntax import LITERAL, parse_id, quoted
 
 FORBIDDEN = (b"STARTTLS", b"COMPRESS")
 WORDS = (b"IMAP4rev1", b"STARTTLS", b"starttls", b"COMPRESS=DEFLATE", b"AUTH=PLAIN", b"AUTH=SCRAM-SHA-1",
-         b"AUTH=SCRAM-SHA-1-PLUS", b"auth=scram-sha-256-plus", b"IDLE", b"NAMESPACE", b"UIDPLUS", b"SASL-IR", b"DEEP",
+         b"AUTH=SCRAM-SHA-1-PLUS", b"AUTH=EXTERNAL", b"auth=external", b"auth=scram-sha-256-plus", b"IDLE", b"NAMESPACE", b"UIDPLUS", b"SASL-IR", b"DEEP",
          b"UNAUTHENTICATE", b"ENABLE", b"NOTIFY", b"LOGINDISABLED", b"X-STARTTLS", b"MULTIAPPEND", b"QUOTA=RES-STORAGE")
 TEXTS = (b"done {5}", b"go ahead {3}", b"[ALERT] * CAPABILITY IMAP4rev1 STARTTLS", b"no such {7}", b"x", b"ID () {2+}",
          b"[TRYCREATE] [CAPABILITY x]", b'"', b"[UIDNEXT 5] y (", b"\xc3\xa9")

@@ -139,10 +139,10 @@ class Client(dialogue.Peer):
         pieces[3] = (b"", b"a1 STARTTLS\r\n* ID {3}") if rng.random() < 0.1 else pieces[3]
         self.command(rng, pieces)
 
-    def item_authenticate(self, rng, initial=b"", rounds=4, answers=SASL_LINES):
+    def item_authenticate(self, rng, initial=b"", rounds=4, answers=SASL_LINES, names=(b"PLAIN", b"login", b"SCRAM-SHA-1")):
         command = Command(self.tag(rng), [b""])
         command.parts[0] = command.sent[0] = command.tag + b" AUTHENTICATE " + rng.choice(
-            (b"PLAIN", b"login", b"SCRAM-SHA-1")) + initial + b"\r\n"
+            names) + initial + b"\r\n"
         lines = [rng.choice(answers) + b"\r\n" for _ in range(rounds)]
         command.next_line = lambda: lines.pop(0) if lines else b"*\r\n"
         self.send(command)
@@ -262,6 +262,16 @@ class Client(dialogue.Peer):
     def item_plus_mechanism(self, rng):
         self.item_authenticate(rng)
         self.commands[-1].kind = "free"
+
+    def item_external(self, rng):
+        if self.world.external:
+            self.item_authenticate(rng, rng.choice((b"", b" =")), 2, names=(b"EXTERNAL", b"external", b'"EXTERNAL"'))
+            return
+        self.command(rng, b"AUTHENTICATE " + rng.choice((b"EXTERNAL", b"External =", b'"EXTERNAL" =')), kind="refused")
+
+    def item_odd_mechanism(self, rng):
+        self.command(rng, b"AUTHENTICATE " + rng.choice((b" EXTERNAL", b'"EXTER\\NAL" =', b"(EXTERNAL) =", b"\tEXTERNAL", b"",
+                                                         b"EXTERNAL\t=", b"{8+}\r\nEXTERNAL")), kind="refused")
 
     def item_odd_sasl(self, rng):
         self.world.hostile = True

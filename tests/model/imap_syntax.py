@@ -2,6 +2,8 @@
 """Strings, literals, responses and ID arguments of IMAP, read the slow way."""
 import re
 
+import dialogue
+
 STATUS = re.compile(rb"(?i)\* (?:OK|NO|BAD|BYE|PREAUTH)\b")
 LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r?\n$")
 
@@ -75,7 +77,7 @@ def is_trusted(name):
         name.lower().startswith((b"x-originating-", b"x-connected-", b"x-session-", b"x-forward-"))
 
 
-def edited_capabilities(words):
+def edited_capabilities(words, external):
     """A backend's capabilities less what cannot work behind a proxy, and less a DEEP of its own."""
     return [w for w in words if w.upper() not in (b"STARTTLS", b"DEEP") and not w.upper().startswith(b"COMPRESS=")
-            and not (w.upper().startswith(b"AUTH=") and w.upper().endswith(b"-PLUS"))]
+            and (not w.upper().startswith(b"AUTH=") or dialogue.works(w[5:], external))]

@@ -11,11 +11,11 @@ from imap_syntax import edited_capabilities, is_trusted, parse_id, whole_respons
 
 PROTOCOL = "imap"
 BEFORE_LOGIN = ("capability", "noop", "id", "id", "login", "authenticate", "authenticate_initial", "auth_cancelled",
-                "unknown")
+                "unknown", "external")
 ITEMS = ("capability", "noop", "id", "select", "fetch", "fetch", "fetch", "append", "append", "search", "idle", "list",
          "enable", "unknown", "notify", "unauthenticate", "login", "store")
 HOSTILE = ("starttls", "compress", "forged_id", "forged_id", "odd_id", "bare_lf", "octets", "long_line", "garbage",
-           "many_pairs", "plus_mechanism", "burst", "odd_sasl", "huge_literal")
+           "many_pairs", "plus_mechanism", "external", "odd_mechanism", "burst", "odd_sasl", "huge_literal")
 
 
 def plan(world):
@@ -140,7 +140,7 @@ def check_responses(client, server, world, missing, reason):
         if response.split(b" ")[0] in tags:
             check_own_answer(client.by_tag[response.split(b" ")[0]], response)
             continue
-        if not take_match(units, response, world.status.encode()):
+        if not take_match(units, response, world):
             made_up -= 1
             require(may_make_up(response, reason, client) and made_up >= 0, "response", "not the backend's:", response,
                     units and units[0].text)
@@ -151,10 +151,10 @@ def check_responses(client, server, world, missing, reason):
     require(not client.inbox or reason != "open", "response", "half a one:", client.inbox)
 
 
-def take_match(units, response, status):
+def take_match(units, response, world):
     """Takes the unit that the response is off the list, with optional ones before it; false where there is none."""
     for at, unit in enumerate(units):
-        if matches(unit, response, status):
+        if matches(unit, response, world):
             del units[:at + 1]
             return True
         if unit.how != "optional":
@@ -179,16 +179,16 @@ def may_make_up(response, reason, client):
         or any(line.startswith(response.split(b" ")[0]) for line in client.lines)
 
 
-def matches(unit, response, status):
+def matches(unit, response, world):
     if unit.how == "capabilities":
-        return same_capabilities(unit.text, response)
+        return same_capabilities(unit.text, response, world.external)
     if unit.how == "refused id":
         return unit.text == response or re.match(rb"(?i)(\S+) OK \S", response) is not None \
             and response.split(b" ")[0] == unit.text.split(b" ")[0]
     if unit.how == "id":
         if response[:5].upper() != b"* ID ":
             return False
-        check_id(parse_id(response[2:], tagless=True), parse_id(unit.text[2:], tagless=True), status, response)
+        check_id(parse_id(response[2:], tagless=True), parse_id(unit.text[2:], tagless=True), world.status.encode(), response)
         return True
     return unit.text == response
 
@@ -196,7 +196,7 @@ def matches(unit, response, status):
 CAPABILITIES = re.compile(rb"(?is)(\* CAPABILITY|\S+ (?:OK|PREAUTH|NO|BAD) \[CAPABILITY)([^\]]*?)(\].*|\s*)")
 
 
-def same_capabilities(said, response):
+def same_capabilities(said, response, external):
     """DEEP and ID once, what cannot work is gone, the rest is the backend's in its order."""
     theirs, ours = CAPABILITIES.fullmatch(said), CAPABILITIES.fullmatch(response)
     if not ours or ours[1] != theirs[1] or ours[3].strip() != theirs[3].strip():
@@ -204,7 +204,7 @@ def same_capabilities(said, response):
     words = ours[2].split()
     names = [w.upper() for w in words]
     require(names.count(b"DEEP") == 1 and names.count(b"ID") == 1, "DEEP", "DEEP or ID not once:", response)
-    expected = edited_capabilities(theirs[2].split())
+    expected = edited_capabilities(theirs[2].split(), external)
     hidden = (b"DEEP",) if b"ID" in [w.upper() for w in expected] else (b"DEEP", b"ID")
     require([w for w in words if w.upper() not in hidden] == expected, "capabilities", "", said, response)
     return True

@@ -10,16 +10,19 @@ from ordered import Entry
 
 PROTOCOL = "pop3"
 FORBIDDEN = (b"STLS", b"XCLIENT", b"XOIP")
-LOGINS = ("user_pass", "user_pass", "apop", "auth_initial", "auth_steps", "auth_cancelled", "auth_list", "capa")
+LOGINS = ("user_pass", "user_pass", "apop", "auth_initial", "auth_steps", "auth_cancelled", "auth_list", "capa",
+          "external")
 ITEMS = ("stat", "list", "list_one", "uidl", "uidl_one", "retr", "retr", "retr", "top", "dele", "noop", "rset", "capa",
          "lang", "lang_one", "unknown", "burst")
 HOSTILE = ("stls", "xclient", "xoip", "bare_lf", "octets", "long_line", "empty_line", "long_sasl", "login_again",
-           "plus_mechanism", "odd_sasl")
+           "plus_mechanism", "external", "odd_mechanism", "odd_sasl")
 CAPABILITIES = (b"TOP", b"USER", b"UIDL", b"RESP-CODES", b"PIPELINING", b"AUTH-RESP-CODE", b"STLS", b"EXPIRE 60",
                 b"LOGIN-DELAY 900 USER", b"IMPLEMENTATION Mail (STLS) v1", b"LANG", b"UTF8 USER", b"CAPA", b"XCLIENT",
                 b"XOIP", b"DEEP tls11", b"X-DEEP", b"SASL PLAIN LOGIN", b"SASL SCRAM-SHA-1-PLUS SCRAM-SHA-1 PLAIN",
-                b"SASL SCRAM-SHA-256-PLUS", b"STLSX", b"deep", b"sasl login oauthbearer-plus", b"stls")
-MECHANISMS = (b"PLAIN", b"LOGIN", b"SCRAM-SHA-1", b"SCRAM-SHA-1-PLUS", b"SCRAM-SHA-256-PLUS", b"XOAUTH2", b"APOP")
+                b"SASL SCRAM-SHA-256-PLUS", b"STLSX", b"deep", b"sasl login oauthbearer-plus", b"stls",
+                b"SASL EXTERNAL PLAIN", b"sasl external")
+MECHANISMS = (b"PLAIN", b"LOGIN", b"SCRAM-SHA-1", b"SCRAM-SHA-1-PLUS", b"SCRAM-SHA-256-PLUS", b"XOAUTH2", b"APOP",
+              b"EXTERNAL", b"external")
 # Valid base64 that reads as a command.
 SASL_LINES = (b"STLS", b"QUIT", b"CAPA", b"RETR", b"", b"dGVzdAB0ZXN0AHRlc3Q=", b"AAAA" * 200)
 
@@ -90,6 +93,13 @@ class Client(ordered.OrderedClient):
 
     def item_plus_mechanism(self, rng):
         self.exchange(self.command(rng, b"AUTH SCRAM-SHA-1-PLUS", kind="free"), rng, 3)
+
+    def item_external(self, rng):
+        text = b"AUTH " + rng.choice((b"EXTERNAL", b"external", b"EXTERNAL =", b" EXTERNAL"))
+        self.exchange(self.command(rng, text, kind="plain" if self.world.external else "refused"), rng, 2)
+
+    def item_odd_mechanism(self, rng):
+        self.command(rng, b"AUTH " + rng.choice((b"\tEXTERNAL", b"EXTERNAL\t=", b"EXTERNAL\v", b'"EXTERNAL"')), kind="refused")
 
     def item_odd_sasl(self, rng):
         self.world.hostile = True
@@ -339,7 +349,7 @@ def check(talk):
     client, server = talk.client, talk.server
     if talk.world.stage == "new":
         check_greeting(client.greeting, server.greeting)
-    ordered.match(client, server, Rules(talk.world.status.encode()))
+    ordered.match(client, server, Rules(talk.world))
     if talk.end() == "open":
         require(("a" in talk.answer.flags) == server.authenticated, "status", f"authenticated: {talk.answer.flags}")
         require(not client.ended or "e" in talk.answer.flags, "status", f"not ending after QUIT: {talk.answer.flags}")
@@ -364,8 +374,8 @@ def check_greeting(got, said):
 class Rules:
     """For ordered.match."""
 
-    def __init__(self, status):
-        self.status = status
+    def __init__(self, world):
+        self.status, self.external = world.status.encode(), world.external
 
     def is_own(self, got, entry):
         return False
@@ -377,9 +387,9 @@ class Rules:
 
     def check_pair(self, entry, got):
         if entry.kind == "capa":
-            check_capa(entry.reply, got.reply, self.status)
+            check_capa(entry.reply, got.reply, self.status, self.external)
         elif entry.kind == "mechanisms" and got.reply.startswith(b"+OK"):
-            check_mechanisms(entry.reply, got.reply)
+            check_mechanisms(entry.reply, got.reply, self.external)
         else:
             ordered.check_reply(entry, got.reply)
 
@@ -395,7 +405,7 @@ def body(reply):
     return first, rest[:-3].split(b"\r\n")[:-1]
 
 
-def check_capa(reply, said, status):
+def check_capa(reply, said, status, external):
     """Section 7.2: DEEP once, with the status; what cannot work is gone; the rest as the backend has it."""
     if reply is None:
         return
@@ -409,29 +419,29 @@ def check_capa(reply, said, status):
     said_first, said_lines = body(said)
     require(first == said_first, "CAPA", "first line:", first, said_first)
     lines.remove(deep[0])
-    require(edited(lines) == edited(said_lines) and not forbidden(lines), "CAPA", "not the backend's:", said, reply)
+    require(edited(lines, True) == edited(said_lines, external) and not forbidden(lines, external), "CAPA", "not the backend's:", said, reply)
 
 
-def forbidden(lines):
+def forbidden(lines, external):
     return [word for line in lines for word in line.upper().split()[:1] if word in FORBIDDEN] + \
-        [word for line in lines if line[:4].upper() == b"SASL" for word in line.upper().split() if word.endswith(b"-PLUS")]
+        [word for line in lines if line[:4].upper() == b"SASL" for word in line.split()[1:] if not dialogue.works(word, external)]
 
 
-def edited(lines):
+def edited(lines, external):
     """The words of each capability that a client may see, but for DEEP; tags without regard to case (RFC 2449 3)."""
     expected = []
     for line in lines:
         words = line.split()
         name = words[0].upper()
         if name == b"SASL":
-            words = [w for w in words if not w.upper().endswith(b"-PLUS")]
+            words = words[:1] + [w for w in words[1:] if dialogue.works(w, external)]
         if name not in (b"STLS", b"XCLIENT", b"XOIP", b"DEEP") and not (name == b"SASL" and len(words) == 1):
             expected.append([name, *words[1:]])
     return expected
 
 
-def check_mechanisms(reply, said):
+def check_mechanisms(reply, said, external):
     if reply is not None:
         first, lines = body(reply)
-        expected = [line for line in body(said)[1] if not line.upper().endswith(b"-PLUS")]
+        expected = [line for line in body(said)[1] if dialogue.works(line, external)]
         require(first == body(said)[0] and lines == expected, "mechanisms", "", reply, said)

@@ -3,6 +3,7 @@
 hold between the peers, which are in submission_client.py and submission_backend.py."""
 import re
 
+import dialogue
 import ordered
 import submission_backend
 import submission_client
@@ -12,9 +13,9 @@ from submission_client import untold
 PROTOCOL = "submission"
 HIDDEN = (b"STARTTLS", b"XCLIENT", b"XFORWARD", b"PIPECONNECT")
 ITEMS = ("transaction", "transaction", "transaction", "bdat", "bdat", "noop", "rset", "vrfy", "help", "client", "ehlo",
-         "auth_initial", "auth_steps", "auth_cancelled", "unknown", "mail", "data", "bdat_alone")
+         "auth_initial", "auth_steps", "auth_cancelled", "external", "unknown", "mail", "data", "bdat_alone")
 HOSTILE = ("starttls", "xclient", "xforward", "bare_lf", "octets", "long_line", "empty_line", "smuggle", "early_data",
-           "client_bad", "bad_bdat", "burst", "plus_mechanism", "odd_sasl")
+           "client_bad", "bad_bdat", "burst", "plus_mechanism", "external", "odd_mechanism", "odd_sasl")
 # What one server or another takes for the end of a message (CVE-2023-51764 and its kin).
 LENIENT_END = re.compile(rb"(?:\r\n|\n|\r)\.(?:\r\n|\n|\r)")
 
@@ -122,7 +123,7 @@ class Rules:
             inside = LENIENT_END.search(b"\r\n" + got.raw[:-3])
             require(not inside or inside.end() == len(got.raw) + 2, "smuggling", "an end for some server in:", got.raw)
         if entry.kind == "ehlo" and got.reply.startswith(b"250"):
-            check_ehlo(entry.reply, got.reply, self.world.status.encode())
+            check_ehlo(entry.reply, got.reply, self.world)
         elif entry.kind == "client":
             require(entry.reply is None or entry.reply.startswith(b"250"), "CLIENT", "not 250:", entry.sent, entry.reply)
         else:
@@ -153,21 +154,22 @@ def lines_of(reply):
     return [l[4:] for l in lines]
 
 
-def edited(lines):
+def edited(lines, external):
     """What a client may see of the backend's keywords but for DEEP; an AUTH line without a mechanism may go."""
     expected = []
     for words in (line.split() for line in lines):
         name, equals, _ = words[0].upper().partition(b"=")
         if name == b"AUTH":
-            words = [words[0].upper(), *(w for w in words[1:] if not w.upper().endswith(b"-PLUS"))]
+            words = [words[0].upper(), *(w for w in words[1:] if dialogue.works(w, external))]
         if name not in (*HIDDEN, b"DEEP") and (name != b"AUTH" or equals or len(words) > 1):
             expected.append(words)
     return expected
 
 
-def check_ehlo(reply, said, status):
+def check_ehlo(reply, said, world):
     if reply is None:
         return
+    status = world.status.encode()
     lines, said_lines = lines_of(reply), lines_of(said)
     require(lines[0] == said_lines[0], "EHLO", "first line:", reply)
     deep = [line for line in lines[1:] if line.split()[0].upper() == b"DEEP"]
@@ -175,4 +177,5 @@ def check_ehlo(reply, said, status):
     names = [line.split()[0].upper() for line in lines[1:]]
     require(not set(names) & set(HIDDEN), "EHLO", "shows what it must not:", reply)
     require(not re.search(rb"(?im)^250.AUTH\b.*-PLUS\b", reply), "EHLO", "shows -PLUS:", reply)
-    require(edited(lines[1:]) == edited(said_lines[1:]), "EHLO", "not the backend's:", said, reply)
+    require(world.external or not re.search(rb"(?im)^250.AUTH\b.*\bEXTERNAL\b", reply), "EHLO", "shows EXTERNAL:", reply)
+    require(edited(lines[1:], True) == edited(said_lines[1:], world.external), "EHLO", "not the backend's:", said, reply)

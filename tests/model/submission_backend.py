@@ -10,7 +10,7 @@ FORBIDDEN = (b"STARTTLS", b"XCLIENT", b"XFORWARD")
 KEYWORDS = (b"PIPELINING", b"8BITMIME", b"SIZE 10240000", b"DSN", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"SMTPUTF8",
             b"STARTTLS", b"XCLIENT NAME ADDR PROTO", b"XFORWARD NAME", b"PIPECONNECT", b"HELP", b"BURL imap",
             b"AUTH PLAIN LOGIN", b"AUTH=PLAIN LOGIN SCRAM-SHA-1-PLUS", b"AUTH SCRAM-SHA-256-PLUS", b"X-STARTTLS",
-            b"auth scram-sha-1-plus scram-sha-1", b"starttls", b"LIMITS RCPTMAX=100", b"DEEPER x", b"VRFY", b"ETRN")
+            b"auth scram-sha-1-plus scram-sha-1", b"AUTH EXTERNAL", b"AUTH=LOGIN external", b"starttls", b"LIMITS RCPTMAX=100", b"DEEPER x", b"VRFY", b"ETRN")
 TAG = rb"[A-Za-z][A-Za-z0-9_-]{0,63}"
 PARAMETERS = {b"latch": TAG + b"(," + TAG + b")*", b"latch-fail": TAG + b"(," + TAG + b")*",
               b"security-tags": TAG + b"(," + TAG + b")*", b"tls": rb"[A-Za-z][A-Za-z0-9_]*|0x[0-9A-Fa-f]{4}"}

@@ -147,6 +147,13 @@ class Client(ordered.OrderedClient):
     def item_plus_mechanism(self, rng):
         self.exchange(self.command(rng, b"AUTH SCRAM-SHA-1-PLUS", kind="free"), rng, 3)
 
+    def item_external(self, rng):
+        text = b"AUTH " + rng.choice((b"EXTERNAL", b"external", b"EXTERNAL =", b" \tEXTERNAL"))
+        self.exchange(self.command(rng, text, kind="plain" if self.world.external else "refused"), rng, 2)
+
+    def item_odd_mechanism(self, rng):
+        self.command(rng, b"AUTH " + rng.choice((b"EXTERNAL\v", b"\vEXTERNAL =", b'"EXTERNAL"', b"EXTERNAL=")), kind="refused")
+
     def item_odd_sasl(self, rng):
         self.world.hostile = True
         self.exchange(self.command(rng, b"AUTH LOGIN"), rng, 3, ordered.ODD_SASL_LINES)

@@ -39,6 +39,8 @@ struct dialogue {
     bool adds_received;
     bool tells_identity;
     bool refuses_bare_lf;
+    bool external;
+    char *login;
     enum engine_protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
@@ -184,6 +186,11 @@ static bool read_setting(const char *text, struct dialogue *d)
         d->adds_received = true;
     } else if (strcmp(text, "identity native") == 0) {
         d->tells_identity = true;
+    } else if (strcmp(text, "external") == 0) {
+        d->external = true;
+    } else if ((rest = skip_word(text, "login")) != NULL && *rest != '\0') {
+        free(d->login);
+        d->login = strdup(rest);
     } else if (strcmp(text, "bare_newline reject") == 0) {
         d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
@@ -283,6 +290,7 @@ void transcript_free(struct transcript *t)
         free(d->deep);
         free(d->cipher);
         free(d->address);
+        free(d->login);
     }
     free(t->dialogues);
     free(t->path);
@@ -620,6 +628,8 @@ static struct transcript_setting setting_of(const struct dialogue *d)
                                                     .address = d->address,
                                                     .session_id = "session-1",
                                                     .connected_address = "192.0.2.1",
+                                                    .login = d->login,
+                                                    .external = d->external,
                                                     .port = 4711,
                                                     .connected_port = 993},
                                          .cleartext = d->cleartext};

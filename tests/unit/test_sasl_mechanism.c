@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/sasl_mechanism.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    enum sasl_mechanism without; /* a certificate that the backend knows ... */
+    enum sasl_mechanism with;
+} cases[] = {
+    {"PLAIN", SASL_MECHANISM_PASSES, SASL_MECHANISM_PASSES},
+    {"login", SASL_MECHANISM_PASSES, SASL_MECHANISM_PASSES},
+    {"SCRAM-SHA-256", SASL_MECHANISM_PASSES, SASL_MECHANISM_PASSES},
+    {"X_EXTERNAL", SASL_MECHANISM_PASSES, SASL_MECHANISM_PASSES},
+    {"EXTERNALS", SASL_MECHANISM_PASSES, SASL_MECHANISM_PASSES},
+    {"SCRAM-SHA-256-PLUS", SASL_MECHANISM_BINDS_CHANNEL, SASL_MECHANISM_BINDS_CHANNEL},
+    {"scram-sha-1-plus", SASL_MECHANISM_BINDS_CHANNEL, SASL_MECHANISM_BINDS_CHANNEL},
+    {"EXTERNAL", SASL_MECHANISM_EXTERNAL, SASL_MECHANISM_PASSES},
+    {"External", SASL_MECHANISM_EXTERNAL, SASL_MECHANISM_PASSES},
+    {"EXTERNAL-PLUS", SASL_MECHANISM_BINDS_CHANNEL, SASL_MECHANISM_BINDS_CHANNEL},
+    {"", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+    {" EXTERNAL", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+    {"EXTERNAL\v", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+    {"EXTER\\NAL", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+    {"\"EXTERNAL\"", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+    {"EXT\xc3\x89RNAL", SASL_MECHANISM_MALFORMED, SASL_MECHANISM_MALFORMED},
+};
+
+START_TEST(mechanism)
+{
+    struct slice name = slice_of(cases[_i].name);
+    bool works = cases[_i].without == SASL_MECHANISM_PASSES || cases[_i].without == SASL_MECHANISM_MALFORMED;
+    bool works_with = cases[_i].with == SASL_MECHANISM_PASSES || cases[_i].with == SASL_MECHANISM_MALFORMED;
+    ck_assert_int_eq(sasl_mechanism_judge(name, false), cases[_i].without);
+    ck_assert_int_eq(sasl_mechanism_judge(name, true), cases[_i].with);
+    ck_assert_int_eq(sasl_mechanism_is_shown(name, false), works);
+    ck_assert_int_eq(sasl_mechanism_is_shown(name, true), works_with);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sasl_mechanism");
+    TCase *tests = tcase_create("mechanisms");
+    tcase_add_loop_test(tests, mechanism, 0, sizeof cases / sizeof cases[0]);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
