@@ -89,6 +89,19 @@ enum cfg_tls_mode {
     CFG_TLS_STARTTLS  /* with the client's command: STARTTLS, STLS in POP3 */
 };
 
+/* What of a client's certificate is the name of a user. */
+enum cfg_login { CFG_LOGIN_NONE, CFG_LOGIN_CN, CFG_LOGIN_EMAIL };
+
+/* Which certificates clients may show, and what for (draft section 9.1.1). Relative paths as above. */
+struct cfg_client_certificates {
+    char *ca;             /* a PEM file with the authorities */
+    char *crl;            /* a PEM file with their revocation lists; NULL: none is looked at */
+    bool required;        /* mode; default false: a client may have none */
+    enum cfg_login login; /* default CFG_LOGIN_NONE */
+    bool external; /* SASL EXTERNAL passes to servers that learn the certificate's name; default true */
+    struct cfg_place place;
+};
+
 struct cfg_service {
     char *name; /* for logs; default: the protocol's name, with "-2" and so on where it is taken */
     enum cfg_protocol protocol;
@@ -101,6 +114,7 @@ struct cfg_service {
     bool
         refuses_bare_lf; /* submission: a bare LF in a message behind DATA is an error; default false: CRLF is
                              made of it */
+    struct cfg_client_certificates *client_certificates; /* NULL: no client is asked for one */
     struct cfg_place place;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_services.h"
 
+#include "config/cfg_client_certificates.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_syntax.h"
 
@@ -126,6 +127,9 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
     if (group_of_own != NULL)
         service->deep = cfg_deep_read(loader, group_of_own, &cfg->tls);
     read_submission(&reader, service, protocol_known);
+    service->client_certificates = cfg_client_certificates_read(&reader);
+    if (protocol_known && service->pool < cfg->pool_count)
+        cfg_client_certificates_check(loader, service, &cfg->pools[service->pool]);
     cfg_reader_close(&reader);
 }
 

@@ -271,7 +271,7 @@ static const struct cfg_case together[] = {
      "F:4: error: \"protocol\" can't be \"smtp\"; expected one of \"imap\", \"pop3\", \"submission\"\n"
      "F:4: error: unknown key \"color\" in a service; expected one of \"name\", \"protocol\", \"listen\", "
      "\"tls\", "
-     "\"backend\", \"deep\", \"received\", \"bare_newline\"\n"
+     "\"backend\", \"deep\", \"received\", \"bare_newline\", \"client_certificates\"\n"
      "F:4: error: the service \"imap\" listens on \"[::]:993\" already, in F:3\n"
      "F:7: error: \"10.0.0.11\": the port is missing, expected for example \"10.0.0.11:143\", "
      "\"[fd00::11]:143\" or "
