@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "proxy/address.h"
+#include "proxy/client_certificates.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -75,7 +76,15 @@ static size_t write_v2(const struct session *session, uint8_t into[IDENTITY_HEAD
     char id[SESSION_ID_MAX];
     struct sockaddr_storage own;
     struct tls_info info = tls_endpoint_info(session->tls);
-    struct proxy_v2_tls tls = {.version = info.version, .cipher = info.openssl_cipher};
+    const struct tls_client_certificate *certificate = info.client_certificate;
+    struct client_name name = client_certificates_name(session->service->cfg->client_certificates,
+                                                       certificate, CFG_IDENTITY_PROXY_V2);
+    struct proxy_v2_tls tls = {.version = info.version,
+                               .cipher = info.openssl_cipher,
+                               .certificate_conn = certificate != NULL && !info.resumed,
+                               .certificate_sess = certificate != NULL,
+                               .certificate_verified = certificate != NULL,
+                               .common_name = name.tlv};
     session_format_id(session, id);
     identity_connected_address(session, &own);
     struct proxy_v2 header = {.client = address_of(&session->address),

@@ -51,7 +51,7 @@ void session_begin_handshake(struct session *session)
     if (session->state != SESSION_HANDSHAKING)
         session_move(session, SESSION_HANDSHAKING);
     session->tls =
-        tls_endpoint_new_server(session->worker->tls, session->worker->tls_io, session->service->alpn);
+        tls_endpoint_new_server(session->worker->tls, session->worker->tls_io, &session->service->tls);
     if (session->tls == NULL)
         session_close(session, "no-memory", NULL);
     else

@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "proxy/address.h"
+#include "proxy/client_certificates.h"
 #include "proxy/identity.h"
 #include "tls/tls_random.h"
 
@@ -115,10 +116,16 @@ static bool make_engine(struct session *session)
     address_format_host((const struct sockaddr *)&session->address, address);
     address_format_host((const struct sockaddr *)&own, connected);
     session_format_id(session, id);
-    struct engine_client client = {.tls_cipher = tls_endpoint_info(session->tls).cipher,
+    struct tls_info tls = tls_endpoint_info(session->tls);
+    struct client_name name =
+        client_certificates_name(session->service->cfg->client_certificates, tls.client_certificate,
+                                 session->service->pool->cfg->identity);
+    struct engine_client client = {.tls_cipher = tls.cipher,
                                    .address = address,
                                    .session_id = id,
                                    .connected_address = connected,
+                                   .login = name.login,
+                                   .external = name.external,
                                    .port = address_port((const struct sockaddr *)&session->address),
                                    .connected_port = address_port((const struct sockaddr *)&own)};
     tls_random_text(client.nonce, ENGINE_NONCE_LEN);

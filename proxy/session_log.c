@@ -27,6 +27,15 @@ static void begin(const struct session *session, struct log_line *line, enum cfg
     log_line_add_text(line, "backend", session->server_name);
 }
 
+static void add_client_certificate(struct log_line *line, const struct tls_client_certificate *certificate)
+{
+    if (certificate == NULL)
+        return;
+    log_line_add_text(line, "client_cert", certificate->subject);
+    log_line_add_text(line, "client_cert_serial", certificate->serial);
+    log_line_add_text(line, "client_cert_fingerprint", certificate->fingerprint);
+}
+
 static void add_tls(const struct session *session, struct log_line *line)
 {
     if (session->tls == NULL)
@@ -38,6 +47,7 @@ static void add_tls(const struct session *session, struct log_line *line)
         log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");
         if (info.protocol.len > 0)
             log_line_add(line, "alpn", info.protocol);
+        add_client_certificate(line, info.client_certificate);
     }
     log_line_add_text(line, "sni", info.server_name);
 }

@@ -2,6 +2,7 @@
 #include "proxy/snapshot.h"
 
 #include "proxy/address.h"
+#include "proxy/client_certificates.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -74,9 +75,20 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
     return make_context(cfg, settings, problems);
 }
 
-/* What is wrong with the certificates of a configuration that has errors of its own. */
+static void check_client_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_client_certificates *clients = cfg->services[i].client_certificates;
+        struct tls_client_trust *trust =
+            clients != NULL && clients->ca != NULL ? client_certificates_load(clients, problems) : NULL;
+        tls_client_trust_unref(&trust);
+    }
+}
+
+/* What is wrong with the certificates, and the authorities of clients', of a configuration that has errors of its own. */
 static void check_certificates(const struct cfg *cfg, struct cfg_problems *problems)
 {
+    check_client_certificates(cfg, problems);
     /* The other settings may be what is wrong with the file: these are always right. */
     static const struct tls_settings settings = {.min_version = TLS_1_2, .max_version = TLS_1_3};
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
@@ -255,7 +267,7 @@ static bool make_service(struct service *service, struct snapshot *snapshot, con
                                            .adds_received = from->adds_received,
                                            .refuses_bare_lf = from->refuses_bare_lf,
                                            .now = seconds_since_1970},
-                                .alpn = alpn[from->protocol],
+                                .tls = {.protocols = alpn[from->protocol]},
                                 .reports = reports_for(from, previous)};
     set_pool(service, snapshot, from->pool);
     return service->reports != NULL;
@@ -310,6 +322,19 @@ struct service *snapshot_service(const struct snapshot *snapshot, struct service
     return host < cfg->host_count ? service + cfg->service_count * (1 + host) : service;
 }
 
+static bool load_client_certificates(struct snapshot *snapshot, struct cfg_problems *problems)
+{
+    bool ok = true;
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
+        const struct cfg_client_certificates *clients = snapshot->cfg->services[i].client_certificates;
+        if (clients == NULL)
+            continue;
+        snapshot->services[i].tls.clients = client_certificates_load(clients, problems);
+        ok = snapshot->services[i].tls.clients != NULL && ok;
+    }
+    return ok;
+}
+
 /* ---- the whole ---- */
 
 static bool build(struct snapshot *snapshot, const struct snapshot *previous, struct cfg_problems *problems)
@@ -323,6 +348,7 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
     for (size_t i = 0; i < cfg->pool_count; i++)
         ok = make_pool(&snapshot->pools[i], &cfg->pools[i], previous, problems) && ok;
     ok = join_services(snapshot, previous) && ok;
+    ok = load_client_certificates(snapshot, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
 }
 
@@ -340,8 +366,10 @@ static void destroy(struct snapshot *snapshot)
             free(pool->servers[j].name);
         free(pool->servers);
     }
-    for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++)
+    for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++) {
         reports_unref(&snapshot->services[i].reports);
+        tls_client_trust_unref(&snapshot->services[i].tls.clients);
+    }
     free(snapshot->pools);
     free(snapshot->services);
     tls_names_free(&snapshot->hosts);

@@ -7,7 +7,7 @@
 #include "proxy/promises.h"
 #include "proxy/reports.h"
 #include "proxy/tickets.h"
-#include "tls/tls_context.h"
+#include "tls/tls_endpoint.h"
 #include "tls/tls_names.h"
 
 #include <stdatomic.h>
@@ -39,7 +39,7 @@ struct pool {
 struct service {
     const struct cfg_service *cfg;
     struct engine_service engine;
-    const char *alpn; /* what its protocol is called there, as tls_endpoint.h has it */
+    struct tls_service tls; /* for its endpoints; its trust is the service's */
     struct pool *pool;
     size_t pool_index;
     struct reports *reports; /* shared with that of the same name in other snapshots */

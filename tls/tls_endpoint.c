@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/ensure.h"
+#include "tls/tls_client_check.h"
 #include "tls/tls_context_inner.h"
 
 #include <openssl/bio.h>
@@ -34,7 +35,7 @@ struct tls_endpoint {
     SSL *ssl;
     struct tls_io *io;
     struct tls_context *context;
-    const char *protocols;
+    const struct tls_service *service; /* NULL for a client's */
     const char *failure;
     enum tls_state state;
     bool seen_input;
@@ -157,13 +158,17 @@ static struct tls_endpoint *new_endpoint(struct tls_context *context, struct tls
 }
 
 struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
-                                             const char *protocols)
+                                             const struct tls_service *service)
 {
+    static const struct tls_service none;
     struct tls_endpoint *endpoint = new_endpoint(context, io);
     if (endpoint == NULL)
         return NULL;
-    endpoint->protocols = protocols;
+    endpoint->service = service != NULL ? service : &none;
     SSL_set_accept_state(endpoint->ssl);
+    struct tls_client_trust *clients = endpoint->service->clients;
+    if (clients != NULL && !tls_client_check_begin(endpoint->ssl, clients))
+        tls_endpoint_free(&endpoint);
     return endpoint;
 }
 
@@ -193,11 +198,12 @@ int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chos
 {
     (void)arg;
     const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
-    if (endpoint->protocols == NULL)
+    const char *protocols = endpoint->service->protocols;
+    if (protocols == NULL)
         return SSL_TLSEXT_ERR_NOACK;
     uint8_t *found = NULL;
-    int result = SSL_select_next_proto(&found, chosen_len, (const uint8_t *)endpoint->protocols,
-                                       (unsigned)strlen(endpoint->protocols), offered, offered_len);
+    int result = SSL_select_next_proto(&found, chosen_len, (const uint8_t *)protocols,
+                                       (unsigned)strlen(protocols), offered, offered_len);
     *chosen = found;
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -229,6 +235,9 @@ static const struct known_failure {
     {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, false, "client asks for a name that no certificate has (SNI)"},
     {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
     {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, false, "client shows no certificate"},
+    {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, false, TLS_CERTIFICATE_REQUIRED},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, false, TLS_HANDSHAKE_REFUSED},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
@@ -259,6 +268,8 @@ static void set_failed(struct tls_endpoint *endpoint)
     uint32_t code = first_error();
     const struct known_failure *known = find_known(code);
     const char *reason = code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+    if (endpoint->failure == NULL)
+        endpoint->failure = tls_client_check_failure(endpoint->ssl);
     /* In a handshake what the first octet told stands, unless it is told more exactly. */
     if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http))
         endpoint->failure = known != NULL ? known->words : reason;
@@ -307,6 +318,10 @@ static void shake_hands(struct tls_endpoint *endpoint)
     int result = SSL_do_handshake(endpoint->ssl);
     if (result != 1) {
         judge(endpoint, result);
+        return;
+    }
+    if (!tls_client_check_finish(endpoint->ssl)) {
+        set_failed(endpoint);
         return;
     }
     endpoint->state = TLS_OPEN;
@@ -425,5 +440,6 @@ struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)
                              .openssl_cipher = SSL_CIPHER_get_name(cipher),
                              .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
                              .protocol = {protocol, protocol_len},
-                             .resumed = SSL_session_reused(ssl) != 0};
+                             .resumed = SSL_session_reused(ssl) != 0,
+                             .client_certificate = tls_client_check_certificate(ssl)};
 }

@@ -2,6 +2,8 @@
 #ifndef DEEPPROXY_TLS_ENDPOINT_H
 #define DEEPPROXY_TLS_ENDPOINT_H
 
+#include "tls/tls_client_certificate.h"
+#include "tls/tls_client_trust.h"
 #include "tls/tls_context.h"
 
 /*
@@ -47,11 +49,21 @@ struct tls_endpoint;
  *
  * A server's are those that it speaks. A client that offers none of them is turned away (no_application_protocol), as it
  * speaks something else, or was led here by somebody who wants its octets misread (ALPACA); one that does not use ALPN is
- * served. NULL where memory is short. The endpoint holds a reference to the context until the
- * handshake is done.
+ * served.
+ */
+
+/* What the endpoints of a service have in common besides the context, which all services share. Outlives them. */
+struct tls_service {
+    const char *protocols;
+    struct tls_client_trust *clients; /* NULL: no certificate is ever asked of them */
+};
+
+/*
+ * NULL where memory is short. `service` may be NULL: neither ALPN nor certificates. The endpoint holds a reference to the
+ * context until the handshake is done.
  */
 struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
-                                             const char *protocols);
+                                             const struct tls_service *service);
 /* `name` for SNI, or NULL; `protocols` to offer. tls_endpoint_start makes its first flight. */
 struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name,
                                              const char *protocols);
@@ -80,6 +92,10 @@ enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
 /* Why TLS_FAILED: a few words for a log, static; NULL otherwise. */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 
+/* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */
+#define TLS_CERTIFICATE_REQUIRED "the other side requires a certificate"
+#define TLS_HANDSHAKE_REFUSED    "the other side refuses the handshake"
+
 /* What was negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
 struct tls_info {
     const char *version;        /* "TLSv1.3" */
@@ -88,6 +104,8 @@ struct tls_info {
     const char *server_name;    /* SNI as sent, NULL where none was */
     struct slice protocol;      /* what ALPN has agreed on, empty where it was not used */
     bool resumed;
+    /* What a client has shown, in this handshake or in the first one of a resumed session; only where it is good. */
+    const struct tls_client_certificate *client_certificate;
 };
 struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint);
 

@@ -33,7 +33,7 @@ static uint8_t pattern[WRITTEN_MAX];
 struct run {
     struct slice input;
     struct tls_context *context;
-    const char *protocols;
+    struct tls_service service;
     struct tls_endpoint *server;
     struct tls_client *client;
     struct bytes to_server; /* has been sent, has not arrived */
@@ -211,7 +211,7 @@ static void put_twice(struct run *run, size_t count)
 
 static void begin(struct run *run)
 {
-    run->server = tls_endpoint_new_server(run->context, io, run->protocols);
+    run->server = tls_endpoint_new_server(run->context, io, &run->service);
     check(run->server != NULL, "an endpoint");
     tls_endpoint_start(run->server);
     check(tls_io_output(io).len == 0, "a server that waits to be spoken to");
@@ -366,9 +366,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t server = take_octet(&run);
     size_t version = server % VERSIONS;
     run.context = contexts[version][server / 4 % KEYS];
-    run.protocols = protocols[server / 8 % 2];
-    run.client =
-        tls_client_new(take_octet(&run), versions[version].min, versions[version].max, run.protocols != NULL);
+    run.service.protocols = protocols[server / 8 % 2];
+    run.client = tls_client_new(take_octet(&run), versions[version].min, versions[version].max,
+                                run.service.protocols != NULL);
     begin(&run);
     for (int steps = 0; run.input.len > 0 && steps < STEPS_MAX; steps++)
         take_step(&run);

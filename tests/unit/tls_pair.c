@@ -48,8 +48,8 @@ void tls_pair_open(struct tls_pair *pair, const struct tls_pair_settings *settin
     ck_assert_ptr_nonnull(pair->client.context);
     pair->server.io = tls_io_new(SEALED_CAP);
     pair->client.io = tls_io_new(SEALED_CAP);
-    pair->server.endpoint =
-        tls_endpoint_new_server(pair->server.context, pair->server.io, settings->server_protocols);
+    pair->service = (struct tls_service){settings->server_protocols, settings->clients};
+    pair->server.endpoint = tls_endpoint_new_server(pair->server.context, pair->server.io, &pair->service);
     pair->client.endpoint = tls_endpoint_new_client(pair->client.context, pair->client.io,
                                                     settings->server_name, settings->client_protocols);
     ck_assert_ptr_nonnull(pair->server.endpoint);

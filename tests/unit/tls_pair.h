@@ -18,7 +18,8 @@ struct tls_pair_settings {
     uint16_t client_max;
     const char *ciphers;
     const char *server_name;
-    const char *server_protocols; /* for ALPN; see tls_endpoint.h */
+    const char *server_protocols;     /* for ALPN; see tls_endpoint.h */
+    struct tls_client_trust *clients; /* of the server; NULL: it asks for no certificate */
     const char *client_protocols;
 };
 
@@ -31,6 +32,7 @@ struct tls_pair_end {
 };
 
 struct tls_pair {
+    struct tls_service service; /* the server's */
     struct tls_pair_end server;
     struct tls_pair_end client;
 };
