@@ -100,6 +100,18 @@ DOVECOT_SASL = """
     }}
 """
 
+DOVECOT_EXTERNAL = """
+    # Whoever comes with a certificate's name in the PROXY header is that user, without a password: SASL EXTERNAL. Dovecot
+    # announces it to everybody, and Postfix with it.
+    auth_mechanisms = plain login cram-md5 external
+    auth_ssl_username_from_cert = yes
+    passdb {{
+      driver = passwd-file
+      mechanisms = external
+      args = {here}/dovecot/certified
+    }}
+"""
+
 POSTFIX_MAIN = """
     # Submission alone: who has logged in may send, and mail goes nowhere but into the demo user's mailbox.
     compatibility_level = 3.6
@@ -178,10 +190,12 @@ def make_log(path, owner):
     os.chown(path, owner, 0)
 
 
-def write_dovecot(here, ports, uid, postfix):
-    write(here / "dovecot" / "dovecot.conf", DOVECOT + DOVECOT_SASL * postfix, here=here, ports=ports, uid=uid,
+def write_dovecot(here, ports, uid, postfix, external=False):
+    text = DOVECOT + DOVECOT_SASL * postfix + DOVECOT_EXTERNAL * external
+    write(here / "dovecot" / "dovecot.conf", text, here=here, ports=ports, uid=uid,
           native=NATIVE_HOST)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
+    write(here / "dovecot" / "certified", USER + ":::::::nopassword=y\n")
     make_log(here / "dovecot.log", 0)
     deliver_first_messages(here / "mail" / USER, uid)
 

@@ -23,15 +23,17 @@ PROGRAMS = {"dovecot": "/usr/sbin/dovecot", "postfix": "/usr/lib/postfix/sbin/ma
 class Backends(keeper.Kept):
     """
     Both servers while they run. Ports: imap, pop3, submission want PROXY v2; those with -direct behind do not; those with
-    -native believe who the client is in their own protocol, and the two of Dovecot's are on NATIVE_HOST.
+    -native believe who the client is in their own protocol, and the two of Dovecot's are on NATIVE_HOST. `external`: the
+    name of a certificate is enough for a login.
     """
 
-    def __init__(self, directory, postfix=True):
+    def __init__(self, directory, postfix=True, external=False):
         self.directory = pathlib.Path(directory)
         self.dovecot_log = self.directory / "dovecot.log"
         self.postfix_log = self.directory / "postfix.log"
         self.logs = {"imap": self.dovecot_log, "pop3": self.dovecot_log, "submission": self.postfix_log}
-        super().__init__(os.path.abspath(__file__), self.directory, *["--no-postfix"] * (not postfix))
+        super().__init__(os.path.abspath(__file__), self.directory, *["--no-postfix"] * (not postfix),
+                         *["--external"] * external)
 
 
 def missing(postfix=True):
@@ -50,11 +52,11 @@ def spare_uid():
     return next(uid for uid in range(59000, 60000) if uid not in taken)
 
 
-def start_all(directory, postfix, servers):
+def start_all(directory, postfix, external, servers):
     names = [f"{name}{way}" for name in ["imap", "pop3"] + ["submission"] * postfix for way in ("", "-direct", "-native")]
     ports = dict(zip(names, keeper.free_ports(len(names))))
     uid = spare_uid()
-    backend_files.write_dovecot(directory, ports, uid, postfix)
+    backend_files.write_dovecot(directory, ports, uid, postfix, external)
     servers.append(keeper.start([PROGRAMS["dovecot"], "-F", "-c", str(directory / "dovecot" / "dovecot.conf")]))
     if postfix:
         backend_files.write_postfix(directory, ports, uid)
@@ -66,7 +68,8 @@ def start_all(directory, postfix, servers):
 
 
 def main(directory, *options):
-    return keeper.keep(directory, lambda servers: start_all(directory, "--no-postfix" not in options, servers))
+    return keeper.keep(directory, lambda servers: start_all(directory, "--no-postfix" not in options,
+                                                            "--external" in options, servers))
 
 
 if __name__ == "__main__":
