@@ -18,6 +18,35 @@ class Tls(common.Case):
                    self.authority, "-crlf", "-ign_eof", "-verify_return_error", "-verify_hostname", "localhost",
                    *options, text=text)
 
+    def gnutls(self, service, priority, *options, text):
+        status, out, error = run("gnutls-cli", "--x509cafile", self.authority, "--priority", priority, "--crlf", "-p",
+                   str(self.proxy.ports[service]), *options, "localhost", text=text)
+        return status, out.decode(errors="replace") + error
+
+    def test_gnutls_talks_and_resumes(self):
+        """Another library's client: both versions, the key exchanges, ALPN, resumption, and a certificate it verifies."""
+        for version in ("VERS-TLS1.2", "VERS-TLS1.3"):
+            for group in ("GROUP-X25519", "GROUP-SECP256R1"):
+                priority = f"NORMAL:-VERS-ALL:+{version}:-GROUP-ALL:+{group}"
+                with self.subTest(version=version, group=group):
+                    status, out = self.gnutls("imap", priority, "--alpn", "imap", text=b"a LOGOUT\n")
+                    self.assertEqual(status, 0, out)
+                    self.assertIn("The certificate is trusted", out)
+                    self.assertIn("Application protocol: imap", out)
+                    self.assertIn("a OK", out)
+            with self.subTest(version=version, what="resumption"):
+                _, out = self.gnutls("imap", f"NORMAL:-VERS-ALL:+{version}", "--resume", "--waitresumption",
+                                        text=b"a LOGOUT\n")
+                self.assertIn("This is a resumed session", out)
+
+    def test_gnutls_is_refused_what_is_not_offered(self):
+        for priority in ("NORMAL:-VERS-ALL:+VERS-TLS1.1", "NORMAL:-KX-ALL:+RSA:-VERS-ALL:+VERS-TLS1.2",
+                         "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC"):
+            with self.subTest(priority=priority):
+                status, out = self.gnutls("imap", priority, text=b"a LOGOUT\n")
+                self.assertNotEqual(status, 0)
+                self.assertIn("Fatal", out)
+
     def test_versions_1_2_and_1_3(self):
         for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
             for service in GOODBYE:
