@@ -25,7 +25,7 @@ struct guard {
     bool awaited; /* the proxy waits for the signer's answer to a command */
     int channels[KEYS_CHANNELS_MAX];
     size_t channel_count;
-    uint8_t message[KEYS_CONTROL_MAX];
+    uint8_t message[KEYS_REPLY_MAX];
 };
 
 static bool reply(enum keys_reply_type type, const char *text)
@@ -127,18 +127,18 @@ static bool hear_signer(struct guard *guard)
 
 /* ---- commands ---- */
 
-static bool say_unopened(const char *what)
+static bool say_unopened(const char *before)
 {
     char text[256];
     if (errno == ENXIO)
-        snprintf(text, sizeof text, "%s is no regular file", what);
+        snprintf(text, sizeof text, "%sis no regular file", before);
     else
-        snprintf(text, sizeof text, "%s can't be opened: %s", what, strerror(errno));
+        snprintf(text, sizeof text, "%scan't be opened: %s", before, strerror(errno));
     return reply(KEYS_FAILED, text);
 }
 
 /* Adds to `fds` where there is a path; false where that can't be opened, which has been said then. */
-static bool open_for(struct slice path, const char *what, int fds[OPENED_MAX], size_t *count)
+static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX], size_t *count)
 {
     char text[KEYS_PATH_MAX + 1];
     if (path.len == 0)
@@ -147,26 +147,27 @@ static bool open_for(struct slice path, const char *what, int fds[OPENED_MAX], s
     text[path.len] = '\0';
     int fd = file_opener_open(text);
     if (fd < 0) {
-        say_unopened(what);
+        say_unopened(before);
         return false;
     }
     fds[(*count)++] = fd;
     return true;
 }
 
-static void load(struct guard *guard, const struct keys_command *command)
+/* KEYS_LOAD and KEYS_CHAIN. */
+static void open_and_forward(struct guard *guard, const struct keys_command *command)
 {
     int fds[OPENED_MAX] = {-1, -1};
     size_t count = 0;
-    uint8_t message[sizeof guard->message];
-    /* The signer wants no paths, but a command has one: that it is there says enough. */
-    struct keys_command forwarded = {.type = KEYS_LOAD, .key = command->key, .path = slice_of("-")};
+    uint8_t message[KEYS_COMMAND_MAX];
+    /* The signer wants no paths, but the command has one. */
+    struct keys_command forwarded = {.type = command->type, .key = command->key, .path = slice_of("-")};
     if (guard->signer < 0) {
         reply(KEYS_FAILED, "the key process is not there");
         return;
     }
-    bool opened = open_for(command->path, "the file", fds, &count) &&
-                  open_for(command->passphrase_path, "the passphrase's file", fds, &count);
+    bool opened = open_for(command->path, "", fds, &count) &&
+                  open_for(command->passphrase_path, "has a passphrase whose file ", fds, &count);
     guard->awaited =
         opened &&
         keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, &forwarded)}, fds,
@@ -178,7 +179,7 @@ static void load(struct guard *guard, const struct keys_command *command)
 
 static void drop(struct guard *guard, const struct keys_command *command)
 {
-    uint8_t message[sizeof guard->message];
+    uint8_t message[KEYS_COMMAND_MAX];
     if (guard->signer >= 0)
         keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, NULL,
                           0);
@@ -209,10 +210,10 @@ static bool obey(struct guard *guard)
     keys_close_all(fds, count);
     if (command.type == KEYS_START)
         start(guard);
-    else if (command.type == KEYS_LOAD)
-        load(guard, &command);
-    else
+    else if (command.type == KEYS_DROP)
         drop(guard, &command);
+    else
+        open_and_forward(guard, &command);
     return true;
 }
 

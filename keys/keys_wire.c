@@ -135,12 +135,12 @@ bool keys_take_command(struct slice message, struct keys_command *command)
     struct slice rest = slice_sub(message, 5, message.len);
     return command->key < KEYS_COUNT_MAX && take_text(&rest, &command->path) &&
            take_text(&rest, &command->passphrase_path) && rest.len == 0 &&
-           (command->path.len > 0) == (command->type == KEYS_LOAD);
+           (command->path.len > 0) == (command->type == KEYS_LOAD || command->type == KEYS_CHAIN);
 }
 
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload)
 {
-    payload = slice_sub(payload, 0, KEYS_CONTROL_MAX - 1);
+    payload = slice_sub(payload, 0, KEYS_REPLY_MAX - 1);
     into[0] = (uint8_t)type;
     put_octets(into + 1, payload);
     return 1 + payload.len;

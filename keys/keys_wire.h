@@ -7,7 +7,7 @@
 /*
  * What the proxy and its key process (keys_process.h) say to each other, as octets. Both ends take the other for hostile: nothing is
  * believed about a length, and what does not fit to the octet is refused as a whole. Numbers are big-endian. All
- * sockets are SOCK_SEQPACKET, so that a message is one datagram of at most KEYS_MESSAGE_MAX.
+ * sockets are SOCK_SEQPACKET: a message is one datagram.
  *
  * Each worker has a socket of its own to a thread of the key process, for signatures alone. A message holds what an
  * iteration of the worker's loop wants, and an answer what has been signed since the last one, in any order:
@@ -32,7 +32,9 @@ enum {
     KEYS_REQUESTS_MAX = KEYS_BATCH_MAX * (KEYS_REQUEST_HEADER + KEYS_INPUT_MAX),
     KEYS_ANSWERS_MAX = KEYS_BATCH_MAX * (KEYS_ANSWER_HEADER + KEYS_SIGNATURE_MAX),
     KEYS_PATH_MAX = 4095,
-    KEYS_CONTROL_MAX = 1 + 4 + 2 * (2 + KEYS_PATH_MAX),
+    KEYS_COMMAND_MAX = 1 + 4 + 2 * (2 + KEYS_PATH_MAX),
+    /* A chain of sixteen certificates. */
+    KEYS_REPLY_MAX = 64 * 1024,
     /* Keys are numbered from 0 by the proxy, and a number that was dropped is used again. */
     KEYS_COUNT_MAX = 1024 * 1024,
     /* Descriptors in a message; Linux takes 253. */
@@ -75,14 +77,15 @@ enum keys_command_type {
     KEYS_CHANNELS = 1, /* descriptors of workers' sockets come with it, for the next KEYS_START; no answer */
     KEYS_START, /* starts a signer with the channels that came; KEYS_DONE when it is ready and confined */
     KEYS_LOAD,  /* reads a key; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
+    KEYS_CHAIN, /* of a file that has a key: KEYS_DONE with the certificates in it, as PEM */
     KEYS_DROP   /* forgets a key; no answer */
 };
 
 struct keys_command {
     enum keys_command_type type;
     uint32_t key;                 /* KEYS_LOAD and KEYS_DROP */
-    struct slice path;            /* KEYS_LOAD */
-    struct slice passphrase_path; /* likewise; empty: there is none */
+    struct slice path;            /* KEYS_LOAD and KEYS_CHAIN */
+    struct slice passphrase_path; /* KEYS_LOAD; empty: there is none */
 };
 
 enum keys_reply_type {
@@ -92,11 +95,11 @@ enum keys_reply_type {
     KEYS_ENDED   /* no answer either: the signer has ended, and why; at any time */
 };
 
-/* The length written; `into` has room for KEYS_CONTROL_MAX. 0 where a path is too long. */
+/* The length written; `into` has room for KEYS_COMMAND_MAX. 0 where a path is too long. */
 size_t keys_put_command(uint8_t *into, const struct keys_command *command);
 bool keys_take_command(struct slice message, struct keys_command *command);
 
-/* Likewise; a payload that is too long is cut, as only words are. */
+/* Likewise, with room for KEYS_REPLY_MAX; a payload that is too long is cut: words can be. */
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload);
 bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct slice *payload);
 

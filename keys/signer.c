@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/chain_text.h"
 #include "keys/channel.h"
 #include "keys/key_file.h"
 #include "keys/key_table.h"
@@ -32,7 +33,8 @@ static struct signer {
     size_t channel_count;
     pthread_barrier_t begun; /* all threads are there: what glibc does at their start takes system calls */
     pthread_barrier_t confined;
-    uint8_t message[KEYS_CONTROL_MAX];
+    uint8_t message[KEYS_REPLY_MAX];
+    uint8_t chain[KEYS_REPLY_MAX - 1];
     uint8_t file[KEY_FILE_MAX + 1];
     uint8_t passphrase[KEY_PASSPHRASE_MAX + 1];
 } signer;
@@ -131,6 +133,22 @@ static void use_key(uint32_t number, struct slice pem, struct slice passphrase)
     reply(KEYS_FAILED, slice_of("can't be kept: out of memory"));
 }
 
+static void send_chain(const int *fds, size_t count)
+{
+    ssize_t len = count > 0 ? read_all(fds[0], signer.file, sizeof signer.file) : -1;
+    struct slice text = {signer.file, len > 0 ? (size_t)len : 0};
+    size_t used = 0;
+    if (len < 0)
+        reply(KEYS_FAILED, slice_of("can't be read"));
+    else if (text.len == sizeof signer.file || !chain_text_has_key(text))
+        reply(KEYS_FAILED, slice_of("has no private key"));
+    else if (chain_text_take(text, signer.chain, sizeof signer.chain, &used))
+        reply(KEYS_DONE, (struct slice){signer.chain, used});
+    else
+        reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one without its end"));
+    wipe(signer.file, sizeof signer.file);
+}
+
 static void load(uint32_t number, const int *fds, size_t count)
 {
     struct slice passphrase = {NULL, 0};
@@ -156,6 +174,8 @@ static void obey(struct slice message, const int *fds, size_t count)
     keep_headroom();
     if (command.type == KEYS_LOAD)
         load(command.key, fds, count);
+    else if (command.type == KEYS_CHAIN)
+        send_chain(fds, count);
     else if (command.type == KEYS_DROP)
         forget(command.key);
 }

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TLS_KEYS_H
 #define DEEPPROXY_TLS_KEYS_H
 
-#include "base/slice.h"
+#include "base/bytes.h"
 
 /*
  * Private keys that are somewhere else, in another process say: here a key is a number and its public half. Who
@@ -30,6 +30,11 @@ struct tls_key_source {
     bool (*load)(void *arg, const char *path, const char *passphrase_path, struct tls_outside_key *into);
     /* The last that needed the key has gone; from any thread. */
     void (*release)(void *arg, uint32_t number);
+    /*
+     * The certificates of a file that has a key as well, without it, as PEM; appended to `into`. False where it has none, or
+     * can't be read, with words in `error` (TLS_KEY_ERROR_MAX) that go on behind the path. Called as load.
+     */
+    bool (*read_chain)(void *arg, const char *path, struct bytes *into, char *error);
     void *arg;
 };
 

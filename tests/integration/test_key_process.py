@@ -13,7 +13,7 @@ import unittest
 
 import harness
 
-CHANNELS, START, LOAD, DROP = 1, 2, 3, 4
+CHANNELS, START, LOAD, CHAIN, DROP = 1, 2, 3, 4, 5
 DONE, FAILED, NOTE, ENDED = 1, 2, 3, 4
 P256_SHA256, PSS_SHA256, PKCS1_SHA256, ED25519 = 0x0403, 0x0804, 0x0401, 0x0807
 TLS_1_3 = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"h" * 32
@@ -76,7 +76,10 @@ class Keys:
 
     def receive(self):
         while True:
-            message = self.control.recv(16384)
+            try:
+                message = self.control.recv(1 << 17)
+            except ConnectionResetError:
+                message = b""
             if not message or message[0] != NOTE:
                 return message[:1] and message[0], message[1:]
             self.notes.append(message[1:].decode())
@@ -225,7 +228,7 @@ class KeyProcess(harness.TestCase):
     def test_malformed_commands_end_it(self):
         load = command(LOAD, 0, b"/x")
         for wrong in [b"x", load[:-1], load + b"x", command(9), command(LOAD), command(LOAD, 0, b"a\0b"),
-                      command(DROP, 0, b"/x"), command(LOAD, 1 << 20, b"/x"), command(LOAD, 0, b"/" * 4096)]:
+                      command(DROP, 0, b"/x"), command(LOAD, 1 << 20, b"/x"), command(LOAD, 0, b"/" * 4096), command(CHAIN)]:
             with self.subTest(wrong[:20]):
                 keys = self.keys()
                 self.assertEqual(keys.ask(wrong), (b"", b""))
@@ -256,8 +259,23 @@ class KeyProcess(harness.TestCase):
             self.refuses(keys, 0, name, "is encrypted with a passphrase")
             self.refuses(keys, 0, name, "not its passphrase", "wrong")
             self.refuses(keys, 0, name, "empty or too long", "empty")
-            self.refuses(keys, 0, name, "passphrase's file can't be opened: No such file", "absent")
+            self.refuses(keys, 0, name, "has a passphrase whose file can't be opened: No such file", "absent")
             self.load(keys, 0, name, "passphrase")
+
+    def test_chain_of_a_file_with_a_key(self):
+        keys = self.keys()
+        path = self.folder.path
+        certificate, key = (path / "mail.pem").read_bytes(), (path / "ec.pem").read_bytes()
+        (path / "both.pem").write_bytes(key + certificate + certificate + key)
+        (path / "torn.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nAA==\n" + key + certificate)
+        (path / "many.pem").write_bytes(certificate * (100 * 1024 // len(certificate)) + key)
+        blocks = b"".join(re.findall(rb"-----BEGIN.*?-----END CERTIFICATE-----\n", certificate, re.DOTALL))
+        self.assertEqual(keys.ask(command(CHAIN, 0, os.fsencode(path / "both.pem"))), (DONE, blocks * 2))
+        for name, words in [("mail.pem", b"has no private key"), ("torn.pem", b"more certificates"),
+                            ("many.pem", b"more certificates"), ("absent", b"No such file")]:
+            kind, text = keys.ask(command(CHAIN, 0, os.fsencode(path / name)))
+            self.assertEqual(kind, FAILED)
+            self.assertIn(words, text)
 
     def test_dropped_and_replaced_keys(self):
         keys = self.keys()
