@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* For functions that are deprecated, see of_rsa. */
+#define OPENSSL_API_COMPAT 0x10100000L
 #include "keys/key_file.h"
 
 #include "base/bytes.h"
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <string.h>
@@ -31,41 +35,81 @@ static int give_passphrase(char *into, int size, int writing, void *arg)
 }
 
 #ifdef OPENSSL_IS_BORINGSSL
+/* Its general decoder is as fast. */
 static EVP_PKEY *parse_plain(BIO *pem)
 {
     (void)pem;
     return NULL;
 }
 #else
-/* The kind of key in a PKCS#8 structure; EVP_PKEY_NONE where it is none. */
-static int pkcs8_type(const uint8_t *der, long len)
+/*
+ * Keys that are not encrypted, which is nearly all, are decoded by the functions for their kind, deprecated since OpenSSL 3.0:
+ * what replaces them, PEM_read_bio_PrivateKey, takes ten times as long, and there may be ten thousand.
+ */
+static EVP_PKEY *of_rsa(RSA *rsa)
 {
-    const ASN1_OBJECT *kind = NULL;
-    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, len);
-    bool known = info != NULL && PKCS8_pkey_get0(&kind, NULL, NULL, NULL, info);
-    int type = known ? OBJ_obj2nid(kind) : EVP_PKEY_NONE;
-    PKCS8_PRIV_KEY_INFO_free(info);
-    return type;
+    EVP_PKEY *key = rsa != NULL ? EVP_PKEY_new() : NULL;
+    if (key != NULL && EVP_PKEY_assign_RSA(key, rsa))
+        return key;
+    EVP_PKEY_free(key);
+    RSA_free(rsa);
+    return NULL;
 }
 
-static EVP_PKEY *parse_block(const char *name, const char *header, const uint8_t *der, long len)
+static EVP_PKEY *of_ec(EC_KEY *ec)
 {
-    int type = EVP_PKEY_NONE;
+    EVP_PKEY *key = ec != NULL ? EVP_PKEY_new() : NULL;
+    if (key != NULL && EVP_PKEY_assign_EC_KEY(key, ec))
+        return key;
+    EVP_PKEY_free(key);
+    EC_KEY_free(ec);
+    return NULL;
+}
+
+/* On a named curve; the others are nobody's. */
+static EVP_PKEY *decode_ec(const X509_ALGOR *algorithm, const uint8_t *der, long len)
+{
+    int type = V_ASN1_UNDEF;
+    const void *curve = NULL;
+    X509_ALGOR_get0(NULL, &type, &curve, algorithm);
+    EC_KEY *ec = type == V_ASN1_OBJECT ? EC_KEY_new_by_curve_name(OBJ_obj2nid(curve)) : NULL;
+    if (ec != NULL && d2i_ECPrivateKey(&ec, &der, len) == NULL) {
+        EC_KEY_free(ec);
+        ec = NULL;
+    }
+    return of_ec(ec);
+}
+
+static EVP_PKEY *decode_pkcs8(const uint8_t *der, long len)
+{
+    const ASN1_OBJECT *kind = NULL;
+    const X509_ALGOR *algorithm = NULL;
+    const uint8_t *inner = NULL;
+    int inner_len = 0;
+    EVP_PKEY *key = NULL;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, len);
+    if (info != NULL && PKCS8_pkey_get0(&kind, &inner, &inner_len, &algorithm, info)) {
+        int type = OBJ_obj2nid(kind);
+        if (type == EVP_PKEY_RSA)
+            key = of_rsa(d2i_RSAPrivateKey(NULL, &inner, inner_len));
+        else if (type == EVP_PKEY_EC)
+            key = decode_ec(algorithm, inner, inner_len);
+    }
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return key;
+}
+
+static EVP_PKEY *decode(const char *name, const char *header, const uint8_t *der, long len)
+{
     if (header[0] != '\0') /* encrypted */
         return NULL;
     if (strcmp(name, "RSA PRIVATE KEY") == 0)
-        type = EVP_PKEY_RSA;
-    else if (strcmp(name, "EC PRIVATE KEY") == 0)
-        type = EVP_PKEY_EC;
-    else if (strcmp(name, "PRIVATE KEY") == 0)
-        type = pkcs8_type(der, len);
-    return type != EVP_PKEY_NONE ? d2i_PrivateKey(type, NULL, &der, len) : NULL;
+        return of_rsa(d2i_RSAPrivateKey(NULL, &der, len));
+    if (strcmp(name, "EC PRIVATE KEY") == 0)
+        return of_ec(d2i_ECPrivateKey(NULL, &der, len));
+    return strcmp(name, "PRIVATE KEY") == 0 ? decode_pkcs8(der, len) : NULL;
 }
 
-/*
- * The keys that are not encrypted, which is nearly all, without the general decoder: OpenSSL 3 takes four times as long
- * with it, and there may be ten thousand.
- */
 static EVP_PKEY *parse_plain(BIO *pem)
 {
     char *name = NULL;
@@ -74,7 +118,7 @@ static EVP_PKEY *parse_plain(BIO *pem)
     long len = 0;
     EVP_PKEY *key = NULL;
     while (key == NULL && PEM_read_bio(pem, &name, &header, &der, &len)) {
-        key = parse_block(name, header, der, len);
+        key = decode(name, header, der, len);
         OPENSSL_cleanse(der, (size_t)len);
         OPENSSL_free(name);
         OPENSSL_free(header);

@@ -72,7 +72,8 @@ static void keep_headroom(void)
 {
     if (!signer.locked)
         return;
-    void *probe = mmap(NULL, HEADROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Counted though it can't be touched, and so costs nothing. */
+    void *probe = mmap(NULL, HEADROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (probe == MAP_FAILED)
         unlock_memory();
     else
@@ -146,7 +147,7 @@ static void send_chain(const int *fds, size_t count)
         reply(KEYS_DONE, (struct slice){signer.chain, used});
     else
         reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one without its end"));
-    wipe(signer.file, sizeof signer.file);
+    wipe(signer.file, text.len);
 }
 
 static void load(uint32_t number, const int *fds, size_t count)
@@ -162,7 +163,7 @@ static void load(uint32_t number, const int *fds, size_t count)
         reply(KEYS_FAILED, slice_of("is larger than 128 KB: it is not the file of a key"));
     else
         use_key(number, (struct slice){signer.file, (size_t)len}, passphrase);
-    wipe(signer.file, sizeof signer.file);
+    wipe(signer.file, len > 0 ? (size_t)len : 0);
     wipe(signer.passphrase, sizeof signer.passphrase);
 }
 
