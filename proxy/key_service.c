@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/key_service.h"
 
-#include "base/ensure.h"
+#include "proxy/key_entries.h"
 #include "proxy/key_process.h"
 #include "proxy/privileges.h"
 
@@ -21,22 +21,12 @@
 /* One that ran this long begins anew with the first. */
 #define RESTART_STABLE_MS (10 * 60 * 1000)
 
-struct entry {
-    char *path; /* NULL: the number is free */
-    char *passphrase;
-    size_t spki_len;
-    uint8_t *spki;
-    uint32_t next_free; /* a number and one; 0: the end */
-};
-
 struct key_service {
     struct key_process process;
     struct key_process_user user;
     uid_t euid; /* whoever started the process */
     struct tls_key_source source;
-    struct entry *entries;
-    uint32_t count;
-    uint32_t first_free;
+    struct key_entries entries;
     int *channels; /* the workers' ends, until they are taken */
     unsigned workers;
     uv_mutex_t lock; /* of the process and the entries */
@@ -64,38 +54,6 @@ static void say(const struct key_service *service, enum cfg_log_level level, con
 
 /* ---- keys ---- */
 
-static void free_entry(struct key_service *service, uint32_t number)
-{
-    struct entry *entry = &service->entries[number];
-    free(entry->path);
-    free(entry->passphrase);
-    free(entry->spki);
-    *entry = (struct entry){.next_free = service->first_free};
-    service->first_free = number + 1;
-}
-
-/* A number for a key; false where there are too many, or memory is short. */
-static bool new_entry(struct key_service *service, uint32_t *number)
-{
-    if (service->first_free == 0) {
-        uint32_t more = service->count > 0 ? service->count : 16;
-        struct entry *entries = service->count + more <= KEYS_COUNT_MAX
-                                    ? realloc(service->entries, (service->count + more) * sizeof entries[0])
-                                    : NULL;
-        if (entries == NULL)
-            return false;
-        service->entries = entries;
-        for (uint32_t i = service->count + more; i > service->count; i--) {
-            entries[i - 1] = (struct entry){.next_free = service->first_free};
-            service->first_free = i;
-        }
-        service->count += more;
-    }
-    *number = service->first_free - 1;
-    service->first_free = service->entries[*number].next_free;
-    return true;
-}
-
 /* Drops what has been let go of. Under the lock. */
 static void drop_released(struct key_service *service)
 {
@@ -107,7 +65,7 @@ static void drop_released(struct key_service *service)
     uv_mutex_unlock(&service->release_lock);
     for (size_t i = 0; i < count; i++) {
         key_process_drop(&service->process, released[i]);
-        free_entry(service, released[i]);
+        key_entries_drop(&service->entries, released[i]);
     }
     free(released);
 }
@@ -142,31 +100,21 @@ static bool ask(struct key_service *service, const struct keys_command *command,
     return ok;
 }
 
-static bool ask_for_key(struct key_service *service, uint32_t number, const struct entry *entry,
+static bool ask_for_key(struct key_service *service, uint32_t number, const struct key_entry *entry,
                         struct slice *spki, char error[KEY_PROCESS_ERROR_MAX])
 {
     struct keys_command command = {.type = KEYS_LOAD, .key = number, .path = slice_of(entry->path)};
-    if (entry->passphrase != NULL)
-        command.passphrase_path = slice_of(entry->passphrase);
+    if (entry->passphrase_path != NULL)
+        command.passphrase_path = slice_of(entry->passphrase_path);
     return ask(service, &command, spki, error);
 }
 
-static bool keep(struct entry *entry, const char *path, const char *passphrase_path)
+static bool keep_public_half(struct key_entry *entry, struct slice spki, struct tls_outside_key *into)
 {
-    *entry = (struct entry){.path = strdup(path),
-                            .passphrase = passphrase_path != NULL ? strdup(passphrase_path) : NULL};
-    return entry->path != NULL && (passphrase_path == NULL || entry->passphrase != NULL);
-}
-
-/* For a later start of the key process. */
-static bool keep_spki(struct entry *entry, struct slice spki, struct tls_outside_key *into)
-{
-    entry->spki = spki.len > 0 && spki.len <= TLS_SPKI_MAX ? malloc(spki.len) : NULL;
-    if (entry->spki == NULL)
+    if (spki.len > sizeof into->spki || !key_entry_keep_public_half(entry, spki))
         return false;
-    memcpy(entry->spki, spki.data, spki.len);
     memcpy(into->spki, spki.data, spki.len);
-    entry->spki_len = into->spki_len = spki.len;
+    into->spki_len = spki.len;
     return true;
 }
 
@@ -178,16 +126,15 @@ static bool load_locked(struct key_service *service, const char *path, const cha
     _Static_assert((int)TLS_KEY_ERROR_MAX >= (int)KEY_PROCESS_ERROR_MAX, "errors are passed on");
     drop_released(service);
     snprintf(into->error, sizeof into->error, "can't be kept: out of memory");
-    if (!new_entry(service, &number))
+    if (!key_entries_add(&service->entries, path, passphrase_path, &number))
         return false;
-    struct entry *entry = &service->entries[number];
-    if (keep(entry, path, passphrase_path) && ask_for_key(service, number, entry, &spki, into->error) &&
-        keep_spki(entry, spki, into)) {
+    struct key_entry *entry = &service->entries.items[number];
+    if (ask_for_key(service, number, entry, &spki, into->error) && keep_public_half(entry, spki, into)) {
         into->number = number;
         return true;
     }
     key_process_drop(&service->process, number);
-    free_entry(service, number);
+    key_entries_drop(&service->entries, number);
     return false;
 }
 
@@ -328,8 +275,8 @@ int key_service_take_channel(struct key_service *service, unsigned worker)
 static void load_again(struct key_service *service)
 {
     char error[KEY_PROCESS_ERROR_MAX];
-    for (uint32_t i = 0; i < service->count && service->process.runs; i++) {
-        const struct entry *entry = &service->entries[i];
+    for (uint32_t i = 0; i < service->entries.count && service->process.runs; i++) {
+        const struct key_entry *entry = &service->entries.items[i];
         struct slice spki;
         if (entry->path == NULL)
             continue;
@@ -498,13 +445,8 @@ void key_service_free(struct key_service **service)
     if (it == NULL)
         return;
     key_process_close(&it->process);
-    for (uint32_t i = 0; i < it->count; i++) {
-        free(it->entries[i].path);
-        free(it->entries[i].passphrase);
-        free(it->entries[i].spki);
-    }
     close_channels(it);
-    free(it->entries);
+    key_entries_free(&it->entries);
     free(it->released);
     free(it->channels);
     uv_mutex_destroy(&it->lock);

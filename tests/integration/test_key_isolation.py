@@ -272,6 +272,36 @@ class Isolation(harness.TestCase):
             self.client(proxy, "pop3", name="ec.example.com")
         self.shake_hands(proxy, "rsa")
 
+    def make_pair(self, kind, name):
+        path = self.folder.path
+        openssl("req", "-x509", "-newkey", *kind, "-nodes", "-keyout", path / f"{name}.new", "-out",
+                path / f"{name}.chain", "-days", "7", "-subj", f"/CN={name}.example.com", "-addext",
+                f"subjectAltName=DNS:{name}.example.com")
+        os.replace(path / f"{name}.new", path / f"{name}.key")
+        os.replace(path / f"{name}.chain", path / f"{name}.pem")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
+    def test_renewed_keys_replace_the_old(self):
+        """The new ones sign, at once; the old ones are in no memory any more when the last session has let go of them."""
+        kinds = {"one": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "two": ["rsa:2048"]}
+        for name, kind in kinds.items():
+            self.make_pair(kind, name)
+        old = {secret for name in kinds for secret in secrets(self.folder.path / f"{name}.key")}
+        proxy = self.run_proxy(list(kinds))
+        for name in kinds:
+            self.shake_hands(proxy, name)
+        if not harness.is_sanitized():
+            self.assertNotEqual(finds(signer_of(proxy), old), set())
+        for name, kind in kinds.items():
+            self.make_pair(kind, name)
+        proxy.process.send_signal(signal.SIGHUP)
+        proxy.wait_line(event="reload", of="configuration", result="done")
+        for name in kinds:
+            self.shake_hands(proxy, name)
+        if not harness.is_sanitized():
+            self.wait_until(lambda: not finds(signer_of(proxy), old))
+            self.assertEqual(finds(proxy.process.pid, old), set())
+
     def test_encrypted_key(self):
         path = self.folder.path
         openssl("pkcs8", "-topk8", "-in", path / "ec.key", "-out", path / "locked.key", "-passout", "pass:secret")
@@ -315,6 +345,13 @@ class Isolation(harness.TestCase):
         self.assertRegex(done.stderr, r"error: no key process: there is no deepproxy-keys .*key_isolation = false")
         path = self.folder.write("alone.conf", "key_isolation = false;\n" + text)
         self.assertEqual(subprocess.run([alone, "check", "-c", path], capture_output=True, check=False).returncode, 0)
+
+    def test_the_two_libraries_never_meet(self):
+        proxy = self.run_proxy()
+        self.shake_hands(proxy)
+        maps = {pid: pathlib.Path(f"/proc/{pid}/maps").read_text() for pid in [proxy.process.pid, signer_of(proxy)]}
+        self.assertNotRegex(maps[proxy.process.pid], r"/libcrypto\.so\.3|/libseccomp")
+        self.assertNotRegex(maps[signer_of(proxy)], r"/android/|/libssl")
 
     def test_core_dumps_are_off(self):
         proxy = self.run_proxy()
