@@ -71,8 +71,10 @@ static bool keep_capabilities(unsigned long long kept)
 
 const char *sandbox_keep_guard(void)
 {
-    static const unsigned long long kept =
-        1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SETUID | 1ULL << CAP_SETGID;
+    /* CAP_KILL also lets the kernel end the signer, another user's, with the guard. */
+    static const unsigned long long kept = 1ULL << CAP_KILL | 1ULL << CAP_DAC_OVERRIDE |
+                                           1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SETUID |
+                                           1ULL << CAP_SETGID;
     return keep_capabilities(kept) ? NULL : "drop capabilities";
 }
 

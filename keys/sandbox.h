@@ -31,7 +31,7 @@
  */
 const char *sandbox_begin(pid_t parent);
 
-/* Keeps no capability but those that opening files and becoming another user take. */
+/* Keeps no capability but those that opening files, becoming another user and ending that user's process take. */
 const char *sandbox_keep_guard(void);
 
 /* As another user (root alone can; not root: stays), without groups and without any capability. */

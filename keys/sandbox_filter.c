@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -102,6 +103,11 @@ static bool allow_reading_files(scmp_filter_ctx filter)
                0;
 }
 
+static bool allow_ending_the_signer(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A1(SCMP_CMP_EQ, SIGKILL)) == 0;
+}
+
 static const char *load(scmp_filter_ctx filter, bool ok)
 {
     int error = ok ? seccomp_load(filter) : -ENOMEM;
@@ -118,7 +124,7 @@ const char *sandbox_filter_guard(void)
     bool ok = filter != NULL &&
               allow_all(filter, signer_calls, sizeof signer_calls / sizeof signer_calls[0]) &&
               allow_all(filter, guard_calls, sizeof guard_calls / sizeof guard_calls[0]) &&
-              allow_memory(filter) && allow_reading_files(filter);
+              allow_memory(filter) && allow_reading_files(filter) && allow_ending_the_signer(filter);
     return load(filter, ok);
 }
 

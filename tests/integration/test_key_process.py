@@ -370,8 +370,19 @@ class Sandbox(harness.TestCase):
         self.assertEqual(signer["Groups"].strip(), "")
         for kind in ["CapInh", "CapPrm", "CapEff", "CapAmb"]:
             self.assertEqual(int(signer[kind], 16), 0)
-        # DAC_OVERRIDE, DAC_READ_SEARCH, SETGID, SETUID
-        self.assertEqual(int(guard["CapPrm"], 16) & ~0b11000110, 0)
+        # DAC_OVERRIDE, DAC_READ_SEARCH, KILL, SETGID, SETUID
+        self.assertEqual(int(guard["CapPrm"], 16) & ~0b11100110, 0)
+
+    def test_signer_ends_with_its_guard(self):
+        """Also one that does not notice, and is another user's."""
+        for arguments in [(), (65533, 65532)] if os.geteuid() == 0 else [()]:
+            with self.subTest(arguments):
+                keys = self.keys(arguments=arguments)
+                signer = os.pidfd_open(keys.signer())
+                self.addCleanup(os.close, signer)
+                os.kill(keys.signer(), signal.SIGSTOP)
+                keys.process.kill()
+                self.assertTrue(harness.can_read(signer, harness.PATIENCE))
 
     def test_memory_is_locked(self):
         if harness.is_sanitized():
