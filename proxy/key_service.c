@@ -353,8 +353,8 @@ static void start_again(struct key_service *service, uv_loop_t *loop)
         restart_later(service);
         return;
     }
-    say(service, CFG_LOG_WARNING, "keys-restarted", "library", service->process.library);
     connect_workers(service);
+    say(service, CFG_LOG_WARNING, "keys-restarted", "library", service->process.library);
 }
 
 static void on_restart(uv_timer_t *timer)
