@@ -101,7 +101,9 @@ static bool bury_signer(struct guard *guard)
     close(guard->signer);
     guard->signer = -1;
     describe(guard->pid, text, sizeof text);
-    bool ok = !guard->awaited || reply(KEYS_FAILED, text);
+    char failure[192];
+    snprintf(failure, sizeof failure, "could not be used, as the key process ended (%s)", text);
+    bool ok = !guard->awaited || reply(KEYS_FAILED, failure);
     guard->awaited = false;
     return ok && reply(KEYS_ENDED, text);
 }

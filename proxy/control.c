@@ -2,6 +2,7 @@
 #include "proxy/control.h"
 
 #include "base/ensure.h"
+#include "keys/keys_wire.h"
 #include "proxy/address.h"
 #include "proxy/control_inner.h"
 #include "proxy/expiry.h"
@@ -355,7 +356,8 @@ static int serve(struct control *control)
 
 unsigned control_worker_count(const struct cfg *cfg)
 {
-    return cfg->workers > 0 ? cfg->workers : cores();
+    unsigned count = cfg->workers > 0 ? cfg->workers : cores();
+    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
 int control_run(struct snapshot *snapshot, struct tls_context *tls, struct key_service *keys)

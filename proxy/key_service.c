@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/key_service.h"
 
+#include "base/ensure.h"
 #include "proxy/key_entries.h"
 #include "proxy/key_process.h"
 #include "proxy/privileges.h"
@@ -235,6 +236,7 @@ static struct key_service *allocate(unsigned workers)
 struct key_service *key_service_new(const struct cfg *cfg, unsigned workers, struct cfg_problems *problems)
 {
     char error[KEY_PROCESS_ERROR_MAX] = "out of memory";
+    ENSURE(workers <= KEYS_CHANNELS_MAX);
     struct key_service *service = allocate(workers);
     bool ok = service != NULL;
     if (ok) {

@@ -302,6 +302,14 @@ class KeyProcess(harness.TestCase):
         self.assertTrue(keys.sign(request(1, 0, P256_SHA256, TLS_1_3))[1])
         self.assertEqual(keys.ask(command(START)), (FAILED, b"it runs already"))
 
+    def test_signer_that_is_killed_while_it_is_asked(self):
+        keys = self.keys()
+        os.kill(keys.signer(), signal.SIGSTOP)
+        keys.control.send(command(LOAD, 0, os.fsencode(self.folder.path / "ec.pem")))
+        os.kill(keys.signer(), signal.SIGKILL)
+        self.assertEqual(keys.receive(), (FAILED, b"could not be used, as the key process ended (killed by signal 9)"))
+        self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))
+
     def test_signals_do_not_end_it(self):
         keys = self.keys()
         for number in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]:
