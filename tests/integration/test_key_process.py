@@ -306,6 +306,7 @@ class KeyProcess(harness.TestCase):
         keys = self.keys()
         os.kill(keys.signer(), signal.SIGSTOP)
         keys.control.send(command(LOAD, 0, os.fsencode(self.folder.path / "ec.pem")))
+        self.refuses(keys, 1, "absent", "No such file")  # by the guard alone, which has passed the first on by now
         os.kill(keys.signer(), signal.SIGKILL)
         self.assertEqual(keys.receive(), (FAILED, b"could not be used, as the key process ended (killed by signal 9)"))
         self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))
