@@ -170,12 +170,12 @@ static void open_and_forward(struct guard *guard, const struct keys_command *com
     }
     bool opened = open_for(command->path, "", fds, &count) &&
                   open_for(command->passphrase_path, "has a passphrase whose file ", fds, &count);
-    guard->awaited =
-        opened &&
-        keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, &forwarded)}, fds,
-                          count);
+    bool sent = opened &&
+                keys_message_send(guard->signer,
+                                  (struct slice){message, keys_put_command(message, &forwarded)}, fds, count);
+    guard->awaited = guard->awaited || sent;
     keys_close_all(fds, count);
-    if (opened && !guard->awaited)
+    if (opened && !sent)
         reply(KEYS_FAILED, strerror(errno));
 }
 
