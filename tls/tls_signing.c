@@ -43,7 +43,7 @@ static enum ssl_private_key_result_t complete(SSL *ssl, uint8_t *out, size_t *ou
     return ssl_private_key_success;
 }
 
-/* For suites whose key exchange is static RSA, which RFC 9325 4.1 rules out; a cipher list with one is refused. */
+/* For suites whose key exchange is static RSA: RFC 9325 section 4.1 rules them out, and so does tls_policy.c. */
 static enum ssl_private_key_result_t decrypt(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
                                              const uint8_t *in, size_t in_len)
 {

@@ -224,6 +224,19 @@ class Isolation(harness.TestCase):
         proxy.wait_line(event="keys-restarted")
         self.shake_hands(proxy)
 
+    def test_client_that_talks_while_nobody_signs(self):
+        """More than may be kept for it ends its session; the signature that comes then is nobody's."""
+        proxy = self.run_proxy()
+        signer = signer_of(proxy)
+        os.kill(signer, signal.SIGSTOP)
+        noisy = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
+        send_hello(noisy)
+        noisy.socket.sendall(b"\x17\x03\x03\x40\x00" + bytes(30000))
+        self.assertIn("more than it may", proxy.session(reason="handshake-failed")["detail"])
+        os.kill(signer, signal.SIGCONT)
+        for name in self.names:
+            self.shake_hands(proxy, name)
+
     def test_late_signatures(self):
         """Answers for sessions that have ended meanwhile go to nobody."""
         proxy = self.run_proxy()
@@ -325,13 +338,6 @@ class Isolation(harness.TestCase):
                 done = self.check(f'{{ chain = "ec.pem"; key = "{key}"; }}')
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(words, done.stderr)
-
-    def test_static_rsa_is_refused(self):
-        text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:1"], "none")},
-                                     tls='ciphers = "ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256";')
-        done = harness.run_program("check", "-c", self.folder.write("static.conf", text))
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"AES128-GCM-SHA256, whose key exchange is static RSA .*key_isolation = false")
 
     def test_program_that_is_missing(self):
         place = self.folder.path / "alone"

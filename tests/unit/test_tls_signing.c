@@ -324,26 +324,6 @@ START_TEST(key_in_a_chain_that_needs_none)
 }
 END_TEST
 
-START_TEST(static_rsa_needs_the_key_here)
-{
-    struct said said;
-    struct tls_report report = {.say = note, .arg = &said};
-    struct tls_settings settings = {.certificates = &rsa,
-                                    .certificate_count = 1,
-                                    .keys = &outside_keys,
-                                    .min_version = TLS_1_2,
-                                    .max_version = TLS_1_2,
-                                    .ciphers = "ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256"};
-    said = (struct said){0};
-    ck_assert_ptr_null(tls_context_new_server(&settings, &report));
-    ck_assert_ptr_nonnull(strstr(said.text, "static RSA"));
-    settings.keys = NULL;
-    struct tls_context *context = tls_context_new_server(&settings, &report);
-    ck_assert_ptr_nonnull(context);
-    tls_context_unref(&context);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("tls_signing");
@@ -366,7 +346,6 @@ int main(void)
     tcase_add_test(tests, unchanged_key_is_not_loaded_again);
     tcase_add_test(tests, chain_and_key_in_one_file);
     tcase_add_test(tests, key_in_a_chain_that_needs_none);
-    tcase_add_test(tests, static_rsa_needs_the_key_here);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
