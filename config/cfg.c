@@ -40,6 +40,16 @@ static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
         cfg->hostname = cfg_arena_copy(top->loader->arena, slice_of(name));
 }
 
+static void read_key_process(struct cfg_reader *top, struct cfg *cfg)
+{
+    cfg->key_isolation = true;
+    cfg_read_switch(top, "key_isolation", &cfg->key_isolation);
+    if (cfg_read_string(top, "key_user", &cfg->key_user) && !cfg->key_isolation)
+        CFG_FAIL(top->loader, cfg_reader_place(top, "key_user"),
+                 "\"key_user\" is for the process that has the private keys, and with key_isolation = false "
+                 "there is none");
+}
+
 static void read_process(struct cfg_reader *top, struct cfg *cfg)
 {
     static const char *const levels[] = {[CFG_LOG_ERROR] = "error",
@@ -50,6 +60,7 @@ static void read_process(struct cfg_reader *top, struct cfg *cfg)
     size_t level = CFG_LOG_INFO;
     cfg_read_string(top, "user", &cfg->user);
     cfg_read_string(top, "group", &cfg->group);
+    read_key_process(top, cfg);
     cfg_read_number(top, "workers", 0, WORKERS_MAX, &cfg->workers);
     cfg_read_number(top, "max_connections", 0, CONNECTIONS_MAX, &cfg->max_connections);
     cfg_read_word(top, "log_level", level_words, &level);

@@ -173,6 +173,8 @@ struct cfg {
     char *hostname;           /* default: the machine's name */
     char *user;               /* to become after binding, where started as root; NULL: stay who we are */
     char *group;              /* NULL: the user's own */
+    bool key_isolation;       /* private keys are in a process of their own; default true */
+    char *key_user;           /* who that process is, where started as root; NULL: as `user` */
     unsigned workers;         /* threads; 0: one for each core that the process may run on */
     unsigned max_connections; /* sessions at once, of all workers; 0: as many as RLIMIT_NOFILE allows */
     enum cfg_log_level log_level;

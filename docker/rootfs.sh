@@ -1,23 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# rootfs.sh DIR: in the build stage, makes the whole content of the image below DIR: the installed program, the
-# libraries that it is linked with, the files that glibc's resolver looks for, and everybody's licence. The modules for
+# rootfs.sh DIR: in the build stage, makes the whole content of the image below DIR: the installed programs, the
+# libraries that they are linked with, the files that glibc's resolver looks for, and everybody's licence. The modules for
 # /etc/hosts and DNS are inside glibc since 2.34: no libnss_*.so is needed.
 set -eu
 
 root=$1
-program=/usr/sbin/deepproxy
+programs='/usr/sbin/deepproxy /usr/libexec/deepproxy/deepproxy-keys'
 
 mkdir -p "$root/etc/deepproxy/tls" "$root/usr/share/doc"
-cp --parents "$program" "$root"
+# shellcheck disable=SC2086
+cp --parents $programs "$root"
 cp docker/deepproxy.conf "$root/etc/deepproxy/"
 printf 'deepproxy:x:10001:10001::/nonexistent:/usr/sbin/nologin\n' >"$root/etc/passwd"
 printf 'deepproxy:x:10001:\n' >"$root/etc/group"
 printf 'passwd: files\ngroup: files\nhosts: files dns\n' >"$root/etc/nsswitch.conf"
 
-linked=$(ldd "$program")
+# shellcheck disable=SC2086
+linked=$(ldd $programs)
 case $linked in *'not found'*) printf '%s\n' "$linked" >&2; exit 1 ;; esac
-libraries=$(printf '%s\n' "$linked" | grep -o '/[^ ]*')
+libraries=$(printf '%s\n' "$linked" | grep -v ':$' | grep -o '/[^ ]*' | sort -u)
 for library in $libraries; do
     cp -L --parents "$library" "$root"
     # dpkg knows a file by one of the two names that it has on a merged /usr.

@@ -129,6 +129,24 @@ check_confinement() { # SERVICE
     say "$1: user 10001, no capabilities, read-only root"
 }
 
+children_of() { engine_inside cat "/proc/$1/task/$1/children" | tr -d ' '; }
+
+# The process that has the private keys, behind its guard: a filter of its own on top of the container's.
+check_key_process() { # SERVICE
+    guard=$(children_of "$(facts "$1" '{{.State.Pid}}')")
+    signer=$(children_of "$guard")
+    [ -n "$signer" ] || fail "$1: there is no key process"
+    for pid in "$guard" "$signer"; do
+        process=$(engine_inside cat "/proc/$pid/status")
+        expect "$1: user of the key process" '10001 10001 10001 10001' "$(status_field Uid)"
+        expect "$1: CapPrm of the key process" 0000000000000000 "$(status_field CapPrm)"
+        expect "$1: seccomp filter of the key process" 2 "$(status_field Seccomp)"
+        # What can't be dumped belongs to root, as the kernel shows it.
+        expect "$1: owner of the key process's memory" 0 "$(engine_inside stat -c %u "/proc/$pid/mem")"
+    done
+    say "$1: private keys in a process of their own, which the proxy's user can't read"
+}
+
 # ---- what the old server learned ----
 
 check_backend() {
@@ -167,6 +185,7 @@ engine_start running
 start
 for proxy in $proxies; do
     check_confinement "$proxy"
+    check_key_process "$proxy"
 done
 engine_inside python3 "$here/test_client.py" mail "$DEEPPROXY_1" "$DEEPPROXY_2" "$work/certificate/ca.pem"
 check_backend

@@ -2,6 +2,7 @@
 #include "proxy/control.h"
 
 #include "base/ensure.h"
+#include "keys/keys_wire.h"
 #include "proxy/address.h"
 #include "proxy/control_inner.h"
 #include "proxy/expiry.h"
@@ -127,6 +128,8 @@ static void finish(struct control *control)
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
     log_reports(control);
+    if (control->keys != NULL)
+        key_service_unwatch(control->keys);
     hold_signals();
     watch_close(&control->watch);
     uv_walk(&control->loop, close_handle, control);
@@ -200,12 +203,14 @@ static int start_workers(struct control *control)
     if (control->workers == NULL || control->connections == NULL || control->handshakes == NULL)
         return UV_ENOMEM;
     for (unsigned i = 0; i < count; i++) {
-        struct worker_settings settings = {.index = i,
-                                           .connections = control->connections,
-                                           .handshakes = control->handshakes,
-                                           .log = log_add_queue(control->log),
-                                           .on_event = on_worker_event,
-                                           .on_event_arg = control};
+        struct worker_settings settings = {
+            .index = i,
+            .connections = control->connections,
+            .handshakes = control->handshakes,
+            .log = log_add_queue(control->log),
+            .key_channel = control->keys != NULL ? key_service_take_channel(control->keys, i) : -1,
+            .on_event = on_worker_event,
+            .on_event_arg = control};
         struct worker_service service =
             control_service(control, control->snapshot, control->tls, &control->listeners, i);
         int error =
@@ -313,11 +318,25 @@ static int open_handles(struct control *control)
     return error;
 }
 
+static void connect_worker(void *arg, unsigned worker, int channel)
+{
+    struct control *control = arg;
+    worker_set_key_channel(&control->workers[worker], channel);
+}
+
+static int watch_keys(struct control *control)
+{
+    struct key_service_hooks hooks = {connect_worker, control, control->log};
+    return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
+}
+
 static int serve(struct control *control)
 {
     int error = open_handles(control);
     if (error == 0)
         error = start_workers(control);
+    if (error == 0)
+        error = watch_keys(control);
     if (error != 0) {
         /* What runs already holds nothing that is worth an orderly end. */
         fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
@@ -335,11 +354,17 @@ static int serve(struct control *control)
     return EXIT_SUCCESS;
 }
 
-int control_run(struct snapshot *snapshot, struct tls_context *tls)
+unsigned control_worker_count(const struct cfg *cfg)
 {
-    struct control control = {.snapshot = snapshot, .tls = tls};
+    unsigned count = cfg->workers > 0 ? cfg->workers : cores();
+    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
+}
+
+int control_run(struct snapshot *snapshot, struct tls_context *tls, struct key_service *keys)
+{
+    struct control control = {.snapshot = snapshot, .tls = tls, .keys = keys};
     const struct cfg *cfg = snapshot->cfg;
-    unsigned workers = cfg->workers > 0 ? cfg->workers : cores();
+    unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_CONTROL_H
 #define DEEPPROXY_PROXY_CONTROL_H
 
+#include "proxy/key_service.h"
 #include "proxy/snapshot.h"
 
 /*
@@ -15,7 +16,13 @@
  * the configuration that they began with; listeners whose address stays are never closed.
  */
 
-/* Takes both references over. The exit status of the program; what went wrong is on standard error. */
-int control_run(struct snapshot *snapshot, struct tls_context *tls);
+/*
+ * Takes both references over. `keys` has the private keys, with control_worker_count workers; NULL where they are in this
+ * process. The exit status of the program; what went wrong is on standard error.
+ */
+int control_run(struct snapshot *snapshot, struct tls_context *tls, struct key_service *keys);
+
+/* How many workers there will be. */
+unsigned control_worker_count(const struct cfg *cfg);
 
 #endif

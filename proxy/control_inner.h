@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_CONTROL_INNER_H
 #define DEEPPROXY_PROXY_CONTROL_INNER_H
 
+#include "proxy/key_service.h"
 #include "proxy/listeners.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
@@ -33,6 +34,7 @@ struct control {
     struct address_counts *connections; /* by address, of all workers */
     struct address_counts *handshakes;
     struct log *log;
+    struct key_service *keys; /* NULL: keys are in this process */
     struct worker *workers;
     unsigned worker_count;          /* started */
     _Atomic unsigned workers_ended; /* their threads have nothing left to do */

@@ -46,7 +46,9 @@ static void warn_of_settled(const struct cfg *before, const struct cfg *after, s
         bool same;
     } settled[] = {{"workers", before->workers == after->workers},
                    {"user", is_same(before->user, after->user)},
-                   {"group", is_same(before->group, after->group)}};
+                   {"group", is_same(before->group, after->group)},
+                   {"key_isolation", before->key_isolation == after->key_isolation},
+                   {"key_user", is_same(before->key_user, after->key_user)}};
     for (size_t i = 0; i < sizeof settled / sizeof settled[0]; i++)
         if (!settled[i].same)
             cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){after->path, 0},

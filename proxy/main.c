@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control.h"
+#include "proxy/key_service.h"
+#include "proxy/privileges.h"
 #include "proxy/probe.h"
 #include "proxy/snapshot.h"
 #include "proxy/ticket_keys_command.h"
@@ -21,12 +23,31 @@ static const char usage[] =
     "       deepproxy help               this text\n"
     "FILE is " DEFAULT_FILE " where none is given.\n";
 
+/*
+ * The process for private keys comes before all else, as it keeps the privileges that this one is to give up. What is wrong
+ * with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
+ */
+static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+                       struct key_service **keys, struct cfg_problems *problems)
+{
+    struct cfg_problems later = {0};
+    struct cfg *cfg = cfg_load_to_check(path, &later);
+    bool isolated = cfg->key_isolation;
+    *keys = isolated ? key_service_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
+    cfg_free(&cfg);
+    cfg_problems_free(&later);
+    return !isolated || *keys != NULL;
+}
+
 /* False after everything that is wrong has been said. */
-static bool load(const char *path, struct loaded *loaded)
+static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
+                 struct key_service **keys)
 {
     static const struct loaded nothing = {NULL, NULL};
     struct cfg_problems problems = {0};
-    bool ok = snapshot_load(path, &nothing, loaded, &problems);
+    bool ok = start_keys(path, worker_count, keys, &problems);
+    const struct tls_key_source *source = *keys != NULL ? key_service_source(*keys) : NULL;
+    ok = ok && snapshot_load(path, source, &nothing, loaded, &problems);
     cfg_problems_print(&problems, stderr);
     if (!ok)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
@@ -38,18 +59,27 @@ static bool load(const char *path, struct loaded *loaded)
 static int run(const char *path)
 {
     struct loaded loaded;
-    return load(path, &loaded) ? control_run(loaded.snapshot, loaded.tls) : EXIT_FAILURE;
+    struct key_service *keys;
+    privileges_forbid_core_dumps();
+    int status = load(path, control_worker_count, &loaded, &keys)
+                     ? control_run(loaded.snapshot, loaded.tls, keys)
+                     : EXIT_FAILURE;
+    key_service_free(&keys);
+    return status;
 }
 
 static int check(const char *path)
 {
     struct loaded loaded;
-    if (!load(path, &loaded))
-        return EXIT_FAILURE;
-    printf("%s: no errors\n", path);
-    snapshot_unref(&loaded.snapshot);
-    tls_context_unref(&loaded.tls);
-    return EXIT_SUCCESS;
+    struct key_service *keys;
+    bool ok = load(path, NULL, &loaded, &keys);
+    if (ok) {
+        printf("%s: no errors\n", path);
+        snapshot_unref(&loaded.snapshot);
+        tls_context_unref(&loaded.tls);
+    }
+    key_service_free(&keys);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int probe(const char *path)
@@ -69,8 +99,9 @@ static int probe(const char *path)
 static int version(const char *path)
 {
     (void)path;
-    printf("deepproxy %s\nlibuv %s\n%s\n%s\n", DEEPPROXY_VERSION, uv_version_string(), tls_library_name(),
-           cfg_library_name());
+    const char *keys = key_service_library();
+    printf("deepproxy %s\nlibuv %s\n%s\n%s\nkeys: %s\n", DEEPPROXY_VERSION, uv_version_string(),
+           tls_library_name(), cfg_library_name(), keys != NULL ? keys : "deepproxy-keys is not there");
     return EXIT_SUCCESS;
 }
 

@@ -3,6 +3,8 @@
 #define DEEPPROXY_PROXY_PRIVILEGES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Gives up root for good, after the ports are bound and the keys are read: becomes `user`, with `group`
@@ -11,5 +13,11 @@
  * fails: then nothing must run.
  */
 bool privileges_drop(const char *user, const char *group);
+
+/* Numbers of a user, and of a group (NULL: the user's own). False with words in `error` where there is no such. */
+bool privileges_find(const char *user, const char *group, uid_t *uid, gid_t *gid, char *error, size_t cap);
+
+/* From here on this process leaves no image of its memory behind when it fails. */
+void privileges_forbid_core_dumps(void);
 
 #endif

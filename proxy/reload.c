@@ -8,8 +8,8 @@ static void work(uv_work_t *request)
 {
     struct reload *reload = request->data;
     if (reload->kind == RELOAD_CONFIGURATION)
-        snapshot_load(reload->before.snapshot->cfg->path, &reload->before, &reload->result,
-                      &reload->problems);
+        snapshot_load(reload->before.snapshot->cfg->path, reload->before.snapshot->keys, &reload->before,
+                      &reload->result, &reload->problems);
     else
         reload->result.tls =
             snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);

@@ -164,6 +164,7 @@ void session_close(struct session *session, const char *reason, const char *deta
     handshakes_leave(&session->worker->handshakes, &session->handshake);
     if (session->is_counted)
         address_counts_drop(session->worker->connections, session->address_key);
+    key_client_cancel(&session->worker->keys, &session->signature);
     /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
     tls_io_reset(session->worker->tls_io);
     engine_out_reset(session->worker->out);
@@ -196,6 +197,7 @@ void session_finish(struct session *session, const char *reason, const char *det
         return;
     set_reason(session, reason, detail);
     session_drop_backend(session);
+    key_client_cancel(&session->worker->keys, &session->signature);
     session_move(session, SESSION_LINGERING);
     if (session->tls != NULL)
         tls_endpoint_close(session->tls);

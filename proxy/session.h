@@ -6,6 +6,7 @@
 #include "protocols/engine.h"
 #include "proxy/balance.h"
 #include "proxy/handshakes.h"
+#include "proxy/key_client.h"
 #include "proxy/stream.h"
 #include "proxy/worker.h"
 
@@ -51,12 +52,13 @@ struct session {
     struct deadline deadline;
     struct handshake handshake; /* holds a slot while the client is half open */
     enum session_state state;
-    bool awaits_close;        /* the server has said its last word, and a time is set for it to close */
-    bool is_counted;          /* in worker.connections */
-    bool is_refused;          /* a limit kept it out: it has no line of its own in the log */
-    bool client_ended;        /* close_notify or FIN: nothing more comes from the client */
-    struct tls_endpoint *tls; /* NULL in CLEARTEXT */
-    struct engine *engine;    /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
+    bool awaits_close;           /* the server has said its last word, and a time is set for it to close */
+    bool is_counted;             /* in worker.connections */
+    bool is_refused;             /* a limit kept it out: it has no line of its own in the log */
+    bool client_ended;           /* close_notify or FIN: nothing more comes from the client */
+    struct tls_endpoint *tls;    /* NULL in CLEARTEXT */
+    struct key_ticket signature; /* HANDSHAKING: what was asked of the key process */
+    struct engine *engine; /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
     struct backend_link *link;
     struct balance_tries tries;
     struct bytes kept[2]; /* input that the engine does not want yet, by the side that it came from */
@@ -140,6 +142,8 @@ void session_advance(struct session *session);
 bool session_flush_client(struct session *session);
 /* Writes what the engine has let out to both sides, and empties the engine_out. False where the session is closed now. */
 bool session_let_out(struct session *session);
+/* The key process has signed for this session's handshake, or has not (empty). */
+void session_on_signature(void *session, struct slice signature);
 void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_drained(struct stream *stream, int status);

@@ -312,11 +312,19 @@ void session_advance(struct session *session)
 
 /* ---- events of the sockets ---- */
 
-static void take_ciphertext(struct session *session, struct slice ciphertext)
+/* The handshake needs a signature: asked for once, whatever else the client sends meanwhile. */
+static void await_signature(struct session *session)
+{
+    struct tls_wanted wanted = tls_endpoint_wanted(session->tls);
+    if (!key_ticket_is_open(&session->signature) &&
+        !key_client_ask(&session->worker->keys, &wanted, &session->signature, session_on_signature, session))
+        session_on_signature(session, (struct slice){NULL, 0});
+}
+
+/* What follows from the plaintext and the state that the endpoint has come to. */
+static void take_plaintext(struct session *session, size_t len)
 {
     struct worker *worker = session->worker;
-    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
     enum tls_state state = tls_endpoint_state(session->tls);
     bool was_handshaking = session->state == SESSION_HANDSHAKING;
     /* Handshake flights, tickets, alerts, KeyUpdate answers. */
@@ -336,6 +344,25 @@ static void take_ciphertext(struct session *session, struct slice ciphertext)
         session_connect(session);
     }
     session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
+}
+
+static void take_ciphertext(struct session *session, struct slice ciphertext)
+{
+    struct worker *worker = session->worker;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
+    size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
+    if (tls_endpoint_state(session->tls) != TLS_AWAITS_SIGNATURE)
+        take_plaintext(session, len);
+    else if (session_flush_client(session)) /* a HelloRetryRequest */
+        await_signature(session);
+}
+
+void session_on_signature(void *arg, struct slice signature)
+{
+    struct session *session = arg;
+    struct worker *worker = session->worker;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
+    take_plaintext(session, tls_endpoint_signed(session->tls, signature, worker->plain_buffer));
 }
 
 void session_on_handshake(struct handshake *handshake, struct slice input)

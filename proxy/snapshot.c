@@ -65,7 +65,8 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
     const struct cfg *cfg = snapshot->cfg;
-    struct tls_settings settings = {.previous = previous,
+    struct tls_settings settings = {.keys = snapshot->keys,
+                                    .previous = previous,
                                     .min_version = versions[cfg->tls.min_version],
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,
@@ -86,11 +87,12 @@ static void check_client_certificates(const struct cfg *cfg, struct cfg_problems
 }
 
 /* What is wrong with the certificates, and the authorities of clients', of a configuration that has errors of its own. */
-static void check_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+static void check_certificates(const struct cfg *cfg, const struct tls_key_source *keys,
+                               struct cfg_problems *problems)
 {
     check_client_certificates(cfg, problems);
     /* The other settings may be what is wrong with the file: these are always right. */
-    static const struct tls_settings settings = {.min_version = TLS_1_2, .max_version = TLS_1_3};
+    struct tls_settings settings = {.keys = keys, .min_version = TLS_1_2, .max_version = TLS_1_3};
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
         if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
             return;
@@ -426,8 +428,8 @@ static void check_promises(const struct loaded *before, const struct loaded *int
     promises_check(snapshot->cfg, into->tls, problems);
 }
 
-bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
-                   struct cfg_problems *problems)
+bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,
+                   struct loaded *into, struct cfg_problems *problems)
 {
     struct cfg *cfg = cfg_load_to_check(path, problems);
     *into = (struct loaded){NULL, NULL};
@@ -435,10 +437,12 @@ bool snapshot_load(const char *path, const struct loaded *before, struct loaded 
         check_ticket_keys(cfg, problems);
     else
         into->snapshot = new_snapshot(&cfg, before->snapshot, problems);
-    if (into->snapshot != NULL)
+    if (into->snapshot != NULL) {
+        into->snapshot->keys = keys;
         into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
-    else
-        check_certificates(cfg, problems);
+    } else {
+        check_certificates(cfg, keys, problems);
+    }
     cfg_free(&cfg);
     if (into->tls != NULL)
         check_promises(before, into, problems);

@@ -48,8 +48,9 @@ struct service {
 struct snapshot {
     atomic_uint references;
     struct cfg *cfg;
-    struct tickets tickets;   /* the main thread's */
-    struct promises promises; /* what clients have been promised, by this configuration and before */
+    const struct tls_key_source *keys; /* that has the private keys; NULL: they are in this process */
+    struct tickets tickets;            /* the main thread's */
+    struct promises promises;          /* what clients have been promised, by this configuration and before */
     struct service
         *services; /* as many as in cfg, and behind them, host by host, what they are for each host */
     struct tls_names hosts; /* to indexes of cfg->hosts */
@@ -63,13 +64,13 @@ struct loaded {
 };
 
 /*
- * Loads the file and all that it names; the caller has one reference of both. It reads files and asks the resolver for names
+ * Loads the file and all that it names, private keys by way of `keys` (NULL: into this process); the caller has one reference of both. It reads files and asks the resolver for names
  * of servers, and may block, so not in a worker. What is known from `before` (both NULL: nothing) stays known: servers that
  * failed a moment ago, counts of reports, the addresses of a name that can't be resolved just now, and certificates as in
  * snapshot_load_tls. False, with both NULL, where there is an error in `problems`: everything that is wrong.
  */
-bool snapshot_load(const char *path, const struct loaded *before, struct loaded *into,
-                   struct cfg_problems *problems);
+bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,
+                   struct loaded *into, struct cfg_problems *problems);
 
 /*
  * What a service is for clients that ask for a name (SNI; NULL: for none). `service` is one of the first of the list, and what

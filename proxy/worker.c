@@ -310,9 +310,25 @@ static void say_goodbye_to_all(struct worker *worker)
     }
 }
 
+static void take_key_channel(struct worker *worker)
+{
+    int channel = atomic_exchange(&worker->wanted_channel, -1);
+    if (channel >= 0)
+        key_client_connect(&worker->keys, channel);
+}
+
+void worker_set_key_channel(struct worker *worker, int channel)
+{
+    int unused = atomic_exchange(&worker->wanted_channel, channel);
+    if (unused >= 0)
+        close(unused);
+    uv_async_send(&worker->wake);
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
+    take_key_channel(worker);
     take_update(worker);
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
@@ -354,6 +370,10 @@ static bool allocate(struct worker *worker)
 
 static void release(struct worker *worker)
 {
+    int unused = atomic_exchange(&worker->wanted_channel, -1);
+    if (unused >= 0)
+        close(unused);
+    key_client_close(&worker->keys);
     struct worker_update *late = atomic_exchange(&worker->update, NULL);
     worker_update_free(&late);
     if (worker->plain_buffer != NULL)
@@ -380,6 +400,10 @@ static int open_handles(struct worker *worker, const struct worker_service *serv
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_stop(&worker->tick);
+    error = key_client_open(&worker->keys, &worker->loop, worker->log);
+    if (error != 0)
+        return error;
+    take_key_channel(worker);
     /* What it begins with is its first update. */
     struct worker_update *update = worker_update_new(worker, service);
     if (update == NULL)
@@ -412,6 +436,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
     worker->connections = settings->connections;
+    atomic_init(&worker->wanted_channel, settings->key_channel);
     worker->on_event = settings->on_event;
     worker->on_event_arg = settings->on_event_arg;
     int error = uv_loop_init(&worker->loop);

@@ -4,6 +4,7 @@
 
 #include "protocols/engine_out.h"
 #include "proxy/generation.h"
+#include "proxy/key_client.h"
 #include "proxy/listeners.h"
 #include "proxy/handshakes.h"
 #include "proxy/log.h"
@@ -68,6 +69,8 @@ struct worker {
     struct handshakes handshakes;
     struct overload overload;
     struct address_counts *connections; /* by address; shared by all workers */
+    struct key_client keys;             /* to the key process, where keys are there */
+    _Atomic int wanted_channel;         /* a new socket to it, set by the main thread before wake; -1: none */
     struct tls_io *tls_io;
     struct engine_out *out;
     uint8_t *read_buffer;  /* WORKER_READ_CAP */
@@ -79,6 +82,7 @@ struct worker_settings {
     struct address_counts *connections; /* for all workers the same; they live as long */
     struct address_counts *handshakes;  /* likewise */
     struct log_queue *log;
+    int key_channel; /* socket to the key process, taken over; -1: keys are in this process */
     /* Called in the worker's thread. */
     void (*on_event)(void *arg, enum worker_event event);
     void *on_event_arg;
@@ -107,6 +111,9 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
 void worker_update_free(struct worker_update **update);
 /* WORKER_UPDATED follows; there must be none under way. The worker frees it. */
 void worker_give_update(struct worker *worker, struct worker_update *update);
+
+/* From the main thread: another socket to the key process, taken over, as the one before has ended. */
+void worker_set_key_channel(struct worker *worker, int channel);
 
 /* From the main thread: moves on to a later phase. */
 void worker_set_phase(struct worker *worker, enum worker_phase phase);

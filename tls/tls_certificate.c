@@ -3,6 +3,7 @@
 
 #include "tls/tls_ocsp.h"
 #include "tls/tls_pem.h"
+#include "tls/tls_signing.h"
 #include "tls/tls_time.h"
 
 #include <openssl/err.h>
@@ -152,6 +153,28 @@ static void keep_ocsp(const struct loading *loading)
 
 /* ---- key ---- */
 
+/* A key that is somewhere else: what is had of it here is its public half. */
+static EVP_PKEY *load_outside(struct tls_certificate *certificate, const struct tls_key_source *keys,
+                              int source, const struct tls_report *report)
+{
+    struct tls_outside_key outside = {0};
+    CBS spki;
+    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, &outside)) {
+        tls_report_say(report, source, true, "the private key %s %s", certificate->files.key, outside.error);
+        return NULL;
+    }
+    certificate->keys = keys;
+    certificate->key_number = outside.number;
+    CBS_init(&spki, outside.spki, outside.spki_len);
+    EVP_PKEY *key = EVP_parse_public_key(&spki);
+    if (key == NULL)
+        tls_report_say(report, source, true, "the public half of the private key %s can't be used: %s",
+                       certificate->files.key, tls_library_error());
+    return key;
+}
+
+/* Does the leaf have this key? Its private half need not be there. */
+
 static bool check_key(struct loading *loading)
 {
     struct tls_certificate *certificate = loading->certificate;
@@ -230,7 +253,8 @@ static bool keep(struct loading *loading)
     return false;
 }
 
-struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files, int source,
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
+                                             const struct tls_key_source *keys, int source,
                                              const struct tls_report *report)
 {
     struct loading loading = {.certificate = new_certificate(files), .source = source, .report = report};
@@ -239,9 +263,17 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
         tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
         return NULL;
     }
-    certificate->key =
-        tls_pem_read_key(certificate->files.key, certificate->files.passphrase, source, report);
-    loading.count = tls_pem_read_chain(certificate->files.chain, source, report, loading.chain);
+    certificate->key = keys != NULL ? load_outside(certificate, keys, source, report)
+                                    : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
+                                                       source, report);
+    bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;
+    loading.count =
+        tls_pem_read_chain(certificate->files.chain, in_one ? keys : NULL, source, report, loading.chain);
+    if (keys != NULL && !in_one && loading.count > 0 && tls_pem_has_key(certificate->files.chain))
+        tls_report_say(report, source, false,
+                       "%s has a private key besides its certificates, and this process had to read it: take "
+                       "it out, as %s is used",
+                       certificate->files.chain, certificate->files.key);
     bool ok = certificate->key != NULL && loading.count > 0 && keep(&loading);
     for (size_t i = 0; i < loading.count; i++)
         X509_free(loading.chain[i]);
@@ -276,6 +308,8 @@ static void destroy(struct tls_certificate *certificate)
     free(certificate->chain);
     free(certificate->names);
     EVP_PKEY_free(certificate->key);
+    if (certificate->keys != NULL)
+        certificate->keys->release(certificate->keys->arg, certificate->key_number);
     bytes_free(&certificate->ocsp);
     free((char *)(uintptr_t)certificate->files.chain);
     free((char *)(uintptr_t)certificate->files.key);
@@ -294,7 +328,12 @@ void tls_certificate_unref(struct tls_certificate **certificate)
 
 bool tls_certificate_use(const struct tls_certificate *certificate, SSL *ssl)
 {
-    return SSL_set_chain_and_key(ssl, certificate->chain, certificate->chain_len, certificate->key, NULL) &&
+    bool is_outside = certificate->keys != NULL;
+    if (is_outside)
+        tls_endpoint_use_key(ssl, certificate->key_number);
+    return SSL_set_chain_and_key(ssl, certificate->chain, certificate->chain_len,
+                                 is_outside ? NULL : certificate->key,
+                                 is_outside ? &tls_signing_method : NULL) &&
            (certificate->ocsp.len == 0 ||
             SSL_set_ocsp_response(ssl, certificate->ocsp.data, certificate->ocsp.len));
 }

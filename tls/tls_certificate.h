@@ -4,6 +4,7 @@
 
 #include "tls/tls_file.h"
 #include "tls/tls_hello.h"
+#include "tls/tls_keys.h"
 #include "tls/tls_report.h"
 
 #include <openssl/pool.h>
@@ -20,7 +21,9 @@ struct tls_certificate {
     struct tls_file_mark marks[3];      /* of the chain, the key and the OCSP response, when they were read */
     CRYPTO_BUFFER **chain;              /* DER, leaf first */
     size_t chain_len;
-    EVP_PKEY *key;
+    EVP_PKEY *key;                     /* its public half alone, where `keys` has the rest */
+    const struct tls_key_source *keys; /* NULL: it is in this process */
+    uint32_t key_number;               /* there */
     enum tls_key_kind kind;
     char **names; /* the leaf's DNS names (RFC 9525 section 6.3: no other counts) */
     size_t name_count;
@@ -32,10 +35,11 @@ struct tls_certificate {
 };
 
 /*
- * Reads and checks one; `source` is for the report. NULL after an error was reported. What is merely bad for clients
+ * Reads and checks one, its key by way of `keys` (NULL: from its file); `source` is for the report. NULL after an error was reported. What is merely bad for clients
  * (expired, out of order, an OCSP response of no use) is a warning.
  */
-struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files, int source,
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
+                                             const struct tls_key_source *keys, int source,
                                              const struct tls_report *report);
 
 /* The files are as they were when it was read, and no OCSP response has come to its end. */

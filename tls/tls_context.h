@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_CONTEXT_H
 
 #include "base/slice.h"
+#include "tls/tls_keys.h"
 #include "tls/tls_ticket_keys.h"
 
 /*
@@ -39,6 +40,8 @@ struct tls_settings {
     bool session_tickets;
     /* The context holds a reference; NULL: the library's keys, for each context its own. */
     struct tls_ticket_keys *ticket_keys;
+    const struct tls_key_source
+        *keys; /* where private keys are; NULL: in this process, read from their files */
 };
 
 /*

@@ -20,6 +20,7 @@ struct listing {
 
 struct scan {
     struct tls_directory *into;
+    const struct tls_key_source *keys;
     const struct tls_report *report;
     int source;
 };
@@ -185,6 +186,17 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
+static bool has_key(const struct scan *scan, const char *path)
+{
+    char error[TLS_KEY_ERROR_MAX];
+    struct bytes chain = {0};
+    if (scan->keys == NULL)
+        return tls_pem_has_key(path);
+    bool has = scan->keys->read_chain(scan->keys->arg, path, &chain, error);
+    bytes_free(&chain);
+    return has;
+}
+
 static bool add_file(struct scan *scan, const char *folder, const struct listing *listing, const char *name)
 {
     char key[NAME_MAX + 1];
@@ -196,7 +208,7 @@ static bool add_file(struct scan *scan, const char *folder, const struct listing
         return false;
     if (find_key(listing, name, stem, key, sizeof key))
         return add_pair(scan->into, path, join(folder, key));
-    if (tls_pem_has_key(path))
+    if (has_key(scan, path))
         return add_pair(scan->into, path, strdup(path));
     tls_report_say(scan->report, scan->source, false,
                    "%s is left out: there is no key to it; expected %.*s.key beside it, or a key in the file",
@@ -241,10 +253,10 @@ static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
     return ok || !with_folders;
 }
 
-bool tls_directory_scan(const char *path, int source, const struct tls_report *report,
-                        struct tls_directory *into)
+bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
+                        const struct tls_report *report, struct tls_directory *into)
 {
-    struct scan scan = {into, report, source};
+    struct scan scan = {into, keys, report, source};
     *into = (struct tls_directory){0};
     return scan_folder(&scan, path, true);
 }

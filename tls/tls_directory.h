@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_TLS_DIRECTORY_H
 #define DEEPPROXY_TLS_DIRECTORY_H
 
+#include "tls/tls_keys.h"
 #include "tls/tls_report.h"
 
 /*
@@ -28,10 +29,10 @@ enum {
 
 /*
  * False, after an error was reported, where the folder can't be read or memory is short. A certificate without a key is a warning.
- * `into` is to be freed either way.
+ * `into` is to be freed either way. `keys`, where it is not NULL, is asked whether a file has a key: it is not to be read here.
  */
-bool tls_directory_scan(const char *path, int source, const struct tls_report *report,
-                        struct tls_directory *into);
+bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
+                        const struct tls_report *report, struct tls_directory *into);
 void tls_directory_free(struct tls_directory *directory);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "tls/tls_client_check.h"
 #include "tls/tls_context_inner.h"
+#include "tls/tls_signing.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -37,7 +38,9 @@ struct tls_endpoint {
     struct tls_context *context;
     const struct tls_service *service; /* NULL for a client's */
     const char *failure;
+    struct tls_signing *signing; /* NULL but while a signature is awaited */
     enum tls_state state;
+    uint32_t key; /* of the certificate, where its key is somewhere else */
     bool seen_input;
     bool sent_close;
     char cipher_hex[7]; /* where the suite has no name that we know */
@@ -213,6 +216,7 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
     if (*endpoint == NULL)
         return;
     SSL_free((*endpoint)->ssl);
+    tls_signing_free(&(*endpoint)->signing);
     tls_context_unref(&(*endpoint)->context);
     free(*endpoint);
     *endpoint = NULL;
@@ -239,6 +243,7 @@ static const struct known_failure {
     {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, false, TLS_CERTIFICATE_REQUIRED},
     {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, false, TLS_HANDSHAKE_REFUSED},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
+    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, false, "no signature was to be had from the key process"},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
     {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, false, "client does not trust the certificate"},
@@ -298,6 +303,9 @@ static bool judge(struct tls_endpoint *endpoint, int result)
     switch (SSL_get_error(endpoint->ssl, result)) {
     case SSL_ERROR_WANT_READ:
         return true;
+    case SSL_ERROR_WANT_PRIVATE_KEY_OPERATION:
+        endpoint->state = TLS_AWAITS_SIGNATURE;
+        return true;
     case SSL_ERROR_ZERO_RETURN:
         if (endpoint->state == TLS_OPEN) {
             endpoint->state = TLS_PEER_CLOSED;
@@ -348,20 +356,73 @@ static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t
     }
 }
 
-size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
+/* Until the signature is there the library must not be asked to go on. */
+static void hold(struct tls_endpoint *endpoint, struct slice ciphertext)
+{
+    if (bytes_append(&endpoint->signing->held, ciphertext, TLS_HELD_MAX))
+        return;
+    endpoint->failure = "client sent more than it may before the handshake is done";
+    endpoint->state = TLS_FAILED;
+}
+
+static size_t take_in(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
 {
     struct tls_io *io = endpoint->io;
     size_t len = 0;
-    if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
-        return 0;
     ERR_clear_error();
-    look_at_first_octet(endpoint, ciphertext);
     io->input = ciphertext;
     if (endpoint->state == TLS_HANDSHAKING)
         shake_hands(endpoint);
     if (endpoint->state == TLS_OPEN)
         len = open_records(endpoint, plain, ciphertext.len + TLS_PLAIN_SLACK);
+    if (endpoint->state == TLS_AWAITS_SIGNATURE)
+        hold(endpoint, io->input);
     io->input = (struct slice){NULL, 0};
+    return len;
+}
+
+size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
+{
+    if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
+        return 0;
+    look_at_first_octet(endpoint, ciphertext);
+    return take_in(endpoint, ciphertext, plain);
+}
+
+/* ---- signatures made somewhere else ---- */
+
+struct tls_signing **tls_endpoint_signing(const SSL *ssl)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    return &endpoint->signing;
+}
+
+void tls_endpoint_use_key(const SSL *ssl, uint32_t number)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    endpoint->key = number;
+}
+
+struct tls_wanted tls_endpoint_wanted(const struct tls_endpoint *endpoint)
+{
+    const struct tls_signing *signing = endpoint->signing;
+    ENSURE(endpoint->state == TLS_AWAITS_SIGNATURE);
+    return (struct tls_wanted){
+        .key = endpoint->key, .algorithm = signing->algorithm, .input = {signing->input, signing->input_len}};
+}
+
+size_t tls_endpoint_signed(struct tls_endpoint *endpoint, struct slice signature, uint8_t *plain)
+{
+    struct tls_signing *signing = endpoint->signing;
+    ENSURE(endpoint->state == TLS_AWAITS_SIGNATURE);
+    struct bytes held = signing->held;
+    signing->held = (struct bytes){0};
+    signing->progress = signature.len > 0 ? TLS_SIGNING_DONE : TLS_SIGNING_REFUSED;
+    signing->signature = signature;
+    endpoint->state = TLS_HANDSHAKING;
+    size_t len = take_in(endpoint, bytes_view(&held), plain);
+    bytes_free(&held);
+    tls_signing_free(&endpoint->signing);
     return len;
 }
 

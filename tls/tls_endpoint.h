@@ -5,6 +5,7 @@
 #include "tls/tls_client_certificate.h"
 #include "tls/tls_client_trust.h"
 #include "tls/tls_context.h"
+#include "tls/tls_keys.h"
 
 /*
  * One end of a TLS connection, without a socket: ciphertext in, plaintext out; plaintext in, ciphertext out.
@@ -31,11 +32,17 @@ size_t tls_sealed_bound(size_t octets, size_t slices);
 
 enum {
     /* Plaintext that one call of tls_endpoint_receive can give beyond the ciphertext it got: the rest of a record. */
-    TLS_PLAIN_SLACK = 18 * 1024
+    TLS_PLAIN_SLACK = 18 * 1024,
+    /*
+     * Ciphertext that is kept while a signature is awaited. A client has nothing to say then, but early data that was not
+     * asked for (RFC 8446 4.2.10), of which the library passes 16 KB over.
+     */
+    TLS_HELD_MAX = 20 * 1024
 };
 
 enum tls_state {
     TLS_HANDSHAKING,
+    TLS_AWAITS_SIGNATURE, /* handshaking, and the key is somewhere else: see tls_endpoint_wanted */
     TLS_OPEN,
     TLS_PEER_CLOSED, /* from TLS_OPEN: the peer has sent close_notify; nothing more comes, what is sealed still goes */
     TLS_FAILED /* no more calls but for information; an alert may wait in the output */
@@ -77,6 +84,18 @@ void tls_endpoint_start(struct tls_endpoint *endpoint);
  * ciphertext.len + TLS_PLAIN_SLACK octets. Returns how many were written; the state may have changed.
  */
 size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain);
+
+/*
+ * In TLS_AWAITS_SIGNATURE: which one. `input` is valid until tls_endpoint_signed. What is received meanwhile is kept, up
+ * to TLS_HELD_MAX.
+ */
+struct tls_wanted tls_endpoint_wanted(const struct tls_endpoint *endpoint);
+
+/*
+ * Here it is, or, where it is empty, it is not to be had and the handshake fails. Goes on with the handshake, and with what was
+ * kept, as tls_endpoint_receive: `plain` has room for TLS_HELD_MAX + TLS_PLAIN_SLACK octets.
+ */
+size_t tls_endpoint_signed(struct tls_endpoint *endpoint, struct slice signature, uint8_t *plain);
 
 /*
  * Seals slices of plaintext, in order, into the output, which must have room for tls_sealed_bound of them.

@@ -92,12 +92,25 @@ static bool judge_chain(size_t count, bool decoded, const char *path, int source
     return decoded && count > 0 && count <= TLS_CHAIN_MAX;
 }
 
-size_t tls_pem_read_chain(const char *path, int source, const struct tls_report *report,
-                          X509 *chain[TLS_CHAIN_MAX])
+/* Without the key that is in the same file. */
+static bool ask_for_chain(const char *path, const struct tls_key_source *keys, int source,
+                          const struct tls_report *report, struct bytes *into)
 {
-    struct bytes text;
+    char error[TLS_KEY_ERROR_MAX] = "";
+    if (keys->read_chain(keys->arg, path, into, error))
+        return true;
+    tls_report_say(report, source, true, "the certificate chain %s %s", path, error);
+    bytes_free(into);
+    return false;
+}
+
+size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, int source,
+                          const struct tls_report *report, X509 *chain[TLS_CHAIN_MAX])
+{
+    struct bytes text = {0};
     size_t count = 0;
-    if (!read_file(path, "certificate chain", source, report, &text))
+    if (!(keys != NULL ? ask_for_chain(path, keys, source, report, &text)
+                       : read_file(path, "certificate chain", source, report, &text)))
         return 0;
     bool decoded = decode_chain(bytes_view(&text), chain, &count);
     bytes_free(&text);

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_TLS_PEM_H
 #define DEEPPROXY_TLS_PEM_H
 
+#include "tls/tls_keys.h"
 #include "tls/tls_report.h"
 
 #include <openssl/base.h>
@@ -16,10 +17,10 @@ enum { TLS_CHAIN_MAX = 16 };
 
 /*
  * How many certificates were read, in the order of the file; 0 where an error was reported. The caller frees each.
- * `source` is for the report.
+ * `source` is for the report. `keys`, where it is not NULL, is asked for them: the file has a key that is not to be read here.
  */
-size_t tls_pem_read_chain(const char *path, int source, const struct tls_report *report,
-                          X509 *chain[TLS_CHAIN_MAX]);
+size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, int source,
+                          const struct tls_report *report, X509 *chain[TLS_CHAIN_MAX]);
 
 /*
  * The private key, or NULL after an error was reported. `passphrase` is the path of a file whose first line opens an

@@ -14,6 +14,7 @@
 struct load {
     struct tls_store *store;
     const struct tls_store *previous;
+    const struct tls_key_source *keys;
     const struct tls_report *report;
     size_t cap;
 };
@@ -63,13 +64,13 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
                                    int source, bool may_lack)
 {
     struct tls_certificate *old = find_previous(load->previous, files);
-    if (old != NULL && tls_certificate_is_fresh(old, load->report->now))
+    if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
         return tls_certificate_ref(old);
     struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
                                                           : "; this certificate is left out"};
     struct tls_report soft = {say_softly, &softened, load->report->now};
     struct tls_certificate *certificate =
-        tls_certificate_load(files, source, old != NULL || may_lack ? &soft : load->report);
+        tls_certificate_load(files, load->keys, source, old != NULL || may_lack ? &soft : load->report);
     return certificate == NULL && old != NULL ? tls_certificate_ref(old) : certificate;
 }
 
@@ -104,7 +105,7 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
 {
     struct tls_directory directory;
     int source = (int)(settings->certificate_count + index);
-    bool ok = tls_directory_scan(settings->directories[index], source, load->report, &directory);
+    bool ok = tls_directory_scan(settings->directories[index], load->keys, source, load->report, &directory);
     for (size_t i = 0; ok && i < directory.count; i++) {
         struct tls_certificate_files files = {directory.pairs[i].chain, directory.pairs[i].key,
                                               settings->passphrase, NULL};
@@ -146,7 +147,7 @@ bool tls_store_load(struct tls_store *store, const struct tls_settings *settings
                     const struct tls_store *previous, const struct tls_report *report)
 {
     *store = (struct tls_store){.strict = settings->strict_sni};
-    struct load load = {.store = store, .previous = previous, .report = report};
+    struct load load = {.store = store, .previous = previous, .keys = settings->keys, .report = report};
     bool ok = load_list(&load, settings);
     size_t listed = store->count;
     for (size_t i = 0; i < settings->directory_count; i++)

@@ -38,6 +38,8 @@ def options(arguments):
     parser.add_argument("--quick", action="store_true", help="one short repetition: to see that all works")
     parser.add_argument("--only", metavar="FIGURE[,..]", default=",".join(known), help="only these figures")
     parser.add_argument("--systems", metavar="LIST", default="deepproxy,haproxy,nginx", help="only these proxies")
+    parser.add_argument("--key", choices=["ecdsa", "rsa"], default="ecdsa",
+                        help="the certificate's: ECDSA P-256 (the default), or RSA with 2048 bits")
     parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (9)")
     parser.add_argument("--seconds", metavar="N", type=int, default=1, help="length of one measurement (1)")
     parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=BUILD,
@@ -54,7 +56,7 @@ def options(arguments):
     chosen.only = chosen.only.split(",")
     chosen.systems = chosen.systems.split(",")
     for what, names, allowed in (("figure", chosen.only, known),
-                                 ("system", chosen.systems, ["deepproxy", *systems.PEERS])):
+                                 ("system", chosen.systems, [*systems.OURS, *systems.PEERS])):
         for name in names:
             if name not in allowed:
                 parser.error(f"there is no {what} {name}: choose from {', '.join(allowed)}")
@@ -84,12 +86,13 @@ def allow_many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def make_certificate(directory):
-    """One of ECDSA P-256, for all."""
+def make_certificate(directory, key):
+    """One for all."""
+    kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if key == "ecdsa" else ["rsa:2048"]
     certificate = types.SimpleNamespace(chain=directory / "cert.pem", key=directory / "key.pem",
                                         both=directory / "both.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-keyout", certificate.key, "-out", certificate.chain, "-days", "7", "-subj",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout",
+                    certificate.key, "-out", certificate.chain, "-days", "7", "-subj",
                     "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com"],
                    check=True, stderr=subprocess.DEVNULL)
     certificate.both.write_text(certificate.chain.read_text() + certificate.key.read_text())
@@ -112,7 +115,7 @@ def choose_systems(chosen):
     """Those asked for that are there; the others are said to be missing."""
     found = []
     for name in chosen.systems:
-        system = systems.Deepproxy(chosen.proxy.resolve()) if name == "deepproxy" else systems.PEERS[name]()
+        system = systems.OURS[name](chosen.proxy.resolve()) if name in systems.OURS else systems.PEERS[name]()
         if system.available():
             found.append(system)
         else:
@@ -130,7 +133,7 @@ class Bench:
         self.directory = directory
         self.proxy_core, self.load_core = two_cores()
         self.programs = programs(chosen.build)
-        self.certificate = make_certificate(directory)
+        self.certificate = make_certificate(directory, chosen.key)
         self.backend_port = stack.enter_context(backend(self.programs.backend, self.load_core))
         self.systems = choose_systems(chosen)
         self.values = {}   # (figure, system) -> values, one a repetition
@@ -205,7 +208,7 @@ def comparison(bench, figure):
     ratios = []
     for system in bench.systems:
         key = (figure.name, system.name)
-        if system.name != "deepproxy" and bench.median(figure, system.name) is not None:
+        if system.is_peer and bench.median(figure, system.name) is not None:
             pairs = zip(bench.values.get((figure.name, "deepproxy"), []), bench.values[key])
             ratios.append(statistics.median(ours / theirs for ours, theirs in pairs))
     if bench.median(figure, "deepproxy") is None or not ratios:
@@ -255,7 +258,7 @@ def as_json(bench, load_before):
             "kernel": platform.release(),
             "congestion_control": pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
             "load_average_before": load_before, "cipher": figures.CIPHER,
-            "seconds": bench.chosen.seconds, "repeat": bench.chosen.repeat,
+            "key": bench.chosen.key, "seconds": bench.chosen.seconds, "repeat": bench.chosen.repeat,
             "versions": {system.name: system.version() for system in bench.systems}, "results": results,
             "deepproxy_by_better_peer": {figure.name: compared[0] for figure in figures.FIGURES
                                          if (compared := comparison(bench, figure))}}

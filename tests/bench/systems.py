@@ -40,6 +40,7 @@ class System:
 
     name = None
     packages = ()
+    is_peer = True  # deepproxy is compared with it
 
     def __init__(self, program=None):
         self.program = program
@@ -115,6 +116,7 @@ class Deepproxy(System):
 
     name = "deepproxy"
     extra = ""  # for its configuration
+    is_peer = False
 
     def configure(self, directory, certificate, backend_port):
         path = directory / "deepproxy.conf"
@@ -129,6 +131,32 @@ backends = ( {{ name = "bench"; identity = "none"; servers = ( {{ address = "127
 
     def version_command(self):
         return [self.program, "version"]
+
+
+class KeysInside(Deepproxy):
+    """Private keys in the proxy's own process, signed with by BoringSSL."""
+
+    name = "keys-inside"
+    extra = "key_isolation = false;"
+
+
+class KeysBoringssl(Deepproxy):
+    """The key process on BoringSSL too: what isolation costs, and what the other library brings."""
+
+    name = "keys-boringssl"
+
+    def __init__(self, program):
+        super().__init__(program)
+        self.keys = program.parent / "keys" / "deepproxy-keys-boringssl"
+
+    def available(self):
+        return super().available() and self.keys.exists()
+
+    def configure(self, directory, certificate, backend_port):
+        """The proxy takes the key process that is beside it: both are copied."""
+        shutil.copy(self.program, directory / "deepproxy")
+        shutil.copy(self.keys, directory / "deepproxy-keys")
+        return [str(directory / "deepproxy"), *super().configure(directory, certificate, backend_port)[1:]]
 
 
 class Haproxy(System):
@@ -212,4 +240,5 @@ stream {{
         return [self.program, "-v"]
 
 
+OURS = {"deepproxy": Deepproxy, "keys-inside": KeysInside, "keys-boringssl": KeysBoringssl}
 PEERS = {"haproxy": Haproxy, "nginx": Nginx}

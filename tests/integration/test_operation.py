@@ -142,13 +142,13 @@ class Commands(harness.TestCase):
     def test_missing_key(self):
         path = self.folder.write("nokey.conf", self.write().read_text().replace("mail.key", "nowhere.key"))
         self.assertRegex(self.expect(1, "check", "-c", path).stderr,
-                         r"nokey\.conf:\d+: error: can't open the private key .*nowhere\.key: No such file")
+                         r"nokey\.conf:\d+: error: the private key .*nowhere\.key can't be opened: No such file")
 
     def test_a_missing_key_beside_an_error_of_the_file(self):
         text = self.write().read_text().replace("mail.key", "nowhere.key").replace("hostname =", "hostnam =")
         errors = self.expect(1, "check", "-c", self.folder.write("both.conf", text)).stderr
         self.assertIn('unknown key "hostnam"', errors)
-        self.assertRegex(errors, r"can't open the private key .*nowhere\.key: No such file")
+        self.assertRegex(errors, r"the private key .*nowhere\.key can't be opened: No such file")
         self.assertRegex(errors, r"deepproxy: .*: 2 errors\n$")
         # A certificate of which half is missing is one error, not two.
         half = text.replace('key = "nowhere.key";', "")

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Checks that the folders include what they may, and no more:
 #     proxy -> protocols, tls, config -> base        config -> protocols/deep_status.h
-#     OpenSSL's headers in tls/ alone, libuv's in proxy/, libconfig's in config/; sockets, clocks and threads in proxy/
+#     keys -> base        proxy -> what the two say to each other: keys/keys_*.h
+#     OpenSSL's headers in tls/ and keys/ alone, libuv's in proxy/, libconfig's in config/; sockets, clocks and threads in
+#     proxy/ and keys/
 # and that a source includes its own header first, and each file names its licence on top.
 #     check.sh FOLDER        prints file:line: what is wrong; exit 0 where nothing is
 set -eu
@@ -23,6 +25,7 @@ BEGIN {
     may["tls"] = " base tls "
     may["config"] = " base config "
     may["proxy"] = " base protocols tls config proxy "
+    may["keys"] = " base keys "
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
     system_of_proxy = "^(sys/(socket|un|epoll|select|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
@@ -48,15 +51,17 @@ function check_own(name,   target) {
     sub("/.*", "", target)
     if (folder == "config" && name == "protocols/deep_status.h")
         return
+    if (folder == "proxy" && name ~ "^keys/keys_(wire|message|process)[.]h$")
+        return
     if (index(may[folder], " " target " ") == 0)
         wrong(folder "/ must not include \"" name "\"")
 }
 function check_system(name) {
-    if (name ~ "^openssl/" && folder != "tls")
-        wrong("only tls/ includes <" name ">")
+    if (name ~ "^openssl/" && folder != "tls" && folder != "keys")
+        wrong("only tls/ and keys/ include <" name ">")
     if (name in owner && folder != owner[name])
         wrong("only " owner[name] "/ includes <" name ">")
-    if (name ~ system_of_proxy && folder != "proxy" && file !~ "^config/cfg(_endpoint)?[.][ch]$")
+    if (name ~ system_of_proxy && folder != "proxy" && folder != "keys" && file !~ "^config/cfg(_endpoint)?[.][ch]$")
         wrong("only proxy/ touches sockets, clocks and threads: <" name ">")
 }
 function check_first(name, own, plain) {
@@ -116,7 +121,7 @@ function check_file(   text, licensed) {
             continue
         if (!in_comment && text ~ /^[ \t]*#[ \t]*include/)
             check_include(text)
-        else if (code_of(text) ~ clock && folder in may && folder != "proxy")
+        else if (code_of(text) ~ clock && folder in may && folder != "proxy" && folder != "keys")
             wrong("only proxy/ reads a clock")
     }
     close(file)

@@ -30,6 +30,8 @@ right() {
     put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/deep_status.h"'
     put proxy/worker.c '#include "tls/tls_endpoint.h"' '#include "config/cfg.h"' '#include "protocols/line.h"' \
         '#include "proxy/session.h"' '#include <uv.h>' '#include <time.h>' 'long now(void) { return time(NULL); }'
+    put keys/signer.c '#include "keys/keys_wire.h"' '#include "base/slice.h"' '#include <openssl/evp.h>' '#include <pthread.h>'
+    put proxy/key_client.c '#include "keys/keys_wire.h"' '#include "keys/keys_message.h"'
     put tests/unit/helper.h 'int helper(void);'
     put tests/unit/helper.c '#include "helper.h"' '#include <openssl/ssl.h>' '#include <uv.h>' '#include "config/cfg.h"'
     put build/x.c '#include "nothing of ours"'
@@ -71,8 +73,11 @@ mistake 'config/x.c:2: config/ must not include "protocols/line.h"' config/x.c '
 mistake 'config/x.c:2: config/ must not include "tls/tls_endpoint.h"' config/x.c '#include "tls/tls_endpoint.h"'
 mistake 'config/x.c:2: config/ must not include "tests/unit/helper.h"' config/x.c '#include "tests/unit/helper.h"'
 mistake 'config/x.c:2: includes "cfg.h" without its folder' config/x.c '#include "cfg.h"'
-mistake 'proxy/x.c:2: only tls/ includes <openssl/ssl.h>' proxy/x.c '#include <openssl/ssl.h>'
+mistake 'proxy/x.c:2: only tls/ and keys/ include <openssl/ssl.h>' proxy/x.c '#include <openssl/ssl.h>'
 mistake 'protocols/x.c:2: only proxy/ includes <uv.h>' protocols/x.c '#include <uv.h>'
+mistake 'keys/x.c:2: keys/ must not include "tls/tls_endpoint.h"' keys/x.c '#include "tls/tls_endpoint.h"'
+mistake 'proxy/x.c:2: proxy/ must not include "keys/signer.h"' proxy/x.c '#include "keys/signer.h"'
+mistake 'tls/x.c:2: tls/ must not include "keys/keys_wire.h"' tls/x.c '#include "keys/keys_wire.h"'
 mistake 'proxy/x.c:2: only config/ includes <libconfig.h>' proxy/x.c '#include <libconfig.h>'
 for header in sys/socket netinet/in netinet/tcp netdb poll pthread time sys/time signal; do
     mistake "tls/x.c:2: only proxy/ touches sockets, clocks and threads: <$header.h>" tls/x.c "#include <$header.h>"

@@ -27,6 +27,8 @@ START_TEST(defaults_of_the_program)
     ck_assert_str_eq(cfg->hostname, machine);
     ck_assert_ptr_null(cfg->user);
     ck_assert_ptr_null(cfg->group);
+    ck_assert(cfg->key_isolation);
+    ck_assert_ptr_null(cfg->key_user);
     ck_assert_uint_eq(cfg->workers, 0);
     ck_assert_uint_eq(cfg->max_connections, 0);
     ck_assert_int_eq(cfg->log_level, CFG_LOG_INFO);
@@ -68,14 +70,16 @@ END_TEST
 
 START_TEST(every_key_of_the_program)
 {
-    struct cfg *cfg =
-        load_clean("hostname = \"mail.example.com\"; user = \"mail\"; group = \"adm\"; workers = 4;\n"
-                   "max_connections = 5000; log_level = \"debug\";\n"
-                   "timeouts = { handshake = \"1 s\"; login = 2; idle = \"1h\"; connect = \"250 ms\";\n"
-                   "greeting = \"2 min\"; shutdown = \"0 s\"; };\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    struct cfg *cfg = load_clean(
+        "hostname = \"mail.example.com\"; user = \"mail\"; group = \"adm\"; workers = 4;\n"
+        "max_connections = 5000; log_level = \"debug\"; key_isolation = true; key_user = \"keys\";\n"
+        "timeouts = { handshake = \"1 s\"; login = 2; idle = \"1h\"; connect = \"250 ms\";\n"
+        "greeting = \"2 min\"; shutdown = \"0 s\"; };\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert_str_eq(cfg->hostname, "mail.example.com");
     ck_assert_str_eq(cfg->user, "mail");
     ck_assert_str_eq(cfg->group, "adm");
+    ck_assert(cfg->key_isolation);
+    ck_assert_str_eq(cfg->key_user, "keys");
     ck_assert_uint_eq(cfg->workers, 4);
     ck_assert_uint_eq(cfg->max_connections, 5000);
     ck_assert_int_eq(cfg->log_level, CFG_LOG_DEBUG);
@@ -85,6 +89,14 @@ START_TEST(every_key_of_the_program)
     ck_assert_uint_eq(cfg->timeouts.connect, 250);
     ck_assert_uint_eq(cfg->timeouts.greeting, 120000);
     ck_assert_uint_eq(cfg->timeouts.shutdown, 0);
+    cfg_free(&cfg);
+}
+END_TEST
+
+START_TEST(keys_in_the_proxy_itself)
+{
+    struct cfg *cfg = load_clean("key_isolation = false;\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    ck_assert(!cfg->key_isolation);
     cfg_free(&cfg);
 }
 END_TEST
@@ -343,7 +355,8 @@ START_TEST(problems_of_included_files)
         "F:4: error: \"log_level\" is a number, expected one of \"error\", \"warning\", \"info\", \"debug\"\n"
         "G:3: error: the key \"workers\" stands twice in the same group, first in F:1\n"
         "H:2: error: unknown key \"color\" in the file; expected one of \"hostname\", \"user\", \"group\", "
-        "\"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", \"deep\", \"backends\", "
+        "\"key_isolation\", \"key_user\", \"workers\", \"max_connections\", \"log_level\", \"state_file\", "
+        "\"tls\", \"deep\", \"backends\", "
         "\"services\", "
         "\"hosts\", "
         "\"timeouts\", \"limits\"\n");
@@ -558,7 +571,9 @@ START_TEST(all_keys_are_documented)
                                        "limits",
                                        "handshakes",
                                        "handshakes_per_address",
-                                       "connections_per_address"};
+                                       "connections_per_address",
+                                       "key_isolation",
+                                       "key_user"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -578,6 +593,7 @@ static TCase *values(void)
     tcase_add_test(tcase, defaults_of_the_program);
     tcase_add_test(tcase, defaults_of_the_groups);
     tcase_add_test(tcase, every_key_of_the_program);
+    tcase_add_test(tcase, keys_in_the_proxy_itself);
     tcase_add_test(tcase, a_folder_of_certificates_in_place_of_the_list);
     tcase_add_test(tcase, every_key_of_a_host);
     tcase_add_test(tcase, every_key_of_tls);

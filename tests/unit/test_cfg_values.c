@@ -11,7 +11,8 @@
 #define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 #define KEYS_OF_FILE                                                                                         \
-    "\"hostname\", \"user\", \"group\", \"workers\", \"max_connections\", \"log_level\", \"state_file\", \"tls\", "          \
+    "\"hostname\", \"user\", \"group\", \"key_isolation\", \"key_user\", \"workers\", \"max_connections\", " \
+    "\"log_level\", \"state_file\", \"tls\", "                                                               \
     "\"deep\", "                                                                                             \
     "\"backends\", \"services\", \"hosts\", \"timeouts\", \"limits\""
 
@@ -38,6 +39,14 @@ static const struct cfg_case file_cases[] = {
      "F:5: error: the key \"workers\" stands twice in the same group, first in F:4\n"},
     {"a group twice", WHOLE "tls = { certificates = [ ]; x = 1; };\n",
      "F:4: error: the key \"tls\" stands twice in the same group, first in F:1\n"},
+    {"a misspelt isolation", WHOLE "key_isolaton = true;\n",
+     "F:4: error: unknown key \"key_isolaton\" in the file; did you mean \"key_isolation\"?\n"},
+    {"isolation by a word", WHOLE "key_isolation = \"yes\";\n",
+     "F:4: error: \"key_isolation\" is a string, expected true or false, without quotation marks\n"},
+    {"a user of no process", WHOLE "key_isolation = false;\nkey_user = \"keys\";\n",
+     "F:5: error: \"key_user\" is for the process that has the private keys, and with key_isolation = false "
+     "there is "
+     "none\n"},
     {"a number too large", WHOLE "workers = 257;\n",
      "F:4: error: \"workers\" is out of range, expected a number from 0 to 256\n"},
     {"a negative number", WHOLE "workers = -1;\n",

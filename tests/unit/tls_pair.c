@@ -26,7 +26,8 @@ struct tls_context *tls_pair_server_context(const struct tls_pair_settings *sett
                                   .min_version = or_default(settings->server_min, TLS_1_2),
                                   .max_version = or_default(settings->server_max, TLS_1_3),
                                   .ciphers = settings->ciphers,
-                                  .session_tickets = true};
+                                  .session_tickets = true,
+                                  .keys = settings->keys};
     struct tls_report report = {.say = fail_at_once};
     struct tls_context *context = tls_context_new_server(&server, &report);
     ck_assert_ptr_nonnull(context);

@@ -21,6 +21,7 @@ struct tls_pair_settings {
     const char *server_protocols;     /* for ALPN; see tls_endpoint.h */
     struct tls_client_trust *clients; /* of the server; NULL: it asks for no certificate */
     const char *client_protocols;
+    const struct tls_key_source *keys; /* of the server; NULL: in this process */
 };
 
 struct tls_pair_end {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/chain_text.h"
+
+#include <string.h>
+
+static const char begin[] = "-----BEGIN CERTIFICATE-----";
+static const char end[] = "-----END CERTIFICATE-----";
+static const char private_key[] = "PRIVATE KEY-----";
+static const char boundary[] = "-----";
+
+/* Where the words begin; the slice's length where they aren't. */
+static size_t find(struct slice in, const char *words)
+{
+    const uint8_t *place = in.len > 0 ? memmem(in.data, in.len, words, strlen(words)) : NULL;
+    return place != NULL ? (size_t)(place - in.data) : in.len;
+}
+
+bool chain_text_has_key(struct slice pem)
+{
+    return find(pem, private_key) < pem.len;
+}
+
+bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used)
+{
+    *used = 0;
+    for (;;) {
+        pem = slice_sub(pem, find(pem, begin), pem.len);
+        if (pem.len == 0)
+            return true;
+        /* What looks like the end of a block but belongs to another is none: a key could stand in between. */
+        struct slice body = slice_sub(pem, sizeof begin - 1, pem.len);
+        size_t body_len = find(body, boundary);
+        struct slice close = slice_sub(body, body_len, sizeof end - 1);
+        size_t len = sizeof begin - 1 + body_len + close.len;
+        if (!slice_equals(close, slice_of(end)) || len + 1 > cap - *used)
+            return false;
+        memcpy(into + *used, pem.data, len);
+        into[*used + len] = '\n';
+        *used += len + 1;
+        pem = slice_sub(pem, len, pem.len);
+    }
+}

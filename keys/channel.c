@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/channel.h"
+
+#include "keys/key_table.h"
+#include "keys/keys_message.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * Answers wait for those behind them no longer than this: some 30 signatures of ECDSA go in one system call, and with RSA
+ * the worker goes on with the first handshakes while the rest is signed.
+ */
+#define ANSWER_NS (1000 * 1000)
+
+static long long now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static struct keys_answer sign(struct channel *channel, const struct keys_request *request,
+                               uint8_t *signature)
+{
+    EVP_PKEY *key = NULL;
+    if (!key_signer_has(channel->signer, request->key, request->algorithm))
+        key = key_table_get(request->key);
+    size_t len = key_signer_sign(channel->signer, key, request, signature);
+    EVP_PKEY_free(key);
+    return (struct keys_answer){.number = request->number,
+                                .status = len > 0 ? KEYS_SIGNED : KEYS_REFUSED,
+                                .signature = {signature, len}};
+}
+
+static bool flush(struct channel *channel, size_t *used)
+{
+    bool ok =
+        *used == 0 || keys_message_send(channel->socket, (struct slice){channel->answers, *used}, NULL, 0);
+    *used = 0;
+    return ok;
+}
+
+/* One message of the worker's. False where it is malformed, or the worker has gone. */
+static bool serve_batch(struct channel *channel, struct slice batch)
+{
+    uint8_t signature[KEYS_SIGNATURE_MAX];
+    size_t used = 0;
+    long long begun = now_ns();
+    struct keys_request request;
+    while (batch.len > 0) {
+        if (!keys_take_request(&batch, &request))
+            return false;
+        struct keys_answer answer = sign(channel, &request, signature);
+        if (!keys_put_answer(channel->answers, sizeof channel->answers, &used, &answer))
+            return false;
+        if (batch.len > 0 && now_ns() - begun < ANSWER_NS &&
+            used + KEYS_ANSWER_HEADER + KEYS_SIGNATURE_MAX <= sizeof channel->answers)
+            continue;
+        if (!flush(channel, &used))
+            return false;
+        begun = now_ns();
+    }
+    return true;
+}
+
+void channel_serve(struct channel *channel)
+{
+    bool alive = true;
+    while (alive) {
+        size_t fds = 0;
+        ssize_t len =
+            keys_message_receive(channel->socket, channel->requests, sizeof channel->requests, NULL, &fds);
+        if (len <= 0)
+            break;
+        pthread_mutex_lock(&channel->busy);
+        alive = serve_batch(channel, (struct slice){channel->requests, (size_t)len});
+        pthread_mutex_unlock(&channel->busy);
+    }
+    close(channel->socket);
+    channel->socket = -1;
+}
+
+void channel_forget(struct channel *channel, uint32_t key)
+{
+    pthread_mutex_lock(&channel->busy);
+    key_signer_forget(channel->signer, key);
+    pthread_mutex_unlock(&channel->busy);
+}
+
+struct channel *channel_new(int socket)
+{
+    struct channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL)
+        return NULL;
+    channel->socket = socket;
+    channel->signer = key_signer_new();
+    int error = pthread_mutex_init(&channel->busy, NULL);
+    if (channel->signer == NULL || error != 0) {
+        key_signer_free(&channel->signer);
+        free(channel);
+        return NULL;
+    }
+    return channel;
+}
+
+void channel_free(struct channel **channel)
+{
+    if (*channel == NULL)
+        return;
+    key_signer_free(&(*channel)->signer);
+    pthread_mutex_destroy(&(*channel)->busy);
+    if ((*channel)->socket >= 0)
+        close((*channel)->socket);
+    free(*channel);
+    *channel = NULL;
+}

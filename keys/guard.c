@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/file_opener.h"
+#include "keys/keys_message.h"
+#include "keys/keys_process.h"
+#include "keys/keys_wire.h"
+#include "keys/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OPENED_MAX = 2 }; /* a key's file, and its passphrase's */
+
+struct guard {
+    struct keys_identity identity;
+    int signer; /* the socket to it; -1: there is none */
+    pid_t pid;
+    bool awaited; /* the proxy waits for the signer's answer to a command */
+    int channels[KEYS_CHANNELS_MAX];
+    size_t channel_count;
+    uint8_t message[KEYS_REPLY_MAX];
+};
+
+static bool reply(enum keys_reply_type type, const char *text)
+{
+    uint8_t message[512];
+    struct slice words = slice_sub(slice_of(text), 0, sizeof message - 1);
+    return keys_message_send(KEYS_CONTROL_FD, (struct slice){message, keys_put_reply(message, type, words)},
+                             NULL, 0);
+}
+
+/* ---- the signer's life ---- */
+
+static _Noreturn void become_signer(struct guard *guard, int control)
+{
+    pid_t parent = getppid();
+    close(KEYS_CONTROL_FD);
+    if (guard->signer >= 0)
+        close(guard->signer);
+    signer_run(control, guard->channels, guard->channel_count, &guard->identity, parent);
+}
+
+static void close_channels(struct guard *guard)
+{
+    keys_close_all(guard->channels, guard->channel_count);
+    guard->channel_count = 0;
+}
+
+/* Answers only where it fails: else the signer does, once it is ready. */
+static void start(struct guard *guard)
+{
+    int ends[2];
+    if (guard->signer >= 0) {
+        close_channels(guard);
+        reply(KEYS_FAILED, "it runs already");
+        return;
+    }
+    bool ok = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
+    guard->pid = ok ? fork() : -1;
+    if (guard->pid == 0) {
+        guard->signer = ends[0];
+        become_signer(guard, ends[1]);
+    }
+    close_channels(guard);
+    if (guard->pid < 0) {
+        reply(KEYS_FAILED, strerror(errno));
+        if (ok)
+            keys_close_all(ends, 2);
+        return;
+    }
+    close(ends[1]);
+    guard->signer = ends[0];
+    guard->awaited = true;
+}
+
+/* How it ended, in words. */
+static void describe(pid_t pid, char *into, size_t cap)
+{
+    int status = 0;
+    pid_t ended;
+    do
+        ended = waitpid(pid, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    if (ended == pid && WIFSIGNALED(status))
+        snprintf(into, cap, "killed by signal %d%s", WTERMSIG(status),
+                 WTERMSIG(status) == SIGSYS ? " (it made a system call that it must not make)" : "");
+    else
+        snprintf(into, cap, "exit status %d", ended == pid ? WEXITSTATUS(status) : -1);
+}
+
+static bool bury_signer(struct guard *guard)
+{
+    char text[128];
+    close(guard->signer);
+    guard->signer = -1;
+    describe(guard->pid, text, sizeof text);
+    char failure[192];
+    snprintf(failure, sizeof failure, "could not be used, as the key process ended (%s)", text);
+    bool ok = !guard->awaited || reply(KEYS_FAILED, failure);
+    guard->awaited = false;
+    return ok && reply(KEYS_ENDED, text);
+}
+
+/* Forwards what it says; false where the proxy has gone. */
+static bool hear_signer(struct guard *guard)
+{
+    size_t fds = 0;
+    ssize_t len = keys_message_receive(guard->signer, guard->message, sizeof guard->message, NULL, &fds);
+    enum keys_reply_type type;
+    struct slice payload;
+    struct slice said = {guard->message, len > 0 ? (size_t)len : 0};
+    if (!keys_take_reply(said, &type, &payload) || type == KEYS_ENDED) {
+        /* Its end, or nothing that it should say. */
+        if (len > 0)
+            kill(guard->pid, SIGKILL);
+        return bury_signer(guard);
+    }
+    if (type != KEYS_NOTE)
+        guard->awaited = false;
+    return keys_message_send(KEYS_CONTROL_FD, said, NULL, 0);
+}
+
+/* ---- commands ---- */
+
+static bool say_unopened(const char *before)
+{
+    char text[256];
+    if (errno == ENXIO)
+        snprintf(text, sizeof text, "%sis no regular file", before);
+    else
+        snprintf(text, sizeof text, "%scan't be opened: %s", before, strerror(errno));
+    return reply(KEYS_FAILED, text);
+}
+
+/* Adds to `fds` where there is a path; false where that can't be opened, which has been said then. */
+static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX], size_t *count)
+{
+    char text[KEYS_PATH_MAX + 1];
+    if (path.len == 0)
+        return true;
+    memcpy(text, path.data, path.len);
+    text[path.len] = '\0';
+    int fd = file_opener_open(text);
+    if (fd < 0) {
+        say_unopened(before);
+        return false;
+    }
+    fds[(*count)++] = fd;
+    return true;
+}
+
+/* KEYS_LOAD and KEYS_CHAIN. */
+static void open_and_forward(struct guard *guard, const struct keys_command *command)
+{
+    int fds[OPENED_MAX] = {-1, -1};
+    size_t count = 0;
+    uint8_t message[KEYS_COMMAND_MAX];
+    /* The signer wants no paths, but the command has one. */
+    struct keys_command forwarded = {.type = command->type, .key = command->key, .path = slice_of("-")};
+    if (guard->signer < 0) {
+        reply(KEYS_FAILED, "the key process is not there");
+        return;
+    }
+    bool opened = open_for(command->path, "", fds, &count) &&
+                  open_for(command->passphrase_path, "has a passphrase whose file ", fds, &count);
+    bool sent = opened &&
+                keys_message_send(guard->signer,
+                                  (struct slice){message, keys_put_command(message, &forwarded)}, fds, count);
+    guard->awaited = guard->awaited || sent;
+    keys_close_all(fds, count);
+    if (opened && !sent)
+        reply(KEYS_FAILED, strerror(errno));
+}
+
+static void drop(struct guard *guard, const struct keys_command *command)
+{
+    uint8_t message[KEYS_COMMAND_MAX];
+    if (guard->signer >= 0)
+        keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, NULL,
+                          0);
+}
+
+static bool add_channels(struct guard *guard, const int *fds, size_t count)
+{
+    if (count > KEYS_CHANNELS_MAX - guard->channel_count) {
+        keys_close_all(fds, count);
+        return false;
+    }
+    memcpy(guard->channels + guard->channel_count, fds, count * sizeof fds[0]);
+    guard->channel_count += count;
+    return true;
+}
+
+/* False where the proxy has gone, or says what it should not. */
+static bool obey(struct guard *guard)
+{
+    int fds[KEYS_CHANNELS_EACH];
+    size_t count = KEYS_CHANNELS_EACH;
+    struct keys_command command;
+    ssize_t len = keys_message_receive(KEYS_CONTROL_FD, guard->message, sizeof guard->message, fds, &count);
+    if (len <= 0 || !keys_take_command((struct slice){guard->message, (size_t)len}, &command))
+        return false;
+    if (command.type == KEYS_CHANNELS)
+        return add_channels(guard, fds, count);
+    keys_close_all(fds, count);
+    if (command.type == KEYS_START)
+        start(guard);
+    else if (command.type == KEYS_DROP)
+        drop(guard, &command);
+    else
+        open_and_forward(guard, &command);
+    return true;
+}
+
+/* ---- the process ---- */
+
+static const char *confine(pid_t proxy)
+{
+    const char *failed = sandbox_begin(proxy);
+    if (failed == NULL)
+        failed = sandbox_keep_guard();
+    return failed != NULL ? failed : sandbox_filter_guard();
+}
+
+/* Until here the loader could complain where it is seen. */
+static void leave_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; null >= 0 && fd < KEYS_CONTROL_FD; fd++)
+        dup2(null, fd);
+    if (null > KEYS_CONTROL_FD)
+        close(null);
+}
+
+int guard_run(const struct keys_identity *signer, pid_t proxy)
+{
+    static struct guard guard = {.signer = -1};
+    guard.identity = *signer;
+    leave_terminal();
+    const char *failed = confine(proxy);
+    if (failed != NULL) {
+        char text[256];
+        snprintf(text, sizeof text, "can't %s: %s", failed, strerror(errno));
+        reply(KEYS_FAILED, text);
+        return EXIT_FAILURE;
+    }
+    for (bool alive = true; alive;) {
+        struct pollfd sockets[] = {{KEYS_CONTROL_FD, POLLIN, 0}, {guard.signer, POLLIN, 0}};
+        if (poll(sockets, 2, -1) < 0)
+            continue;
+        if (sockets[1].revents != 0)
+            alive = hear_signer(&guard);
+        else if (sockets[0].revents != 0)
+            alive = obey(&guard);
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For functions that are deprecated, see of_rsa. */
+#define OPENSSL_API_COMPAT 0x10100000L
+#include "keys/key_file.h"
+
+#include "base/bytes.h"
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <string.h>
+
+#define RSA_BITS_MIN 1024
+#define RSA_BITS_MAX 8192
+
+struct asked {
+    struct slice passphrase;
+    bool was;
+};
+
+static int give_passphrase(char *into, int size, int writing, void *arg)
+{
+    struct asked *asked = arg;
+    (void)writing;
+    asked->was = true;
+    if (asked->passphrase.len == 0 || asked->passphrase.len > (size_t)size)
+        return -1;
+    memcpy(into, asked->passphrase.data, asked->passphrase.len);
+    return (int)asked->passphrase.len;
+}
+
+#ifdef OPENSSL_IS_BORINGSSL
+/* Its general decoder is as fast. */
+static EVP_PKEY *parse_plain(BIO *pem)
+{
+    (void)pem;
+    return NULL;
+}
+#else
+/*
+ * Keys that are not encrypted, which is nearly all, are decoded by the functions for their kind, deprecated since OpenSSL 3.0:
+ * what replaces them, PEM_read_bio_PrivateKey, takes ten times as long, and there may be ten thousand.
+ */
+static EVP_PKEY *of_rsa(RSA *rsa)
+{
+    EVP_PKEY *key = rsa != NULL ? EVP_PKEY_new() : NULL;
+    if (key != NULL && EVP_PKEY_assign_RSA(key, rsa))
+        return key;
+    EVP_PKEY_free(key);
+    RSA_free(rsa);
+    return NULL;
+}
+
+static EVP_PKEY *of_ec(EC_KEY *ec)
+{
+    EVP_PKEY *key = ec != NULL ? EVP_PKEY_new() : NULL;
+    if (key != NULL && EVP_PKEY_assign_EC_KEY(key, ec))
+        return key;
+    EVP_PKEY_free(key);
+    EC_KEY_free(ec);
+    return NULL;
+}
+
+/* On a named curve; the others are nobody's. */
+static EVP_PKEY *decode_ec(const X509_ALGOR *algorithm, const uint8_t *der, long len)
+{
+    int type = V_ASN1_UNDEF;
+    const void *curve = NULL;
+    X509_ALGOR_get0(NULL, &type, &curve, algorithm);
+    EC_KEY *ec = type == V_ASN1_OBJECT ? EC_KEY_new_by_curve_name(OBJ_obj2nid(curve)) : NULL;
+    if (ec != NULL && d2i_ECPrivateKey(&ec, &der, len) == NULL) {
+        EC_KEY_free(ec);
+        ec = NULL;
+    }
+    return of_ec(ec);
+}
+
+static EVP_PKEY *decode_pkcs8(const uint8_t *der, long len)
+{
+    const ASN1_OBJECT *kind = NULL;
+    const X509_ALGOR *algorithm = NULL;
+    const uint8_t *inner = NULL;
+    int inner_len = 0;
+    EVP_PKEY *key = NULL;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, len);
+    if (info != NULL && PKCS8_pkey_get0(&kind, &inner, &inner_len, &algorithm, info)) {
+        int type = OBJ_obj2nid(kind);
+        if (type == EVP_PKEY_RSA)
+            key = of_rsa(d2i_RSAPrivateKey(NULL, &inner, inner_len));
+        else if (type == EVP_PKEY_EC)
+            key = decode_ec(algorithm, inner, inner_len);
+    }
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return key;
+}
+
+static EVP_PKEY *decode(const char *name, const char *header, const uint8_t *der, long len)
+{
+    if (header[0] != '\0') /* encrypted */
+        return NULL;
+    if (strcmp(name, "RSA PRIVATE KEY") == 0)
+        return of_rsa(d2i_RSAPrivateKey(NULL, &der, len));
+    if (strcmp(name, "EC PRIVATE KEY") == 0)
+        return of_ec(d2i_ECPrivateKey(NULL, &der, len));
+    return strcmp(name, "PRIVATE KEY") == 0 ? decode_pkcs8(der, len) : NULL;
+}
+
+static EVP_PKEY *parse_plain(BIO *pem)
+{
+    char *name = NULL;
+    char *header = NULL;
+    uint8_t *der = NULL;
+    long len = 0;
+    EVP_PKEY *key = NULL;
+    while (key == NULL && PEM_read_bio(pem, &name, &header, &der, &len)) {
+        key = decode(name, header, der, len);
+        OPENSSL_cleanse(der, (size_t)len);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
+    }
+    return key;
+}
+#endif
+
+static struct slice first_line(struct slice text)
+{
+    if (text.len == 0)
+        return text;
+    struct slice line = slice_sub(text, 0, slice_find(text, '\n'));
+    return line.len > 0 && line.data[line.len - 1] == '\r' ? slice_sub(line, 0, line.len - 1) : line;
+}
+
+static const char *failure(const struct asked *asked, struct slice passphrase)
+{
+    if (!asked->was)
+        return "has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")";
+    if (passphrase.data == NULL)
+        return "is encrypted with a passphrase: name the file that has it, or decrypt the key (openssl pkey "
+               "-in ... "
+               "-out ...) and keep it readable by its owner alone";
+    if (asked->passphrase.len == 0 || asked->passphrase.len > KEY_PASSPHRASE_MAX)
+        return "is encrypted, and the first line of the passphrase's file is empty or too long";
+    return "can't be decrypted: the first line of the passphrase's file is not its passphrase";
+}
+
+/* What is wrong with the key's kind; NULL where nothing is. */
+static const char *unfit(const EVP_PKEY *key)
+{
+    int bits = EVP_PKEY_bits(key);
+    switch (EVP_PKEY_id(key)) {
+    case EVP_PKEY_ED25519:
+        return NULL;
+    case EVP_PKEY_EC:
+        return bits == 256 || bits == 384 || bits == 521
+                   ? NULL
+                   : "is on a curve that TLS doesn't use: make one on P-256";
+    case EVP_PKEY_RSA:
+        return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX
+                   ? NULL
+                   : "is of RSA with less than 1024 or more than 8192 bits: make one with 2048, or ECDSA on "
+                     "P-256";
+    default:
+        return "is of a kind that TLS servers don't use: make one for ECDSA on P-256, or RSA with 2048 bits";
+    }
+}
+
+EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char **why)
+{
+    struct asked asked = {first_line(passphrase), false};
+    BIO *file = BIO_new_mem_buf(pem.data, (int)pem.len);
+    EVP_PKEY *key = NULL;
+    *why = "can't be read: out of memory";
+    if (file == NULL)
+        return NULL;
+    key = parse_plain(file);
+    BIO_free(file);
+    file = key == NULL ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+    if (file != NULL)
+        key = PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &asked);
+    BIO_free(file);
+    ERR_clear_error();
+    *why = key == NULL ? failure(&asked, passphrase) : unfit(key);
+    if (key != NULL && *why != NULL) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    return key;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/keys_wire.h"
+
+#include <string.h>
+
+static void put16(uint8_t *into, uint16_t value)
+{
+    into[0] = (uint8_t)(value >> 8);
+    into[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *into, uint32_t value)
+{
+    put16(into, (uint16_t)(value >> 16));
+    put16(into + 2, (uint16_t)value);
+}
+
+static uint16_t get16(const uint8_t *from)
+{
+    return (uint16_t)(from[0] << 8 | from[1]);
+}
+
+static uint32_t get32(const uint8_t *from)
+{
+    return (uint32_t)get16(from) << 16 | get16(from + 2);
+}
+
+/* Also of an empty slice, which may have no place. */
+static void put_octets(uint8_t *into, struct slice octets)
+{
+    if (octets.len > 0)
+        memcpy(into, octets.data, octets.len);
+}
+
+/* ---- signatures ---- */
+
+bool keys_put_request(uint8_t *buffer, size_t cap, size_t *used, const struct keys_request *request)
+{
+    if (request->input.len > KEYS_INPUT_MAX || cap - *used < KEYS_REQUEST_HEADER + request->input.len)
+        return false;
+    uint8_t *at = buffer + *used;
+    put32(at, request->number);
+    put32(at + 4, request->key);
+    put16(at + 8, request->algorithm);
+    put16(at + 10, (uint16_t)request->input.len);
+    put_octets(at + KEYS_REQUEST_HEADER, request->input);
+    *used += KEYS_REQUEST_HEADER + request->input.len;
+    return true;
+}
+
+bool keys_take_request(struct slice *rest, struct keys_request *request)
+{
+    const uint8_t *at = rest->data;
+    if (rest->len < KEYS_REQUEST_HEADER)
+        return false;
+    size_t len = get16(at + 10);
+    if (len == 0 || len > KEYS_INPUT_MAX || len > rest->len - KEYS_REQUEST_HEADER)
+        return false;
+    *request = (struct keys_request){.number = get32(at),
+                                     .key = get32(at + 4),
+                                     .algorithm = get16(at + 8),
+                                     .input = {at + KEYS_REQUEST_HEADER, len}};
+    *rest = slice_sub(*rest, KEYS_REQUEST_HEADER + len, rest->len);
+    return true;
+}
+
+bool keys_put_answer(uint8_t *buffer, size_t cap, size_t *used, const struct keys_answer *answer)
+{
+    if (answer->signature.len > KEYS_SIGNATURE_MAX ||
+        cap - *used < KEYS_ANSWER_HEADER + answer->signature.len)
+        return false;
+    uint8_t *at = buffer + *used;
+    put32(at, answer->number);
+    put16(at + 4, (uint16_t)answer->status);
+    put16(at + 6, (uint16_t)answer->signature.len);
+    put_octets(at + KEYS_ANSWER_HEADER, answer->signature);
+    *used += KEYS_ANSWER_HEADER + answer->signature.len;
+    return true;
+}
+
+bool keys_take_answer(struct slice *rest, struct keys_answer *answer)
+{
+    const uint8_t *at = rest->data;
+    if (rest->len < KEYS_ANSWER_HEADER)
+        return false;
+    unsigned status = get16(at + 4);
+    size_t len = get16(at + 6);
+    if (status > KEYS_REFUSED || len > KEYS_SIGNATURE_MAX || len > rest->len - KEYS_ANSWER_HEADER ||
+        (len > 0) != (status == KEYS_SIGNED))
+        return false;
+    *answer = (struct keys_answer){
+        .number = get32(at), .status = (enum keys_status)status, .signature = {at + KEYS_ANSWER_HEADER, len}};
+    *rest = slice_sub(*rest, KEYS_ANSWER_HEADER + len, rest->len);
+    return true;
+}
+
+/* ---- control ---- */
+
+size_t keys_put_command(uint8_t *into, const struct keys_command *command)
+{
+    if (command->path.len > KEYS_PATH_MAX || command->passphrase_path.len > KEYS_PATH_MAX)
+        return 0;
+    uint8_t *at = into;
+    *at++ = (uint8_t)command->type;
+    put32(at, command->key);
+    at += 4;
+    put16(at, (uint16_t)command->path.len);
+    put_octets(at + 2, command->path);
+    at += 2 + command->path.len;
+    put16(at, (uint16_t)command->passphrase_path.len);
+    put_octets(at + 2, command->passphrase_path);
+    at += 2 + command->passphrase_path.len;
+    return (size_t)(at - into);
+}
+
+/* A text with its length before it, without NUL: it becomes a path. */
+static bool take_text(struct slice *rest, struct slice *text)
+{
+    if (rest->len < 2)
+        return false;
+    size_t len = get16(rest->data);
+    if (len > KEYS_PATH_MAX || len > rest->len - 2)
+        return false;
+    *text = slice_sub(*rest, 2, len);
+    *rest = slice_sub(*rest, 2 + len, rest->len);
+    return slice_find(*text, 0) == text->len;
+}
+
+bool keys_take_command(struct slice message, struct keys_command *command)
+{
+    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_DROP)
+        return false;
+    *command = (struct keys_command){.type = (enum keys_command_type)message.data[0],
+                                     .key = get32(message.data + 1)};
+    struct slice rest = slice_sub(message, 5, message.len);
+    return command->key < KEYS_COUNT_MAX && take_text(&rest, &command->path) &&
+           take_text(&rest, &command->passphrase_path) && rest.len == 0 &&
+           (command->path.len > 0) == (command->type == KEYS_LOAD || command->type == KEYS_CHAIN);
+}
+
+size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload)
+{
+    payload = slice_sub(payload, 0, KEYS_REPLY_MAX - 1);
+    into[0] = (uint8_t)type;
+    put_octets(into + 1, payload);
+    return 1 + payload.len;
+}
+
+bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct slice *payload)
+{
+    if (message.len < 1 || message.data[0] < KEYS_DONE || message.data[0] > KEYS_ENDED)
+        return false;
+    *type = (enum keys_reply_type)message.data[0];
+    *payload = slice_sub(message, 1, message.len);
+    return true;
+}

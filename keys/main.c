@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/key_sign.h"
+#include "keys/keys_process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: deepproxy-keys version\n"
+                            "deepproxy starts it by itself: deepproxy-keys serve [UID GID]\n";
+
+/* -1 where it is no number of a user or group. */
+static long parse_id(const char *text)
+{
+    char *end;
+    errno = 0;
+    long id = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && id >= 0 && id < UINT32_MAX ? id : -1;
+}
+
+static bool is_started_by_proxy(void)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(KEYS_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+static int serve(int argc, char **argv)
+{
+    struct keys_identity identity = {.changes = argc == 4};
+    if (identity.changes) {
+        long uid = parse_id(argv[2]);
+        long gid = parse_id(argv[3]);
+        if (uid < 0 || gid < 0)
+            return 2;
+        identity.uid = (uid_t)uid;
+        identity.gid = (gid_t)gid;
+    }
+    return guard_run(&identity, getppid());
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "version") == 0) {
+        puts(key_sign_library());
+        return EXIT_SUCCESS;
+    }
+    if ((argc == 2 || argc == 4) && strcmp(argv[1], "serve") == 0 && is_started_by_proxy())
+        return serve(argc, argv);
+    fputs(usage, stderr);
+    return 2;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fuzz_check.h"
+#include "keys/chain_text.h"
+#include "keys/keys_wire.h"
+#include "keys/tls_form.h"
+
+#include <string.h>
+
+/*
+ * Fuzzes what the proxy and its key process read of each other, each as if the other were hostile: what is taken must be,
+ * written again, the same octets, so that nothing can be read in two ways. The first octet of an input says what it is.
+ */
+static uint8_t again[KEYS_REPLY_MAX];
+
+static void fuzz_requests(struct slice rest)
+{
+    struct keys_request request;
+    size_t used = 0;
+    while (rest.len > 0) {
+        const uint8_t *from = rest.data;
+        if (!keys_take_request(&rest, &request))
+            return;
+        check(request.input.len > 0 && request.input.len <= KEYS_INPUT_MAX, "an input within its limits");
+        used = 0;
+        check(keys_put_request(again, sizeof again, &used, &request), "a request can be written");
+        check(from + used == rest.data && memcmp(again, from, used) == 0, "a request is the same again");
+    }
+}
+
+static void fuzz_answers(struct slice rest)
+{
+    struct keys_answer answer;
+    while (rest.len > 0) {
+        const uint8_t *from = rest.data;
+        size_t used = 0;
+        if (!keys_take_answer(&rest, &answer))
+            return;
+        check((answer.signature.len > 0) == (answer.status == KEYS_SIGNED), "a signature, or a refusal");
+        check(keys_put_answer(again, sizeof again, &used, &answer), "an answer can be written");
+        check(from + used == rest.data && memcmp(again, from, used) == 0, "an answer is the same again");
+    }
+}
+
+static void fuzz_control(struct slice message)
+{
+    struct keys_command command;
+    enum keys_reply_type type;
+    struct slice payload;
+    if (keys_take_command(message, &command)) {
+        check(command.key < KEYS_COUNT_MAX, "a key's number within its limits");
+        check(slice_find(command.path, 0) == command.path.len, "a path without NUL");
+        check(slice_equals((struct slice){again, keys_put_command(again, &command)}, message),
+              "a command is the same again");
+    }
+    if (message.len < KEYS_REPLY_MAX && keys_take_reply(message, &type, &payload))
+        check(slice_equals((struct slice){again, keys_put_reply(again, type, payload)}, message),
+              "a reply is the same again");
+}
+
+static void fuzz_form(struct slice input)
+{
+    static const char text[] = "TLS 1.3, server CertificateVerify";
+    static const char blanks[] = "                                                                ";
+    enum tls_form form = tls_form_of(input);
+    bool is_blank = input.len >= 64 && memcmp(input.data, blanks, 64) == 0;
+    if (form == TLS_FORM_1_3)
+        check(is_blank && memcmp(input.data + 64, text, sizeof text) == 0, "TLS 1.3's own words");
+    if (form == TLS_FORM_ECDHE)
+        check(!is_blank && input.data[64] == 3 && input.data[67] == input.len - 68,
+              "a point on a named curve");
+    if (form != TLS_FORM_NONE)
+        check(input.len <= KEYS_INPUT_MAX, "what a server signs fits into a request");
+}
+
+static void fuzz_chain(struct slice pem)
+{
+    static const char key[] = "PRIVATE KEY-----";
+    size_t used = 0;
+    size_t cap = pem.len < sizeof again ? pem.len : sizeof again;
+    bool whole = chain_text_take(pem, again, cap, &used);
+    check(used <= cap, "a chain within its room");
+    check(used == 0 || memmem(again, used, key, sizeof key - 1) == NULL, "a chain without a key");
+    if (!whole || used == 0)
+        return;
+    /* It is a chain, and nothing but that: taken once more it stays as it is. */
+    static uint8_t twice[sizeof again];
+    size_t more = 0;
+    check(chain_text_take((struct slice){again, used}, twice, sizeof twice, &more) && more == used &&
+              memcmp(again, twice, used) == 0,
+          "a chain stays a chain");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const targets[])(struct slice) = {fuzz_requests, fuzz_answers, fuzz_control, fuzz_form,
+                                                    fuzz_chain};
+    if (size > 1)
+        targets[data[0] % (sizeof targets / sizeof targets[0])]((struct slice){data + 1, size - 1});
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_TESTS_OUTSIDE_KEYS_H
+#define DEEPPROXY_TESTS_OUTSIDE_KEYS_H
+
+#include "tls/tls_keys.h"
+
+/*
+ * Test support: a source of keys as the key process is one, in this process: it reads the files, numbers the keys from 100
+ * on, and signs when the test says so.
+ */
+extern const struct tls_key_source outside_keys;
+
+/* How many there are that were not released; fails the test where one was released twice, or never loaded. */
+size_t outside_keys_count(void);
+
+/* Forgets them all. */
+void outside_keys_reset(void);
+
+/* The length of the signature; `into` has room for 1024 octets. */
+size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into);
+
+#endif

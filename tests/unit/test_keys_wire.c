@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "keys/chain_text.h"
+#include "keys/keys_message.h"
+#include "keys/keys_wire.h"
+#include "keys/tls_form.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static uint8_t buffer[KEYS_ANSWERS_MAX];
+static uint8_t octets[KEYS_SIGNATURE_MAX + 1];
+
+static struct slice some(size_t len)
+{
+    return (struct slice){octets, len};
+}
+
+/* ---- signatures ---- */
+
+START_TEST(requests_come_back_as_they_went)
+{
+    static const size_t sizes[] = {1, 130, 201, KEYS_INPUT_MAX};
+    size_t used = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct keys_request request = {0xFFFFFFFFu - i, 70000 + i, (uint16_t)(0x0403 + i), some(sizes[i])};
+        ck_assert(keys_put_request(buffer, sizeof buffer, &used, &request));
+    }
+    struct slice rest = {buffer, used};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct keys_request got;
+        ck_assert(keys_take_request(&rest, &got));
+        ck_assert_uint_eq(got.number, 0xFFFFFFFFu - i);
+        ck_assert_uint_eq(got.key, 70000 + i);
+        ck_assert_uint_eq(got.algorithm, 0x0403 + i);
+        ck_assert(slice_equals(got.input, some(sizes[i])));
+    }
+    ck_assert_uint_eq(rest.len, 0);
+}
+END_TEST
+
+START_TEST(answers_come_back_as_they_went)
+{
+    struct keys_answer answers[] = {
+        {7, KEYS_SIGNED, some(72)}, {8, KEYS_REFUSED, {NULL, 0}}, {9, KEYS_SIGNED, some(KEYS_SIGNATURE_MAX)}};
+    size_t used = 0;
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(keys_put_answer(buffer, sizeof buffer, &used, &answers[i]));
+    struct slice rest = {buffer, used};
+    for (size_t i = 0; i < 3; i++) {
+        struct keys_answer got;
+        ck_assert(keys_take_answer(&rest, &got));
+        ck_assert_uint_eq(got.number, answers[i].number);
+        ck_assert_int_eq(got.status, answers[i].status);
+        ck_assert(slice_equals(got.signature, answers[i].signature));
+    }
+    ck_assert_uint_eq(rest.len, 0);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_not_written)
+{
+    size_t used = 3;
+    struct keys_request request = {1, 2, 3, some(10)};
+    struct keys_answer answer = {1, KEYS_SIGNED, some(10)};
+    ck_assert(!keys_put_request(buffer, 3 + KEYS_REQUEST_HEADER + 9, &used, &request));
+    ck_assert(!keys_put_answer(buffer, 3 + KEYS_ANSWER_HEADER + 9, &used, &answer));
+    request.input.len = KEYS_INPUT_MAX + 1;
+    answer.signature.len = KEYS_SIGNATURE_MAX + 1;
+    ck_assert(!keys_put_request(buffer, sizeof buffer, &used, &request));
+    ck_assert(!keys_put_answer(buffer, sizeof buffer, &used, &answer));
+    ck_assert_uint_eq(used, 3);
+}
+END_TEST
+
+/* Every prefix of a whole message is refused, and takes nothing off it. */
+START_TEST(cut_messages)
+{
+    size_t used = 0;
+    struct keys_request request = {1, 2, 3, some(20)};
+    struct keys_answer answer = {1, KEYS_SIGNED, some(20)};
+    ck_assert(keys_put_request(buffer, sizeof buffer, &used, &request));
+    for (size_t len = 0; len < used; len++) {
+        struct slice rest = {buffer, len};
+        ck_assert(!keys_take_request(&rest, &request));
+        ck_assert_uint_eq(rest.len, len);
+    }
+    used = 0;
+    ck_assert(keys_put_answer(buffer, sizeof buffer, &used, &answer));
+    for (size_t len = 0; len < used; len++) {
+        struct slice rest = {buffer, len};
+        ck_assert(!keys_take_answer(&rest, &answer));
+        ck_assert_uint_eq(rest.len, len);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *what;
+    bool is_answer;
+    uint8_t message[KEYS_REQUEST_HEADER + 2];
+} hostile[] = {
+    {"an input of no octets", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0, 0}},
+    {"an input longer than the message", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0, 3}},
+    {"an input that is too long", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 1, 1}},
+    {"the longest of lengths", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0xFF, 0xFF}},
+    {"a status that there is not", true, {0, 0, 0, 1, 0, 2, 0, 0}},
+    {"a signature of no octets", true, {0, 0, 0, 1, 0, 0, 0, 0}},
+    {"a refusal with a signature", true, {0, 0, 0, 1, 0, 1, 0, 1}},
+    {"a signature longer than the message", true, {0, 0, 0, 1, 0, 0, 0, 7}},
+    {"a signature that is too long", true, {0, 0, 0, 1, 0, 0, 4, 1}},
+    {"the longest of lengths", true, {0, 0, 0, 1, 0, 0, 0xFF, 0xFF}},
+};
+
+START_TEST(hostile_messages)
+{
+    struct slice rest = {hostile[_i].message, sizeof hostile[_i].message};
+    struct keys_request request;
+    struct keys_answer answer;
+    ck_assert_msg(
+        !(hostile[_i].is_answer ? keys_take_answer(&rest, &answer) : keys_take_request(&rest, &request)),
+        "%s", hostile[_i].what);
+}
+END_TEST
+
+/* ---- control ---- */
+
+START_TEST(commands_come_back_as_they_went)
+{
+    char path[KEYS_PATH_MAX + 2];
+    memset(path, 'p', sizeof path);
+    static const enum keys_command_type types[] = {KEYS_CHANNELS, KEYS_START, KEYS_LOAD, KEYS_CHAIN,
+                                                   KEYS_DROP};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        bool has_path = types[i] == KEYS_LOAD || types[i] == KEYS_CHAIN;
+        struct keys_command got;
+        struct keys_command command = {.type = types[i], .key = KEYS_COUNT_MAX - 1};
+        if (has_path)
+            command.path = command.passphrase_path = (struct slice){(const uint8_t *)path, KEYS_PATH_MAX};
+        size_t len = keys_put_command(buffer, &command);
+        ck_assert_uint_le(len, KEYS_COMMAND_MAX);
+        ck_assert(keys_take_command((struct slice){buffer, len}, &got));
+        ck_assert_int_eq(got.type, command.type);
+        ck_assert_uint_eq(got.key, command.key);
+        ck_assert(slice_equals(got.path, command.path));
+        ck_assert(slice_equals(got.passphrase_path, command.passphrase_path));
+        for (size_t cut = 0; cut < len; cut++)
+            ck_assert(!keys_take_command((struct slice){buffer, cut}, &got));
+        ck_assert(!keys_take_command((struct slice){buffer, len + 1}, &got));
+    }
+    struct keys_command command = {.type = KEYS_LOAD, .path = {(const uint8_t *)path, KEYS_PATH_MAX + 1}};
+    ck_assert_uint_eq(keys_put_command(buffer, &command), 0);
+}
+END_TEST
+
+START_TEST(hostile_commands)
+{
+    static const struct {
+        size_t len;
+        uint8_t message[16];
+    } wrong[] = {
+        {9, {0}},                                       /* no type */
+        {9, {6}},                                       /* one that there is not */
+        {9, {KEYS_LOAD}},                               /* no path */
+        {10, {KEYS_DROP, 0, 0, 0, 0, 0, 1, 'x', 0}},    /* a path */
+        {9, {KEYS_DROP, 0xFF, 0xFF, 0xFF, 0xFF}},       /* a key beyond the last */
+        {9, {KEYS_DROP, 0, 0x10, 0, 0}},                /* the first beyond */
+        {10, {KEYS_LOAD, 0, 0, 0, 0, 0, 1, 0, 0, 0}},   /* a NUL */
+        {10, {KEYS_LOAD, 0, 0, 0, 0, 0xFF, 0xFF, 'x'}}, /* longer than the message */
+        {10, {KEYS_LOAD, 0, 0, 0, 0, 0, 1, 'x', 0, 1}}, /* a passphrase's, likewise */
+    };
+    struct keys_command got;
+    ck_assert(!keys_take_command((struct slice){wrong[_i].message, wrong[_i].len}, &got));
+}
+END_TEST
+enum { HOSTILE_COMMANDS = 9 };
+
+START_TEST(replies)
+{
+    enum keys_reply_type type;
+    struct slice payload;
+    size_t len = keys_put_reply(buffer, KEYS_FAILED, slice_of("why"));
+    ck_assert(keys_take_reply((struct slice){buffer, len}, &type, &payload));
+    ck_assert_int_eq(type, KEYS_FAILED);
+    ck_assert(slice_equals(payload, slice_of("why")));
+    ck_assert(!keys_take_reply((struct slice){buffer, 0}, &type, &payload));
+    buffer[0] = 0;
+    ck_assert(!keys_take_reply((struct slice){buffer, 4}, &type, &payload));
+    buffer[0] = KEYS_ENDED + 1;
+    ck_assert(!keys_take_reply((struct slice){buffer, 4}, &type, &payload));
+    uint8_t *large = calloc(1, 2 * KEYS_REPLY_MAX);
+    ck_assert_uint_eq(keys_put_reply(large, KEYS_NOTE, (struct slice){octets, sizeof octets}),
+                      sizeof octets + 1);
+    free(large);
+}
+END_TEST
+
+/* ---- messages ---- */
+
+START_TEST(descriptors_go_with_messages)
+{
+    int ends[2];
+    int pipe_ends[2];
+    int got[2];
+    size_t count = 2;
+    char c;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    ck_assert(keys_message_send(ends[0], slice_of("two"), pipe_ends, 2));
+    ck_assert_int_eq(keys_message_receive(ends[1], buffer, sizeof buffer, got, &count), 3);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_int_ne(fcntl(got[0], F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(write(got[1], "x", 1), 1);
+    ck_assert_int_eq(read(pipe_ends[0], &c, 1), 1);
+    keys_close_all(got, 2);
+    keys_close_all(pipe_ends, 2);
+    keys_close_all(ends, 2);
+}
+END_TEST
+
+/* They are closed, and the message is refused: the pipe has no writer then. */
+START_TEST(more_descriptors_than_wanted)
+{
+    int ends[2];
+    int pipe_ends[2];
+    int got[1];
+    size_t count = 1;
+    char c;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    int twice[] = {pipe_ends[1], pipe_ends[1]};
+    ck_assert(keys_message_send(ends[0], slice_of("x"), twice, 2));
+    close(pipe_ends[1]);
+    ck_assert_int_eq(keys_message_receive(ends[1], buffer, sizeof buffer, got, &count), -1);
+    ck_assert_int_eq(errno, EMSGSIZE);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_int_eq(read(pipe_ends[0], &c, 1), 0);
+    close(pipe_ends[0]);
+    keys_close_all(ends, 2);
+}
+END_TEST
+
+START_TEST(messages_that_are_too_long)
+{
+    int ends[2];
+    size_t count = 0;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    ck_assert(keys_message_send(ends[0], some(100), NULL, 0));
+    ck_assert_int_eq(keys_message_receive(ends[1], buffer, 99, NULL, &count), -1);
+    ck_assert_int_eq(errno, EMSGSIZE);
+    close(ends[0]);
+    ck_assert_int_eq(keys_message_receive(ends[1], buffer, 99, NULL, &count), 0);
+    ck_assert(!keys_message_send(ends[1], some(1), NULL, 0));
+    ck_assert_int_eq(errno, EPIPE);
+    close(ends[1]);
+}
+END_TEST
+
+/* ---- what is signed ---- */
+
+/* 64 blanks, a text with its NUL, and a hash. */
+static struct slice certificate_verify(const char *text, size_t hash)
+{
+    memset(octets, ' ', 64);
+    memcpy(octets + 64, text, strlen(text) + 1);
+    memset(octets + 65 + strlen(text), 'h', hash);
+    return some(65 + strlen(text) + hash);
+}
+
+/* Two randoms and a point. */
+static struct slice ecdhe(uint8_t type, unsigned curve, size_t said, size_t point)
+{
+    memset(octets, 'r', 64);
+    uint8_t header[] = {type, (uint8_t)(curve >> 8), (uint8_t)curve, (uint8_t)said};
+    memcpy(octets + 64, header, sizeof header);
+    memset(octets + 68, 4, point);
+    return some(68 + point);
+}
+
+START_TEST(forms_of_what_a_server_signs)
+{
+    static const char server[] = "TLS 1.3, server CertificateVerify";
+    static const struct {
+        unsigned curve;
+        size_t point;
+    } curves[] = {{23, 65}, {24, 97}, {25, 133}, {29, 32}, {30, 56}};
+    ck_assert_int_eq(tls_form_of(certificate_verify(server, 32)), TLS_FORM_1_3);
+    ck_assert_int_eq(tls_form_of(certificate_verify(server, 48)), TLS_FORM_1_3);
+    for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++) {
+        size_t point = curves[i].point;
+        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point)), TLS_FORM_ECDHE);
+        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point + 1)), TLS_FORM_NONE);
+        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point - 1)), TLS_FORM_NONE);
+        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point - 1, point - 1)), TLS_FORM_NONE);
+        ck_assert_int_eq(tls_form_of(ecdhe(1, curves[i].curve, point, point)), TLS_FORM_NONE);
+    }
+    ck_assert_int_eq(tls_form_of(ecdhe(3, 1, 32, 32)), TLS_FORM_NONE);
+}
+END_TEST
+
+START_TEST(forms_of_anything_else)
+{
+    static const char *const contexts[] = {"TLS 1.3, client CertificateVerify",
+                                           "TLS 1.3, server delegated credentials",
+                                           "TLS 1.3, server CertificateVerif", ""};
+    for (size_t i = 0; i < sizeof contexts / sizeof contexts[0]; i++)
+        ck_assert_int_eq(tls_form_of(certificate_verify(contexts[i], 32)), TLS_FORM_NONE);
+    for (size_t hash = 0; hash < 70; hash++)
+        if (hash != 32 && hash != 48)
+            ck_assert_int_eq(tls_form_of(certificate_verify("TLS 1.3, server CertificateVerify", hash)),
+                             TLS_FORM_NONE);
+    struct slice both = ecdhe(3, 29, 32, 32);
+    memset(octets, ' ', 64); /* randoms that somebody has chosen */
+    ck_assert_int_eq(tls_form_of(both), TLS_FORM_NONE);
+    for (size_t len = 0; len < both.len; len++)
+        ck_assert_int_eq(tls_form_of(slice_sub(both, 0, len)), TLS_FORM_NONE);
+}
+END_TEST
+
+/* ---- chains ---- */
+
+#define BLOCK(body) "-----BEGIN CERTIFICATE-----\n" body "-----END CERTIFICATE-----"
+#define KEY         "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
+
+static const struct {
+    const char *pem;
+    const char *chain; /* NULL: refused */
+} chains[] = {
+    {"", ""},
+    {KEY, ""},
+    {"words\n" BLOCK("a\n") "\nmore words\n" KEY BLOCK("b\n"), BLOCK("a\n") "\n" BLOCK("b\n") "\n"},
+    {BLOCK("a\n") KEY, BLOCK("a\n") "\n"},
+    {"-----BEGIN CERTIFICATE-----\na", NULL},
+    {"-----BEGIN CERTIFICATE-----\n" KEY "-----END CERTIFICATE-----\n", NULL},
+    {"-----BEGIN CERTIFICATE-----", NULL},
+    {BLOCK("a\n") "-----BEGIN CERTIFICATE-----" KEY, NULL},
+};
+
+START_TEST(chains_without_their_keys)
+{
+    uint8_t into[512];
+    size_t used;
+    const char *wanted = chains[_i].chain;
+    struct slice pem = slice_of(chains[_i].pem);
+    ck_assert(chain_text_take(pem, into, sizeof into, &used) == (wanted != NULL));
+    ck_assert_ptr_null(memmem(into, used, "secret", 6));
+    if (wanted == NULL)
+        return;
+    ck_assert(slice_equals((struct slice){into, used}, slice_of(wanted)));
+    for (size_t cap = 0; cap < used; cap++) {
+        size_t less;
+        ck_assert(!chain_text_take(pem, into, cap, &less));
+        ck_assert_uint_le(less, cap);
+    }
+}
+END_TEST
+
+START_TEST(files_with_keys)
+{
+    ck_assert(chain_text_has_key(slice_of(KEY)));
+    ck_assert(chain_text_has_key(slice_of("-----BEGIN ENCRYPTED PRIVATE KEY-----")));
+    ck_assert(chain_text_has_key(slice_of(BLOCK("a\n") "\n-----BEGIN EC PRIVATE KEY-----\n")));
+    ck_assert(!chain_text_has_key(slice_of(BLOCK("a\n"))));
+    ck_assert(!chain_text_has_key((struct slice){NULL, 0}));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("keys_wire");
+    TCase *tests = tcase_create("keys_wire");
+    for (size_t i = 0; i < sizeof octets; i++)
+        octets[i] = (uint8_t)(i * 7);
+    tcase_add_test(tests, requests_come_back_as_they_went);
+    tcase_add_test(tests, answers_come_back_as_they_went);
+    tcase_add_test(tests, what_does_not_fit_is_not_written);
+    tcase_add_test(tests, cut_messages);
+    tcase_add_loop_test(tests, hostile_messages, 0, sizeof hostile / sizeof hostile[0]);
+    tcase_add_test(tests, commands_come_back_as_they_went);
+    tcase_add_loop_test(tests, hostile_commands, 0, HOSTILE_COMMANDS);
+    tcase_add_test(tests, replies);
+    tcase_add_test(tests, descriptors_go_with_messages);
+    tcase_add_test(tests, more_descriptors_than_wanted);
+    tcase_add_test(tests, messages_that_are_too_long);
+    tcase_add_test(tests, forms_of_what_a_server_signs);
+    tcase_add_test(tests, forms_of_anything_else);
+    tcase_add_loop_test(tests, chains_without_their_keys, 0, sizeof chains / sizeof chains[0]);
+    tcase_add_test(tests, files_with_keys);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
