@@ -135,12 +135,36 @@ enum cfg_balance { CFG_ROUND_ROBIN };
 /* How servers learn who the client is: in one way, so that no two can contradict each other. */
 enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V1, CFG_IDENTITY_PROXY_V2, CFG_IDENTITY_NATIVE };
 
+/* TLS towards the servers of a pool. */
+enum cfg_pool_tls_mode {
+    CFG_POOL_TLS_NONE,     /* cleartext, for a private network: the default */
+    CFG_POOL_TLS_IMPLICIT, /* from the first octet, but for a PROXY header */
+    CFG_POOL_TLS_STARTTLS  /* asked for: STARTTLS, STLS in POP3; without it the server is not used */
+};
+
+struct cfg_pool_tls {
+    enum cfg_pool_tls_mode mode;
+    char *
+        ca; /* PEM file with those whose word is taken, or with the server's own certificate; NULL: the system's */
+    char *name;          /* what the certificates must be for; NULL: the host of each server's address */
+    char **server_names; /* what follows from it, for each server: a DNS name or a numeric address */
+    bool verify;         /* default true */
+    char *certificate;   /* what the proxy shows its servers, with its issuers; NULL: nothing */
+    char *key;           /* there where that is */
+    char *passphrase;    /* a file whose first line opens the key; NULL: it is not encrypted */
+    enum cfg_tls_version min_version; /* default CFG_TLS_1_2, the least */
+    struct cfg_place place;
+    struct cfg_place ca_place; /* there, or as `place` */
+    struct cfg_place certificate_place;
+};
+
 struct cfg_pool {
     char *name;
     enum cfg_balance balance;
     enum cfg_identity identity;
     struct cfg_endpoint *servers; /* at least one */
     size_t server_count;
+    struct cfg_pool_tls tls;
     struct cfg_place place;
 };
 

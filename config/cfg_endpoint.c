@@ -43,6 +43,12 @@ bool cfg_is_hostname(struct slice name)
     }
 }
 
+bool cfg_is_address(const char *text)
+{
+    struct in6_addr address; /* the larger of the two */
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static bool set_ipv4(struct cfg_endpoint *e)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(e->port)};

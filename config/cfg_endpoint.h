@@ -18,6 +18,9 @@ bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, str
 /* The same host and port. Two listeners with port 0 get different ones: never the same. */
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b);
 
+/* A numeric address of either family, without brackets. */
+bool cfg_is_address(const char *text);
+
 /* A name of labels with letters, digits, "-" and "_" (RFC 1123 2.1, and what container networks add). */
 bool cfg_is_hostname(struct slice name);
 

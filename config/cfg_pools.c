@@ -2,6 +2,7 @@
 #include "config/cfg_pools.h"
 
 #include "config/cfg_endpoint.h"
+#include "config/cfg_pool_tls.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 
@@ -87,6 +88,7 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     use->identity_place = cfg_reader_place(&reader, "identity");
     use->identity_given = given ? CFG_IDENTITY_GIVEN : absent ? CFG_IDENTITY_ABSENT : CFG_IDENTITY_WRONG;
     read_servers(&reader, pool);
+    cfg_pool_tls_read(&reader, pool);
     cfg_reader_close(&reader);
 }
 
@@ -148,11 +150,11 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             pool->name);
 }
 
-/* Version 1 has no place for TLS, so that the server takes every client for one in clear. */
+/* Version 1 has no place for TLS: without TLS of the proxy's own the server takes every client for one in clear. */
 static void check_mailbox(struct cfg_loader *loader, const struct cfg_pool *pool,
                           const struct cfg_pool_use *use)
 {
-    if (pool->identity == CFG_IDENTITY_PROXY_V1)
+    if (pool->identity == CFG_IDENTITY_PROXY_V1 && pool->tls.mode == CFG_POOL_TLS_NONE)
         cfg_problems_add(
             loader->problems, CFG_WARNING, use->identity_place,
             "the servers of the pool \"%s\" do not learn by proxy-v1 that their clients are on TLS: "

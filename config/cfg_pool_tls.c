@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_pool_tls.h"
+
+#include "config/cfg_endpoint.h"
+#include "config/cfg_source.h"
+#include "config/cfg_syntax.h"
+
+static const char *const modes[] = {"implicit", "starttls"};
+static const char *const versions[] = {"TLSv1.2", "TLSv1.3"};
+
+static const struct cfg_words mode_words = {modes, sizeof modes / sizeof modes[0]};
+static const struct cfg_words version_words = {versions, sizeof versions / sizeof versions[0]};
+
+/* ---- files ---- */
+
+static void read_path(struct cfg_reader *reader, const char *key, char **path)
+{
+    if (!cfg_read_string(reader, key, path))
+        return;
+    struct cfg_place place = cfg_reader_place(reader, key);
+    *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
+}
+
+static void read_certificate(struct cfg_reader *reader, struct cfg_pool_tls *tls)
+{
+    read_path(reader, "certificate", &tls->certificate);
+    read_path(reader, "key", &tls->key);
+    read_path(reader, "passphrase", &tls->passphrase);
+    tls->certificate_place = cfg_reader_place(reader, "certificate");
+    bool has_certificate = config_setting_get_member(reader->group, "certificate") != NULL;
+    bool has_key = config_setting_get_member(reader->group, "key") != NULL;
+    if (has_certificate && !has_key)
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "certificate"),
+                 "\"certificate\" has no \"key\" with it, expected the path of a PEM file with its private "
+                 "key");
+    else if (has_key && !has_certificate)
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "key"),
+                 "\"key\" has no \"certificate\" with it, expected the path of a PEM file with the "
+                 "certificate that the proxy shows its servers, and its issuers");
+}
+
+/* ---- whom to believe ---- */
+
+static void read_name(struct cfg_reader *reader, struct cfg_pool_tls *tls)
+{
+    char *name;
+    if (!cfg_read_string(reader, "name", &name))
+        return;
+    if (cfg_is_hostname(slice_of(name)) || cfg_is_address(name))
+        tls->name = name;
+    else
+        CFG_FAIL(reader->loader, cfg_reader_place(reader, "name"),
+                 "\"%s\" is neither a host name nor an address, expected what the servers' certificate has: "
+                 "\"store.internal\"",
+                 name);
+}
+
+static void warn_unverified(struct cfg_reader *reader, const struct cfg_pool *pool)
+{
+    if (pool->tls.verify)
+        return;
+    cfg_problems_add(
+        reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "verify"),
+        "verify = false: whoever stands between the proxy and the servers of the pool \"%s\" can "
+        "read and change all that passes, passwords included; give the servers' certificate, or "
+        "its authority's, as \"ca\" instead",
+        pool->name != NULL ? pool->name : "");
+}
+
+/* "store1.internal." is the same name to the resolver, and never in a certificate. */
+static char *name_of_host(struct cfg_arena *arena, const char *host)
+{
+    struct slice name = slice_of(host);
+    if (slice_has_suffix(name, ".") && name.len > 1)
+        name.len--;
+    return cfg_arena_copy(arena, name);
+}
+
+static void name_servers(struct cfg_reader *reader, struct cfg_pool *pool)
+{
+    struct cfg_arena *arena = reader->loader->arena;
+    pool->tls.server_names = cfg_arena_alloc(arena, pool->server_count, sizeof *pool->tls.server_names);
+    for (size_t i = 0; i < pool->server_count; i++)
+        pool->tls.server_names[i] =
+            pool->tls.name != NULL ? pool->tls.name : name_of_host(arena, pool->servers[i].host);
+}
+
+/* ---- ports ---- */
+
+static bool is_one_of(uint16_t port, const uint16_t ports[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+/* The ports of RFC 8314 and those before it: with the wrong mode both sides wait for each other. */
+static void check_ports(struct cfg_reader *reader, const struct cfg_pool *pool)
+{
+    static const uint16_t with_tls[] = {465, 993, 995};
+    static const uint16_t in_clear[] = {25, 110, 143, 587};
+    for (size_t i = 0; i < pool->server_count; i++) {
+        const struct cfg_endpoint *server = &pool->servers[i];
+        if (pool->tls.mode == CFG_POOL_TLS_STARTTLS && is_one_of(server->port, with_tls, 3))
+            cfg_problems_add(reader->loader->problems, CFG_WARNING, server->place,
+                             "servers begin with TLS at once on port %u: mode = \"implicit\" is meant for it",
+                             server->port);
+        else if (pool->tls.mode == CFG_POOL_TLS_IMPLICIT && is_one_of(server->port, in_clear, 4))
+            cfg_problems_add(reader->loader->problems, CFG_WARNING, server->place,
+                             "servers begin in the clear on port %u: mode = \"starttls\" is meant for it",
+                             server->port);
+    }
+}
+
+void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool)
+{
+    struct cfg_pool_tls *tls = &pool->tls;
+    struct cfg_reader reader;
+    size_t mode = 0;
+    size_t version = 0;
+    *tls = (struct cfg_pool_tls){.verify = true, .min_version = CFG_TLS_1_2};
+    config_setting_t *group = cfg_read_group(pool_reader, "tls");
+    if (group == NULL)
+        return;
+    cfg_reader_open(&reader, pool_reader->loader, group, "the tls of a pool");
+    tls->place = cfg_tree_place(group);
+    if (cfg_reader_require(&reader, "mode", "\"implicit\" or \"starttls\"") &&
+        cfg_read_word(&reader, "mode", mode_words, &mode))
+        tls->mode = mode == 0 ? CFG_POOL_TLS_IMPLICIT : CFG_POOL_TLS_STARTTLS;
+    read_path(&reader, "ca", &tls->ca);
+    tls->ca_place = cfg_reader_place(&reader, "ca");
+    read_name(&reader, tls);
+    cfg_read_switch(&reader, "verify", &tls->verify);
+    warn_unverified(&reader, pool);
+    read_certificate(&reader, tls);
+    if (cfg_read_word(&reader, "min_version", version_words, &version))
+        tls->min_version = version == 0 ? CFG_TLS_1_2 : CFG_TLS_1_3;
+    name_servers(&reader, pool);
+    check_ports(&reader, pool);
+    cfg_reader_close(&reader);
+}
