@@ -52,8 +52,8 @@ void engine_fail(struct engine *engine, enum engine_reason reason, const char *d
 
 /* Where a backend refuses all logins, as the connection to it is in clear; the first warning of a session stays. */
 #define ENGINE_REMEDY_CLEARTEXT                                                                              \
-    "set identity = proxy-v2 for its pool and a port of the server's that expects it, or let the server "    \
-    "allow logins without TLS (README: What the server needs)"
+    "set identity = proxy-v2 for its pool and a port of the server's that expects it, or tls for its pool "  \
+    "and a port that has it, or let the server allow logins without TLS (README: What the server needs)"
 void engine_warn(struct engine *engine, const char *warning);
 
 /* The DEEP status to show the client: the service's, with what the backend has said of its own where they are merged. */

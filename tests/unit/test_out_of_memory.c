@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "protocols/engine.h"
+#include "protocols/starttls_request.h"
 
 #include <check.h>
 #include <glob.h>
@@ -169,6 +170,55 @@ START_TEST(dialogues)
 }
 END_TEST
 
+/* Asking a backend for TLS, octet by octet; true where it came to its end. */
+static bool ask_for_tls(const struct engine_service *service, const char *const parts[], size_t fails_at)
+{
+    struct engine_out *out = engine_out_new();
+    enum starttls_progress progress = STARTTLS_UNDER_WAY;
+    heap.countdown = fails_at;
+    heap.failed = false;
+    heap.armed = true;
+    struct starttls_request *request = starttls_request_new(service);
+    for (; request != NULL && *parts != NULL && progress != STARTTLS_FAILED; parts++) {
+        for (const char *at = *parts; *at != '\0' && progress == STARTTLS_UNDER_WAY; at++) {
+            struct slice octet = {(const uint8_t *)at, 1};
+            progress = starttls_request_feed(request, &octet, out);
+        }
+        if (progress != STARTTLS_AGREED)
+            continue;
+        starttls_request_secured(request, out);
+        progress = STARTTLS_UNDER_WAY;
+    }
+    heap.armed = false;
+    if (progress == STARTTLS_FAILED)
+        ck_assert(strstr(starttls_request_failure(request), "no memory") != NULL);
+    bool ready = progress == STARTTLS_READY;
+    if (ready)
+        ck_assert(slice_has_suffix(starttls_request_greeting(request), " ready\r\n"));
+    starttls_request_free(&request);
+    engine_out_free(&out);
+    return ready;
+}
+
+START_TEST(requests_for_tls)
+{
+    static const char *const parts[][4] = {
+        [ENGINE_IMAP] = {"* OK\r\n", "s1 OK\r\n", "* CAPABILITY IMAP4rev1\r\ns2 OK\r\n", NULL},
+        [ENGINE_POP3] = {"+OK\r\n", "+OK\r\n", "+OK\r\nUSER\r\n.\r\n", NULL},
+        [ENGINE_SUBMISSION] = {"220 a\r\n", "250-a\r\n250 STARTTLS\r\n220 go\r\n", "250 ok\r\n", NULL},
+    };
+    const struct engine_service service = {.protocol = (enum engine_protocol)_i,
+                                           .hostname = "proxy.example.com"};
+    ck_assert(ask_for_tls(&service, parts[_i], NEVER));
+    size_t fails_at = 0;
+    do {
+        bool ready = ask_for_tls(&service, parts[_i], fails_at++);
+        ck_assert(ready != heap.failed);
+    } while (heap.failed);
+    ck_assert_uint_gt(fails_at, 5);
+}
+END_TEST
+
 int main(void)
 {
     if (glob(TEST_SOURCE_DIR "/transcripts/*/*.txt", 0, NULL, &found) != 0)
@@ -176,6 +226,7 @@ int main(void)
     TCase *tcase = tcase_create("dialogues");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, dialogues, 0, (int)found.gl_pathc);
+    tcase_add_loop_test(tcase, requests_for_tls, 0, ENGINE_SUBMISSION + 1);
     Suite *suite = suite_create("out of memory");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
