@@ -7,6 +7,7 @@
 #include "tls/tls_store.h"
 #include "tls/tls_tlsa.h"
 #include "tls/tls_ticket_cipher.h"
+#include "tls/tls_trust.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,6 +20,7 @@ struct tls_context {
     SSL_CTX *ssl_ctx; /* of a server without a certificate: each handshake gets the one that it asks for */
     struct tls_store store;
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
+    struct tls_trust *trust; /* towards backends; NULL */
 };
 
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
@@ -148,6 +150,16 @@ struct tls_context *tls_context_new_client(uint16_t min_version, uint16_t max_ve
     return context;
 }
 
+struct tls_context *tls_context_new_trusting(struct tls_trust *trust)
+{
+    struct tls_context *context = new_context();
+    if (context == NULL)
+        tls_trust_free(&trust);
+    else
+        context->trust = trust;
+    return context;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *context)
 {
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
@@ -160,6 +172,7 @@ static void destroy(struct tls_context *context)
     SSL_CTX_free(context->ssl_ctx);
     tls_store_free(&context->store);
     tls_ticket_keys_unref(&context->ticket_keys);
+    tls_trust_free(&context->trust); /* after what has its certificates */
     free(context);
 }
 

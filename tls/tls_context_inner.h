@@ -9,6 +9,10 @@
 /* What the endpoint makes its SSL objects from. Inner to tls/; lives as long as the context. */
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context);
 
+/* A context without certificates that lives with a trust, which it takes over. NULL, and the trust freed, where memory is short. */
+struct tls_trust;
+struct tls_context *tls_context_new_trusting(struct tls_trust *trust);
+
 /* The endpoint's half of ALPN, as SSL_CTX_set_alpn_select_cb wants it. */
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
                                  const uint8_t *offered, unsigned offered_len, void *arg);

@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "tls/tls_client_check.h"
 #include "tls/tls_context_inner.h"
+#include "tls/tls_peer.h"
 #include "tls/tls_signing.h"
 
 #include <openssl/bio.h>
@@ -36,7 +37,10 @@ struct tls_endpoint {
     SSL *ssl;
     struct tls_io *io;
     struct tls_context *context;
-    const struct tls_service *service; /* NULL for a client's */
+    union {
+        const struct tls_service *service; /* of a server's */
+        struct tls_peer *peer;             /* of a client's; NULL where it takes any server */
+    };
     const char *failure;
     struct tls_signing *signing; /* NULL but while a signature is awaited */
     enum tls_state state;
@@ -196,6 +200,20 @@ struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct
     return endpoint;
 }
 
+void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session)
+{
+    ENSURE(!SSL_is_server(endpoint->ssl) && endpoint->peer == NULL);
+    endpoint->peer = peer;
+    if (session != NULL)
+        SSL_set_session(endpoint->ssl, session);
+}
+
+struct tls_peer *tls_endpoint_peer(const SSL *ssl)
+{
+    const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    return SSL_is_server(ssl) ? NULL : endpoint->peer;
+}
+
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
                                  const uint8_t *offered, unsigned offered_len, void *arg)
 {
@@ -215,6 +233,8 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
 {
     if (*endpoint == NULL)
         return;
+    if (!SSL_is_server((*endpoint)->ssl))
+        tls_peer_free(&(*endpoint)->peer);
     SSL_free((*endpoint)->ssl);
     tls_signing_free(&(*endpoint)->signing);
     tls_context_unref(&(*endpoint)->context);
@@ -268,11 +288,29 @@ static const struct known_failure *find_known(uint32_t code)
     return NULL;
 }
 
+/* The library's own words, where we have none. */
+static const char *words_for(const struct tls_endpoint *endpoint, uint32_t code)
+{
+    bool of_backend =
+        !SSL_is_server(endpoint->ssl) && endpoint->peer != NULL && ERR_GET_LIB(code) == ERR_LIB_SSL;
+    const char *words = of_backend ? tls_peer_failure(ERR_GET_REASON(code)) : NULL;
+    if (words != NULL)
+        return words;
+    return code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+}
+
+void tls_endpoint_blame(SSL *ssl, const char *words)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    endpoint->failure = words;
+}
+
 static void set_failed(struct tls_endpoint *endpoint)
 {
     uint32_t code = first_error();
-    const struct known_failure *known = find_known(code);
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+    const struct known_failure *known =
+        SSL_is_server(endpoint->ssl) || endpoint->peer == NULL ? find_known(code) : NULL;
+    const char *reason = words_for(endpoint, code);
     if (endpoint->failure == NULL)
         endpoint->failure = tls_client_check_failure(endpoint->ssl);
     /* In a handshake what the first octet told stands, unless it is told more exactly. */
@@ -333,8 +371,12 @@ static void shake_hands(struct tls_endpoint *endpoint)
         return;
     }
     endpoint->state = TLS_OPEN;
-    /* Certificates may be thousands, and be replaced by others: what is established does not hold them. */
-    tls_context_unref(&endpoint->context);
+    /*
+     * Certificates may be thousands, and be replaced by others: what is established does not hold them. But for a
+     * client's, whose server's certificates lie in memory of the context's.
+     */
+    if (SSL_is_server(endpoint->ssl))
+        tls_context_unref(&endpoint->context);
     snprintf(endpoint->cipher_hex, sizeof endpoint->cipher_hex, "0x%04X",
              SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(endpoint->ssl)));
 }

@@ -108,7 +108,10 @@ void tls_endpoint_close(struct tls_endpoint *endpoint);
 
 enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
 
-/* Why TLS_FAILED: a few words for a log, static; NULL otherwise. */
+/*
+ * Why TLS_FAILED: a few words for a log; NULL otherwise. Static, but for those on a server's certificate (tls_backend.h),
+ * which live as long as the endpoint, and may have octets of the peer's in them: encode them before they go to a log.
+ */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 
 /* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */

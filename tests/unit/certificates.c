@@ -145,17 +145,25 @@ static bool as_issuer(X509 *certificate, X509_NAME *name)
     return X509_set_issuer_name(certificate, name) == 1;
 }
 
-static void add_names(X509 *certificate, const char *const names[])
+static void add_name(GENERAL_NAMES *all, int type, ASN1_STRING *value)
+{
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    NEED(name != NULL && value != NULL);
+    GENERAL_NAME_set0_value(name, type, value);
+    NEED(sk_GENERAL_NAME_push(all, name));
+}
+
+static void add_names(X509 *certificate, const char *const names[8], const char *const addresses[2])
 {
     GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
     NEED(all != NULL);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        GENERAL_NAME *name = GENERAL_NAME_new();
+    for (size_t i = 0; i < 8 && names[i] != NULL; i++) {
         ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-        NEED(name != NULL && text != NULL && ASN1_STRING_set(text, names[i], -1));
-        GENERAL_NAME_set0_value(name, GEN_DNS, text);
-        NEED(sk_GENERAL_NAME_push(all, name));
+        NEED(text != NULL && ASN1_STRING_set(text, names[i], -1));
+        add_name(all, GEN_DNS, text);
     }
+    for (size_t i = 0; i < 2 && addresses[i] != NULL; i++)
+        add_name(all, GEN_IPADD, a2i_IPADDRESS(addresses[i]));
     NEED(X509_add1_ext_i2d(certificate, NID_subject_alt_name, all, 0, 0) == 1);
     GENERAL_NAMES_free(all);
 }
@@ -167,6 +175,14 @@ static void make_authority_of(X509 *certificate)
     constraints->ca = 0xff;
     NEED(X509_add1_ext_i2d(certificate, NID_basic_constraints, constraints, 1, 0) == 1);
     BASIC_CONSTRAINTS_free(constraints);
+}
+
+static void make_for_clients(X509 *certificate)
+{
+    EXTENDED_KEY_USAGE *usage = sk_ASN1_OBJECT_new_null();
+    NEED(usage != NULL && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_client_auth)));
+    NEED(X509_add1_ext_i2d(certificate, NID_ext_key_usage, usage, 0, 0) == 1);
+    sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
 }
 
 static X509 *new_certificate(const char *subject, const char *issuer, EVP_PKEY *key, long begins, long ends)
@@ -183,9 +199,9 @@ static X509 *new_certificate(const char *subject, const char *issuer, EVP_PKEY *
     return certificate;
 }
 
-static void sign(X509 *certificate)
+static void sign(X509 *certificate, EVP_PKEY *key)
 {
-    NEED(X509_sign(certificate, authority_key, EVP_sha256()) > 0);
+    NEED(X509_sign(certificate, key, EVP_sha256()) > 0);
 }
 
 static X509 *new_authority(long begins, long ends)
@@ -193,19 +209,25 @@ static X509 *new_authority(long begins, long ends)
     static const char name[] = "deepproxy test authority";
     X509 *certificate = new_certificate(name, name, authority_key, begins, ends);
     make_authority_of(certificate);
-    sign(certificate);
+    sign(certificate, authority_key);
     return certificate;
 }
 
 static X509 *new_leaf(const struct certificate_wish *wish)
 {
     bool dated = wish->begins != 0 || wish->ends != 0;
-    X509 *leaf = new_certificate(wish->names[0] != NULL ? wish->names[0] : "nameless",
-                                 "deepproxy test authority", shared_key(wish->key, false),
-                                 dated ? wish->begins : -HOUR, dated ? wish->ends : 30 * DAY);
-    if (wish->names[0] != NULL)
-        add_names(leaf, wish->names);
-    sign(leaf);
+    const char *subject = wish->names[0] != NULL ? wish->names[0] : "nameless";
+    X509 *leaf = new_certificate(subject, wish->self_signed ? subject : "deepproxy test authority",
+                                 shared_key(wish->key, false), dated ? wish->begins : -HOUR,
+                                 dated ? wish->ends : 30 * DAY);
+    if (wish->names[0] != NULL || wish->addresses[0] != NULL)
+        add_names(leaf, wish->names, wish->addresses);
+    if (wish->for_clients)
+        make_for_clients(leaf);
+    if (wish->self_signed)
+        sign(leaf, shared_key(wish->key, false));
+    else
+        sign(leaf, wish->unknown_issuer ? shared_key(CERTIFICATE_P256, true) : authority_key);
     return leaf;
 }
 
@@ -219,7 +241,8 @@ static void write_chain(const char *path, X509 *leaf, const struct certificate_w
     if (wish->issuer_first)
         NEED(PEM_write_bio_X509(file, issuer));
     NEED(PEM_write_bio_X509(file, leaf));
-    for (unsigned i = 0; !wish->issuer_first && !wish->without_issuer && i < wish->issuer_times + 1; i++)
+    bool alone = wish->without_issuer || wish->self_signed || wish->unknown_issuer;
+    for (unsigned i = 0; !wish->issuer_first && !alone && i < wish->issuer_times + 1; i++)
         NEED(PEM_write_bio_X509(file, issuer));
     BIO_free(file);
 }
@@ -366,7 +389,7 @@ static X509 *new_responder(const struct ocsp_wish *wish, EVP_PKEY *key)
     NEED(sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(wish->not_for_ocsp ? NID_server_auth : NID_OCSP_sign)));
     NEED(X509_add1_ext_i2d(responder, NID_ext_key_usage, usage, 0, 0) == 1);
     sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
-    sign(responder);
+    sign(responder, authority_key);
     return responder;
 }
 
@@ -427,6 +450,15 @@ void certificates_write_ocsp(const char *path, const struct ocsp_wish *wish)
 }
 
 /* ---- the folder ---- */
+
+const char *certificates_authority(bool expired)
+{
+    const char *path = new_path("ca");
+    BIO *file = BIO_new_file(path, "w");
+    NEED(file != NULL && PEM_write_bio_X509(file, expired ? expired_authority : authority));
+    BIO_free(file);
+    return path;
+}
 
 void certificates_open(void)
 {

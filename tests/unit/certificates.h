@@ -15,13 +15,17 @@ enum certificate_key { CERTIFICATE_P256, CERTIFICATE_RSA };
 
 struct certificate_wish {
     enum certificate_key key;
-    const char *names[8]; /* DNS names, NULL behind the last; none: a certificate without names */
-    long begins;          /* seconds from now; both 0: an hour ago, for thirty days */
+    const char *names[8];     /* DNS names, NULL behind the last; none: a certificate without names */
+    const char *addresses[2]; /* numeric ones, likewise */
+    long begins;              /* seconds from now; both 0: an hour ago, for thirty days */
     long ends;
     bool without_issuer;    /* the leaf alone */
     bool issuer_first;      /* the wrong order */
     bool issuer_expired;    /* an authority whose time is over */
     unsigned issuer_times;  /* how often the issuer follows; 0 is once */
+    bool self_signed;       /* the leaf is its own issuer, and alone */
+    bool unknown_issuer;    /* an authority of the same name, with another key */
+    bool for_clients;       /* the leaf's extended key usage has clients alone */
     bool foreign_key;       /* the key's file has another key of the same kind */
     const char *passphrase; /* the key's file is encrypted */
 };
@@ -63,6 +67,9 @@ void certificates_write_ocsp(const char *path, const struct ocsp_wish *wish);
 
 /* Two new files; their paths are valid until certificates_close. */
 struct tls_certificate_files certificate_make(const struct certificate_wish *wish);
+
+/* A file with the authority's certificate, or with the one whose time is over. */
+const char *certificates_authority(bool expired);
 
 /* A file in the folder with a content of the test's own; its path likewise. */
 const char *certificates_write(const char *name, const char *content);
