@@ -237,7 +237,9 @@ void session_expire(struct session *session)
         session_try_next_server(session, "timeout while connecting");
         break;
     case SESSION_GREETING:
-        session_try_next_server(session, "timeout while waiting for its greeting");
+        session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
+                                                               "timeout in the TLS handshake",
+                                                               "timeout while waiting for its greeting"));
         break;
     case SESSION_RELAYING:
         if (session->client_ended)

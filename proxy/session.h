@@ -27,11 +27,12 @@ enum session_state {
     SESSION_HANDSHAKING, /* the client's TLS handshake */
     SESSION_CLEARTEXT, /* a service with STARTTLS: the dialogue before the handshake; no server has part in it */
     SESSION_CONNECTING, /* TCP to a server */
-    SESSION_GREETING,   /* its greeting; until the client has seen it another server can take over */
-    SESSION_RELAYING,   /* the dialogue */
-    SESSION_LINGERING,  /* last words, close_notify and FIN are on their way; what the client still sends is
+    SESSION_GREETING, /* its TLS handshake, where its pool has that, and its greeting; until the client has seen it
+                            another server can take over */
+    SESSION_RELAYING,  /* the dialogue */
+    SESSION_LINGERING, /* last words, close_notify and FIN are on their way; what the client still sends is
                             dropped */
-    SESSION_CLOSED      /* libuv closes the handles; the last one frees the session */
+    SESSION_CLOSED     /* libuv closes the handles; the last one frees the session */
 };
 
 /* The connection to a server. On the heap: it comes after the handshake, and another may follow it. */
@@ -40,6 +41,7 @@ struct backend_link {
     uv_connect_t connect;
     struct session *session; /* NULL when the session has let go of it */
     struct server *server;
+    struct backend_tls *tls; /* NULL: in the clear */
 };
 
 struct session {
@@ -121,6 +123,8 @@ void session_say_goodbye(struct session *session, enum engine_farewell farewell,
 void session_log_end(const struct session *session);
 /* What stood behind STARTTLS and was thrown away. */
 void session_log_discarded(const struct session *session, size_t octets);
+/* The handshake with the server, for who looks for it (debug). */
+void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint);
 /* A server that failed, and what happens next. */
 void session_log_server_failed(const struct session *session, const char *error);
 /* What the engine warns of, once in a session, and once a minute for a server. */
@@ -134,6 +138,23 @@ void session_server_failed(struct session *session, const char *error);
 void session_try_next_server(struct session *session, const char *error);
 /* Lets go of the connection to the server; it closes by itself. */
 void session_drop_backend(struct session *session);
+
+/* session_backend_tls.c: between the session and its server, in the clear or by TLS. */
+/* Begins TLS where the pool has it, behind what goes in the clear before it. False where memory is short. */
+bool session_begin_backend_tls(struct session *session);
+/* Octets as they came from the server. */
+void session_take_from_backend(struct session *session, struct slice data);
+/* 0, or a libuv error: its end is then read next. The TLS output is empty before and after. */
+int session_write_to_backend(struct session *session, const struct engine_lane *lane);
+/* close_notify where there is TLS, and FIN. */
+void session_end_backend_output(struct session *session);
+/* close_notify where it can go out now; frees what there is for TLS. */
+void session_drop_backend_tls(struct session *session);
+/* Its connection has ended without close_notify: somebody may have cut it. */
+bool session_backend_was_cut(const struct session *session);
+/* One of three words: for the dialogue before TLS, for its handshake, and for what comes behind it, or has no TLS. */
+const char *session_backend_phase(const struct session *session, const char *in_clear,
+                                  const char *in_handshake, const char *otherwise);
 
 /* session_flow.c */
 void session_take_input(struct session *session, enum side from, struct slice data);

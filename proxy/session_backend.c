@@ -29,6 +29,7 @@ void session_drop_backend(struct session *session)
     struct backend_link *link = session->link;
     if (link == NULL)
         return;
+    session_drop_backend_tls(session);
     session->link = NULL;
     link->session = NULL;
     uv_close((uv_handle_t *)&link->stream.tcp, on_link_closed);
@@ -86,7 +87,10 @@ static void on_connected(uv_connect_t *request, int status)
     }
     session_move(session, SESSION_GREETING);
     session_set_timeout(session, WORKER_TIMEOUT_GREETING);
-    session_advance(session);
+    if (session_begin_backend_tls(session))
+        session_advance(session);
+    else
+        session_close(session, "no-memory", NULL);
 }
 
 static int start_connecting(struct session *session, struct backend_link *link, struct server *server)

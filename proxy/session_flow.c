@@ -46,7 +46,7 @@ bool session_let_out(struct session *session)
     const struct engine_lane *to_backend = &out->lanes[SIDE_BACKEND];
     int backend_error = 0;
     if (to_backend->count > 0 && session->link != NULL && !session->link->stream.output_ended)
-        backend_error = stream_write(&session->link->stream, to_backend->slices, to_backend->count);
+        backend_error = session_write_to_backend(session, to_backend);
     int client_error = write_to_client(session, &out->lanes[SIDE_CLIENT]);
     engine_out_reset(out);
     if (client_error == UV_EPROTO && session->tls != NULL)
@@ -213,6 +213,8 @@ static bool judge_engine(struct session *session)
  *   -       ended    before the client has seen anything of it: the next server; else goodbye, unless the backend has
  *                    said it already
  *   ended   ended    the end
+ *
+ * A backend's TLS that ends without close_notify may have been cut: only the last word of a session then makes it a logout.
  */
 static void judge_ends(struct session *session)
 {
@@ -220,19 +222,24 @@ static void judge_ends(struct session *session)
     struct stream *backend = &session->link->stream;
     bool client_done = session->client_ended && session->kept[SIDE_CLIENT].len == 0;
     bool backend_done = backend->input_ended && session->kept[SIDE_BACKEND].len == 0;
-    if (backend_done && status->ending)
+    bool cut = backend_done && session_backend_was_cut(session) && !status->last_word;
+    if (backend_done && status->ending && !cut)
         session_finish(session, "logout", NULL);
     else if (backend_done && session->client_ended)
         session_finish(session, "client-closed", NULL);
     else if (backend_done && !status->committed)
-        session_try_next_server(session, status->greeted ? "closed the connection behind its greeting"
-                                                         : "closed the connection before its greeting");
+        session_try_next_server(
+            session, session_backend_phase(session, "closed the connection when asked for TLS",
+                                           "closed the connection in the TLS handshake",
+                                           status->greeted ? "closed the connection behind its greeting"
+                                                           : "closed the connection before its greeting"));
     else if (backend_done)
-        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed", NULL);
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed",
+                            cut ? "without close_notify" : NULL);
     else if (client_done && session->state == SESSION_GREETING)
         session_finish(session, "client-closed", NULL);
     else if (client_done && !backend->output_ended) {
-        stream_end_output(backend);
+        session_end_backend_output(session);
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     }
 }
@@ -433,7 +440,7 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
         session_advance(session);
         return;
     }
-    session_take_input(session, SIDE_BACKEND, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+    session_take_from_backend(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     if (session->state < SESSION_LINGERING)
         restart_timeout(session);
 }

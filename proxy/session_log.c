@@ -86,6 +86,19 @@ void session_log_discarded(const struct session *session, size_t octets)
     log_queue_put(session->worker->log, &line);
 }
 
+void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint)
+{
+    struct log_line line;
+    if (session->generation->snapshot->cfg->log_level < CFG_LOG_DEBUG)
+        return;
+    struct tls_info info = tls_endpoint_info(endpoint);
+    begin(session, &line, CFG_LOG_DEBUG, "backend-tls");
+    log_line_add_text(&line, "tls", info.version);
+    log_line_add_text(&line, "cipher", info.cipher);
+    log_line_add_text(&line, "resumed", info.resumed ? "yes" : "no");
+    log_queue_put(session->worker->log, &line);
+}
+
 void session_log_server_failed(const struct session *session, const char *error)
 {
     struct log_line line;

@@ -207,22 +207,34 @@ static const struct pool *find_pool(const struct snapshot *snapshot, const char 
     return NULL;
 }
 
-static bool make_pool(struct pool *pool, const struct cfg_pool *cfg, const struct snapshot *previous,
-                      struct cfg_problems *problems)
+static bool add_servers(struct pool *pool, const struct cfg_pool *cfg, const struct pool *before,
+                        struct cfg_problems *problems)
 {
     bool ok = true;
-    const struct pool *before = find_pool(previous, cfg->name);
-    pool->cfg = cfg;
     for (size_t i = 0; i < cfg->server_count; i++) {
         const struct cfg_endpoint *endpoint = &cfg->servers[i];
+        size_t first = pool->server_count;
         if (endpoint->address_len > 0)
             ok = add_server(pool, (const struct sockaddr *)&endpoint->address, endpoint->address_len,
                             endpoint->text, before) &&
                  ok;
         else
             ok = resolve_server(pool, endpoint, before, problems) && ok;
+        for (size_t j = first; cfg->tls.mode != CFG_POOL_TLS_NONE && j < pool->server_count; j++)
+            pool->servers[j].tls_name = cfg->tls.server_names[i];
     }
     return ok;
+}
+
+static bool make_pool(struct pool *pool, const struct cfg *cfg, const struct cfg_pool *from,
+                      const struct snapshot *previous, struct cfg_problems *problems)
+{
+    pool->cfg = from;
+    bool ok = add_servers(pool, from, find_pool(previous, from->name), problems);
+    if (from->tls.mode == CFG_POOL_TLS_NONE)
+        return ok;
+    pool->tls = pool_tls_new(cfg, from, pool->server_count, problems);
+    return ok && pool->tls != NULL;
 }
 
 /* ---- services ---- */
@@ -348,7 +360,7 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
-        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], previous, problems) && ok;
+        ok = make_pool(&snapshot->pools[i], cfg, &cfg->pools[i], previous, problems) && ok;
     ok = join_services(snapshot, previous) && ok;
     ok = load_client_certificates(snapshot, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
@@ -366,6 +378,7 @@ static void destroy(struct snapshot *snapshot)
         struct pool *pool = &snapshot->pools[i];
         for (size_t j = 0; j < pool->server_count; j++)
             free(pool->servers[j].name);
+        pool_tls_free(&pool->tls);
         free(pool->servers);
     }
     for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++) {
@@ -433,10 +446,12 @@ bool snapshot_load(const char *path, const struct tls_key_source *keys, const st
 {
     struct cfg *cfg = cfg_load_to_check(path, problems);
     *into = (struct loaded){NULL, NULL};
-    if (problems->errors > 0)
+    if (problems->errors > 0) {
         check_ticket_keys(cfg, problems);
-    else
+        pool_tls_check(cfg, problems);
+    } else {
         into->snapshot = new_snapshot(&cfg, before->snapshot, problems);
+    }
     if (into->snapshot != NULL) {
         into->snapshot->keys = keys;
         into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);

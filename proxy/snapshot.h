@@ -4,6 +4,7 @@
 
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/pool_tls.h"
 #include "proxy/promises.h"
 #include "proxy/reports.h"
 #include "proxy/tickets.h"
@@ -21,7 +22,8 @@
 
 /* One address of a pool. A name with several addresses is several servers. */
 struct server {
-    char *name; /* for logs: as in the file, with the address where that is a name */
+    char *name;           /* for logs: as in the file, with the address where that is a name */
+    const char *tls_name; /* what its certificate must be for, where the pool has TLS */
     struct sockaddr_storage address;
     socklen_t address_len;
     /* Until then (uv_hrtime, milliseconds) others are tried first: it failed a moment ago. */
@@ -34,6 +36,7 @@ struct pool {
     const struct cfg_pool *cfg;
     struct server *servers;
     size_t server_count;
+    struct pool_tls *tls; /* NULL: its servers are spoken with in the clear */
 };
 
 struct service {

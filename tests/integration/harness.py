@@ -68,10 +68,10 @@ class Folder:
         shutil.rmtree(self.path)
 
 
-def configuration(services, extra="", timeouts="", tls="", keys=""):
+def configuration(services, extra="", timeouts="", tls="", keys="", pool=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: further keys of every service, or by name.
+    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool.
     """
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
@@ -79,7 +79,7 @@ def configuration(services, extra="", timeouts="", tls="", keys=""):
         entries = ", ".join(f'{{ address = "{getattr(server, "address", server)}"; }}' for server in servers)
         parts.append(f'{{ name = "{name}"; protocol = "{protocol}"; listen = [ {places} ]; backend = "{name}-pool"; '
                      f"{keys if isinstance(keys, str) else keys.get(name, '')} }}")
-        pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); }}')
+        pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); {pool} }}')
     return (f'hostname = "proxy.example.com";\n{extra}\n'
             f'tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} ); {tls} }};\n'
             f'deep = {{ tags = [ "tls11", "tls12" ]; url = "https://www.example.com/security"; }};\n'
@@ -536,6 +536,78 @@ def starttls(protocol, behind=b""):
         line = connection.line()
         assert line.startswith(answer), line
     return speak
+
+
+# ---- TLS of the backends' ----
+
+def server_context(folder, minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.TLSv1_3, clients=None):
+    """With the certificate that certificates.make has put there. `clients`: the authority of those that may come."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = minimum, maximum
+    context.load_cert_chain(folder / "mail.pem", folder / "mail.key")
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
+    return context
+
+
+# By protocol: the dialogue in the clear, and the question over TLS; what the server says, and what it wants to hear.
+ASKED_FOR_TLS = {
+    "imap": [(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] in the clear\r\n", b"s1 STARTTLS"), (b"s1 OK go\r\n", None)],
+    "pop3": [(b"+OK in the clear <1.2@3>\r\n", b"STLS"), (b"+OK go\r\n", None)],
+    "submission": [(b"220-in the\r\n220 clear\r\n", b"EHLO proxy.example.com"),
+                   (b"250-in.the.clear\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n", b"STARTTLS"), (b"220 go\r\n", None)],
+}
+ASKED_OVER_TLS = {
+    "imap": (b"s2 CAPABILITY", b"* CAPABILITY IMAP4rev1 XSECURED\r\ns2 OK done\r\n"),
+    "pop3": (b"CAPA", b"+OK\r\nUSER\r\n.\r\n"),
+    "submission": (b"NOOP", b"250 2.0.0 here I am\r\n"),
+}
+
+
+def speak_before_tls(connection, protocol):
+    for words, wanted in ASKED_FOR_TLS[protocol]:
+        connection.send(words)
+        if wanted:
+            heard = connection.line()
+            assert heard == wanted, heard
+
+
+class Unheard(Connection):
+    """Says the greeting of a script to nobody: behind STARTTLS there is none."""
+
+    greeted = False
+
+    def send(self, data):
+        super().send(data if self.greeted else data.partition(b"\n")[2])
+        self.greeted = True
+
+
+def over_tls(script, context, starttls=None, on_secured=None):
+    """The script behind TLS, implicit or, in the protocol `starttls`, asked for. `on_secured` gets the SSLSocket."""
+    def serve(connection):
+        if starttls:
+            speak_before_tls(connection, starttls)
+        try:
+            secured = context.wrap_socket(connection.socket, server_side=True)
+        except (ssl.SSLError, ConnectionError):
+            return  # the proxy does not take it: that is for the test to find out
+        with secured:
+            if on_secured:
+                on_secured(secured)
+            talk = Unheard(secured) if starttls else Connection(secured)
+            if starttls:
+                question, answer = ASKED_OVER_TLS[starttls]
+                heard = talk.line()
+                if heard is None:
+                    return
+                assert heard == question, heard
+                secured.sendall(answer)
+            with contextlib.suppress(ssl.SSLZeroReturnError, ssl.SSLEOFError):  # the proxy may go away at any time
+                script(talk)
+            with contextlib.suppress(OSError, ValueError):
+                secured.unwrap()
+    return serve
 
 
 # ---- tests ----

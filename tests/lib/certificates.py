@@ -10,7 +10,7 @@ def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def make(directory, names=("localhost",), addresses=("127.0.0.1", "::1"), curve="P-256"):
+def make(directory, names=("localhost",), addresses=("127.0.0.1", "::1"), curve="P-256", usage="serverAuth"):
     """
     ca.pem, mail.pem (the leaf) and mail.key in the directory. The authority's key is thrown away: nobody can make a
     second certificate that whoever trusts ca.pem would take.
@@ -23,5 +23,5 @@ def make(directory, names=("localhost",), addresses=("127.0.0.1", "::1"), curve=
     wanted = ",".join([f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses])
     openssl("req", *new_key, "-keyout", key, "-out", leaf, "-subj", f"/CN={names[0]}", "-CA", authority, "-CAkey",
             authority_key, "-addext", f"subjectAltName={wanted}", "-addext", "basicConstraints=critical,CA:FALSE",
-            "-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth")
+            "-addext", "keyUsage=critical,digitalSignature", "-addext", f"extendedKeyUsage={usage}")
     authority_key.unlink()

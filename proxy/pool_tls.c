@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/pool_tls.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Where systems keep the authorities that they trust: Debian and most others, Fedora, SUSE, Alpine. */
+static const char *const system_authorities[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+};
+
+struct tls_problems {
+    const struct cfg_pool_tls *tls;
+    struct cfg_problems *problems;
+};
+
+static void add_problem(void *arg, int certificate, bool is_error, const char *text)
+{
+    const struct tls_problems *to = arg;
+    bool own = certificate == TLS_BACKEND_OWN_CERTIFICATE;
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING,
+                     own ? to->tls->certificate_place : to->tls->ca_place, "%s", text);
+}
+
+/* The file of authorities; NULL, after saying so, where there is none. */
+static const char *authorities_for(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
+{
+    if (tls->ca != NULL)
+        return tls->ca;
+    for (size_t i = 0; i < sizeof system_authorities / sizeof system_authorities[0]; i++)
+        if (access(system_authorities[i], R_OK) == 0)
+            return system_authorities[i];
+    cfg_problems_add(problems, CFG_ERROR, tls->place,
+                     "this system has no file of authorities (%s) to verify servers by: install its package "
+                     "(ca-certificates), or name a file as \"ca\"",
+                     system_authorities[0]);
+    return NULL;
+}
+
+static struct tls_context *make_context(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
+{
+    struct tls_problems to = {tls, problems};
+    struct tls_report report = {.say = add_problem, .arg = &to, .now = (long long)time(NULL)};
+    struct tls_backend_settings settings = {
+        .verify = tls->verify,
+        .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},
+        .min_version = tls->min_version == CFG_TLS_1_3 ? TLS_1_3 : TLS_1_2};
+    if (tls->verify)
+        settings.ca = authorities_for(tls, problems);
+    return tls->verify && settings.ca == NULL ? NULL : tls_context_new_backend(&settings, &report);
+}
+
+/* As many as there are, or may be: a reload does not change how many run, whatever it says. */
+static size_t count_workers(const struct cfg *cfg)
+{
+    long cores = sysconf(_SC_NPROCESSORS_CONF);
+    return cores > 0 && (size_t)cores > cfg->workers ? (size_t)cores : cfg->workers;
+}
+
+struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
+                              struct cfg_problems *problems)
+{
+    size_t errors = problems->errors;
+    struct pool_tls *tls = calloc(1, sizeof *tls);
+    if (tls != NULL) {
+        tls->workers = count_workers(cfg);
+        tls->context = make_context(&pool->tls, problems);
+    }
+    if (tls != NULL && tls->context != NULL)
+        tls->resumption = tls_resumption_new(tls->context, server_count * tls->workers);
+    if (tls != NULL && tls->resumption != NULL)
+        return tls;
+    if (problems->errors == errors)
+        cfg_problems_add(problems, CFG_ERROR, pool->tls.place, "no memory for the pool's TLS");
+    pool_tls_free(&tls);
+    return NULL;
+}
+
+void pool_tls_free(struct pool_tls **tls)
+{
+    if (*tls == NULL)
+        return;
+    tls_resumption_free(&(*tls)->resumption);
+    tls_context_unref(&(*tls)->context);
+    free(*tls);
+    *tls = NULL;
+}
+
+struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
+                                          size_t worker)
+{
+    return (struct tls_backend_server){.name = name,
+                                       .resumption = worker < tls->workers ? tls->resumption : NULL,
+                                       .slot = server * tls->workers + worker};
+}
+
+void pool_tls_check(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct cfg_pool_tls *tls = &cfg->pools[i].tls;
+        if (tls->mode == CFG_POOL_TLS_NONE || (tls->certificate == NULL) != (tls->key == NULL))
+            continue;
+        struct tls_context *context = make_context(tls, problems);
+        tls_context_unref(&context);
+    }
+}

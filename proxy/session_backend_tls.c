@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "base/ensure.h"
+#include "protocols/starttls_request.h"
+#include "proxy/pool_tls.h"
+
+#include <stdlib.h>
+
+/*
+ * TLS towards the server of a session, where its pool has it:
+ *
+ *   implicit    handshake -> open
+ *   starttls    request in the clear -> handshake -> request over TLS -> open
+ *
+ * Only in "open" does the engine hear the server; before it a failure is the next server's chance. Both endpoints of a
+ * session share the worker's tls_io: what one call has put into its output is written before the other endpoint is called.
+ */
+struct backend_tls {
+    struct starttls_request *request; /* STARTTLS: until the engine's turn */
+    struct tls_endpoint *endpoint;    /* from the handshake on */
+};
+
+/* ---- writing ---- */
+
+/* What waits in the TLS output goes to the server; 0, or a libuv error. */
+static int flush(struct session *session)
+{
+    struct tls_io *io = session->worker->tls_io;
+    struct stream *stream = &session->link->stream;
+    struct slice output = tls_io_output(io);
+    int error = output.len > 0 && !stream->output_ended ? stream_write(stream, &output, 1) : 0;
+    tls_io_reset(io);
+    return error;
+}
+
+/* The same, where its end is read next if it has gone. */
+static void flush_if_there(struct session *session)
+{
+    if (flush(session) != 0)
+        session->link->stream.output_ended = true;
+}
+
+static bool is_open(const struct backend_tls *tls)
+{
+    if (tls->endpoint == NULL)
+        return false;
+    enum tls_state state = tls_endpoint_state(tls->endpoint);
+    return state == TLS_OPEN || state == TLS_PEER_CLOSED;
+}
+
+int session_write_to_backend(struct session *session, const struct engine_lane *lane)
+{
+    struct backend_link *link = session->link;
+    if (link->tls == NULL)
+        return stream_write(&link->stream, lane->slices, lane->count);
+    ENSURE(tls_io_output(session->worker->tls_io).len == 0);
+    /* Sealed or not at all. FIN, as a server that waits for more would not end it. */
+    if (!is_open(link->tls) || !tls_endpoint_seal(link->tls->endpoint, lane->slices, lane->count)) {
+        tls_io_reset(session->worker->tls_io);
+        stream_end_output(&link->stream);
+        return UV_EPROTO;
+    }
+    return flush(session);
+}
+
+void session_end_backend_output(struct session *session)
+{
+    struct backend_link *link = session->link;
+    if (link->tls != NULL && is_open(link->tls)) {
+        tls_endpoint_close(link->tls->endpoint);
+        flush_if_there(session);
+    }
+    stream_end_output(&link->stream);
+}
+
+/* close_notify goes out where nothing waits before it: what is queued is lost with the connection. */
+void session_drop_backend_tls(struct session *session)
+{
+    struct backend_link *link = session->link;
+    if (link->tls == NULL)
+        return;
+    if (is_open(link->tls) && link->stream.queued == 0 && tls_io_output(session->worker->tls_io).len == 0) {
+        tls_endpoint_close(link->tls->endpoint);
+        flush(session);
+    }
+    starttls_request_free(&link->tls->request);
+    tls_endpoint_free(&link->tls->endpoint);
+    free(link->tls);
+    link->tls = NULL;
+}
+
+/* ---- the handshake ---- */
+
+static void fail(struct session *session, const char *error)
+{
+    if (!engine_status(session->engine)->committed) {
+        session_try_next_server(session, error);
+        return;
+    }
+    /* The handshake is long over, and the words are static. */
+    session_server_failed(session, error);
+    session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-error", error);
+}
+
+/* False where memory is short. */
+static bool begin_handshake(struct session *session)
+{
+    struct backend_link *link = session->link;
+    const struct pool *pool = session->service->pool;
+    struct tls_backend_server server = pool_tls_server(pool->tls, (size_t)(link->server - pool->servers),
+                                                       link->server->tls_name, session->worker->index);
+    /* There is no registered name for submission, and servers that know ALPN refuse those that they don't know. */
+    server.protocols =
+        session->service->engine.protocol != ENGINE_SUBMISSION ? session->service->tls.protocols : NULL;
+    link->tls->endpoint = tls_endpoint_new_backend(pool->tls->context, session->worker->tls_io, &server);
+    if (link->tls->endpoint == NULL)
+        return false;
+    tls_endpoint_start(link->tls->endpoint);
+    flush_if_there(session);
+    return tls_endpoint_state(link->tls->endpoint) != TLS_FAILED;
+}
+
+bool session_begin_backend_tls(struct session *session)
+{
+    struct backend_link *link = session->link;
+    const struct pool *pool = session->service->pool;
+    if (pool->tls == NULL)
+        return true;
+    link->tls = calloc(1, sizeof *link->tls);
+    if (link->tls == NULL)
+        return false;
+    if (pool->cfg->tls.mode == CFG_POOL_TLS_IMPLICIT)
+        return begin_handshake(session);
+    link->tls->request = starttls_request_new(&session->service->engine);
+    return link->tls->request != NULL;
+}
+
+/* ---- what the server says ---- */
+
+/* What the request says goes in the clear before the handshake, and sealed behind it. */
+static void let_out_request(struct session *session)
+{
+    struct engine_out *out = session->worker->out;
+    const struct engine_lane *lane = &out->lanes[SIDE_BACKEND];
+    struct backend_link *link = session->link;
+    int error = 0;
+    if (lane->count > 0 && !link->stream.output_ended)
+        error = link->tls->endpoint == NULL ? stream_write(&link->stream, lane->slices, lane->count)
+                                            : session_write_to_backend(session, lane);
+    engine_out_reset(out);
+    if (error != 0)
+        link->stream.output_ended = true;
+}
+
+/* The engine's turn: it hears the greeting that was made for it, and then the server. */
+static void begin_session(struct session *session, struct slice rest)
+{
+    const struct backend_link *link = session->link;
+    struct starttls_request *request = link->tls->request;
+    link->tls->request = NULL;
+    session_take_input(session, SIDE_BACKEND, starttls_request_greeting(request));
+    starttls_request_free(&request);
+    if (session->link == link && rest.len > 0)
+        session_take_input(session, SIDE_BACKEND, rest);
+}
+
+static void hear(struct session *session, struct slice data)
+{
+    struct backend_tls *tls = session->link->tls;
+    if (tls->request == NULL) {
+        session_take_input(session, SIDE_BACKEND, data);
+        return;
+    }
+    enum starttls_progress progress = starttls_request_feed(tls->request, &data, session->worker->out);
+    let_out_request(session);
+    if (progress == STARTTLS_FAILED)
+        session_try_next_server(session, starttls_request_failure(tls->request));
+    else if (progress == STARTTLS_READY)
+        begin_session(session, data);
+    else if (progress == STARTTLS_AGREED && !begin_handshake(session))
+        session_close(session, "no-memory", NULL);
+    else
+        session_advance(session);
+}
+
+/* The server is who it should be. */
+static void on_secured(struct session *session)
+{
+    struct backend_tls *tls = session->link->tls;
+    session_log_backend_tls(session, tls->endpoint);
+    if (tls->request == NULL)
+        return;
+    starttls_request_secured(tls->request, session->worker->out);
+    let_out_request(session);
+}
+
+static void take_sealed(struct session *session, struct slice ciphertext)
+{
+    struct worker *worker = session->worker;
+    struct tls_endpoint *endpoint = session->link->tls->endpoint;
+    bool was_handshaking = tls_endpoint_state(endpoint) == TLS_HANDSHAKING;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
+    size_t len = tls_endpoint_receive(endpoint, ciphertext, worker->plain_buffer);
+    enum tls_state state = tls_endpoint_state(endpoint);
+    flush_if_there(session);
+    if (state == TLS_FAILED) {
+        fail(session, tls_endpoint_failure(endpoint));
+        return;
+    }
+    if (was_handshaking && state != TLS_HANDSHAKING)
+        on_secured(session);
+    session->link->stream.input_ended = session->link->stream.input_ended || state == TLS_PEER_CLOSED;
+    if (len > 0)
+        hear(session, (struct slice){worker->plain_buffer, len});
+    else
+        session_advance(session);
+}
+
+void session_take_from_backend(struct session *session, struct slice data)
+{
+    const struct backend_tls *tls = session->link->tls;
+    if (tls == NULL)
+        session_take_input(session, SIDE_BACKEND, data);
+    else if (tls->endpoint == NULL)
+        hear(session, data);
+    else
+        take_sealed(session, data);
+}
+
+/* ---- its end ---- */
+
+bool session_backend_was_cut(const struct session *session)
+{
+    const struct backend_link *link = session->link;
+    return link->tls != NULL && link->tls->endpoint != NULL && link->stream.input_ended &&
+           tls_endpoint_state(link->tls->endpoint) == TLS_OPEN;
+}
+
+const char *session_backend_phase(const struct session *session, const char *in_clear,
+                                  const char *in_handshake, const char *otherwise)
+{
+    const struct backend_tls *tls = session->link->tls;
+    if (tls != NULL && tls->endpoint == NULL)
+        return in_clear;
+    return tls != NULL && !is_open(tls) ? in_handshake : otherwise;
+}
