@@ -90,6 +90,34 @@ DOVECOT = """
     }}
 """
 
+# In place of the two listeners that are not there, and of ssl = no: STARTTLS on all others.
+DOVECOT_TLS = """
+    ssl = yes
+    ssl_cert = <{tls}/mail.pem
+    ssl_key = <{tls}/mail.key
+    # One process for all logins ("high-performance mode"): with one for each, no session can be resumed.
+    service imap-login {{
+      service_count = 0
+      process_limit = 1
+      inet_listener imaps {{
+        address = 127.0.0.1
+        port = {ports[imap-tls]}
+        ssl = yes
+        haproxy = yes
+      }}
+    }}
+    service pop3-login {{
+      service_count = 0
+      process_limit = 1
+      inet_listener pop3s {{
+        address = 127.0.0.1
+        port = {ports[pop3-tls]}
+        ssl = yes
+        haproxy = yes
+      }}
+    }}
+"""
+
 DOVECOT_SASL = """
     # Postfix asks here whether a password is right.
     service auth {{
@@ -171,6 +199,21 @@ POSTFIX_MASTER = """
     postlog unix-dgram n - n - 1 postlogd
 """
 
+POSTFIX_TLS_MAIN = """
+    smtpd_tls_security_level = may
+    smtpd_tls_cert_file = {tls}/mail.pem
+    smtpd_tls_key_file = {tls}/mail.key
+    smtpd_tls_loglevel = 1
+    smtpd_tls_received_header = yes
+    tls_random_source = dev:/dev/urandom
+"""
+
+POSTFIX_TLS_MASTER = """
+    127.0.0.1:{ports[submission-tls]} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+      -o smtpd_tls_wrappermode=yes
+    tlsmgr unix - - n 1000? 1 tlsmgr
+"""
+
 MESSAGES = (
     ("Welcome", "This mailbox is on a Dovecot that only speaks cleartext.\nYou read it over TLS, by deepproxy.\n"),
     ("Dots", "The next line is a dot alone, and ends nothing:\n.\nNor does this: ..\nThat was the dot.\n"),
@@ -190,10 +233,10 @@ def make_log(path, owner):
     os.chown(path, owner, 0)
 
 
-def write_dovecot(here, ports, uid, postfix, external=False):
-    text = DOVECOT + DOVECOT_SASL * postfix + DOVECOT_EXTERNAL * external
-    write(here / "dovecot" / "dovecot.conf", text, here=here, ports=ports, uid=uid,
-          native=NATIVE_HOST)
+def write_dovecot(here, ports, uid, postfix, external=False, tls=None):
+    """`tls`: the folder of the certificate that it shows; None: it has no TLS."""
+    text = DOVECOT + DOVECOT_SASL * postfix + DOVECOT_EXTERNAL * external + DOVECOT_TLS * bool(tls)
+    write(here / "dovecot" / "dovecot.conf", text, here=here, ports=ports, uid=uid, native=NATIVE_HOST, tls=tls)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
     write(here / "dovecot" / "certified", USER + ":::::::nopassword=y\n")
     make_log(here / "dovecot.log", 0)
@@ -219,10 +262,11 @@ def deliver_first_messages(home, uid):
         os.chown(path, uid, uid)
 
 
-def write_postfix(here, ports, uid):
-    values = {"here": here, "ports": ports, "uid": uid, "domain": DOMAIN, "address": ADDRESS, "user": USER}
-    write(here / "postfix" / "main.cf", POSTFIX_MAIN, **values)
-    write(here / "postfix" / "master.cf", POSTFIX_MASTER, **values)
+def write_postfix(here, ports, uid, tls=None):
+    values = {"here": here, "ports": ports, "uid": uid, "domain": DOMAIN, "address": ADDRESS, "user": USER, "tls": tls}
+    main = POSTFIX_MAIN.replace("smtpd_tls_security_level = none", "") + POSTFIX_TLS_MAIN if tls else POSTFIX_MAIN
+    write(here / "postfix" / "main.cf", main, **values)
+    write(here / "postfix" / "master.cf", POSTFIX_MASTER + POSTFIX_TLS_MASTER * bool(tls), **values)
     make_queue(here / "postfix")
     make_log(here / "postfix.log", pwd.getpwnam("postfix").pw_uid)
 

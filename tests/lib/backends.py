@@ -24,16 +24,17 @@ class Backends(keeper.Kept):
     """
     Both servers while they run. Ports: imap, pop3, submission want PROXY v2; those with -direct behind do not; those with
     -native believe who the client is in their own protocol, and the two of Dovecot's are on NATIVE_HOST. `external`: the
-    name of a certificate is enough for a login.
+    name of a certificate is enough for a login. With `tls`, the folder of a certificate, all of them have STARTTLS, and
+    those with -tls behind begin with TLS, behind PROXY v2.
     """
 
-    def __init__(self, directory, postfix=True, external=False):
+    def __init__(self, directory, postfix=True, external=False, tls=None):
         self.directory = pathlib.Path(directory)
         self.dovecot_log = self.directory / "dovecot.log"
         self.postfix_log = self.directory / "postfix.log"
         self.logs = {"imap": self.dovecot_log, "pop3": self.dovecot_log, "submission": self.postfix_log}
         super().__init__(os.path.abspath(__file__), self.directory, *["--no-postfix"] * (not postfix),
-                         *["--external"] * external)
+                         *["--external"] * external, *["--tls", os.path.abspath(tls)] if tls else ())
 
 
 def missing(postfix=True):
@@ -52,14 +53,15 @@ def spare_uid():
     return next(uid for uid in range(59000, 60000) if uid not in taken)
 
 
-def start_all(directory, postfix, external, servers):
-    names = [f"{name}{way}" for name in ["imap", "pop3"] + ["submission"] * postfix for way in ("", "-direct", "-native")]
+def start_all(directory, postfix, external, tls, servers):
+    ways = ["", "-direct", "-native"] + ["-tls"] * bool(tls)
+    names = [f"{name}{way}" for name in ["imap", "pop3"] + ["submission"] * postfix for way in ways]
     ports = dict(zip(names, keeper.free_ports(len(names))))
     uid = spare_uid()
-    backend_files.write_dovecot(directory, ports, uid, postfix, external)
+    backend_files.write_dovecot(directory, ports, uid, postfix, external, tls)
     servers.append(keeper.start([PROGRAMS["dovecot"], "-F", "-c", str(directory / "dovecot" / "dovecot.conf")]))
     if postfix:
-        backend_files.write_postfix(directory, ports, uid)
+        backend_files.write_postfix(directory, ports, uid, tls)
         servers.append(keeper.start([PROGRAMS["postfix"], "-c", str(directory / "postfix"), "-s"]))
         keeper.wait_for_port(ports["submission-direct"], servers[-1], directory / "postfix.log")
     for service in ("imap", "pop3"):
@@ -68,8 +70,9 @@ def start_all(directory, postfix, external, servers):
 
 
 def main(directory, *options):
+    tls = options[options.index("--tls") + 1] if "--tls" in options else None
     return keeper.keep(directory, lambda servers: start_all(directory, "--no-postfix" not in options,
-                                                            "--external" in options, servers))
+                                                            "--external" in options, tls, servers))
 
 
 if __name__ == "__main__":

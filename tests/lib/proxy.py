@@ -42,10 +42,11 @@ def service(protocol, listen, name, more=""):
             f'backend = "{protocol}-servers"; {more}}}')
 
 
-def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls="", keys=None):
+def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls="", keys=None, pool=""):
     """
     The text of a file. `servers`: the addresses behind each protocol; each gets a service of its name, and one of its
-    name and "-starttls". `listen`: where these listen, default a free port; `keys`: further ones of a protocol's.
+    name and "-starttls". `listen`: where these listen, default a free port; `keys`: further ones of a protocol's; `pool`:
+    of all pools.
     """
     services, pools = [], []
     for protocol, addresses in servers.items():
@@ -53,7 +54,7 @@ def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls
         services.append(service(protocol, listen, protocol, more))
         services.append(service(protocol, listen, protocol + "-starttls", f'tls = "starttls"; {more}'))
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
-        pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; }}')
+        pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; {pool}}}')
     return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",
                                 pools=",\n".join(pools) + "\n")
 
