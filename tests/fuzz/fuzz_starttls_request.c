@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bytes.h"
+#include "fuzz_check.h"
+#include "protocols/starttls_request.h"
+
+#include <string.h>
+
+/*
+ * Fuzzes how a backend is asked for TLS. The first octet picks the protocol, the second how the input is cut; 0xFF in the rest is
+ * where the handshake comes, if the server has consented. All cuts must give the same commands and the same end; the commands
+ * are those that there are, in their order; nothing goes to the client; and the greeting is one that the engine takes.
+ */
+enum { PART_END = 0xff, HELD_MAX = 1 << 16 };
+
+struct result {
+    enum starttls_progress progress;
+    const char *failure;
+    struct bytes heard; /* by the server */
+    struct bytes greeting;
+    size_t left; /* octets for the engine */
+};
+
+static const struct engine_service services[] = {
+    {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com", .tells_identity = true},
+};
+
+static const char *const commands[] = {
+    [ENGINE_IMAP] = "s1 STARTTLS\r\ns2 CAPABILITY\r\n",
+    [ENGINE_POP3] = "STLS\r\nCAPA\r\n",
+    [ENGINE_SUBMISSION] = "EHLO proxy.example.com\r\nSTARTTLS\r\nNOOP\r\n",
+};
+
+static void hear(struct result *result, struct engine_out *out)
+{
+    const struct engine_lane *lane = &out->lanes[SIDE_BACKEND];
+    check(out->lanes[SIDE_CLIENT].count == 0, "nothing goes to the client");
+    for (size_t i = 0; i < lane->count; i++)
+        check(bytes_append(&result->heard, lane->slices[i], HELD_MAX), "few commands");
+    engine_out_reset(out);
+}
+
+static void feed(struct result *result, struct starttls_request *request, struct slice data,
+                 struct engine_out *out)
+{
+    if (data.len == 0 || result->progress == STARTTLS_FAILED)
+        return;
+    if (result->progress == STARTTLS_READY) {
+        result->left += data.len;
+        return;
+    }
+    if (result->progress == STARTTLS_AGREED) { /* as the handshake will: it is no TLS */
+        result->progress = STARTTLS_FAILED;
+        result->failure = "injected";
+        return;
+    }
+    result->progress = starttls_request_feed(request, &data, out);
+    hear(result, out);
+    check(data.len == 0 || result->progress == STARTTLS_READY || result->progress == STARTTLS_FAILED,
+          "all is consumed while it goes on");
+    result->failure = starttls_request_failure(request);
+    check((result->failure != NULL) == (result->progress == STARTTLS_FAILED), "a failure has words");
+    if (result->progress == STARTTLS_READY)
+        result->left = data.len;
+    if (result->failure != NULL && strncmp(result->failure, "octets in the clear behind", 26) == 0)
+        result->failure = "injected";
+}
+
+static void feed_in_pieces(struct result *result, struct starttls_request *request, struct slice part,
+                           size_t piece, struct engine_out *out)
+{
+    for (size_t at = 0; at < part.len; at += piece)
+        feed(result, request, slice_sub(part, at, piece), out);
+}
+
+static struct result run(const struct engine_service *service, struct slice input, size_t piece)
+{
+    struct result result = {.progress = STARTTLS_UNDER_WAY};
+    struct starttls_request *request = starttls_request_new(service);
+    struct engine_out *out = engine_out_new();
+    check(request != NULL && out != NULL, "memory for the fuzzer itself");
+    while (input.len > 0) {
+        size_t len = slice_find(input, PART_END);
+        feed_in_pieces(&result, request, slice_sub(input, 0, len), piece, out);
+        input = slice_sub(input, len + 1, input.len);
+        if (result.progress != STARTTLS_AGREED)
+            continue;
+        starttls_request_secured(request, out);
+        hear(&result, out);
+        result.progress = STARTTLS_UNDER_WAY;
+    }
+    if (result.progress == STARTTLS_READY)
+        check(bytes_append(&result.greeting, starttls_request_greeting(request), HELD_MAX), "a greeting");
+    starttls_request_free(&request);
+    engine_out_free(&out);
+    return result;
+}
+
+static void free_result(struct result *result)
+{
+    bytes_free(&result->heard);
+    bytes_free(&result->greeting);
+}
+
+static void check_same(const struct result *a, const struct result *b)
+{
+    check(a->progress == b->progress && a->left == b->left, "the same end, however it is cut");
+    check((a->failure == NULL) == (b->failure == NULL) &&
+              (a->failure == NULL || strcmp(a->failure, b->failure) == 0),
+          "for the same reason");
+    check(slice_equals(bytes_view(&a->heard), bytes_view(&b->heard)), "the same commands");
+    check(slice_equals(bytes_view(&a->greeting), bytes_view(&b->greeting)), "the same greeting");
+}
+
+/* One line, which the engine takes for the greeting that it is. */
+static void check_greeting(const struct engine_service *service, struct slice greeting)
+{
+    static const struct engine_client client = {.tls_cipher = "0x1301",
+                                                .address = "192.0.2.1",
+                                                .session_id = "a-1",
+                                                .connected_address = "192.0.2.2",
+                                                .nonce = "abcdefghijklmnop"};
+    check(slice_has_suffix(greeting, "proxy.example.com ready\r\n") ||
+              slice_has_suffix(greeting, "proxy.example.com ESMTP ready\r\n"),
+          "a whole greeting");
+    check(slice_find(greeting, '\n') == greeting.len - 1 && slice_find(greeting, '\r') == greeting.len - 2,
+          "in one line");
+    struct engine *engine = engine_new(service, &client);
+    struct engine_out *out = engine_out_new();
+    check(engine != NULL && out != NULL, "memory for the fuzzer itself");
+    check(engine_feed(engine, SIDE_BACKEND, greeting, out) == greeting.len, "the engine takes all of it");
+    const struct engine_status *status = engine_status(engine);
+    check(status->reason == ENGINE_OPEN && !status->authenticated, "and goes on, with nobody logged in");
+    check(status->greeted || out->lanes[SIDE_BACKEND].count > 0, "with its client, or with who that is");
+    engine_free(&engine);
+    engine_out_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return 0;
+    const struct engine_service *service = &services[data[0] % (sizeof services / sizeof services[0])];
+    struct slice input = {data + 2, size - 2};
+    struct result whole = run(service, input, NO_LIMIT);
+    struct result singly = run(service, input, 1);
+    struct result cut = run(service, input, (size_t)data[1] + 2);
+    check_same(&whole, &singly);
+    check_same(&whole, &cut);
+    struct slice heard = bytes_view(&whole.heard);
+    struct slice known = slice_of(commands[service->protocol]);
+    check(heard.len <= known.len && slice_equals(heard, slice_sub(known, 0, heard.len)),
+          "the commands, in their order");
+    if (whole.progress == STARTTLS_READY) {
+        check(heard.len == known.len, "ready when all was asked");
+        check_greeting(service, bytes_view(&whole.greeting));
+    }
+    free_result(&whole);
+    free_result(&singly);
+    free_result(&cut);
+    return 0;
+}
