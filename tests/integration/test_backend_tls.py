@@ -331,6 +331,18 @@ class NotBelieved(Case):
             connection.rest()
         self.takes_over(self.backend(script), "the server speaks another protocol there (ALPN)", self.pool_tls())
 
+    def test_close_notify_in_the_handshake(self):
+        """It ends no session, as there is none: nothing is taken for said over TLS."""
+        for mode in ("implicit", "starttls"):
+            def script(connection, mode=mode):
+                if mode == "starttls":
+                    harness.speak_before_tls(connection, "pop3")
+                connection.exactly(5)
+                connection.send(b"\x15\x03\x03\x00\x02\x01\x00")
+                connection.rest()
+            self.takes_over(self.backend(script), "peer closed the connection in the handshake", self.pool_tls(mode),
+                            good=self.tls_backend(harness.pop3, "pop3" if mode == "starttls" else None))
+
     def test_silence_and_ends_on_the_way(self):
         ends = {"": "closed the connection in the TLS handshake", "x": "closed the connection in the TLS handshake"}
         for words, error in ends.items():

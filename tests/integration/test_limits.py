@@ -231,6 +231,7 @@ class NoTls(harness.TestCase):
                 (b"a1 CAPABILITY\r\n", "client speaks cleartext, not TLS"),
                 (b"CAPA\r\nQUIT\r\n", "client speaks cleartext, not TLS"),
                 (b"EHLO client.example.com\r\n", "client speaks cleartext, not TLS"),
+                (b"\x15\x03\x01\0\x02\x01\0", "peer closed the connection in the handshake"),
                 (b"\0\0\0\0\0\0\0\0", "client does not speak TLS")]):
             with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as sock:
                 sock.sendall(words)

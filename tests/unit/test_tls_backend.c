@@ -302,6 +302,7 @@ START_TEST(servers_that_speak_otherwise)
         {"220 msa ESMTP\r\n", 15, "the server does not speak TLS there, or wants STARTTLS first"},
         {"\x15\x03\x03\x00\x02\x02\x28", 7,
          "the server has no cipher suite in common, or wants a client certificate"},
+        {"\x15\x03\x03\x00\x02\x01\x00", 7, "peer closed the connection in the handshake"},
         {"\x15\x03\x03\x00\x02\x02\x46", 7, "the server has no TLS version in common"},
         {"\x15\x03\x03\x00\x02\x02\x70", 7, "the server does not know the name that it is asked for (SNI)"},
         {"\x15\x03\x03\x00\x02\x02\x78", 7, "the server speaks another protocol there (ALPN)"},

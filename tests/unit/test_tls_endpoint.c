@@ -283,6 +283,7 @@ START_TEST(what_is_not_tls)
         {"\x16\x09\x00\x00\x05junk!", 10, "client does not speak TLS"},
         {"\x00\x00\x00\x00\x00\x00\x00\x00", 8, "client does not speak TLS"},
         {"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8", 8, "client does not speak TLS"},
+        {"\x15\x03\x01\x00\x02\x01\x00", 7, "peer closed the connection in the handshake"},
         {"\x17\x03\x03\x00\x05junk!", 10, NULL},
         {"\x16\x03\x01\x00\x05\x09\x00\x00\x01!", 10, NULL},
         {"\x16\x03\x01\xff\xff\x01\x00\x00\x01!", 10, NULL},
