@@ -139,10 +139,8 @@ static void finish(struct control *control)
 static void on_news(uv_async_t *news)
 {
     struct control *control = news->data;
-    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0) {
-        control->step = RELOAD_IDLE;
-        control_begin_reload(control);
-    }
+    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
+        control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) == control->worker_count && control->step != RELOAD_READING)
         finish(control);
 }

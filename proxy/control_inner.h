@@ -56,6 +56,9 @@ void control_log_listening(struct control *control);
 /* Writes down what clients have been promised, where the configuration has a file for it. */
 void control_remember_promises(const struct control *control);
 
+/* All workers have the update that they were given. */
+void control_reload_is_in_effect(struct control *control);
+
 /* Begins what `wants` says, where no reload is under way and the program does not end. */
 void control_begin_reload(struct control *control);
 

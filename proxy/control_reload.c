@@ -132,11 +132,10 @@ static void end_configuration(struct control *control, struct reload *reload)
               apply_configuration(control, reload->result.snapshot, reload->result.tls, &reload->problems);
     log_problems(control, &reload->problems);
     tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
-    if (ok) {
+    if (ok)
         control_remember_promises(control);
-        control_log_listening(control);
-    }
-    log_reload(control, RELOAD_CONFIGURATION, ok ? "done" : "refused: the one before stays in effect");
+    else
+        log_reload(control, RELOAD_CONFIGURATION, "refused: the one before stays in effect");
 }
 
 /* They are looked at often: what is wrong with them is said once. */
@@ -150,8 +149,18 @@ static void end_certificates(struct control *control, struct reload *reload)
     }
     if (reload->result.tls != NULL && tls_context_same_certificates(reload->result.tls, control->tls))
         return;
-    bool ok = reload->result.tls != NULL && apply_certificates(control, reload->result.tls);
-    log_reload(control, RELOAD_CERTIFICATES, ok ? "done" : "refused: those before stay in use");
+    if (reload->result.tls == NULL || !apply_certificates(control, reload->result.tls))
+        log_reload(control, RELOAD_CERTIFICATES, "refused: those before stay in use");
+}
+
+/* Who reads it may rely on it: every worker serves what is new. */
+void control_reload_is_in_effect(struct control *control)
+{
+    control->step = RELOAD_IDLE;
+    if (control->reload.kind == RELOAD_CONFIGURATION)
+        control_log_listening(control);
+    log_reload(control, control->reload.kind, "done");
+    control_begin_reload(control);
 }
 
 static void on_reload_done(struct reload *reload)
