@@ -52,11 +52,29 @@ static bool has_a_way(const struct cfg_service *service, const struct cfg_pool *
     return pool->identity == CFG_IDENTITY_PROXY_V2;
 }
 
+/*
+ * A server that reads no TLVs, or prefers what it sees itself, would take EXTERNAL for the certificate that the proxy
+ * shows: whoever has any certificate would be the proxy.
+ */
+static void check_own_certificate(struct cfg_loader *loader, const struct cfg_service *service,
+                                  const struct cfg_pool *pool)
+{
+    if (service->client_certificates->external && pool->tls.certificate != NULL)
+        CFG_FAIL(loader, service->client_certificates->place,
+                 "the proxy shows a certificate of its own to the servers of the pool \"%s\", which EXTERNAL "
+                 "would "
+                 "log clients in with; expected external = false here, or no \"certificate\" there",
+                 pool->name != NULL ? pool->name : "");
+}
+
 void cfg_client_certificates_check(struct cfg_loader *loader, const struct cfg_service *service,
                                    const struct cfg_pool *pool)
 {
     const struct cfg_client_certificates *clients = service->client_certificates;
-    if (clients == NULL || has_a_way(service, pool))
+    if (clients == NULL)
+        return;
+    check_own_certificate(loader, service, pool);
+    if (has_a_way(service, pool))
         return;
     /* Draft section 9.1.1: none is asked for that is not enough for a login. */
     if (!clients->required)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_hosts.h"
 
+#include "config/cfg_client_certificates.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_syntax.h"
@@ -132,6 +133,17 @@ static void check_names(struct cfg_loader *loader, struct names *all)
                      all->items[i].name, all->items[i - 1].place.file, all->items[i - 1].place.line);
 }
 
+/* The service's own pool was looked at with the service. */
+static void check_clients(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_host *host)
+{
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_service *service = &cfg->services[i];
+        int pool = host->pools[service->protocol];
+        if (pool != CFG_NO_POOL)
+            cfg_client_certificates_check(loader, service, &cfg->pools[pool]);
+    }
+}
+
 void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use *uses)
 {
@@ -142,4 +154,6 @@ void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
     for (unsigned i = 0; i < cfg->host_count; i++)
         read_host(loader, config_setting_get_elem(list, i), cfg, &cfg->hosts[i], uses, &all);
     check_names(loader, &all);
+    for (size_t i = 0; i < cfg->host_count; i++)
+        check_clients(loader, cfg, &cfg->hosts[i]);
 }

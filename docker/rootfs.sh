@@ -27,6 +27,10 @@ for library in $libraries; do
     mkdir -p "$root/usr/share/doc/$package"
     cp "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/"
 done
+# Whose word is taken for servers behind that speak TLS, unless the configuration says.
+cp -L --parents /etc/ssl/certs/ca-certificates.crt "$root"
+mkdir "$root/usr/share/doc/ca-certificates"
+cp /usr/share/doc/ca-certificates/copyright "$root/usr/share/doc/ca-certificates/"
 mkdir "$root/usr/share/doc/deepproxy"
 cp LICENSE "$root/usr/share/doc/deepproxy/copyright"
 cp config/deepproxy.conf.sample "$root/usr/share/doc/deepproxy/"

@@ -14,6 +14,13 @@
             "\"; listen = [ \"*:1\" ]; backend = \"p\";\nclient_certificates = { " group " }; } );\n"
 #define IMAP(group) FILE_WITH("imap", "proxy-v2", group)
 
+#define OWN_CERTIFICATE(group)                                                                               \
+    CFG_TLS "backends = ( { name = \"p\"; identity = \"proxy-v2\"; servers = ( { address = "                 \
+            "\"10.0.0.1:993\"; } );\n"                                                                       \
+            "tls = { mode = \"implicit\"; certificate = \"p.pem\"; key = \"p.key\"; }; } );\n"               \
+            "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"p\";\n"                   \
+            "client_certificates = { " group " }; } );\n"
+
 #define UNHEARD                                                                                              \
     "F:4: warning: clients are asked for certificates of which the servers never learn, so that none is a "  \
     "login: that takes identity = \"proxy-v2\" in the pool, or for submission \"native\" and login here\n"
@@ -52,6 +59,11 @@ static const struct cfg_case cases[] = {
     {"IMAP has no word for it", FILE_WITH("imap", "native", "ca = \"ca.pem\"; login = \"cn\";"), UNHEARD},
     {"POP3 has no word for it", FILE_WITH("pop3", "native", "ca = \"ca.pem\"; login = \"cn\";"), UNHEARD},
     {"nor is there one in version 1", FILE_WITH("imap", "proxy-v1", "ca = \"ca.pem\";"), V1_WARNING UNHEARD},
+    {"a certificate of the proxy's own behind it", OWN_CERTIFICATE("ca = \"ca.pem\";"),
+     "F:5: error: the proxy shows a certificate of its own to the servers of the pool \"p\", which EXTERNAL "
+     "would log "
+     "clients in with; expected external = false here, or no \"certificate\" there\n"},
+    {"... and no EXTERNAL", OWN_CERTIFICATE("ca = \"ca.pem\"; external = false;"), ""},
     {"nobody is told, and nobody else gets in",
      FILE_WITH("imap", "none", "ca = \"ca.pem\"; mode = \"required\";"), ""},
     {"nobody is told a name",
