@@ -16,7 +16,9 @@
  *
  * What this keeps out, and what it does not:
  *
- * - Somebody who reads the proxy's memory (a bug in TLS, in an engine, in a library) finds no key: no octet of a key's file
+ * - The keys are those of the certificates that clients are shown. One that the proxy uses as a client of a pool's servers
+ *   is in the proxy: TLS 1.2 signs a whole dialogue with it, which has no form to be known by.
+ * - Somebody who reads the proxy's memory (a bug in TLS, in an engine, in a library) finds none of them: no octet of a key's file
  *   ever is in it. He who runs code in it can have signatures made as long as he is there, for handshakes of TLS
  *   servers alone (tls_form.h), and takes no key away.
  * - He can have the guard open any path that the guard may read. What is in the file goes to the signer, not to him;
