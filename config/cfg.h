@@ -78,6 +78,8 @@ struct cfg_deep {
     struct cfg_text
         *tlsa; /* records that a certificate must match for tls-dane-tlsa (RFC 6698 section 2.2); unread */
     size_t tlsa_count;
+    char *ca; /* PEM file of the authorities that clients trust, for tls-cert; NULL: the system's */
+    struct cfg_place ca_place;
     struct cfg_place place;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_deep.h"
 
+#include "config/cfg_source.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 #include "protocols/deep_status.h"
@@ -170,6 +171,9 @@ const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t
     deep->merge = read_merge(&reader, tls);
     read_withdrawn(&reader, deep);
     read_tlsa(&reader, deep);
+    deep->ca_place = cfg_reader_place(&reader, "ca");
+    if (cfg_read_string(&reader, "ca", &deep->ca))
+        deep->ca = cfg_source_resolve(loader->arena, deep->ca_place.file, slice_of(deep->ca));
     cfg_reader_close(&reader);
     const char *wrong = deep_status_check(slice_of(deep->status), &at);
     if (wrong != NULL) {

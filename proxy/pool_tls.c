@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/pool_tls.h"
 
+#include "proxy/authorities.h"
+
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Where systems keep the authorities that they trust: Debian and most others, Fedora, SUSE, Alpine. */
-static const char *const system_authorities[] = {
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/var/lib/ca-certificates/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-};
 
 struct tls_problems {
     const struct cfg_pool_tls *tls;
@@ -31,13 +25,12 @@ static const char *authorities_for(const struct cfg_pool_tls *tls, struct cfg_pr
 {
     if (tls->ca != NULL)
         return tls->ca;
-    for (size_t i = 0; i < sizeof system_authorities / sizeof system_authorities[0]; i++)
-        if (access(system_authorities[i], R_OK) == 0)
-            return system_authorities[i];
+    if (authorities_of_system() != NULL)
+        return authorities_of_system();
     cfg_problems_add(problems, CFG_ERROR, tls->place,
                      "this system has no file of authorities (%s) to verify servers by: install its package "
                      "(ca-certificates), or name a file as \"ca\"",
-                     system_authorities[0]);
+                     authorities_usual_place());
     return NULL;
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/promises.h"
 
+#include "proxy/authorities.h"
+#include "tls/tls_verifier.h"
+
+#include <stdio.h>
 #include <string.h>
 
 /* Certificates that are looked at for a name. */
@@ -67,6 +71,73 @@ static void check_issuer(const struct promised *promised, const struct tls_conte
     }
 }
 
+/* ---- the chain, as clients see it ---- */
+
+struct ca_problems {
+    const struct cfg_deep *deep;
+    struct cfg_problems *problems;
+};
+
+static void add_ca_problem(void *arg, int source, bool is_error, const char *text)
+{
+    const struct ca_problems *to = arg;
+    (void)source;
+    /* What is wrong with the system's own file is the system's affair. */
+    if (to->deep->ca != NULL)
+        cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, to->deep->ca_place, "%s", text);
+}
+
+/* A name to verify it for: the host's, the proxy's own where the certificate has that, or else one that it has. */
+static void choose_name(const struct promised *promised, const struct cfg *cfg, const struct tls_context *tls,
+                        size_t certificate, char *into, size_t cap)
+{
+    size_t indexes[CERTIFICATES_MAX];
+    struct tls_certificate_info info = tls_context_certificate(tls, certificate);
+    const char *name = promised->name != NULL ? promised->name : cfg->hostname;
+    bool has = promised->name != NULL;
+    size_t count = tls_context_find(tls, cfg->hostname, indexes, CERTIFICATES_MAX);
+    for (size_t i = 0; i < count && !has; i++)
+        has = indexes[i] == certificate;
+    if (!has)
+        name = info.name_count > 0 ? info.names[0] : "";
+    /* Any label will do in place of a star. */
+    snprintf(into, cap, "%s%s", name[0] == '*' ? "any" : "", name[0] == '*' ? name + 1 : name);
+}
+
+/* Against the authorities that are given it is an error; the system's may not be those of the clients. */
+static void verify(const struct promised *promised, const struct cfg *cfg, const struct tls_context *tls,
+                   const struct tls_verifier *verifier, struct cfg_problems *problems)
+{
+    const struct cfg_deep *deep = promised->deep;
+    for (size_t i = 0; i < promised->count; i++) {
+        char name[256];
+        char words[TLS_VERIFIER_WORDS];
+        struct tls_certificate_info info = tls_context_certificate(tls, promised->certificates[i]);
+        choose_name(promised, cfg, tls, promised->certificates[i], name, sizeof name);
+        if (info.self_signed || tls_verifier_believes(verifier, tls, promised->certificates[i], name, words))
+            continue;
+        cfg_problems_add(
+            problems, deep->ca != NULL ? CFG_ERROR : CFG_WARNING, deep->place,
+            "\"tls-cert\" is promised, and clients that trust the authorities in %s can't verify %s: %s%s",
+            deep->ca != NULL ? deep->ca : authorities_of_system(), info.path, words,
+            deep->ca != NULL ? "" : "; if yours trust others, name their file as \"ca\" here");
+    }
+}
+
+static void check_chain(const struct promised *promised, const struct cfg *cfg, const struct tls_context *tls,
+                        struct cfg_problems *problems)
+{
+    const char *ca = promised->deep->ca != NULL ? promised->deep->ca : authorities_of_system();
+    struct ca_problems to = {promised->deep, problems};
+    struct tls_report report = {.say = add_ca_problem, .arg = &to};
+    struct tls_verifier *verifier = ca != NULL ? tls_verifier_new(ca, &report) : NULL;
+    if (verifier != NULL)
+        verify(promised, cfg, tls, verifier, problems);
+    tls_verifier_free(&verifier);
+}
+
+/* ---- TLSA ---- */
+
 static void check_tlsa(const struct promised *promised, const struct tls_context *tls,
                        struct cfg_problems *problems)
 {
@@ -107,6 +178,7 @@ static void check_certificates(const struct cfg_deep *deep, const char *name, co
     if (promises_tag(deep, "tls-cert")) {
         check_names(&promised, cfg, tls, problems);
         check_issuer(&promised, tls, problems);
+        check_chain(&promised, cfg, tls, problems);
     }
     if (promises_tag(deep, "tls-dane-tlsa"))
         check_tlsa(&promised, tls, problems);

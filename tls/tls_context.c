@@ -20,7 +20,7 @@ struct tls_context {
     SSL_CTX *ssl_ctx; /* of a server without a certificate: each handshake gets the one that it asks for */
     struct tls_store store;
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
-    struct tls_trust *trust; /* towards backends; NULL */
+    struct tls_trust *trust;             /* towards backends; NULL */
 };
 
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
@@ -189,6 +189,11 @@ bool tls_context_same_certificates(const struct tls_context *a, const struct tls
     for (size_t i = 0; same && i < a->store.count; i++)
         same = a->store.certificates[i] == b->store.certificates[i];
     return same;
+}
+
+const struct tls_store *tls_context_store(const struct tls_context *context)
+{
+    return &context->store;
 }
 
 size_t tls_context_certificate_count(const struct tls_context *context)

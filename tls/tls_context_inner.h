@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_CONTEXT_INNER_H
 
 #include "tls/tls_context.h"
+#include "tls/tls_store.h"
 
 #include <openssl/base.h>
 
@@ -16,5 +17,8 @@ struct tls_context *tls_context_new_trusting(struct tls_trust *trust);
 /* The endpoint's half of ALPN, as SSL_CTX_set_alpn_select_cb wants it. */
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
                                  const uint8_t *offered, unsigned offered_len, void *arg);
+
+/* A server's certificates. */
+const struct tls_store *tls_context_store(const struct tls_context *context);
 
 #endif

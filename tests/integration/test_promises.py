@@ -2,6 +2,7 @@
 """DEEP tags as promises: what the configuration can't keep is refused, and so is what it takes back without a word."""
 
 import hashlib
+import os
 import signal
 import subprocess
 
@@ -104,8 +105,8 @@ class Promises(harness.TestCase):
         self.assertIn('"tls12" promises TLSv1.2 or later', said)
 
     def test_tls_cert_wants_an_authority_and_the_name(self):
-        self.assertEqual(self.check('tags = [ "tls-cert" ];'), (0, ""))
-        code, said = self.check('tags = [ "tls-cert" ];', hostname="other.example.com")
+        self.assertEqual(self.check('tags = [ "tls-cert" ]; ca = "ca.pem";'), (0, ""))
+        code, said = self.check('tags = [ "tls-cert" ]; ca = "ca.pem";', hostname="other.example.com")
         self.assertEqual(code, 0)
         self.assertIn('no certificate has the name other.example.com ("hostname")', said)
         hosts = 'hosts = ( { names = "customer.example"; deep = { tags = [ "tls-cert" ]; }; } );'
@@ -118,6 +119,26 @@ class Promises(harness.TestCase):
         code, said = self.check('tags = [ "tls-cert" ];')
         self.assertEqual(code, 1)
         self.assertIn("has signed itself", said)
+
+    def test_tls_cert_wants_a_chain_that_clients_can_verify(self):
+        other = self.folder.path / "other"
+        other.mkdir()
+        certificates.make(other, names=("mail.example.com",))
+        code, said = self.check('tags = [ "tls-cert" ]; ca = "other/ca.pem";')
+        self.assertEqual(code, 1)
+        self.assertIn("other/ca.pem can't verify", said)
+        self.assertIn("mail.pem", said)
+        code, said = self.check('tags = [ "tls-cert" ]; ca = "nowhere.pem";')
+        self.assertEqual(code, 1)
+        self.assertIn("nowhere.pem", said)
+        # The system's authorities have not issued it, which may be meant so.
+        code, said = self.check('tags = [ "tls-cert" ];')
+        self.assertEqual(code, 0)
+        if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
+            self.assertIn('if yours trust others, name their file as "ca" here', said)
+        hosts = 'hosts = ( { names = "*.example.org"; deep = { tags = [ "tls-cert" ]; ca = "ca.pem"; }; } );'
+        certificates.make(self.folder.path, names=("mail.example.com", "*.example.org"))
+        self.assertEqual(self.check("", extra=hosts), (0, ""))
 
     def test_tls_dane_tlsa_wants_a_record_that_matches(self):
         key = subprocess.run(["openssl", "pkey", "-in", self.folder.path / "mail.key", "-pubout", "-outform", "DER"],
