@@ -11,6 +11,7 @@ import queue
 import re
 import select
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -295,6 +296,17 @@ def can_bind_ipv6():
             return True
     except OSError:
         return False
+
+
+def freeze(pid):
+    """Stops a process, and returns when all of its threads have stopped: the signal alone is only on its way."""
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + PATIENCE
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    while not all("State:\tT" in (task / "status").read_text() for task in tasks.iterdir()):
+        if time.monotonic() > end:
+            raise AssertionError(f"process {pid} does not stop")
+        time.sleep(0.001)
 
 
 def reset(sock):

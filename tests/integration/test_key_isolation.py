@@ -209,7 +209,7 @@ class Isolation(harness.TestCase):
     def test_handshakes_fail_while_nobody_signs(self):
         proxy = self.run_proxy()
         client = self.shake_hands(proxy)
-        os.kill(signer_of(proxy), signal.SIGSTOP)
+        harness.freeze(signer_of(proxy))
         waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(waiting)
         gone = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
@@ -228,7 +228,7 @@ class Isolation(harness.TestCase):
         """More than may be kept for it ends its session; the signature that comes then is nobody's."""
         proxy = self.run_proxy()
         signer = signer_of(proxy)
-        os.kill(signer, signal.SIGSTOP)
+        harness.freeze(signer)
         noisy = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(noisy)
         noisy.socket.sendall(b"\x17\x03\x03\x40\x00" + bytes(30000))
@@ -241,7 +241,7 @@ class Isolation(harness.TestCase):
         """Answers for sessions that have ended meanwhile go to nobody."""
         proxy = self.run_proxy()
         signer = signer_of(proxy)
-        os.kill(signer, signal.SIGSTOP)
+        harness.freeze(signer)
         for name in self.names:
             gone = self.client(proxy, "pop3", shake_hands=False, name=f"{name}.example.com")
             send_hello(gone)
@@ -256,7 +256,7 @@ class Isolation(harness.TestCase):
     def test_handshake_timeout_while_nobody_signs(self):
         proxy = self.run_proxy(timeouts='handshake = "500 ms";')
         signer = signer_of(proxy)
-        os.kill(signer, signal.SIGSTOP)
+        harness.freeze(signer)
         waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(waiting)
         proxy.session(reason="handshake-timeout")

@@ -304,7 +304,7 @@ class KeyProcess(harness.TestCase):
 
     def test_signer_that_is_killed_while_it_is_asked(self):
         keys = self.keys()
-        os.kill(keys.signer(), signal.SIGSTOP)
+        harness.freeze(keys.signer())
         keys.control.send(command(LOAD, 0, os.fsencode(self.folder.path / "ec.pem")))
         self.refuses(keys, 1, "absent", "No such file")  # by the guard alone, which has passed the first on by now
         os.kill(keys.signer(), signal.SIGKILL)
@@ -389,7 +389,7 @@ class Sandbox(harness.TestCase):
                 keys = self.keys(arguments=arguments)
                 signer = os.pidfd_open(keys.signer())
                 self.addCleanup(os.close, signer)
-                os.kill(keys.signer(), signal.SIGSTOP)
+                harness.freeze(keys.signer())
                 keys.process.kill()
                 self.assertTrue(harness.can_read(signer, harness.PATIENCE))
 
