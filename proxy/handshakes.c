@@ -45,9 +45,11 @@ enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes)
     bool is_late = handshakes->accepted >= HANDSHAKES_ACCEPTS;
     if (!is_late && is_full(handshakes))
         hurry_oldest(handshakes);
-    handshakes->is_awaited = is_late || is_full(handshakes);
-    if (handshakes->is_awaited)
+    if (is_late || is_full(handshakes)) {
+        handshakes->is_awaited = true;
         return is_late ? HANDSHAKES_LATER : HANDSHAKES_FULL;
+    }
+    /* Others may wait still: on_check asks for them. */
     handshakes->accepted++;
     return HANDSHAKES_ACCEPT;
 }

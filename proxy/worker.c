@@ -45,6 +45,13 @@ uint64_t worker_now(const struct worker *worker)
     return uv_now(&worker->loop);
 }
 
+/* It stops by itself where it has nothing to look after. */
+static void start_tick(struct worker *worker)
+{
+    if (!uv_is_active((const uv_handle_t *)&worker->tick))
+        uv_timer_again(&worker->tick);
+}
+
 /* ---- sessions ---- */
 
 void worker_add_session(struct worker *worker, struct session *session)
@@ -56,8 +63,8 @@ void worker_add_session(struct worker *worker, struct session *session)
     worker->sessions = session;
     session->generation = worker->generation;
     session->generation->sessions++;
-    if (worker->session_count++ == 0)
-        uv_timer_again(&worker->tick);
+    worker->session_count++;
+    start_tick(worker);
 }
 
 static void end_if_empty(struct worker *worker)
@@ -79,8 +86,7 @@ void worker_remove_session(struct worker *worker, struct session *session)
         session->next->previous = session->previous;
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
-    if (--worker->session_count == 0)
-        uv_timer_stop(&worker->tick);
+    worker->session_count--;
     end_if_empty(worker);
 }
 
@@ -91,6 +97,9 @@ static void accept_one(struct worker *worker, struct listener *listener)
         overload_note(&worker->overload, OVERLOAD_HANDSHAKES, listener->service->cfg->name, NULL);
     listener->stalled = answer != HANDSHAKES_ACCEPT ||
                         !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
+    /* Whatever it waits for, the tick asks again. */
+    if (listener->stalled)
+        start_tick(worker);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -108,12 +117,16 @@ static void on_connection(uv_stream_t *stream, int status)
     accept_one(worker, listener);
 }
 
-/* libuv takes no further connection from a listener before the one that waits has been accepted. */
-static void accept_stalled(struct worker *worker)
+/* libuv takes no further connection from a listener before the one that waits has been accepted. True where one still waits. */
+static bool accept_stalled(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->listener_count; i++)
-        if (worker->listeners[i]->stalled && worker->phase == WORKER_RUNNING)
+    bool waits = false;
+    for (size_t i = 0; i < worker->listener_count && worker->phase == WORKER_RUNNING; i++) {
+        if (worker->listeners[i]->stalled)
             accept_one(worker, worker->listeners[i]);
+        waits = waits || worker->listeners[i]->stalled;
+    }
+    return waits;
 }
 
 static void on_slots(void *arg)
@@ -131,7 +144,8 @@ static void on_tick(uv_timer_t *tick)
     while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
         session_expire(session_of_deadline(expired));
     handshakes_tick(&worker->handshakes);
-    accept_stalled(worker);
+    if (!accept_stalled(worker) && worker->session_count == 0)
+        uv_timer_stop(tick);
 }
 
 /* ---- listeners ---- */

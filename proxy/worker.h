@@ -50,7 +50,7 @@ struct worker {
     uv_loop_t loop;
     uv_thread_t thread;
     uv_async_t wake;
-    uv_timer_t tick; /* runs while there are sessions */
+    uv_timer_t tick; /* runs while there are sessions, or connections that wait to be accepted */
     unsigned index;
     enum worker_phase phase;
     _Atomic int wanted_phase;               /* set by the main thread, before wake */

@@ -180,6 +180,24 @@ START_TEST(all_slots)
 }
 END_TEST
 
+/* Of two listeners one has a connection waiting, and the slot that becomes free is taken by the other's. */
+START_TEST(who_waits_is_not_forgotten_for_another)
+{
+    handshakes_set_limits(&handshakes, 2, 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+        ck_assert(enter(i, (uint32_t)i));
+    }
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    handshakes_leave(&handshakes, &clients[0]);
+    handshakes_leave(&handshakes, &clients[1]);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(enter(0, 0));
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+}
+END_TEST
+
 START_TEST(no_limits)
 {
     for (size_t i = 0; i < MOST; i++) {
@@ -264,6 +282,7 @@ int main(void)
     tcase_add_test(tests, first_come_first_served);
     tcase_add_test(tests, who_leaves_loses_his_turn);
     tcase_add_test(tests, all_slots);
+    tcase_add_test(tests, who_waits_is_not_forgotten_for_another);
     tcase_add_test(tests, no_limits);
     tcase_add_test(tests, so_many_in_an_iteration);
     tcase_add_test(tests, who_is_slow_is_hurried_where_others_wait);
