@@ -118,8 +118,7 @@ static bool hear_signer(struct guard *guard)
     struct slice said = {guard->message, len > 0 ? (size_t)len : 0};
     if (!keys_take_reply(said, &type, &payload) || type == KEYS_ENDED) {
         /* Its end, or nothing that it should say. */
-        if (len > 0)
-            kill(guard->pid, SIGKILL);
+        kill(guard->pid, SIGKILL);
         return bury_signer(guard);
     }
     if (type != KEYS_NOTE)

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -128,6 +129,42 @@ static EVP_PKEY *parse_plain(BIO *pem)
 }
 #endif
 
+/*
+ * Do both halves belong together? A decoder takes the public one as it stands in the file: with another's in it, a key
+ * would pass for that of the other's certificate. For RSA the relations of its numbers, not whether they are prime: that is for
+ * who makes keys, and takes long.
+ */
+static bool is_rsa_whole(const RSA *rsa)
+{
+    const BIGNUM *n;
+    const BIGNUM *e;
+    const BIGNUM *d;
+    const BIGNUM *primes[2];
+    BN_CTX *context = BN_CTX_new();
+    BIGNUM *work = BN_new();
+    BIGNUM *less = BN_new();
+    RSA_get0_key(rsa, &n, &e, &d);
+    RSA_get0_factors(rsa, &primes[0], &primes[1]);
+    bool ok = context != NULL && work != NULL && less != NULL && d != NULL && primes[0] != NULL &&
+              primes[1] != NULL && BN_mul(work, primes[0], primes[1], context) && BN_cmp(work, n) == 0;
+    for (size_t i = 0; ok && i < 2; i++)
+        ok = BN_sub(less, primes[i], BN_value_one()) && BN_mod_mul(work, e, d, less, context) &&
+             BN_is_one(work);
+    BN_clear_free(work);
+    BN_clear_free(less);
+    BN_CTX_free(context);
+    return ok;
+}
+
+static bool is_whole(const EVP_PKEY *key)
+{
+    if (EVP_PKEY_id(key) == EVP_PKEY_RSA)
+        return is_rsa_whole(EVP_PKEY_get0_RSA(key));
+    if (EVP_PKEY_id(key) == EVP_PKEY_EC)
+        return EC_KEY_check_key(EVP_PKEY_get0_EC_KEY(key)) == 1;
+    return true; /* whose public half is made of the private one */
+}
+
 static struct slice first_line(struct slice text)
 {
     if (text.len == 0)
@@ -185,7 +222,10 @@ EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char *
         key = PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &asked);
     BIO_free(file);
     ERR_clear_error();
-    *why = key == NULL ? failure(&asked, passphrase) : unfit(key);
+    *why = key == NULL     ? failure(&asked, passphrase)
+           : is_whole(key) ? unfit(key)
+                           : "is damaged: its public half is not that of its private half";
+    ERR_clear_error();
     if (key != NULL && *why != NULL) {
         EVP_PKEY_free(key);
         key = NULL;

@@ -11,6 +11,7 @@
 struct key_entry {
     char *path; /* NULL: the number is free */
     char *passphrase_path;
+    bool is_lost; /* the key process does not have it any more */
     size_t spki_len;
     uint8_t *spki;
     uint32_t next_free; /* a number and one; 0: the end */

@@ -5,6 +5,7 @@
 #include "keys/keys_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <spawn.h>
@@ -19,6 +20,8 @@
 #define PROGRAM "deepproxy-keys"
 /* A passphrase may be stretched for some seconds; this is the time of one that hangs. */
 #define ANSWER_MS (60 * 1000)
+/* To be told of a key that is not needed any more; it is told again later. */
+#define DROP_MS 100
 
 extern char **environ;
 
@@ -99,7 +102,13 @@ bool key_process_open(struct key_process *process, const struct key_process_user
         return refuse(error, "can't start %s: %s", path, strerror(failed));
     }
     process->control = ends[0];
-    return true;
+    process->late = 0;
+    /* Waiting is send_command's. */
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        return true;
+    refuse(error, "can't set its socket up: %s", strerror(errno));
+    key_process_close(process);
+    return false;
 }
 
 void key_process_close(struct key_process *process)
@@ -143,18 +152,20 @@ static enum heard hear_one(struct key_process *process, enum keys_reply_type *ty
     } else if (*type == KEYS_ENDED) {
         copy_words(process->ended, sizeof process->ended, *payload);
         process->runs = false;
-    } else {
+    } else if (process->late == 0) {
         return HEARD_ANSWER;
+    } else {
+        process->late--;
     }
     return HEARD_NOTHING;
 }
 
-static bool wait_readable(const struct key_process *process)
+static bool wait_for(const struct key_process *process, short event, int patience_ms)
 {
-    struct pollfd socket = {process->control, POLLIN, 0};
+    struct pollfd socket = {process->control, event, 0};
     int ready;
     do
-        ready = poll(&socket, 1, ANSWER_MS);
+        ready = poll(&socket, 1, patience_ms);
     while (ready < 0 && errno == EINTR);
     return ready > 0;
 }
@@ -164,8 +175,10 @@ static bool wait_answer(struct key_process *process, struct slice *answer, char 
     enum keys_reply_type type = KEYS_FAILED;
     enum heard heard = HEARD_NOTHING;
     while (heard == HEARD_NOTHING) {
-        if (!wait_readable(process))
+        if (!wait_for(process, POLLIN, ANSWER_MS)) {
+            process->late++;
             return refuse(error, "can't be used: the key process does not answer");
+        }
         heard = hear_one(process, &type, answer);
     }
     if (heard == HEARD_END)
@@ -189,14 +202,20 @@ bool key_process_hear(struct key_process *process)
 
 /* ---- what it is asked ---- */
 
+/* The socket takes some hundreds of messages: who has more to say waits for the other end to read, but not for ever. */
 static bool send_command(const struct key_process *process, const struct keys_command *command,
-                         const int *fds, size_t fd_count)
+                         const int *fds, size_t fd_count, int patience_ms)
 {
     uint8_t message[KEYS_COMMAND_MAX];
     size_t len = keys_put_command(message, command);
-    if (len == 0)
+    if (len == 0) {
         errno = ENAMETOOLONG;
-    return len > 0 && keys_message_send(process->control, (struct slice){message, len}, fds, fd_count);
+        return false;
+    }
+    while (!keys_message_send(process->control, (struct slice){message, len}, fds, fd_count))
+        if ((errno != EAGAIN && errno != ENOBUFS) || !wait_for(process, POLLOUT, patience_ms))
+            return false;
+    return true;
 }
 
 bool key_process_ask(struct key_process *process, const struct keys_command *command, struct slice *answer,
@@ -204,16 +223,16 @@ bool key_process_ask(struct key_process *process, const struct keys_command *com
 {
     if (process->control < 0)
         return refuse(error, "can't be used: the key process is not there");
-    if (!send_command(process, command, NULL, 0))
+    if (!send_command(process, command, NULL, 0, ANSWER_MS))
         return refuse(error, "can't be told to the key process: %s", strerror(errno));
     return wait_answer(process, answer, error);
 }
 
-void key_process_drop(struct key_process *process, uint32_t key)
+bool key_process_drop(struct key_process *process, uint32_t key)
 {
     struct keys_command command = {.type = KEYS_DROP, .key = key};
-    if (process->control >= 0)
-        send_command(process, &command, NULL, 0);
+    return process->control < 0 || send_command(process, &command, NULL, 0, DROP_MS) ||
+           (errno != EAGAIN && errno != ENOBUFS);
 }
 
 bool key_process_start(struct key_process *process, const int *channels, size_t count,
@@ -223,7 +242,7 @@ bool key_process_start(struct key_process *process, const int *channels, size_t 
     struct slice library;
     for (size_t i = 0; i < count; i += KEYS_CHANNELS_EACH) {
         size_t some = count - i < KEYS_CHANNELS_EACH ? count - i : KEYS_CHANNELS_EACH;
-        if (!send_command(process, &command, channels + i, some))
+        if (!send_command(process, &command, channels + i, some, ANSWER_MS))
             return refuse(error, "%s", strerror(errno));
     }
     command.type = KEYS_START;

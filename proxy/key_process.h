@@ -15,6 +15,7 @@ enum { KEY_PROCESS_ERROR_MAX = 512 };
 struct key_process {
     int control; /* -1: not there */
     pid_t pid;
+    unsigned late;   /* answers that are still to come to what nobody waits for any more */
     bool runs;       /* its signer does: KEYS_START was answered, and it has not ended since */
     char ended[128]; /* why the signer has ended; "" where nothing is to be told */
     char note[KEY_PROCESS_ERROR_MAX]; /* a warning of its own; "" where there is none */
@@ -44,8 +45,8 @@ bool key_process_start(struct key_process *process, const int *channels, size_t 
 bool key_process_ask(struct key_process *process, const struct keys_command *command, struct slice *answer,
                      char error[KEY_PROCESS_ERROR_MAX]);
 
-/* Nothing comes back. */
-void key_process_drop(struct key_process *process, uint32_t key);
+/* Nothing comes back. False where it could not be told now: it has much to do. */
+bool key_process_drop(struct key_process *process, uint32_t key);
 
 /* Takes in what has come unasked, without waiting. False where the program has ended. */
 bool key_process_hear(struct key_process *process);

@@ -7,6 +7,7 @@
 #include "proxy/privileges.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ struct key_service {
     struct key_entries entries;
     int *channels; /* the workers' ends, until they are taken */
     unsigned workers;
-    uv_mutex_t lock; /* of the process and the entries */
+    uv_mutex_t lock;         /* of the process and the entries */
+    _Atomic bool is_awaited; /* the lock, by the main thread, which looks again when it is told */
     uv_mutex_t release_lock;
     uint32_t *released; /* under release_lock: numbers whose last user has gone, to be dropped */
     size_t released_count;
@@ -55,27 +57,9 @@ static void say(const struct key_service *service, enum cfg_log_level level, con
 
 /* ---- keys ---- */
 
-/* Drops what has been let go of. Under the lock. */
-static void drop_released(struct key_service *service)
+/* Under release_lock. Without memory the key stays, which is no harm. */
+static void note_released(struct key_service *service, uint32_t number)
 {
-    uv_mutex_lock(&service->release_lock);
-    uint32_t *released = service->released;
-    size_t count = service->released_count;
-    service->released = NULL;
-    service->released_count = service->released_cap = 0;
-    uv_mutex_unlock(&service->release_lock);
-    for (size_t i = 0; i < count; i++) {
-        key_process_drop(&service->process, released[i]);
-        key_entries_drop(&service->entries, released[i]);
-    }
-    free(released);
-}
-
-/* tls_key_source.release, from any thread. Without memory the key stays, which is no harm. */
-static void release(void *arg, uint32_t number)
-{
-    struct key_service *service = arg;
-    uv_mutex_lock(&service->release_lock);
     if (service->released_count == service->released_cap) {
         size_t cap = service->released_cap > 0 ? 2 * service->released_cap : 16;
         uint32_t *more = realloc(service->released, cap * sizeof more[0]);
@@ -86,9 +70,44 @@ static void release(void *arg, uint32_t number)
     }
     if (service->released_count < service->released_cap)
         service->released[service->released_count++] = number;
+}
+
+/* Drops what has been let go of; a key process that has much to do hears of the rest later. Under the lock. */
+static void drop_released(struct key_service *service)
+{
+    uv_mutex_lock(&service->release_lock);
+    uint32_t *released = service->released;
+    size_t count = service->released_count;
+    service->released = NULL;
+    service->released_count = service->released_cap = 0;
+    uv_mutex_unlock(&service->release_lock);
+    size_t dropped = 0;
+    while (dropped < count && key_process_drop(&service->process, released[dropped]))
+        key_entries_drop(&service->entries, released[dropped++]);
+    uv_mutex_lock(&service->release_lock);
+    for (size_t i = dropped; i < count; i++)
+        note_released(service, released[i]);
+    uv_mutex_unlock(&service->release_lock);
+    free(released);
+}
+
+/* tls_key_source.release, from any thread. */
+static void release(void *arg, uint32_t number)
+{
+    struct key_service *service = arg;
+    uv_mutex_lock(&service->release_lock);
+    note_released(service, number);
     if (service->watched)
         uv_async_send(&service->wake);
     uv_mutex_unlock(&service->release_lock);
+}
+
+/* The main thread does not wait for the lock: whoever has it calls the main thread again when it is free. */
+static void unlock(struct key_service *service)
+{
+    uv_mutex_unlock(&service->lock);
+    if (atomic_exchange(&service->is_awaited, false))
+        uv_async_send(&service->wake);
 }
 
 /* That the signer has ended may come to light while it is asked: then it is seen to as soon as the loop runs. */
@@ -144,8 +163,18 @@ static bool load(void *arg, const char *path, const char *passphrase_path, struc
     struct key_service *service = arg;
     uv_mutex_lock(&service->lock);
     bool ok = load_locked(service, path, passphrase_path, into);
-    uv_mutex_unlock(&service->lock);
+    unlock(service);
     return ok;
+}
+
+/* tls_key_source.has */
+static bool has(void *arg, uint32_t number)
+{
+    struct key_service *service = arg;
+    uv_mutex_lock(&service->lock);
+    bool has = !service->entries.items[number].is_lost;
+    unlock(service);
+    return has;
 }
 
 static bool read_chain(void *arg, const char *path, struct bytes *into, char *error)
@@ -159,7 +188,7 @@ static bool read_chain(void *arg, const char *path, struct bytes *into, char *er
         snprintf(error, KEY_PROCESS_ERROR_MAX, "can't be kept: out of memory");
         ok = false;
     }
-    uv_mutex_unlock(&service->lock);
+    unlock(service);
     return ok;
 }
 
@@ -228,8 +257,8 @@ static struct key_service *allocate(unsigned workers)
     }
     for (unsigned i = 0; i < workers; i++)
         service->channels[i] = -1;
-    service->source =
-        (struct tls_key_source){.load = load, .release = release, .read_chain = read_chain, .arg = service};
+    service->source = (struct tls_key_source){
+        .load = load, .has = has, .release = release, .read_chain = read_chain, .arg = service};
     return service;
 }
 
@@ -266,6 +295,8 @@ const struct tls_key_source *key_service_source(const struct key_service *servic
 
 int key_service_take_channel(struct key_service *service, unsigned worker)
 {
+    if (worker >= service->workers)
+        return -1;
     int channel = service->channels[worker];
     service->channels[worker] = -1;
     return channel;
@@ -278,20 +309,22 @@ static void load_again(struct key_service *service)
 {
     char error[KEY_PROCESS_ERROR_MAX];
     for (uint32_t i = 0; i < service->entries.count && service->process.runs; i++) {
-        const struct key_entry *entry = &service->entries.items[i];
+        struct key_entry *entry = &service->entries.items[i];
         struct slice spki;
         if (entry->path == NULL)
             continue;
         bool ok = ask_for_key(service, i, entry, &spki, error);
-        if (ok && slice_equals(spki, (struct slice){entry->spki, entry->spki_len}))
+        entry->is_lost = !ok || !slice_equals(spki, (struct slice){entry->spki, entry->spki_len});
+        if (!entry->is_lost)
             continue;
         if (ok)
             key_process_drop(&service->process, i);
         struct log_line line;
         log_line_begin(&line, CFG_LOG_ERROR, "key-lost");
         log_line_add_text(&line, "key", entry->path);
-        log_line_add_text(&line, "error", ok ? "its file has another key now: reload" : error);
+        log_line_add_text(&line, "error", ok ? "its file has another key now" : error);
         log_write(service->hooks.log, &line);
+        service->hooks.lost(service->hooks.arg);
     }
 }
 
@@ -408,7 +441,10 @@ static void on_control(uv_poll_t *control, int status, int events)
 static void on_wake(uv_async_t *wake)
 {
     struct key_service *service = wake->data;
-    uv_mutex_lock(&service->lock);
+    atomic_store(&service->is_awaited, true);
+    if (uv_mutex_trylock(&service->lock) != 0)
+        return;
+    atomic_store(&service->is_awaited, false);
     drop_released(service);
     notice(service);
     uv_mutex_unlock(&service->lock);
@@ -426,6 +462,8 @@ int key_service_watch(struct key_service *service, uv_loop_t *loop, const struct
     service->watched = true;
     uv_mutex_unlock(&service->release_lock);
     service->started_at = uv_now(loop);
+    /* It may have ended before. */
+    uv_async_send(&service->wake);
     return watch_control(service, loop) ? 0 : UV_ENOMEM;
 }
 

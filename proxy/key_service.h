@@ -34,6 +34,8 @@ int key_service_take_channel(struct key_service *service, unsigned worker);
  */
 struct key_service_hooks {
     void (*connect)(void *arg, unsigned worker, int channel);
+    void (*lost)(
+        void *arg); /* keys that could not be loaded again: their certificates are to be loaded anew */
     void *arg;
     struct log *log;
 };

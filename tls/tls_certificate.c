@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct loading {
     X509 *chain[TLS_CHAIN_MAX];
     size_t count;
     int source;
+    bool ocsp_is_named; /* it is not only looked for */
     const struct tls_report *report;
 };
 
@@ -137,8 +139,12 @@ static bool keep_names(const struct loading *loading)
 static void keep_ocsp(const struct loading *loading)
 {
     struct tls_certificate *into = loading->certificate;
-    if (!tls_file_read(into->files.ocsp, &into->ocsp))
+    if (!tls_file_read(into->files.ocsp, &into->ocsp)) {
+        if (loading->ocsp_is_named)
+            tls_report_say(loading->report, loading->source, false, "can't open the OCSP response %s: %s",
+                           into->files.ocsp, strerror(errno));
         return;
+    }
     const char *problem = loading->count < 2
                               ? "can't be checked: the chain has no issuer's certificate"
                               : tls_ocsp_check(bytes_view(&into->ocsp), loading->chain[0], loading->chain[1],
@@ -257,7 +263,10 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
                                              const struct tls_key_source *keys, int source,
                                              const struct tls_report *report)
 {
-    struct loading loading = {.certificate = new_certificate(files), .source = source, .report = report};
+    struct loading loading = {.certificate = new_certificate(files),
+                              .ocsp_is_named = files->ocsp != NULL,
+                              .source = source,
+                              .report = report};
     struct tls_certificate *certificate = loading.certificate;
     if (certificate == NULL) {
         tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
@@ -290,6 +299,9 @@ bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t
         if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
             return false;
     }
+    const struct tls_key_source *keys = certificate->keys;
+    if (keys != NULL && keys->has != NULL && !keys->has(keys->arg, certificate->key_number))
+        return false;
     return certificate->ocsp_ends == 0 || certificate->ocsp_ends > now;
 }
 

@@ -42,7 +42,7 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
                                              const struct tls_key_source *keys, int source,
                                              const struct tls_report *report);
 
-/* The files are as they were when it was read, and no OCSP response has come to its end. */
+/* The files are as they were when it was read, its key is where it was, and no OCSP response has come to its end. */
 bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now);
 
 struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate);

@@ -28,6 +28,8 @@ struct tls_key_source {
      * Only while a context is made, in the thread that makes it.
      */
     bool (*load)(void *arg, const char *path, const char *passphrase_path, struct tls_outside_key *into);
+    /* Is the key there still? If not, the certificate is loaded anew. May be NULL: always. Called as load. */
+    bool (*has)(void *arg, uint32_t number);
     /* The last that needed the key has gone; from any thread. */
     void (*release)(void *arg, uint32_t number);
     /*

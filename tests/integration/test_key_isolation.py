@@ -224,6 +224,52 @@ class Isolation(harness.TestCase):
         proxy.wait_line(event="keys-restarted")
         self.shake_hands(proxy)
 
+    def test_key_that_could_not_be_loaded_again(self):
+        """Away for the moment in which the signer is started again; it is there again at the next reload."""
+        proxy = self.run_proxy()
+        self.shake_hands(proxy, "ec")
+        key, aside = self.folder.path / "ec.key", self.folder.path / "aside"
+        key.rename(aside)
+        self.addCleanup(lambda: aside.exists() and aside.rename(key))
+        os.kill(signer_of(proxy), signal.SIGKILL)
+        self.assertEqual(proxy.wait_line(event="key-lost")["key"], str(key))
+        proxy.wait_line(event="keys-restarted")
+        aside.rename(key)
+        proxy.process.send_signal(signal.SIGHUP)
+        proxy.wait_line(event="reload", of="configuration", result="done")
+        self.shake_hands(proxy, "ec")
+
+    def test_key_with_a_public_half_of_another(self):
+        """It would pass for the other certificate's."""
+        path = self.folder.path
+
+        def sec1(name):
+            return subprocess.run(["openssl", "ec", "-in", path / name, "-outform", "DER"], check=True,
+                                  capture_output=True).stdout
+
+        harness.certificates.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                                     "-out", path / "other.key")
+        whole, other = sec1("ec.key"), sec1("other.key")
+        self.assertEqual(len(whole), len(other))
+        mixed = base64.encodebytes(other[:-65] + whole[-65:]).decode()
+        (path / "mixed.key").write_text(f"-----BEGIN EC PRIVATE KEY-----\n{mixed}-----END EC PRIVATE KEY-----\n")
+        self.run_proxy()
+        text = (path / "isolation.conf").read_text()
+        conf = self.folder.write("mixed.conf", text.replace("ec.key", "mixed.key"))
+        result = harness.run_program("check", "-c", conf)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("mixed.key is damaged: its public half is not that of its private half", result.stderr)
+
+    def test_end_while_a_reload_waits_for_keys(self):
+        proxy = self.run_proxy()
+        harness.freeze(signer_of(proxy))
+        os.utime(self.folder.path / "ec.pem")
+        proxy.process.send_signal(signal.SIGHUP)
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        proxy.terminate()
+        proxy.wait()
+
     def test_client_that_talks_while_nobody_signs(self):
         """More than may be kept for it ends its session; the signature that comes then is nobody's."""
         proxy = self.run_proxy()
