@@ -21,25 +21,27 @@ static bool read_all(int fd, struct bytes *into)
     return ok;
 }
 
-static bool is_readable(int fd)
+/* False with errno. */
+static bool is_regular(const struct stat *status)
 {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return false;
-    errno = S_ISDIR(status.st_mode)         ? EISDIR
-            : !S_ISREG(status.st_mode)      ? ENOTSUP
-            : status.st_size > TLS_FILE_MAX ? EFBIG
-                                            : 0;
+    errno = S_ISDIR(status->st_mode)         ? EISDIR
+            : !S_ISREG(status->st_mode)      ? ENOTSUP
+            : status->st_size > TLS_FILE_MAX ? EFBIG
+                                             : 0;
     return errno == 0;
 }
 
 bool tls_file_read(const char *path, struct bytes *into)
 {
+    struct stat status;
     *into = (struct bytes){0};
+    /* Some devices do things when they are opened. */
+    if (stat(path, &status) != 0 || !is_regular(&status))
+        return false;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool ok = is_readable(fd) && read_all(fd, into);
+    bool ok = fstat(fd, &status) == 0 && is_regular(&status) && read_all(fd, into);
     int error = errno;
     close(fd);
     errno = error;

@@ -3,8 +3,10 @@
 
 #include "tls/tls_directory.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Certificates for one name that are looked at: a few kinds of keys, and an old and a new one of each. */
 #define CANDIDATES_MAX 16
@@ -101,6 +103,55 @@ static bool load_list(struct load *load, const struct tls_settings *settings)
     return ok;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The chains that were found, in order; NULL where memory is short. */
+static char **sorted_chains(const struct tls_directory *directory)
+{
+    char **chains = calloc(directory->count + 1, sizeof(char *));
+    for (size_t i = 0; chains != NULL && i < directory->count; i++)
+        chains[i] = directory->pairs[i].chain;
+    if (chains != NULL)
+        qsort(chains, directory->count, sizeof chains[0], by_text);
+    return chains;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+/*
+ * What was loaded from the folder before, and is not found there now, although its file has not gone: its key has, for an
+ * instant or for good, or nobody may read it any more. It is no less in use than one that is found and broken.
+ */
+static bool keep_missed(struct load *load, const char *folder, int source,
+                        const struct tls_directory *directory)
+{
+    const struct tls_store *previous = load->previous;
+    char **chains = previous != NULL ? sorted_chains(directory) : NULL;
+    bool ok = previous == NULL || chains != NULL;
+    for (size_t i = 0; ok && previous != NULL && i < previous->count; i++) {
+        struct tls_certificate *old = previous->certificates[i];
+        struct stat status;
+        if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
+            bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], by_text) != NULL)
+            continue;
+        if (stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR))
+            continue;
+        tls_report_say(load->report, source, false,
+                       "%s can't be read with its key any more; the one that was loaded before stays in use",
+                       old->files.chain);
+        ok = keep(load, tls_certificate_ref(old));
+    }
+    free(chains);
+    return ok;
+}
+
 static bool load_directory(struct load *load, const struct tls_settings *settings, size_t index)
 {
     struct tls_directory directory;
@@ -112,24 +163,30 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
         struct tls_certificate *certificate = get(load, &files, source, true);
         ok = certificate == NULL || keep(load, certificate);
     }
+    ok = ok && keep_missed(load, settings->directories[index], source, &directory);
     tls_directory_free(&directory);
     return ok;
 }
 
 /* ---- the index ---- */
 
-/* Of several from folders for a name the one that holds longest comes first: a renewed one before the old. */
-static int by_end(const void *a, const void *b)
+/*
+ * Of several from folders for a name: one that has signed itself, as test certificates do, comes last; then the one that was
+ * issued last comes first, so that a renewed one is used.
+ */
+static int by_issue(const void *a, const void *b)
 {
     const struct tls_certificate *left = *(struct tls_certificate *const *)a;
     const struct tls_certificate *right = *(struct tls_certificate *const *)b;
-    int order = (left->ends < right->ends) - (left->ends > right->ends);
+    if (left->self_signed != right->self_signed)
+        return left->self_signed - right->self_signed;
+    int order = (left->begins < right->begins) - (left->begins > right->begins);
     return order != 0 ? order : by_chain(a, b);
 }
 
 static bool make_index(struct tls_store *store, size_t listed)
 {
-    qsort(store->certificates + listed, store->count - listed, sizeof store->certificates[0], by_end);
+    qsort(store->certificates + listed, store->count - listed, sizeof store->certificates[0], by_issue);
     store->by_path = malloc(store->count * sizeof(struct tls_certificate *));
     if (store->by_path == NULL)
         return false;

@@ -268,7 +268,7 @@ START_TEST(the_one_that_holds_longest_is_shown)
     const struct certificate_wish old = {
         .names = {"twice.example", "old.example"}, .begins = -DAY, .ends = DAY};
     const struct certificate_wish fresh = {
-        .names = {"twice.example", "new.example"}, .begins = -DAY, .ends = 90 * DAY};
+        .names = {"twice.example", "new.example"}, .begins = -3600, .ends = DAY / 2};
     certificate_make_at(&old, "renewed/a.pem", "renewed/a.key");
     certificate_make_at(&fresh, "renewed/b.pem", "renewed/b.key");
     struct tls_context *context = load_folder(folder, NULL);
@@ -476,6 +476,33 @@ START_TEST(a_listed_one_that_breaks_stays_too)
 }
 END_TEST
 
+START_TEST(one_whose_key_is_gone_for_an_instant_stays)
+{
+    const char *folder = certificates_folder("instant");
+    struct tls_certificate_files files =
+        certificate_make(&(struct certificate_wish){.names = {"both.example"}});
+    make("instant/a.pem", "instant/a.key", "a.example", CERTIFICATE_P256);
+    certificates_join("instant/both.pem", (const char *const[]){files.key, files.chain, NULL});
+    struct tls_context *first = load_folder(folder, NULL);
+    ck_assert_uint_eq(tls_context_certificate_count(first), 2);
+    ck_assert_int_eq(unlink(certificates_path("instant/a.key")), 0);
+    certificates_write("instant/both.pem", "");
+    struct tls_context *second = load_folder(folder, first);
+    ck_assert_ptr_nonnull(second);
+    expect_said(
+        "instant/a.pem can't be read with its key any more; the one that was loaded before stays in use");
+    expect_shown(second, "a.example", " a.example");
+    expect_shown(second, "both.example", " both.example");
+    ck_assert_int_eq(unlink(certificates_path("instant/both.pem")), 0);
+    struct tls_context *third = load_folder(folder, second);
+    ck_assert_uint_eq(tls_context_certificate_count(third), 1);
+    expect_shown(third, "a.example", " a.example");
+    tls_context_unref(&first);
+    tls_context_unref(&second);
+    tls_context_unref(&third);
+}
+END_TEST
+
 START_TEST(one_that_is_gone_from_a_folder_is_gone)
 {
     const char *folder = certificates_folder("gone");
@@ -622,6 +649,17 @@ START_TEST(damaged_responses_are_not_stapled)
 }
 END_TEST
 
+START_TEST(a_response_that_is_named_has_to_be_there)
+{
+    struct tls_certificate_files files = certificate_make(&(struct certificate_wish){.names = {"a.example"}});
+    files.ocsp = certificates_path("nowhere.ocsp");
+    struct tls_context *context = load_ocsp(&files, NULL);
+    ck_assert_ptr_nonnull(context);
+    expect_said("0: warning: can't open the OCSP response");
+    tls_context_unref(&context);
+}
+END_TEST
+
 START_TEST(a_new_response_is_taken_at_a_renewal)
 {
     struct tls_certificate_files files =
@@ -699,12 +737,14 @@ int main(void)
     tcase_add_test(tests, what_has_not_changed_is_the_same);
     tcase_add_test(tests, a_renewed_one_is_taken_and_a_broken_one_is_not);
     tcase_add_test(tests, a_listed_one_that_breaks_stays_too);
+    tcase_add_test(tests, one_whose_key_is_gone_for_an_instant_stays);
     tcase_add_test(tests, one_that_is_gone_from_a_folder_is_gone);
     tcase_add_test(tests, a_passphrase_opens_a_key);
     tcase_add_test(tests, a_passphrase_for_a_whole_folder);
     tcase_add_loop_test(tests, a_response_beside_the_chain_is_stapled_where_it_is_good, 0,
                         sizeof responses / sizeof responses[0]);
     tcase_add_test(tests, damaged_responses_are_not_stapled);
+    tcase_add_test(tests, a_response_that_is_named_has_to_be_there);
     tcase_add_test(tests, a_new_response_is_taken_at_a_renewal);
     tcase_add_test(tests, ten_thousand_certificates);
     suite_add_tcase(suite, tests);
