@@ -71,6 +71,7 @@ struct client_name client_certificates_name(const struct cfg_client_certificates
     const char *told = cfg->login == CFG_LOGIN_NONE ? certificate->common_name : name.login;
     if (told != NULL)
         name.tlv = slice_of(told);
-    name.external = cfg->external && identity == CFG_IDENTITY_PROXY_V2 && told != NULL;
+    /* Some servers take a part of a strange name for another user's: it is told, and logs nobody in. */
+    name.external = cfg->external && identity == CFG_IDENTITY_PROXY_V2 && as_login(told) != NULL;
     return name;
 }

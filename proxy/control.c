@@ -44,6 +44,7 @@ static void set_phase(struct control *control, enum worker_phase phase)
     control->phase = phase;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_set_phase(&control->workers[i], phase);
+    uv_async_send(&control->news); /* they may have ended already */
 }
 
 static void on_limit(uv_timer_t *limit)
@@ -136,13 +137,29 @@ static void finish(struct control *control)
     log_close(control->log);
 }
 
+/*
+ * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system that does not
+ * answer, and in a thread that can't be ended.
+ */
+static void give_up(struct control *control)
+{
+    log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    log_reports(control);
+    log_close(control->log);
+    _exit(EXIT_SUCCESS);
+}
+
 static void on_news(uv_async_t *news)
 {
     struct control *control = news->data;
     if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
         control_reload_is_in_effect(control);
-    if (atomic_load(&control->workers_ended) == control->worker_count && control->step != RELOAD_READING)
+    if (atomic_load(&control->workers_ended) < control->worker_count)
+        return;
+    if (control->step != RELOAD_READING)
         finish(control);
+    else if (control->phase == WORKER_ENDING)
+        give_up(control);
 }
 
 static unsigned cores(void)
@@ -319,12 +336,15 @@ static int open_handles(struct control *control)
 static void connect_worker(void *arg, unsigned worker, int channel)
 {
     struct control *control = arg;
-    worker_set_key_channel(&control->workers[worker], channel);
+    if (worker < control->worker_count)
+        worker_set_key_channel(&control->workers[worker], channel);
+    else if (channel >= 0)
+        close(channel);
 }
 
 static int watch_keys(struct control *control)
 {
-    struct key_service_hooks hooks = {connect_worker, control, control->log};
+    struct key_service_hooks hooks = {connect_worker, on_files_changed, control, control->log};
     return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
 }
 

@@ -132,10 +132,12 @@ static void end_configuration(struct control *control, struct reload *reload)
               apply_configuration(control, reload->result.snapshot, reload->result.tls, &reload->problems);
     log_problems(control, &reload->problems);
     tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
-    if (ok)
+    if (ok) {
         control_remember_promises(control);
-    else
+    } else {
         log_reload(control, RELOAD_CONFIGURATION, "refused: the one before stays in effect");
+        control->wants[RELOAD_CERTIFICATES] = true; /* it would have brought them */
+    }
 }
 
 /* They are looked at often: what is wrong with them is said once. */

@@ -160,18 +160,27 @@ static bool serves(const struct cfg *cfg, enum cfg_protocol protocol)
     return false;
 }
 
+/* A host of its own is promised what its clients are shown: its own status, or the services'. */
+static bool add_host(struct promises *into, const struct cfg *cfg, const struct cfg_host *host)
+{
+    bool ok = true;
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_service *service = &cfg->services[i];
+        const char *status = host->deep != NULL ? host->deep->status : service->deep->status;
+        for (size_t j = 0; ok && j < host->name_count; j++)
+            ok = promises_append(into, host->names[j], service->protocol, status);
+    }
+    return ok;
+}
+
 bool promises_of(const struct cfg *cfg, struct promises *into)
 {
     bool ok = true;
     *into = (struct promises){0};
     for (size_t i = 0; ok && i < cfg->service_count; i++)
         ok = promises_append(into, everybody, cfg->services[i].protocol, cfg->services[i].deep->status);
-    for (size_t i = 0; i < cfg->host_count; i++)
-        for (int protocol = 0; cfg->hosts[i].deep != NULL && protocol < CFG_PROTOCOLS; protocol++)
-            for (size_t j = 0; ok && serves(cfg, (enum cfg_protocol)protocol) && j < cfg->hosts[i].name_count;
-                 j++)
-                ok = promises_append(into, cfg->hosts[i].names[j], (enum cfg_protocol)protocol,
-                                     cfg->hosts[i].deep->status);
+    for (size_t i = 0; ok && i < cfg->host_count; i++)
+        ok = add_host(into, cfg, &cfg->hosts[i]);
     return ok && promises_sort(into);
 }
 

@@ -170,6 +170,19 @@ static void check_records(const struct cfg_deep *deep, struct cfg_problems *prob
                 deep->tlsa[i].text);
 }
 
+/* Whoever asks for the name of another certificate is promised it too; one customer's is no reason to serve no one. */
+static void warn_of_self_signed(const struct cfg_deep *deep, const struct tls_context *tls,
+                                struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
+        struct tls_certificate_info info = tls_context_certificate(tls, i);
+        if (info.self_signed)
+            cfg_problems_add(problems, CFG_WARNING, deep->place,
+                             "\"tls-cert\" is promised to clients that are shown %s, which has signed itself",
+                             info.path);
+    }
+}
+
 static void check_certificates(const struct cfg_deep *deep, const char *name, const struct cfg *cfg,
                                const struct tls_context *tls, struct cfg_problems *problems)
 {
@@ -179,6 +192,8 @@ static void check_certificates(const struct cfg_deep *deep, const char *name, co
         check_names(&promised, cfg, tls, problems);
         check_issuer(&promised, tls, problems);
         check_chain(&promised, cfg, tls, problems);
+        if (name == NULL)
+            warn_of_self_signed(deep, tls, problems);
     }
     if (promises_tag(deep, "tls-dane-tlsa"))
         check_tlsa(&promised, tls, problems);

@@ -60,13 +60,28 @@ static bool read_lines(FILE *file, struct promises *into, unsigned *number)
     return ok && !ferror(file);
 }
 
+/* Where it is to be written. */
+static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    const char *slash = strrchr(cfg->state_file, '/');
+    size_t len = slash != NULL ? (size_t)(slash - cfg->state_file) : 0;
+    char *folder = strndup(cfg->state_file, len > 0 ? len : 1);
+    bool there = folder != NULL && (slash == NULL || access(len > 0 ? folder : "/", W_OK) == 0);
+    if (!there)
+        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
+                         "%s can't be written, where what is promised is to be remembered: %s",
+                         cfg->state_file, strerror(errno));
+    free(folder);
+    return there;
+}
+
 bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems)
 {
     unsigned number = 0;
     *into = (struct promises){0};
     FILE *file = fopen(cfg->state_file, "re");
     if (file == NULL && errno == ENOENT)
-        return true;
+        return has_folder(cfg, problems);
     if (file != NULL && read_lines(file, into, &number)) {
         fclose(file);
         return promises_sort(into);

@@ -3,6 +3,17 @@
 
 #include <signal.h>
 
+/* A renewed certificate has to keep what was promised, as one of a new configuration has. */
+static void read_certificates(struct reload *reload)
+{
+    reload->result.tls = snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);
+    if (reload->result.tls == NULL || tls_context_same_certificates(reload->result.tls, reload->before.tls))
+        return;
+    promises_check(reload->before.snapshot->cfg, reload->result.tls, &reload->problems);
+    if (reload->problems.errors > 0)
+        tls_context_unref(&reload->result.tls);
+}
+
 /* In a thread of the pool. */
 static void work(uv_work_t *request)
 {
@@ -11,8 +22,7 @@ static void work(uv_work_t *request)
         snapshot_load(reload->before.snapshot->cfg->path, reload->before.snapshot->keys, &reload->before,
                       &reload->result, &reload->problems);
     else
-        reload->result.tls =
-            snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);
+        read_certificates(reload);
 }
 
 static void after_work(uv_work_t *request, int status)

@@ -93,8 +93,21 @@ class Promises(harness.TestCase):
         code, said = self.check('tags = [ "tls12" ];', extra='state_file = "state";')
         self.assertEqual(code, 1)
         self.assertIn("state:2: error: not a line of a state file", said)
-        proxy, _ = self.begin("", extra='state_file = "/proc/nowhere/state";')
-        self.assertEqual(proxy.wait_line(event="promises-not-remembered")["file"], "/proc/nowhere/state")
+        code, said = self.check('tags = [ "tls12" ];', extra='state_file = "nowhere/state";')
+        self.assertEqual(code, 1)
+        self.assertIn("nowhere/state can't be written, where what is promised is to be remembered", said)
+
+    def test_a_renewed_certificate_has_to_keep_what_was_promised(self):
+        proxy, _ = self.begin('tags = [ "tls-cert" ]; ca = "ca.pem";')
+        good = self.client(proxy, "pop3").tls.getpeercert(binary_form=True)
+        other = self.folder.path / "other"
+        other.mkdir()
+        certificates.make(other, names=("mail.example.com",))
+        os.replace(other / "mail.key", self.folder.path / "mail.key")
+        os.replace(other / "mail.pem", self.folder.path / "mail.pem")
+        self.assertIn("can't verify", proxy.wait_line(event="configuration-problem", level="error")["problem"])
+        self.assertTrue(proxy.wait_line(event="reload", of="certificates")["result"].startswith("refused"))
+        self.assertEqual(self.client(proxy, "pop3").tls.getpeercert(binary_form=True), good)
 
     # ---- more than there is ----
 

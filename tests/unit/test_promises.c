@@ -58,7 +58,9 @@ START_TEST(what_is_promised_to_whom)
                             "*.a.example imap [tls11]\n"
                             "*.a.example pop3 [tls11]\n"
                             "b.example imap [tls11]\n"
-                            "b.example pop3 [tls11]\n");
+                            "b.example pop3 [tls11]\n"
+                            "nothing.example imap [tls12 tls-cert own]\n"
+                            "nothing.example pop3 []\n");
     promises_free(&promises);
     ck_assert_uint_eq(promises.count, 0);
     cfg_free(&cfg);
@@ -112,6 +114,10 @@ static const struct {
     {"a host out of a wildcard", IMAP("") HOST("*.x.example", "tags = [ \"b\" ];"),
      IMAP("") "hosts = ( { names = \"*.x.example\"; deep = { tags = [ \"b\" ]; }; },\n"
               "  { names = \"h.x.example\"; deep = { }; } );\n",
+     MISSING("b", "imap clients of h.x.example")},
+    {"a host out of a wildcard, with what the service has", IMAP("") HOST("*.x.example", "tags = [ \"b\" ];"),
+     IMAP("") "hosts = ( { names = \"*.x.example\"; deep = { tags = [ \"b\" ]; }; },\n"
+              "  { names = \"h.x.example\"; backends = { imap = \"stores\"; }; } );\n",
      MISSING("b", "imap clients of h.x.example")},
 };
 
