@@ -22,7 +22,8 @@
  *   ever is in it. He who runs code in it can have signatures made as long as he is there, for handshakes of TLS
  *   servers alone (tls_form.h), and takes no key away.
  * - He can have the guard open any path that the guard may read. What is in the file goes to the signer, not to him;
- *   he learns that it is there, and whether it has a key that can be used. Only regular files are opened, and only to read.
+ *   he learns that it is there, whether it has a key that can be used, and, as he may name a key of his own making with it,
+ *   whether its first line is the passphrase that he guessed. Only regular files are opened, and only to read.
  *   A guard that was started by root can read them all, as at a reload keys that only root reads are to be had.
  * - The signer takes octets from the proxy, and files from whoever can write the certificates' folder. Should one of them
  *   break it, there is no file to open for him, no network, no program to start (seccomp), no capability, and a user who
