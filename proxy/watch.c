@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/watch.h"
 
+#include <dirent.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Nothing more for this long, and the change is complete: a tool writes a chain and a key within milliseconds. */
 #define QUIET_MS 1000
@@ -19,6 +22,7 @@ struct folder {
     uv_fs_event_t event;
     struct watch *watch;
     char *path;
+    bool wanted; /* still, in watch_set */
 };
 
 struct watch {
@@ -28,6 +32,7 @@ struct watch {
     unsigned open;  /* handles */
     bool closing;
     bool incomplete;         /* there are folders that are not watched */
+    bool grown;              /* one was added: what happened in it before that was not seen */
     struct folder **folders; /* in the order of their paths */
     size_t count;
     void (*on_change)(void *arg);
@@ -63,7 +68,6 @@ static void close_folders(struct watch *watch)
     for (size_t i = 0; i < watch->count; i++)
         uv_close((uv_handle_t *)&watch->folders[i]->event, on_folder_closed);
     watch->count = 0;
-    watch->incomplete = false;
 }
 
 void watch_close(struct watch **watch)
@@ -166,8 +170,10 @@ static bool start(struct watch *watch, struct folder *folder)
 static void add_folder(struct watch *watch, const char *path)
 {
     size_t place = place_of(watch, path);
-    if (place < watch->count && strcmp(watch->folders[place]->path, path) == 0)
+    if (place < watch->count && strcmp(watch->folders[place]->path, path) == 0) {
+        watch->folders[place]->wanted = true;
         return;
+    }
     struct folder *folder = watch->count < FOLDERS_MAX ? calloc(1, sizeof *folder) : NULL;
     if (folder == NULL || (folder->path = strdup(path)) == NULL) {
         free(folder);
@@ -182,6 +188,8 @@ static void add_folder(struct watch *watch, const char *path)
             (watch->count - place) * sizeof(struct folder *));
     watch->folders[place] = folder;
     watch->count++;
+    folder->wanted = true;
+    watch->grown = true;
 }
 
 /* The folder of a file as it is named, and as it really is. */
@@ -201,12 +209,42 @@ static void add_file(struct watch *watch, const char *path)
     }
 }
 
-void watch_set(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls)
+/* The folders in a folder of certificates, those too in which there is nothing yet. */
+static void add_subfolders(struct watch *watch, const char *path)
 {
-    close_folders(watch);
+    char whole[PATH_MAX];
+    const struct dirent *entry;
+    DIR *stream = opendir(path);
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        struct stat status;
+        int len = snprintf(whole, sizeof whole, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] != '.' && entry->d_type != DT_REG && len > 0 && (size_t)len < sizeof whole &&
+            stat(whole, &status) == 0 && S_ISDIR(status.st_mode))
+            add_folder(watch, whole);
+    }
+    if (stream != NULL)
+        closedir(stream);
+}
+
+static void drop_unwanted(struct watch *watch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < watch->count; i++) {
+        struct folder *folder = watch->folders[i];
+        if (folder->wanted)
+            watch->folders[kept++] = folder;
+        else
+            uv_close((uv_handle_t *)&folder->event, on_folder_closed);
+    }
+    watch->count = kept;
+}
+
+static void add_all(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls)
+{
     for (size_t i = 0; i < cfg->directory_count; i++) {
         add_folder(watch, cfg->directories[i].path);
         add_file(watch, cfg->directories[i].path);
+        add_subfolders(watch, cfg->directories[i].path);
     }
     for (size_t i = 0; i < cfg->certificate_count; i++) {
         add_file(watch, cfg->certificates[i].chain);
@@ -219,6 +257,17 @@ void watch_set(struct watch *watch, const struct cfg_tls *cfg, const struct tls_
         add_file(watch, info.path);
         add_file(watch, info.key_path);
     }
+}
+
+void watch_set(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls)
+{
+    watch->incomplete = watch->grown = false;
+    for (size_t i = 0; i < watch->count; i++)
+        watch->folders[i]->wanted = false;
+    add_all(watch, cfg, tls);
+    drop_unwanted(watch);
+    if (watch->grown)
+        uv_timer_start(&watch->quiet, on_quiet, QUIET_MS, 0);
     uint64_t interval = watch->incomplete ? POLL_MS : POLL_RARE_MS;
     uv_timer_start(&watch->poll, on_poll, interval, interval);
 }

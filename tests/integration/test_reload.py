@@ -334,6 +334,19 @@ class Certificates(Reloading):
         proxy.wait_lines(2, event="reload", of="certificates", result="done")
         self.assertEqual(self.shown(proxy, name="b.example.com"), der(self.folder.path / "mail.pem"))
 
+    def test_a_folder_that_is_there_before_what_belongs_into_it(self):
+        folder = self.folder.path / "certificates"
+        folder.mkdir()
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, tls='certificate_dir = "certificates";')
+        (folder / "b").mkdir()
+        # Certificates are looked at because of that; whoever fills the folder takes his time.
+        self.assertEqual(self.renew(proxy), self.shown(proxy))
+        new = self.make_certificate("b.example.com")
+        os.replace(new / "mail.key", folder / "b" / "privkey.pem")
+        os.replace(new / "mail.pem", folder / "b" / "fullchain.pem")
+        proxy.wait_lines(2, event="reload", of="certificates", result="done")
+        self.assertEqual(self.shown(proxy, name="b.example.com"), der(folder / "b" / "fullchain.pem"))
+
     def test_a_broken_one_is_refused_and_the_old_one_serves(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         good = self.shown(proxy)
