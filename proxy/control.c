@@ -124,10 +124,15 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-static void finish(struct control *control)
+static void join_workers(struct control *control)
 {
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_join(&control->workers[i]);
+}
+
+static void finish(struct control *control)
+{
+    join_workers(control);
     log_reports(control);
     if (control->keys != NULL)
         key_service_unwatch(control->keys);
@@ -144,6 +149,7 @@ static void finish(struct control *control)
 static void give_up(struct control *control)
 {
     log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    join_workers(control);
     log_reports(control);
     log_close(control->log);
     _exit(EXIT_SUCCESS);
