@@ -43,29 +43,38 @@ bool ascii_is_graph(uint8_t c)
     return c > 0x20 && c < 0x7f;
 }
 
-static bool equal_but_for_case(const uint8_t *data, const char *word, size_t len)
+bool slice_matches(struct slice a, struct slice b)
 {
-    for (size_t i = 0; i < len; i++)
-        if (ascii_upper(data[i]) != ascii_upper((uint8_t)word[i]))
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (ascii_upper(a.data[i]) != ascii_upper(b.data[i]))
             return false;
     return true;
 }
 
 bool slice_is(struct slice s, const char *word)
 {
-    return strlen(word) == s.len && equal_but_for_case(s.data, word, s.len);
+    return slice_matches(s, slice_of(word));
 }
 
 bool slice_has_prefix(struct slice s, const char *prefix)
 {
-    size_t len = strlen(prefix);
-    return s.len >= len && equal_but_for_case(s.data, prefix, len);
+    struct slice wanted = slice_of(prefix);
+    return s.len >= wanted.len && slice_matches(slice_sub(s, 0, wanted.len), wanted);
 }
 
 bool slice_has_suffix(struct slice s, const char *suffix)
 {
-    size_t len = strlen(suffix);
-    return s.len >= len && equal_but_for_case(s.data + s.len - len, suffix, len);
+    struct slice wanted = slice_of(suffix);
+    return s.len >= wanted.len && slice_matches(slice_sub(s, s.len - wanted.len, wanted.len), wanted);
+}
+
+struct slice slice_first_line(struct slice s)
+{
+    struct slice line = slice_sub(s, 0, slice_find(s, '\n'));
+    bool ends_in_cr = line.len > 0 && line.data[line.len - 1] == '\r';
+    return ends_in_cr ? slice_sub(line, 0, line.len - 1) : line;
 }
 
 size_t slice_find(struct slice s, uint8_t octet)

@@ -21,8 +21,12 @@ struct slice slice_of(const char *text);
 /* The part from `start` on, at most `len` octets; empty where the slice ends before that. */
 struct slice slice_sub(struct slice s, size_t start, size_t len);
 
-/* Equal octets; equal but for ASCII case; `s` begins with `prefix`, or ends with `suffix`, but for ASCII case. */
+/* The first line, without what ends it (LF or CRLF): all of it where nothing does. */
+struct slice slice_first_line(struct slice s);
+
+/* Equal octets; equal but for ASCII case (a slice, and a word); `s` begins with `prefix`, or ends with `suffix`, but for ASCII case. */
 bool slice_equals(struct slice a, struct slice b);
+bool slice_matches(struct slice a, struct slice b);
 bool slice_is(struct slice s, const char *word);
 bool slice_has_prefix(struct slice s, const char *prefix);
 bool slice_has_suffix(struct slice s, const char *suffix);

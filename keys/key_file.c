@@ -165,14 +165,6 @@ static bool is_whole(const EVP_PKEY *key)
     return true; /* whose public half is made of the private one */
 }
 
-static struct slice first_line(struct slice text)
-{
-    if (text.len == 0)
-        return text;
-    struct slice line = slice_sub(text, 0, slice_find(text, '\n'));
-    return line.len > 0 && line.data[line.len - 1] == '\r' ? slice_sub(line, 0, line.len - 1) : line;
-}
-
 static const char *failure(const struct asked *asked, struct slice passphrase)
 {
     if (!asked->was)
@@ -209,7 +201,7 @@ static const char *unfit(const EVP_PKEY *key)
 
 EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char **why)
 {
-    struct asked asked = {first_line(passphrase), false};
+    struct asked asked = {slice_first_line(passphrase), false};
     BIO *file = BIO_new_mem_buf(pem.data, (int)pem.len);
     EVP_PKEY *key = NULL;
     *why = "can't be read: out of memory";

@@ -99,10 +99,16 @@ const char *deep_status_check(struct slice s, size_t *at)
 
 static bool is_same_tag(struct slice a, struct slice b)
 {
-    for (size_t i = 0; a.len == b.len && i < a.len; i++)
-        if (ascii_upper(a.data[i]) != ascii_upper(b.data[i]))
-            return false;
-    return a.len == b.len && a.len > 0 && ascii_is_alpha(a.data[0]);
+    return slice_matches(a, b) && a.len > 0 && ascii_is_alpha(a.data[0]);
+}
+
+bool deep_status_has(const char *status, struct slice word)
+{
+    struct slice rest = slice_of(status);
+    for (struct slice next; (next = slice_next_word(&rest, ' ')).len > 0;)
+        if (slice_matches(next, word))
+            return true;
+    return false;
 }
 
 /* Does the status say this already? Of URLs it has one. */

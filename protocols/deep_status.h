@@ -47,6 +47,9 @@ bool deep_is_tls_cipher(struct slice s);
  */
 const char *deep_status_check(struct slice s, size_t *at);
 
+/* Does the word stand in the status? Without regard to case. */
+bool deep_status_has(const char *status, struct slice word);
+
 /*
  * One status out of the proxy's own and a backend's (section 9.5: what stands between advertises all that the actual
  * server does): `own` as it is, then what the backend's has and `own` lacks: security tags and extensions, and its

@@ -40,30 +40,12 @@ static struct promise *find(const struct promises *promises, const char *host, e
     return found ? &promises->items[place] : NULL;
 }
 
-/* Tags compare without case. */
-static bool is_same_tag(struct slice a, struct slice b)
-{
-    for (size_t i = 0; i < a.len && i < b.len; i++)
-        if (ascii_upper(a.data[i]) != ascii_upper(b.data[i]))
-            return false;
-    return a.len == b.len;
-}
-
-static bool has_word(const char *text, struct slice word)
-{
-    struct slice rest = slice_of(text);
-    for (struct slice next; (next = slice_next_word(&rest, ' ')).len > 0;)
-        if (is_same_tag(next, word))
-            return true;
-    return false;
-}
-
 /* Adds the security tags among the words that are not there yet. */
 static bool add_tags(struct promise *promise, const char *words)
 {
     struct slice rest = slice_of(words);
     for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;) {
-        if (!deep_is_security_tag(word) || has_word(promise->tags, word))
+        if (!deep_is_security_tag(word) || deep_status_has(promise->tags, word))
             continue;
         size_t len = strlen(promise->tags);
         char *longer = realloc(promise->tags, len + word.len + 2);
@@ -242,7 +224,7 @@ static void compare_one(const char *host, enum cfg_protocol protocol, const stru
     const struct promise *new = effective(now, host, protocol);
     struct slice rest = slice_of(old != NULL ? old->tags : "");
     for (struct slice tag; (tag = slice_next_word(&rest, ' ')).len > 0;) {
-        if ((new != NULL &&has_word(new->tags, tag)) || withdraws(cfg, host, protocol, tag))
+        if ((new != NULL &&deep_status_has(new->tags, tag)) || withdraws(cfg, host, protocol, tag))
             continue;
         bool named = strcmp(host, everybody) != 0;
         cfg_problems_add(

@@ -140,14 +140,6 @@ static int give_passphrase(char *into, int size, int writing, void *arg)
     return (int)passphrase->words.len;
 }
 
-static struct slice first_line(struct slice text)
-{
-    struct slice line = slice_sub(text, 0, slice_find(text, '\n'));
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
-    return line;
-}
-
 static void explain_key(const char *path, const struct passphrase *passphrase, int source,
                         const struct tls_report *report)
 {
@@ -176,7 +168,7 @@ EVP_PKEY *tls_pem_read_key(const char *path, const char *passphrase_path, int so
     EVP_PKEY *key = NULL;
     if (read_file(path, "private key", source, report, &text) &&
         (passphrase_path == NULL || read_file(passphrase_path, "passphrase", source, report, &secret))) {
-        struct passphrase passphrase = {first_line(bytes_view(&secret)), false};
+        struct passphrase passphrase = {slice_first_line(bytes_view(&secret)), false};
         BIO *memory = BIO_new_mem_buf(text.data, (int)text.len);
         key = memory != NULL ? PEM_read_bio_PrivateKey(memory, NULL, give_passphrase, &passphrase) : NULL;
         BIO_free(memory);
