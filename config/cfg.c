@@ -8,7 +8,6 @@
 #include "config/cfg_limits.h"
 #include "config/cfg_pools.h"
 #include "config/cfg_services.h"
-#include "config/cfg_source.h"
 #include "config/cfg_syntax.h"
 #include "config/cfg_timeouts.h"
 #include "config/cfg_tls.h"
@@ -66,9 +65,7 @@ static void read_process(struct cfg_reader *top, struct cfg *cfg)
     cfg_read_word(top, "log_level", level_words, &level);
     cfg->log_level = (enum cfg_log_level)level;
     cfg->state_file_place = cfg_reader_place(top, "state_file");
-    if (cfg_read_string(top, "state_file", &cfg->state_file))
-        cfg->state_file =
-            cfg_source_resolve(top->loader->arena, cfg->state_file_place.file, slice_of(cfg->state_file));
+    cfg_read_path(top, "state_file", &cfg->state_file);
 }
 
 static void read_file(struct cfg_loader *loader, config_setting_t *root, struct cfg *cfg)

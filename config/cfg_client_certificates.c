@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_client_certificates.h"
 
-#include "config/cfg_source.h"
 #include "config/cfg_syntax.h"
 
 static const char *const modes[] = {"optional", "required"};
 static const char *const logins[] = {
     [CFG_LOGIN_NONE] = "none", [CFG_LOGIN_CN] = "cn", [CFG_LOGIN_EMAIL] = "email"};
-
-static void read_path(struct cfg_reader *reader, const char *key, char **path)
-{
-    if (!cfg_read_string(reader, key, path))
-        return;
-    struct cfg_place place = cfg_reader_place(reader, key);
-    *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
-}
 
 struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *service)
 {
@@ -33,8 +24,8 @@ struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *
     if (cfg_reader_require(&reader, "ca",
                            "the path of a PEM file with the authorities that have issued the clients' "
                            "certificates"))
-        read_path(&reader, "ca", &clients->ca);
-    read_path(&reader, "crl", &clients->crl);
+        cfg_read_path(&reader, "ca", &clients->ca);
+    cfg_read_path(&reader, "crl", &clients->crl);
     cfg_read_word(&reader, "mode", mode_words, &mode);
     cfg_read_word(&reader, "login", login_words, &login);
     cfg_read_switch(&reader, "external", &clients->external);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_deep.h"
 
-#include "config/cfg_source.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 #include "protocols/deep_status.h"
@@ -124,11 +123,7 @@ static void read_withdrawn(struct cfg_reader *reader, struct cfg_deep *deep)
     size_t count = cfg_read_strings(reader, "withdraw", "tls-dane-tlsa", &items);
     deep->withdrawn = cfg_arena_alloc(loader->arena, count, sizeof *deep->withdrawn);
     for (size_t i = 0; i < count; i++) {
-        struct slice rest = slice_of(deep->status);
-        bool promised = false;
-        for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;)
-            promised = promised || slice_is(word, items[i].text);
-        if (promised)
+        if (deep_status_has(deep->status, slice_of(items[i].text)))
             CFG_FAIL(loader, items[i].place, "\"%s\" is to be withdrawn, and stands in \"tags\" as well",
                      items[i].text);
         else
@@ -172,8 +167,7 @@ const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t
     read_withdrawn(&reader, deep);
     read_tlsa(&reader, deep);
     deep->ca_place = cfg_reader_place(&reader, "ca");
-    if (cfg_read_string(&reader, "ca", &deep->ca))
-        deep->ca = cfg_source_resolve(loader->arena, deep->ca_place.file, slice_of(deep->ca));
+    cfg_read_path(&reader, "ca", &deep->ca);
     cfg_reader_close(&reader);
     const char *wrong = deep_status_check(slice_of(deep->status), &at);
     if (wrong != NULL) {

@@ -2,7 +2,6 @@
 #include "config/cfg_pool_tls.h"
 
 #include "config/cfg_endpoint.h"
-#include "config/cfg_source.h"
 #include "config/cfg_syntax.h"
 
 static const char *const modes[] = {"implicit", "starttls"};
@@ -13,19 +12,11 @@ static const struct cfg_words version_words = {versions, sizeof versions / sizeo
 
 /* ---- files ---- */
 
-static void read_path(struct cfg_reader *reader, const char *key, char **path)
-{
-    if (!cfg_read_string(reader, key, path))
-        return;
-    struct cfg_place place = cfg_reader_place(reader, key);
-    *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
-}
-
 static void read_certificate(struct cfg_reader *reader, struct cfg_pool_tls *tls)
 {
-    read_path(reader, "certificate", &tls->certificate);
-    read_path(reader, "key", &tls->key);
-    read_path(reader, "passphrase", &tls->passphrase);
+    cfg_read_path(reader, "certificate", &tls->certificate);
+    cfg_read_path(reader, "key", &tls->key);
+    cfg_read_path(reader, "passphrase", &tls->passphrase);
     tls->certificate_place = cfg_reader_place(reader, "certificate");
     bool has_certificate = config_setting_get_member(reader->group, "certificate") != NULL;
     bool has_key = config_setting_get_member(reader->group, "key") != NULL;
@@ -128,7 +119,7 @@ void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool)
     if (cfg_reader_require(&reader, "mode", "\"implicit\" or \"starttls\"") &&
         cfg_read_word(&reader, "mode", mode_words, &mode))
         tls->mode = mode == 0 ? CFG_POOL_TLS_IMPLICIT : CFG_POOL_TLS_STARTTLS;
-    read_path(&reader, "ca", &tls->ca);
+    cfg_read_path(&reader, "ca", &tls->ca);
     tls->ca_place = cfg_reader_place(&reader, "ca");
     read_name(&reader, tls);
     cfg_read_switch(&reader, "verify", &tls->verify);

@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "config/cfg_duration.h"
+#include "config/cfg_source.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 
@@ -139,6 +140,15 @@ bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value)
     if (text == NULL)
         return false;
     *value = cfg_arena_copy(reader->loader->arena, slice_of(text));
+    return true;
+}
+
+bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path)
+{
+    if (!cfg_read_string(reader, key, path))
+        return false;
+    const char *file = cfg_reader_place(reader, key).file;
+    *path = cfg_source_resolve(reader->loader->arena, file, slice_of(*path));
     return true;
 }
 

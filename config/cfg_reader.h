@@ -54,6 +54,8 @@ bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *
 
 /* These leave `*value` as it is, and return false, where the key is absent or wrong. A string is never empty. */
 bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value);
+/* A path; a relative one is meant from the folder of the file in which it stands. */
+bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path);
 bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, int64_t max, unsigned *value);
 bool cfg_read_switch(struct cfg_reader *reader, const char *key, bool *value);
 bool cfg_read_word(struct cfg_reader *reader, const char *key, struct cfg_words words, size_t *index);

@@ -18,18 +18,6 @@ const char *cfg_tls_version_name(enum cfg_tls_version version)
     return versions[version];
 }
 
-static void resolve(struct cfg_reader *reader, const char *key, char **path)
-{
-    struct cfg_place place = cfg_reader_place(reader, key);
-    *path = cfg_source_resolve(reader->loader->arena, place.file, slice_of(*path));
-}
-
-static void read_path(struct cfg_reader *reader, const char *key, char **path)
-{
-    if (cfg_read_string(reader, key, path))
-        resolve(reader, key, path);
-}
-
 static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
                              struct cfg_certificate *certificate)
 {
@@ -37,11 +25,11 @@ static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
     cfg_reader_open(&reader, loader, group, "a certificate");
     certificate->place = cfg_tree_place(group);
     if (cfg_reader_require(&reader, "chain", "the path of a PEM file with the certificate and its issuers"))
-        read_path(&reader, "chain", &certificate->chain);
+        cfg_read_path(&reader, "chain", &certificate->chain);
     if (cfg_reader_require(&reader, "key", "the path of a PEM file with the private key"))
-        read_path(&reader, "key", &certificate->key);
-    read_path(&reader, "passphrase", &certificate->passphrase);
-    read_path(&reader, "ocsp", &certificate->ocsp);
+        cfg_read_path(&reader, "key", &certificate->key);
+    cfg_read_path(&reader, "passphrase", &certificate->passphrase);
+    cfg_read_path(&reader, "ocsp", &certificate->ocsp);
     cfg_reader_close(&reader);
 }
 
@@ -94,7 +82,7 @@ static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
 static void read_tickets(struct cfg_reader *reader, struct cfg_tls *tls)
 {
     cfg_read_switch(reader, "session_tickets", &tls->session_tickets);
-    read_path(reader, "ticket_keys", &tls->ticket_keys);
+    cfg_read_path(reader, "ticket_keys", &tls->ticket_keys);
     tls->ticket_keys_place = cfg_reader_place(reader, "ticket_keys");
     if (tls->ticket_keys != NULL && !tls->session_tickets)
         cfg_problems_add(reader->loader->problems, CFG_WARNING, tls->ticket_keys_place,
@@ -113,7 +101,7 @@ void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "tls");
     read_sources(&reader, tls);
-    read_path(&reader, "passphrase", &tls->passphrase);
+    cfg_read_path(&reader, "passphrase", &tls->passphrase);
     cfg_read_switch(&reader, "strict_sni", &tls->strict_sni);
     read_versions(&reader, tls);
     cfg_read_string(&reader, "ciphers", &tls->ciphers);
