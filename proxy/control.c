@@ -367,7 +367,10 @@ static int serve(struct control *control)
         exit(EXIT_FAILURE);
     }
     control_log_listening(control);
-    watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
+    struct watch_folders folders;
+    watch_folders_collect(&control->snapshot->cfg->tls, control->tls, &folders);
+    watch_set(control->watch, &folders);
+    watch_folders_free(&folders);
     control_remember_promises(control);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);

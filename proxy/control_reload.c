@@ -174,9 +174,9 @@ static void on_reload_done(struct reload *reload)
         end_configuration(control, reload);
     else if (running)
         end_certificates(control, reload);
-    reload_end(reload);
     if (running)
-        watch_set(control->watch, &control->snapshot->cfg->tls, control->tls);
+        watch_set(control->watch, &reload->folders);
+    reload_end(reload);
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
     uv_async_send(&control->news); /* the workers may have ended meanwhile */

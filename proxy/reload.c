@@ -23,6 +23,12 @@ static void work(uv_work_t *request)
                       &reload->result, &reload->problems);
     else
         read_certificates(reload);
+    /* Of what goes on where it failed. */
+    const struct snapshot *snapshot =
+        reload->result.snapshot != NULL ? reload->result.snapshot : reload->before.snapshot;
+    watch_folders_collect(&snapshot->cfg->tls,
+                          reload->result.tls != NULL ? reload->result.tls : reload->before.tls,
+                          &reload->folders);
 }
 
 static void after_work(uv_work_t *request, int status)
@@ -64,5 +70,6 @@ void reload_end(struct reload *reload)
     snapshot_unref(&reload->result.snapshot);
     tls_context_unref(&reload->before.tls);
     tls_context_unref(&reload->result.tls);
+    watch_folders_free(&reload->folders);
     cfg_problems_free(&reload->problems);
 }

@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROXY_RELOAD_H
 
 #include "proxy/snapshot.h"
+#include "proxy/watch_folders.h"
 
 #include <uv.h>
 
@@ -17,7 +18,8 @@ struct reload {
     uv_work_t work;
     enum reload_kind kind;
     struct loaded before;
-    struct loaded result; /* NULL where it failed; the snapshot is NULL for certificates too */
+    struct loaded result;         /* NULL where it failed; the snapshot is NULL for certificates too */
+    struct watch_folders folders; /* to be watched for the next change */
     struct cfg_problems problems;
     void (*on_done)(struct reload *reload);
     void *arg; /* the caller's */

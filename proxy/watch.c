@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/watch.h"
 
-#include <dirent.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Nothing more for this long, and the change is complete: a tool writes a chain and a key within milliseconds. */
 #define QUIET_MS 1000
@@ -15,8 +11,8 @@
 /* Where events don't tell everything, and where they should. */
 #define POLL_MS      60000
 #define POLL_RARE_MS 600000
-/* Of the 8,192 and more that Linux allows a user, most are for others. */
-#define FOLDERS_MAX 1024
+/* Twice what is wanted: those of before go when those that are new have come. */
+#define FOLDERS_MAX (2 * WATCH_FOLDERS_MAX)
 
 struct folder {
     uv_fs_event_t event;
@@ -192,40 +188,6 @@ static void add_folder(struct watch *watch, const char *path)
     watch->grown = true;
 }
 
-/* The folder of a file as it is named, and as it really is. */
-static void add_file(struct watch *watch, const char *path)
-{
-    char text[PATH_MAX];
-    char real[PATH_MAX];
-    const char *const paths[] = {path, path != NULL ? realpath(path, real) : NULL};
-    for (size_t i = 0; i < 2; i++) {
-        const char *slash = paths[i] != NULL ? strrchr(paths[i], '/') : NULL;
-        size_t len = slash != NULL ? (size_t)(slash - paths[i]) : 0;
-        if (paths[i] == NULL || len >= sizeof text)
-            continue;
-        memcpy(text, paths[i], len);
-        text[len] = '\0';
-        add_folder(watch, slash == NULL ? "." : len == 0 ? "/" : text);
-    }
-}
-
-/* The folders in a folder of certificates, those too in which there is nothing yet. */
-static void add_subfolders(struct watch *watch, const char *path)
-{
-    char whole[PATH_MAX];
-    const struct dirent *entry;
-    DIR *stream = opendir(path);
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        struct stat status;
-        int len = snprintf(whole, sizeof whole, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.' && entry->d_type != DT_REG && len > 0 && (size_t)len < sizeof whole &&
-            stat(whole, &status) == 0 && S_ISDIR(status.st_mode))
-            add_folder(watch, whole);
-    }
-    if (stream != NULL)
-        closedir(stream);
-}
-
 static void drop_unwanted(struct watch *watch)
 {
     size_t kept = 0;
@@ -239,32 +201,14 @@ static void drop_unwanted(struct watch *watch)
     watch->count = kept;
 }
 
-static void add_all(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls)
+void watch_set(struct watch *watch, const struct watch_folders *folders)
 {
-    for (size_t i = 0; i < cfg->directory_count; i++) {
-        add_folder(watch, cfg->directories[i].path);
-        add_file(watch, cfg->directories[i].path);
-        add_subfolders(watch, cfg->directories[i].path);
-    }
-    for (size_t i = 0; i < cfg->certificate_count; i++) {
-        add_file(watch, cfg->certificates[i].chain);
-        add_file(watch, cfg->certificates[i].key);
-        add_file(watch, cfg->certificates[i].passphrase);
-        add_file(watch, cfg->certificates[i].ocsp);
-    }
-    for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
-        struct tls_certificate_info info = tls_context_certificate(tls, i);
-        add_file(watch, info.path);
-        add_file(watch, info.key_path);
-    }
-}
-
-void watch_set(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls)
-{
-    watch->incomplete = watch->grown = false;
+    watch->incomplete = folders->incomplete;
+    watch->grown = false;
     for (size_t i = 0; i < watch->count; i++)
         watch->folders[i]->wanted = false;
-    add_all(watch, cfg, tls);
+    for (size_t i = 0; i < folders->count; i++)
+        add_folder(watch, folders->paths[i]);
     drop_unwanted(watch);
     if (watch->grown)
         uv_timer_start(&watch->quiet, on_quiet, QUIET_MS, 0);

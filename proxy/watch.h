@@ -2,8 +2,7 @@
 #ifndef DEEPPROXY_PROXY_WATCH_H
 #define DEEPPROXY_PROXY_WATCH_H
 
-#include "config/cfg.h"
-#include "tls/tls_context.h"
+#include "proxy/watch_folders.h"
 
 #include <uv.h>
 
@@ -19,8 +18,8 @@ struct watch;
 /* For the main thread's loop. NULL where memory is short. `on_change` may be called for nothing. */
 struct watch *watch_new(uv_loop_t *loop, void (*on_change)(void *arg), void *arg);
 
-/* From now on it watches what these certificates come from. */
-void watch_set(struct watch *watch, const struct cfg_tls *cfg, const struct tls_context *tls);
+/* From now on it watches these. */
+void watch_set(struct watch *watch, const struct watch_folders *folders);
 
 /* Closes its handles; the loop must run once more before it is closed. */
 void watch_close(struct watch **watch);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_directory.h"
 
+#include "tls/tls_file.h"
 #include "tls/tls_pem.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* A folder's names, sorted. */
 struct listing {
@@ -62,21 +61,11 @@ static bool add_name(struct listing *listing, size_t *cap, const char *name)
     return true;
 }
 
-/* As opendir, but that the descriptor is made by a call which a thread sanitizer sees. */
-static DIR *open_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    if (stream == NULL && fd >= 0)
-        close(fd);
-    return stream;
-}
-
 /* False with errno. */
 static bool list(const char *path, struct listing *listing)
 {
     size_t cap = 0;
-    DIR *stream = open_folder(path);
+    DIR *stream = tls_file_open_folder(path);
     if (stream == NULL)
         return false;
     bool ok = true;

@@ -69,3 +69,12 @@ bool tls_file_mark_equals(const struct tls_file_mark *a, const struct tls_file_m
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
            is_same_time(a->modified, b->modified) && is_same_time(a->changed, b->changed);
 }
+
+DIR *tls_file_open_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (stream == NULL && fd >= 0)
+        close(fd);
+    return stream;
+}
