@@ -12,6 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 
 import harness
 from harness import certificates
@@ -386,16 +387,19 @@ class Certificates(Reloading):
         self.assertEqual(client.tls.getpeercert(binary_form=True), renewed[0])
 
     def test_the_end_of_one_is_near(self):
-        for days, event, level in (("10", "certificate-expires", "warning"), ("30", None, None)):
+        for days, left, event, level in (("10", "9", "certificate-expires", "warning"), ("30", None, None, None)):
             certificates.DAYS = days
             try:
                 certificates.make(self.folder.path, names=("mail.example.com",))
             finally:
                 certificates.DAYS = "30"
+            # Whole days are counted: in the second in which it is made there is one more.
+            made = int(time.time())
+            self.wait_until(lambda: int(time.time()) > made)
             proxy = self.start({"pop3": [self.backend(harness.pop3)]})
             if event:
                 line = proxy.wait_line(event=event)
-                self.assertEqual((line["level"], line["name"], line["days"]), (level, "mail.example.com", days))
+                self.assertEqual((line["level"], line["name"], line["days"]), (level, "mail.example.com", left))
                 self.assertEqual(line["certificate"], str(self.folder.path / "mail.pem"))
             proxy.stop()
             self.assertEqual(bool(proxy.find(event="certificate-expires")), bool(event))
