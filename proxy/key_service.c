@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/key_service.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/key_entries.h"
 #include "proxy/key_process.h"
@@ -60,16 +61,12 @@ static void say(const struct key_service *service, enum cfg_log_level level, con
 /* Under release_lock. Without memory the key stays, which is no harm. */
 static void note_released(struct key_service *service, uint32_t number)
 {
-    if (service->released_count == service->released_cap) {
-        size_t cap = service->released_cap > 0 ? 2 * service->released_cap : 16;
-        uint32_t *more = realloc(service->released, cap * sizeof more[0]);
-        if (more != NULL) {
-            service->released = more;
-            service->released_cap = cap;
-        }
-    }
-    if (service->released_count < service->released_cap)
-        service->released[service->released_count++] = number;
+    uint32_t *released =
+        array_make_room(service->released, service->released_count, &service->released_cap, sizeof *released);
+    if (released == NULL)
+        return;
+    service->released = released;
+    service->released[service->released_count++] = number;
 }
 
 /* Drops what has been let go of; a key process that has much to do hears of the rest later. Under the lock. */

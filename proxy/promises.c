@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/promises.h"
 
+#include "base/array.h"
 #include "protocols/deep_status.h"
 #include "proxy/promises_inner.h"
 #include "tls/tls_names.h"
@@ -62,14 +63,10 @@ static bool add_tags(struct promise *promise, const char *words)
 
 static bool make_room(struct promises *promises)
 {
-    if (promises->count < promises->cap)
-        return true;
-    size_t cap = promises->cap > 0 ? 2 * promises->cap : 16;
-    struct promise *items = realloc(promises->items, cap * sizeof *items);
+    struct promise *items = array_make_room(promises->items, promises->count, &promises->cap, sizeof *items);
     if (items == NULL)
         return false;
     promises->items = items;
-    promises->cap = cap;
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_directory.h"
 
+#include "base/array.h"
 #include "tls/tls_file.h"
 #include "tls/tls_pem.h"
 
@@ -46,14 +47,10 @@ static void free_listing(struct listing *listing)
 
 static bool add_name(struct listing *listing, size_t *cap, const char *name)
 {
-    if (listing->count == *cap) {
-        size_t more = *cap > 0 ? 2 * *cap : 64;
-        char **names = realloc(listing->names, more * sizeof *names);
-        if (names == NULL)
-            return false;
-        listing->names = names;
-        *cap = more;
-    }
+    char **names = array_make_room(listing->names, listing->count, cap, sizeof *names);
+    if (names == NULL)
+        return false;
+    listing->names = names;
     char *copy = strdup(name);
     if (copy == NULL)
         return false;
@@ -149,15 +146,10 @@ static bool find_key(const struct listing *listing, const char *name, size_t ste
 
 static bool add_pair(struct tls_directory *into, char *chain, char *key)
 {
-    if (chain != NULL && key != NULL && into->count == into->cap) {
-        size_t cap = into->cap > 0 ? 2 * into->cap : 64;
-        struct tls_directory_pair *pairs = realloc(into->pairs, cap * sizeof *pairs);
-        if (pairs != NULL) {
-            into->pairs = pairs;
-            into->cap = cap;
-        }
-    }
-    if (chain == NULL || key == NULL || into->count == into->cap) {
+    struct tls_directory_pair *pairs = array_make_room(into->pairs, into->count, &into->cap, sizeof *pairs);
+    if (pairs != NULL)
+        into->pairs = pairs;
+    if (chain == NULL || key == NULL || pairs == NULL) {
         free(chain);
         free(key);
         return false;

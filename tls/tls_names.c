@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_names.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +34,10 @@ static bool normalize(struct slice name, char into[NAME_MAX_OCTETS + 1])
 
 static bool make_room(struct tls_names *names)
 {
-    if (names->count < names->cap)
-        return true;
-    size_t cap = names->cap > 0 ? 2 * names->cap : 16;
-    struct tls_name *items = realloc(names->items, cap * sizeof *items);
+    struct tls_name *items = array_make_room(names->items, names->count, &names->cap, sizeof *items);
     if (items == NULL)
         return false;
     names->items = items;
-    names->cap = cap;
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_store.h"
 
+#include "base/array.h"
 #include "tls/tls_directory.h"
 
 #include <errno.h>
@@ -79,16 +80,13 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
 static bool keep(struct load *load, struct tls_certificate *certificate)
 {
     struct tls_store *store = load->store;
-    if (store->count == load->cap) {
-        size_t cap = load->cap > 0 ? 2 * load->cap : 16;
-        struct tls_certificate **more = realloc(store->certificates, cap * sizeof(struct tls_certificate *));
-        if (more == NULL) {
-            tls_certificate_unref(&certificate);
-            return false;
-        }
-        store->certificates = more;
-        load->cap = cap;
+    struct tls_certificate **all =
+        array_make_room(store->certificates, store->count, &load->cap, sizeof *all);
+    if (all == NULL) {
+        tls_certificate_unref(&certificate);
+        return false;
     }
+    store->certificates = all;
     store->certificates[store->count++] = certificate;
     return true;
 }
