@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/balance.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 enum { SERVERS_MAX = 8, NOW = 1000000 };
@@ -146,9 +146,5 @@ int main(void)
     tcase_add_test(tests, one_that_works_again_is_back_at_once);
     tcase_add_test(tests, all_failed_and_still_each_is_tried);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

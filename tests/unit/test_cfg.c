@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a configuration is read into: defaults, every key, other files, and the sample that is installed. */
 #include "cfg_file.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -628,9 +628,5 @@ int main(void)
     Suite *suite = suite_create("cfg");
     suite_add_tcase(suite, values());
     suite_add_tcase(suite, files());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "config/cfg_limits.h"
 
 #include "cfg_file.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 /* Line 1 to 3, and then what is tested. */
@@ -75,9 +75,5 @@ int main(void)
     tcase_add_loop_test(tests, defaults, 0, 2);
     tcase_add_test(tests, values);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

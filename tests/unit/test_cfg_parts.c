@@ -4,8 +4,8 @@
 #include "config/cfg_duration.h"
 #include "config/cfg_problems.h"
 #include "config/cfg_suggest.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,9 +183,5 @@ int main(void)
     tcase_add_test(tcase, problems_in_order);
     tcase_add_test(tcase, arena_memory);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Services, pools and their addresses: what is wrong with each, and with both together. */
 #include "cfg_file.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 /* One service, its keys from line 3 on. */
@@ -320,9 +320,5 @@ int main(void)
     tcase_add_loop_test(tcase, pool, 0, COUNT(pool_cases));
     tcase_add_loop_test(tcase, identity, 0, COUNT(identity_cases));
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What can be wrong with the values: each kind of mistake with its place, and many of them in one file. */
 #include "cfg_file.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 /* Line 1 to 3, and then what is tested. */
@@ -337,9 +337,5 @@ int main(void)
     tcase_add_loop_test(tcase, timeouts, 0, COUNT(timeout_cases));
     tcase_add_loop_test(tcase, all_in_one, 0, COUNT(together));
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* By which name the servers learn of a client's certificate, and whether EXTERNAL means it. */
 #include "proxy/client_certificates.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,9 +92,5 @@ int main(void)
     tcase_add_loop_test(tests, external_where_the_server_knows_the_client, 0, sizeof ways / sizeof ways[0]);
     tcase_add_test(tests, nothing_without_a_certificate_or_the_group);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

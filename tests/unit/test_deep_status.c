@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The syntax of draft sections 5.1, 5.3 and 6, rule by rule. */
 #include "protocols/deep_status.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,9 +296,5 @@ int main(void)
     tcase_add_loop_test(tcase, merge, 0, COUNT(mergers));
     tcase_add_test(tcase, merge_any_octets);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/engine_base.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <string.h>
 
 /* What engine.c does for all three engines alike. */
@@ -83,9 +83,5 @@ int main(void)
     tcase_add_test(tcase, freeing_nothing_is_allowed);
     Suite *suite = suite_create("engine");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The two lanes: what is passed is not copied, what is made is, neighbours become one, and room is asked for. */
 #include "protocols/engine_out.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,9 +150,5 @@ int main(void)
     tcase_add_test_raise_signal(tcase, more_slices_than_there_is_room, SIGABRT);
     tcase_add_test_raise_signal(tcase, more_octets_than_there_is_room, SIGABRT);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

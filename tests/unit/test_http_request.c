@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Request lines of HTTP, and commands of mail protocols that come near them. */
 #include "protocols/http_request.h"
-
-#include <check.h>
+#include "run_suite.h"
 
 static const struct sample {
     const char *line;
@@ -68,9 +67,5 @@ int main(void)
     tcase_add_loop_test(tcase, request, 0, sizeof samples / sizeof samples[0]);
     tcase_add_test(tcase, beginning);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -2,8 +2,8 @@
 #include "keys/keys_message.h"
 #include "keys/keys_wire.h"
 #include "proxy/key_client.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -376,9 +376,5 @@ int main(void)
     tcase_add_test(tests, an_answer_that_asks_again);
     tcase_add_test(tests, nobody_to_ask);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,8 +3,8 @@
 #include "keys/keys_message.h"
 #include "keys/keys_wire.h"
 #include "keys/tls_form.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -391,9 +391,5 @@ int main(void)
     tcase_add_loop_test(tests, chains_without_their_keys, 0, sizeof chains / sizeof chains[0]);
     tcase_add_test(tests, files_with_keys);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lines, whole, whatever the chunks: the same lines at every cut, limits, and no memory kept between them. */
 #include "protocols/line.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,9 +171,5 @@ int main(void)
     tcase_add_test(tcase, a_line_that_never_ends);
     tcase_add_test(tcase, let_out);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

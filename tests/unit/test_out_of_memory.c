@@ -4,8 +4,8 @@
 #include "base/bytes.h"
 #include "protocols/engine.h"
 #include "protocols/starttls_request.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,10 +229,7 @@ int main(void)
     tcase_add_loop_test(tcase, requests_for_tls, 0, ENGINE_SUBMISSION + 1);
     Suite *suite = suite_create("out of memory");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     globfree(&found);
-    return failed == 0 ? 0 : 1;
+    return status;
 }

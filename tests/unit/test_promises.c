@@ -2,8 +2,8 @@
 /* What clients have been promised: who promised what, what breaks it, and the file that remembers it. */
 #include "cfg_file.h"
 #include "proxy/promises.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,9 +265,5 @@ int main(void)
     tcase_add_loop_test(tests, file, 0, sizeof files / sizeof files[0]);
     tcase_add_test(tests, places_where_no_file_can_be);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

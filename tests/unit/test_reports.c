@@ -4,8 +4,8 @@
 
 #include "protocols/deep_status.h"
 #include "protocols/engine_base.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,9 +134,5 @@ int main(void)
     tcase_add_test(tcase, another_status_later);
     tcase_add_test(tcase, statuses_without_end);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "responses.h"
-
-#include <check.h>
+#include "run_suite.h"
 
 #define FETCH "* 1 FETCH (BODY[] {7}\r\n* ID\r\n\n)\r\n"
 
@@ -58,9 +57,5 @@ int main(void)
     tcase_add_loop_test(tcase, shuffle, 0, sizeof shuffles / sizeof shuffles[0]);
     Suite *suite = suite_create("responses");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/sasl_mechanism.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static const struct {
@@ -45,9 +45,5 @@ int main(void)
     TCase *tests = tcase_create("mechanisms");
     tcase_add_loop_test(tests, mechanism, 0, sizeof cases / sizeof cases[0]);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

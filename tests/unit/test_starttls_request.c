@@ -2,8 +2,8 @@
 #include "protocols/starttls_request.h"
 
 #include "base/bytes.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,9 +546,5 @@ int main(void)
     tcase_add_loop_test(tests, lines_without_end, 0, PROTOCOLS);
     tcase_add_test(tests, longest_capabilities);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,8 +5,8 @@
 #include "cfg_file.h"
 #include "proxy/ticket_file.h"
 #include "tls/tls_ticket_file.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,9 +347,5 @@ int main(void)
     tcase_add_test(tests, a_reload_keeps_own_keys);
     tcase_add_test(tests, a_reload_from_own_keys_to_a_file_and_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

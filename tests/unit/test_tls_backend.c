@@ -4,8 +4,8 @@
 #include "certificates.h"
 #include "tls/tls_context_inner.h"
 #include "tls_pair.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -623,10 +623,7 @@ int main(void)
     tcase_add_test(tests, files_that_cannot_be_used);
     tcase_add_test(tests, both_files_are_looked_at);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -4,8 +4,8 @@
 #include "client_pki.h"
 #include "raw_client.h"
 #include "tls_pair.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -728,11 +728,8 @@ int main(void)
     tcase_add_test(tests, more_authorities_than_are_meant);
     tcase_add_test(tests, a_session_without_a_certificate_costs_no_more);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     pki_close();
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

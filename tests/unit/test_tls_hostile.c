@@ -2,10 +2,10 @@
 /* Clients of tls_endpoint that break off, lie, or try to make it work or hold more than a client may. */
 #include "certificates.h"
 #include "tls_peer.h"
+#include "run_suite.h"
 
 #include <openssl/err.h>
 
-#include <check.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -560,10 +560,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     add_tests(tests);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

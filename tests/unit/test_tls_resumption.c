@@ -2,8 +2,8 @@
 /* Who is resumed, and who is not: contexts with shared keys, as replicas and reloads have them, and names. */
 #include "certificates.h"
 #include "tls_visitor.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -366,10 +366,7 @@ int main(void)
     tcase_add_loop_test(tests, tickets_switched_off, 0, 2);
     tcase_add_test(tests, keys_change_amid_handshakes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_session_scope.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +61,5 @@ int main(void)
     tcase_add_test(tests, the_same_name_is_the_same_scope);
     tcase_add_test(tests, what_was_there_before_counts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,8 +3,8 @@
 #include "keys/tls_form.h"
 #include "outside_keys.h"
 #include "tls_pair.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,11 +347,8 @@ int main(void)
     tcase_add_test(tests, chain_and_key_in_one_file);
     tcase_add_test(tests, key_in_a_chain_that_needs_none);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     outside_keys_reset();
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

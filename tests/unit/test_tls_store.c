@@ -2,8 +2,8 @@
 #include "certificates.h"
 #include "tls/tls_file.h"
 #include "tls_pair.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -748,10 +748,7 @@ int main(void)
     tcase_add_test(tests, a_new_response_is_taken_at_a_renewal);
     tcase_add_test(tests, ten_thousand_certificates);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

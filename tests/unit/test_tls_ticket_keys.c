@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_ticket_keys.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -236,9 +236,5 @@ int main(void)
     tcase_add_test(tests, the_last_reference_ends_it);
     tcase_add_test(tests, readers_never_see_half_a_change);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,8 +3,8 @@
 #include "certificates.h"
 #include "tls/tls_pem.h"
 #include "tls/tls_tlsa.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <openssl/mem.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -134,10 +134,7 @@ int main(void)
     tcase_add_test(tests, longer_than_any_certificate);
     tcase_add_test(tests, each_selector_and_matching);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     certificates_close();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "transcript.h"
+#include "run_suite.h"
 
-#include <check.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,11 +72,8 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, dialogue, 0, dialogues);
     Suite *suite = suite_create("transcripts");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_suite(suite);
     for (size_t i = 0; i < transcript_total; i++)
         transcript_free(transcripts[i]);
-    return failed == 0 ? 0 : 1;
+    return status;
 }
