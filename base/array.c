@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 enum { FIRST = 16 };
@@ -9,8 +10,10 @@ void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size)
 {
     if (count < *cap)
         return items;
+    if (*cap > SIZE_MAX / 2 / item_size)
+        return NULL;
     size_t more = *cap > 0 ? 2 * *cap : FIRST;
-    void *moved = reallocarray(items, more, item_size);
+    void *moved = realloc(items, more * item_size);
     if (moved != NULL)
         *cap = more;
     return moved;
