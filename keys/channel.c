@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keys/channel.h"
 
-#include "keys/key_table.h"
 #include "keys/keys_message.h"
 
 #include <errno.h>
@@ -25,11 +24,11 @@ static long long now_ns(void)
 static struct keys_answer sign(struct channel *channel, const struct keys_request *request,
                                uint8_t *signature)
 {
-    EVP_PKEY *key = NULL;
+    struct known_key key = {0};
     if (!key_signer_has(channel->signer, request->key, request->algorithm))
         key = key_table_get(request->key);
-    size_t len = key_signer_sign(channel->signer, key, request, signature);
-    EVP_PKEY_free(key);
+    size_t len = key_signer_sign(channel->signer, &key, request, signature);
+    EVP_PKEY_free(key.pkey);
     return (struct keys_answer){.number = request->number,
                                 .status = len > 0 ? KEYS_SIGNED : KEYS_REFUSED,
                                 .signature = {signature, len}};

@@ -155,7 +155,7 @@ static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX],
     return true;
 }
 
-/* KEYS_LOAD and KEYS_CHAIN. */
+/* Where keys_command_reads. */
 static void open_and_forward(struct guard *guard, const struct keys_command *command)
 {
     int fds[OPENED_MAX] = {-1, -1};

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keys/key_sign.h"
 
-#include "keys/tls_form.h"
-
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -15,6 +13,7 @@
 struct kept {
     EVP_PKEY_CTX *context; /* NULL: free */
     const EVP_MD *digest;
+    enum tls_role role;
     uint32_t key;
     uint16_t algorithm;
 };
@@ -125,45 +124,49 @@ static EVP_PKEY_CTX *new_context(EVP_PKEY *key, const struct algorithm *algorith
     return NULL;
 }
 
-static const struct kept *keep(struct key_signer *signer, EVP_PKEY *key, uint32_t number,
+static const struct kept *keep(struct key_signer *signer, const struct known_key *key, uint32_t number,
                                const struct algorithm *algorithm)
 {
     struct kept *kept = &signer->kept[place_of(number, algorithm->id)];
     if (is_for(kept, number, algorithm->id))
         return kept;
-    EVP_PKEY_CTX *context = new_context(key, algorithm);
+    EVP_PKEY_CTX *context = new_context(key->pkey, algorithm);
     if (context == NULL)
         return NULL;
     let_go(kept);
-    *kept = (struct kept){context, algorithm->digest(), number, algorithm->id};
+    *kept = (struct kept){context, algorithm->digest(), key->role, number, algorithm->id};
     return kept;
 }
 
-static size_t sign_ed25519(EVP_PKEY *key, struct slice input, uint8_t *signature)
+static size_t sign_ed25519(const struct known_key *key, struct slice input, enum tls_form form,
+                           uint8_t *signature)
 {
     size_t len = KEYS_SIGNATURE_MAX;
+    if (key->pkey == NULL || EVP_PKEY_id(key->pkey) != EVP_PKEY_ED25519 || !tls_form_is_of(form, key->role))
+        return 0;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, NULL, NULL, key) > 0 &&
+    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, NULL, NULL, key->pkey) > 0 &&
               EVP_DigestSign(context, signature, &len, input.data, input.len) > 0;
     EVP_MD_CTX_free(context);
     return ok ? len : 0;
 }
 
-static size_t sign_hashed(struct key_signer *signer, EVP_PKEY *key, const struct keys_request *request,
-                          const struct algorithm *algorithm, uint8_t *signature)
+static size_t sign_hashed(struct key_signer *signer, const struct known_key *key,
+                          const struct keys_request *request, const struct algorithm *algorithm,
+                          enum tls_form form, uint8_t *signature)
 {
     uint8_t hash[EVP_MAX_MD_SIZE];
     unsigned hash_len = 0;
     size_t len = KEYS_SIGNATURE_MAX;
     const struct kept *kept = keep(signer, key, request->key, algorithm);
-    if (kept == NULL ||
+    if (kept == NULL || !tls_form_is_of(form, kept->role) ||
         !EVP_Digest(request->input.data, request->input.len, hash, &hash_len, kept->digest, NULL))
         return 0;
     return EVP_PKEY_sign(kept->context, signature, &len, hash, hash_len) > 0 ? len : 0;
 }
 
-size_t key_signer_sign(struct key_signer *signer, EVP_PKEY *key, const struct keys_request *request,
-                       uint8_t *signature)
+size_t key_signer_sign(struct key_signer *signer, const struct known_key *key,
+                       const struct keys_request *request, uint8_t *signature)
 {
     size_t len = 0;
     enum tls_form form = tls_form_of(request->input);
@@ -171,11 +174,9 @@ size_t key_signer_sign(struct key_signer *signer, EVP_PKEY *key, const struct ke
     if (form == TLS_FORM_NONE)
         return 0;
     if (request->algorithm == ED25519)
-        len = key != NULL && EVP_PKEY_id(key) == EVP_PKEY_ED25519
-                  ? sign_ed25519(key, request->input, signature)
-                  : 0;
-    else if (algorithm != NULL && !(algorithm->before_1_3 && form == TLS_FORM_1_3))
-        len = sign_hashed(signer, key, request, algorithm, signature);
+        len = sign_ed25519(key, request->input, form, signature);
+    else if (algorithm != NULL && !(algorithm->before_1_3 && tls_form_is_1_3(form)))
+        len = sign_hashed(signer, key, request, algorithm, form, signature);
     ERR_clear_error();
     return len;
 }

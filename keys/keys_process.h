@@ -16,11 +16,12 @@
  *
  * What this keeps out, and what it does not:
  *
- * - The keys are those of the certificates that clients are shown. One that the proxy uses as a client of a pool's servers
- *   is in the proxy: TLS 1.2 signs a whole dialogue with it, which has no form to be known by.
+ * - The keys are those of the certificates that clients are shown, and those that the proxy, as a client, shows to the
+ *   servers of a pool. Each is loaded for one of the two, and signs that role's handshakes.
  * - Somebody who reads the proxy's memory (a bug in TLS, in an engine, in a library) finds none of them: no octet of a key's file
  *   ever is in it. He who runs code in it can have signatures made as long as he is there, for handshakes of TLS
- *   servers alone (tls_form.h), and takes no key away.
+ *   alone (tls_form.h), and takes no key away. As he can have a file loaded for either role, that includes a client's
+ *   proof with a server's key: to whom such a certificate opens doors, it opens them to him.
  * - He can have the guard open any path that the guard may read. What is in the file goes to the signer, not to him;
  *   he learns that it is there, whether it has a key that can be used, and, as he may name a key of his own making with it,
  *   whether its first line is the passphrase that he guessed. Only regular files are opened, and only to read.

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+_Static_assert((int)KEYS_REQUESTS_MAX >= KEYS_BATCH_MAX * ((int)KEYS_REQUEST_HEADER + (int)KEYS_INPUT_SHORT),
+               "a batch of short ones goes in one message");
+
 static void put16(uint8_t *into, uint16_t value)
 {
     into[0] = (uint8_t)(value >> 8);
@@ -128,14 +131,14 @@ static bool take_text(struct slice *rest, struct slice *text)
 
 bool keys_take_command(struct slice message, struct keys_command *command)
 {
-    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_DROP)
+    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_LOAD_CLIENT)
         return false;
     *command = (struct keys_command){.type = (enum keys_command_type)message.data[0],
                                      .key = get32(message.data + 1)};
     struct slice rest = slice_sub(message, 5, message.len);
     return command->key < KEYS_COUNT_MAX && take_text(&rest, &command->path) &&
            take_text(&rest, &command->passphrase_path) && rest.len == 0 &&
-           (command->path.len > 0) == (command->type == KEYS_LOAD || command->type == KEYS_CHAIN);
+           (command->path.len > 0) == keys_command_reads(command->type);
 }
 
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload)

@@ -10,7 +10,8 @@
  * sockets are SOCK_SEQPACKET: a message is one datagram.
  *
  * Each worker has a socket of its own to a thread of the key process, for signatures alone. A message holds what an
- * iteration of the worker's loop wants, and an answer what has been signed since the last one, in any order:
+ * iteration of the worker's loop wants, as far as it has room, and an answer what has been signed since the last one, in any
+ * order:
  *
  *     request  = number(4) key(4) algorithm(2) len(2) input(len)
  *     answer   = number(4) status(2) len(2) signature(len)
@@ -21,15 +22,20 @@
  *     answer   = type(1) payload
  */
 enum {
-    /* TLS 1.3 signs 130 or 146 octets, TLS 1.2 two randoms and a point of P-521: 201. */
-    KEYS_INPUT_MAX = 256,
+    /*
+     * Most are short: TLS 1.3 signs 130 or 146 octets, a server in TLS 1.2 two randoms and a point of P-521, 201. But a
+     * client signs all that both have said: with chains of certificates, and a list of authorities, as long as they may be.
+     */
+    KEYS_INPUT_SHORT = 256,
+    KEYS_INPUT_MAX = 32 * 1024,
     /* RSA with 8192 bits. */
     KEYS_SIGNATURE_MAX = 1024,
     KEYS_REQUEST_HEADER = 12,
     KEYS_ANSWER_HEADER = 8,
     /* More in one message gain nothing: the cost of the system call is a hundredth of the signatures' by then. */
     KEYS_BATCH_MAX = 64,
-    KEYS_REQUESTS_MAX = KEYS_BATCH_MAX * (KEYS_REQUEST_HEADER + KEYS_INPUT_MAX),
+    /* As many short ones, or a long one. */
+    KEYS_REQUESTS_MAX = KEYS_REQUEST_HEADER + KEYS_INPUT_MAX,
     KEYS_ANSWERS_MAX = KEYS_BATCH_MAX * (KEYS_ANSWER_HEADER + KEYS_SIGNATURE_MAX),
     KEYS_PATH_MAX = 4095,
     KEYS_COMMAND_MAX = 1 + 4 + 2 * (2 + KEYS_PATH_MAX),
@@ -76,16 +82,23 @@ bool keys_take_answer(struct slice *rest, struct keys_answer *answer);
 enum keys_command_type {
     KEYS_CHANNELS = 1, /* descriptors of workers' sockets come with it, for the next KEYS_START; no answer */
     KEYS_START, /* starts a signer with the channels that came; KEYS_DONE when it is ready and confined */
-    KEYS_LOAD,  /* reads a key; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
+    KEYS_LOAD,  /* reads a key of a server; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
     KEYS_CHAIN, /* of a file that has a key: KEYS_DONE with the certificates in it, as PEM */
-    KEYS_DROP   /* forgets a key; no answer */
+    KEYS_DROP,  /* forgets a key; no answer */
+    KEYS_LOAD_CLIENT /* as KEYS_LOAD, a key of a client: it signs what a client signs, and nothing else */
 };
+
+/* Reads the command a file, and so has a path? */
+static inline bool keys_command_reads(enum keys_command_type type)
+{
+    return type == KEYS_LOAD || type == KEYS_LOAD_CLIENT || type == KEYS_CHAIN;
+}
 
 struct keys_command {
     enum keys_command_type type;
-    uint32_t key;                 /* KEYS_LOAD and KEYS_DROP */
-    struct slice path;            /* KEYS_LOAD and KEYS_CHAIN */
-    struct slice passphrase_path; /* KEYS_LOAD; empty: there is none */
+    uint32_t key;                 /* KEYS_LOAD, KEYS_LOAD_CLIENT and KEYS_DROP */
+    struct slice path;            /* where keys_command_reads */
+    struct slice passphrase_path; /* KEYS_LOAD and KEYS_LOAD_CLIENT; empty: there is none */
 };
 
 enum keys_reply_type {

@@ -2,7 +2,6 @@
 #include "keys/chain_text.h"
 #include "keys/channel.h"
 #include "keys/key_file.h"
-#include "keys/key_table.h"
 #include "keys/keys_message.h"
 #include "keys/keys_process.h"
 #include "keys/sandbox.h"
@@ -117,20 +116,22 @@ static void forget(uint32_t number)
         channel_forget(signer.channels[i], number);
 }
 
-static void use_key(uint32_t number, struct slice pem, struct slice passphrase)
+static void use_key(const struct keys_command *command, struct slice pem, struct slice passphrase)
 {
     const char *why = NULL;
-    EVP_PKEY *key = key_file_parse(pem, passphrase, &why);
-    if (key == NULL) {
+    uint32_t number = command->key;
+    struct known_key key = {.pkey = key_file_parse(pem, passphrase, &why),
+                            .role = command->type == KEYS_LOAD_CLIENT ? TLS_CLIENT : TLS_SERVER};
+    if (key.pkey == NULL) {
         reply(KEYS_FAILED, slice_of(why));
         return;
     }
     forget(number);
     if (key_table_set(number, key)) {
-        reply_public_half(key);
+        reply_public_half(key.pkey);
         return;
     }
-    EVP_PKEY_free(key);
+    EVP_PKEY_free(key.pkey);
     reply(KEYS_FAILED, slice_of("can't be kept: out of memory"));
 }
 
@@ -150,7 +151,7 @@ static void send_chain(const int *fds, size_t count)
     wipe(signer.file, text.len);
 }
 
-static void load(uint32_t number, const int *fds, size_t count)
+static void load(const struct keys_command *command, const int *fds, size_t count)
 {
     struct slice passphrase = {NULL, 0};
     ssize_t len = count > 0 ? read_all(fds[0], signer.file, sizeof signer.file) : -1;
@@ -162,7 +163,7 @@ static void load(uint32_t number, const int *fds, size_t count)
     else if ((size_t)len == sizeof signer.file)
         reply(KEYS_FAILED, slice_of("is larger than 128 KB: it is not the file of a key"));
     else
-        use_key(number, (struct slice){signer.file, (size_t)len}, passphrase);
+        use_key(command, (struct slice){signer.file, (size_t)len}, passphrase);
     wipe(signer.file, len > 0 ? (size_t)len : 0);
     wipe(signer.passphrase, sizeof signer.passphrase);
 }
@@ -173,8 +174,8 @@ static void obey(struct slice message, const int *fds, size_t count)
     if (!keys_take_command(message, &command))
         _exit(1);
     keep_headroom();
-    if (command.type == KEYS_LOAD)
-        load(command.key, fds, count);
+    if (command.type == KEYS_LOAD || command.type == KEYS_LOAD_CLIENT)
+        load(&command, fds, count);
     else if (command.type == KEYS_CHAIN)
         send_chain(fds, count);
     else if (command.type == KEYS_DROP)

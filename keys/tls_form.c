@@ -9,10 +9,29 @@ enum {
     HASH_SHA384 = 48,
     RANDOMS = 64,
     PARAMS_HEADER = 4, /* type, curve(2), length of the point */
-    TYPE_NAMED_CURVE = 3
+    TYPE_NAMED_CURVE = 3,
+    MESSAGE_HEADER = 4, /* type, length(3) */
+    VERSION_1_2 = 0x0303,
+    /* No server signs as much (two randoms and a point of P-521: 201), and with the certificates in it no transcript is less. */
+    TRANSCRIPT_MIN = 256
 };
 
-static const char context[] = "TLS 1.3, server CertificateVerify";
+/* With their NUL, which is part of the form. */
+static const char server_context[] = "TLS 1.3, server CertificateVerify";
+static const char client_context[] = "TLS 1.3, client CertificateVerify";
+_Static_assert(sizeof server_context == sizeof client_context, "the hash is at one place");
+
+/* RFC 5246 section 7.3, up to the CertificateVerify. */
+static const uint8_t transcript[] = {
+    1,  /* client_hello */
+    2,  /* server_hello */
+    11, /* certificate: the server's */
+    12, /* server_key_exchange */
+    13, /* certificate_request */
+    14, /* server_hello_done */
+    11, /* certificate: the client's */
+    16, /* client_key_exchange */
+};
 
 static bool begins_with_blanks(struct slice input)
 {
@@ -22,14 +41,15 @@ static bool begins_with_blanks(struct slice input)
     return true;
 }
 
-/* The text's NUL is part of the form. */
-static bool is_certificate_verify(struct slice input)
+static enum tls_form certificate_verify_of(struct slice input)
 {
     struct slice rest = slice_sub(input, BLANKS, input.len);
-    if (rest.len < sizeof context || memcmp(rest.data, context, sizeof context) != 0)
-        return false;
-    size_t hash = rest.len - sizeof context;
-    return hash == HASH_SHA256 || hash == HASH_SHA384;
+    size_t len = sizeof server_context;
+    if (rest.len != len + HASH_SHA256 && rest.len != len + HASH_SHA384)
+        return TLS_FORM_NONE;
+    if (memcmp(rest.data, server_context, len) == 0)
+        return TLS_FORM_1_3;
+    return memcmp(rest.data, client_context, len) == 0 ? TLS_FORM_CLIENT_1_3 : TLS_FORM_NONE;
 }
 
 /* Octets of a point on one of the registered curves; 0 for others. */
@@ -60,10 +80,47 @@ static bool is_ecdhe(struct slice input)
     return len == params.data[3] && params.len == PARAMS_HEADER + len;
 }
 
+/* Takes a message of this type off the front; its body. */
+static bool take_message(struct slice *rest, uint8_t type, struct slice *body)
+{
+    if (rest->len < MESSAGE_HEADER || rest->data[0] != type)
+        return false;
+    size_t len = (size_t)(rest->data[1] << 16 | rest->data[2] << 8 | rest->data[3]);
+    if (len > rest->len - MESSAGE_HEADER)
+        return false;
+    *body = slice_sub(*rest, MESSAGE_HEADER, len);
+    *rest = slice_sub(*rest, MESSAGE_HEADER + len, rest->len);
+    return true;
+}
+
+static bool begins_with_version(struct slice hello)
+{
+    return hello.len > 2 && (hello.data[0] << 8 | hello.data[1]) == VERSION_1_2;
+}
+
+static bool is_transcript(struct slice input)
+{
+    for (size_t i = 0; i < sizeof transcript; i++) {
+        struct slice body;
+        bool is_hello = i < 2;
+        if (!take_message(&input, transcript[i], &body) || (is_hello && !begins_with_version(body)))
+            return false;
+    }
+    return input.len == 0;
+}
+
 enum tls_form tls_form_of(struct slice input)
 {
-    /* Never both: what begins like TLS 1.3 must not pass for randoms that somebody chose. */
+    /* Never two: what begins like TLS 1.3, or is as long as a transcript, must not pass for randoms that somebody chose. */
     if (begins_with_blanks(input))
-        return is_certificate_verify(input) ? TLS_FORM_1_3 : TLS_FORM_NONE;
+        return certificate_verify_of(input);
+    if (input.len >= TRANSCRIPT_MIN)
+        return is_transcript(input) ? TLS_FORM_TRANSCRIPT : TLS_FORM_NONE;
     return is_ecdhe(input) ? TLS_FORM_ECDHE : TLS_FORM_NONE;
+}
+
+bool tls_form_is_of(enum tls_form form, enum tls_role role)
+{
+    bool is_server = form == TLS_FORM_1_3 || form == TLS_FORM_ECDHE;
+    return form != TLS_FORM_NONE && is_server == (role == TLS_SERVER);
 }

@@ -65,11 +65,17 @@ static void fuzz_form(struct slice input)
     bool is_blank = input.len >= 64 && memcmp(input.data, blanks, 64) == 0;
     if (form == TLS_FORM_1_3)
         check(is_blank && memcmp(input.data + 64, text, sizeof text) == 0, "TLS 1.3's own words");
+    if (form == TLS_FORM_CLIENT_1_3)
+        check(is_blank && memcmp(input.data + 73, "client", 6) == 0, "TLS 1.3's own words for a client");
+    if (form == TLS_FORM_TRANSCRIPT)
+        check(!is_blank && input.len > 201 && input.data[0] == 1,
+              "a ClientHello, and more than a server signs");
     if (form == TLS_FORM_ECDHE)
         check(!is_blank && input.data[64] == 3 && input.data[67] == input.len - 68,
               "a point on a named curve");
-    if (form != TLS_FORM_NONE)
-        check(input.len <= KEYS_INPUT_MAX, "what a server signs fits into a request");
+    if (form != TLS_FORM_NONE && form != TLS_FORM_TRANSCRIPT)
+        check(input.len <= KEYS_INPUT_SHORT, "what is short is short");
+    check(!(tls_form_is_of(form, TLS_SERVER) && tls_form_is_of(form, TLS_CLIENT)), "one role, or none");
 }
 
 static void fuzz_chain(struct slice pem)

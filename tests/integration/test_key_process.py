@@ -13,11 +13,24 @@ import unittest
 
 import harness
 
-CHANNELS, START, LOAD, CHAIN, DROP = 1, 2, 3, 4, 5
+CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT = 1, 2, 3, 4, 5, 6
 DONE, FAILED, NOTE, ENDED = 1, 2, 3, 4
 P256_SHA256, PSS_SHA256, PKCS1_SHA256, ED25519 = 0x0403, 0x0804, 0x0401, 0x0807
 TLS_1_3 = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"h" * 32
 ECDHE = b"r" * 64 + b"\x03\x00\x1d\x20" + b"p" * 32
+CLIENT_1_3 = TLS_1_3.replace(b"server", b"client")
+INPUT_MAX = 32 * 1024
+
+
+def transcript(length):
+    """What a client has said and heard in TLS 1.2, up to its CertificateVerify: so many octets."""
+    bodies = [b"\x03\x03" + b"h" * 38] * 2 + [b"c" * 20] * 6
+    bodies[2] += b"c" * (length - sum(4 + len(body) for body in bodies))
+    return b"".join(struct.pack("!B", kind) + len(body).to_bytes(3, "big") + body
+                    for kind, body in zip([1, 2, 11, 12, 13, 14, 11, 16], bodies))
+
+
+TRANSCRIPT = transcript(5000)
 SANITIZED_WORDS = ("AddressSanitizer", "ThreadSanitizer", "runtime error")
 
 
@@ -88,8 +101,8 @@ class Keys:
         self.control.send(message)
         return self.receive()
 
-    def load(self, key, path, passphrase=None):
-        return self.ask(command(LOAD, key, os.fsencode(path), os.fsencode(passphrase) if passphrase else b""))
+    def load(self, key, path, passphrase=None, kind=LOAD):
+        return self.ask(command(kind, key, os.fsencode(path), os.fsencode(passphrase) if passphrase else b""))
 
     def sign(self, *requests, channel=0):
         self.channels[channel].send(b"".join(requests))
@@ -196,13 +209,40 @@ class KeyProcess(harness.TestCase):
         keys = self.keys()
         self.load(keys, 0, "ec.pem")
         self.load(keys, 1, "rsa.pem")
-        client = TLS_1_3.replace(b"server", b"client")
-        wrong = [(0, P256_SHA256, b"pay 100 to me"), (0, P256_SHA256, client), (0, P256_SHA256, TLS_1_3 + b"h"),
+        wrong = [(0, P256_SHA256, b"pay 100 to me"), (0, P256_SHA256, CLIENT_1_3), (0, P256_SHA256, TRANSCRIPT), (0, P256_SHA256, TLS_1_3 + b"h"),
                  (0, P256_SHA256, ECDHE + b"p"), (0, P256_SHA256, b" " * 64 + b"\x03\x00\x1d\x20" + b"p" * 32),
                  (1, PKCS1_SHA256, TLS_1_3), (1, P256_SHA256, TLS_1_3), (0, PSS_SHA256, TLS_1_3),
                  (0, 0x9999, TLS_1_3), (2, P256_SHA256, TLS_1_3), (0xFFFFFFFF, P256_SHA256, TLS_1_3)]
         found = keys.sign(*(request(number, *what) for number, what in enumerate(wrong)))
         self.assertEqual(found, {number: None for number in range(len(wrong))})
+
+    def test_keys_of_clients(self):
+        """They sign what a client signs, also behind what is kept of them, and until their number is another key's."""
+        keys = self.keys()
+        for number, name in enumerate(["ec.pem", "rsa.pem", "ed25519.pem"]):
+            kind, public = keys.load(number, self.folder.path / name, kind=LOAD_CLIENT)
+            self.assertEqual((kind, public), (DONE, self.public(name)))
+        longest = transcript(INPUT_MAX)
+        for _ in range(2):
+            found = keys.sign(request(1, 0, P256_SHA256, TRANSCRIPT), request(2, 0, P256_SHA256, CLIENT_1_3),
+                              request(3, 1, PKCS1_SHA256, TRANSCRIPT), request(4, 1, PSS_SHA256, CLIENT_1_3),
+                              request(5, 2, ED25519, TRANSCRIPT), request(6, 2, ED25519, CLIENT_1_3),
+                              request(7, 0, P256_SHA256, TLS_1_3), request(8, 0, P256_SHA256, ECDHE),
+                              request(9, 1, PSS_SHA256, TLS_1_3), request(10, 2, ED25519, TLS_1_3),
+                              request(11, 1, PKCS1_SHA256, CLIENT_1_3), request(12, 0, P256_SHA256, TRANSCRIPT + b"x"))
+            found |= keys.sign(request(13, 0, P256_SHA256, longest))
+            self.verify("ec.pem", TRANSCRIPT, found[1])
+            self.verify("ec.pem", CLIENT_1_3, found[2])
+            self.verify("rsa.pem", TRANSCRIPT, found[3])
+            self.verify("rsa.pem", CLIENT_1_3, found[4], "-sigopt", "rsa_padding_mode:pss", "-sigopt",
+                        "rsa_pss_saltlen:32")
+            self.assertEqual([len(found[5]), len(found[6])], [64, 64])
+            self.assertEqual([found[number] for number in range(7, 13)], [None] * 6)
+            self.verify("ec.pem", longest, found[13])
+        self.load(keys, 0, "ec.pem")
+        found = keys.sign(request(1, 0, P256_SHA256, TLS_1_3), request(2, 0, P256_SHA256, CLIENT_1_3))
+        self.verify("ec.pem", TLS_1_3, found[1])
+        self.assertIsNone(found[2])
 
     def test_batches_on_several_channels(self):
         keys = self.keys(channels=70)
@@ -215,7 +255,7 @@ class KeyProcess(harness.TestCase):
     def test_malformed_requests_close_their_channel_alone(self):
         whole = request(1, 0, P256_SHA256, TLS_1_3)
         for wrong in [b"x", whole[:11], whole[:-1], whole + b"x", request(1, 0, P256_SHA256, b""),
-                      request(1, 0, P256_SHA256, b"x" * 257), whole * 400]:
+                      request(1, 0, P256_SHA256, b"x" * (INPUT_MAX + 1)), whole * 400]:
             with self.subTest(wrong[:20]):
                 keys = self.keys(channels=2)
                 self.load(keys, 0, "ec.pem")

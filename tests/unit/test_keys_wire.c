@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static uint8_t buffer[KEYS_ANSWERS_MAX];
-static uint8_t octets[KEYS_SIGNATURE_MAX + 1];
+static uint8_t octets[KEYS_INPUT_MAX + 1];
 
 static struct slice some(size_t len)
 {
@@ -106,7 +106,7 @@ static const struct {
 } hostile[] = {
     {"an input of no octets", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0, 0}},
     {"an input longer than the message", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0, 3}},
-    {"an input that is too long", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 1, 1}},
+    {"an input that is too long", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0x80, 1}},
     {"the longest of lengths", false, {0, 0, 0, 1, 0, 0, 0, 1, 4, 3, 0xFF, 0xFF}},
     {"a status that there is not", true, {0, 0, 0, 1, 0, 2, 0, 0}},
     {"a signature of no octets", true, {0, 0, 0, 1, 0, 0, 0, 0}},
@@ -133,10 +133,10 @@ START_TEST(commands_come_back_as_they_went)
 {
     char path[KEYS_PATH_MAX + 2];
     memset(path, 'p', sizeof path);
-    static const enum keys_command_type types[] = {KEYS_CHANNELS, KEYS_START, KEYS_LOAD, KEYS_CHAIN,
-                                                   KEYS_DROP};
+    static const enum keys_command_type types[] = {KEYS_CHANNELS, KEYS_START, KEYS_LOAD,
+                                                   KEYS_CHAIN,    KEYS_DROP,  KEYS_LOAD_CLIENT};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        bool has_path = types[i] == KEYS_LOAD || types[i] == KEYS_CHAIN;
+        bool has_path = types[i] == KEYS_LOAD || types[i] == KEYS_LOAD_CLIENT || types[i] == KEYS_CHAIN;
         struct keys_command got;
         struct keys_command command = {.type = types[i], .key = KEYS_COUNT_MAX - 1};
         if (has_path)
@@ -164,8 +164,9 @@ START_TEST(hostile_commands)
         uint8_t message[16];
     } wrong[] = {
         {9, {0}},                                       /* no type */
-        {9, {6}},                                       /* one that there is not */
+        {9, {7}},                                       /* one that there is not */
         {9, {KEYS_LOAD}},                               /* no path */
+        {9, {KEYS_LOAD_CLIENT}},                        /* likewise */
         {10, {KEYS_DROP, 0, 0, 0, 0, 0, 1, 'x', 0}},    /* a path */
         {9, {KEYS_DROP, 0xFF, 0xFF, 0xFF, 0xFF}},       /* a key beyond the last */
         {9, {KEYS_DROP, 0, 0x10, 0, 0}},                /* the first beyond */
@@ -302,9 +303,70 @@ START_TEST(forms_of_what_a_server_signs)
 }
 END_TEST
 
+/* What a client has said and heard in TLS 1.2: messages with as many octets in each, `change` being in one of them. */
+enum { MESSAGES = 8, BODY = 40, MESSAGE = 4 + BODY };
+
+static struct slice transcript(size_t message, size_t place, uint8_t change)
+{
+    static const uint8_t types[MESSAGES] = {1, 2, 11, 12, 13, 14, 11, 16};
+    for (size_t i = 0; i < MESSAGES; i++) {
+        uint8_t *at = octets + i * MESSAGE;
+        memset(at, 3, MESSAGE);
+        memcpy(at, (uint8_t[]){types[i], 0, 0, BODY}, 4);
+    }
+    octets[message * MESSAGE + place] = change;
+    return some((size_t)MESSAGES * MESSAGE);
+}
+
+START_TEST(forms_of_what_a_client_signs)
+{
+    static const char client[] = "TLS 1.3, client CertificateVerify";
+    ck_assert_int_eq(tls_form_of(certificate_verify(client, 32)), TLS_FORM_CLIENT_1_3);
+    ck_assert_int_eq(tls_form_of(certificate_verify(client, 48)), TLS_FORM_CLIENT_1_3);
+    struct slice whole = transcript(3, 10, 'x');
+    ck_assert_int_eq(tls_form_of(whole), TLS_FORM_TRANSCRIPT);
+    octets[whole.len] = 0;
+    ck_assert_int_eq(tls_form_of(some(whole.len + 1)), TLS_FORM_NONE);
+    for (size_t len = 0; len < whole.len; len++)
+        ck_assert_int_eq(tls_form_of(some(len)), TLS_FORM_NONE);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        ck_assert_int_eq(tls_form_of(transcript(i, 0, 22)), TLS_FORM_NONE);       /* another type */
+        ck_assert_int_eq(tls_form_of(transcript(i, 1, 1)), TLS_FORM_NONE);        /* far too long */
+        ck_assert_int_eq(tls_form_of(transcript(i, 3, BODY - 1)), TLS_FORM_NONE); /* too short */
+        ck_assert_int_eq(tls_form_of(transcript(i, 3, BODY + 1)), TLS_FORM_NONE);
+        /* The version, of both hellos. */
+        enum tls_form form = i < 2 ? TLS_FORM_NONE : TLS_FORM_TRANSCRIPT;
+        ck_assert_int_eq(tls_form_of(transcript(i, 4, 2)), form);
+        ck_assert_int_eq(tls_form_of(transcript(i, 5, 4)), form);
+    }
+}
+END_TEST
+
+START_TEST(a_role_has_its_forms)
+{
+    for (enum tls_form form = TLS_FORM_NONE; form <= TLS_FORM_TRANSCRIPT; form++) {
+        bool is_server = form == TLS_FORM_1_3 || form == TLS_FORM_ECDHE;
+        ck_assert(tls_form_is_of(form, TLS_SERVER) == is_server);
+        ck_assert(tls_form_is_of(form, TLS_CLIENT) == (form != TLS_FORM_NONE && !is_server));
+        ck_assert(tls_form_is_1_3(form) == (form == TLS_FORM_1_3 || form == TLS_FORM_CLIENT_1_3));
+    }
+}
+END_TEST
+
+/* Short enough for a server's, all whose octets but the version's somebody has chosen. */
+START_TEST(a_transcript_that_is_none)
+{
+    struct slice short_one = transcript(0, 10, 'x');
+    for (size_t i = 2; i < MESSAGES; i++)
+        memcpy(octets + 2 * MESSAGE + (i - 2) * 5, (uint8_t[]){octets[i * MESSAGE], 0, 0, 1, 'x'}, 5);
+    short_one.len = 2 * MESSAGE + (MESSAGES - 2) * 5;
+    ck_assert_int_eq(tls_form_of(short_one), TLS_FORM_NONE);
+}
+END_TEST
+
 START_TEST(forms_of_anything_else)
 {
-    static const char *const contexts[] = {"TLS 1.3, client CertificateVerify",
+    static const char *const contexts[] = {"TLS 1.3, client CertificateVerifx",
                                            "TLS 1.3, server delegated credentials",
                                            "TLS 1.3, server CertificateVerif", ""};
     for (size_t i = 0; i < sizeof contexts / sizeof contexts[0]; i++)
@@ -387,6 +449,9 @@ int main(void)
     tcase_add_test(tests, more_descriptors_than_wanted);
     tcase_add_test(tests, messages_that_are_too_long);
     tcase_add_test(tests, forms_of_what_a_server_signs);
+    tcase_add_test(tests, forms_of_what_a_client_signs);
+    tcase_add_test(tests, a_role_has_its_forms);
+    tcase_add_test(tests, a_transcript_that_is_none);
     tcase_add_test(tests, forms_of_anything_else);
     tcase_add_loop_test(tests, chains_without_their_keys, 0, sizeof chains / sizeof chains[0]);
     tcase_add_test(tests, files_with_keys);
