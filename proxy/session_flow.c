@@ -291,9 +291,10 @@ static bool wants_client(const struct session *session)
         return true;
     if (session->kept[SIDE_CLIENT].len > 0)
         return false;
+    if (session->state == SESSION_CLEARTEXT)
+        return may_feed(session, SIDE_CLIENT);
     /* Where the engine waits for the backend one read ahead is kept, or the client's end would go unnoticed. */
-    return session->state == SESSION_RELAYING ? has_room(session, SIDE_CLIENT)
-                                              : may_feed(session, SIDE_CLIENT);
+    return session->state != SESSION_RELAYING || has_room(session, SIDE_CLIENT);
 }
 
 static void set_reading(struct session *session)

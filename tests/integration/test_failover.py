@@ -76,16 +76,26 @@ class Failover(harness.TestCase):
     def test_server_that_stays_silent(self):
         self.takes_over(self.backend(silent), timeouts='greeting = "300 ms";', error="waiting for its greeting")
 
-    def test_server_that_does_not_accept(self):
+    def does_not_accept(self):
         """A full queue of connections: the kernel lets further ones wait."""
-        with contextlib.ExitStack() as stack:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-            for _ in range(4):
-                waiting = stack.enter_context(socket.socket())
-                waiting.setblocking(False)
-                waiting.connect_ex(listener.getsockname())
-            self.takes_over("127.0.0.1:%d" % listener.getsockname()[1], timeouts='connect = "300 ms";',
-                            error="connecting")
+        listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listener.close)
+        for _ in range(4):
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        return "127.0.0.1:%d" % listener.getsockname()[1]
+
+    def test_server_that_does_not_accept(self):
+        self.takes_over(self.does_not_accept(), timeouts='connect = "300 ms";', error="connecting")
+
+    def test_client_that_goes_while_its_server_is_awaited(self):
+        """At once, not when the server's time is over. (One that has said something may still want its answers.)"""
+        for server in (self.backend(silent), self.does_not_accept()):
+            proxy = self.start({"pop3": [server]})
+            self.client(proxy, "pop3").finish()
+            self.assertEqual(proxy.session()["reason"], "client-closed")
 
     def test_pop3_server_that_says_no(self):
         self.takes_over(self.backend(saying(b"-ERR [SYS/TEMP] not now\r\n")))
