@@ -348,9 +348,17 @@ static void connect_worker(void *arg, unsigned worker, int channel)
         close(channel);
 }
 
+/* What a pool shows to its servers is read with the configuration. */
+static void on_key_lost(void *arg, enum tls_key_role role)
+{
+    struct control *control = arg;
+    control->wants[role == TLS_KEY_OF_CLIENT ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES] = true;
+    control_begin_reload(control);
+}
+
 static int watch_keys(struct control *control)
 {
-    struct key_service_hooks hooks = {connect_worker, on_files_changed, control, control->log};
+    struct key_service_hooks hooks = {connect_worker, on_key_lost, control, control->log};
     return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
 }
 

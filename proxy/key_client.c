@@ -121,7 +121,7 @@ static void fail(struct key_client *client, const char *why)
 
 /* ---- asking ---- */
 
-/* Fills the buffer from the front of the list, without taking anything off it; how many went in. */
+/* Fills the buffer from the front of the list, as far as it has room, without taking anything off it; how many went in. */
 static unsigned fill(const struct key_client *client, size_t *used)
 {
     unsigned count = 0;
@@ -129,7 +129,8 @@ static unsigned fill(const struct key_client *client, size_t *used)
     for (uint32_t i = client->first_unsent; i != 0 && count < KEYS_BATCH_MAX; i = slot_at(client, i)->next) {
         const struct tls_wanted *wanted = &slot_at(client, i)->wanted;
         struct keys_request request = {i, wanted->key, wanted->algorithm, wanted->input};
-        ENSURE(keys_put_request(client->buffer, BUFFER_CAP, used, &request));
+        if (!keys_put_request(client->buffer, KEYS_REQUESTS_MAX, used, &request))
+            break;
         count++;
     }
     return count;
@@ -156,7 +157,7 @@ static void send_unsent(struct key_client *client)
     size_t used;
     unsigned count;
     bool blocked = false;
-    while (!blocked && (count = fill(client, &used)) > 0) {
+    while (!blocked && (count = fill(client, &used)) > 0) { /* one always has room */
         if (keys_message_send(client->socket, (struct slice){client->buffer, used}, NULL, 0)) {
             mark_sent(client, count);
         } else if (errno == EAGAIN || errno == ENOBUFS) {

@@ -25,7 +25,7 @@ static bool grow(struct key_entries *entries)
 }
 
 bool key_entries_add(struct key_entries *entries, const char *path, const char *passphrase_path,
-                     uint32_t *number)
+                     enum tls_key_role role, uint32_t *number)
 {
     if (entries->first_free == 0 && !grow(entries))
         return false;
@@ -33,7 +33,8 @@ bool key_entries_add(struct key_entries *entries, const char *path, const char *
     struct key_entry *entry = &entries->items[*number];
     entries->first_free = entry->next_free;
     *entry = (struct key_entry){.path = strdup(path),
-                                .passphrase_path = passphrase_path != NULL ? strdup(passphrase_path) : NULL};
+                                .passphrase_path = passphrase_path != NULL ? strdup(passphrase_path) : NULL,
+                                .role = role};
     if (entry->path != NULL && (passphrase_path == NULL || entry->passphrase_path != NULL))
         return true;
     key_entries_drop(entries, *number);

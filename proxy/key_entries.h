@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_PROXY_KEY_ENTRIES_H
 #define DEEPPROXY_PROXY_KEY_ENTRIES_H
 
-#include "base/slice.h"
+#include "tls/tls_keys.h"
 
 /*
  * What is known here of the keys in the key process: their numbers, from 0, where their files are, and their public halves,
@@ -11,6 +11,7 @@
 struct key_entry {
     char *path; /* NULL: the number is free */
     char *passphrase_path;
+    enum tls_key_role role;
     bool is_lost; /* the key process does not have it any more */
     size_t spki_len;
     uint8_t *spki;
@@ -25,7 +26,7 @@ struct key_entries {
 
 /* False where there are too many, or memory is short. `passphrase_path` may be NULL. */
 bool key_entries_add(struct key_entries *entries, const char *path, const char *passphrase_path,
-                     uint32_t *number);
+                     enum tls_key_role role, uint32_t *number);
 void key_entries_drop(struct key_entries *entries, uint32_t number);
 void key_entries_free(struct key_entries *entries);
 

@@ -120,7 +120,9 @@ static bool ask(struct key_service *service, const struct keys_command *command,
 static bool ask_for_key(struct key_service *service, uint32_t number, const struct key_entry *entry,
                         struct slice *spki, char error[KEY_PROCESS_ERROR_MAX])
 {
-    struct keys_command command = {.type = KEYS_LOAD, .key = number, .path = slice_of(entry->path)};
+    bool is_client = entry->role == TLS_KEY_OF_CLIENT;
+    struct keys_command command = {
+        .type = is_client ? KEYS_LOAD_CLIENT : KEYS_LOAD, .key = number, .path = slice_of(entry->path)};
     if (entry->passphrase_path != NULL)
         command.passphrase_path = slice_of(entry->passphrase_path);
     return ask(service, &command, spki, error);
@@ -136,14 +138,14 @@ static bool keep_public_half(struct key_entry *entry, struct slice spki, struct 
 }
 
 static bool load_locked(struct key_service *service, const char *path, const char *passphrase_path,
-                        struct tls_outside_key *into)
+                        enum tls_key_role role, struct tls_outside_key *into)
 {
     uint32_t number;
     struct slice spki;
     _Static_assert((int)TLS_KEY_ERROR_MAX >= (int)KEY_PROCESS_ERROR_MAX, "errors are passed on");
     drop_released(service);
     snprintf(into->error, sizeof into->error, "can't be kept: out of memory");
-    if (!key_entries_add(&service->entries, path, passphrase_path, &number))
+    if (!key_entries_add(&service->entries, path, passphrase_path, role, &number))
         return false;
     struct key_entry *entry = &service->entries.items[number];
     if (ask_for_key(service, number, entry, &spki, into->error) && keep_public_half(entry, spki, into)) {
@@ -155,11 +157,12 @@ static bool load_locked(struct key_service *service, const char *path, const cha
     return false;
 }
 
-static bool load(void *arg, const char *path, const char *passphrase_path, struct tls_outside_key *into)
+static bool load(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
+                 struct tls_outside_key *into)
 {
     struct key_service *service = arg;
     uv_mutex_lock(&service->lock);
-    bool ok = load_locked(service, path, passphrase_path, into);
+    bool ok = load_locked(service, path, passphrase_path, role, into);
     unlock(service);
     return ok;
 }
@@ -321,7 +324,7 @@ static void load_again(struct key_service *service)
         log_line_add_text(&line, "key", entry->path);
         log_line_add_text(&line, "error", ok ? "its file has another key now" : error);
         log_write(service->hooks.log, &line);
-        service->hooks.lost(service->hooks.arg);
+        service->hooks.lost(service->hooks.arg, entry->role);
     }
 }
 

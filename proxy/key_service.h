@@ -22,7 +22,7 @@ struct key_service;
  */
 struct key_service *key_service_new(const struct cfg *cfg, unsigned workers, struct cfg_problems *problems);
 
-/* For tls_settings.keys; lives as long as the service. */
+/* For tls_settings.keys, and tls_backend_settings.keys; lives as long as the service. */
 const struct tls_key_source *key_service_source(const struct key_service *service);
 
 /* The socket of a worker, given away; -1 where the key process has ended already: another follows by `connect`. */
@@ -34,8 +34,8 @@ int key_service_take_channel(struct key_service *service, unsigned worker);
  */
 struct key_service_hooks {
     void (*connect)(void *arg, unsigned worker, int channel);
-    void (*lost)(
-        void *arg); /* keys that could not be loaded again: their certificates are to be loaded anew */
+    /* A key that could not be loaded again: its certificate is to be loaded anew. */
+    void (*lost)(void *arg, enum tls_key_role role);
     void *arg;
     struct log *log;
 };

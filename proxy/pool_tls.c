@@ -34,13 +34,15 @@ static const char *authorities_for(const struct cfg_pool_tls *tls, struct cfg_pr
     return NULL;
 }
 
-static struct tls_context *make_context(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
+static struct tls_context *make_context(const struct cfg_pool_tls *tls, const struct tls_key_source *keys,
+                                        struct cfg_problems *problems)
 {
     struct tls_problems to = {tls, problems};
     struct tls_report report = {.say = add_problem, .arg = &to, .now = (long long)time(NULL)};
     struct tls_backend_settings settings = {
         .verify = tls->verify,
         .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},
+        .keys = keys,
         .min_version = tls->min_version == CFG_TLS_1_3 ? TLS_1_3 : TLS_1_2};
     if (tls->verify)
         settings.ca = authorities_for(tls, problems);
@@ -55,13 +57,13 @@ static size_t count_workers(const struct cfg *cfg)
 }
 
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
-                              struct cfg_problems *problems)
+                              const struct tls_key_source *keys, struct cfg_problems *problems)
 {
     size_t errors = problems->errors;
     struct pool_tls *tls = calloc(1, sizeof *tls);
     if (tls != NULL) {
         tls->workers = count_workers(cfg);
-        tls->context = make_context(&pool->tls, problems);
+        tls->context = make_context(&pool->tls, keys, problems);
     }
     if (tls != NULL && tls->context != NULL)
         tls->resumption = tls_resumption_new(tls->context, server_count * tls->workers);
@@ -91,13 +93,13 @@ struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t ser
                                        .slot = server * tls->workers + worker};
 }
 
-void pool_tls_check(const struct cfg *cfg, struct cfg_problems *problems)
+void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems)
 {
     for (size_t i = 0; i < cfg->pool_count; i++) {
         const struct cfg_pool_tls *tls = &cfg->pools[i].tls;
         if (tls->mode == CFG_POOL_TLS_NONE || (tls->certificate == NULL) != (tls->key == NULL))
             continue;
-        struct tls_context *context = make_context(tls, problems);
+        struct tls_context *context = make_context(tls, keys, problems);
         tls_context_unref(&context);
     }
 }

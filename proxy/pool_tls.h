@@ -16,11 +16,11 @@ struct pool_tls {
 };
 
 /*
- * For a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. NULL where an error was added to `problems`. It
- * reads files: not in a worker.
+ * For a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers; the key of its certificate by way of `keys` (NULL:
+ * into this process). NULL where an error was added to `problems`. It reads files: not in a worker.
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
-                              struct cfg_problems *problems);
+                              const struct tls_key_source *keys, struct cfg_problems *problems);
 void pool_tls_free(struct pool_tls **tls);
 
 /* Whom a worker meets at the server with this index, who has this name. */
@@ -28,6 +28,6 @@ struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t ser
                                           size_t worker);
 
 /* What is wrong with the files of all pools of a configuration that has errors of its own (cfg_load_to_check). */
-void pool_tls_check(const struct cfg *cfg, struct cfg_problems *problems);
+void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems);
 
 #endif

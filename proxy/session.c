@@ -237,9 +237,12 @@ void session_expire(struct session *session)
         session_try_next_server(session, "timeout while connecting");
         break;
     case SESSION_GREETING:
-        session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
-                                                               "timeout in the TLS handshake",
-                                                               "timeout while waiting for its greeting"));
+        if (session_backend_awaits_signature(session))
+            session_give_up_signature(session);
+        else
+            session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
+                                                                   "timeout in the TLS handshake",
+                                                                   "timeout while waiting for its greeting"));
         break;
     case SESSION_RELAYING:
         if (session->client_ended)

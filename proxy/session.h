@@ -152,6 +152,10 @@ void session_end_backend_output(struct session *session);
 void session_drop_backend_tls(struct session *session);
 /* Its connection has ended without close_notify: somebody may have cut it. */
 bool session_backend_was_cut(const struct session *session);
+/* Its handshake waits for the key process. */
+bool session_backend_awaits_signature(const struct session *session);
+/* The end where it does not get it: no server's fault, and with the next one it would be the same. */
+void session_give_up_signature(struct session *session);
 /* One of three words: for the dialogue before TLS, for its handshake, and for what comes behind it, or has no TLS. */
 const char *session_backend_phase(const struct session *session, const char *in_clear,
                                   const char *in_handshake, const char *otherwise);

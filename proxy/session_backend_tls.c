@@ -13,12 +13,16 @@
  *   implicit    handshake -> open
  *   starttls    request in the clear -> handshake -> request over TLS -> open
  *
+ * A server that asks for a certificate makes the handshake wait for the key process, which has the key of it.
+ *
  * Only in "open" does the engine hear the server; before it a failure is the next server's chance. Both endpoints of a
  * session share the worker's tls_io: what one call has put into its output is written before the other endpoint is called.
  */
 struct backend_tls {
     struct starttls_request *request; /* STARTTLS: until the engine's turn */
     struct tls_endpoint *endpoint;    /* from the handshake on */
+    struct key_ticket signature;      /* what was asked of the key process, for a certificate of the pool's */
+    bool secured;                     /* the handshake is done */
 };
 
 /* ---- writing ---- */
@@ -84,6 +88,7 @@ void session_drop_backend_tls(struct session *session)
         tls_endpoint_close(link->tls->endpoint);
         flush(session);
     }
+    key_client_cancel(&session->worker->keys, &link->tls->signature);
     starttls_request_free(&link->tls->request);
     tls_endpoint_free(&link->tls->endpoint);
     free(link->tls);
@@ -195,26 +200,75 @@ static void on_secured(struct session *session)
     let_out_request(session);
 }
 
+bool session_backend_awaits_signature(const struct session *session)
+{
+    const struct backend_tls *tls = session->link->tls;
+    return tls != NULL && tls->endpoint != NULL && tls_endpoint_state(tls->endpoint) == TLS_AWAITS_SIGNATURE;
+}
+
+void session_give_up_signature(struct session *session)
+{
+    session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", TLS_NO_SIGNATURE);
+}
+
+static void on_signature(void *arg, struct slice signature);
+
+/* Asked for once, whatever else the server sends meanwhile. */
+static void await_signature(struct session *session)
+{
+    struct backend_tls *tls = session->link->tls;
+    struct tls_wanted wanted = tls_endpoint_wanted(tls->endpoint);
+    if (key_ticket_is_open(&tls->signature) ||
+        key_client_ask(&session->worker->keys, &wanted, &tls->signature, on_signature, session))
+        session_advance(session);
+    else
+        on_signature(session, (struct slice){NULL, 0});
+}
+
+/* What follows from the plaintext and the state that the endpoint has come to. */
+static void take_plaintext(struct session *session, size_t len)
+{
+    struct backend_tls *tls = session->link->tls;
+    enum tls_state state = tls_endpoint_state(tls->endpoint);
+    flush_if_there(session);
+    if (state == TLS_FAILED) {
+        fail(session, tls_endpoint_failure(tls->endpoint));
+        return;
+    }
+    if (state == TLS_AWAITS_SIGNATURE) {
+        await_signature(session);
+        return;
+    }
+    if (!tls->secured && state != TLS_HANDSHAKING) {
+        tls->secured = true;
+        on_secured(session);
+    }
+    session->link->stream.input_ended = session->link->stream.input_ended || state == TLS_PEER_CLOSED;
+    if (len > 0)
+        hear(session, (struct slice){session->worker->plain_buffer, len});
+    else
+        session_advance(session);
+}
+
 static void take_sealed(struct session *session, struct slice ciphertext)
 {
     struct worker *worker = session->worker;
-    struct tls_endpoint *endpoint = session->link->tls->endpoint;
-    bool was_handshaking = tls_endpoint_state(endpoint) == TLS_HANDSHAKING;
     ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    size_t len = tls_endpoint_receive(endpoint, ciphertext, worker->plain_buffer);
-    enum tls_state state = tls_endpoint_state(endpoint);
-    flush_if_there(session);
-    if (state == TLS_FAILED) {
-        fail(session, tls_endpoint_failure(endpoint));
-        return;
-    }
-    if (was_handshaking && state != TLS_HANDSHAKING)
-        on_secured(session);
-    session->link->stream.input_ended = session->link->stream.input_ended || state == TLS_PEER_CLOSED;
-    if (len > 0)
-        hear(session, (struct slice){worker->plain_buffer, len});
+    take_plaintext(session,
+                   tls_endpoint_receive(session->link->tls->endpoint, ciphertext, worker->plain_buffer));
+}
+
+/* From the key process; empty where it has none. */
+static void on_signature(void *arg, struct slice signature)
+{
+    struct session *session = arg;
+    struct worker *worker = session->worker;
+    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
+    if (signature.len == 0)
+        session_give_up_signature(session);
     else
-        session_advance(session);
+        take_plaintext(session,
+                       tls_endpoint_signed(session->link->tls->endpoint, signature, worker->plain_buffer));
 }
 
 void session_take_from_backend(struct session *session, struct slice data)

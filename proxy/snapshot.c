@@ -227,13 +227,14 @@ static bool add_servers(struct pool *pool, const struct cfg_pool *cfg, const str
 }
 
 static bool make_pool(struct pool *pool, const struct cfg *cfg, const struct cfg_pool *from,
-                      const struct snapshot *previous, struct cfg_problems *problems)
+                      const struct tls_key_source *keys, const struct snapshot *previous,
+                      struct cfg_problems *problems)
 {
     pool->cfg = from;
     bool ok = add_servers(pool, from, find_pool(previous, from->name), problems);
     if (from->tls.mode == CFG_POOL_TLS_NONE)
         return ok;
-    pool->tls = pool_tls_new(cfg, from, pool->server_count, problems);
+    pool->tls = pool_tls_new(cfg, from, pool->server_count, keys, problems);
     return ok && pool->tls != NULL;
 }
 
@@ -360,7 +361,7 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
-        ok = make_pool(&snapshot->pools[i], cfg, &cfg->pools[i], previous, problems) && ok;
+        ok = make_pool(&snapshot->pools[i], cfg, &cfg->pools[i], snapshot->keys, previous, problems) && ok;
     ok = join_services(snapshot, previous) && ok;
     ok = load_client_certificates(snapshot, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
@@ -394,8 +395,8 @@ static void destroy(struct snapshot *snapshot)
 }
 
 /* Takes `*cfg` over where it succeeds. */
-static struct snapshot *new_snapshot(struct cfg **cfg, const struct snapshot *previous,
-                                     struct cfg_problems *problems)
+static struct snapshot *new_snapshot(struct cfg **cfg, const struct tls_key_source *keys,
+                                     const struct snapshot *previous, struct cfg_problems *problems)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     size_t errors = problems->errors;
@@ -403,6 +404,7 @@ static struct snapshot *new_snapshot(struct cfg **cfg, const struct snapshot *pr
     if (ok) {
         atomic_init(&snapshot->references, 1);
         snapshot->cfg = *cfg;
+        snapshot->keys = keys;
         ok = build(snapshot, previous, problems);
     }
     if (ok) {
@@ -448,16 +450,14 @@ bool snapshot_load(const char *path, const struct tls_key_source *keys, const st
     *into = (struct loaded){NULL, NULL};
     if (problems->errors > 0) {
         check_ticket_keys(cfg, problems);
-        pool_tls_check(cfg, problems);
+        pool_tls_check(cfg, keys, problems);
     } else {
-        into->snapshot = new_snapshot(&cfg, before->snapshot, problems);
+        into->snapshot = new_snapshot(&cfg, keys, before->snapshot, problems);
     }
-    if (into->snapshot != NULL) {
-        into->snapshot->keys = keys;
+    if (into->snapshot != NULL)
         into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
-    } else {
+    else
         check_certificates(cfg, keys, problems);
-    }
     cfg_free(&cfg);
     if (into->tls != NULL)
         check_promises(before, into, problems);

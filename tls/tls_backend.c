@@ -75,6 +75,7 @@ static const struct peer_failure {
     {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, "the server does not know the name that it is asked for (SNI)"},
     {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, "the server speaks another protocol there (ALPN)"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "a record was damaged or forged on its way"},
+    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, TLS_NO_SIGNATURE},
 };
 
 const char *tls_peer_failure(int reason)
@@ -131,20 +132,15 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-static bool set_own_certificate(SSL_CTX *ctx, const struct tls_certificate_files *files,
-                                const struct tls_report *report)
+/* False after an error; NULL in `own` where there is none to be shown. */
+static bool load_own_certificate(const struct tls_backend_settings *settings, const struct tls_report *report,
+                                 struct tls_certificate **own)
 {
-    if (files->chain == NULL)
-        return true;
-    struct tls_certificate *own = tls_certificate_load(files, NULL, TLS_BACKEND_OWN_CERTIFICATE, report);
-    if (own == NULL)
-        return false;
-    bool ok = SSL_CTX_set_chain_and_key(ctx, own->chain, own->chain_len, own->key, NULL);
-    if (!ok)
-        tls_report_say(report, TLS_BACKEND_OWN_CERTIFICATE, true, "the certificate in %s can't be used: %s",
-                       files->chain, tls_library_error());
-    tls_certificate_unref(&own);
-    return ok;
+    struct tls_key_use use = {settings->keys, TLS_KEY_OF_CLIENT};
+    *own = settings->own.chain != NULL
+               ? tls_certificate_load(&settings->own, &use, TLS_BACKEND_OWN_CERTIFICATE, report)
+               : NULL;
+    return *own != NULL || settings->own.chain == NULL;
 }
 
 static bool set_up(SSL_CTX *ctx, struct tls_trust *trust, const struct tls_backend_settings *settings,
@@ -177,10 +173,12 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
     }
     bool ok = context != NULL && set_up(tls_context_ssl_ctx(context), trust, settings, report);
     /* Both files' problems are said in one run. */
-    SSL_CTX *scratch = context == NULL ? SSL_CTX_new(TLS_with_buffers_method()) : NULL;
-    SSL_CTX *ctx = context != NULL ? tls_context_ssl_ctx(context) : scratch;
-    ok = ctx != NULL && set_own_certificate(ctx, &settings->own, report) && ok;
-    SSL_CTX_free(scratch);
+    struct tls_certificate *own;
+    ok = load_own_certificate(settings, report, &own) && ok;
+    if (context != NULL)
+        tls_context_set_own(context, own);
+    else
+        tls_certificate_unref(&own);
     if (!ok)
         tls_context_unref(&context);
     return context;

@@ -13,8 +13,9 @@
 struct tls_backend_settings {
     const char *ca; /* PEM file, the authorities; NULL only where nothing is verified */
     bool verify;
-    struct tls_certificate_files own; /* to show to a server that asks; NULL, NULL: nothing */
-    uint16_t min_version;             /* TLS_1_2 or TLS_1_3 */
+    struct tls_certificate_files own;  /* to show to a server that asks; NULL, NULL: nothing */
+    const struct tls_key_source *keys; /* that has its key; NULL: it is read into this process */
+    uint16_t min_version;              /* TLS_1_2 or TLS_1_3 */
 };
 
 /*
@@ -45,7 +46,10 @@ struct tls_backend_server {
     size_t slot;
 };
 
-/* tls_endpoint_start makes its first flight. The endpoint holds a reference to the context. NULL where memory is short. */
+/*
+ * tls_endpoint_start makes its first flight. The endpoint holds a reference to the context. NULL where memory is short. A server
+ * that asks for a certificate whose key is in a source makes it TLS_AWAITS_SIGNATURE.
+ */
 struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struct tls_io *io,
                                               const struct tls_backend_server *server);
 

@@ -160,12 +160,13 @@ static void keep_ocsp(const struct loading *loading)
 /* ---- key ---- */
 
 /* A key that is somewhere else: what is had of it here is its public half. */
-static EVP_PKEY *load_outside(struct tls_certificate *certificate, const struct tls_key_source *keys,
-                              int source, const struct tls_report *report)
+static EVP_PKEY *load_outside(struct tls_certificate *certificate, const struct tls_key_use *use, int source,
+                              const struct tls_report *report)
 {
+    const struct tls_key_source *keys = use->source;
     struct tls_outside_key outside = {0};
     CBS spki;
-    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, &outside)) {
+    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, use->role, &outside)) {
         tls_report_say(report, source, true, "the private key %s %s", certificate->files.key, outside.error);
         return NULL;
     }
@@ -260,9 +261,10 @@ static bool keep(struct loading *loading)
 }
 
 struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
-                                             const struct tls_key_source *keys, int source,
+                                             const struct tls_key_use *use, int source,
                                              const struct tls_report *report)
 {
+    const struct tls_key_source *keys = use->source;
     struct loading loading = {.certificate = new_certificate(files),
                               .ocsp_is_named = files->ocsp != NULL,
                               .source = source,
@@ -272,7 +274,7 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
         tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
         return NULL;
     }
-    certificate->key = keys != NULL ? load_outside(certificate, keys, source, report)
+    certificate->key = keys != NULL ? load_outside(certificate, use, source, report)
                                     : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
                                                        source, report);
     bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;

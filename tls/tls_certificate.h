@@ -34,12 +34,18 @@ struct tls_certificate {
     int64_t ocsp_ends;
 };
 
+/* Where the keys of certificates are, and what for. */
+struct tls_key_use {
+    const struct tls_key_source *source; /* NULL: they are read into this process */
+    enum tls_key_role role;
+};
+
 /*
- * Reads and checks one, its key by way of `keys` (NULL: from its file); `source` is for the report. NULL after an error was reported. What is merely bad for clients
+ * Reads and checks one; `source` is for the report. NULL after an error was reported. What is merely bad for its peers
  * (expired, out of order, an OCSP response of no use) is a warning.
  */
 struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
-                                             const struct tls_key_source *keys, int source,
+                                             const struct tls_key_use *keys, int source,
                                              const struct tls_report *report);
 
 /* The files are as they were when it was read, its key is where it was, and no OCSP response has come to its end. */

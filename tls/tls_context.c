@@ -21,6 +21,7 @@ struct tls_context {
     struct tls_store store;
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
     struct tls_trust *trust;             /* towards backends; NULL */
+    struct tls_certificate *own;         /* to be shown to them; NULL */
 };
 
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
@@ -160,6 +161,17 @@ struct tls_context *tls_context_new_trusting(struct tls_trust *trust)
     return context;
 }
 
+void tls_context_set_own(struct tls_context *context, struct tls_certificate *own)
+{
+    tls_certificate_unref(&context->own);
+    context->own = own;
+}
+
+const struct tls_certificate *tls_context_own(const struct tls_context *context)
+{
+    return context->own;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *context)
 {
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
@@ -173,6 +185,7 @@ static void destroy(struct tls_context *context)
     tls_store_free(&context->store);
     tls_ticket_keys_unref(&context->ticket_keys);
     tls_trust_free(&context->trust); /* after what has its certificates */
+    tls_certificate_unref(&context->own);
     free(context);
 }
 

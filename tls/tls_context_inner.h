@@ -14,6 +14,10 @@ SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context);
 struct tls_trust;
 struct tls_context *tls_context_new_trusting(struct tls_trust *trust);
 
+/* What a client shows to a server that asks for it: taken over; NULL where there is nothing. */
+void tls_context_set_own(struct tls_context *context, struct tls_certificate *own);
+const struct tls_certificate *tls_context_own(const struct tls_context *context);
+
 /* The endpoint's half of ALPN, as SSL_CTX_set_alpn_select_cb wants it. */
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
                                  const uint8_t *offered, unsigned offered_len, void *arg);

@@ -195,7 +195,9 @@ struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct
     if (endpoint == NULL)
         return NULL;
     SSL_set_connect_state(endpoint->ssl);
-    if (!set_offers(endpoint->ssl, name, protocols))
+    const struct tls_certificate *own = tls_context_own(context);
+    if (!set_offers(endpoint->ssl, name, protocols) ||
+        (own != NULL && !tls_certificate_use(own, endpoint->ssl)))
         tls_endpoint_free(&endpoint);
     return endpoint;
 }
@@ -263,7 +265,7 @@ static const struct known_failure {
     {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, false, TLS_CERTIFICATE_REQUIRED},
     {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, false, TLS_HANDSHAKE_REFUSED},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
-    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, false, "no signature was to be had from the key process"},
+    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, false, TLS_NO_SIGNATURE},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
     {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, false, "client does not trust the certificate"},
@@ -403,7 +405,9 @@ static void hold(struct tls_endpoint *endpoint, struct slice ciphertext)
 {
     if (bytes_append(&endpoint->signing->held, ciphertext, TLS_HELD_MAX))
         return;
-    endpoint->failure = "client sent more than it may before the handshake is done";
+    endpoint->failure = SSL_is_server(endpoint->ssl)
+                            ? "client sent more than it may before the handshake is done"
+                            : "server sent more than it may before the handshake is done";
     endpoint->state = TLS_FAILED;
 }
 

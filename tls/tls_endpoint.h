@@ -35,7 +35,7 @@ enum {
     TLS_PLAIN_SLACK = 18 * 1024,
     /*
      * Ciphertext that is kept while a signature is awaited. A client has nothing to say then, but early data that was not
-     * asked for (RFC 8446 4.2.10), of which the library passes 16 KB over.
+     * asked for (RFC 8446 4.2.10), of which the library passes 16 KB over; a server may greet already (RFC 8446 section 2).
      */
     TLS_HELD_MAX = 20 * 1024
 };
@@ -117,6 +117,9 @@ const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 /* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */
 #define TLS_CERTIFICATE_REQUIRED "the other side requires a certificate"
 #define TLS_HANDSHAKE_REFUSED    "the other side refuses the handshake"
+
+/* ... and what is to be had for either end where it did not get its signature. */
+#define TLS_NO_SIGNATURE "no signature was to be had from the key process"
 
 /* What was negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
 struct tls_info {

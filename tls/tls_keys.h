@@ -21,13 +21,17 @@ struct tls_outside_key {
         [TLS_KEY_ERROR_MAX]; /* where it could not be loaded: goes on behind the path ("is encrypted ...") */
 };
 
+/* Whose key it is: a server's, which clients are shown the certificate of, or ours as a client of other servers. */
+enum tls_key_role { TLS_KEY_OF_SERVER, TLS_KEY_OF_CLIENT };
+
 /* Lives longer than every context that was made with it. */
 struct tls_key_source {
     /*
      * Reads the key in a file, which may be encrypted: its passphrase is the first line of another (NULL: there is none).
-     * Only while a context is made, in the thread that makes it.
+     * It signs then what an end of TLS in this role does. Only while a context is made, in the thread that makes it.
      */
-    bool (*load)(void *arg, const char *path, const char *passphrase_path, struct tls_outside_key *into);
+    bool (*load)(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
+                 struct tls_outside_key *into);
     /* Is the key there still? If not, the certificate is loaded anew. May be NULL: always. Called as load. */
     bool (*has)(void *arg, uint32_t number);
     /* The last that needed the key has gone; from any thread. */
@@ -48,6 +52,7 @@ struct tls_wanted {
     struct slice input; /* what is signed, before it is hashed */
 };
 
-enum { TLS_WANTED_INPUT_MAX = 256 };
+/* In TLS 1.2 a client signs all that was said: both chains, and the server's list of authorities, are in it. */
+enum { TLS_WANTED_INPUT_MAX = 32 * 1024 };
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_signing.h"
 
+#include "tls/tls_peer.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +22,14 @@ static enum ssl_private_key_result_t ask(SSL *ssl, uint8_t *out, size_t *out_len
     (void)out;
     (void)out_len;
     (void)max_out;
-    if (in_len > TLS_WANTED_INPUT_MAX || *signing != NULL)
+    if (in_len > TLS_WANTED_INPUT_MAX) {
+        tls_endpoint_blame(ssl, "chains and list of authorities are too long for a client's signature in TLS "
+                                "1.2 (32 KB in all)");
         return ssl_private_key_failure;
-    *signing = calloc(1, sizeof **signing);
+    }
+    if (*signing != NULL)
+        return ssl_private_key_failure;
+    *signing = calloc(1, sizeof **signing + in_len);
     if (*signing == NULL)
         return ssl_private_key_failure;
     (*signing)->algorithm = algorithm;

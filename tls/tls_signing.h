@@ -14,7 +14,7 @@ struct tls_signing {
     struct bytes held;      /* what the peer sent behind the message that is being answered */
     uint16_t algorithm;
     size_t input_len;
-    uint8_t input[TLS_WANTED_INPUT_MAX];
+    uint8_t input[];
 };
 
 /* The key of a certificate that has none in this process: SSL_set_chain_and_key takes it in place of one. */

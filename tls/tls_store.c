@@ -72,8 +72,9 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
     struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
                                                           : "; this certificate is left out"};
     struct tls_report soft = {say_softly, &softened, load->report->now};
+    struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
     struct tls_certificate *certificate =
-        tls_certificate_load(files, load->keys, source, old != NULL || may_lack ? &soft : load->report);
+        tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
     return certificate == NULL && old != NULL ? tls_certificate_ref(old) : certificate;
 }
 

@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import random
 import signal
@@ -180,18 +181,19 @@ class Believed(Case):
         self.assertTrue(line["result"].startswith(result), line)
 
     def test_a_client_certificate(self):
-        for mode in ("implicit", "starttls"):
-            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-                with self.subTest(mode=mode, version=version):
-                    heard = Events()
-                    context = self.context(minimum=version, maximum=version, clients=self.folder.path / "proxy" / "ca.pem")
-                    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-                    backend = self.tls_backend(harness.imap, "imap" if mode == "starttls" else None, context,
-                                               on_secured=lambda sock: heard.tell(sock.getpeercert()))
-                    proxy = self.start({"imap": [backend]}, pool=self.pool_tls(
-                        mode, certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"'))
-                    self.served(proxy, "imap")
-                    self.assertEqual(heard.wait()["subjectAltName"], (("DNS", "proxy.internal"),))
+        versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+        for mode, version, isolated in itertools.product(("implicit", "starttls"), versions, ("true", "false")):
+            with self.subTest(mode=mode, version=version, isolated=isolated):
+                heard = Events()
+                context = self.context(minimum=version, maximum=version, clients=self.folder.path / "proxy" / "ca.pem")
+                context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+                backend = self.tls_backend(harness.imap, "imap" if mode == "starttls" else None, context,
+                                           on_secured=lambda sock: heard.tell(sock.getpeercert()))
+                proxy = self.start({"imap": [backend]}, pool=self.pool_tls(
+                    mode, certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"'),
+                    extra=f"key_isolation = {isolated};")
+                self.served(proxy, "imap")
+                self.assertEqual(heard.wait()["subjectAltName"], (("DNS", "proxy.internal"),))
 
     @classmethod
     def setUpClass(cls):
@@ -622,7 +624,8 @@ class Files(Case):
         self.fails(r'"key" has no "certificate" with it', key='"proxy/mail.key"')
         self.fails(r"the private key .*/store/mail.key does not belong to the first certificate in .*/proxy/mail.pem",
                    certificate='"proxy/mail.pem"', key='"store/mail.key"')
-        self.fails(r"can't open the private key .*/nowhere.key", certificate='"proxy/mail.pem"', key='"nowhere.key"')
+        self.fails(r"the private key .*/nowhere.key can't be opened: No such file", certificate='"proxy/mail.pem"',
+                   key='"nowhere.key"')
 
     def test_beside_other_errors(self):
         """A configuration with an error of its own does not hide those of the files."""

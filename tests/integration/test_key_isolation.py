@@ -14,13 +14,14 @@ import subprocess
 import unittest
 
 import harness
+import test_backend_tls
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 CHUNK = 1 << 20
 
 
-def openssl(*arguments):
-    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, check=True).stdout
+def openssl(*arguments, data=None):
+    return subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
 
 
 def children(pid):
@@ -440,6 +441,121 @@ class Isolation(harness.TestCase):
         done = self.check('{ chain = "ec.pem"; key = "ec.key"; }', extra='key_user = "nobody-of-that-name";')
         self.assertEqual(done.returncode, 1)
         self.assertIn('user "nobody-of-that-name": there is none of that name', done.stderr)
+
+
+class PoolKeys(test_backend_tls.Case):
+    """The key of a certificate that the proxy shows to its servers."""
+
+    def certify(self, kind="rsa:2048"):
+        """A new certificate of the pool's, in the same files."""
+        client = self.folder.path / "proxy-client"
+        client.mkdir(exist_ok=True)
+        options = ["-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else []
+        openssl("req", "-x509", "-newkey", kind, *options, "-nodes", "-keyout", client / "mail.key", "-out",
+                client / "mail.pem", "-days", "7", "-subj", "/CN=proxy.internal", "-addext",
+                "subjectAltName=DNS:proxy.internal", "-addext", "extendedKeyUsage=clientAuth")
+        return client
+
+    def start_with_certificate(self, before_tls=lambda: None, version=None, servers=1, **options):
+        """`before_tls` is called when the server has been connected to, and the client's handshake is over."""
+        client = self.certify()
+        context = self.context(minimum=version, maximum=version) if version else self.context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client / "mail.pem")
+        shown = harness.Events()
+        serve = harness.over_tls(harness.pop3, context, on_secured=lambda sock: shown.tell(sock.getpeercert(True)))
+
+        def script(connection):
+            before_tls()
+            serve(connection)
+        pool = self.pool_tls(certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"')
+        proxy = self.start({"pop3": [self.backend(script) for _ in range(servers)]}, pool=pool, **options)
+        return proxy, shown
+
+    def leaf(self):
+        return openssl("x509", "-in", self.folder.path / "proxy-client" / "mail.pem", "-outform", "DER")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
+    def test_no_key_in_memory(self):
+        if harness.is_sanitized():
+            self.skipTest("the shadow memory of a sanitizer has no end")
+        for version in VERSIONS:
+            proxy, shown = self.start_with_certificate(version=version)
+            clients = [self.greeted(proxy, "pop3") for _ in range(3)]
+            self.assertEqual(clients[0].ask(b"STAT"), b"+OK 1 0")
+            self.assertEqual(shown.wait(), self.leaf())
+            wanted = set(secrets(self.folder.path / "proxy-client" / "mail.key"))
+            self.assertEqual(finds(proxy.process.pid, wanted), set())
+            self.assertEqual(finds(guard_of(proxy), wanted), set())
+            self.assertNotEqual(finds(signer_of(proxy), wanted), set())
+
+    def test_signer_that_is_killed_while_it_is_awaited(self):
+        """No server is to blame, and none is tried instead."""
+        for version in VERSIONS:
+            frozen = []
+
+            def freeze(frozen=frozen):
+                if not frozen:
+                    frozen.append(signer_of(proxy))
+                    harness.freeze(frozen[0])
+            proxy, _ = self.start_with_certificate(freeze, version, servers=2, extra=test_backend_tls.ONE_WORKER)
+            waiting = self.client(proxy, "pop3")
+            self.wait_until(lambda: frozen)
+            os.kill(frozen[0], signal.SIGKILL)
+            self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
+            line = proxy.session()
+            self.assertEqual(line["reason"], "backend-unavailable")
+            self.assertEqual(line["detail"], "no signature was to be had from the key process")
+            proxy.wait_line(event="keys-restarted")
+            self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
+            self.assertEqual(proxy.find(event="backend-failed"), [])
+
+    def test_signer_that_says_nothing(self):
+        frozen = []
+
+        def freeze():
+            if not frozen:
+                frozen.append(signer_of(proxy))
+                harness.freeze(frozen[0])
+        proxy, _ = self.start_with_certificate(freeze, timeouts='greeting = "500 ms";')
+        waiting = self.client(proxy, "pop3")
+        self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
+        self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
+        os.kill(frozen[0], signal.SIGCONT)
+        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
+        self.assertEqual(proxy.find(event="backend-failed"), [])
+
+    def test_client_that_goes_while_a_signature_is_awaited(self):
+        frozen = []
+
+        def freeze():
+            if not frozen:
+                frozen.append(signer_of(proxy))
+                harness.freeze(frozen[0])
+        proxy, _ = self.start_with_certificate(freeze)
+        gone = self.client(proxy, "pop3")
+        self.wait_until(lambda: frozen)
+        gone.finish()
+        proxy.session(reason="client-closed")
+        os.kill(frozen[0], signal.SIGCONT)
+        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
+
+    def test_a_renewed_key_that_is_loaded_again(self):
+        """The signer is started again with another key in the file: the configuration is read again by itself."""
+        proxy, shown = self.start_with_certificate()
+        long = self.greeted(proxy, "pop3")
+        first = shown.wait()
+        before = (self.folder.path / "proxy-client" / "mail.pem").read_bytes()
+        self.certify()
+        self.assertNotEqual(before, (self.folder.path / "proxy-client" / "mail.pem").read_bytes())
+        os.kill(signer_of(proxy), signal.SIGKILL)
+        self.assertTrue(proxy.wait_line(event="key-lost")["key"].endswith("proxy-client/mail.key"))
+        proxy.wait_line(event="reload", of="configuration", result="done")
+        self.assertEqual(long.ask(b"STAT"), b"+OK 1 0")
+        self.assertEqual(first, openssl("x509", "-outform", "DER", data=before))
+        # The server does not know the new one's issuer: that it was shown is what its refusal says.
+        self.client(proxy, "pop3").rest()
+        self.assertIn("does not know the issuer", proxy.wait_line(event="backend-failed")["error"])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@
 enum { FIRST = 100, KEYS_MAX = 32 };
 
 static EVP_PKEY *keys[KEYS_MAX];
+static enum tls_key_role roles[KEYS_MAX];
 static size_t count;
 
 static EVP_PKEY *read_key(const char *path)
@@ -27,7 +28,8 @@ static EVP_PKEY *read_key(const char *path)
     return key;
 }
 
-static bool load(void *arg, const char *path, const char *passphrase_path, struct tls_outside_key *into)
+static bool load(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
+                 struct tls_outside_key *into)
 {
     uint8_t *der = NULL;
     (void)arg;
@@ -43,6 +45,7 @@ static bool load(void *arg, const char *path, const char *passphrase_path, struc
     memcpy(into->spki, der, into->spki_len);
     OPENSSL_free(der);
     into->number = FIRST + (uint32_t)count;
+    roles[count] = role;
     keys[count++] = key;
     return true;
 }
@@ -98,6 +101,12 @@ void outside_keys_reset(void)
         EVP_PKEY_free(keys[i]);
     memset(keys, 0, sizeof keys);
     count = 0;
+}
+
+enum tls_key_role outside_keys_role(uint32_t number)
+{
+    find(number);
+    return roles[number - FIRST];
 }
 
 size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into)

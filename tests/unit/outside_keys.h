@@ -16,6 +16,9 @@ size_t outside_keys_count(void);
 /* Forgets them all. */
 void outside_keys_reset(void);
 
+/* What it was loaded for. */
+enum tls_key_role outside_keys_role(uint32_t number);
+
 /* The length of the signature; `into` has room for 1024 octets. */
 size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into);
 

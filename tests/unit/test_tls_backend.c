@@ -2,6 +2,8 @@
 #include "tls/tls_backend.h"
 
 #include "certificates.h"
+#include "keys/tls_form.h"
+#include "outside_keys.h"
 #include "tls/tls_context_inner.h"
 #include "tls_pair.h"
 #include "run_suite.h"
@@ -369,6 +371,166 @@ START_TEST(own_certificate)
 }
 END_TEST
 
+/* ---- its key somewhere else ---- */
+
+static const struct {
+    enum certificate_key key;
+    uint16_t version;
+    enum tls_form form;
+} outside[] = {
+    {CERTIFICATE_P256, TLS_1_2, TLS_FORM_TRANSCRIPT},
+    {CERTIFICATE_P256, TLS_1_3, TLS_FORM_CLIENT_1_3},
+    {CERTIFICATE_RSA, TLS_1_2, TLS_FORM_TRANSCRIPT},
+    {CERTIFICATE_RSA, TLS_1_3, TLS_FORM_CLIENT_1_3},
+};
+enum { OUTSIDE = sizeof outside / sizeof outside[0] };
+
+struct outside_pair {
+    struct tls_pair pair;
+    struct tls_context *server;
+    struct tls_context *client;
+};
+
+static void open_outside(struct outside_pair *it, int kind, STACK_OF(CRYPTO_BUFFER) * authorities)
+{
+    static const struct tls_backend_server who = {.name = "store.internal"};
+    struct problems problems;
+    struct tls_backend_settings settings = {
+        .min_version = TLS_1_2,
+        .own = certificate_make(&(struct certificate_wish){
+            .key = outside[kind].key, .names = {"proxy.internal"}, .for_clients = true}),
+        .keys = &outside_keys};
+    it->client = load(&settings, &problems);
+    ck_assert_msg(it->client != NULL && problems.count == 0, "%s", problems.items[0].text);
+    ck_assert_uint_eq(outside_keys_count(), 1);
+    it->server =
+        server_context(&(struct certificate_wish){.names = {"store.internal"}}, outside[kind].version);
+    SSL_CTX *ctx = tls_context_ssl_ctx(it->server);
+    SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept);
+    if (authorities != NULL)
+        SSL_CTX_set0_client_CAs(ctx, authorities);
+    open_pair(&it->pair, it->server, it->client, &who);
+}
+
+static void close_outside(struct outside_pair *it)
+{
+    tls_pair_close(&it->pair);
+    tls_context_unref(&it->server);
+    ck_assert_uint_eq(outside_keys_count(), 1);
+    tls_context_unref(&it->client);
+    ck_assert_uint_eq(outside_keys_count(), 0);
+}
+
+static void give(struct outside_pair *it, struct slice signature)
+{
+    static uint8_t plain[TLS_HELD_MAX + TLS_PLAIN_SLACK];
+    ck_assert_uint_eq(tls_endpoint_signed(it->pair.client.endpoint, signature, plain), 0);
+    tls_pair_deliver(&it->pair, &it->pair.client, 0);
+}
+
+static void sign(struct outside_pair *it)
+{
+    uint8_t signature[1024];
+    struct tls_wanted wanted = tls_endpoint_wanted(it->pair.client.endpoint);
+    size_t len = outside_keys_sign(&wanted, signature);
+    give(it, (struct slice){signature, len});
+}
+
+START_TEST(own_key_somewhere_else)
+{
+    static const size_t chunks[] = {0, 1, 100};
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+        struct outside_pair it;
+        open_outside(&it, _i, NULL);
+        tls_pair_move(&it.pair, chunks[i]);
+        ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
+        struct tls_wanted wanted = tls_endpoint_wanted(it.pair.client.endpoint);
+        ck_assert_int_eq(outside_keys_role(wanted.key), TLS_KEY_OF_CLIENT);
+        ck_assert_int_eq(tls_form_of(wanted.input), outside[_i].form);
+        sign(&it);
+        tls_pair_move(&it.pair, chunks[i]);
+        ck_assert_int_eq(tls_endpoint_state(it.pair.server.endpoint), TLS_OPEN);
+        ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_OPEN);
+        struct slice words = slice_of("a NOOP\r\n");
+        tls_pair_send(&it.pair, &it.pair.client, &words, 1);
+        tls_pair_move(&it.pair, chunks[i]);
+        ck_assert(slice_equals(bytes_view(&it.pair.server.plain), words));
+        close_outside(&it);
+    }
+}
+END_TEST
+
+START_TEST(own_key_that_is_not_to_be_had)
+{
+    struct outside_pair it;
+    open_outside(&it, _i, NULL);
+    tls_pair_move(&it.pair, 0);
+    give(&it, (struct slice){NULL, 0});
+    ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_FAILED);
+    ck_assert_str_eq(tls_endpoint_failure(it.pair.client.endpoint), TLS_NO_SIGNATURE);
+    close_outside(&it);
+}
+END_TEST
+
+START_TEST(endpoint_that_goes_while_its_key_is_awaited)
+{
+    struct outside_pair it;
+    open_outside(&it, _i, NULL);
+    tls_pair_move(&it.pair, 0);
+    ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
+    close_outside(&it);
+}
+END_TEST
+
+START_TEST(server_that_sends_on_while_a_key_is_awaited)
+{
+    static const uint8_t flood[TLS_HELD_MAX + 1];
+    struct outside_pair it;
+    open_outside(&it, _i, NULL);
+    tls_pair_move(&it.pair, 0);
+    ck_assert(bytes_append(&it.pair.client.incoming, (struct slice){flood, sizeof flood}, HELD_MAX));
+    tls_pair_deliver(&it.pair, &it.pair.client, TLS_HELD_MAX);
+    ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
+    tls_pair_deliver(&it.pair, &it.pair.client, 1);
+    ck_assert_str_eq(tls_endpoint_failure(it.pair.client.endpoint),
+                     "server sent more than it may before the handshake is done");
+    close_outside(&it);
+}
+END_TEST
+
+/* So many names that what was said is as long as may be signed, or just too long; in TLS 1.3 its hash is signed. */
+static STACK_OF(CRYPTO_BUFFER) * make_authorities(size_t octets)
+{
+    static uint8_t name[1000] = {0x30, 0x82, 0x03, 0xE4};
+    STACK_OF(CRYPTO_BUFFER) *authorities = sk_CRYPTO_BUFFER_new_null();
+    for (size_t i = 0; i < octets / sizeof name; i++)
+        ck_assert(sk_CRYPTO_BUFFER_push(authorities, CRYPTO_BUFFER_new(name, sizeof name, NULL)));
+    return authorities;
+}
+
+START_TEST(server_with_many_authorities)
+{
+    for (int too_many = 0; too_many < 2; too_many++) {
+        struct outside_pair it;
+        open_outside(&it, _i,
+                     make_authorities(too_many ? TLS_WANTED_INPUT_MAX : TLS_WANTED_INPUT_MAX - 5000));
+        tls_pair_move(&it.pair, 0);
+        enum tls_state state = tls_endpoint_state(it.pair.client.endpoint);
+        if (too_many && outside[_i].version == TLS_1_2) {
+            ck_assert_int_eq(state, TLS_FAILED);
+            ck_assert_ptr_nonnull(
+                strstr(tls_endpoint_failure(it.pair.client.endpoint), "list of authorities are too long"));
+        } else {
+            ck_assert_int_eq(state, TLS_AWAITS_SIGNATURE);
+            sign(&it);
+            tls_pair_move(&it.pair, 0);
+            ck_assert_int_eq(tls_endpoint_state(it.pair.server.endpoint), TLS_OPEN);
+        }
+        close_outside(&it);
+    }
+}
+END_TEST
+
 /* ---- resumption ---- */
 
 /* With its first data a server sends what resumes the session in TLS 1.3. */
@@ -614,6 +776,11 @@ int main(void)
     tcase_add_test(tests, what_is_offered);
     tcase_add_test(tests, servers_that_speak_otherwise);
     tcase_add_test(tests, own_certificate);
+    tcase_add_loop_test(tests, own_key_somewhere_else, 0, OUTSIDE);
+    tcase_add_loop_test(tests, own_key_that_is_not_to_be_had, 0, OUTSIDE);
+    tcase_add_loop_test(tests, endpoint_that_goes_while_its_key_is_awaited, 0, OUTSIDE);
+    tcase_add_loop_test(tests, server_that_sends_on_while_a_key_is_awaited, 0, OUTSIDE);
+    tcase_add_loop_test(tests, server_with_many_authorities, 0, OUTSIDE);
     tcase_add_loop_test(tests, sessions_are_resumed, 0, 2);
     tcase_add_test(tests, sessions_of_tls_1_3_are_used_once);
     tcase_add_loop_test(tests, a_refused_session_is_a_whole_handshake, 0, 2);
@@ -624,6 +791,7 @@ int main(void)
     tcase_add_test(tests, both_files_are_looked_at);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
+    outside_keys_reset();
     certificates_close();
     return status;
 }
