@@ -129,6 +129,8 @@ void session_log_backend_tls(const struct session *session, const struct tls_end
 void session_log_server_failed(const struct session *session, const char *error);
 /* What the engine warns of, once in a session, and once a minute for a server. */
 void session_log_warning(struct session *session);
+/* What is odd about the server in use, once a minute. */
+void session_log_odd_server(const struct session *session, const char *words);
 
 /* session_backend.c: connects to the next server; says goodbye where none is left. */
 void session_connect(struct session *session);
@@ -136,6 +138,8 @@ void session_connect(struct session *session);
 void session_server_failed(struct session *session, const char *error);
 /* The server in use is no good, and the client has not seen anything of it. */
 void session_try_next_server(struct session *session, const char *error);
+/* The same where the server has ended what there was: one that does not like sessions resumed is tried again without. */
+void session_server_ended(struct session *session, const char *error);
 /* Lets go of the connection to the server; it closes by itself. */
 void session_drop_backend(struct session *session);
 
@@ -152,6 +156,8 @@ void session_end_backend_output(struct session *session);
 void session_drop_backend_tls(struct session *session);
 /* Its connection has ended without close_notify: somebody may have cut it. */
 bool session_backend_was_cut(const struct session *session);
+/* Its handshake has been ended by the server because a session was to be resumed; none will be, the next time. */
+bool session_give_up_resumption(struct session *session);
 /* Its handshake waits for the key process. */
 bool session_backend_awaits_signature(const struct session *session);
 /* The end where it does not get it: no server's fault, and with the next one it would be the same. */

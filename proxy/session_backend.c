@@ -53,13 +53,19 @@ void session_server_failed(struct session *session, const char *error)
     session_log_server_failed(session, error);
 }
 
-void session_try_next_server(struct session *session, const char *error)
+/* Nothing of the server's is left. */
+static void forget_server(struct session *session)
 {
-    session_server_failed(session, error);
     session_drop_backend(session);
     engine_free(&session->engine);
     bytes_free(&session->kept[SIDE_BACKEND]);
     session->kept_start[SIDE_BACKEND] = 0;
+}
+
+void session_try_next_server(struct session *session, const char *error)
+{
+    session_server_failed(session, error);
+    forget_server(session);
     session_connect(session);
 }
 
@@ -145,20 +151,19 @@ static void enter_connecting(struct session *session)
     session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
 }
 
-void session_connect(struct session *session)
+/* False where memory is short, and the session closed. */
+static bool begin_connecting(struct session *session)
 {
-    const struct service *service = session->service;
-    if (!make_engine(session)) {
-        session_close(session, "no-memory", NULL);
-        return;
+    if (make_engine(session)) {
+        enter_connecting(session);
+        return true;
     }
-    enter_connecting(session);
-    struct server *server = balance_next(service->pool, &session->generation->turns[service->pool_index],
-                                         &session->tries, now_ms());
-    if (server == NULL) {
-        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
-        return;
-    }
+    session_close(session, "no-memory", NULL);
+    return false;
+}
+
+static void connect_to(struct session *session, struct server *server)
+{
     session->server_name = server->name;
     struct backend_link *link = calloc(1, sizeof *link);
     int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
@@ -171,4 +176,30 @@ void session_connect(struct session *session)
     } else {
         session_try_next_server(session, uv_strerror(error));
     }
+}
+
+void session_connect(struct session *session)
+{
+    const struct service *service = session->service;
+    if (!begin_connecting(session))
+        return;
+    struct server *server = balance_next(service->pool, &session->generation->turns[service->pool_index],
+                                         &session->tries, now_ms());
+    if (server != NULL)
+        connect_to(session, server);
+    else
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
+}
+
+void session_server_ended(struct session *session, const char *error)
+{
+    struct server *server = session->link->server;
+    if (!session_give_up_resumption(session)) {
+        session_try_next_server(session, error);
+        return;
+    }
+    session_log_odd_server(session, "ends a handshake that resumes a session: none is resumed for an hour");
+    forget_server(session);
+    if (begin_connecting(session))
+        connect_to(session, server);
 }

@@ -100,7 +100,7 @@ void session_drop_backend_tls(struct session *session)
 static void fail(struct session *session, const char *error)
 {
     if (!engine_status(session->engine)->committed) {
-        session_try_next_server(session, error);
+        session_server_ended(session, error);
         return;
     }
     /* The handshake is long over, and the words are static. */
@@ -198,6 +198,13 @@ static void on_secured(struct session *session)
         return;
     starttls_request_secured(tls->request, session->worker->out);
     let_out_request(session);
+}
+
+bool session_give_up_resumption(struct session *session)
+{
+    const struct backend_tls *tls = session->link->tls;
+    return tls != NULL && tls->endpoint != NULL && !tls->secured &&
+           tls_endpoint_give_up_resumption(tls->endpoint);
 }
 
 bool session_backend_awaits_signature(const struct session *session)

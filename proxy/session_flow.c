@@ -228,7 +228,7 @@ static void judge_ends(struct session *session)
     else if (backend_done && session->client_ended)
         session_finish(session, "client-closed", NULL);
     else if (backend_done && !status->committed)
-        session_try_next_server(
+        session_server_ended(
             session, session_backend_phase(session, "closed the connection when asked for TLS",
                                            "closed the connection in the TLS handshake",
                                            status->greeted ? "closed the connection behind its greeting"

@@ -123,10 +123,16 @@ void session_log_warning(struct session *session)
     if (warning == session->warning)
         return;
     session->warning = warning;
-    if (warning == NULL || !is_warning_due(session->link->server, worker_now(session->worker)))
+    if (warning != NULL)
+        session_log_odd_server(session, warning);
+}
+
+void session_log_odd_server(const struct session *session, const char *words)
+{
+    if (!is_warning_due(session->link->server, worker_now(session->worker)))
         return;
     struct log_line line;
     begin(session, &line, CFG_LOG_WARNING, "backend-warning");
-    log_line_add_text(&line, "warning", warning);
+    log_line_add_text(&line, "warning", words);
     log_queue_put(session->worker->log, &line);
 }

@@ -24,6 +24,8 @@ struct tls_resumption_slot {
         SSL_SESSION *session;
         int64_t valid_until;
     } kept[TLS_RESUMPTION_KEPT]; /* the newest first */
+    bool paused;
+    int64_t paused_until; /* seconds since 1970; 0: the pause begins with the next session */
 };
 
 struct tls_resumption {
@@ -94,6 +96,7 @@ static enum ssl_verify_result_t verify(SSL *ssl, uint8_t *alert)
     struct tls_verdict verdict;
     if (peer == NULL)
         return ssl_verify_invalid;
+    peer->shown = true;
     if (tls_trust_judge(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), SSL_get0_peer_certificates(ssl),
                         peer->name, &verdict)) {
         peer->valid_until = verdict.valid_until;
@@ -109,9 +112,20 @@ static enum ssl_verify_result_t accept_any(SSL *ssl, uint8_t *alert)
 {
     (void)alert;
     struct tls_peer *peer = tls_endpoint_peer(ssl);
-    if (peer != NULL)
+    if (peer != NULL) {
+        peer->shown = true;
         peer->valid_until = INT64_MAX;
+    }
     return ssl_verify_ok;
+}
+
+/* The time is that of a session, which is the only clock here. */
+static bool is_paused(struct tls_resumption_slot *slot, int64_t now)
+{
+    if (slot->paused && slot->paused_until == 0)
+        slot->paused_until = now + TLS_RESUMPTION_PAUSE;
+    slot->paused = slot->paused && now < slot->paused_until;
+    return slot->paused;
 }
 
 /* Takes the session over where it returns 1. */
@@ -120,8 +134,9 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     const struct tls_peer *peer = tls_endpoint_peer(ssl);
     if (peer == NULL || peer->slot == NULL || !SSL_SESSION_is_resumable(session))
         return 0;
-    int64_t left = peer->valid_until - (int64_t)SSL_SESSION_get_time(session);
-    if (left <= 0)
+    int64_t now = (int64_t)SSL_SESSION_get_time(session);
+    int64_t left = peer->valid_until - now;
+    if (left <= 0 || is_paused(peer->slot, now))
         return 0;
     if (left < SSL_SESSION_get_timeout(session))
         SSL_SESSION_set_timeout(session, (uint32_t)left);
@@ -196,13 +211,20 @@ struct tls_resumption *tls_resumption_new(struct tls_context *context, size_t sl
     return resumption;
 }
 
+static void forget_sessions(struct tls_resumption_slot *slot)
+{
+    for (size_t i = 0; i < TLS_RESUMPTION_KEPT; i++) {
+        SSL_SESSION_free(slot->kept[i].session);
+        slot->kept[i] = (struct kept_session){0};
+    }
+}
+
 void tls_resumption_free(struct tls_resumption **resumption)
 {
     if (*resumption == NULL)
         return;
     for (size_t i = 0; i < (*resumption)->count; i++)
-        for (size_t j = 0; j < TLS_RESUMPTION_KEPT; j++)
-            SSL_SESSION_free((*resumption)->slots[i].kept[j].session);
+        forget_sessions(&(*resumption)->slots[i]);
     tls_context_unref(&(*resumption)->context);
     free(*resumption);
     *resumption = NULL;
@@ -243,7 +265,20 @@ struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struc
     }
     struct kept_session kept = take_session(peer->slot);
     peer->valid_until = kept.valid_until;
+    peer->offered = kept.session != NULL;
     tls_endpoint_meet(endpoint, peer, kept.session);
     SSL_SESSION_free(kept.session);
     return endpoint;
+}
+
+bool tls_endpoint_give_up_resumption(struct tls_endpoint *endpoint)
+{
+    struct tls_peer *peer = tls_endpoint_peer_of(endpoint);
+    if (peer == NULL || !peer->offered || peer->shown)
+        return false;
+    peer->offered = false;
+    forget_sessions(peer->slot);
+    peer->slot->paused = true;
+    peer->slot->paused_until = 0;
+    return true;
 }

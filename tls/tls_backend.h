@@ -31,7 +31,7 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
  * TLS_RESUMPTION_KEPT; one of TLS 1.3 is used once (RFC 8446 appendix C.4), and none longer than the certificates that it was
  * begun with are valid, as those are not looked at again.
  */
-enum { TLS_RESUMPTION_KEPT = 2 };
+enum { TLS_RESUMPTION_KEPT = 2, TLS_RESUMPTION_PAUSE = 3600 /* seconds */ };
 struct tls_resumption;
 
 /* Empty. It holds a reference to the context. NULL where memory is short. To be freed after the last endpoint that uses it. */
@@ -52,5 +52,13 @@ struct tls_backend_server {
  */
 struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struct tls_io *io,
                                               const struct tls_backend_server *server);
+
+/*
+ * Of an endpoint whose server has ended the handshake, by an alert or without a word: true where it was offered a session, and
+ * answered with that. Another handshake may go well then, as its sessions are forgotten, and none is kept for
+ * TLS_RESUMPTION_PAUSE. (A Dovecot that verifies certificates of clients is such a server: it resumes nothing, as it has told
+ * its library no session id context, and the library ends the handshake.)
+ */
+bool tls_endpoint_give_up_resumption(struct tls_endpoint *endpoint);
 
 #endif

@@ -212,8 +212,12 @@ void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL
 
 struct tls_peer *tls_endpoint_peer(const SSL *ssl)
 {
-    const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
-    return SSL_is_server(ssl) ? NULL : endpoint->peer;
+    return tls_endpoint_peer_of(SSL_get_app_data(ssl));
+}
+
+struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint)
+{
+    return SSL_is_server(endpoint->ssl) ? NULL : endpoint->peer;
 }
 
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,

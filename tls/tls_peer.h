@@ -13,7 +13,9 @@ struct tls_peer {
     int64_t
         valid_until; /* of the certificates that it has shown, or had shown when this session was begun; in seconds
                             since 1970 */
-    char *words; /* why it was not believed; NULL unless that is so */
+    char *words;  /* why it was not believed; NULL unless that is so */
+    bool offered; /* a session is to be resumed */
+    bool shown;   /* the server has shown a certificate, and so does not resume it */
 };
 
 /* NULL where memory is short; the endpoint then owns it. */
@@ -22,6 +24,7 @@ void tls_peer_free(struct tls_peer **peer);
 
 /* tls_endpoint.c: the peer of an SSL object's endpoint; NULL where that is no backend's. */
 struct tls_peer *tls_endpoint_peer(const SSL *ssl);
+struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint);
 /* A client's endpoint takes over its peer, and is to offer a session (NULL: none). */
 void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session);
 /* The handshake is about to fail for this reason, which lives as long as the peer. */

@@ -421,6 +421,73 @@ class NotBelieved(Case):
             self.assertEqual(proxy.session()["reason"], "backend-unavailable")
 
 
+def offers_session(sock):
+    """Does the ClientHello that waits on the socket have a pre_shared_key, which is the last of its extensions?"""
+    hello = sock.recv(5, socket.MSG_PEEK | socket.MSG_WAITALL)
+    hello = sock.recv(5 + int.from_bytes(hello[3:5], "big"), socket.MSG_PEEK | socket.MSG_WAITALL)
+    at = 5 + 4 + 2 + 32
+    at += 1 + hello[at]
+    at += 2 + int.from_bytes(hello[at:at + 2], "big")
+    at += 1 + hello[at] + 2
+    while at < len(hello):
+        kind, length = int.from_bytes(hello[at:at + 2], "big"), int.from_bytes(hello[at + 2:at + 4], "big")
+        at += 4 + length
+    return kind == 41
+
+
+class Unresumed(Case):
+    """Servers that end a handshake in which a session is to be resumed."""
+
+    ALERT = b"\x15\x03\x03\x00\x02\x02\x50"  # internal_error
+
+    def serve(self, ends, mode="implicit"):
+        offered = Events()
+
+        def begin(connection):
+            offers = offers_session(connection.socket)
+            offered.tell(offers)
+            if offers:
+                connection.exactly(5)
+                connection.send(ends)
+            return offers
+        secured = harness.over_tls(harness.pop3, self.context())
+
+        def script(connection):
+            if mode == "starttls":
+                harness.speak_before_tls(connection, "pop3")
+            if begin(connection):
+                connection.rest()
+                return
+            secured(connection)
+
+        def closing(connection):
+            if begin(connection):
+                return
+            secured(connection)
+        backend = self.backend(script if ends else closing)
+        return self.start({"pop3": [backend]}, extra=ONE_WORKER, pool=self.pool_tls(mode)), offered
+
+    def test_no_session_is_lost(self):
+        for ends in (self.ALERT, b""):
+            with self.subTest(ends):
+                proxy, offered = self.serve(ends)
+                for _ in range(4):
+                    self.served(proxy, "pop3")
+                self.assertEqual([offered.wait() for _ in range(5)], [False, True, False, False, False])
+                self.assertEqual(proxy.find(event="backend-failed"), [])
+                self.assertEqual(len(proxy.find(event="backend-warning")), 1)
+                self.assertIn("resumes a session", proxy.find(event="backend-warning")[0]["warning"])
+
+    def test_what_the_client_has_said_goes_to_the_same_server(self):
+        proxy, offered = self.serve(self.ALERT, "starttls")
+        self.served(proxy, "pop3")
+        client = self.client(proxy, "pop3")
+        client.send(b"STAT\r\nQUIT\r\n")
+        # Behind STLS the proxy greets, and the server's first command was the proxy's CAPA.
+        self.assertEqual(client.rest(), b"+OK proxy.example.com ready\r\n+OK 2 0\r\n+OK bye\r\n")
+        self.assertEqual([offered.wait() for _ in range(3)], [False, True, False])
+
+
 class Ends(Case):
     def test_close_notify_both_ways(self):
         """Who ends first says so, and the other end as well."""

@@ -5,6 +5,7 @@ import re
 import unittest
 
 import common
+import client_certificates  # behind common, which says where it is
 from common import ADDRESS, MEGABYTES_10, PASSWORD, USER, backend_files, backends, certificates, digest, message
 
 
@@ -18,7 +19,7 @@ class BackendTls(common.Case):
         if reason:
             raise unittest.SkipTest(reason)
         cls.certificate = cls.folder / "store"
-        cls.certificate.mkdir()
+        cls.certificate.mkdir(exist_ok=True)
         certificates.make(cls.certificate, ("store.internal",), ("127.0.0.1", backend_files.NATIVE_HOST))
         return backends.Backends(directory, tls=cls.certificate)
 
@@ -83,6 +84,8 @@ class Both:
         received = self.find_message(f"TLS, {self.mode}")[:2000]
         self.assertRegex(received, rb"using TLSv1\.3 with cipher TLS_AES_")
 
+    resuming = ("imap", "pop3", "submission")
+
     def handshakes(self, service, after, count):
         """The lines of so many; None where they are not there yet."""
         lines = [line for line in list(self.proxy.lines)[after:]
@@ -99,7 +102,7 @@ class Both:
                 client.send(b"a LOGOUT\r\n" if service == "imap" else b"QUIT\r\n")
                 client.rest()
             lines = common.until("three handshakes in the log", lambda: self.handshakes(service, before, 3))
-            self.assertIn((service, "yes"), [(service, line["resumed"]) for line in lines[1:]])
+            self.assertEqual("yes" in [line["resumed"] for line in lines[1:]], service in self.resuming, service)
 
     def test_a_server_of_another_name(self):
         wrong = self.enterContext(self.start_proxy(self.addresses, pool=self.pool_tls('name = "other.internal"; ')))
@@ -141,6 +144,48 @@ class Starttls(Both, BackendTls):
             client.login(USER, PASSWORD)
             client.sendmail(ADDRESS, [ADDRESS], message("a header before STARTTLS"))
         self.in_log(self.servers.postfix_log, "client=unknown[127.0.0.73]", "sasl_username=demo")
+
+
+class WithCertificate(Both, BackendTls):
+    """Servers for which the proxy must have a certificate, whose key is in the key process."""
+
+    mode, way, identity = "implicit", "-tls", "proxy-v2"
+    source = "127.0.0.74"
+    resuming = ("submission",)  # Dovecot ends handshakes that resume a session then: it is tried again without
+
+    @classmethod
+    def start_servers(cls, directory):
+        clients = cls.folder / "clients"
+        clients.mkdir()
+        authority = client_certificates.Authority(clients, "clients")
+        cls.shown = authority.certify("/CN=proxy.internal")
+        cls.stranger = client_certificates.Authority(clients, "strangers").certify("/CN=proxy.internal")
+        (cls.folder / "store").mkdir()
+        (cls.folder / "store" / "clients.pem").write_text(authority.certificate.read_text())
+        return super().start_servers(directory)
+
+    @classmethod
+    def pool_tls(cls, more="", shown=None):
+        shown = shown or cls.shown
+        return super().pool_tls(f'certificate = "{shown.certificate}"; key = "{shown.key}"; {more}')
+
+    def test_both_have_verified_it(self):
+        self.smtp(self.source).quit()
+        self.in_log(self.servers.postfix_log, "Trusted TLS connection established from")
+        self.imap(self.source).logout()
+        self.in_log(self.servers.dovecot_log, "valid SSL certificate", "/CN=proxy.internal")
+
+    def test_no_session_is_lost_where_none_can_be_resumed(self):
+        for _ in range(5):
+            self.imap(self.source).logout()
+        self.assertIn("resumes a session", self.proxy.wait_for("backend-warning")["warning"])
+        self.assertNotIn("backend-failed", [line.get("event") for line in list(self.proxy.lines)])
+
+    def test_a_certificate_of_strangers(self):
+        other = self.enterContext(self.start_proxy(self.addresses, pool=self.pool_tls(shown=self.stranger)))
+        client = self.raw("submission", at=other)
+        self.assertNotIn(b"220 ", client.rest())
+        other.wait_for("backend-failed")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 import email.message
 import email.utils
 import os
+import pathlib
 import pwd
 import grp
 import textwrap
@@ -199,6 +200,20 @@ POSTFIX_MASTER = """
     postlog unix-dgram n - n - 1 postlogd
 """
 
+# Only for clients whose certificate leads to one of these.
+DOVECOT_TLS_CLIENTS = """
+    ssl_ca = <{tls}/clients.pem
+    ssl_require_crl = no
+    ssl_verify_client_cert = yes
+    verbose_ssl = yes
+"""
+POSTFIX_TLS_CLIENTS = """
+    smtpd_tls_CAfile = {tls}/clients.pem
+    smtpd_tls_ask_ccert = yes
+    smtpd_tls_req_ccert = yes
+"""
+CLIENTS = "clients.pem"
+
 POSTFIX_TLS_MAIN = """
     smtpd_tls_security_level = may
     smtpd_tls_cert_file = {tls}/mail.pem
@@ -233,9 +248,14 @@ def make_log(path, owner):
     os.chown(path, owner, 0)
 
 
+def wants_certificate(tls):
+    return bool(tls) and (pathlib.Path(tls) / CLIENTS).exists()
+
+
 def write_dovecot(here, ports, uid, postfix, external=False, tls=None):
-    """`tls`: the folder of the certificate that it shows; None: it has no TLS."""
+    """`tls`: the folder of the certificate that it shows, and CLIENTS where it wants one; None: it has no TLS."""
     text = DOVECOT + DOVECOT_SASL * postfix + DOVECOT_EXTERNAL * external + DOVECOT_TLS * bool(tls)
+    text += DOVECOT_TLS_CLIENTS * wants_certificate(tls)
     write(here / "dovecot" / "dovecot.conf", text, here=here, ports=ports, uid=uid, native=NATIVE_HOST, tls=tls)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
     write(here / "dovecot" / "certified", USER + ":::::::nopassword=y\n")
@@ -265,6 +285,7 @@ def deliver_first_messages(home, uid):
 def write_postfix(here, ports, uid, tls=None):
     values = {"here": here, "ports": ports, "uid": uid, "domain": DOMAIN, "address": ADDRESS, "user": USER, "tls": tls}
     main = POSTFIX_MAIN.replace("smtpd_tls_security_level = none", "") + POSTFIX_TLS_MAIN if tls else POSTFIX_MAIN
+    main += POSTFIX_TLS_CLIENTS * wants_certificate(tls)
     write(here / "postfix" / "main.cf", main, **values)
     write(here / "postfix" / "master.cf", POSTFIX_MASTER + POSTFIX_TLS_MASTER * bool(tls), **values)
     make_queue(here / "postfix")

@@ -25,7 +25,8 @@ class Backends(keeper.Kept):
     Both servers while they run. Ports: imap, pop3, submission want PROXY v2; those with -direct behind do not; those with
     -native believe who the client is in their own protocol, and the two of Dovecot's are on NATIVE_HOST. `external`: the
     name of a certificate is enough for a login. With `tls`, the folder of a certificate, all of them have STARTTLS, and
-    those with -tls behind begin with TLS, behind PROXY v2.
+    those with -tls behind begin with TLS, behind PROXY v2; where there are authorities in clients.pem in that folder, only
+    clients with a certificate of theirs are served.
     """
 
     def __init__(self, directory, postfix=True, external=False, tls=None):

@@ -673,6 +673,63 @@ START_TEST(a_session_ends_with_the_certificate)
 }
 END_TEST
 
+/* A server that ends the handshake where a session is to be resumed: none is for an hour, and then again. */
+START_TEST(resumption_is_given_up)
+{
+    struct tls_context *client = backend_context(certificates_authority(false), TLS_1_2);
+    struct tls_context *server =
+        server_context(&(struct certificate_wish){.names = {"a.internal"}}, both_versions[_i]);
+    struct tls_resumption *resumption = tls_resumption_new(client, 1);
+    struct tls_backend_server who = {.name = "a.internal", .resumption = resumption};
+    SSL_CTX_set_current_time_cb(tls_context_ssl_ctx(client), tell_time);
+    SSL_CTX_set_current_time_cb(tls_context_ssl_ctx(server), tell_time);
+    later = 0;
+    ck_assert(!connect_once(server, client, &who));
+    struct tls_pair pair;
+    open_pair(&pair, server, client, &who);
+    ck_assert(tls_endpoint_give_up_resumption(pair.client.endpoint));
+    ck_assert(!tls_endpoint_give_up_resumption(pair.client.endpoint));
+    tls_pair_close(&pair);
+    ck_assert(!connect_once(server, client, &who));
+    later = TLS_RESUMPTION_PAUSE - 60;
+    ck_assert(!connect_once(server, client, &who));
+    later = TLS_RESUMPTION_PAUSE + 60;
+    ck_assert(!connect_once(server, client, &who));
+    ck_assert(connect_once(server, client, &who));
+    tls_resumption_free(&resumption);
+    tls_context_unref(&server);
+    tls_context_unref(&client);
+}
+END_TEST
+
+/* Nor where no session was offered, or where the server has not taken it, and shown its certificate. */
+START_TEST(resumption_is_not_to_blame)
+{
+    struct tls_context *client = backend_context(certificates_authority(false), TLS_1_2);
+    struct tls_context *server =
+        server_context(&(struct certificate_wish){.names = {"a.internal"}}, both_versions[_i]);
+    struct tls_context *other =
+        server_context(&(struct certificate_wish){.names = {"b.internal"}}, both_versions[_i]);
+    struct tls_resumption *resumption = tls_resumption_new(client, 1);
+    struct tls_backend_server who = {.name = "a.internal", .resumption = resumption};
+    struct tls_pair pair;
+    open_pair(&pair, server, client, &who);
+    ck_assert(!tls_endpoint_give_up_resumption(pair.client.endpoint));
+    tls_pair_close(&pair);
+    ck_assert(!connect_once(server, client, &who));
+    ck_assert(!connect_once(server, client, &(struct tls_backend_server){.name = "a.internal"}));
+    open_pair(&pair, other, client, &who);
+    tls_pair_move(&pair, 0);
+    ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_FAILED);
+    ck_assert(!tls_endpoint_give_up_resumption(pair.client.endpoint));
+    tls_pair_close(&pair);
+    tls_resumption_free(&resumption);
+    tls_context_unref(&server);
+    tls_context_unref(&other);
+    tls_context_unref(&client);
+}
+END_TEST
+
 /* Sessions hold certificates, and those their context. */
 START_TEST(sessions_outlive_what_else_had_the_context)
 {
@@ -785,6 +842,8 @@ int main(void)
     tcase_add_test(tests, sessions_of_tls_1_3_are_used_once);
     tcase_add_loop_test(tests, a_refused_session_is_a_whole_handshake, 0, 2);
     tcase_add_loop_test(tests, a_session_ends_with_the_certificate, 0, 2);
+    tcase_add_loop_test(tests, resumption_is_given_up, 0, 2);
+    tcase_add_loop_test(tests, resumption_is_not_to_blame, 0, 2);
     tcase_add_test(tests, sessions_outlive_what_else_had_the_context);
     tcase_add_loop_test(tests, endpoints_outlive_what_else_had_the_context, 0, 2);
     tcase_add_test(tests, files_that_cannot_be_used);
