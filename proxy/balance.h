@@ -12,7 +12,9 @@ enum {
     /* Servers tried for one session: more would keep the client waiting longer than it waits (connect timeout each). */
     BALANCE_ATTEMPTS = 4,
     /* How long a server that failed is avoided, in milliseconds. */
-    BALANCE_AVOID = 10000
+    BALANCE_AVOID = 10000,
+    /* A server that has not greeted for this long, in milliseconds, when its client goes, has failed: others greet at once. */
+    BALANCE_SLOW = 1000
 };
 
 struct balance_tries {

@@ -42,6 +42,7 @@ struct backend_link {
     struct session *session; /* NULL when the session has let go of it */
     struct server *server;
     struct backend_tls *tls; /* NULL: in the clear */
+    uint64_t since;          /* worker_now, when it was begun to be connected to */
 };
 
 struct session {

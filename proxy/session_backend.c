@@ -105,6 +105,7 @@ static int start_connecting(struct session *session, struct backend_link *link, 
     link->stream.on_drained = on_link_drained;
     link->session = session;
     link->server = server;
+    link->since = worker_now(session->worker);
     int error = uv_tcp_init_ex(&session->worker->loop, &link->stream.tcp, server->address.ss_family);
     if (error != 0)
         return error;
