@@ -14,6 +14,9 @@
  * Before, a server: both randoms and its ephemeral point on a named curve (RFC 8422 section 5.4).
  * TLS 1.2, a client: all messages of the handshake so far (RFC 5246 section 7.4.8). They must be those of a full one with
  * an ephemeral key exchange, in their order, and fill the input to the octet. (A client of ours does not speak less.)
+ *
+ * What a server signed with ephemeral Diffie-Hellman in a finite field, which none of ours speaks, has no form of its own: a
+ * transcript whose first octets are by chance those of both randoms could be read as one.
  */
 enum tls_form { TLS_FORM_NONE, TLS_FORM_1_3, TLS_FORM_ECDHE, TLS_FORM_CLIENT_1_3, TLS_FORM_TRANSCRIPT };
 

@@ -205,19 +205,21 @@ static struct worker_limits limits_each(const struct control *control, const str
                                   .handshakes_per_address = (uint32_t)per_address};
 }
 
-struct worker_service control_service(const struct control *control, struct snapshot *snapshot,
-                                      struct tls_context *tls, struct listeners *listeners, unsigned worker)
+struct worker_service control_service(const struct control *control, const struct loaded *loaded,
+                                      struct listeners *listeners, unsigned worker)
 {
-    return (struct worker_service){.snapshot = snapshot,
-                                   .tls = tls,
+    return (struct worker_service){.snapshot = loaded->snapshot,
+                                   .tls = loaded->tls,
+                                   .pools = loaded->pools,
                                    .sockets = listeners->sockets + worker * listeners->per_worker,
                                    .socket_count = listeners->per_worker,
-                                   .limits = limits_each(control, snapshot->cfg)};
+                                   .limits = limits_each(control, loaded->snapshot->cfg)};
 }
 
 static int start_workers(struct control *control)
 {
     unsigned count = control->listeners.workers;
+    struct loaded loaded = control_loaded(control);
     control->workers = calloc(count, sizeof control->workers[0]);
     control->connections = address_counts_new();
     control->handshakes = address_counts_new();
@@ -232,8 +234,7 @@ static int start_workers(struct control *control)
             .key_channel = control->keys != NULL ? key_service_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
             .on_event_arg = control};
-        struct worker_service service =
-            control_service(control, control->snapshot, control->tls, &control->listeners, i);
+        struct worker_service service = control_service(control, &loaded, &control->listeners, i);
         int error =
             settings.log != NULL ? worker_start(&control->workers[i], &settings, &service) : UV_ENOMEM;
         if (error != 0)
@@ -348,17 +349,9 @@ static void connect_worker(void *arg, unsigned worker, int channel)
         close(channel);
 }
 
-/* What a pool shows to its servers is read with the configuration. */
-static void on_key_lost(void *arg, enum tls_key_role role)
-{
-    struct control *control = arg;
-    control->wants[role == TLS_KEY_OF_CLIENT ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES] = true;
-    control_begin_reload(control);
-}
-
 static int watch_keys(struct control *control)
 {
-    struct key_service_hooks hooks = {connect_worker, on_key_lost, control, control->log};
+    struct key_service_hooks hooks = {connect_worker, on_files_changed, control, control->log};
     return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
 }
 
@@ -376,7 +369,7 @@ static int serve(struct control *control)
     }
     control_log_listening(control);
     struct watch_folders folders;
-    watch_folders_collect(&control->snapshot->cfg->tls, control->tls, &folders);
+    watch_folders_collect(control->snapshot->cfg, control->tls, &folders);
     watch_set(control->watch, &folders);
     watch_folders_free(&folders);
     control_remember_promises(control);
@@ -395,10 +388,12 @@ unsigned control_worker_count(const struct cfg *cfg)
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct snapshot *snapshot, struct tls_context *tls, struct key_service *keys)
+int control_run(struct loaded *loaded, struct key_service *keys)
 {
-    struct control control = {.snapshot = snapshot, .tls = tls, .keys = keys};
-    const struct cfg *cfg = snapshot->cfg;
+    struct control control = {
+        .snapshot = loaded->snapshot, .tls = loaded->tls, .pools = loaded->pools, .keys = keys};
+    const struct cfg *cfg = loaded->snapshot->cfg;
+    *loaded = (struct loaded){0};
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
@@ -409,6 +404,7 @@ int control_run(struct snapshot *snapshot, struct tls_context *tls, struct key_s
     address_counts_free(&control.connections);
     address_counts_free(&control.handshakes);
     free(control.workers);
+    pool_tls_set_unref(&control.pools);
     tls_context_unref(&control.tls);
     snapshot_unref(&control.snapshot);
     return status;

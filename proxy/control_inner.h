@@ -30,6 +30,7 @@ struct control {
     struct watch *watch;
     struct snapshot *snapshot;
     struct tls_context *tls;
+    struct pool_tls_set *pools;
     struct listeners listeners;
     struct address_counts *connections; /* by address, of all workers */
     struct address_counts *handshakes;
@@ -47,8 +48,14 @@ struct control {
 };
 
 /* What one worker is to serve. */
-struct worker_service control_service(const struct control *control, struct snapshot *snapshot,
-                                      struct tls_context *tls, struct listeners *listeners, unsigned worker);
+struct worker_service control_service(const struct control *control, const struct loaded *loaded,
+                                      struct listeners *listeners, unsigned worker);
+
+/* What is in effect; the references stay the control's. */
+static inline struct loaded control_loaded(const struct control *control)
+{
+    return (struct loaded){control->snapshot, control->tls, control->pools};
+}
 
 /* A line for each address that is served anew. */
 void control_log_listening(struct control *control);

@@ -63,14 +63,14 @@ static void free_updates(struct worker_update **updates, unsigned count)
 }
 
 /* An update for each worker, or NULL. */
-static struct worker_update **make_updates(const struct control *control, struct snapshot *snapshot,
-                                           struct tls_context *tls, struct listeners *listeners)
+static struct worker_update **make_updates(const struct control *control, const struct loaded *loaded,
+                                           struct listeners *listeners)
 {
     struct worker_update **updates = calloc(control->worker_count, sizeof(struct worker_update *));
     for (unsigned i = 0; updates != NULL && i < control->worker_count; i++) {
-        struct worker_service service = {.tls = tls};
-        if (snapshot != NULL)
-            service = control_service(control, snapshot, tls, listeners, i);
+        struct worker_service service = {.tls = loaded->tls, .pools = loaded->pools};
+        if (loaded->snapshot != NULL)
+            service = control_service(control, loaded, listeners, i);
         updates[i] = worker_update_new(&control->workers[i], &service);
         if (updates[i] == NULL) {
             free_updates(updates, i);
@@ -89,24 +89,32 @@ static void give_updates(struct control *control, struct worker_update **updates
     free(updates);
 }
 
-static bool apply_certificates(struct control *control, struct tls_context *tls)
+static void keep_certificates(struct control *control, const struct loaded *loaded)
 {
-    struct worker_update **updates = make_updates(control, NULL, tls, NULL);
+    tls_context_unref(&control->tls);
+    pool_tls_set_unref(&control->pools);
+    control->tls = tls_context_ref(loaded->tls);
+    control->pools = pool_tls_set_ref(loaded->pools);
+}
+
+static bool apply_certificates(struct control *control, const struct loaded *loaded)
+{
+    struct worker_update **updates = make_updates(control, loaded, NULL);
     if (updates == NULL)
         return false;
     give_updates(control, updates);
-    tls_context_unref(&control->tls);
-    control->tls = tls_context_ref(tls);
+    keep_certificates(control, loaded);
     return true;
 }
 
-static bool apply_configuration(struct control *control, struct snapshot *snapshot, struct tls_context *tls,
+static bool apply_configuration(struct control *control, const struct loaded *loaded,
                                 struct cfg_problems *problems)
 {
     struct listeners listeners;
+    struct snapshot *snapshot = loaded->snapshot;
     if (!listeners_open(snapshot->cfg, control->listeners.workers, &control->listeners, &listeners, problems))
         return false;
-    struct worker_update **updates = make_updates(control, snapshot, tls, &listeners);
+    struct worker_update **updates = make_updates(control, loaded, &listeners);
     if (updates == NULL) {
         listeners_close(&listeners);
         return false;
@@ -116,8 +124,7 @@ static bool apply_configuration(struct control *control, struct snapshot *snapsh
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
-    tls_context_unref(&control->tls);
-    control->tls = tls_context_ref(tls);
+    keep_certificates(control, loaded);
     snapshot_unref(&control->snapshot);
     control->snapshot = snapshot_ref(snapshot);
     log_set_level(control->log, snapshot->cfg->log_level);
@@ -128,8 +135,8 @@ static bool apply_configuration(struct control *control, struct snapshot *snapsh
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok = reload->result.snapshot != NULL && reload->result.tls != NULL &&
-              apply_configuration(control, reload->result.snapshot, reload->result.tls, &reload->problems);
+    bool ok =
+        reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
     log_problems(control, &reload->problems);
     tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
     if (ok) {
@@ -149,9 +156,13 @@ static void end_certificates(struct control *control, struct reload *reload)
         control->problems = reload->problems;
         reload->problems = (struct cfg_problems){0};
     }
-    if (reload->result.tls != NULL && tls_context_same_certificates(reload->result.tls, control->tls))
-        return;
-    if (reload->result.tls == NULL || !apply_certificates(control, reload->result.tls))
+    /* Those of the service are no reason to refuse those of pools, and the other way round. */
+    struct loaded loaded = {.tls = reload->result.tls != NULL ? reload->result.tls : control->tls,
+                            .pools = reload->result.pools != NULL ? reload->result.pools : control->pools};
+    bool same = tls_context_same_certificates(loaded.tls, control->tls) &&
+                pool_tls_set_equals(loaded.pools, control->pools);
+    bool applied = same || apply_certificates(control, &loaded);
+    if (!applied || reload->result.tls == NULL || reload->result.pools == NULL)
         log_reload(control, RELOAD_CERTIFICATES, "refused: those before stay in use");
 }
 
@@ -192,7 +203,7 @@ void control_begin_reload(struct control *control)
         return;
     /* The configuration brings its certificates. */
     control->wants[RELOAD_CERTIFICATES] = control->wants[kind] = false;
-    struct loaded before = {control->snapshot, control->tls};
+    struct loaded before = control_loaded(control);
     control->reload = (struct reload){.on_done = on_reload_done, .arg = control};
     int error = reload_start(&control->reload, &control->loop, kind, &before);
     if (error == 0)

@@ -22,13 +22,14 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
 }
 
-struct generation *generation_new(struct snapshot *snapshot, unsigned worker)
+struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set, unsigned worker)
 {
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return NULL;
     size_t pools = snapshot->cfg->pool_count;
     generation->snapshot = snapshot_ref(snapshot);
+    generation->pools = pool_tls_set_ref(set);
     generation->turns = calloc(pools, sizeof generation->turns[0]);
     if (generation->turns == NULL) {
         generation_free(&generation);
@@ -46,6 +47,7 @@ void generation_free(struct generation **generation)
         return;
     ENSURE((*generation)->sessions == 0);
     free((*generation)->turns);
+    pool_tls_set_unref(&(*generation)->pools);
     snapshot_unref(&(*generation)->snapshot);
     free(*generation);
     *generation = NULL;

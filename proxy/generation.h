@@ -6,8 +6,8 @@
 #include "proxy/snapshot.h"
 
 /*
- * What the sessions of one worker have in common that began under the same snapshot: its timeouts, and the worker's places
- * in the rounds of its pools. A reload begins a new generation; an old one ends with its last session. Belongs to the
+ * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS towards its pools, and
+ * the worker's places in the rounds of these. A reload begins a new generation; an old one ends with its last session. Belongs to the
  * worker's thread.
  */
 
@@ -26,13 +26,14 @@ enum worker_timeout {
 struct generation {
     struct generation *older;
     struct snapshot *snapshot;
+    struct pool_tls_set *pools; /* as they are now, for the newest; as they were, for those before */
     struct deadline_list timeouts[WORKER_TIMEOUTS];
     size_t *turns; /* for balance_next, by pool */
     size_t sessions;
 };
 
 /* `worker`: its index, so that workers begin at different servers, and few connections already spread. NULL: no memory. */
-struct generation *generation_new(struct snapshot *snapshot, unsigned worker);
+struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools, unsigned worker);
 
 /* Without sessions. */
 void generation_free(struct generation **generation);

@@ -10,7 +10,7 @@
 /*
  * A worker's end of its socket to the key process. What the sessions ask for in one iteration of the loop goes out in one
  * message at its end; answers come in any order. It never blocks: what the socket does not take waits here, bounded by
- * the worker's sessions, each of which asks for one signature at a time (56 octets here). Nothing here is shared with another thread.
+ * the worker's sessions, each of which asks for one signature towards either side at a time (64 octets here). Nothing here is shared with another thread.
  *
  * Where the key process ends, or says what it should not, all that was asked is answered with nothing, and so is what is
  * asked from then on, until key_client_connect.

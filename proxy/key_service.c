@@ -308,6 +308,7 @@ int key_service_take_channel(struct key_service *service, unsigned worker)
 static void load_again(struct key_service *service)
 {
     char error[KEY_PROCESS_ERROR_MAX];
+    bool lost = false;
     for (uint32_t i = 0; i < service->entries.count && service->process.runs; i++) {
         struct key_entry *entry = &service->entries.items[i];
         struct slice spki;
@@ -324,8 +325,10 @@ static void load_again(struct key_service *service)
         log_line_add_text(&line, "key", entry->path);
         log_line_add_text(&line, "error", ok ? "its file has another key now" : error);
         log_write(service->hooks.log, &line);
-        service->hooks.lost(service->hooks.arg, entry->role);
+        lost = true;
     }
+    if (lost)
+        service->hooks.lost(service->hooks.arg);
 }
 
 static void on_control(uv_poll_t *control, int status, int events);

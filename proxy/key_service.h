@@ -34,8 +34,7 @@ int key_service_take_channel(struct key_service *service, unsigned worker);
  */
 struct key_service_hooks {
     void (*connect)(void *arg, unsigned worker, int channel);
-    /* A key that could not be loaded again: its certificate is to be loaded anew. */
-    void (*lost)(void *arg, enum tls_key_role role);
+    void (*lost)(void *arg); /* keys that could not be loaded again: what has them is to be loaded anew */
     void *arg;
     struct log *log;
 };

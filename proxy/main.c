@@ -43,7 +43,7 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
 static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
                  struct key_service **keys)
 {
-    static const struct loaded nothing = {NULL, NULL};
+    static const struct loaded nothing = {0};
     struct cfg_problems problems = {0};
     bool ok = start_keys(path, worker_count, keys, &problems);
     const struct tls_key_source *source = *keys != NULL ? key_service_source(*keys) : NULL;
@@ -61,9 +61,7 @@ static int run(const char *path)
     struct loaded loaded;
     struct key_service *keys;
     privileges_forbid_core_dumps();
-    int status = load(path, control_worker_count, &loaded, &keys)
-                     ? control_run(loaded.snapshot, loaded.tls, keys)
-                     : EXIT_FAILURE;
+    int status = load(path, control_worker_count, &loaded, &keys) ? control_run(&loaded, keys) : EXIT_FAILURE;
     key_service_free(&keys);
     return status;
 }
@@ -75,8 +73,7 @@ static int check(const char *path)
     bool ok = load(path, NULL, &loaded, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
-        snapshot_unref(&loaded.snapshot);
-        tls_context_unref(&loaded.tls);
+        loaded_unref(&loaded);
     }
     key_service_free(&keys);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -62,6 +62,7 @@ struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool
     size_t errors = problems->errors;
     struct pool_tls *tls = calloc(1, sizeof *tls);
     if (tls != NULL) {
+        atomic_init(&tls->references, 1);
         tls->workers = count_workers(cfg);
         tls->context = make_context(&pool->tls, keys, problems);
     }
@@ -71,19 +72,86 @@ struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool
         return tls;
     if (problems->errors == errors)
         cfg_problems_add(problems, CFG_ERROR, pool->tls.place, "no memory for the pool's TLS");
-    pool_tls_free(&tls);
+    pool_tls_unref(&tls);
     return NULL;
 }
 
-void pool_tls_free(struct pool_tls **tls)
+struct pool_tls *pool_tls_ref(struct pool_tls *tls)
 {
-    if (*tls == NULL)
-        return;
-    tls_resumption_free(&(*tls)->resumption);
-    tls_context_unref(&(*tls)->context);
-    free(*tls);
+    atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
+    return tls;
+}
+
+static void destroy(struct pool_tls *tls)
+{
+    tls_resumption_free(&tls->resumption);
+    tls_context_unref(&tls->context);
+    free(tls);
+}
+
+void pool_tls_unref(struct pool_tls **tls)
+{
+    if (*tls != NULL && atomic_fetch_sub_explicit(&(*tls)->references, 1, memory_order_acq_rel) == 1)
+        destroy(*tls);
     *tls = NULL;
 }
+
+struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
+                                size_t server_count, const struct tls_key_source *keys,
+                                struct cfg_problems *problems)
+{
+    struct cfg_problems found = {0};
+    struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
+                                   ? pool_tls_ref(old)
+                                   : pool_tls_new(cfg, pool, server_count, keys, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        const struct cfg_problem *at = &found.items[i];
+        bool is_error = at->severity == CFG_ERROR;
+        cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){at->file, at->line}, "%s%s", at->text,
+                         is_error ? "; what was read before stays in use" : "");
+    }
+    cfg_problems_free(&found);
+    return renewed != NULL ? renewed : pool_tls_ref(old);
+}
+
+/* ---- all of them ---- */
+
+struct pool_tls_set *pool_tls_set_new(size_t count)
+{
+    struct pool_tls_set *set = calloc(1, sizeof *set + count * sizeof set->pools[0]);
+    if (set == NULL)
+        return NULL;
+    atomic_init(&set->references, 1);
+    set->count = count;
+    return set;
+}
+
+struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set)
+{
+    atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    return set;
+}
+
+void pool_tls_set_unref(struct pool_tls_set **set)
+{
+    struct pool_tls_set *last = *set;
+    *set = NULL;
+    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < last->count; i++)
+        pool_tls_unref(&last->pools[i]);
+    free(last);
+}
+
+bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = a->pools[i] == b->pools[i];
+    return equal;
+}
+
+/* ---- for a session, and for a check ---- */
 
 struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
                                           size_t worker)

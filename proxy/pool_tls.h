@@ -5,11 +5,15 @@
 #include "config/cfg.h"
 #include "tls/tls_backend.h"
 
+#include <stdatomic.h>
+
 /*
  * TLS towards the servers of a pool, made ready: files read, and a place for the sessions that each worker can resume at
- * each server. It belongs to the pool, and so goes with its snapshot.
+ * each server. Its files change more often than the configuration, and apart from it, as certificates do (snapshot.h).
+ * Counted by reference: each endpoint's owner holds one.
  */
 struct pool_tls {
+    atomic_uint references;
     struct tls_context *context;
     struct tls_resumption *resumption;
     size_t workers; /* those beyond resume nothing */
@@ -21,7 +25,29 @@ struct pool_tls {
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
                               const struct tls_key_source *keys, struct cfg_problems *problems);
-void pool_tls_free(struct pool_tls **tls);
+struct pool_tls *pool_tls_ref(struct pool_tls *tls);
+void pool_tls_unref(struct pool_tls **tls);
+
+/*
+ * As pool_tls_new, for one that is there: it itself where its files are unchanged, or, with a warning, where they can't be used
+ * any more. Never NULL; a reference of the caller's.
+ */
+struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
+                                size_t server_count, const struct tls_key_source *keys,
+                                struct cfg_problems *problems);
+
+/* Those of all pools, as they stand in the configuration; NULL for one whose servers are spoken with in the clear. */
+struct pool_tls_set {
+    atomic_uint references;
+    size_t count;
+    struct pool_tls *pools[];
+};
+
+/* All NULL. NULL where memory is short. */
+struct pool_tls_set *pool_tls_set_new(size_t count);
+struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set);
+void pool_tls_set_unref(struct pool_tls_set **set);
+bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b);
 
 /* Whom a worker meets at the server with this index, who has this name. */
 struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,

@@ -14,6 +14,13 @@ static void read_certificates(struct reload *reload)
         tls_context_unref(&reload->result.tls);
 }
 
+/* What can't be used is no error here: what was there before stays. */
+static void read_pools(struct reload *reload)
+{
+    reload->result.pools =
+        snapshot_load_pools(reload->before.snapshot, reload->before.pools, &reload->problems);
+}
+
 /* In a thread of the pool. */
 static void work(uv_work_t *request)
 {
@@ -21,13 +28,14 @@ static void work(uv_work_t *request)
     if (reload->kind == RELOAD_CONFIGURATION)
         snapshot_load(reload->before.snapshot->cfg->path, reload->before.snapshot->keys, &reload->before,
                       &reload->result, &reload->problems);
-    else
+    else {
         read_certificates(reload);
+        read_pools(reload);
+    }
     /* Of what goes on where it failed. */
     const struct snapshot *snapshot =
         reload->result.snapshot != NULL ? reload->result.snapshot : reload->before.snapshot;
-    watch_folders_collect(&snapshot->cfg->tls,
-                          reload->result.tls != NULL ? reload->result.tls : reload->before.tls,
+    watch_folders_collect(snapshot->cfg, reload->result.tls != NULL ? reload->result.tls : reload->before.tls,
                           &reload->folders);
 }
 
@@ -57,7 +65,7 @@ int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, 
 {
     reload->work.data = reload;
     reload->kind = kind;
-    reload->before = (struct loaded){snapshot_ref(before->snapshot), tls_context_ref(before->tls)};
+    reload->before = loaded_ref(before);
     int error = queue_work(loop, &reload->work);
     if (error != 0)
         reload_end(reload);
@@ -66,10 +74,8 @@ int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, 
 
 void reload_end(struct reload *reload)
 {
-    snapshot_unref(&reload->before.snapshot);
-    snapshot_unref(&reload->result.snapshot);
-    tls_context_unref(&reload->before.tls);
-    tls_context_unref(&reload->result.tls);
+    loaded_unref(&reload->before);
+    loaded_unref(&reload->result);
     watch_folders_free(&reload->folders);
     cfg_problems_free(&reload->problems);
 }

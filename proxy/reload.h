@@ -8,7 +8,7 @@
 #include <uv.h>
 
 /*
- * Reads the configuration, or only the certificates, once more, in a thread of libuv's pool: thousands of files and a slow
+ * Reads the configuration, or only certificates and what pools need for TLS, once more, in a thread of libuv's pool: thousands of files and a slow
  * resolver hold up neither the log nor the signals. It changes nothing by itself: what comes out is the caller's to put
  * into effect, and what is wrong is in `problems`.
  */
@@ -25,7 +25,7 @@ struct reload {
     void *arg; /* the caller's */
 };
 
-/* 0, or a libuv error with nothing begun; on_done follows otherwise. References of both are taken until reload_end. */
+/* 0, or a libuv error with nothing begun; on_done follows otherwise. References are taken until reload_end. */
 int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct loaded *before);
 
 /* Frees what is left of the results; in on_done or later. */

@@ -19,6 +19,7 @@
  * session share the worker's tls_io: what one call has put into its output is written before the other endpoint is called.
  */
 struct backend_tls {
+    struct pool_tls *pool;            /* as it was when the server was connected to */
     struct starttls_request *request; /* STARTTLS: until the engine's turn */
     struct tls_endpoint *endpoint;    /* from the handshake on */
     struct key_ticket signature;      /* what was asked of the key process, for a certificate of the pool's */
@@ -91,6 +92,7 @@ void session_drop_backend_tls(struct session *session)
     key_client_cancel(&session->worker->keys, &link->tls->signature);
     starttls_request_free(&link->tls->request);
     tls_endpoint_free(&link->tls->endpoint);
+    pool_tls_unref(&link->tls->pool);
     free(link->tls);
     link->tls = NULL;
 }
@@ -113,12 +115,14 @@ static bool begin_handshake(struct session *session)
 {
     struct backend_link *link = session->link;
     const struct pool *pool = session->service->pool;
-    struct tls_backend_server server = pool_tls_server(pool->tls, (size_t)(link->server - pool->servers),
-                                                       link->server->tls_name, session->worker->index);
+    struct tls_backend_server server =
+        pool_tls_server(link->tls->pool, (size_t)(link->server - pool->servers), link->server->tls_name,
+                        session->worker->index);
     /* There is no registered name for submission, and servers that know ALPN refuse those that they don't know. */
     server.protocols =
         session->service->engine.protocol != ENGINE_SUBMISSION ? session->service->tls.protocols : NULL;
-    link->tls->endpoint = tls_endpoint_new_backend(pool->tls->context, session->worker->tls_io, &server);
+    link->tls->endpoint =
+        tls_endpoint_new_backend(link->tls->pool->context, session->worker->tls_io, &server);
     if (link->tls->endpoint == NULL)
         return false;
     tls_endpoint_start(link->tls->endpoint);
@@ -130,11 +134,13 @@ bool session_begin_backend_tls(struct session *session)
 {
     struct backend_link *link = session->link;
     const struct pool *pool = session->service->pool;
-    if (pool->tls == NULL)
+    struct pool_tls *tls = session->generation->pools->pools[session->service->pool_index];
+    if (tls == NULL)
         return true;
     link->tls = calloc(1, sizeof *link->tls);
     if (link->tls == NULL)
         return false;
+    link->tls->pool = pool_tls_ref(tls);
     if (pool->cfg->tls.mode == CFG_POOL_TLS_IMPLICIT)
         return begin_handshake(session);
     link->tls->request = starttls_request_new(&session->service->engine);

@@ -29,6 +29,11 @@ static void add_tls_problem(void *arg, int source, bool is_error, const char *te
     cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
 }
 
+static void add_out_of_memory(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "out of memory");
+}
+
 /* `settings` but for the certificates, which are put in. */
 static struct tls_context *make_context(const struct cfg *cfg, struct tls_settings settings,
                                         struct cfg_problems *problems)
@@ -74,6 +79,29 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
                                     .session_tickets = cfg->tls.session_tickets,
                                     .ticket_keys = snapshot->tickets.keys};
     return make_context(cfg, settings, problems);
+}
+
+struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
+                                         struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    struct pool_tls_set *set = pool_tls_set_new(cfg->pool_count);
+    bool ok = set != NULL;
+    if (!ok)
+        add_out_of_memory(cfg, problems);
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        const struct cfg_pool *pool = &cfg->pools[i];
+        size_t servers = snapshot->pools[i].server_count;
+        if (pool->tls.mode == CFG_POOL_TLS_NONE)
+            continue;
+        set->pools[i] = previous != NULL
+                            ? pool_tls_renew(previous->pools[i], cfg, pool, servers, snapshot->keys, problems)
+                            : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+        ok = ok && set->pools[i] != NULL;
+    }
+    if (!ok)
+        pool_tls_set_unref(&set);
+    return set;
 }
 
 static void check_client_certificates(const struct cfg *cfg, struct cfg_problems *problems)
@@ -226,16 +254,11 @@ static bool add_servers(struct pool *pool, const struct cfg_pool *cfg, const str
     return ok;
 }
 
-static bool make_pool(struct pool *pool, const struct cfg *cfg, const struct cfg_pool *from,
-                      const struct tls_key_source *keys, const struct snapshot *previous,
+static bool make_pool(struct pool *pool, const struct cfg_pool *from, const struct snapshot *previous,
                       struct cfg_problems *problems)
 {
     pool->cfg = from;
-    bool ok = add_servers(pool, from, find_pool(previous, from->name), problems);
-    if (from->tls.mode == CFG_POOL_TLS_NONE)
-        return ok;
-    pool->tls = pool_tls_new(cfg, from, pool->server_count, keys, problems);
-    return ok && pool->tls != NULL;
+    return add_servers(pool, from, find_pool(previous, from->name), problems);
 }
 
 /* ---- services ---- */
@@ -361,15 +384,10 @@ static bool build(struct snapshot *snapshot, const struct snapshot *previous, st
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     for (size_t i = 0; i < cfg->pool_count; i++)
-        ok = make_pool(&snapshot->pools[i], cfg, &cfg->pools[i], snapshot->keys, previous, problems) && ok;
+        ok = make_pool(&snapshot->pools[i], &cfg->pools[i], previous, problems) && ok;
     ok = join_services(snapshot, previous) && ok;
     ok = load_client_certificates(snapshot, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
-}
-
-static void add_out_of_memory(const struct cfg *cfg, struct cfg_problems *problems)
-{
-    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "out of memory");
 }
 
 /* All but the configuration. */
@@ -379,7 +397,6 @@ static void destroy(struct snapshot *snapshot)
         struct pool *pool = &snapshot->pools[i];
         for (size_t j = 0; j < pool->server_count; j++)
             free(pool->servers[j].name);
-        pool_tls_free(&pool->tls);
         free(pool->servers);
     }
     for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++) {
@@ -447,25 +464,37 @@ bool snapshot_load(const char *path, const struct tls_key_source *keys, const st
                    struct loaded *into, struct cfg_problems *problems)
 {
     struct cfg *cfg = cfg_load_to_check(path, problems);
-    *into = (struct loaded){NULL, NULL};
-    if (problems->errors > 0) {
+    *into = (struct loaded){0};
+    if (problems->errors > 0)
         check_ticket_keys(cfg, problems);
-        pool_tls_check(cfg, keys, problems);
-    } else {
-        into->snapshot = new_snapshot(&cfg, keys, before->snapshot, problems);
-    }
-    if (into->snapshot != NULL)
-        into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
     else
+        into->snapshot = new_snapshot(&cfg, keys, before->snapshot, problems);
+    if (into->snapshot != NULL) {
+        into->pools = snapshot_load_pools(into->snapshot, NULL, problems);
+        into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
+    } else {
+        pool_tls_check(cfg, keys, problems);
         check_certificates(cfg, keys, problems);
+    }
     cfg_free(&cfg);
     if (into->tls != NULL)
         check_promises(before, into, problems);
-    if (into->tls == NULL || problems->errors > 0) {
-        snapshot_unref(&into->snapshot);
-        tls_context_unref(&into->tls);
-    }
-    return into->tls != NULL;
+    if (into->tls == NULL || into->pools == NULL || problems->errors > 0)
+        loaded_unref(into);
+    return into->snapshot != NULL;
+}
+
+struct loaded loaded_ref(const struct loaded *loaded)
+{
+    return (struct loaded){snapshot_ref(loaded->snapshot), tls_context_ref(loaded->tls),
+                           pool_tls_set_ref(loaded->pools)};
+}
+
+void loaded_unref(struct loaded *loaded)
+{
+    pool_tls_set_unref(&loaded->pools);
+    tls_context_unref(&loaded->tls);
+    snapshot_unref(&loaded->snapshot);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)

@@ -36,7 +36,6 @@ struct pool {
     const struct cfg_pool *cfg;
     struct server *servers;
     size_t server_count;
-    struct pool_tls *tls; /* NULL: its servers are spoken with in the clear */
 };
 
 struct service {
@@ -64,13 +63,14 @@ struct snapshot {
 struct loaded {
     struct snapshot *snapshot;
     struct tls_context *tls;
+    struct pool_tls_set *pools;
 };
 
 /*
- * Loads the file and all that it names, private keys by way of `keys` (NULL: into this process); the caller has one reference of both. It reads files and asks the resolver for names
- * of servers, and may block, so not in a worker. What is known from `before` (both NULL: nothing) stays known: servers that
+ * Loads the file and all that it names, private keys by way of `keys` (NULL: into this process); the caller has one reference of each. It reads files and asks the resolver for names
+ * of servers, and may block, so not in a worker. What is known from `before` (all NULL: nothing) stays known: servers that
  * failed a moment ago, counts of reports, the addresses of a name that can't be resolved just now, and certificates as in
- * snapshot_load_tls. False, with both NULL, where there is an error in `problems`: everything that is wrong.
+ * snapshot_load_tls. False, with all NULL, where there is an error in `problems`: everything that is wrong.
  */
 bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,
                    struct loaded *into, struct cfg_problems *problems);
@@ -91,5 +91,12 @@ void snapshot_unref(struct snapshot **snapshot);
  */
 struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
                                       struct cfg_problems *problems);
+
+/* The same for TLS towards servers; `previous` is of the same snapshot, or NULL. */
+struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
+                                         struct cfg_problems *problems);
+
+struct loaded loaded_ref(const struct loaded *loaded);
+void loaded_unref(struct loaded *loaded);
 
 #endif

@@ -73,10 +73,8 @@ static void add_subfolders(struct watch_folders *folders, const char *path)
         closedir(stream);
 }
 
-void watch_folders_collect(const struct cfg_tls *cfg, const struct tls_context *tls,
-                           struct watch_folders *folders)
+static void add_of_tls(struct watch_folders *folders, const struct cfg_tls *cfg)
 {
-    *folders = (struct watch_folders){0};
     for (size_t i = 0; i < cfg->directory_count; i++) {
         add(folders, cfg->directories[i].path);
         add_file(folders, cfg->directories[i].path);
@@ -88,6 +86,25 @@ void watch_folders_collect(const struct cfg_tls *cfg, const struct tls_context *
         add_file(folders, cfg->certificates[i].passphrase);
         add_file(folders, cfg->certificates[i].ocsp);
     }
+}
+
+static void add_of_pools(struct watch_folders *folders, const struct cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct cfg_pool_tls *tls = &cfg->pools[i].tls;
+        add_file(folders, tls->ca);
+        add_file(folders, tls->certificate);
+        add_file(folders, tls->key);
+        add_file(folders, tls->passphrase);
+    }
+}
+
+void watch_folders_collect(const struct cfg *cfg, const struct tls_context *tls,
+                           struct watch_folders *folders)
+{
+    *folders = (struct watch_folders){0};
+    add_of_tls(folders, &cfg->tls);
+    add_of_pools(folders, cfg);
     for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
         struct tls_certificate_info info = tls_context_certificate(tls, i);
         add_file(folders, info.path);

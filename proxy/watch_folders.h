@@ -6,7 +6,7 @@
 #include "tls/tls_context.h"
 
 /*
- * The folders that certificates come from, each file's as it is named and as it really is, and those of a certificate_dir in
+ * The folders that certificates come from, and authorities for pools' servers, each file's as it is named and as it really is, and those of a certificate_dir in
  * which there is nothing yet. Finding them out asks the file system several times for each file: not for a thread that
  * others wait for.
  */
@@ -22,8 +22,7 @@ struct watch_folders {
 };
 
 /* `into` is to be freed. */
-void watch_folders_collect(const struct cfg_tls *cfg, const struct tls_context *tls,
-                           struct watch_folders *into);
+void watch_folders_collect(const struct cfg *cfg, const struct tls_context *tls, struct watch_folders *into);
 void watch_folders_free(struct watch_folders *folders);
 
 #endif

@@ -32,8 +32,9 @@ struct update_slot {
 };
 
 struct worker_update {
-    struct generation *generation; /* NULL: the certificates alone change */
+    struct generation *generation; /* NULL: certificates and TLS towards pools alone change */
     struct tls_context *tls;
+    struct pool_tls_set *pools;
     struct worker_limits limits;
     struct listener **listeners; /* memory for the list */
     size_t slot_count;
@@ -202,6 +203,7 @@ void worker_update_free(struct worker_update **update)
     free(last->listeners);
     generation_free(&last->generation);
     tls_context_unref(&last->tls);
+    pool_tls_set_unref(&last->pools);
     free(last);
 }
 
@@ -232,10 +234,11 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
     if (update == NULL)
         return NULL;
     update->tls = tls_context_ref(service->tls);
+    update->pools = pool_tls_set_ref(service->pools);
     update->limits = service->limits;
     if (service->snapshot == NULL)
         return update;
-    update->generation = generation_new(service->snapshot, worker->index);
+    update->generation = generation_new(service->snapshot, service->pools, worker->index);
     update->listeners = calloc(service->socket_count, sizeof(struct listener *));
     if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, service))
         worker_update_free(&update);
@@ -274,8 +277,12 @@ static int apply(struct worker *worker, struct worker_update *update)
     struct tls_context *tls = worker->tls;
     worker->tls = update->tls;
     update->tls = tls;
-    if (update->generation == NULL)
+    if (update->generation == NULL) {
+        struct pool_tls_set *pools = worker->generation->pools;
+        worker->generation->pools = update->pools;
+        update->pools = pools;
         return 0;
+    }
     update->generation->older = worker->generation;
     worker->generation = update->generation;
     update->generation = NULL;

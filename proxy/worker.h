@@ -90,8 +90,9 @@ struct worker_settings {
 
 /* What a worker serves, at its start and from a reload on. */
 struct worker_service {
-    struct snapshot *snapshot; /* the worker takes references of these two */
+    struct snapshot *snapshot; /* the worker takes references of these three */
     struct tls_context *tls;
+    struct pool_tls_set *pools;
     struct listener_socket *sockets; /* new ones are taken over: their fd becomes -1 */
     size_t socket_count;
     struct worker_limits limits;
@@ -104,7 +105,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
 /*
  * An update is made by the main thread with all the memory that it takes, so that it can't fail half-way through the
  * workers: first one for each worker, then all are given out. NULL where memory is short. `snapshot` NULL: that goes on, with
- * its listeners and limits, and only the certificates change.
+ * its listeners and limits, and only the certificates, and TLS towards its pools, change.
  */
 struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service);
 /* Takes it back before it was given. */

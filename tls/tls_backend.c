@@ -199,6 +199,13 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
     return context;
 }
 
+bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now)
+{
+    const struct tls_certificate *own = tls_context_own(context);
+    const struct tls_trust *trust = SSL_CTX_get_app_data(tls_context_ssl_ctx(context));
+    return tls_trust_is_fresh(trust) && (own == NULL || tls_certificate_is_fresh(own, now));
+}
+
 /* ---- sessions ---- */
 
 struct tls_resumption *tls_resumption_new(struct tls_context *context, size_t slots)

@@ -26,6 +26,9 @@ enum { TLS_BACKEND_OWN_CERTIFICATE = 0 };
 struct tls_context *tls_context_new_backend(const struct tls_backend_settings *settings,
                                             const struct tls_report *report);
 
+/* Its files are as they were when they were read, and its key is where it was. `now` in seconds since 1970. */
+bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now);
+
 /*
  * Sessions to resume, in slots: each is for one server (its name and context), and for one thread. A slot keeps the last
  * TLS_RESUMPTION_KEPT; one of TLS 1.3 is used once (RFC 8446 appendix C.4), and none longer than the certificates that it was

@@ -45,7 +45,7 @@ struct tls_key_use {
  * (expired, out of order, an OCSP response of no use) is a warning.
  */
 struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
-                                             const struct tls_key_use *keys, int source,
+                                             const struct tls_key_use *use, int source,
                                              const struct tls_report *report);
 
 /* The files are as they were when it was read, its key is where it was, and no OCSP response has come to its end. */

@@ -30,8 +30,10 @@ static enum ssl_private_key_result_t ask(SSL *ssl, uint8_t *out, size_t *out_len
     if (*signing != NULL)
         return ssl_private_key_failure;
     *signing = calloc(1, sizeof **signing + in_len);
-    if (*signing == NULL)
+    if (*signing == NULL) {
+        tls_endpoint_blame(ssl, "no memory for a signature");
         return ssl_private_key_failure;
+    }
     (*signing)->algorithm = algorithm;
     (*signing)->input_len = in_len;
     memcpy((*signing)->input, in, in_len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_trust.h"
 
+#include "tls/tls_file.h"
 #include "tls/tls_report.h"
 #include "tls/tls_time.h"
 
@@ -26,6 +27,7 @@
 struct tls_trust {
     X509_STORE *store;
     char *ca;
+    struct tls_file_mark mark; /* of that file */
     CRYPTO_BUFFER_POOL *pool;
 };
 
@@ -82,9 +84,17 @@ struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report)
         tls_trust_free(&trust);
         return NULL;
     }
+    /* Before it is read: a change in between is then seen as one. */
+    trust->mark = tls_file_mark(ca);
     if (ca != NULL && !read_authorities(trust->store, ca, report))
         tls_trust_free(&trust);
     return trust;
+}
+
+bool tls_trust_is_fresh(const struct tls_trust *trust)
+{
+    struct tls_file_mark now = tls_file_mark(trust->ca);
+    return trust->ca[0] == '\0' || tls_file_mark_equals(&now, &trust->mark);
 }
 
 void tls_trust_free(struct tls_trust **trust)

@@ -14,6 +14,9 @@ struct tls_trust;
 struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report);
 void tls_trust_free(struct tls_trust **trust);
 
+/* The file is as it was when it was read. */
+bool tls_trust_is_fresh(const struct tls_trust *trust);
+
 /* Servers' certificates are kept in it once each, however many sessions there are; lives as long as the trust. */
 CRYPTO_BUFFER_POOL *tls_trust_pool(const struct tls_trust *trust);
 

@@ -175,6 +175,24 @@ class Believed(Case):
         self.reload(proxy, 3, "refused")
         self.assertEqual(long.ask(b"STAT")[:3], b"+OK")
 
+    def test_other_authorities_are_taken_up_by_themselves(self):
+        """And the file that has none is not: those before stay in use."""
+        authority = self.folder.path / "renewed.pem"
+
+        def write(text):
+            (self.folder.path / "next.pem").write_bytes(text)
+            (self.folder.path / "next.pem").rename(authority)
+        store, elsewhere = ((self.folder.path / name / "ca.pem").read_bytes() for name in ("store", "elsewhere"))
+        write(elsewhere)
+        proxy = self.start({"pop3": [self.tls_backend(harness.pop3)]}, pool=self.pool_tls(ca="renewed.pem"))
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
+        write(store)
+        proxy.wait_line(event="reload", of="certificates", result="done")
+        self.served(proxy, "pop3")
+        write(b"nothing")
+        self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
+        self.served(proxy, "pop3")
+
     def reload(self, proxy, count, result="done"):
         proxy.process.send_signal(signal.SIGHUP)
         line = proxy.wait_lines(count, event="reload", of="configuration")[-1]

@@ -15,6 +15,7 @@ import unittest
 
 import harness
 import test_backend_tls
+from client_certificates import Authority
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 CHUNK = 1 << 20
@@ -446,28 +447,40 @@ class Isolation(harness.TestCase):
 class PoolKeys(test_backend_tls.Case):
     """The key of a certificate that the proxy shows to its servers."""
 
-    def certify(self, kind="rsa:2048"):
-        """A new certificate of the pool's, in the same files."""
-        client = self.folder.path / "proxy-client"
-        client.mkdir(exist_ok=True)
-        options = ["-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else []
-        openssl("req", "-x509", "-newkey", kind, *options, "-nodes", "-keyout", client / "mail.key", "-out",
-                client / "mail.pem", "-days", "7", "-subj", "/CN=proxy.internal", "-addext",
-                "subjectAltName=DNS:proxy.internal", "-addext", "extendedKeyUsage=clientAuth")
-        return client
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.authority = Authority(cls.folder.path, "clients-authority")
 
-    def start_with_certificate(self, before_tls=lambda: None, version=None, servers=1, **options):
-        """`before_tls` is called when the server has been connected to, and the client's handshake is over."""
-        client = self.certify()
+    def certify(self):
+        """A new certificate of the pool's, in place of the one before in one step."""
+        identity = self.authority.certify("/CN=proxy.internal")
+        folder = pathlib.Path(f"{identity.certificate}.d")
+        folder.mkdir()
+        identity.certificate.rename(folder / "mail.pem")
+        identity.key.rename(folder / "mail.key")
+        link = self.folder.path / "proxy-client-next"
+        link.symlink_to(folder.name)
+        link.rename(self.folder.path / "proxy-client")
+
+    def start_with_certificate(self, before_tls=lambda: None, version=None, servers=1, patience=None, **options):
+        """
+        `before_tls` is called when the server has been connected to, and the client's handshake is over; `patience` is how
+        long the server waits in its own.
+        """
+        self.certify()
         context = self.context(minimum=version, maximum=version) if version else self.context()
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client / "mail.pem")
+        context.load_verify_locations(self.authority.certificate)
         shown = harness.Events()
         serve = harness.over_tls(harness.pop3, context, on_secured=lambda sock: shown.tell(sock.getpeercert(True)))
 
         def script(connection):
             before_tls()
-            serve(connection)
+            if patience:
+                connection.socket.settimeout(patience)
+            with contextlib.suppress(TimeoutError):
+                serve(connection)
         pool = self.pool_tls(certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"')
         proxy = self.start({"pop3": [self.backend(script) for _ in range(servers)]}, pool=pool, **options)
         return proxy, shown
@@ -540,22 +553,59 @@ class PoolKeys(test_backend_tls.Case):
         os.kill(frozen[0], signal.SIGCONT)
         self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
 
-    def test_a_renewed_key_that_is_loaded_again(self):
-        """The signer is started again with another key in the file: the configuration is read again by itself."""
+    def test_a_renewed_certificate(self):
+        """It is taken up by itself; one that is broken is not, and the one before stays in use."""
         proxy, shown = self.start_with_certificate()
         long = self.greeted(proxy, "pop3")
-        first = shown.wait()
-        before = (self.folder.path / "proxy-client" / "mail.pem").read_bytes()
+        self.assertEqual(shown.wait(), self.leaf())
         self.certify()
-        self.assertNotEqual(before, (self.folder.path / "proxy-client" / "mail.pem").read_bytes())
-        os.kill(signer_of(proxy), signal.SIGKILL)
-        self.assertTrue(proxy.wait_line(event="key-lost")["key"].endswith("proxy-client/mail.key"))
-        proxy.wait_line(event="reload", of="configuration", result="done")
+        proxy.wait_line(event="reload", of="certificates", result="done")
+        self.greeted(proxy, "pop3")
+        second = self.leaf()
+        self.assertEqual(shown.wait(), second)
+        (self.folder.path / "proxy-client" / "mail.key").write_bytes((self.folder.path / "store" / "mail.key").read_bytes())
+        self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
+        self.greeted(proxy, "pop3")
+        self.assertEqual(shown.wait(), second)
+        self.certify()
+        proxy.wait_lines(2, event="reload", of="certificates", result="done")
+        self.greeted(proxy, "pop3")
+        self.assertEqual(shown.wait(), self.leaf())
         self.assertEqual(long.ask(b"STAT"), b"+OK 1 0")
-        self.assertEqual(first, openssl("x509", "-outform", "DER", data=before))
-        # The server does not know the new one's issuer: that it was shown is what its refusal says.
-        self.client(proxy, "pop3").rest()
-        self.assertIn("does not know the issuer", proxy.wait_line(event="backend-failed")["error"])
+        self.assertEqual(proxy.find(event="backend-failed"), [])
+
+    def test_a_key_that_could_not_be_loaded_again(self):
+        """Away for the moment in which the signer is started again; once it is there it is taken up by itself."""
+        proxy, shown = self.start_with_certificate()
+        key = self.folder.path / "proxy-client" / "mail.key"
+        aside = key.with_name("aside")
+        key.rename(aside)
+        self.addCleanup(lambda: aside.exists() and aside.rename(key))
+        os.kill(signer_of(proxy), signal.SIGKILL)
+        self.assertEqual(proxy.wait_line(event="key-lost")["key"], str(key))
+        self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
+        waiting = self.client(proxy, "pop3")
+        self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
+        aside.rename(key)
+        proxy.wait_line(event="reload", of="certificates", result="done")
+        self.greeted(proxy, "pop3")
+        self.assertEqual(shown.wait(), self.leaf())
+        self.assertEqual(proxy.find(event="reload", of="configuration"), [])
+
+    def test_a_server_that_does_not_wait_for_a_late_signature(self):
+        """It is not to blame either."""
+        frozen = []
+
+        def freeze():
+            if not frozen:
+                frozen.append(signer_of(proxy))
+                harness.freeze(frozen[0])
+        proxy, _ = self.start_with_certificate(freeze, patience=0.3, servers=2, extra=test_backend_tls.ONE_WORKER)
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
+        self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
+        os.kill(frozen[0], signal.SIGCONT)
+        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
+        self.assertEqual(proxy.find(event="backend-failed"), [])
 
 
 if __name__ == "__main__":

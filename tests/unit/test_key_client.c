@@ -259,6 +259,61 @@ START_TEST(more_than_the_socket_takes)
 }
 END_TEST
 
+/* As a client of servers signs them in TLS 1.2: each message takes as many requests, in their order, as it has room for. */
+START_TEST(long_inputs_among_short_ones)
+{
+    static const uint8_t octets[TLS_WANTED_INPUT_MAX] = {7};
+    static const size_t sizes[] = {130, TLS_WANTED_INPUT_MAX, 130, 146, TLS_WANTED_INPUT_MAX, 20000, 10000,
+                                   130};
+    static const size_t in_message[] = {1, 1, 2, 1, 3}; /* the last long one is cancelled before it goes */
+    enum { COUNT = sizeof sizes / sizeof sizes[0], CANCELLED = COUNT };
+    connect_anew();
+    for (size_t i = 0; i <= COUNT; i++) {
+        struct tls_wanted one = {3, 0x0403, {octets, i < COUNT ? sizes[i] : TLS_WANTED_INPUT_MAX}};
+        ck_assert(key_client_ask(&client, &one, &askers[i].ticket, on_answer, &askers[i]));
+    }
+    key_client_cancel(&client, &askers[CANCELLED].ticket);
+    turn();
+    size_t next = 0;
+    for (size_t i = 0; i < sizeof in_message / sizeof in_message[0] && next < COUNT; i++) {
+        size_t fds = 0;
+        ssize_t len = keys_message_receive(far, message, KEYS_REQUESTS_MAX, NULL, &fds);
+        ck_assert_int_gt(len, 0);
+        struct slice rest = {message, (size_t)len};
+        for (size_t j = 0; j < in_message[i]; j++) {
+            struct keys_request request;
+            ck_assert(keys_take_request(&rest, &request));
+            ck_assert_uint_eq(request.input.len, sizes[next++]);
+        }
+        ck_assert_uint_eq(rest.len, 0);
+    }
+    uint32_t none[KEYS_BATCH_MAX];
+    ck_assert_uint_eq(next, COUNT);
+    ck_assert_uint_eq(receive(none), 0);
+    ck_assert_uint_eq(askers[CANCELLED].answers, 0);
+}
+END_TEST
+
+START_TEST(more_long_inputs_than_the_socket_takes)
+{
+    static const uint8_t octets[TLS_WANTED_INPUT_MAX] = {7};
+    enum { COUNT = 100 };
+    size_t got = 0;
+    connect_anew();
+    for (size_t i = 0; i < COUNT; i++) {
+        struct tls_wanted one = {3, 0x0403, {octets, sizeof octets}};
+        ck_assert(key_client_ask(&client, &one, &askers[i].ticket, on_answer, &askers[i]));
+    }
+    for (size_t turns = 0; turns < COUNT && got < COUNT; turns++) {
+        size_t fds = 0;
+        turn();
+        while (keys_message_receive(far, message, KEYS_REQUESTS_MAX, NULL, &fds) > 0)
+            got++;
+    }
+    ck_assert_uint_eq(got, COUNT);
+}
+END_TEST
+
 START_TEST(the_end_of_the_key_process_answers_all)
 {
     uint32_t numbers[KEYS_BATCH_MAX];
@@ -370,6 +425,8 @@ int main(void)
     tcase_add_test(tests, a_late_answer_goes_to_nobody);
     tcase_add_test(tests, cancelled_before_it_was_sent);
     tcase_add_test(tests, more_than_the_socket_takes);
+    tcase_add_test(tests, long_inputs_among_short_ones);
+    tcase_add_test(tests, more_long_inputs_than_the_socket_takes);
     tcase_add_test(tests, the_end_of_the_key_process_answers_all);
     tcase_add_test(tests, another_socket_in_place_of_a_living_one);
     tcase_add_loop_test(tests, hostile_answers, 0, HOSTILE);
