@@ -45,6 +45,7 @@ struct key_service {
     uv_async_t wake;
     uint64_t wait_ms;
     uint64_t started_at;
+    unsigned restarts;
 };
 
 static void say(const struct key_service *service, enum cfg_log_level level, const char *event,
@@ -392,6 +393,7 @@ static void start_again(struct key_service *service, uv_loop_t *loop)
         return;
     }
     connect_workers(service);
+    service->restarts++;
     say(service, CFG_LOG_WARNING, "keys-restarted", "library", service->process.library);
 }
 
@@ -468,6 +470,21 @@ int key_service_watch(struct key_service *service, uv_loop_t *loop, const struct
     /* It may have ended before. */
     uv_async_send(&service->wake);
     return watch_control(service, loop) ? 0 : UV_ENOMEM;
+}
+
+/* Whoever has the lock is being answered. */
+bool key_service_is_up(struct key_service *service)
+{
+    if (uv_mutex_trylock(&service->lock) != 0)
+        return true;
+    bool runs = service->process.runs;
+    unlock(service);
+    return runs;
+}
+
+unsigned key_service_restarts(const struct key_service *service)
+{
+    return service->restarts;
 }
 
 void key_service_unwatch(struct key_service *service)

@@ -40,6 +40,11 @@ struct key_service_hooks {
 };
 int key_service_watch(struct key_service *service, uv_loop_t *loop, const struct key_service_hooks *hooks);
 
+/* Can it sign, as far as is known? From the main thread, without waiting for another that asks it something. */
+bool key_service_is_up(struct key_service *service);
+/* How often it has been started again. From the main thread. */
+unsigned key_service_restarts(const struct key_service *service);
+
 /* Closes the loop's handles. */
 void key_service_unwatch(struct key_service *service);
 

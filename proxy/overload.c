@@ -17,6 +17,11 @@ static const struct {
 };
 _Static_assert(sizeof words / sizeof words[0] == OVERLOAD_LIMITS, "words for each limit");
 
+const char *overload_limit_name(enum overload_limit limit)
+{
+    return words[limit].limit;
+}
+
 static void say(struct overload *overload, enum overload_limit limit)
 {
     struct log_line line;

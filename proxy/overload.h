@@ -23,6 +23,9 @@ enum overload_limit {
     OVERLOAD_LIMITS
 };
 
+/* The setting's name, static. */
+const char *overload_limit_name(enum overload_limit limit);
+
 struct overload {
     struct log_queue *log;
     uv_timer_t timer;

@@ -11,6 +11,11 @@ static const struct {
                           [REPORTS_LATCH_FAIL] = {ENGINE_REPORT_LATCH_FAIL, "latch_fail"},
                           [REPORTS_SECURITY_TAGS] = {ENGINE_REPORT_SECURITY_TAGS, "security_tags"}};
 
+const char *reports_kind_name(enum reports_kind kind)
+{
+    return kinds[kind].key;
+}
+
 /* The index of the tag, of those that others may see already; 0, that of "other", where it is none of them. */
 static size_t find(const struct reports *reports, struct slice tag)
 {

@@ -19,6 +19,9 @@ enum reports_kind { REPORTS_LATCH, REPORTS_LATCH_FAIL, REPORTS_SECURITY_TAGS, RE
 /* The registered ones, those of a status of one-letter tags, "other", and room for what later statuses add. */
 enum { REPORTS_TAGS_MAX = 2 * (DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1) };
 
+/* As the log calls it, static. */
+const char *reports_kind_name(enum reports_kind kind);
+
 struct reports_tag {
     char *name;
     _Atomic uint64_t counts[REPORTS_KINDS];

@@ -23,9 +23,17 @@ static const unsigned moves[] = {
 };
 _Static_assert(sizeof moves / sizeof moves[0] == SESSION_CLOSED + 1, "a row for each state");
 
+static void count(const struct session *session, enum counts_what what)
+{
+    counts_add(session->service->counts, session->worker->index, what);
+}
+
 void session_move(struct session *session, enum session_state to)
 {
     ENSURE((moves[session->state] & TO(to)) != 0);
+    /* A client that a limit keeps out has not got as far as TLS. */
+    if (session->state == SESSION_HANDSHAKING && session->tls != NULL)
+        count(session, to == SESSION_CONNECTING ? COUNTS_HANDSHAKES : COUNTS_HANDSHAKES_FAILED);
     session->state = to;
 }
 
@@ -73,6 +81,7 @@ static void begin_cleartext(struct session *session)
 static void refuse(struct session *session, enum overload_limit limit)
 {
     session->is_refused = true;
+    count(session, counts_of_limit(limit));
     overload_note(&session->worker->overload, limit, session->service->cfg->name, &session->address);
     session_close(session, "overload", NULL);
 }
@@ -125,6 +134,7 @@ bool session_accept(struct worker *worker, struct service *service, uv_stream_t 
     ENSURE(uv_tcp_init(&worker->loop, &session->client.tcp) == 0);
     session->client.tcp.data = session;
     worker_add_session(worker, session);
+    count(session, COUNTS_SESSIONS);
     if (uv_accept(listener, (uv_stream_t *)&session->client.tcp) == 0)
         begin(session);
     else
@@ -141,6 +151,7 @@ static void on_client_closed(uv_handle_t *handle)
     tls_endpoint_free(&session->tls);
     bytes_free(&session->kept[SIDE_CLIENT]);
     bytes_free(&session->kept[SIDE_BACKEND]);
+    count(session, COUNTS_ENDED);
     /* Last: with it the configuration may go that all this was made from. */
     worker_remove_session(session->worker, session);
     free(session);

@@ -268,17 +268,22 @@ static int64_t seconds_since_1970(void)
     return (int64_t)time(NULL);
 }
 
-/* The counts go on where there was a service of that name. */
-static struct reports *reports_for(const struct cfg_service *cfg, const struct snapshot *previous)
+static const struct service *find_service(const struct snapshot *snapshot, const char *name)
 {
-    for (size_t i = 0; previous != NULL && i < previous->cfg->service_count; i++)
-        if (strcmp(previous->cfg->services[i].name, cfg->name) == 0) {
-            struct reports *reports = reports_ref(previous->services[i].reports);
-            if (!reports_add_status(reports, cfg->deep->status))
-                reports_unref(&reports);
-            return reports;
-        }
-    return reports_new(cfg->deep->status);
+    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->service_count; i++)
+        if (strcmp(snapshot->cfg->services[i].name, name) == 0)
+            return &snapshot->services[i];
+    return NULL;
+}
+
+/* The counts go on where there was a service of that name. */
+static bool set_counts(struct service *service, const struct service *before)
+{
+    const char *status = service->cfg->deep->status;
+    service->counts = before != NULL ? counts_ref(before->counts) : counts_new();
+    service->reports = before != NULL ? reports_ref(before->reports) : reports_new(status);
+    return service->counts != NULL && service->reports != NULL &&
+           (before == NULL || reports_add_status(service->reports, status));
 }
 
 static void set_pool(struct service *service, struct snapshot *snapshot, size_t pool)
@@ -305,10 +310,9 @@ static bool make_service(struct service *service, struct snapshot *snapshot, con
                                            .adds_received = from->adds_received,
                                            .refuses_bare_lf = from->refuses_bare_lf,
                                            .now = seconds_since_1970},
-                                .tls = {.protocols = alpn[from->protocol]},
-                                .reports = reports_for(from, previous)};
+                                .tls = {.protocols = alpn[from->protocol]}};
     set_pool(service, snapshot, from->pool);
-    return service->reports != NULL;
+    return set_counts(service, find_service(previous, from->name));
 }
 
 /* What the service is for clients that ask for the host. */
@@ -318,6 +322,7 @@ static bool make_variant(struct service *service, struct snapshot *snapshot, con
     int pool = host->pools[base->cfg->protocol];
     *service = *base;
     reports_ref(service->reports);
+    counts_ref(service->counts);
     if (pool != CFG_NO_POOL)
         set_pool(service, snapshot, (size_t)pool);
     if (host->deep == NULL)
@@ -401,6 +406,7 @@ static void destroy(struct snapshot *snapshot)
     }
     for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++) {
         reports_unref(&snapshot->services[i].reports);
+        counts_unref(&snapshot->services[i].counts);
         tls_client_trust_unref(&snapshot->services[i].tls.clients);
     }
     free(snapshot->pools);

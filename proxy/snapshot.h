@@ -4,6 +4,7 @@
 
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/counts.h"
 #include "proxy/pool_tls.h"
 #include "proxy/promises.h"
 #include "proxy/reports.h"
@@ -15,9 +16,8 @@
 
 /*
  * A configuration made ready to run: names resolved, services and pools joined.
- * Immutable, but for the servers' health, the counts of reports and the ticket keys; counted by reference: each session keeps
- * the one that it began
- * with.
+ * Immutable, but for the servers' health, the counts of clients and reports, and the ticket keys; counted by reference: each
+ * session keeps the one that it began with.
  */
 
 /* One address of a pool. A name with several addresses is several servers. */
@@ -45,6 +45,7 @@ struct service {
     struct pool *pool;
     size_t pool_index;
     struct reports *reports; /* shared with that of the same name in other snapshots */
+    struct counts *counts;   /* likewise */
 };
 
 struct snapshot {
@@ -69,7 +70,7 @@ struct loaded {
 /*
  * Loads the file and all that it names, private keys by way of `keys` (NULL: into this process); the caller has one reference of each. It reads files and asks the resolver for names
  * of servers, and may block, so not in a worker. What is known from `before` (all NULL: nothing) stays known: servers that
- * failed a moment ago, counts of reports, the addresses of a name that can't be resolved just now, and certificates as in
+ * failed a moment ago, counts of clients and reports, the addresses of a name that can't be resolved just now, and certificates as in
  * snapshot_load_tls. False, with all NULL, where there is an error in `problems`: everything that is wrong.
  */
 bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,
@@ -77,7 +78,7 @@ bool snapshot_load(const char *path, const struct tls_key_source *keys, const st
 
 /*
  * What a service is for clients that ask for a name (SNI; NULL: for none). `service` is one of the first of the list, and what
- * comes is it or one behind them; its `cfg` and `reports` are the same.
+ * comes is it or one behind them; its `cfg`, `reports` and `counts` are the same.
  */
 struct service *snapshot_service(const struct snapshot *snapshot, struct service *service, const char *name);
 

@@ -94,8 +94,10 @@ void worker_remove_session(struct worker *worker, struct session *session)
 static void accept_one(struct worker *worker, struct listener *listener)
 {
     enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
-    if (answer == HANDSHAKES_FULL && !listener->stalled)
+    if (answer == HANDSHAKES_FULL && !listener->stalled) {
+        counts_add(listener->service->counts, worker->index, counts_of_limit(OVERLOAD_HANDSHAKES));
         overload_note(&worker->overload, OVERLOAD_HANDSHAKES, listener->service->cfg->name, NULL);
+    }
     listener->stalled = answer != HANDSHAKES_ACCEPT ||
                         !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
     /* Whatever it waits for, the tick asks again. */
