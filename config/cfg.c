@@ -2,6 +2,7 @@
 #include "config/cfg.h"
 
 #include "base/ensure.h"
+#include "config/cfg_admin.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_hosts.h"
@@ -85,6 +86,7 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);
     cfg_limits_read(loader, &top, cfg);
+    cfg_admin_read(loader, &top, cfg);
     cfg_reader_close(&top);
 }
 

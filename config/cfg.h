@@ -192,6 +192,15 @@ struct cfg_limits {
     unsigned connections_per_address; /* default 0 */
 };
 
+/* Loopback and a management network, of both families, and some more. */
+enum { CFG_ADMIN_LISTEN_MAX = 8 };
+
+/* Where metrics and health are told, by HTTP, to whoever asks. */
+struct cfg_admin {
+    struct cfg_endpoint *listen; /* numeric addresses only; at most CFG_ADMIN_LISTEN_MAX */
+    size_t listen_count;         /* default 0: nowhere */
+};
+
 enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG };
 
 struct cfg {
@@ -215,6 +224,7 @@ struct cfg {
     size_t pool_count;
     struct cfg_timeouts timeouts;
     struct cfg_limits limits;
+    struct cfg_admin admin;
 };
 
 /*

@@ -146,3 +146,17 @@ bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint
         return slice_is(slice_of(a->host), b->host);
     return memcmp(&a->address, &b->address, a->address_len) == 0;
 }
+
+bool cfg_endpoint_is_loopback(const struct cfg_endpoint *endpoint)
+{
+    if (endpoint->address.ss_family == AF_INET6) {
+        struct sockaddr_in6 address;
+        memcpy(&address, &endpoint->address, sizeof address);
+        const uint8_t *octets = address.sin6_addr.s6_addr;
+        return IN6_IS_ADDR_LOOPBACK(&address.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr) && octets[12] == IN_LOOPBACKNET);
+    }
+    struct sockaddr_in address;
+    memcpy(&address, &endpoint->address, sizeof address);
+    return address.sin_family == AF_INET && ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}

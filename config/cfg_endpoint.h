@@ -18,6 +18,9 @@ bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, str
 /* The same host and port. Two listeners with port 0 get different ones: never the same. */
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b);
 
+/* Does nobody but this machine reach it? */
+bool cfg_endpoint_is_loopback(const struct cfg_endpoint *endpoint);
+
 /* A numeric address of either family, without brackets. */
 bool cfg_is_address(const char *text);
 

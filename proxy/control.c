@@ -137,6 +137,7 @@ static void finish(struct control *control)
     if (control->keys != NULL)
         key_service_unwatch(control->keys);
     hold_signals();
+    admin_close(control->admin);
     watch_close(&control->watch);
     uv_walk(&control->loop, close_handle, control);
     log_close(control->log);
@@ -289,7 +290,9 @@ void control_log_listening(struct control *control)
 static bool open_listeners(struct control *control, unsigned workers)
 {
     struct cfg_problems problems = {0};
-    bool ok = listeners_open(control->snapshot->cfg, workers, NULL, &control->listeners, &problems);
+    const struct cfg *cfg = control->snapshot->cfg;
+    bool ok = listeners_open(cfg, workers, NULL, &control->listeners, &problems);
+    ok = admin_listeners_open(cfg, NULL, &control->admin_listeners, &problems) && ok;
     cfg_problems_print(&problems, stderr);
     cfg_problems_free(&problems);
     return ok;
@@ -362,6 +365,8 @@ static int serve(struct control *control)
         error = start_workers(control);
     if (error == 0)
         error = watch_keys(control);
+    if (error == 0)
+        error = control_start_admin(control);
     if (error != 0) {
         /* What runs already holds nothing that is worth an orderly end. */
         fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
@@ -400,6 +405,8 @@ int control_run(struct loaded *loaded, struct key_service *keys)
     if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
         status = serve(&control);
     listeners_close(&control.listeners);
+    admin_listeners_give_up(&control.admin_listeners);
+    admin_free(&control.admin);
     cfg_problems_free(&control.problems);
     address_counts_free(&control.connections);
     address_counts_free(&control.handshakes);

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_CONTROL_INNER_H
 #define DEEPPROXY_PROXY_CONTROL_INNER_H
 
+#include "proxy/admin.h"
 #include "proxy/key_service.h"
 #include "proxy/listeners.h"
 #include "proxy/log.h"
@@ -9,7 +10,8 @@
 #include "proxy/watch.h"
 #include "proxy/worker.h"
 
-/* The main thread's own, between control.c (start, signals, end) and control_reload.c (what changes in between). */
+/* The main thread's own, between control.c (start, signals, end), control_reload.c (what changes in between) and
+ * control_admin.c (what is told of it). */
 
 enum reload_step {
     RELOAD_IDLE,
@@ -32,6 +34,8 @@ struct control {
     struct tls_context *tls;
     struct pool_tls_set *pools;
     struct listeners listeners;
+    struct admin_listeners admin_listeners; /* until they are served */
+    struct admin *admin;
     struct address_counts *connections; /* by address, of all workers */
     struct address_counts *handshakes;
     struct log *log;
@@ -44,6 +48,7 @@ struct control {
     struct reload reload;
     enum reload_step step;
     bool wants[2]; /* by enum reload_kind: to be read again as soon as the last one is in effect */
+    struct metrics_reload reloads[2];
     struct cfg_problems problems; /* those of the certificates, as they were last logged */
 };
 
@@ -65,6 +70,12 @@ void control_remember_promises(const struct control *control);
 
 /* All workers have the update that they were given. */
 void control_reload_is_in_effect(struct control *control);
+
+/* What has been read is in effect. */
+void control_note_reload(struct control *control, enum reload_kind kind);
+
+/* Serves the admin endpoint, on control->admin_listeners. 0, or a libuv error. */
+int control_start_admin(struct control *control);
 
 /* Begins what `wants` says, where no reload is under way and the program does not end. */
 void control_begin_reload(struct control *control);

@@ -95,6 +95,7 @@ static void keep_certificates(struct control *control, const struct loaded *load
     pool_tls_set_unref(&control->pools);
     control->tls = tls_context_ref(loaded->tls);
     control->pools = pool_tls_set_ref(loaded->pools);
+    admin_certificates_changed(control->admin);
 }
 
 static bool apply_certificates(struct control *control, const struct loaded *loaded)
@@ -107,16 +108,32 @@ static bool apply_certificates(struct control *control, const struct loaded *loa
     return true;
 }
 
+/* The sockets for addresses that are new; what is wrong changes nothing. */
+static bool open_listeners(struct control *control, const struct cfg *cfg, struct listeners *listeners,
+                           struct admin_listeners *admin_listeners, struct cfg_problems *problems)
+{
+    if (!listeners_open(cfg, control->listeners.workers, &control->listeners, listeners, problems))
+        return false;
+    bool ok = admin_listeners_open(cfg, admin_listening(control->admin), admin_listeners, problems);
+    if (ok && (admin_listeners->count == 0 || admin_prepare(control->admin)))
+        return true;
+    admin_listeners_give_up(admin_listeners);
+    listeners_close(listeners);
+    return false;
+}
+
 static bool apply_configuration(struct control *control, const struct loaded *loaded,
                                 struct cfg_problems *problems)
 {
     struct listeners listeners;
+    struct admin_listeners admin_listeners;
     struct snapshot *snapshot = loaded->snapshot;
-    if (!listeners_open(snapshot->cfg, control->listeners.workers, &control->listeners, &listeners, problems))
+    if (!open_listeners(control, snapshot->cfg, &listeners, &admin_listeners, problems))
         return false;
     struct worker_update **updates = make_updates(control, loaded, &listeners);
     if (updates == NULL) {
         listeners_close(&listeners);
+        admin_listeners_give_up(&admin_listeners);
         return false;
     }
     warn_of_settled(control->snapshot->cfg, snapshot->cfg, problems);
@@ -124,6 +141,7 @@ static bool apply_configuration(struct control *control, const struct loaded *lo
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
+    admin_serve(control->admin, &admin_listeners);
     keep_certificates(control, loaded);
     snapshot_unref(&control->snapshot);
     control->snapshot = snapshot_ref(snapshot);
@@ -138,6 +156,7 @@ static void end_configuration(struct control *control, struct reload *reload)
     bool ok =
         reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
     log_problems(control, &reload->problems);
+    control->reloads[RELOAD_CONFIGURATION].failed = !ok;
     tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
     if (ok) {
         control_remember_promises(control);
@@ -161,8 +180,10 @@ static void end_certificates(struct control *control, struct reload *reload)
                             .pools = reload->result.pools != NULL ? reload->result.pools : control->pools};
     bool same = tls_context_same_certificates(loaded.tls, control->tls) &&
                 pool_tls_set_equals(loaded.pools, control->pools);
-    bool applied = same || apply_certificates(control, &loaded);
-    if (!applied || reload->result.tls == NULL || reload->result.pools == NULL)
+    bool ok = (same || apply_certificates(control, &loaded)) && reload->result.tls != NULL &&
+              reload->result.pools != NULL;
+    control->reloads[RELOAD_CERTIFICATES].failed = !ok;
+    if (!ok)
         log_reload(control, RELOAD_CERTIFICATES, "refused: those before stay in use");
 }
 
@@ -172,6 +193,7 @@ void control_reload_is_in_effect(struct control *control)
     control->step = RELOAD_IDLE;
     if (control->reload.kind == RELOAD_CONFIGURATION)
         control_log_listening(control);
+    control_note_reload(control, control->reload.kind);
     log_reload(control, control->reload.kind, "done");
     control_begin_reload(control);
 }
@@ -208,6 +230,8 @@ void control_begin_reload(struct control *control)
     int error = reload_start(&control->reload, &control->loop, kind, &before);
     if (error == 0)
         control->step = RELOAD_READING;
-    else
+    else {
+        control->reloads[kind].failed = true;
         log_reload(control, kind, uv_strerror(error));
+    }
 }

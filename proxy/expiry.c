@@ -3,6 +3,13 @@
 
 #define DAY (24 * 3600)
 
+enum expiry expiry_of(int64_t ends, int64_t now)
+{
+    if (ends <= now)
+        return EXPIRY_PAST;
+    return ends - now < (int64_t)EXPIRY_WARNING_DAYS * DAY ? EXPIRY_NEAR : EXPIRY_FAR;
+}
+
 static void log_one(const struct tls_certificate_info *info, int64_t left, struct log *log)
 {
     struct log_line line;
@@ -19,8 +26,7 @@ void expiry_log(const struct tls_context *tls, int64_t now, struct log *log)
 {
     for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
         struct tls_certificate_info info = tls_context_certificate(tls, i);
-        int64_t left = info.ends - now;
-        if (left < (int64_t)EXPIRY_WARNING_DAYS * DAY)
-            log_one(&info, left, log);
+        if (expiry_of(info.ends, now) != EXPIRY_FAR)
+            log_one(&info, info.ends - now, log);
     }
 }

@@ -10,6 +10,10 @@ enum {
     EXPIRY_WARNING_DAYS = 21
 };
 
+/* What becomes of a certificate; the time is seconds since 1970. */
+enum expiry { EXPIRY_FAR, EXPIRY_NEAR, EXPIRY_PAST, EXPIRY_STATES };
+enum expiry expiry_of(int64_t ends, int64_t now);
+
 /* A line for each certificate that is near its end, or over it. `now` in seconds since 1970. From the main thread. */
 void expiry_log(const struct tls_context *tls, int64_t now, struct log *log);
 

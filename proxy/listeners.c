@@ -69,6 +69,19 @@ static void explain(const struct cfg_endpoint *endpoint, int error, bool reload,
                      strerror(error), remedy);
 }
 
+int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,
+                          struct cfg_problems *problems)
+{
+    int fd = open_bound(&endpoint->address, endpoint->address_len, only_v6, false);
+    /* Without this, two sockets could be bound to the address, and only the second one's listening would fail. */
+    if (fd >= 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    explain(endpoint, errno, reload, problems);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 /*
  * With SO_REUSEPORT alone the kernel would let a second program of ours share the port without a word. So the first
  * socket is bound without it, which nobody else's can be beside, and shares the port afterwards.

@@ -32,6 +32,13 @@ struct listeners {
 bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listeners *previous,
                     struct listeners *into, struct cfg_problems *problems);
 
+/*
+ * One more address, for the main thread alone: a socket that listens, or -1 after an error. `reload`: the program has given its
+ * privileges up.
+ */
+int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,
+                          struct cfg_problems *problems);
+
 /* Closes what a worker has not taken over (fd -1). */
 void listeners_close(struct listeners *listeners);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/admin.h"
 #include "proxy/control.h"
 #include "proxy/key_service.h"
 #include "proxy/privileges.h"
@@ -97,8 +98,9 @@ static int version(const char *path)
 {
     (void)path;
     const char *keys = key_service_library();
-    printf("deepproxy %s\nlibuv %s\n%s\n%s\nkeys: %s\n", DEEPPROXY_VERSION, uv_version_string(),
-           tls_library_name(), cfg_library_name(), keys != NULL ? keys : "deepproxy-keys is not there");
+    printf("deepproxy %s\nlibuv %s\n%s\n%s\n%s\nkeys: %s\n", DEEPPROXY_VERSION, uv_version_string(),
+           tls_library_name(), cfg_library_name(), admin_library_name(),
+           keys != NULL ? keys : "deepproxy-keys is not there");
     return EXIT_SUCCESS;
 }
 

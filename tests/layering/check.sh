@@ -3,8 +3,8 @@
 # Checks that the folders include what they may, and no more:
 #     proxy -> protocols, tls, config -> base        config -> protocols/deep_status.h
 #     keys -> base        proxy -> what the two say to each other: keys/keys_*.h
-#     OpenSSL's headers in tls/ and keys/ alone, libuv's in proxy/, libconfig's in config/; sockets, clocks and threads in
-#     proxy/ and keys/
+#     OpenSSL's headers in tls/ and keys/ alone, libuv's and libmicrohttpd's in proxy/, libconfig's in config/; sockets,
+#     clocks and threads in proxy/ and keys/
 # and that a source includes its own header first, and each file names its licence on top.
 #     check.sh FOLDER        prints file:line: what is wrong; exit 0 where nothing is
 set -eu
@@ -28,6 +28,7 @@ BEGIN {
     may["keys"] = " base keys "
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
+    owner["microhttpd.h"] = "proxy"
     system_of_proxy = "^(sys/(socket|un|epoll|select|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
         "|poll|pthread|threads|sched|signal|time)[.]h$"
     clock = "(^|[^A-Za-z0-9_.>])(time|clock|clock_gettime|gettimeofday|timespec_get|nanosleep|usleep|sleep)[(]"

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/cfg_admin.h"
+
+#include "config/cfg_endpoint.h"
+
+static const char example[] = "127.0.0.1:9993";
+
+/* Who may ask is decided by who can connect. */
+static void check_reach(struct cfg_loader *loader, const struct cfg_endpoint *endpoint)
+{
+    if (!cfg_endpoint_is_loopback(endpoint))
+        cfg_problems_add(loader->problems, CFG_WARNING, endpoint->place,
+                         "\"admin\" answers whoever reaches \"%s\", without a password: listen on \"%s\", or "
+                         "let a firewall or network policy admit your monitoring alone",
+                         endpoint->text, example);
+}
+
+static void check_free(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_endpoint *endpoint)
+{
+    for (size_t i = 0; i < cfg->service_count; i++)
+        for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
+            const struct cfg_endpoint *other = &cfg->services[i].listen[j];
+            if (cfg_endpoint_equals(endpoint, other))
+                CFG_FAIL(loader, endpoint->place, "the service \"%s\" listens on \"%s\" already, in %s:%u",
+                         cfg->services[i].name, endpoint->text, other->place.file, other->place.line);
+        }
+    for (const struct cfg_endpoint *other = cfg->admin.listen; other < endpoint; other++)
+        if (cfg_endpoint_equals(endpoint, other))
+            CFG_FAIL(loader, endpoint->place, "\"admin\" listens on \"%s\" already, in %s:%u", endpoint->text,
+                     other->place.file, other->place.line);
+}
+
+static void read_listen(struct cfg_reader *reader, struct cfg *cfg)
+{
+    struct cfg_item *items;
+    struct cfg_loader *loader = reader->loader;
+    struct cfg_admin *admin = &cfg->admin;
+    if (!cfg_reader_require(reader, "listen", "an address: listen = \"127.0.0.1:9993\""))
+        return;
+    size_t errors = loader->problems->errors;
+    size_t count = cfg_read_one_or_more(reader, "listen", example, &items);
+    if (loader->problems->errors == errors && (count == 0 || count > CFG_ADMIN_LISTEN_MAX)) {
+        CFG_FAIL(loader, cfg_reader_place(reader, "listen"),
+                 "\"listen\" has %zu addresses, expected 1 to %d: listen = \"%s\"", count,
+                 CFG_ADMIN_LISTEN_MAX, example);
+        return;
+    }
+    admin->listen = cfg_arena_alloc(loader->arena, count, sizeof *admin->listen);
+    for (size_t i = 0; i < count; i++) {
+        struct cfg_endpoint *endpoint = &admin->listen[admin->listen_count];
+        if (!cfg_endpoint_read(loader, CFG_ENDPOINT_LISTEN, items[i], endpoint))
+            continue;
+        check_free(loader, cfg, endpoint);
+        check_reach(loader, endpoint);
+        admin->listen_count++;
+    }
+}
+
+void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
+{
+    config_setting_t *group = cfg_read_group(top, "admin");
+    if (group == NULL)
+        return;
+    struct cfg_reader reader;
+    cfg_reader_open(&reader, loader, group, "admin");
+    read_listen(&reader, cfg);
+    cfg_reader_close(&reader);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_CONFIG_CFG_ADMIN_H
+#define DEEPPROXY_CONFIG_CFG_ADMIN_H
+
+#include "config/cfg.h"
+#include "config/cfg_reader.h"
+
+/* The group "admin" into cfg->admin; the services have been read. */
+void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg);
+
+#endif
