@@ -214,6 +214,11 @@ size_t tls_context_certificate_count(const struct tls_context *context)
     return context->store.count;
 }
 
+size_t tls_context_stale_count(const struct tls_context *context)
+{
+    return context->store.stale;
+}
+
 struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index)
 {
     const struct tls_certificate *at = context->store.certificates[index];

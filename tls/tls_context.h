@@ -83,6 +83,8 @@ struct tls_certificate_info {
     bool self_signed;
 };
 size_t tls_context_certificate_count(const struct tls_context *context);
+/* How many of them stay from before, as their files could not be used when the context was made. */
+size_t tls_context_stale_count(const struct tls_context *context);
 struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index);
 
 /*

@@ -75,7 +75,10 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
     struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
     struct tls_certificate *certificate =
         tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
-    return certificate == NULL && old != NULL ? tls_certificate_ref(old) : certificate;
+    if (certificate != NULL || old == NULL)
+        return certificate;
+    load->store->stale++;
+    return tls_certificate_ref(old);
 }
 
 static bool keep(struct load *load, struct tls_certificate *certificate)
@@ -145,6 +148,7 @@ static bool keep_missed(struct load *load, const char *folder, int source,
         tls_report_say(load->report, source, false,
                        "%s can't be read with its key any more; the one that was loaded before stays in use",
                        old->files.chain);
+        load->store->stale++;
         ok = keep(load, tls_certificate_ref(old));
     }
     free(chains);

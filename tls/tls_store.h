@@ -13,6 +13,7 @@ struct tls_store {
     size_t count;
     struct tls_names names;           /* to indexes of certificates */
     struct tls_certificate **by_path; /* the same, in the order of the chain's path */
+    size_t stale;                     /* those that stay although their files can't be used any more */
     bool strict;                      /* no certificate for a name that none has */
 };
 
