@@ -14,6 +14,7 @@ static void look(void *arg, struct admin_state *into)
                                              .workers = control->worker_count,
                                              .configuration = control->reloads[RELOAD_CONFIGURATION],
                                              .certificates = control->reloads[RELOAD_CERTIFICATES],
+                                             .stale_certificates = control->stale_certificates,
                                              .has_key_process = control->keys != NULL},
                                  /* None ends before it is told to. */
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,

@@ -49,6 +49,7 @@ struct control {
     enum reload_step step;
     bool wants[2]; /* by enum reload_kind: to be read again as soon as the last one is in effect */
     struct metrics_reload reloads[2];
+    size_t stale_certificates;    /* when they were last read */
     struct cfg_problems problems; /* those of the certificates, as they were last logged */
 };
 

@@ -202,6 +202,8 @@ static void on_reload_done(struct reload *reload)
 {
     struct control *control = reload->arg;
     bool running = control->phase == WORKER_RUNNING;
+    if (reload->result.tls != NULL)
+        control->stale_certificates = tls_context_stale_count(reload->result.tls);
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
         end_configuration(control, reload);

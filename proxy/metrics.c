@@ -92,17 +92,20 @@ struct slice metrics_certificates_text(const struct metrics_certificates *certif
 }
 
 static void write_certificates(struct metrics_text *text, const struct metrics_certificates *certificates,
-                               int64_t now)
+                               const struct metrics_state *state)
 {
     int64_t counts[EXPIRY_STATES] = {0};
     for (size_t i = 0; i < certificates->count; i++)
-        counts[expiry_of(certificates->ends[i], now)]++;
+        counts[expiry_of(certificates->ends[i], state->now)]++;
     metrics_text_single(text, "deepproxy_certificates", METRICS_GAUGE, "Certificates in use.",
                         (int64_t)certificates->count);
     metrics_text_single(text, "deepproxy_certificates_expiring", METRICS_GAUGE,
                         "Certificates in use that end within 21 days.", counts[EXPIRY_NEAR]);
     metrics_text_single(text, "deepproxy_certificates_expired", METRICS_GAUGE,
                         "Certificates in use that have ended.", counts[EXPIRY_PAST]);
+    metrics_text_single(text, "deepproxy_certificates_stale", METRICS_GAUGE,
+                        "Certificates in use whose files could not be used when they were last read.",
+                        (int64_t)state->stale_certificates);
     _Static_assert(EXPIRY_WARNING_DAYS == 21, "as the help says");
 }
 
@@ -193,7 +196,7 @@ static void write_reloads(struct metrics_text *text, const struct metrics_state 
     metrics_text_single(text, "deepproxy_config_last_reload_success_timestamp_seconds", METRICS_GAUGE,
                         "When the configuration in effect was taken up.", state->configuration.since);
     metrics_text_single(text, "deepproxy_certificates_last_reload_successful", METRICS_GAUGE,
-                        "Whether the certificates were fit for use when they were last read.",
+                        "Whether certificates were taken up when they were last read.",
                         !state->certificates.failed);
     metrics_text_single(text, "deepproxy_certificates_last_reload_success_timestamp_seconds", METRICS_GAUGE,
                         "When the certificates in use were taken up.", state->certificates.since);
@@ -219,7 +222,7 @@ void metrics_write(struct metrics_text *text, const struct metrics_state *state,
                    const struct metrics_certificates *certificates)
 {
     write_program(text, state);
-    write_certificates(text, certificates, state->now);
+    write_certificates(text, certificates, state);
     write_sessions(text, state->snapshot);
     write_overload(text, state->snapshot);
     write_reports(text, state->snapshot);

@@ -23,6 +23,7 @@ struct metrics_state {
     unsigned workers;
     struct metrics_reload configuration;
     struct metrics_reload certificates;
+    size_t stale_certificates; /* when they were last read */
     bool has_key_process;
     bool key_process_is_up;
     unsigned key_process_restarts;
