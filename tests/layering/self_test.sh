@@ -79,6 +79,7 @@ mistake 'keys/x.c:2: keys/ must not include "tls/tls_endpoint.h"' keys/x.c '#inc
 mistake 'proxy/x.c:2: proxy/ must not include "keys/signer.h"' proxy/x.c '#include "keys/signer.h"'
 mistake 'tls/x.c:2: tls/ must not include "keys/keys_wire.h"' tls/x.c '#include "keys/keys_wire.h"'
 mistake 'proxy/x.c:2: only config/ includes <libconfig.h>' proxy/x.c '#include <libconfig.h>'
+mistake 'config/x.c:2: only proxy/ includes <microhttpd.h>' config/x.c '#include <microhttpd.h>'
 for header in sys/socket netinet/in netinet/tcp netdb poll pthread time sys/time signal; do
     mistake "tls/x.c:2: only proxy/ touches sockets, clocks and threads: <$header.h>" tls/x.c "#include <$header.h>"
 done

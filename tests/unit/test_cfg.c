@@ -359,7 +359,7 @@ START_TEST(problems_of_included_files)
         "\"tls\", \"deep\", \"backends\", "
         "\"services\", "
         "\"hosts\", "
-        "\"timeouts\", \"limits\"\n");
+        "\"timeouts\", \"limits\", \"admin\"\n");
     load_three(folder, CFG_TLS "@include \"G\"\n", "a = 1;\nb = ;\n", NULL,
                "G:2: error: a value is missing behind \"b =\"\n");
     cfg_folder_remove(folder);
@@ -518,6 +518,7 @@ START_TEST(sample_switched_on)
         memcpy(off, "   ", 3);
     struct cfg *cfg = load_clean(text);
     ck_assert_str_eq(cfg->user, "deepproxy");
+    ck_assert_uint_eq(cfg->admin.listen_count, 1);
     ck_assert_str_eq(cfg->services[0].deep->status, "tls12");
     ck_assert_str_eq(cfg->services[1].deep->status,
                      "tls11 tls12 tls-cert <https://www.example.com/mail-security> +example");
@@ -573,7 +574,8 @@ START_TEST(all_keys_are_documented)
                                        "handshakes_per_address",
                                        "connections_per_address",
                                        "key_isolation",
-                                       "key_user"};
+                                       "key_user",
+                                       "admin"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

@@ -14,7 +14,7 @@
     "\"hostname\", \"user\", \"group\", \"key_isolation\", \"key_user\", \"workers\", \"max_connections\", " \
     "\"log_level\", \"state_file\", \"tls\", "                                                               \
     "\"deep\", "                                                                                             \
-    "\"backends\", \"services\", \"hosts\", \"timeouts\", \"limits\""
+    "\"backends\", \"services\", \"hosts\", \"timeouts\", \"limits\", \"admin\""
 
 static const struct cfg_case file_cases[] = {
     {"nothing wrong", WHOLE, ""},

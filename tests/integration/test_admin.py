@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The admin endpoint: metrics and health by HTTP."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import unittest.mock
+import urllib.error
+import urllib.request
+
+import harness
+from harness import certificates
+import exposition  # of tests/lib, which the harness has found
+
+ADMIN = 'admin = { listen = "127.0.0.1:0"; };'
+ADMIN_CONNECTIONS_MAX = 32
+ADMIN_VISIT_SECONDS = 10
+SOON = 5  # seconds in which a scrape is answered, whatever else goes on
+
+
+def ends(path):
+    """When a certificate does, in seconds since 1970."""
+    text = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-enddate"], capture_output=True, text=True,
+                          check=True).stdout
+    return ssl.cert_time_to_seconds(text.strip().partition("=")[2])
+
+
+class Admin(harness.TestCase):
+    def setUp(self):
+        """A folder of its own for each: they change it."""
+        self.folder = harness.Folder()
+        self.addCleanup(self.folder.remove)
+
+    def start_pop3(self, extra=ADMIN, **options):
+        self.server = self.backend(harness.pop3)
+        return self.start({"pop3": [self.server]}, extra=extra, **options)
+
+    def write(self, extra=ADMIN, **options):
+        services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.server], "none")}
+        self.folder.write("deepproxy.conf", harness.configuration(services, extra=extra, **options))
+
+    def reload(self, proxy, result="done"):
+        count = len(proxy.find(event="reload", of="configuration")) + 1
+        proxy.process.send_signal(signal.SIGHUP)
+        line = proxy.wait_lines(count, event="reload", of="configuration")[-1]
+        self.assertTrue(line["result"].startswith(result), line)
+
+    @staticmethod
+    def port(proxy):
+        return int(proxy.find(event="admin-listening")[-1]["address"].rsplit(":", 1)[1])
+
+    def get(self, proxy, path, method="GET", port=None, timeout=harness.PATIENCE, data=None):
+        """Status, header fields, body."""
+        request = urllib.request.Request(f"http://127.0.0.1:{port or self.port(proxy)}{path}", method=method, data=data)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, answer.headers, answer.read()
+
+    def scrape(self, proxy, **options):
+        status, headers, body = self.get(proxy, "/metrics", **options)
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
+        return exposition.parse(body)
+
+    def value(self, proxy, name, **labels):
+        return self.scrape(proxy)["deepproxy_" + name, tuple(sorted(labels.items()))]
+
+    def connect(self, proxy, data=b""):
+        sock = socket.create_connection(("127.0.0.1", self.port(proxy)), harness.PATIENCE)
+        self.addCleanup(sock.close)
+        sock.sendall(data)
+        return sock
+
+
+class Metrics(Admin):
+    def test_what_there_is_at_first(self):
+        now = time.time()
+        proxy = self.start_pop3(extra=ADMIN + "workers = 3;")
+        samples = self.scrape(proxy)
+        version = harness.run_program("version").stdout.split()[1]
+        chain = self.folder.path / "mail.pem"
+        self.assertEqual(samples["deepproxy_build_info", (("version", version),)], 1)
+        for name, value in {"workers": 3, "certificates": 1, "certificates_expiring": 0, "certificates_expired": 0,
+                            "config_last_reload_successful": 1, "certificates_last_reload_successful": 1,
+                            "key_process_up": 1, "key_process_restarts_total": 0}.items():
+            self.assertEqual(samples["deepproxy_" + name, ()], value, name)
+        for name in ("config", "certificates"):
+            self.assertAlmostEqual(samples[f"deepproxy_{name}_last_reload_success_timestamp_seconds", ()], now, delta=60)
+        self.assertEqual(samples["deepproxy_certificate_not_after_timestamp_seconds",
+                                 (("chain", str(chain)), ("name", "localhost"))], ends(chain))
+        for name in ("sessions", "sessions_total", "handshakes_total", "handshakes_failed_total"):
+            self.assertEqual(samples["deepproxy_" + name, (("service", "pop3"),)], 0, name)
+
+    def test_sessions_and_handshakes(self):
+        proxy = self.start_pop3()
+        clients = [self.client(proxy, "pop3") for _ in range(3)]
+        for client in clients:
+            client.line()
+        self.assertEqual(self.value(proxy, "sessions", service="pop3"), 3)
+        self.assertEqual(self.value(proxy, "handshakes_total", service="pop3"), 3)
+        clients[0].send(b"QUIT\r\n")
+        clients[0].rest()
+        with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as stranger:
+            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            stranger.settimeout(harness.PATIENCE)
+            while stranger.recv(4096):
+                pass
+        self.wait_until(lambda: self.value(proxy, "sessions", service="pop3") == 2)
+        self.assertEqual(self.value(proxy, "sessions_total", service="pop3"), 4)
+        self.assertEqual(self.value(proxy, "handshakes_total", service="pop3"), 3)
+        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3"), 1)
+
+    def test_counts_go_on_over_a_reload(self):
+        proxy = self.start_pop3()
+        self.client(proxy, "pop3").line()
+        self.write()
+        self.reload(proxy)
+        self.client(proxy, "pop3").line()
+        self.assertEqual(self.value(proxy, "sessions_total", service="pop3"), 2)
+        self.assertEqual(self.value(proxy, "sessions", service="pop3"), 2)
+
+    def test_overload(self):
+        proxy = self.start_pop3(extra=ADMIN + "limits = { connections_per_address = 1; };")
+        held = self.client(proxy, "pop3")
+        held.line()
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", proxy.port("pop3")), harness.PATIENCE) as sock:
+                self.assertEqual(sock.recv(1), b"")
+        self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="limits.connections_per_address"), 3)
+        self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="max_connections"), 0)
+        # They got no further than that.
+        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3"), 0)
+
+    def test_reports(self):
+        proxy = self.start({"imap": [self.backend(harness.imap)]}, extra=ADMIN)
+        for latch in [b"tls11 tls12", b"tls12", b"made-up invented"]:
+            client = self.client(proxy, "imap")
+            client.line()
+            client.send(b'a1 ID ("latch" "%s" "latch-fail" "tls-cert")\r\na2 LOGOUT\r\n' % latch)
+            client.rest()
+        proxy.wait_lines(3, event="session")
+        samples = self.scrape(proxy)
+        for tag, kind, count in [("tls11", "latch", 1), ("tls12", "latch", 2), ("other", "latch", 1),
+                                 ("tls-cert", "latch_fail", 3), ("tls12", "security_tags", 0)]:
+            labels = ("kind", kind), ("service", "imap"), ("tag", tag)
+            self.assertEqual(samples["deepproxy_reports_total", labels], count, labels)
+        self.assertEqual(samples["deepproxy_reporting_sessions_total", (("service", "imap"),)], 3)
+
+    def test_the_key_process(self):
+        proxy = self.start_pop3()
+        children = pathlib.Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children").read_text().split()
+        signer = next(pathlib.Path(f"/proc/{child}/task/{child}/children").read_text().split()[0] for child in children)
+        for pid in [*children, signer]:
+            fds = pathlib.Path(f"/proc/{pid}/fd")
+            inodes = {os.readlink(fd) for fd in fds.iterdir()}
+            text = pathlib.Path("/proc/net/tcp").read_text()
+            listening = next(line.split()[9] for line in text.splitlines()[1:]
+                             if line.split()[1].endswith(":%04X" % self.port(proxy)) and line.split()[3] == "0A")
+            self.assertNotIn(f"socket:[{listening}]", inodes)
+        os.kill(int(signer), signal.SIGKILL)
+        proxy.wait_line(event="keys-restarted")
+        self.assertEqual(self.value(proxy, "key_process_restarts_total"), 1)
+        self.assertEqual(self.value(proxy, "key_process_up"), 1)
+
+    def test_keys_in_the_same_process(self):
+        proxy = self.start_pop3(extra=ADMIN + "key_isolation = false;")
+        self.assertNotIn(("deepproxy_key_process_up", ()), self.scrape(proxy))
+
+
+class Certificates(Admin):
+    def replace(self, proxy, days, result="done"):
+        """A certificate of so many days takes the place of the first."""
+        new = self.folder.path / f"new-{days}"
+        new.mkdir()
+        count = len(proxy.find(event="reload", of="certificates")) + 1
+        with unittest.mock.patch.object(certificates, "DAYS", str(days)):
+            certificates.make(new, names=("renewed.example.com", "mail.example.com"))
+        for name in ("mail.key", "mail.pem"):
+            os.replace(new / name, self.folder.path / name)
+        self.assertEqual(proxy.wait_lines(count, event="reload", of="certificates")[-1]["result"], result)
+
+    def test_a_renewed_one(self):
+        proxy = self.start_pop3()
+        chain = self.folder.path / "mail.pem"
+        self.scrape(proxy)
+        self.replace(proxy, 60)
+        samples = self.scrape(proxy)
+        of_certificates = {labels: value for (name, labels), value in samples.items()
+                           if name == "deepproxy_certificate_not_after_timestamp_seconds"}
+        self.assertEqual(of_certificates, {(("chain", str(chain)), ("name", "renewed.example.com")): ends(chain)})
+        self.assertGreater(samples["deepproxy_certificates_last_reload_success_timestamp_seconds", ()],
+                           samples["deepproxy_config_last_reload_success_timestamp_seconds", ()])
+
+    def test_one_near_its_end(self):
+        proxy = self.start_pop3()
+        self.replace(proxy, 20)
+        self.assertEqual(self.value(proxy, "certificates_expiring"), 1)
+        self.replace(proxy, 22)
+        self.assertEqual(self.value(proxy, "certificates_expiring"), 0)
+
+    def test_one_that_can_not_be_used_any_more(self):
+        proxy = self.start_pop3()
+        good = (self.folder.path / "mail.pem").read_text()
+        self.assertEqual(self.value(proxy, "certificates_stale"), 0)
+        self.folder.write("mail.pem", "half a certificate")
+        proxy.wait_line(event="configuration-problem")
+        self.assertEqual(self.value(proxy, "certificates_stale"), 1)
+        self.assertEqual(self.value(proxy, "certificates"), 1)
+        self.folder.write("mail.pem", good)
+        self.wait_until(lambda: self.value(proxy, "certificates_stale") == 0)
+
+    def test_one_that_breaks_a_promise(self):
+        """tls-cert, and what takes the certificate's place is of another authority."""
+        os.link(self.folder.path / "ca.pem", self.folder.path / "trusted.pem")
+        path = self.folder.path / "deepproxy.conf"
+        self.server = self.backend(harness.pop3)
+        self.write()
+        path.write_text(path.read_text().replace('"tls12" ]', '"tls12", "tls-cert" ]; ca = "trusted.pem"'))
+        proxy = harness.Proxy(path)
+        self.addCleanup(proxy.stop)
+        self.assertEqual(self.value(proxy, "certificates_last_reload_successful"), 1)
+        self.replace(proxy, 30, "refused: those before stay in use")
+        self.assertEqual(self.value(proxy, "certificates_last_reload_successful"), 0)
+        self.assertEqual(self.value(proxy, "config_last_reload_successful"), 1)
+
+    def test_names_that_need_care(self):
+        """What a file may be called, and what the format has no way to say."""
+        folder = os.fsencode(self.folder.path / "odd")
+        os.mkdir(folder)
+        for name in (b'quote " backslash \\ line \n', b"latin-\xe9 utf-8-\xc3\xa9 surrogate-\xed\xa0\x80 bell-\x07"):
+            for kind in (b".pem", b".key"):
+                os.link(self.folder.path / ("mail" + kind.decode()), os.path.join(folder, name + kind))
+        proxy = self.start_pop3(tls='certificate_dir = "odd";')
+        chains = {dict(labels)["chain"] for name, labels in self.scrape(proxy)
+                  if name == "deepproxy_certificate_not_after_timestamp_seconds"}
+        here = self.folder.path
+        self.assertEqual(chains, {f"{here}/mail.pem", f'{here}/odd/quote " backslash \\ line \n.pem',
+                                  f"{here}/odd/latin-\\xE9 utf-8-\u00e9 surrogate-\\xED\\xA0\\x80 bell-\\x07.pem"})
+
+    def test_the_list_and_a_folder_with_the_same_one(self):
+        proxy = self.start_pop3(tls=f'certificate_dir = "{self.folder.path}";')
+        self.assertEqual(self.value(proxy, "certificates"), 1)
+
+
+class Reload(Admin):
+    def test_its_outcome(self):
+        proxy = self.start_pop3()
+        self.write(extra=ADMIN + "wrokers = 3;")
+        self.reload(proxy, "refused")
+        samples = self.scrape(proxy)
+        self.assertEqual(samples["deepproxy_config_last_reload_successful", ()], 0)
+        since = samples["deepproxy_config_last_reload_success_timestamp_seconds", ()]
+        self.write()
+        self.reload(proxy)
+        samples = self.scrape(proxy)
+        self.assertEqual(samples["deepproxy_config_last_reload_successful", ()], 1)
+        self.assertGreaterEqual(samples["deepproxy_config_last_reload_success_timestamp_seconds", ()], since)
+
+    def test_an_address_that_stays_is_not_closed(self):
+        proxy = self.start_pop3()
+        port = self.port(proxy)
+        half = self.connect(proxy, b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        self.write()
+        self.reload(proxy)
+        self.assertEqual(len(proxy.find(event="admin-listening")), 1)
+        self.assertEqual(self.get(proxy, "/healthz", port=port)[0], 200)
+        half.sendall(b"\r\n")
+        self.assertIn(b"200 OK", half.recv(4096))
+
+    def test_it_moves(self):
+        proxy = self.start_pop3()
+        before = self.port(proxy)
+        descriptors = proxy.descriptors()
+        half = self.connect(proxy, b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        self.write(extra='admin = { listen = [ "127.0.0.2:0", "127.0.0.1:0" ]; };')
+        self.reload(proxy)
+        addresses = [line["address"].rsplit(":", 1) for line in proxy.find(event="admin-listening")]
+        self.assertEqual([host for host, _ in addresses], ["127.0.0.1", "127.0.0.2"])  # the second one was there
+        self.assertEqual(self.get(proxy, "/healthz", port=before)[0], 200)
+        self.write(extra='admin = { listen = [ "127.0.0.2:0" ]; };')
+        self.reload(proxy)
+        self.assertTrue(self.is_refused(before))
+        request = urllib.request.urlopen(f"http://127.0.0.2:{addresses[1][1]}/healthz", timeout=harness.PATIENCE)
+        with request as answer:
+            self.assertEqual(answer.read(), b"ok\n")
+        # A request that had begun has its answer.
+        half.sendall(b"\r\n")
+        self.assertIn(b"200 OK", half.recv(4096))
+        half.close()
+        self.write(extra="")
+        self.reload(proxy)
+        with socket.socket() as sock:
+            self.assertNotEqual(sock.connect_ex(("127.0.0.2", int(addresses[1][1]))), 0)
+        self.wait_until(lambda: proxy.descriptors() <= descriptors + 8)  # the pool's threads come once
+
+    def test_it_comes_later(self):
+        proxy = self.start_pop3(extra="")
+        self.assertEqual(proxy.find(event="admin-listening"), [])
+        self.write()
+        self.reload(proxy)
+        self.assertEqual(self.get(proxy, "/readyz")[0], 200)
+
+    @staticmethod
+    def is_refused(port):
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) != 0
+
+    def test_a_busy_port_refuses_all_of_it(self):
+        proxy = self.start_pop3()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            self.write(extra=f'admin = {{ listen = [ "127.0.0.2:0", "{address}" ]; }};', timeouts='login = "1 s";')
+            before = proxy.descriptors()
+            self.reload(proxy, "refused")
+            problem = proxy.wait_line(event="configuration-problem", level="error")
+            self.assertEqual(problem["place"], f"{self.folder.path / 'deepproxy.conf'}:2")
+            self.assertIn(f"can't listen on {address}: Address already in use; another program", problem["problem"])
+            self.assertEqual(self.get(proxy, "/healthz")[0], 200)
+            self.assertLessEqual(proxy.descriptors(), before + 2)
+            # At the start too.
+            result = harness.run_program("run", "-c", self.folder.path / "deepproxy.conf")
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, rf"deepproxy\.conf:2: error: can't listen on {re.escape(address)}: Address already")
+            # What binds nothing is content.
+            self.assertEqual(harness.run_program("check", "-c", self.folder.path / "deepproxy.conf").returncode, 0)
+
+    def test_an_endpoint_open_to_all_is_warned_about(self):
+        self.start_pop3()
+        path = self.folder.path / "deepproxy.conf"
+        path.write_text(path.read_text().replace(ADMIN, 'admin = { listen = "0.0.0.0:9993"; };'))
+        self.assertRegex(harness.run_program("check", "-c", path).stderr,
+                         r'deepproxy\.conf:2: warning: "admin" answers whoever reaches "0\.0\.0\.0:9993"')
+
+
+class Http(Admin):
+    def test_methods_and_paths(self):
+        proxy = self.start_pop3()
+        for path, body in [("/healthz", b"ok\n"), ("/readyz", b"ok\n"), ("/healthz?verbose", b"ok\n")]:
+            self.assertEqual(self.get(proxy, path)[::2], (200, body))
+        status, headers, body = self.get(proxy, "/metrics", method="HEAD")
+        self.assertEqual((status, body), (200, b""))
+        self.assertGreater(int(headers["Content-Length"]), 1000)
+        for path in ("/", "/metrics/", "/metrics/x", "/Metrics", "//metrics", "/healthz/../metrics"):
+            self.assertEqual(self.get(proxy, path)[0], 404, path)
+        for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "get"):
+            status, headers, _ = self.get(proxy, "/metrics", method=method)
+            self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"), method)
+        self.assertEqual(self.get(proxy, "/metrics", method="POST", data=b"x" * 1000)[0], 405)
+        self.assertEqual(self.get(proxy, "/elsewhere", method="POST", data=b"x")[0], 404)
+
+    def test_what_is_no_http(self):
+        proxy = self.start_pop3()
+        said = proxy.text
+        for octets in (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+                       b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"):
+            sock = self.connect(proxy)
+            try:
+                sock.sendall(octets)
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(65536):
+                    pass
+            except OSError:
+                pass  # it may hang up at once
+        self.assertEqual(self.get(proxy, "/healthz")[0], 200)
+        # Nothing of it is worth a word.
+        self.assertEqual(proxy.text, said)
+
+    def test_a_body_is_not_waited_for(self):
+        proxy = self.start_pop3()
+        sock = self.connect(proxy, b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        self.assertIn(b"405", sock.recv(4096))
+
+    def test_a_connection_is_over_after_a_while(self):
+        """Whether it is silent or sends a header field each second; for who does not read see Crowd."""
+        proxy = self.start_pop3()
+        began = time.monotonic()
+        silent = self.connect(proxy)
+        slow = self.connect(proxy, b"GET /metrics HTTP/1.1\r\n")
+        limit = began + ADMIN_VISIT_SECONDS + SOON
+        ended = None
+        try:
+            while time.monotonic() < limit:
+                slow.sendall(b"X: y\r\n")
+                if harness.can_read(slow, 1) and not slow.recv(4096):
+                    break
+        except ConnectionError:
+            pass
+        ended = time.monotonic()
+        self.assertLess(ended, limit)
+        self.assertGreater(ended - began, ADMIN_VISIT_SECONDS - 1)
+        silent.settimeout(SOON)
+        self.assertEqual(silent.recv(1), b"")
+
+
+class Crowd(Admin):
+    def test_two_hundred_that_sit_there(self):
+        """Sessions, scrapes and a reload go on, and memory does not grow."""
+        proxy = self.start_pop3()
+        self.scrape(proxy)
+        descriptors = proxy.descriptors()
+        crowd = [self.connect(proxy, b"GET /metrics HTTP/1.1\r\nX: " + b"y" * (i % 7000)) for i in range(200)]
+        client = self.client(proxy, "pop3")
+        client.line()
+        for i in range(20):
+            began = time.monotonic()
+            self.scrape(proxy, timeout=SOON)
+            self.assertLess(time.monotonic() - began, SOON)
+            self.assertEqual(client.ask(b"STAT"), b"+OK %d 0" % (i + 1))
+        self.write()
+        self.reload(proxy)
+        self.assertEqual(self.get(proxy, "/readyz", timeout=SOON)[0], 200)
+        self.assertLessEqual(proxy.descriptors(), descriptors + ADMIN_CONNECTIONS_MAX + 12)
+        for sock in crowd:
+            sock.close()
+        self.scrape(proxy)
+
+    def make_many(self, count):
+        """Chains in a folder, with names that are long: hard links to one, as names are what counts here."""
+        many = self.folder.path / "many"
+        many.mkdir()
+        for i in range(count):
+            folder = many / ("a-customer-with-a-rather-long-name-%05d.example.com" % i)
+            folder.mkdir()
+            os.link(self.folder.path / "mail.pem", folder / "fullchain.pem")
+            os.link(self.folder.path / "mail.key", folder / "privkey.pem")
+
+    def test_many_certificates_and_clients_that_do_not_read(self):
+        count = 500 if harness.is_sanitized() else 4000
+        self.make_many(count)
+        proxy = self.start_pop3(tls='certificate_dir = "many";')
+        body = self.get(proxy, "/metrics")[2]
+        self.assertEqual(exposition.parse(body)["deepproxy_certificates", ()], count + 1)
+        memory, descriptors = proxy.rss(), proxy.descriptors()
+        deaf = []
+        for _ in range(3 * ADMIN_CONNECTIONS_MAX):
+            sock = socket.socket()
+            self.addCleanup(sock.close)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", self.port(proxy)))
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            deaf.append(sock)
+        self.wait_until(lambda: harness.can_read(deaf[-1], 0))
+        if not harness.is_sanitized():
+            self.assertLess(proxy.rss() - memory, 2 * 1024 * 1024)
+        self.assertEqual(self.get(proxy, "/metrics", timeout=SOON)[2].count(b"\n"), body.count(b"\n"))
+        self.wait_until(lambda: proxy.descriptors() <= descriptors)
+
+    def test_scrapes_from_many_at_once(self):
+        proxy = self.start_pop3()
+        errors, done = [], threading.Event()
+
+        def work():
+            try:
+                while not done.is_set():
+                    self.scrape(proxy)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in range(10):
+            self.write()
+            self.reload(proxy)
+            self.client(proxy, "pop3").line()
+        done.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+
+
+class Draining(Admin):
+    def test_not_ready_but_healthy(self):
+        proxy = self.start_pop3()
+        client = self.client(proxy, "pop3")
+        client.line()
+        self.assertEqual(self.get(proxy, "/readyz")[0], 200)
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        self.assertEqual(self.get(proxy, "/readyz")[::2], (503, b"no new sessions\n"))
+        self.assertEqual(self.get(proxy, "/healthz")[0], 200)
+        self.assertEqual(self.value(proxy, "sessions", service="pop3"), 1)
+        idle = self.connect(proxy, b"GET /metrics HTTP/1.1\r\n")
+        client.send(b"QUIT\r\n")
+        client.rest()
+        proxy.wait()
+        with self.assertRaises(OSError):
+            self.get(proxy, "/readyz")
+        self.assertEqual(idle.recv(1), b"")
+
+
+if __name__ == "__main__":
+    harness.main()
