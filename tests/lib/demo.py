@@ -51,6 +51,12 @@ Try these in another terminal, after
 4. STARTTLS: what may be seen before it, and the server's own capabilities behind it:
      $ printf 'a CAPABILITY\\nb LOGOUT\\n' | {s_client}:{starttls} -starttls imap
        -> * CAPABILITY IMAP4rev1 ... DEEP
+
+5. What it tells Prometheus: when certificates end, sessions, reports and more:
+     $ curl -sS http://127.0.0.1:{admin}/metrics | grep -v '^#'
+       -> deepproxy_sessions_total{{service="imap"}} ...
+       -> deepproxy_reports_total{{service="imap",tag="tls12",kind="latch"}} ...
+       -> deepproxy_certificate_not_after_timestamp_seconds{{chain="...mail.pem",name="localhost"}} ...
 {submission_part}
 What the servers see of it is shown here, below:
        dovecot    ID sent: ... tls=TLS_AES_256_GCM_SHA384: ... rip=127.0.0.1 ... secured
@@ -60,12 +66,12 @@ Ctrl-C ends and removes all of it.
 """
 
 SUBMISSION_PART = """
-5. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
+6. DEEP in EHLO, and the answer to CLIENT, which Postfix does not know:
      $ printf 'EHLO me\\nCLIENT name=me latch=tls12\\nQUIT\\n' | {s_client}:{submission}
        -> 250 DEEP tls11 tls12 <https://...>
        -> 250 2.0.0 OK
 
-6. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
+7. Send a message; Postfix sees who it is from, and delivers it into the same mailbox:
      $ printf 'Subject: by curl\\n\\nHello.\\n' | curl -sS --crlf -T - --cacert ca.pem -u {user}:{password} \\
            --mail-from {address} --mail-rcpt {address} smtps://localhost:{submission}
 """
@@ -127,7 +133,7 @@ class Demo:
         self.backends = backends.Backends(self.directory / "backends", with_postfix)
         servers = {name: [f"127.0.0.1:{port}"] for name, port in self.backends.ports.items() if "-" not in name}
         listen = {name: listen_places(port) for name, port in PREFERRED_PORTS.items()}
-        extra = 'user = "nobody";\n' if os.geteuid() == 0 else ""
+        extra = 'admin = { listen = "127.0.0.1:0"; };\n' + ('user = "nobody";\n' if os.geteuid() == 0 else "")
         path = self.directory / "deepproxy.conf"
         path.write_text(proxy.configuration("The demo of ./dev run", servers, listen, extra=extra))
         self.proxy = proxy.Proxy(path, self.program, self.proxy_line)
@@ -148,7 +154,7 @@ class Demo:
         postfix = "submission" in ports
         values = {"user": backend_files.USER, "password": backend_files.PASSWORD, "address": backend_files.ADDRESS,
                   "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT,
-                  "starttls": ports["imap-starttls"], **ports}
+                  "starttls": ports["imap-starttls"], "admin": self.proxy.admin_port, **ports}
         rows = [f"  {name:21}localhost:{port:<11}127.0.0.1:{self.backends.ports[name.removesuffix('-starttls')]}"
                 for name, port in ports.items()]
         dovecot = "Dovecot " + version(["dovecot", "--version"])[0]

@@ -85,9 +85,12 @@ class Proxy:
             self.stop()
             raise
         self.ports = {}
+        self.admin_port = None  # where the configuration has such an endpoint
         for line in self.lines:
             if line.get("event") == "listening":
                 self.ports.setdefault(line["service"], int(line["address"].rsplit(":", 1)[1]))
+            elif line.get("event") == "admin-listening":
+                self.admin_port = int(line["address"].rsplit(":", 1)[1])
 
     def _read(self):
         for text in self.process.stderr:
