@@ -76,9 +76,11 @@ static void on_visit(void *arg, struct MHD_Connection *connection, void **contex
     }
 }
 
-/* The library sees the end, and closes. */
+/* The library sees the end, and closes; by a reset, so that nothing unread is kept for who does not read. */
 static void end_visit(const struct admin *admin, struct visitor *visitor)
 {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(visitor->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(visitor->fd, SHUT_RDWR);
     visitor->expires = uv_now(admin->loop) + ADMIN_VISIT_MS;
 }
@@ -174,6 +176,7 @@ static bool make_room(struct admin *admin)
 /* False where no more can be accepted now. */
 static bool accept_one(struct admin *admin, int listener)
 {
+    static const int send_buffer = ADMIN_SEND_BUFFER;
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -187,6 +190,7 @@ static bool accept_one(struct admin *admin, int listener)
         close(fd);
         return false;
     }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     /* It closes the socket where it fails. */
     return MHD_add_connection(admin->daemon, fd, (const struct sockaddr *)&address, len) == MHD_YES;
 }

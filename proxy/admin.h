@@ -16,6 +16,8 @@ enum {
     ADMIN_CONNECTIONS_MAX = 32,
     /* Of each, while it is there: request and header fields (Prometheus sends 300 octets), and those of the answer. */
     ADMIN_CONNECTION_MEMORY = 8192,
+    /* What the kernel keeps for who does not read (it takes twice that), in place of megabytes. */
+    ADMIN_SEND_BUFFER = 64 * 1024,
     /* As long as Prometheus waits by default. */
     ADMIN_VISIT_MS = 10000,
     /* In a turn of the loop: others have their turn in between. */

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Descriptors that are not sessions': standard streams, loops, listeners, the log. */
+/* Descriptors that are not sessions': standard streams, loops, listeners, the log, the admin endpoint's. */
 #define DESCRIPTORS_OWN         256
 #define DESCRIPTORS_PER_SESSION 2
 /*
