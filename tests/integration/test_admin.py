@@ -437,7 +437,7 @@ class Crowd(Admin):
             os.link(self.folder.path / "mail.key", folder / "privkey.pem")
 
     def test_many_certificates_and_clients_that_do_not_read(self):
-        count = 500 if harness.is_sanitized() else 4000
+        count = 2000 if harness.is_sanitized() else 4000
         self.make_many(count)
         proxy = self.start_pop3(tls='certificate_dir = "many";')
         body = self.get(proxy, "/metrics")[2]
