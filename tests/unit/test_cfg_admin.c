@@ -27,7 +27,8 @@ static const struct cfg_case cases[] = {
     {"an IPv4 address in IPv6", ADMIN("listen = \"[::ffff:192.0.2.1]:9993\";"),
      OPEN_TO_ALL("[::ffff:192.0.2.1]:9993")},
     {"nothing", ADMIN(""),
-     "F:4: error: the key \"listen\" is missing in admin, expected an address: listen = \"127.0.0.1:9993\"\n"},
+     "F:4: error: the key \"listen\" is missing in admin, expected an address: listen = "
+     "\"127.0.0.1:9993\"\n"},
     {"an empty list", ADMIN("listen = [ ];"),
      "F:5: error: \"listen\" has 0 addresses, expected 1 to 8: listen = \"127.0.0.1:9993\"\n"},
     {"too many",
