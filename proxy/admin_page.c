@@ -52,7 +52,7 @@ static void free_page(void *arg)
 static struct page *make_page(struct admin_pages *pages, const struct metrics_state *state)
 {
     if (pages->certificates == NULL)
-        pages->certificates = metrics_certificates_new(state->tls);
+        pages->certificates = metrics_certificates_new(state->tls, state->pools);
     struct page *page = pages->certificates != NULL ? calloc(1, sizeof *page) : NULL;
     if (page == NULL)
         return NULL;

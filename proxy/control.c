@@ -265,7 +265,7 @@ static void on_files_changed(void *arg)
 static void on_daily(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    expiry_log(control->tls, (int64_t)time(NULL), control->log);
+    expiry_log(control->tls, control->pools, (int64_t)time(NULL), control->log);
 }
 
 /* ---- start ---- */

@@ -10,6 +10,7 @@ static void look(void *arg, struct admin_state *into)
     bool runs = control->phase == WORKER_RUNNING;
     *into = (struct admin_state){.metrics = {.snapshot = control->snapshot,
                                              .tls = control->tls,
+                                             .pools = control->pools,
                                              .now = (int64_t)time(NULL),
                                              .workers = control->worker_count,
                                              .configuration = control->reloads[RELOAD_CONFIGURATION],

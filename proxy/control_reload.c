@@ -198,12 +198,17 @@ void control_reload_is_in_effect(struct control *control)
     control_begin_reload(control);
 }
 
+static void note_stale(struct control *control, const struct loaded *result)
+{
+    if (result->tls != NULL && result->pools != NULL)
+        control->stale_certificates = tls_context_stale_count(result->tls) + result->pools->stale;
+}
+
 static void on_reload_done(struct reload *reload)
 {
     struct control *control = reload->arg;
     bool running = control->phase == WORKER_RUNNING;
-    if (reload->result.tls != NULL)
-        control->stale_certificates = tls_context_stale_count(reload->result.tls);
+    note_stale(control, &reload->result);
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
         end_configuration(control, reload);

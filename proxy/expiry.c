@@ -22,11 +22,20 @@ static void log_one(const struct tls_certificate_info *info, int64_t left, struc
     log_write(log, &line);
 }
 
-void expiry_log(const struct tls_context *tls, int64_t now, struct log *log)
+static void look_at(const struct tls_certificate_info *info, int64_t now, struct log *log)
 {
+    if (expiry_of(info->ends, now) != EXPIRY_FAR)
+        log_one(info, info->ends - now, log);
+}
+
+void expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools, int64_t now, struct log *log)
+{
+    struct tls_certificate_info info;
     for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
-        struct tls_certificate_info info = tls_context_certificate(tls, i);
-        if (expiry_of(info.ends, now) != EXPIRY_FAR)
-            log_one(&info, info.ends - now, log);
+        info = tls_context_certificate(tls, i);
+        look_at(&info, now, log);
     }
+    for (size_t i = 0; i < pools->count; i++)
+        if (pool_tls_set_certificate(pools, i, &info))
+            look_at(&info, now, log);
 }

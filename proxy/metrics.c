@@ -22,16 +22,19 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(one->path, other->path);
 }
 
-/* By path, each once: a folder may hold what the list names too, and no series may come twice. NULL: no memory. */
-static struct tls_certificate_info *sorted(const struct tls_context *tls, size_t *count)
+/* By path, each once: a folder may hold what the list names too, or a pool has, and no series may come twice. NULL: no memory. */
+static struct tls_certificate_info *sorted(const struct tls_context *tls, const struct pool_tls_set *pools,
+                                           size_t *count)
 {
     size_t all = tls_context_certificate_count(tls);
-    struct tls_certificate_info *infos = calloc(all + 1, sizeof *infos);
+    struct tls_certificate_info *infos = calloc(all + pools->count + 1, sizeof *infos);
     *count = 0;
     if (infos == NULL)
         return NULL;
     for (size_t i = 0; i < all; i++)
         infos[i] = tls_context_certificate(tls, i);
+    for (size_t i = 0; i < pools->count; i++)
+        all += pool_tls_set_certificate(pools, i, &infos[all]);
     qsort(infos, all, sizeof *infos, compare_paths);
     for (size_t i = 0; i < all; i++)
         if (*count == 0 || strcmp(infos[*count - 1].path, infos[i].path) != 0)
@@ -50,10 +53,11 @@ static void write_ends(struct metrics_text *text, const struct tls_certificate_i
     }
 }
 
-struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls)
+struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls,
+                                                      const struct pool_tls_set *pools)
 {
     size_t count;
-    struct tls_certificate_info *infos = sorted(tls, &count);
+    struct tls_certificate_info *infos = sorted(tls, pools, &count);
     struct metrics_certificates *certificates = NULL;
     if (infos != NULL)
         certificates = calloc(1, sizeof *certificates + count * sizeof certificates->ends[0]);

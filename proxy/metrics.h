@@ -19,6 +19,7 @@ struct metrics_reload {
 struct metrics_state {
     const struct snapshot *snapshot;
     const struct tls_context *tls;
+    const struct pool_tls_set *pools;
     int64_t now; /* seconds since 1970 */
     unsigned workers;
     struct metrics_reload configuration;
@@ -30,13 +31,14 @@ struct metrics_state {
 };
 
 /*
- * What is told of a context's certificates. It only changes with them: it is written once, as there may be ten thousands, and
+ * What is told of the certificates that clients and pools' servers are shown. It only changes with them: it is written once, as there may be ten thousands, and
  * shared by all answers. Counted by reference.
  */
 struct metrics_certificates;
 
-/* NULL where memory is short. One reference is the caller's; the context is not needed any more. */
-struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls);
+/* NULL where memory is short. One reference is the caller's; context and pools are not needed any more. */
+struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls,
+                                                      const struct pool_tls_set *pools);
 struct metrics_certificates *metrics_certificates_ref(struct metrics_certificates *certificates);
 void metrics_certificates_unref(struct metrics_certificates **certificates);
 

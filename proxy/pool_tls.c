@@ -97,7 +97,7 @@ void pool_tls_unref(struct pool_tls **tls)
 }
 
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct tls_key_source *keys,
+                                size_t server_count, const struct tls_key_source *keys, bool *stale,
                                 struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
@@ -111,7 +111,8 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
                          is_error ? "; what was read before stays in use" : "");
     }
     cfg_problems_free(&found);
-    return renewed != NULL ? renewed : pool_tls_ref(old);
+    *stale = renewed == NULL;
+    return *stale ? pool_tls_ref(old) : renewed;
 }
 
 /* ---- all of them ---- */
@@ -141,6 +142,11 @@ void pool_tls_set_unref(struct pool_tls_set **set)
     for (size_t i = 0; i < last->count; i++)
         pool_tls_unref(&last->pools[i]);
     free(last);
+}
+
+bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into)
+{
+    return set->pools[pool] != NULL && tls_context_own_certificate(set->pools[pool]->context, into);
 }
 
 bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b)

@@ -29,16 +29,17 @@ struct pool_tls *pool_tls_ref(struct pool_tls *tls);
 void pool_tls_unref(struct pool_tls **tls);
 
 /*
- * As pool_tls_new, for one that is there: it itself where its files are unchanged, or, with a warning, where they can't be used
- * any more. Never NULL; a reference of the caller's.
+ * As pool_tls_new, for one that is there: it itself where its files are unchanged, or, with a warning and `*stale`, where they
+ * can't be used any more. Never NULL; a reference of the caller's.
  */
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct tls_key_source *keys,
+                                size_t server_count, const struct tls_key_source *keys, bool *stale,
                                 struct cfg_problems *problems);
 
 /* Those of all pools, as they stand in the configuration; NULL for one whose servers are spoken with in the clear. */
 struct pool_tls_set {
     atomic_uint references;
+    size_t stale; /* those that stay from before, as their files could not be used */
     size_t count;
     struct pool_tls *pools[];
 };
@@ -47,6 +48,8 @@ struct pool_tls_set {
 struct pool_tls_set *pool_tls_set_new(size_t count);
 struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set);
 void pool_tls_set_unref(struct pool_tls_set **set);
+/* What a pool's servers are shown that ask; false where there is nothing. */
+bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into);
 bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b);
 
 /* Whom a worker meets at the server with this index, who has this name. */

@@ -94,9 +94,11 @@ struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const 
         size_t servers = snapshot->pools[i].server_count;
         if (pool->tls.mode == CFG_POOL_TLS_NONE)
             continue;
-        set->pools[i] = previous != NULL
-                            ? pool_tls_renew(previous->pools[i], cfg, pool, servers, snapshot->keys, problems)
-                            : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+        bool stale = false;
+        set->pools[i] = previous != NULL ? pool_tls_renew(previous->pools[i], cfg, pool, servers,
+                                                          snapshot->keys, &stale, problems)
+                                         : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+        set->stale += stale;
         ok = ok && set->pools[i] != NULL;
     }
     if (!ok)

@@ -26,6 +26,9 @@ enum { TLS_BACKEND_OWN_CERTIFICATE = 0 };
 struct tls_context *tls_context_new_backend(const struct tls_backend_settings *settings,
                                             const struct tls_report *report);
 
+/* What is shown to servers that ask; false where there is nothing. */
+bool tls_context_own_certificate(const struct tls_context *context, struct tls_certificate_info *into);
+
 /* Its files are as they were when they were read, and its key is where it was. `now` in seconds since 1970. */
 bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_context.h"
 
+#include "tls/tls_backend.h"
 #include "tls/tls_context_inner.h"
 #include "tls/tls_policy.h"
 #include "tls/tls_session_scope.h"
@@ -219,9 +220,8 @@ size_t tls_context_stale_count(const struct tls_context *context)
     return context->store.stale;
 }
 
-struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index)
+static struct tls_certificate_info info_of(const struct tls_certificate *at)
 {
-    const struct tls_certificate *at = context->store.certificates[index];
     return (struct tls_certificate_info){.path = at->files.chain,
                                          .key_path = at->files.key,
                                          .names = at->names,
@@ -229,6 +229,18 @@ struct tls_certificate_info tls_context_certificate(const struct tls_context *co
                                          .begins = at->begins,
                                          .ends = at->ends,
                                          .self_signed = at->self_signed};
+}
+
+struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index)
+{
+    return info_of(context->store.certificates[index]);
+}
+
+bool tls_context_own_certificate(const struct tls_context *context, struct tls_certificate_info *into)
+{
+    if (context->own != NULL)
+        *into = info_of(context->own);
+    return context->own != NULL;
 }
 
 size_t tls_context_find(const struct tls_context *context, const char *name, size_t indexes[], size_t max)

@@ -72,7 +72,7 @@ void tls_context_unref(struct tls_context **context);
 /* Do both serve the very same certificates? Contexts of servers. */
 bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);
 
-/* What there is to know of a server's certificates; strings live as long as the context. */
+/* What there is to know of a certificate; strings live as long as the context. */
 struct tls_certificate_info {
     const char *path; /* of the chain */
     const char *key_path;

@@ -12,8 +12,12 @@ import signal
 import ssl
 import subprocess
 import unittest
+import unittest.mock
+import urllib.request
 
 import harness
+import certificates
+import client_certificates
 import test_backend_tls
 from client_certificates import Authority
 
@@ -573,6 +577,21 @@ class PoolKeys(test_backend_tls.Case):
         self.assertEqual(shown.wait(), self.leaf())
         self.assertEqual(long.ask(b"STAT"), b"+OK 1 0")
         self.assertEqual(proxy.find(event="backend-failed"), [])
+
+    def test_one_near_its_end(self):
+        """It is warned of as those that clients are shown, and is a metric."""
+        with unittest.mock.patch.object(client_certificates, "NEW_KEY", tuple(
+                "10" if word == certificates.DAYS else word for word in client_certificates.NEW_KEY)):
+            proxy, _ = self.start_with_certificate(extra='admin = { listen = "127.0.0.1:0"; };')
+        line = proxy.wait_line(event="certificate-expires")
+        self.assertTrue(line["certificate"].endswith("proxy-client/mail.pem"), line)
+        self.assertIn(line["days"], ("9", "10"))  # 10 within the second in which it was made
+        address = proxy.wait_line(event="admin-listening")["address"]
+        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+            text = answer.read().decode()
+        self.assertIn("\ndeepproxy_certificates 2\n", text)
+        self.assertIn("\ndeepproxy_certificates_expiring 1\n", text)
+        self.assertIn("proxy-client/mail.pem", text)
 
     def test_a_key_that_could_not_be_loaded_again(self):
         """Away for the moment in which the signer is started again; once it is there it is taken up by itself."""

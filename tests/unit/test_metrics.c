@@ -28,6 +28,8 @@ static void refuse(void *arg, int source, bool is_error, const char *text)
     ck_assert_msg(!is_error, "%s", text);
 }
 
+static const struct pool_tls_set no_pools;
+
 static struct tls_context *context(const struct tls_certificate_files *files, size_t count)
 {
     struct tls_settings settings = {
@@ -47,7 +49,7 @@ static void set_up(void)
                                        .reports = reports_new(i == 0 ? "tls12 own" : ""),
                                        .counts = counts_new()};
     tls = context(&files, 1);
-    certificates = metrics_certificates_new(tls);
+    certificates = metrics_certificates_new(tls, &no_pools);
     state = (struct metrics_state){.snapshot = &snapshot, .tls = tls, .workers = 2};
 }
 
@@ -209,7 +211,7 @@ START_TEST(several_certificates)
     files[2] = files[0];
     files[3] = certificate_make_at(&named, "c.pem", "c.key");
     struct tls_context *several = context(files, 4);
-    struct metrics_certificates *of = metrics_certificates_new(several);
+    struct metrics_certificates *of = metrics_certificates_new(several, &no_pools);
     tls_context_unref(&several);
     char *text = text_of(of);
     ck_assert_uint_eq(count_of(text, "\ndeepproxy_certificate_not_after_timestamp_seconds{"), 3);
