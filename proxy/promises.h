@@ -39,12 +39,22 @@ bool promises_merge(struct promises *into, const struct promises *others);
 bool promises_compare(const struct promises *before, struct promises *now, const struct cfg *cfg,
                       struct cfg_problems *problems);
 
+/* Paths of chains by which a promise is broken: what is in them now, or is not any more. They are the contexts' strings. */
+struct promises_culprits {
+    const char **chains; /* in order; one may be there twice */
+    size_t count;
+    size_t cap;
+};
+
 /*
  * Is each tag that the configuration advertises true of these certificates and settings? tls11, tls12: a suite of 128 bits
  * or more. tls-cert: a certificate that an authority has issued, for the host's name. tls-dane-tlsa: one that a record given in
- * the file matches (draft section 11.2).
+ * the file matches (draft section 11.2). `culprits`, all zero before, is to be freed; it and `previous`, the certificates in use
+ * until now, may be NULL.
  */
-void promises_check(const struct cfg *cfg, const struct tls_context *tls, struct cfg_problems *problems);
+void promises_check(const struct cfg *cfg, const struct tls_context *tls, const struct tls_context *previous,
+                    struct promises_culprits *culprits, struct cfg_problems *problems);
+void promises_culprits_free(struct promises_culprits *culprits);
 
 /*
  * The file: a line for each host and protocol, "HOST PROTOCOL [TAG...]", and comments behind #. One that is not there yet is

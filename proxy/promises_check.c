@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/promises.h"
 
+#include "base/array.h"
 #include "protocols/deep_status.h"
 #include "proxy/authorities.h"
 #include "tls/tls_verifier.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Certificates that are looked at for a name. */
@@ -23,6 +25,8 @@ struct promised {
 struct checks {
     const struct cfg *cfg;
     const struct tls_context *tls;
+    const struct tls_context *previous;
+    struct promises_culprits *culprits;
     struct cfg_problems *problems;
     const char *ca;
     struct tls_verifier *verifier; /* made of `ca` */
@@ -31,6 +35,29 @@ struct checks {
 static bool promises_tag(const struct cfg_deep *deep, const char *tag)
 {
     return deep_status_has(deep->status, slice_of(tag));
+}
+
+/* Without memory it is none, and all is refused that came with it. */
+static void blame(const struct checks *checks, const char *chain)
+{
+    struct promises_culprits *culprits = checks->culprits;
+    if (culprits == NULL)
+        return;
+    const char **chains = array_make_room(culprits->chains, culprits->count, &culprits->cap, sizeof(char *));
+    if (chains == NULL)
+        return;
+    culprits->chains = chains;
+    chains[culprits->count++] = chain;
+}
+
+/* Those that had the name before, and have another now, or have gone. */
+static void blame_former(const struct checks *checks, const char *name)
+{
+    size_t indexes[CERTIFICATES_MAX];
+    size_t count =
+        checks->previous != NULL ? tls_context_find(checks->previous, name, indexes, CERTIFICATES_MAX) : 0;
+    for (size_t i = 0; i < count; i++)
+        blame(checks, tls_context_certificate(checks->previous, indexes[i]).path);
 }
 
 static void check_versions(const struct checks *checks, const struct cfg_deep *deep)
@@ -50,9 +77,11 @@ static void check_versions(const struct checks *checks, const struct cfg_deep *d
 static void check_names(const struct checks *checks, const struct promised *promised)
 {
     size_t index;
-    if (promised->name != NULL && promised->count == 0)
+    if (promised->name != NULL && promised->count == 0) {
+        blame_former(checks, promised->name);
         cfg_problems_add(checks->problems, CFG_ERROR, promised->deep->place,
                          "\"tls-cert\" is promised for %s, and no certificate has that name", promised->name);
+    }
     if (promised->name == NULL && tls_context_find(checks->tls, checks->cfg->hostname, &index, 1) == 0)
         cfg_problems_add(
             checks->problems, CFG_WARNING, promised->deep->place,
@@ -65,12 +94,13 @@ static void check_issuer(const struct checks *checks, const struct promised *pro
 {
     for (size_t i = 0; i < promised->count; i++) {
         struct tls_certificate_info info = tls_context_certificate(checks->tls, promised->certificates[i]);
-        if (info.self_signed)
-            cfg_problems_add(
-                checks->problems, CFG_ERROR, promised->deep->place,
-                "\"tls-cert\" promises a certificate that an authority has issued, and %s has signed "
-                "itself",
-                info.path);
+        if (!info.self_signed)
+            continue;
+        blame(checks, info.path);
+        cfg_problems_add(
+            checks->problems, CFG_ERROR, promised->deep->place,
+            "\"tls-cert\" promises a certificate that an authority has issued, and %s has signed itself",
+            info.path);
     }
 }
 
@@ -134,6 +164,8 @@ static void check_chain(struct checks *checks, const struct promised *promised)
         if (info.self_signed ||
             tls_verifier_believes(verifier, checks->tls, promised->certificates[i], name, words))
             continue;
+        if (deep->ca != NULL)
+            blame(checks, info.path);
         cfg_problems_add(
             checks->problems, deep->ca != NULL ? CFG_ERROR : CFG_WARNING, deep->place,
             "\"tls-cert\" is promised, and clients that trust the authorities in %s can't verify %s: %s%s",
@@ -157,11 +189,13 @@ static void check_tlsa(const struct checks *checks, const struct promised *promi
         for (size_t j = 0; j < deep->tlsa_count; j++)
             matched = matched ||
                       tls_context_matches_tlsa(checks->tls, promised->certificates[i], deep->tlsa[j].text);
-        if (!matched)
-            cfg_problems_add(
-                checks->problems, CFG_ERROR, deep->place,
-                "\"tls-dane-tlsa\" is promised, and no record in \"tlsa\" matches the certificate %s",
-                tls_context_certificate(checks->tls, promised->certificates[i]).path);
+        if (matched)
+            continue;
+        const char *path = tls_context_certificate(checks->tls, promised->certificates[i]).path;
+        blame(checks, path);
+        cfg_problems_add(
+            checks->problems, CFG_ERROR, deep->place,
+            "\"tls-dane-tlsa\" is promised, and no record in \"tlsa\" matches the certificate %s", path);
     }
 }
 
@@ -219,9 +253,22 @@ static void check_host(struct checks *checks, const struct cfg_host *host)
         check_certificates(checks, host->deep, host->names[i]);
 }
 
-void promises_check(const struct cfg *cfg, const struct tls_context *tls, struct cfg_problems *problems)
+static int by_text(const void *a, const void *b)
 {
-    struct checks checks = {.cfg = cfg, .tls = tls, .problems = problems};
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void promises_culprits_free(struct promises_culprits *culprits)
+{
+    free(culprits->chains);
+    *culprits = (struct promises_culprits){0};
+}
+
+void promises_check(const struct cfg *cfg, const struct tls_context *tls, const struct tls_context *previous,
+                    struct promises_culprits *culprits, struct cfg_problems *problems)
+{
+    struct checks checks = {
+        .cfg = cfg, .tls = tls, .previous = previous, .culprits = culprits, .problems = problems};
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_deep *deep = cfg->services[i].deep;
         if (is_checked(cfg, i))
@@ -234,4 +281,6 @@ void promises_check(const struct cfg *cfg, const struct tls_context *tls, struct
         if (cfg->hosts[i].deep != NULL)
             check_host(&checks, &cfg->hosts[i]);
     tls_verifier_free(&checks.verifier);
+    if (culprits != NULL && culprits->count > 0)
+        qsort(culprits->chains, culprits->count, sizeof culprits->chains[0], by_text);
 }

@@ -9,9 +9,8 @@ static void read_certificates(struct reload *reload)
     reload->result.tls = snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);
     if (reload->result.tls == NULL || tls_context_same_certificates(reload->result.tls, reload->before.tls))
         return;
-    promises_check(reload->before.snapshot->cfg, reload->result.tls, &reload->problems);
-    if (reload->problems.errors > 0)
-        tls_context_unref(&reload->result.tls);
+    snapshot_keep_promises(reload->before.snapshot, reload->before.tls, &reload->result.tls,
+                           &reload->problems);
 }
 
 /* What can't be used is no error here: what was there before stays. */

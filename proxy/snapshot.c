@@ -64,14 +64,16 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
     return context;
 }
 
-struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
-                                      struct cfg_problems *problems)
+static struct tls_context *load_tls(const struct snapshot *snapshot, struct tls_context *previous,
+                                    const struct promises_culprits *kept, struct cfg_problems *problems)
 {
     static const uint16_t versions[] = {
         [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
     const struct cfg *cfg = snapshot->cfg;
     struct tls_settings settings = {.keys = snapshot->keys,
                                     .previous = previous,
+                                    .kept = kept->chains,
+                                    .kept_count = kept->count,
                                     .min_version = versions[cfg->tls.min_version],
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,
@@ -79,6 +81,50 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
                                     .session_tickets = cfg->tls.session_tickets,
                                     .ticket_keys = snapshot->tickets.keys};
     return make_context(cfg, settings, problems);
+}
+
+struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
+                                      struct cfg_problems *problems)
+{
+    static const struct promises_culprits none;
+    return load_tls(snapshot, previous, &none, problems);
+}
+
+/* With what `previous` has in place of the culprits; NULL where that breaks a promise as well. */
+static struct tls_context *load_without(const struct promises_culprits *culprits,
+                                        const struct snapshot *snapshot, struct tls_context *previous)
+{
+    struct cfg_problems problems = {0}; /* have been said already */
+    struct tls_context *tls =
+        previous != NULL && culprits->count > 0 ? load_tls(snapshot, previous, culprits, &problems) : NULL;
+    if (tls != NULL)
+        promises_check(snapshot->cfg, tls, NULL, NULL, &problems);
+    if (problems.errors > 0)
+        tls_context_unref(&tls);
+    cfg_problems_free(&problems);
+    return tls;
+}
+
+void snapshot_keep_promises(const struct snapshot *snapshot, struct tls_context *previous,
+                            struct tls_context **tls, struct cfg_problems *problems)
+{
+    struct cfg_problems found = {0};
+    struct promises_culprits culprits = {0};
+    promises_check(snapshot->cfg, *tls, previous, &culprits, &found);
+    struct tls_context *mended = found.errors > 0 ? load_without(&culprits, snapshot, previous) : NULL;
+    for (size_t i = 0; i < found.count; i++) {
+        bool is_softened = found.items[i].severity == CFG_ERROR && mended != NULL;
+        cfg_problems_add(problems, is_softened ? CFG_WARNING : found.items[i].severity,
+                         (struct cfg_place){found.items[i].file, found.items[i].line}, "%s%s",
+                         found.items[i].text,
+                         is_softened ? "; the certificate that was loaded before stays in use" : "");
+    }
+    promises_culprits_free(&culprits);
+    if (found.errors > 0) {
+        tls_context_unref(tls);
+        *tls = mended;
+    }
+    cfg_problems_free(&found);
 }
 
 struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
@@ -453,8 +499,7 @@ static bool remember(const struct snapshot *snapshot, const struct snapshot *bef
 }
 
 /* What was promised is kept, and what is promised can be. */
-static void check_promises(const struct loaded *before, const struct loaded *into,
-                           struct cfg_problems *problems)
+static void check_promises(const struct loaded *before, struct loaded *into, struct cfg_problems *problems)
 {
     struct snapshot *snapshot = into->snapshot;
     struct promises remembered;
@@ -465,7 +510,7 @@ static void check_promises(const struct loaded *before, const struct loaded *int
     if (!ok && problems->errors == errors)
         add_out_of_memory(snapshot->cfg, problems);
     promises_free(&remembered);
-    promises_check(snapshot->cfg, into->tls, problems);
+    snapshot_keep_promises(snapshot, before->tls, &into->tls, problems);
 }
 
 bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,

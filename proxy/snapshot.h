@@ -93,7 +93,14 @@ void snapshot_unref(struct snapshot **snapshot);
 struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tls_context *previous,
                                       struct cfg_problems *problems);
 
-/* The same for TLS towards servers; `previous` is of the same snapshot, or NULL. */
+/*
+ * Holds a new context against what is promised. A certificate by which that is broken is refused, and the one of `previous` from
+ * the same file stays in use, with a warning; where that does not help, or `previous` is NULL, `*tls` becomes NULL after an error.
+ */
+void snapshot_keep_promises(const struct snapshot *snapshot, struct tls_context *previous,
+                            struct tls_context **tls, struct cfg_problems *problems);
+
+/* As snapshot_load_tls, for TLS towards servers; `previous` is of the same snapshot, or NULL. */
 struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
                                          struct cfg_problems *problems);
 

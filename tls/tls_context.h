@@ -32,7 +32,10 @@ struct tls_settings {
     const char *passphrase; /* for encrypted keys in them */
     bool strict_sni; /* clients that ask for a name which no certificate has, or for none, are turned away */
     struct tls_context
-        *previous;        /* certificates are taken from it where their files have not changed; may be NULL */
+        *previous; /* certificates are taken from it where their files have not changed; may be NULL */
+    const char *const
+        *kept; /* paths of chains, in order: what it has of them stays, whatever the files are now */
+    size_t kept_count;
     uint16_t min_version; /* TLS_1_0 ... TLS_1_3 */
     uint16_t max_version;
     const char *ciphers; /* TLS 1.2 and older, OpenSSL's syntax; NULL: the suites of RFC 9325 section 4.2 */

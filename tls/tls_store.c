@@ -17,6 +17,7 @@
 struct load {
     struct tls_store *store;
     const struct tls_store *previous;
+    const struct tls_settings *settings;
     const struct tls_key_source *keys;
     const struct tls_report *report;
     size_t cap;
@@ -62,6 +63,25 @@ static void say_softly(void *arg, int source, bool is_error, const char *text)
     tls_report_say(softened->report, source, false, "%s%s", text, is_error ? softened->consequence : "");
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_kept(const struct load *load, const char *chain)
+{
+    const struct tls_settings *settings = load->settings;
+    return settings->kept_count > 0 &&
+           bsearch(&chain, settings->kept, settings->kept_count, sizeof settings->kept[0], by_text) != NULL;
+}
+
+/* What was there before, although its files are others now. */
+static struct tls_certificate *hold_on_to(const struct load *load, struct tls_certificate *old)
+{
+    load->store->stale++;
+    return tls_certificate_ref(old);
+}
+
 /* NULL where there is none: an error was reported then, or a warning where it `may_lack`. */
 static struct tls_certificate *get(const struct load *load, const struct tls_certificate_files *files,
                                    int source, bool may_lack)
@@ -69,16 +89,15 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
     struct tls_certificate *old = find_previous(load->previous, files);
     if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
         return tls_certificate_ref(old);
+    if (old != NULL && is_kept(load, files->chain))
+        return hold_on_to(load, old);
     struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
                                                           : "; this certificate is left out"};
     struct tls_report soft = {say_softly, &softened, load->report->now};
     struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
     struct tls_certificate *certificate =
         tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
-    if (certificate != NULL || old == NULL)
-        return certificate;
-    load->store->stale++;
-    return tls_certificate_ref(old);
+    return certificate != NULL || old == NULL ? certificate : hold_on_to(load, old);
 }
 
 static bool keep(struct load *load, struct tls_certificate *certificate)
@@ -103,11 +122,6 @@ static bool load_list(struct load *load, const struct tls_settings *settings)
         ok = certificate != NULL && keep(load, certificate) && ok;
     }
     return ok;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* The chains that were found, in order; NULL where memory is short. */
@@ -143,13 +157,13 @@ static bool keep_missed(struct load *load, const char *folder, int source,
         if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
             bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], by_text) != NULL)
             continue;
-        if (stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        bool has_gone = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        if (has_gone && !is_kept(load, old->files.chain))
             continue;
         tls_report_say(load->report, source, false,
                        "%s can't be read with its key any more; the one that was loaded before stays in use",
                        old->files.chain);
-        load->store->stale++;
-        ok = keep(load, tls_certificate_ref(old));
+        ok = keep(load, hold_on_to(load, old));
     }
     free(chains);
     return ok;
@@ -207,7 +221,8 @@ bool tls_store_load(struct tls_store *store, const struct tls_settings *settings
                     const struct tls_store *previous, const struct tls_report *report)
 {
     *store = (struct tls_store){.strict = settings->strict_sni};
-    struct load load = {.store = store, .previous = previous, .keys = settings->keys, .report = report};
+    struct load load = {
+        .store = store, .previous = previous, .settings = settings, .keys = settings->keys, .report = report};
     bool ok = load_list(&load, settings);
     size_t listed = store->count;
     for (size_t i = 0; i < settings->directory_count; i++)

@@ -228,8 +228,14 @@ class Certificates(Admin):
         proxy = harness.Proxy(path)
         self.addCleanup(proxy.stop)
         self.assertEqual(self.value(proxy, "certificates_last_reload_successful"), 1)
-        self.replace(proxy, 30, "refused: those before stay in use")
-        self.assertEqual(self.value(proxy, "certificates_last_reload_successful"), 0)
+        good = ends(self.folder.path / "mail.pem")
+        new = self.folder.path / "new"
+        new.mkdir()
+        certificates.make(new, names=("mail.example.com",))
+        for name in ("mail.key", "mail.pem"):
+            os.replace(new / name, self.folder.path / name)
+        self.wait_until(lambda: self.value(proxy, "certificates_stale") == 1)
+        self.assertIn(good, self.scrape(proxy).values())
         self.assertEqual(self.value(proxy, "config_last_reload_successful"), 1)
 
     def test_names_that_need_care(self):

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 
@@ -105,9 +106,80 @@ class Promises(harness.TestCase):
         certificates.make(other, names=("mail.example.com",))
         os.replace(other / "mail.key", self.folder.path / "mail.key")
         os.replace(other / "mail.pem", self.folder.path / "mail.pem")
-        self.assertIn("can't verify", proxy.wait_line(event="configuration-problem", level="error")["problem"])
-        self.assertTrue(proxy.wait_line(event="reload", of="certificates")["result"].startswith("refused"))
+        problem = proxy.wait_line(event="configuration-problem", level="warning")["problem"]
+        self.assertRegex(problem, "can't verify .*; the certificate that was loaded before stays in use")
         self.assertEqual(self.client(proxy, "pop3").tls.getpeercert(binary_form=True), good)
+        self.assertEqual(self.reload(proxy), "done")
+        self.assertEqual(self.client(proxy, "pop3").tls.getpeercert(binary_form=True), good)
+
+    def customers(self):
+        """Some with a certificate and a promise of their own, in a folder."""
+        folder = self.folder.path / "customers"
+        folder.mkdir()
+        hosts = []
+        for name in ("a", "b", "c"):
+            self.certify(name, f"{name}.example")
+            self.issue(name)
+            hosts.append(f'{{ names = "{name}.example"; deep = {{ tags = [ "tls-cert" ]; ca = "{name}/ca.pem"; }}; }}')
+        text = self.text(self.backend(harness.pop3), "", extra=f"hosts = ( {', '.join(hosts)} );",
+                         tls='certificate_dir = "customers";')
+        proxy = harness.Proxy(self.folder.write("deepproxy.conf", text))
+        self.addCleanup(proxy.stop)
+        return proxy, folder
+
+    def certify(self, name, *hosts):
+        (self.folder.path / name).mkdir(exist_ok=True)
+        certificates.make(self.folder.path / name, names=hosts)
+
+    def issue(self, name, of=None):
+        """What has been certified goes to where the proxy looks."""
+        for kind in ("key", "pem"):
+            new = self.folder.path / "customers" / f".{name}.{kind}"
+            new.write_bytes((self.folder.path / (of or name) / f"mail.{kind}").read_bytes())
+            new.rename(self.folder.path / "customers" / f"{name}.{kind}")
+
+    def shown(self, proxy, name):
+        return self.client(proxy, "pop3", name=f"{name}.example").tls.getpeercert(binary_form=True)
+
+    def leaf(self, name):
+        return subprocess.run(["openssl", "x509", "-in", self.folder.path / name / "mail.pem", "-outform", "DER"],
+                              check=True, capture_output=True).stdout
+
+    def test_one_customer_s_mistake_is_no_other_s(self):
+        """Renewed at the same time: one by another authority, one for another name, one that is well."""
+        proxy, _ = self.customers()
+        a, b = self.leaf("a"), self.leaf("b")
+        self.certify("other", "a.example")
+        self.certify("wrong", "x.example")
+        shutil.copytree(self.folder.path / "c", self.folder.path / "renewed")
+        certificates.make(self.folder.path / "renewed", names=("c.example",))
+        (self.folder.path / "c" / "ca.pem").write_bytes((self.folder.path / "renewed" / "ca.pem").read_bytes())
+        self.issue("a", "other")
+        self.issue("b", "wrong")
+        self.issue("c", "renewed")
+        self.wait_until(lambda: self.shown(proxy, "c") == self.leaf("renewed"))
+        self.wait_until(lambda: [line for line in proxy.find(event="configuration-problem")
+                                 if "a.pem" in line["problem"] and line["problem"].endswith("before stays in use")])
+        self.wait_until(lambda: [line for line in proxy.find(event="configuration-problem")
+                                 if "b.example" in line["problem"] and line["problem"].endswith("before stays in use")])
+        self.assertEqual([self.shown(proxy, "a"), self.shown(proxy, "b")], [a, b])
+        # Mended, they are taken up like any other.
+        certificates.make(self.folder.path / "renewed", names=("b.example",))
+        (self.folder.path / "b" / "ca.pem").write_bytes((self.folder.path / "renewed" / "ca.pem").read_bytes())
+        self.issue("b", "renewed")
+        self.wait_until(lambda: self.shown(proxy, "b") == self.leaf("renewed"))
+        self.assertEqual(self.shown(proxy, "a"), a)
+
+    def test_a_certificate_that_is_taken_away(self):
+        proxy, folder = self.customers()
+        a = self.leaf("a")
+        (folder / "a.pem").unlink()
+        (folder / "a.key").unlink()
+        self.assertIn("a.example, and no certificate has that name", proxy.wait_line(event="configuration-problem")["problem"])
+        self.certify("b", "b.example")
+        self.issue("b")
+        self.wait_until(lambda: self.shown(proxy, "b") == self.leaf("b"))
+        self.assertEqual(self.shown(proxy, "a"), a)
 
     # ---- more than there is ----
 
