@@ -2,6 +2,7 @@
 #include "proxy/generation.h"
 
 #include "base/ensure.h"
+#include "proxy/balance.h"
 
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LEAVING], BALANCE_SLOW);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);

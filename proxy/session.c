@@ -37,8 +37,16 @@ void session_move(struct session *session, enum session_state to)
     session->state = to;
 }
 
+bool session_is_leaving(const struct session *session)
+{
+    bool has_greeted = session->state != SESSION_CONNECTING && session->state != SESSION_GREETING;
+    return session->client_ended && session->kept[SIDE_CLIENT].len == 0 && !has_greeted;
+}
+
 void session_set_timeout(struct session *session, enum worker_timeout timeout)
 {
+    if (session_is_leaving(session))
+        timeout = WORKER_TIMEOUT_LEAVING;
     deadline_set(&session->generation->timeouts[timeout], &session->deadline, worker_now(session->worker));
 }
 
@@ -234,6 +242,21 @@ void session_say_goodbye(struct session *session, enum engine_farewell farewell,
 
 /* ---- events from outside ---- */
 
+static void expire_without_greeting(struct session *session)
+{
+    if (session_is_leaving(session)) {
+        session_blame_slow_server(session);
+        session_finish(session, "client-closed", NULL);
+    } else if (session->state == SESSION_CONNECTING)
+        session_try_next_server(session, "timeout while connecting");
+    else if (session_backend_awaits_signature(session))
+        session_give_up_signature(session);
+    else
+        session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
+                                                               "timeout in the TLS handshake",
+                                                               "timeout while waiting for its greeting"));
+}
+
 void session_expire(struct session *session)
 {
     bool logged_in = session->engine != NULL && engine_status(session->engine)->authenticated;
@@ -245,15 +268,8 @@ void session_expire(struct session *session)
         session_close(session, "handshake-timeout", NULL);
         break;
     case SESSION_CONNECTING:
-        session_try_next_server(session, "timeout while connecting");
-        break;
     case SESSION_GREETING:
-        if (session_backend_awaits_signature(session))
-            session_give_up_signature(session);
-        else
-            session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
-                                                                   "timeout in the TLS handshake",
-                                                                   "timeout while waiting for its greeting"));
+        expire_without_greeting(session);
         break;
     case SESSION_RELAYING:
         if (session->client_ended)

@@ -59,6 +59,7 @@ struct session {
     bool is_counted;             /* in worker.connections */
     bool is_refused;             /* a limit kept it out: it has no line of its own in the log */
     bool client_ended;           /* close_notify or FIN: nothing more comes from the client */
+    bool leaves;                 /* session_is_leaving, and its time is set */
     struct tls_endpoint *tls;    /* NULL in CLEARTEXT */
     struct key_ticket signature; /* HANDSHAKING: what was asked of the key process */
     struct engine *engine; /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
@@ -106,7 +107,11 @@ void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
 /* Moves to a state; the table of allowed moves is checked. */
 void session_move(struct session *session, enum session_state to);
 
+/* One that is leaving has no other than WORKER_TIMEOUT_LEAVING. */
 void session_set_timeout(struct session *session, enum worker_timeout timeout);
+
+/* The client has ended, and has nothing to say: all that it may still want is the greeting, which has not come yet. */
+bool session_is_leaving(const struct session *session);
 
 /* The end, for a reason of the log's vocabulary; the first one stays. Both do nothing in a later state. */
 void session_finish(struct session *session, const char *reason,
@@ -137,6 +142,8 @@ void session_log_odd_server(const struct session *session, const char *words);
 void session_connect(struct session *session);
 /* The server in use is no good: others go before it for a while, and the log says so. */
 void session_server_failed(struct session *session, const char *error);
+/* The client goes. It might have waited for as long as the server's times say, and the server been found out. */
+void session_blame_slow_server(struct session *session);
 /* The server in use is no good, and the client has not seen anything of it. */
 void session_try_next_server(struct session *session, const char *error);
 /* The same where the server has ended what there was: one that does not like sessions resumed is tried again without. */

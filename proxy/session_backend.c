@@ -53,6 +53,14 @@ void session_server_failed(struct session *session, const char *error)
     session_log_server_failed(session, error);
 }
 
+void session_blame_slow_server(struct session *session)
+{
+    bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
+    if (is_awaited && session->link != NULL && !session_backend_awaits_signature(session) &&
+        worker_now(session->worker) - session->link->since >= BALANCE_SLOW)
+        session_server_failed(session, "a client gave up waiting");
+}
+
 /* Nothing of the server's is left. */
 static void forget_server(struct session *session)
 {

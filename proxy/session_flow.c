@@ -204,21 +204,6 @@ static bool judge_engine(struct session *session)
     return false;
 }
 
-/* It might have gone on for as long as the times of the server say, and the server been found out. */
-static void blame_slow_server(struct session *session)
-{
-    bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
-    if (is_awaited && session->link != NULL && !session_backend_awaits_signature(session) &&
-        worker_now(session->worker) - session->link->since >= BALANCE_SLOW)
-        session_server_failed(session, "a client gave up waiting for its greeting");
-}
-
-static void finish_without_greeting(struct session *session)
-{
-    blame_slow_server(session);
-    session_finish(session, "client-closed", NULL);
-}
-
 /*
  * Who has ended, and what follows once everything they sent is fed and out:
  *
@@ -229,7 +214,7 @@ static void finish_without_greeting(struct session *session)
  *                    said it already
  *   ended   ended    the end
  *
- * Before its server has greeted, a client that has ended, and has said nothing, wants nothing: that is the end too.
+ * Before its server has greeted, a client that has ended, and has said nothing, is leaving: it has a moment for the greeting.
  *
  * A backend's TLS that ends without close_notify may have been cut: only the last word of a session then makes it a logout.
  */
@@ -255,9 +240,7 @@ static void judge_ends(struct session *session)
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed",
                             cut ? "without close_notify" : NULL);
-    else if (client_done && session->state == SESSION_GREETING)
-        finish_without_greeting(session);
-    else if (client_done && !backend->output_ended) {
+    else if (client_done && session->state == SESSION_RELAYING && !backend->output_ended) {
         session_end_backend_output(session);
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     }
@@ -265,11 +248,14 @@ static void judge_ends(struct session *session)
 
 static void judge(struct session *session)
 {
-    bool before_server = session->state == SESSION_CONNECTING || session->state == SESSION_CLEARTEXT;
     if (session->state == SESSION_CLEARTEXT)
         judge_engine(session);
-    if (before_server && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
-        finish_without_greeting(session);
+    if (session->state == SESSION_CLEARTEXT && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
+        session_finish(session, "client-closed", NULL);
+    if (session_is_leaving(session) && !session->leaves) {
+        session->leaves = true;
+        session_set_timeout(session, WORKER_TIMEOUT_LEAVING);
+    }
     if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
         return;
     session_log_warning(session);
@@ -411,7 +397,7 @@ static void on_client_end(struct session *session, int error)
     session->client.reading = false;
     session->client_ended = true;
     if (error != UV_EOF) {
-        blame_slow_server(session);
+        session_blame_slow_server(session);
         session_close(session, "client-reset", uv_strerror(error));
     } else if (session->state == SESSION_HANDSHAKING)
         session_close(session, "client-closed", "during the TLS handshake");

@@ -226,7 +226,7 @@ class Endings(harness.TestCase):
             minimum=ssl.TLSVersion.TLSv1_3))
         finished = client.last_flight()
         client.send_close_notify(before=finished)
-        self.assertEqual(client.rest(), b"")
+        self.assertEqual(client.rest(), b"+OK ready\r\n")
         self.assertEqual(proxy.session()["reason"], "client-closed")
 
     def test_client_that_goes_before_the_greeting(self):
