@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/tls_client_trust_files.h"
 
+#include "tls/tls_file.h"
 #include "tls/tls_report.h"
 
 #include <openssl/bio.h>
@@ -11,29 +12,18 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Revocation lists of one authority each, and of its old keys. */
 #define REVOKED_MAX 1024
-#define FILE_MAX    (64 * 1024 * 1024)
 
 static void subject_of(X509_NAME *name, char into[256])
 {
     X509_NAME_oneline(name, into, 256);
 }
 
-/* A pipe or a device would hold everybody up. Such lists may be long: an entry has some 40 octets. */
 static BIO *open_file(const char *path, const char *what, const struct tls_report *report)
 {
-    struct stat is;
-    BIO *file = NULL;
-    errno = 0;
-    if (stat(path, &is) == 0 && !S_ISREG(is.st_mode))
-        errno = ENOTSUP;
-    else if (errno == 0 && is.st_size > FILE_MAX)
-        errno = EFBIG;
-    else if (errno == 0)
-        file = BIO_new_file(path, "r");
+    BIO *file = tls_file_may_be_opened(path) ? BIO_new_file(path, "r") : NULL;
     if (file == NULL)
         tls_report_say(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
                        strerror(errno));

@@ -22,13 +22,19 @@ static bool read_all(int fd, struct bytes *into)
 }
 
 /* False with errno. */
-static bool is_regular(const struct stat *status)
+static bool is_regular(const struct stat *status, off_t max)
 {
-    errno = S_ISDIR(status->st_mode)         ? EISDIR
-            : !S_ISREG(status->st_mode)      ? ENOTSUP
-            : status->st_size > TLS_FILE_MAX ? EFBIG
-                                             : 0;
+    errno = S_ISDIR(status->st_mode)    ? EISDIR
+            : !S_ISREG(status->st_mode) ? ENOTSUP
+            : status->st_size > max     ? EFBIG
+                                        : 0;
     return errno == 0;
+}
+
+bool tls_file_may_be_opened(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && is_regular(&status, TLS_LIST_MAX);
 }
 
 bool tls_file_read(const char *path, struct bytes *into)
@@ -36,12 +42,12 @@ bool tls_file_read(const char *path, struct bytes *into)
     struct stat status;
     *into = (struct bytes){0};
     /* Some devices do things when they are opened. */
-    if (stat(path, &status) != 0 || !is_regular(&status))
+    if (stat(path, &status) != 0 || !is_regular(&status, TLS_FILE_MAX))
         return false;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool ok = fstat(fd, &status) == 0 && is_regular(&status) && read_all(fd, into);
+    bool ok = fstat(fd, &status) == 0 && is_regular(&status, TLS_FILE_MAX) && read_all(fd, into);
     int error = errno;
     close(fd);
     errno = error;

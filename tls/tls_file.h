@@ -13,7 +13,9 @@
 
 enum {
     /* A chain of sixteen certificates has some 40 KB; a bundle of all public authorities 250. */
-    TLS_FILE_MAX = 1024 * 1024
+    TLS_FILE_MAX = 1024 * 1024,
+    /* Lists of authorities, and of what they have revoked: an entry of these has some 40 octets, and there may be many. */
+    TLS_LIST_MAX = 64 * 1024 * 1024
 };
 
 /*
@@ -21,6 +23,12 @@ enum {
  * ENOTSUP for what is no file), where it can't. `into` is to be freed with bytes_free, which wipes it.
  */
 bool tls_file_read(const char *path, struct bytes *into);
+
+/*
+ * May a file be opened that is to be read piece by piece? Only a regular one, of TLS_LIST_MAX octets at most: a pipe or a device
+ * would hold everybody up. False with errno, as tls_file_read.
+ */
+bool tls_file_may_be_opened(const char *path);
 
 /*
  * What a file looked like: equal marks mean the same content, as far as a file system tells. A path that leads nowhere

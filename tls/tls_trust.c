@@ -48,7 +48,7 @@ static size_t add_all(X509_STORE *store, BIO *file, bool *clean_end)
 
 static bool read_authorities(X509_STORE *store, const char *ca, const struct tls_report *report)
 {
-    BIO *file = BIO_new_file(ca, "r");
+    BIO *file = tls_file_may_be_opened(ca) ? BIO_new_file(ca, "r") : NULL;
     if (file == NULL) {
         tls_report_say(report, TLS_NO_SOURCE, true, "can't open the authorities' certificates in %s: %s", ca,
                        strerror(errno));

@@ -705,6 +705,9 @@ class Files(Case):
         self.assertEqual(self.problems().returncode, 0)
         self.fails(r"can't open the authorities' certificates in .*/nowhere.pem: No such file", ca="nowhere.pem")
         self.fails(r".*/store/mail.key has no certificate in PEM form", ca="store/mail.key")
+        os.mkfifo(self.folder.path / "fifo")
+        self.fails(r"can't open the authorities' certificates in .*/fifo: Operation not supported", ca="fifo")
+        self.fails(r"can't open the authorities' certificates in .*/store: Is a directory", ca="store")
         self.fails(r'"certificate" has no "key" with it', certificate='"proxy/mail.pem"')
         self.fails(r'"key" has no "certificate" with it', key='"proxy/mail.key"')
         self.fails(r"the private key .*/store/mail.key does not belong to the first certificate in .*/proxy/mail.pem",
