@@ -20,6 +20,22 @@ bool chain_text_has_key(struct slice pem)
     return find(pem, private_key) < pem.len;
 }
 
+/* A line end and base64 (RFC 7468 section 3), and nothing that somebody else might read as the beginning of a key. */
+static bool is_base64(struct slice body)
+{
+    size_t blanks = 0;
+    while (blanks < body.len && (body.data[blanks] == ' ' || body.data[blanks] == '\t'))
+        blanks++;
+    if (blanks == body.len || (body.data[blanks] != '\r' && body.data[blanks] != '\n'))
+        return false;
+    static const char others[] = "+/= \t\r\n";
+    for (size_t i = 0; i < body.len; i++)
+        if (!ascii_is_alpha(body.data[i]) && !ascii_is_digit(body.data[i]) &&
+            memchr(others, body.data[i], sizeof others - 1) == NULL)
+            return false;
+    return true;
+}
+
 bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used)
 {
     *used = 0;
@@ -32,7 +48,8 @@ bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used)
         size_t body_len = find(body, boundary);
         struct slice close = slice_sub(body, body_len, sizeof end - 1);
         size_t len = sizeof begin - 1 + body_len + close.len;
-        if (!slice_equals(close, slice_of(end)) || len + 1 > cap - *used)
+        if (!is_base64(slice_sub(body, 0, body_len)) || !slice_equals(close, slice_of(end)) ||
+            len + 1 > cap - *used)
             return false;
         memcpy(into + *used, pem.data, len);
         into[*used + len] = '\n';

@@ -11,7 +11,7 @@
 /* Is there a private key of whatever kind in it? */
 bool chain_text_has_key(struct slice pem);
 
-/* Copies the blocks of certificates, and nothing else. False where they don't fit, or one has no end. */
+/* Copies the blocks of certificates, and nothing else. False where they don't fit, or one has no end or is no base64. */
 bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used);
 
 #endif

@@ -147,7 +147,7 @@ static void send_chain(const int *fds, size_t count)
     else if (chain_text_take(text, signer.chain, sizeof signer.chain, &used))
         reply(KEYS_DONE, (struct slice){signer.chain, used});
     else
-        reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one without its end"));
+        reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one that is damaged"));
     wipe(signer.file, text.len);
 }
 

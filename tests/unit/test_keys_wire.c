@@ -400,6 +400,12 @@ static const struct {
     {"-----BEGIN CERTIFICATE-----\n" KEY "-----END CERTIFICATE-----\n", NULL},
     {"-----BEGIN CERTIFICATE-----", NULL},
     {BLOCK("a\n") "-----BEGIN CERTIFICATE-----" KEY, NULL},
+    {BLOCK("a\n") "-----BEGIN CERTIFICATE------BEGIN PRIVATE KEY-----END CERTIFICATE-----", NULL},
+    {BLOCK("a: b\n"), NULL},
+    {"-----BEGIN CERTIFICATE-----BEGIN A==\n-----END CERTIFICATE-----", NULL},
+    {"-----BEGIN CERTIFICATE----- PRIVATE KEY-----END CERTIFICATE-----", NULL},
+    {"-----BEGIN CERTIFICATE----- \r\na\r\n-----END CERTIFICATE-----",
+     "-----BEGIN CERTIFICATE----- \r\na\r\n-----END CERTIFICATE-----\n"},
 };
 
 START_TEST(chains_without_their_keys)
