@@ -93,3 +93,8 @@ struct slice slice_next_word(struct slice *rest, uint8_t separator)
     *rest = slice_sub(*rest, word.len, rest->len);
     return word;
 }
+
+bool text_is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}

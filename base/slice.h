@@ -43,4 +43,7 @@ bool ascii_is_digit(uint8_t c);
 /* 0x21 to 0x7E: a graphic character. */
 bool ascii_is_graph(uint8_t c);
 
+/* Of two texts, each of which may be NULL: are they the same, or both NULL? */
+bool text_is_same(const char *a, const char *b);
+
 #endif

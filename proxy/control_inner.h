@@ -47,6 +47,7 @@ struct control {
     enum worker_phase phase;
     struct reload reload;
     enum reload_step step;
+    bool in_part;  /* what is being put into effect is not all that was read: the rest was refused */
     bool wants[2]; /* by enum reload_kind: to be read again as soon as the last one is in effect */
     struct metrics_reload reloads[2];
     size_t stale_certificates;    /* when they were last read */

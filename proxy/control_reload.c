@@ -33,11 +33,6 @@ static void log_reload(struct control *control, enum reload_kind kind, const cha
 
 /* ---- putting it into effect ---- */
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* What is settled when the program starts. */
 static void warn_of_settled(const struct cfg *before, const struct cfg *after, struct cfg_problems *problems)
 {
@@ -45,10 +40,10 @@ static void warn_of_settled(const struct cfg *before, const struct cfg *after, s
         const char *key;
         bool same;
     } settled[] = {{"workers", before->workers == after->workers},
-                   {"user", is_same(before->user, after->user)},
-                   {"group", is_same(before->group, after->group)},
+                   {"user", text_is_same(before->user, after->user)},
+                   {"group", text_is_same(before->group, after->group)},
                    {"key_isolation", before->key_isolation == after->key_isolation},
-                   {"key_user", is_same(before->key_user, after->key_user)}};
+                   {"key_user", text_is_same(before->key_user, after->key_user)}};
     for (size_t i = 0; i < sizeof settled / sizeof settled[0]; i++)
         if (!settled[i].same)
             cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){after->path, 0},
@@ -87,6 +82,12 @@ static void give_updates(struct control *control, struct worker_update **updates
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_give_update(&control->workers[i], updates[i]);
     free(updates);
+}
+
+static void note_stale(struct control *control, const struct loaded *result)
+{
+    if (result->tls != NULL && result->pools != NULL)
+        control->stale_certificates = tls_context_stale_count(result->tls) + result->pools->stale;
 }
 
 static void keep_certificates(struct control *control, const struct loaded *loaded)
@@ -143,6 +144,7 @@ static bool apply_configuration(struct control *control, const struct loaded *lo
     control->listeners = listeners;
     admin_serve(control->admin, &admin_listeners);
     keep_certificates(control, loaded);
+    note_stale(control, loaded);
     snapshot_unref(&control->snapshot);
     control->snapshot = snapshot_ref(snapshot);
     log_set_level(control->log, snapshot->cfg->log_level);
@@ -180,10 +182,12 @@ static void end_certificates(struct control *control, struct reload *reload)
                             .pools = reload->result.pools != NULL ? reload->result.pools : control->pools};
     bool same = tls_context_same_certificates(loaded.tls, control->tls) &&
                 pool_tls_set_equals(loaded.pools, control->pools);
-    bool ok = (same || apply_certificates(control, &loaded)) && reload->result.tls != NULL &&
-              reload->result.pools != NULL;
-    control->reloads[RELOAD_CERTIFICATES].failed = !ok;
-    if (!ok)
+    bool whole = reload->result.tls != NULL && reload->result.pools != NULL;
+    bool applied = !same && apply_certificates(control, &loaded);
+    note_stale(control, &reload->result);
+    control->in_part = applied && !whole;
+    control->reloads[RELOAD_CERTIFICATES].failed = !whole || (!same && !applied);
+    if (!applied && control->reloads[RELOAD_CERTIFICATES].failed)
         log_reload(control, RELOAD_CERTIFICATES, "refused: those before stay in use");
 }
 
@@ -194,21 +198,17 @@ void control_reload_is_in_effect(struct control *control)
     if (control->reload.kind == RELOAD_CONFIGURATION)
         control_log_listening(control);
     control_note_reload(control, control->reload.kind);
-    log_reload(control, control->reload.kind, "done");
+    control->reloads[control->reload.kind].failed = control->in_part;
+    log_reload(control, control->reload.kind,
+               control->in_part ? "done in part: some were refused, and those before stay in use" : "done");
+    control->in_part = false;
     control_begin_reload(control);
-}
-
-static void note_stale(struct control *control, const struct loaded *result)
-{
-    if (result->tls != NULL && result->pools != NULL)
-        control->stale_certificates = tls_context_stale_count(result->tls) + result->pools->stale;
 }
 
 static void on_reload_done(struct reload *reload)
 {
     struct control *control = reload->arg;
     bool running = control->phase == WORKER_RUNNING;
-    note_stale(control, &reload->result);
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
         end_configuration(control, reload);

@@ -107,9 +107,11 @@ static void write_certificates(struct metrics_text *text, const struct metrics_c
                         "Certificates in use that end within 21 days.", counts[EXPIRY_NEAR]);
     metrics_text_single(text, "deepproxy_certificates_expired", METRICS_GAUGE,
                         "Certificates in use that have ended.", counts[EXPIRY_PAST]);
-    metrics_text_single(text, "deepproxy_certificates_stale", METRICS_GAUGE,
-                        "Certificates in use whose files could not be used when they were last read.",
-                        (int64_t)state->stale_certificates);
+    metrics_text_single(
+        text, "deepproxy_certificates_stale", METRICS_GAUGE,
+        "Certificates, and pools, that were refused when they were last read: what was there before "
+        "stays in use.",
+        (int64_t)state->stale_certificates);
     _Static_assert(EXPIRY_WARNING_DAYS == 21, "as the help says");
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/pool_tls.h"
 
+#include "base/slice.h"
 #include "proxy/authorities.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,24 +58,32 @@ static size_t count_workers(const struct cfg *cfg)
     return cores > 0 && (size_t)cores > cfg->workers ? (size_t)cores : cfg->workers;
 }
 
+/* Takes the context over. NULL after an error. */
+static struct pool_tls *with_context(struct tls_context *context, const struct cfg *cfg,
+                                     const struct cfg_pool *pool, size_t server_count,
+                                     struct cfg_problems *problems)
+{
+    struct pool_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL) {
+        tls_context_unref(&context);
+    } else {
+        atomic_init(&tls->references, 1);
+        tls->workers = count_workers(cfg);
+        tls->context = context;
+        tls->resumption = tls_resumption_new(context, server_count * tls->workers);
+    }
+    if (tls != NULL && tls->resumption != NULL)
+        return tls;
+    cfg_problems_add(problems, CFG_ERROR, pool->tls.place, "no memory for the pool's TLS");
+    pool_tls_unref(&tls);
+    return NULL;
+}
+
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
                               const struct tls_key_source *keys, struct cfg_problems *problems)
 {
-    size_t errors = problems->errors;
-    struct pool_tls *tls = calloc(1, sizeof *tls);
-    if (tls != NULL) {
-        atomic_init(&tls->references, 1);
-        tls->workers = count_workers(cfg);
-        tls->context = make_context(&pool->tls, keys, problems);
-    }
-    if (tls != NULL && tls->context != NULL)
-        tls->resumption = tls_resumption_new(tls->context, server_count * tls->workers);
-    if (tls != NULL && tls->resumption != NULL)
-        return tls;
-    if (problems->errors == errors)
-        cfg_problems_add(problems, CFG_ERROR, pool->tls.place, "no memory for the pool's TLS");
-    pool_tls_unref(&tls);
-    return NULL;
+    struct tls_context *context = make_context(&pool->tls, keys, problems);
+    return context != NULL ? with_context(context, cfg, pool, server_count, problems) : NULL;
 }
 
 struct pool_tls *pool_tls_ref(struct pool_tls *tls)
@@ -96,6 +106,17 @@ void pool_tls_unref(struct pool_tls **tls)
     *tls = NULL;
 }
 
+/* What is no reason to stop. */
+static void add_softly(struct cfg_problems *problems, const struct cfg_problems *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct cfg_problem *at = &found->items[i];
+        bool is_error = at->severity == CFG_ERROR;
+        cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){at->file, at->line}, "%s%s", at->text,
+                         is_error ? "; what was read before stays in use" : "");
+    }
+}
+
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
                                 size_t server_count, const struct tls_key_source *keys, bool *stale,
                                 struct cfg_problems *problems)
@@ -104,15 +125,32 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
     struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
                                    ? pool_tls_ref(old)
                                    : pool_tls_new(cfg, pool, server_count, keys, &found);
-    for (size_t i = 0; i < found.count; i++) {
-        const struct cfg_problem *at = &found.items[i];
-        bool is_error = at->severity == CFG_ERROR;
-        cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){at->file, at->line}, "%s%s", at->text,
-                         is_error ? "; what was read before stays in use" : "");
-    }
+    add_softly(problems, &found);
     cfg_problems_free(&found);
     *stale = renewed == NULL;
     return *stale ? pool_tls_ref(old) : renewed;
+}
+
+bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b)
+{
+    return a->verify == b->verify && a->min_version == b->min_version && text_is_same(a->ca, b->ca) &&
+           text_is_same(a->certificate, b->certificate) && text_is_same(a->key, b->key) &&
+           text_is_same(a->passphrase, b->passphrase);
+}
+
+struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
+                                    const struct cfg_pool *pool, size_t server_count,
+                                    const struct tls_key_source *keys, bool *stale,
+                                    struct cfg_problems *problems)
+{
+    struct cfg_problems found = {0};
+    struct pool_tls *tls = pool_tls_new(cfg, pool, server_count, keys, &found);
+    *stale = tls == NULL;
+    if (tls == NULL)
+        tls = with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
+    add_softly(problems, &found);
+    cfg_problems_free(&found);
+    return tls;
 }
 
 /* ---- all of them ---- */

@@ -36,6 +36,18 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
                                 size_t server_count, const struct tls_key_source *keys, bool *stale,
                                 struct cfg_problems *problems);
 
+/* Do both name the same files, and want the same of them? */
+bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b);
+
+/*
+ * As pool_tls_new, after another configuration with a pool whose settings are the same: where its files can't be used now, what
+ * was read then stays in use, with a warning and `*stale`.
+ */
+struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
+                                    const struct cfg_pool *pool, size_t server_count,
+                                    const struct tls_key_source *keys, bool *stale,
+                                    struct cfg_problems *problems);
+
 /* Those of all pools, as they stand in the configuration; NULL for one whose servers are spoken with in the clear. */
 struct pool_tls_set {
     atomic_uint references;

@@ -9,15 +9,13 @@ static void read_certificates(struct reload *reload)
     reload->result.tls = snapshot_load_tls(reload->before.snapshot, reload->before.tls, &reload->problems);
     if (reload->result.tls == NULL || tls_context_same_certificates(reload->result.tls, reload->before.tls))
         return;
-    snapshot_keep_promises(reload->before.snapshot, reload->before.tls, &reload->result.tls,
-                           &reload->problems);
+    snapshot_keep_promises(reload->before.snapshot, &reload->before, &reload->result.tls, &reload->problems);
 }
 
 /* What can't be used is no error here: what was there before stays. */
 static void read_pools(struct reload *reload)
 {
-    reload->result.pools =
-        snapshot_load_pools(reload->before.snapshot, reload->before.pools, &reload->problems);
+    reload->result.pools = snapshot_load_pools(reload->before.snapshot, &reload->before, &reload->problems);
 }
 
 /* In a thread of the pool. */

@@ -90,44 +90,110 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
     return load_tls(snapshot, previous, &none, problems);
 }
 
-/* With what `previous` has in place of the culprits; NULL where that breaks a promise as well. */
-static struct tls_context *load_without(const struct promises_culprits *culprits,
-                                        const struct snapshot *snapshot, struct tls_context *previous)
+static bool has_text(const struct cfg_problems *problems, const char *text)
 {
-    struct cfg_problems problems = {0}; /* have been said already */
-    struct tls_context *tls =
-        previous != NULL && culprits->count > 0 ? load_tls(snapshot, previous, culprits, &problems) : NULL;
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].severity == CFG_ERROR && strcmp(problems->items[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+/* Is there an error in the one that is not in the other? */
+static bool breaks_more(const struct cfg_problems *problems, const struct cfg_problems *before)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].severity == CFG_ERROR && !has_text(before, problems->items[i].text))
+            return true;
+    return false;
+}
+
+/* With what there was before in place of the culprits; NULL where that breaks more than `broken` too. */
+static struct tls_context *load_without(const struct promises_culprits *culprits,
+                                        const struct snapshot *snapshot, struct tls_context *previous,
+                                        const struct cfg_problems *broken)
+{
+    struct cfg_problems said = {0}; /* already */
+    struct cfg_problems found = {0};
+    struct tls_context *tls = culprits->count > 0 ? load_tls(snapshot, previous, culprits, &said) : NULL;
     if (tls != NULL)
-        promises_check(snapshot->cfg, tls, NULL, NULL, &problems);
-    if (problems.errors > 0)
+        promises_check(snapshot->cfg, tls, NULL, NULL, &found);
+    if (breaks_more(&found, broken))
         tls_context_unref(&tls);
-    cfg_problems_free(&problems);
+    cfg_problems_free(&said);
+    cfg_problems_free(&found);
     return tls;
 }
 
-void snapshot_keep_promises(const struct snapshot *snapshot, struct tls_context *previous,
+static void add_found(struct cfg_problems *problems, const struct cfg_problems *found,
+                      const struct cfg_problems *broken, bool is_mended)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct cfg_problem *at = &found->items[i];
+        bool is_softened = at->severity == CFG_ERROR && is_mended;
+        const char *consequence = has_text(broken, at->text)
+                                      ? "; so it was before"
+                                      : "; the certificate that was loaded before stays in use";
+        cfg_problems_add(problems, is_softened ? CFG_WARNING : at->severity,
+                         (struct cfg_place){at->file, at->line}, "%s%s", at->text,
+                         is_softened ? consequence : "");
+    }
+}
+
+void snapshot_keep_promises(const struct snapshot *snapshot, const struct loaded *before,
                             struct tls_context **tls, struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
+    struct cfg_problems broken = {0};
     struct promises_culprits culprits = {0};
-    promises_check(snapshot->cfg, *tls, previous, &culprits, &found);
-    struct tls_context *mended = found.errors > 0 ? load_without(&culprits, snapshot, previous) : NULL;
-    for (size_t i = 0; i < found.count; i++) {
-        bool is_softened = found.items[i].severity == CFG_ERROR && mended != NULL;
-        cfg_problems_add(problems, is_softened ? CFG_WARNING : found.items[i].severity,
-                         (struct cfg_place){found.items[i].file, found.items[i].line}, "%s%s",
-                         found.items[i].text,
-                         is_softened ? "; the certificate that was loaded before stays in use" : "");
-    }
-    promises_culprits_free(&culprits);
-    if (found.errors > 0) {
+    promises_check(snapshot->cfg, *tls, before->tls, &culprits, &found);
+    if (found.errors > 0 && before->tls != NULL)
+        promises_check(before->snapshot->cfg, before->tls, NULL, NULL, &broken);
+    bool is_mended = true;
+    if (breaks_more(&found, &broken)) {
+        struct tls_context *mended =
+            before->tls != NULL ? load_without(&culprits, snapshot, before->tls, &broken) : NULL;
+        is_mended = mended != NULL;
         tls_context_unref(tls);
         *tls = mended;
     }
+    add_found(problems, &found, &broken, is_mended);
+    promises_culprits_free(&culprits);
     cfg_problems_free(&found);
+    cfg_problems_free(&broken);
 }
 
-struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
+static const struct pool *find_pool(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->pool_count; i++)
+        if (strcmp(snapshot->cfg->pools[i].name, name) == 0)
+            return &snapshot->pools[i];
+    return NULL;
+}
+
+/* What there was for a pool of that name and with the same settings; NULL where there was nothing. */
+static const struct pool_tls *find_pool_tls(const struct loaded *before, const struct cfg_pool *pool)
+{
+    const struct pool *old = find_pool(before->snapshot, pool->name);
+    return old != NULL && pool_tls_is_same(&old->cfg->tls, &pool->tls)
+               ? before->pools->pools[old - before->snapshot->pools]
+               : NULL;
+}
+
+static struct pool_tls *load_pool(const struct snapshot *snapshot, size_t index, const struct loaded *before,
+                                  bool *stale, struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    const struct cfg_pool *pool = &cfg->pools[index];
+    size_t servers = snapshot->pools[index].server_count;
+    if (before->snapshot == snapshot)
+        return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, snapshot->keys, stale,
+                              problems);
+    const struct pool_tls *old = find_pool_tls(before, pool);
+    return old != NULL ? pool_tls_new_after(old, cfg, pool, servers, snapshot->keys, stale, problems)
+                       : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+}
+
+struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct loaded *before,
                                          struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
@@ -136,14 +202,10 @@ struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const 
     if (!ok)
         add_out_of_memory(cfg, problems);
     for (size_t i = 0; set != NULL && i < set->count; i++) {
-        const struct cfg_pool *pool = &cfg->pools[i];
-        size_t servers = snapshot->pools[i].server_count;
-        if (pool->tls.mode == CFG_POOL_TLS_NONE)
-            continue;
         bool stale = false;
-        set->pools[i] = previous != NULL ? pool_tls_renew(previous->pools[i], cfg, pool, servers,
-                                                          snapshot->keys, &stale, problems)
-                                         : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+        if (cfg->pools[i].tls.mode == CFG_POOL_TLS_NONE)
+            continue;
+        set->pools[i] = load_pool(snapshot, i, before, &stale, problems);
         set->stale += stale;
         ok = ok && set->pools[i] != NULL;
     }
@@ -273,14 +335,6 @@ static bool resolve_server(struct pool *pool, const struct cfg_endpoint *endpoin
     }
     freeaddrinfo(found);
     return ok;
-}
-
-static const struct pool *find_pool(const struct snapshot *snapshot, const char *name)
-{
-    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->pool_count; i++)
-        if (strcmp(snapshot->cfg->pools[i].name, name) == 0)
-            return &snapshot->pools[i];
-    return NULL;
 }
 
 static bool add_servers(struct pool *pool, const struct cfg_pool *cfg, const struct pool *before,
@@ -510,7 +564,7 @@ static void check_promises(const struct loaded *before, struct loaded *into, str
     if (!ok && problems->errors == errors)
         add_out_of_memory(snapshot->cfg, problems);
     promises_free(&remembered);
-    snapshot_keep_promises(snapshot, before->tls, &into->tls, problems);
+    snapshot_keep_promises(snapshot, before, &into->tls, problems);
 }
 
 bool snapshot_load(const char *path, const struct tls_key_source *keys, const struct loaded *before,
@@ -523,7 +577,7 @@ bool snapshot_load(const char *path, const struct tls_key_source *keys, const st
     else
         into->snapshot = new_snapshot(&cfg, keys, before->snapshot, problems);
     if (into->snapshot != NULL) {
-        into->pools = snapshot_load_pools(into->snapshot, NULL, problems);
+        into->pools = snapshot_load_pools(into->snapshot, before, problems);
         into->tls = snapshot_load_tls(into->snapshot, before->tls, problems);
     } else {
         pool_tls_check(cfg, keys, problems);

@@ -94,14 +94,16 @@ struct tls_context *snapshot_load_tls(const struct snapshot *snapshot, struct tl
                                       struct cfg_problems *problems);
 
 /*
- * Holds a new context against what is promised. A certificate by which that is broken is refused, and the one of `previous` from
- * the same file stays in use, with a warning; where that does not help, or `previous` is NULL, `*tls` becomes NULL after an error.
+ * Holds a new context against what is promised. A certificate by which a promise is broken that was kept `before` (all NULL:
+ * nothing was) is refused: the one from the same file stays in use, and what there was none of is left out, with a warning. Where
+ * that does not help `*tls` becomes NULL after an error. What was broken before already, as by a certificate that has expired,
+ * is a warning, and no reason to keep others out.
  */
-void snapshot_keep_promises(const struct snapshot *snapshot, struct tls_context *previous,
+void snapshot_keep_promises(const struct snapshot *snapshot, const struct loaded *before,
                             struct tls_context **tls, struct cfg_problems *problems);
 
-/* As snapshot_load_tls, for TLS towards servers; `previous` is of the same snapshot, or NULL. */
-struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct pool_tls_set *previous,
+/* As snapshot_load_tls, for TLS towards servers; `before` is of the same snapshot, or of the one before, or all NULL. */
+struct pool_tls_set *snapshot_load_pools(const struct snapshot *snapshot, const struct loaded *before,
                                          struct cfg_problems *problems);
 
 struct loaded loaded_ref(const struct loaded *loaded);

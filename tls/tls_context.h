@@ -34,7 +34,8 @@ struct tls_settings {
     struct tls_context
         *previous; /* certificates are taken from it where their files have not changed; may be NULL */
     const char *const
-        *kept; /* paths of chains, in order: what it has of them stays, whatever the files are now */
+        *kept; /* paths of chains, in order: what it has of them stays, whatever the files are now, and
+                                 what of a folder it has not is left out */
     size_t kept_count;
     uint16_t min_version; /* TLS_1_0 ... TLS_1_3 */
     uint16_t max_version;

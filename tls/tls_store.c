@@ -2,6 +2,7 @@
 #include "tls/tls_store.h"
 
 #include "base/array.h"
+#include "base/slice.h"
 #include "tls/tls_directory.h"
 
 #include <errno.h>
@@ -31,11 +32,6 @@ static int by_chain(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->files.key, right->files.key);
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* What the previous store has from the same files. */
 static struct tls_certificate *find_previous(const struct tls_store *previous,
                                              const struct tls_certificate_files *files)
@@ -46,8 +42,8 @@ static struct tls_certificate *find_previous(const struct tls_store *previous,
         return NULL;
     struct tls_certificate *const *found =
         bsearch(&key, previous->by_path, previous->count, sizeof previous->by_path[0], by_chain);
-    bool same = found != NULL && is_same((*found)->files.passphrase, files->passphrase) &&
-                (files->ocsp == NULL || is_same((*found)->files.ocsp, files->ocsp));
+    bool same = found != NULL && text_is_same((*found)->files.passphrase, files->passphrase) &&
+                (files->ocsp == NULL || text_is_same((*found)->files.ocsp, files->ocsp));
     return same ? *found : NULL;
 }
 
@@ -76,9 +72,15 @@ static bool is_kept(const struct load *load, const char *chain)
 }
 
 /* What was there before, although its files are others now. */
-static struct tls_certificate *hold_on_to(const struct load *load, struct tls_certificate *old)
+static struct tls_certificate *hold_on_to(const struct load *load, struct tls_certificate *old, int source)
 {
+    const struct tls_key_source *keys = old->keys;
     load->store->stale++;
+    if (keys != NULL && keys->has != NULL && !keys->has(keys->arg, old->key_number))
+        tls_report_say(load->report, source, false,
+                       "the key of the certificate that was loaded from %s is lost: handshakes with it fail "
+                       "until its files are in order",
+                       old->files.chain);
     return tls_certificate_ref(old);
 }
 
@@ -89,15 +91,15 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
     struct tls_certificate *old = find_previous(load->previous, files);
     if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
         return tls_certificate_ref(old);
-    if (old != NULL && is_kept(load, files->chain))
-        return hold_on_to(load, old);
+    if (is_kept(load, files->chain) && (old != NULL || may_lack))
+        return old != NULL ? hold_on_to(load, old, source) : NULL;
     struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
                                                           : "; this certificate is left out"};
     struct tls_report soft = {say_softly, &softened, load->report->now};
     struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
     struct tls_certificate *certificate =
         tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
-    return certificate != NULL || old == NULL ? certificate : hold_on_to(load, old);
+    return certificate != NULL || old == NULL ? certificate : hold_on_to(load, old, source);
 }
 
 static bool keep(struct load *load, struct tls_certificate *certificate)
@@ -163,7 +165,7 @@ static bool keep_missed(struct load *load, const char *folder, int source,
         tls_report_say(load->report, source, false,
                        "%s can't be read with its key any more; the one that was loaded before stays in use",
                        old->files.chain);
-        ok = keep(load, hold_on_to(load, old));
+        ok = keep(load, hold_on_to(load, old, source));
     }
     free(chains);
     return ok;

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import unittest
+import urllib.request
 
 import harness
 import test_failover
@@ -172,7 +173,9 @@ class Believed(Case):
         self.reload(proxy, 2)
         self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         authority.write_bytes(b"nothing")
-        self.reload(proxy, 3, "refused")
+        self.reload(proxy, 3)
+        self.assertIn("stays in use", proxy.find(event="configuration-problem")[-1]["problem"])
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(long.ask(b"STAT")[:3], b"+OK")
 
     def test_other_authorities_are_taken_up_by_themselves(self):
@@ -192,6 +195,27 @@ class Believed(Case):
         write(b"nothing")
         self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
         self.served(proxy, "pop3")
+
+    def test_half_of_it_is_refused(self):
+        """A pool's file is taken up beside a certificate that can't be, as it is the only one and none was there before."""
+        store, elsewhere = ((self.folder.path / name / "ca.pem").read_bytes() for name in ("store", "elsewhere"))
+        for name, text in (("pool.pem", elsewhere), ("promise.pem", (self.folder.path / "ca.pem").read_bytes())):
+            (self.folder.path / name).write_bytes(text)
+        text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], [self.tls_backend(harness.pop3)], "none")},
+                                     pool=self.pool_tls(ca="pool.pem"), extra='admin = { listen = "127.0.0.1:0"; };',
+                                     tls='certificate_dir = "more";')
+        text = text.replace('tags = [ "tls11", "tls12" ];', 'tags = [ "tls-cert" ]; ca = "promise.pem";')
+        (self.folder.path / "more").mkdir()
+        proxy = harness.Proxy(self.folder.write("half.conf", text))
+        self.addCleanup(proxy.stop)
+        (self.folder.path / "more").rmdir()
+        (self.folder.path / "pool.pem").write_bytes(store)
+        line = proxy.wait_line(event="reload", of="certificates")
+        self.assertTrue(line["result"].startswith("done in part"), line)
+        self.served(proxy, "pop3")
+        address = proxy.wait_line(event="admin-listening")["address"]
+        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+            self.assertIn(b"\ndeepproxy_certificates_last_reload_successful 0\n", answer.read())
 
     def reload(self, proxy, count, result="done"):
         proxy.process.send_signal(signal.SIGHUP)

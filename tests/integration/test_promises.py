@@ -170,6 +170,53 @@ class Promises(harness.TestCase):
         self.wait_until(lambda: self.shown(proxy, "b") == self.leaf("renewed"))
         self.assertEqual(self.shown(proxy, "a"), a)
 
+    def renew(self, name):
+        """In order, and by another authority, which the promise's file has now."""
+        new = self.folder.path / "renewed"
+        new.mkdir(exist_ok=True)
+        certificates.make(new, names=(f"{name}.example",))
+        (self.folder.path / name / "ca.pem").write_bytes((new / "ca.pem").read_bytes())
+        self.issue(name, "renewed")
+        self.wait_until(lambda: self.shown(proxy=self.proxy, name=name) == self.leaf("renewed"))
+
+    def test_what_is_broken_already_keeps_no_other_out(self):
+        """By time, or as here by what the promise is held against: nothing has changed about it, and clients see no other."""
+        self.proxy, _ = self.customers()
+        a = self.leaf("a")
+        self.certify("other", "a.example")
+        (self.folder.path / "a" / "ca.pem").write_bytes((self.folder.path / "other" / "ca.pem").read_bytes())
+        self.renew("c")
+        problem = self.proxy.wait_line(event="configuration-problem")["problem"]
+        self.assertRegex(problem, "a.pem: .*; so it was before")
+        self.assertEqual(self.shown(self.proxy, "a"), a)
+        self.assertEqual(self.reload(self.proxy), "done")
+        # It is no licence for others.
+        self.certify("wrong", "b.example")
+        b = self.shown(self.proxy, "b")
+        self.issue("b", "wrong")
+        self.renew("c")
+        self.assertEqual(self.shown(self.proxy, "b"), b)
+
+    def test_a_newcomer_that_breaks_a_promise_is_left_out(self):
+        self.proxy, folder = self.customers()
+        a = self.leaf("a")
+        certificates.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-x509", "-days",
+                             "30", "-keyout", folder / "new.key", "-out", folder / "new.pem", "-subj", "/CN=a.example",
+                             "-addext", "subjectAltName=DNS:a.example")
+        self.renew("c")
+        self.wait_until(lambda: [line for line in self.proxy.find(event="configuration-problem")
+                                 if "new.pem has signed itself" in line["problem"]])
+        self.assertEqual(self.shown(self.proxy, "a"), a)
+
+    def test_a_configuration_that_promises_more_than_there_is(self):
+        """What was there before is no excuse for that."""
+        proxy, write = self.begin('tags = [ "tls12" ];')
+        other = self.folder.path / "other"
+        other.mkdir()
+        certificates.make(other, names=("mail.example.com",))
+        write('tags = [ "tls12", "tls-cert" ]; ca = "other/ca.pem";')
+        self.assertTrue(self.reload(proxy).startswith("refused"))
+
     def test_a_certificate_that_is_taken_away(self):
         proxy, folder = self.customers()
         a = self.leaf("a")

@@ -113,6 +113,17 @@ START_TEST(next_word)
 }
 END_TEST
 
+START_TEST(texts)
+{
+    char copy[] = "text";
+    ck_assert(text_is_same("text", copy));
+    ck_assert(text_is_same(NULL, NULL));
+    ck_assert(!text_is_same("text", "texts"));
+    ck_assert(!text_is_same(NULL, ""));
+    ck_assert(!text_is_same("", NULL));
+}
+END_TEST
+
 START_TEST(classes)
 {
     ck_assert_ptr_nonnull(setlocale(LC_ALL, "C.UTF-8"));
@@ -138,6 +149,7 @@ int main(void)
     tcase_add_test(tcase, ends_of_slices);
     tcase_add_test(tcase, find);
     tcase_add_test(tcase, next_word);
+    tcase_add_test(tcase, texts);
     tcase_add_test(tcase, classes);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
