@@ -13,7 +13,7 @@ enum {
     BALANCE_ATTEMPTS = 4,
     /* How long a server that failed is avoided, in milliseconds. */
     BALANCE_AVOID = 10000,
-    /* A server that has not greeted for this long, in milliseconds, when its client goes, has failed: others do it at once. */
+    /* A server that has said nothing for this long, in milliseconds, when its client goes, comes last: others greet at once. */
     BALANCE_SLOW = 1000
 };
 

@@ -43,6 +43,7 @@ struct backend_link {
     struct server *server;
     struct backend_tls *tls; /* NULL: in the clear */
     uint64_t since;          /* worker_now, when it was begun to be connected to */
+    bool heard;              /* something has come from it */
 };
 
 struct session {
@@ -135,6 +136,8 @@ void session_log_backend_tls(const struct session *session, const struct tls_end
 void session_log_server_failed(const struct session *session, const char *error);
 /* What the engine warns of, once in a session, and once a minute for a server. */
 void session_log_warning(struct session *session);
+/* The server is slow: as session_log_server_failed, once a minute. */
+void session_log_slow_server(const struct session *session, const char *words);
 /* What is odd about the server in use, once a minute. */
 void session_log_odd_server(const struct session *session, const char *words);
 

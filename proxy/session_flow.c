@@ -225,18 +225,19 @@ static void judge_ends(struct session *session)
     bool client_done = session->client_ended && session->kept[SIDE_CLIENT].len == 0;
     bool backend_done = backend->input_ended && session->kept[SIDE_BACKEND].len == 0;
     bool cut = backend_done && session_backend_was_cut(session) && !status->last_word;
+    bool hung_up = session->client_ended && backend->output_ended; /* we have, on the client's behalf */
     if (backend_done && status->ending && !cut)
         session_finish(session, "logout", NULL);
-    else if (backend_done && session->client_ended)
-        session_finish(session, "client-closed", NULL);
     else if (backend_done && session_backend_awaits_signature(session))
         session_give_up_signature(session);
-    else if (backend_done && !status->committed)
+    else if (backend_done && !status->committed && !hung_up)
         session_server_ended(
             session, session_backend_phase(session, "closed the connection when asked for TLS",
                                            "closed the connection in the TLS handshake",
                                            status->greeted ? "closed the connection behind its greeting"
                                                            : "closed the connection before its greeting"));
+    else if (backend_done && session->client_ended)
+        session_finish(session, "client-closed", NULL);
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed",
                             cut ? "without close_notify" : NULL);
@@ -348,7 +349,6 @@ static void take_plaintext(struct session *session, size_t len)
                        tls_endpoint_failure(session->tls));
         return;
     }
-    session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
     /* From here on there is an engine, and a server is looked for: the client has said which host it wants. */
     if (was_handshaking && state != TLS_HANDSHAKING) {
         handshakes_leave(&worker->handshakes, &session->handshake);
@@ -356,6 +356,8 @@ static void take_plaintext(struct session *session, size_t len)
                                             tls_endpoint_info(session->tls).server_name);
         session_connect(session);
     }
+    /* Behind it, as what the client has to say is not kept yet: it is not leaving that has. */
+    session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
     session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
 }
 
@@ -447,6 +449,7 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
         session_advance(session);
         return;
     }
+    link->heard = true;
     session_take_from_backend(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     if (session->state < SESSION_LINGERING)
         restart_timeout(session);

@@ -127,6 +127,12 @@ void session_log_warning(struct session *session)
         session_log_odd_server(session, warning);
 }
 
+void session_log_slow_server(const struct session *session, const char *words)
+{
+    if (is_warning_due(session->link->server, worker_now(session->worker)))
+        session_log_server_failed(session, words);
+}
+
 void session_log_odd_server(const struct session *session, const char *words)
 {
     if (!is_warning_due(session->link->server, worker_now(session->worker)))

@@ -3,7 +3,8 @@
 
 import contextlib
 import socket
-import time
+import ssl
+import threading
 import unittest
 
 import harness
@@ -102,15 +103,34 @@ class Failover(harness.TestCase):
             for _ in range(3):
                 self.log_in(proxy)
 
+    def test_client_that_says_it_all_with_its_end(self):
+        """Commands and close_notify in one segment: it has the server's whole time, and the next server."""
+        for first in (self.backend(lambda connection: connection.socket.settimeout(0.1)), self.does_not_accept()):
+            proxy = self.start({"pop3": [first, self.backend(harness.pop3)]}, extra=ONE_WORKER,
+                               timeouts='connect = "1500 ms";')
+            client = self.client(proxy, "pop3", shake_hands=False, context=harness.client_context(
+                minimum=ssl.TLSVersion.TLSv1_3))
+            finished = client.last_flight()
+            client.send_close_notify(before=finished + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
+            self.assertEqual(client.rest(), b"+OK ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
+            line = proxy.wait_line(event="session")
+            self.assertEqual(line["reason"], "logout")
+            self.assertNotIn("gave up", proxy.find(event="backend-failed")[0]["error"])
+            if isinstance(first, str):
+                self.assertGreater(float(line["duration"]), 1.4)
+
     def test_client_that_has_ended_gets_the_greeting(self):
         """Where it comes soon."""
+        gone = threading.Event()
+
         def slow(connection):
-            time.sleep(0.3)
+            gone.wait(harness.PATIENCE)
             connection.send(b"+OK ready\r\n")
             connection.rest()
         proxy = self.start({"pop3": [self.backend(slow)]})
         client = self.client(proxy, "pop3")
         client.finish()
+        gone.set()
         self.assertEqual(client.rest(), b"+OK ready\r\n")
         self.assertEqual(proxy.session()["reason"], "client-closed")
         self.assertEqual(proxy.find(event="backend-failed"), [])

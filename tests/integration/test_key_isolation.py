@@ -470,19 +470,20 @@ class PoolKeys(test_backend_tls.Case):
     def start_with_certificate(self, before_tls=lambda: None, version=None, servers=1, patience=None, **options):
         """
         `before_tls` is called when the server has been connected to, and the client's handshake is over; `patience` is how
-        long the server waits in its own.
+        long the first server waits in its own.
         """
         self.certify()
         context = self.context(minimum=version, maximum=version) if version else self.context()
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(self.authority.certificate)
-        shown = harness.Events()
+        shown, served = harness.Events(), []
         serve = harness.over_tls(harness.pop3, context, on_secured=lambda sock: shown.tell(sock.getpeercert(True)))
 
         def script(connection):
             before_tls()
-            if patience:
+            if patience and not served:
                 connection.socket.settimeout(patience)
+            served.append(True)
             with contextlib.suppress(TimeoutError):
                 serve(connection)
         pool = self.pool_tls(certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"')
