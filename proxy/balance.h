@@ -14,7 +14,7 @@ enum {
     /* How long a server that failed is avoided, in milliseconds. */
     BALANCE_AVOID = 10000,
     /* A server that has said nothing for this long, in milliseconds, when its client goes, comes last: others greet at once. */
-    BALANCE_SLOW = 1000
+    BALANCE_SLOW = 750
 };
 
 struct balance_tries {

@@ -42,8 +42,7 @@ struct backend_link {
     struct session *session; /* NULL when the session has let go of it */
     struct server *server;
     struct backend_tls *tls; /* NULL: in the clear */
-    uint64_t since;          /* worker_now, when it was begun to be connected to */
-    bool heard;              /* something has come from it */
+    uint64_t since;          /* worker_now: from then on it has been awaited, and silent */
 };
 
 struct session {

@@ -56,7 +56,7 @@ void session_server_failed(struct session *session, const char *error)
 void session_blame_slow_server(struct session *session)
 {
     bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
-    if (!is_awaited || session->link == NULL || session->link->heard ||
+    if (!is_awaited || session->link == NULL || session_backend_awaits_signature(session) ||
         worker_now(session->worker) - session->link->since < BALANCE_SLOW)
         return;
     balance_server_failed(session->link->server, now_ms());

@@ -277,6 +277,7 @@ static void on_signature(void *arg, struct slice signature)
     struct session *session = arg;
     struct worker *worker = session->worker;
     ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
+    session->link->since = worker_now(worker); /* it was not the server that was awaited */
     if (signature.len == 0)
         session_give_up_signature(session);
     else

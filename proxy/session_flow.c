@@ -449,7 +449,7 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
         session_advance(session);
         return;
     }
-    link->heard = true;
+    link->since = worker_now(session->worker);
     session_take_from_backend(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     if (session->state < SESSION_LINGERING)
         restart_timeout(session);
