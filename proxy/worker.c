@@ -21,6 +21,8 @@ struct listener {
     struct worker *worker;
     struct service *service;
     bool stalled; /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
+    bool
+        is_noted; /* that it waits for a slot: once for each, also where it has waited for the next iteration before */
 };
 
 /* One address in an update: a socket to take over, or a listener that goes on for another service. */
@@ -94,10 +96,12 @@ void worker_remove_session(struct worker *worker, struct session *session)
 static void accept_one(struct worker *worker, struct listener *listener)
 {
     enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
-    if (answer == HANDSHAKES_FULL && !listener->stalled) {
+    if (answer == HANDSHAKES_FULL && !listener->is_noted) {
         counts_add(listener->service->counts, worker->index, counts_of_limit(OVERLOAD_HANDSHAKES));
         overload_note(&worker->overload, OVERLOAD_HANDSHAKES, listener->service->cfg->name, NULL);
     }
+    if (answer != HANDSHAKES_LATER)
+        listener->is_noted = answer == HANDSHAKES_FULL;
     listener->stalled = answer != HANDSHAKES_ACCEPT ||
                         !session_accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
     /* Whatever it waits for, the tick asks again. */

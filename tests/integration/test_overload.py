@@ -2,6 +2,7 @@
 """Limits on clients at once: what they keep out, who gets in all the same, and that each place is given back."""
 
 import contextlib
+import os
 import signal
 import socket
 import unittest
@@ -212,6 +213,15 @@ class HandshakesOfAll(Overload):
         self.assert_served(proxy, "127.0.0.99")
         self.assertEqual({line["reason"] for line in proxy.find(event="session")} - {"client-closed", "client-reset"},
                          {"handshake-timeout"})
+
+    def test_one_that_waits_for_its_turn_and_finds_no_place(self):
+        """More at once than are accepted in one go: the next is told to come later, and then that all places are taken."""
+        proxy = self.start_pop3("handshakes = 32; handshakes_per_address = 0;")
+        harness.freeze(proxy.process.pid)
+        held = [self.connect(proxy) for _ in range(33)]
+        os.kill(proxy.process.pid, signal.SIGCONT)
+        self.overload(proxy, "limits.handshakes")
+        self.assertEqual(len(held), 33)
 
     def test_no_limits(self):
         proxy = self.start_pop3("handshakes = 0; handshakes_per_address = 0;")
