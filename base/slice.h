@@ -45,5 +45,7 @@ bool ascii_is_graph(uint8_t c);
 
 /* Of two texts, each of which may be NULL: are they the same, or both NULL? */
 bool text_is_same(const char *a, const char *b);
+/* For qsort and bsearch: the order of texts in an array of pointers to them. */
+int text_order(const void *a, const void *b);
 
 #endif

@@ -253,11 +253,6 @@ static void check_host(struct checks *checks, const struct cfg_host *host)
         check_certificates(checks, host->deep, host->names[i]);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 void promises_culprits_free(struct promises_culprits *culprits)
 {
     free(culprits->chains);
@@ -282,5 +277,5 @@ void promises_check(const struct cfg *cfg, const struct tls_context *tls, const 
             check_host(&checks, &cfg->hosts[i]);
     tls_verifier_free(&checks.verifier);
     if (culprits != NULL && culprits->count > 0)
-        qsort(culprits->chains, culprits->count, sizeof culprits->chains[0], by_text);
+        qsort(culprits->chains, culprits->count, sizeof culprits->chains[0], text_order);
 }

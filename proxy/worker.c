@@ -20,9 +20,8 @@ struct listener {
     uv_tcp_t tcp;
     struct worker *worker;
     struct service *service;
-    bool stalled; /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
-    bool
-        is_noted; /* that it waits for a slot: once for each, also where it has waited for the next iteration before */
+    bool stalled;  /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
+    bool is_noted; /* it waits for a slot, and that has been said */
 };
 
 /* One address in an update: a socket to take over, or a listener that goes on for another service. */

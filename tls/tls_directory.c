@@ -27,14 +27,9 @@ struct scan {
 
 /* ---- listing ---- */
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool has_name(const struct listing *listing, const char *name)
 {
-    return bsearch(&name, listing->names, listing->count, sizeof listing->names[0], by_text) != NULL;
+    return bsearch(&name, listing->names, listing->count, sizeof listing->names[0], text_order) != NULL;
 }
 
 static void free_listing(struct listing *listing)
@@ -76,7 +71,7 @@ static bool list(const char *path, struct listing *listing)
     closedir(stream);
     errno = error;
     if (listing->count > 0)
-        qsort(listing->names, listing->count, sizeof listing->names[0], by_text);
+        qsort(listing->names, listing->count, sizeof listing->names[0], text_order);
     return ok;
 }
 

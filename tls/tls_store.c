@@ -59,16 +59,11 @@ static void say_softly(void *arg, int source, bool is_error, const char *text)
     tls_report_say(softened->report, source, false, "%s%s", text, is_error ? softened->consequence : "");
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool is_kept(const struct load *load, const char *chain)
 {
     const struct tls_settings *settings = load->settings;
-    return settings->kept_count > 0 &&
-           bsearch(&chain, settings->kept, settings->kept_count, sizeof settings->kept[0], by_text) != NULL;
+    return settings->kept_count > 0 && bsearch(&chain, settings->kept, settings->kept_count,
+                                               sizeof settings->kept[0], text_order) != NULL;
 }
 
 /* What was there before, although its files are others now. */
@@ -133,7 +128,7 @@ static char **sorted_chains(const struct tls_directory *directory)
     for (size_t i = 0; chains != NULL && i < directory->count; i++)
         chains[i] = directory->pairs[i].chain;
     if (chains != NULL)
-        qsort(chains, directory->count, sizeof chains[0], by_text);
+        qsort(chains, directory->count, sizeof chains[0], text_order);
     return chains;
 }
 
@@ -157,7 +152,7 @@ static bool keep_missed(struct load *load, const char *folder, int source,
         struct tls_certificate *old = previous->certificates[i];
         struct stat status;
         if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
-            bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], by_text) != NULL)
+            bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], text_order) != NULL)
             continue;
         bool has_gone = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
         if (has_gone && !is_kept(load, old->files.chain))

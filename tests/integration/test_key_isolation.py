@@ -490,6 +490,17 @@ class PoolKeys(test_backend_tls.Case):
         proxy = self.start({"pop3": [self.backend(script) for _ in range(servers)]}, pool=pool, **options)
         return proxy, shown
 
+    def start_frozen(self, **options):
+        """One whose signer is frozen when the first server has been connected to; its process id is then in the list."""
+        frozen = []
+
+        def freeze():
+            if not frozen:
+                frozen.append(signer_of(proxy))
+                harness.freeze(frozen[0])
+        proxy, _ = self.start_with_certificate(freeze, **options)
+        return proxy, frozen
+
     def leaf(self):
         return openssl("x509", "-in", self.folder.path / "proxy-client" / "mail.pem", "-outform", "DER")
 
@@ -510,13 +521,7 @@ class PoolKeys(test_backend_tls.Case):
     def test_signer_that_is_killed_while_it_is_awaited(self):
         """No server is to blame, and none is tried instead."""
         for version in VERSIONS:
-            frozen = []
-
-            def freeze(frozen=frozen):
-                if not frozen:
-                    frozen.append(signer_of(proxy))
-                    harness.freeze(frozen[0])
-            proxy, _ = self.start_with_certificate(freeze, version, servers=2, extra=test_backend_tls.ONE_WORKER)
+            proxy, frozen = self.start_frozen(version=version, servers=2, extra=test_backend_tls.ONE_WORKER)
             waiting = self.client(proxy, "pop3")
             self.wait_until(lambda: frozen)
             os.kill(frozen[0], signal.SIGKILL)
@@ -529,13 +534,7 @@ class PoolKeys(test_backend_tls.Case):
             self.assertEqual(proxy.find(event="backend-failed"), [])
 
     def test_signer_that_says_nothing(self):
-        frozen = []
-
-        def freeze():
-            if not frozen:
-                frozen.append(signer_of(proxy))
-                harness.freeze(frozen[0])
-        proxy, _ = self.start_with_certificate(freeze, timeouts='greeting = "500 ms";')
+        proxy, frozen = self.start_frozen(timeouts='greeting = "500 ms";')
         waiting = self.client(proxy, "pop3")
         self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
@@ -544,13 +543,7 @@ class PoolKeys(test_backend_tls.Case):
         self.assertEqual(proxy.find(event="backend-failed"), [])
 
     def test_client_that_goes_while_a_signature_is_awaited(self):
-        frozen = []
-
-        def freeze():
-            if not frozen:
-                frozen.append(signer_of(proxy))
-                harness.freeze(frozen[0])
-        proxy, _ = self.start_with_certificate(freeze)
+        proxy, frozen = self.start_frozen()
         gone = self.client(proxy, "pop3")
         self.wait_until(lambda: frozen)
         gone.finish()
@@ -614,13 +607,7 @@ class PoolKeys(test_backend_tls.Case):
 
     def test_a_server_that_does_not_wait_for_a_late_signature(self):
         """It is not to blame either."""
-        frozen = []
-
-        def freeze():
-            if not frozen:
-                frozen.append(signer_of(proxy))
-                harness.freeze(frozen[0])
-        proxy, _ = self.start_with_certificate(freeze, patience=0.3, servers=2, extra=test_backend_tls.ONE_WORKER)
+        proxy, frozen = self.start_frozen(patience=0.3, servers=2, extra=test_backend_tls.ONE_WORKER)
         self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
         os.kill(frozen[0], signal.SIGCONT)

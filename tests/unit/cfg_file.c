@@ -104,6 +104,15 @@ char *cfg_text_load(const char *text, struct cfg **cfg)
     return printed;
 }
 
+struct cfg *cfg_text_load_clean(const char *text)
+{
+    struct cfg *cfg;
+    char *printed = cfg_text_load(text, &cfg);
+    ck_assert_str_eq(printed, "");
+    free(printed);
+    return cfg;
+}
+
 void cfg_case_check(const struct cfg_case *c)
 {
     char *printed = cfg_text_load(c->text, NULL);

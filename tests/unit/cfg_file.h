@@ -30,6 +30,9 @@ char *cfg_folder_load(const char *folder, const char *path, struct cfg **cfg);
 /* All of that for one text, in a file that is called "F" in what is returned. `cfg` may be NULL. */
 char *cfg_text_load(const char *text, struct cfg **cfg);
 
+/* Fails the test where anything is printed about it; to be freed. */
+struct cfg *cfg_text_load_clean(const char *text);
+
 /* A text and what is printed about it; the texts of warnings alone come with a configuration. */
 struct cfg_case {
     const char *name;

@@ -10,20 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct cfg *load_clean(const char *text)
-{
-    struct cfg *cfg;
-    char *printed = cfg_text_load(text, &cfg);
-    ck_assert_str_eq(printed, "");
-    free(printed);
-    return cfg;
-}
-
 START_TEST(defaults_of_the_program)
 {
     char machine[256];
     ck_assert_int_eq(gethostname(machine, sizeof machine), 0);
-    struct cfg *cfg = load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    struct cfg *cfg = cfg_text_load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert_str_eq(cfg->hostname, machine);
     ck_assert_ptr_null(cfg->user);
     ck_assert_ptr_null(cfg->group);
@@ -46,7 +37,7 @@ END_TEST
 
 START_TEST(defaults_of_the_groups)
 {
-    struct cfg *cfg = load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    struct cfg *cfg = cfg_text_load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert_uint_eq(cfg->tls.certificate_count, 1);
     ck_assert_int_eq(cfg->tls.min_version, CFG_TLS_1_2);
     ck_assert_int_eq(cfg->tls.max_version, CFG_TLS_1_3);
@@ -70,7 +61,7 @@ END_TEST
 
 START_TEST(every_key_of_the_program)
 {
-    struct cfg *cfg = load_clean(
+    struct cfg *cfg = cfg_text_load_clean(
         "hostname = \"mail.example.com\"; user = \"mail\"; group = \"adm\"; workers = 4;\n"
         "max_connections = 5000; log_level = \"debug\"; key_isolation = true; key_user = \"keys\";\n"
         "timeouts = { handshake = \"1 s\"; login = 2; idle = \"1h\"; connect = \"250 ms\";\n"
@@ -95,7 +86,7 @@ END_TEST
 
 START_TEST(keys_in_the_proxy_itself)
 {
-    struct cfg *cfg = load_clean("key_isolation = false;\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    struct cfg *cfg = cfg_text_load_clean("key_isolation = false;\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert(!cfg->key_isolation);
     cfg_free(&cfg);
 }
@@ -103,7 +94,8 @@ END_TEST
 
 START_TEST(a_folder_of_certificates_in_place_of_the_list)
 {
-    struct cfg *cfg = load_clean(CFG_IMAP_SERVICE CFG_POOL "tls = { certificate_dir = \"/etc/all\"; };\n");
+    struct cfg *cfg =
+        cfg_text_load_clean(CFG_IMAP_SERVICE CFG_POOL "tls = { certificate_dir = \"/etc/all\"; };\n");
     ck_assert_uint_eq(cfg->tls.certificate_count, 0);
     ck_assert_uint_eq(cfg->tls.directory_count, 1);
     ck_assert_str_eq(cfg->tls.directories[0].path, "/etc/all");
@@ -115,7 +107,7 @@ END_TEST
 
 START_TEST(every_key_of_a_host)
 {
-    struct cfg *cfg = load_clean(
+    struct cfg *cfg = cfg_text_load_clean(
         CFG_TLS CFG_IMAP_SERVICE CFG_POOL
         "hosts = ( { names = [ \"Mail.Example.org\", \"*.example.org\" ];\n"
         "  deep = { tags = [ \"tls12\" ]; backend = \"merge\"; }; backends = { imap = \"stores\"; }; },\n"
@@ -138,16 +130,16 @@ END_TEST
 
 START_TEST(every_key_of_tls)
 {
-    struct cfg *cfg =
-        load_clean(CFG_IMAP_SERVICE CFG_POOL
-                   "tls = {\n"
-                   "  certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; },\n"
-                   "                   { chain = \"/etc/b.pem\"; key = \"/etc/b.key\"; passphrase = "
-                   "\"/etc/b.pass\"; ocsp = \"/etc/b.ocsp\"; } );\n"
-                   "  certificate_dir = [ \"/etc/all\", \"/etc/more\" ]; passphrase = \"/etc/all.pass\"; "
-                   "strict_sni = true;\n"
-                   "  min_version = \"TLSv1.0\"; max_version = \"TLSv1.2\";\n"
-                   "  ciphers = \"AES128-SHA\"; groups = \"X25519\"; session_tickets = FALSE; };\n");
+    struct cfg *cfg = cfg_text_load_clean(
+        CFG_IMAP_SERVICE CFG_POOL
+        "tls = {\n"
+        "  certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; },\n"
+        "                   { chain = \"/etc/b.pem\"; key = \"/etc/b.key\"; passphrase = "
+        "\"/etc/b.pass\"; ocsp = \"/etc/b.ocsp\"; } );\n"
+        "  certificate_dir = [ \"/etc/all\", \"/etc/more\" ]; passphrase = \"/etc/all.pass\"; "
+        "strict_sni = true;\n"
+        "  min_version = \"TLSv1.0\"; max_version = \"TLSv1.2\";\n"
+        "  ciphers = \"AES128-SHA\"; groups = \"X25519\"; session_tickets = FALSE; };\n");
     ck_assert_uint_eq(cfg->tls.place.line, 3);
     ck_assert_uint_eq(cfg->tls.certificate_count, 2);
     ck_assert_str_eq(cfg->tls.certificates[1].chain, "/etc/b.pem");
@@ -174,9 +166,9 @@ END_TEST
 START_TEST(file_of_ticket_keys)
 {
     struct cfg *cfg =
-        load_clean(CFG_IMAP_SERVICE CFG_POOL
-                   "tls = { certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; } );\n"
-                   "  ticket_keys = \"/run/tickets.key\"; };\n");
+        cfg_text_load_clean(CFG_IMAP_SERVICE CFG_POOL
+                            "tls = { certificates = ( { chain = \"/etc/a.pem\"; key = \"/etc/a.key\"; } );\n"
+                            "  ticket_keys = \"/run/tickets.key\"; };\n");
     ck_assert_str_eq(cfg->tls.ticket_keys, "/run/tickets.key");
     ck_assert_uint_eq(cfg->tls.ticket_keys_place.line, 4);
     ck_assert(cfg->tls.session_tickets);
@@ -186,7 +178,7 @@ END_TEST
 
 START_TEST(services_and_pools)
 {
-    struct cfg *cfg = load_clean(
+    struct cfg *cfg = cfg_text_load_clean(
         CFG_TLS
         "services = (\n"
         " { protocol = \"pop3\"; listen = [ \"*:995\" ]; backend = \"pop\"; },\n"
@@ -223,9 +215,9 @@ END_TEST
 
 START_TEST(addresses)
 {
-    struct cfg *cfg =
-        load_clean(CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; backend = \"stores\"; listen = [\n"
-                                    "  \"127.0.0.1:0\",\n  \"[2001:db8::1]:993\",\n  \"*:993\"\n ]; } );\n");
+    struct cfg *cfg = cfg_text_load_clean(
+        CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; backend = \"stores\"; listen = [\n"
+                         "  \"127.0.0.1:0\",\n  \"[2001:db8::1]:993\",\n  \"*:993\"\n ]; } );\n");
     const struct cfg_endpoint *listen = cfg->services[0].listen;
     ck_assert_uint_eq(cfg->services[0].listen_count, 3);
     const struct sockaddr_in *v4 = (const void *)&listen[0].address;
@@ -250,16 +242,16 @@ END_TEST
 
 START_TEST(deep_status)
 {
-    struct cfg *cfg =
-        load_clean(CFG_TLS CFG_POOL
-                   "deep = { extensions = [ \"+x\", \"5y\" ]; url = \"https://example.com/\"; tags = [ "
-                   "\"tls11\", \"tls-cert\" ]; };\n"
-                   "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
-                   "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
-                   "\"tls12\" ]; }; },\n"
-                   "  { protocol = \"imap\"; listen = [ \"*:3\" ]; backend = \"stores\"; deep = { url = "
-                   "\"<https://example.net>\"; }; },\n"
-                   "  { protocol = \"imap\"; listen = [ \"*:4\" ]; backend = \"stores\"; deep = { }; } );\n");
+    struct cfg *cfg = cfg_text_load_clean(
+        CFG_TLS CFG_POOL
+        "deep = { extensions = [ \"+x\", \"5y\" ]; url = \"https://example.com/\"; tags = [ "
+        "\"tls11\", \"tls-cert\" ]; };\n"
+        "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
+        "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
+        "\"tls12\" ]; }; },\n"
+        "  { protocol = \"imap\"; listen = [ \"*:3\" ]; backend = \"stores\"; deep = { url = "
+        "\"<https://example.net>\"; }; },\n"
+        "  { protocol = \"imap\"; listen = [ \"*:4\" ]; backend = \"stores\"; deep = { }; } );\n");
     ck_assert_str_eq(cfg->services[0].deep->status, "tls11 tls-cert <https://example.com/> +x 5y");
     ck_assert_str_eq(cfg->services[1].deep->status, "tls12");
     ck_assert_str_eq(cfg->services[2].deep->status, "<https://example.net>");
@@ -270,16 +262,16 @@ END_TEST
 
 START_TEST(deep_backend)
 {
-    struct cfg *cfg =
-        load_clean(CFG_TLS CFG_POOL
-                   "deep = { tags = [ \"tls12\" ]; backend = \"merge\"; };\n"
-                   "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
-                   "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
-                   "\"tls12\" ]; }; } );\n");
+    struct cfg *cfg = cfg_text_load_clean(
+        CFG_TLS CFG_POOL
+        "deep = { tags = [ \"tls12\" ]; backend = \"merge\"; };\n"
+        "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
+        "  { protocol = \"imap\"; listen = [ \"*:2\" ]; backend = \"stores\"; deep = { tags = [ "
+        "\"tls12\" ]; }; } );\n");
     ck_assert(cfg->services[0].deep->merge);
     ck_assert(!cfg->services[1].deep->merge);
     cfg_free(&cfg);
-    cfg = load_clean(CFG_TLS CFG_POOL CFG_IMAP_SERVICE);
+    cfg = cfg_text_load_clean(CFG_TLS CFG_POOL CFG_IMAP_SERVICE);
     ck_assert(!cfg->services[0].deep->merge);
     cfg_free(&cfg);
 }
@@ -516,7 +508,7 @@ START_TEST(sample_switched_on)
     char *text = read_whole(SAMPLE);
     for (char *off = strstr(text, "#| "); off != NULL; off = strstr(off, "#| "))
         memcpy(off, "   ", 3);
-    struct cfg *cfg = load_clean(text);
+    struct cfg *cfg = cfg_text_load_clean(text);
     ck_assert_str_eq(cfg->user, "deepproxy");
     ck_assert_uint_eq(cfg->admin.listen_count, 1);
     ck_assert_str_eq(cfg->services[0].deep->status, "tls12");

@@ -58,18 +58,9 @@ START_TEST(mistakes)
 }
 END_TEST
 
-static struct cfg *load_clean(const char *text)
-{
-    struct cfg *cfg;
-    char *printed = cfg_text_load(text, &cfg);
-    ck_assert_str_eq(printed, "");
-    free(printed);
-    return cfg;
-}
-
 START_TEST(by_default_there_is_none)
 {
-    struct cfg *cfg = load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+    struct cfg *cfg = cfg_text_load_clean(CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert_uint_eq(cfg->admin.listen_count, 0);
     cfg_free(&cfg);
 }
@@ -77,7 +68,7 @@ END_TEST
 
 START_TEST(values)
 {
-    struct cfg *cfg = load_clean(ADMIN("listen = [ \"127.0.0.1:9993\",\n\"[::1]:9994\" ];"));
+    struct cfg *cfg = cfg_text_load_clean(ADMIN("listen = [ \"127.0.0.1:9993\",\n\"[::1]:9994\" ];"));
     ck_assert_uint_eq(cfg->admin.listen_count, 2);
     ck_assert_str_eq(cfg->admin.listen[0].text, "127.0.0.1:9993");
     ck_assert_uint_eq(cfg->admin.listen[1].port, 9994);

@@ -36,19 +36,10 @@ START_TEST(mistakes)
 }
 END_TEST
 
-static struct cfg *load_clean(const char *text)
-{
-    struct cfg *cfg;
-    char *printed = cfg_text_load(text, &cfg);
-    ck_assert_str_eq(printed, "");
-    free(printed);
-    return cfg;
-}
-
 START_TEST(defaults)
 {
     static const char *const texts[] = {CFG_TLS CFG_IMAP_SERVICE CFG_POOL, LIMITS("")};
-    struct cfg *cfg = load_clean(texts[_i]);
+    struct cfg *cfg = cfg_text_load_clean(texts[_i]);
     ck_assert_uint_eq(cfg->limits.handshakes, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 0);
@@ -58,8 +49,8 @@ END_TEST
 
 START_TEST(values)
 {
-    struct cfg *cfg =
-        load_clean(LIMITS("handshakes = 3000; handshakes_per_address = 200; connections_per_address = 50;"));
+    struct cfg *cfg = cfg_text_load_clean(
+        LIMITS("handshakes = 3000; handshakes_per_address = 200; connections_per_address = 50;"));
     ck_assert_uint_eq(cfg->limits.handshakes, 3000);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, 200);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 50);

@@ -121,6 +121,9 @@ START_TEST(texts)
     ck_assert(!text_is_same("text", "texts"));
     ck_assert(!text_is_same(NULL, ""));
     ck_assert(!text_is_same("", NULL));
+    const char *some[] = {"b", "", "a"};
+    qsort(some, 3, sizeof some[0], text_order);
+    ck_assert(text_is_same(some[0], "") && text_is_same(some[1], "a") && text_is_same(some[2], "b"));
 }
 END_TEST
 
