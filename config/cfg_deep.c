@@ -3,7 +3,7 @@
 
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
-#include "protocols/deep_status.h"
+#include "protocols/deep/deep_status.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #include "protocols/engine.h"
 
 #include "base/ensure.h"
-#include "protocols/deep_status.h"
-#include "protocols/engine_base.h"
+#include "protocols/deep/deep_status.h"
+#include "protocols/engine_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +41,10 @@ struct engine *engine_new(const struct engine_service *service, const struct eng
     return engine;
 }
 
-struct engine *engine_new_cleartext(const struct engine_service *service)
+struct engine *engine_new_pretls(const struct engine_service *service)
 {
     ENSURE(service->starttls);
-    return new_engine(&cleartext_engine_ops, service, &(struct engine_client){0});
+    return new_engine(&pretls_engine_ops, service, &(struct engine_client){0});
 }
 
 void engine_greet(struct engine *engine, struct engine_out *out)

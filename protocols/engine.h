@@ -24,7 +24,7 @@
  * side.
  *
  * A service with STARTTLS (STLS in POP3) has two engines for each session, one after the other. The first one
- * (engine_new_cleartext) speaks with the client in the clear and knows no backend; its status becomes
+ * (engine_new_pretls) speaks with the client in the clear and knows no backend; its status becomes
  * ENGINE_STARTTLS when the handshake is to begin. It is freed then, and with it all that was known of the
  * client; the second one, of engine_new, begins with nothing, and shows no greeting of the backend's: the client
  * has been greeted.
@@ -81,8 +81,8 @@ enum engine_reason {
     ENGINE_BACKEND_ERROR, /* the backend broke the protocol or a limit */
     ENGINE_CLIENT_ERROR, /* the client broke the protocol or a limit; it has been told in its protocol's words
                           */
-    ENGINE_STARTTLS,     /* of engine_new_cleartext: the client has been told to begin its handshake now */
-    ENGINE_LOGOUT,       /* of engine_new_cleartext: the client has ended the session, and got its answer */
+    ENGINE_STARTTLS,     /* of engine_new_pretls: the client has been told to begin its handshake now */
+    ENGINE_LOGOUT,       /* of engine_new_pretls: the client has ended the session, and got its answer */
     ENGINE_NO_MEMORY
 };
 
@@ -140,7 +140,7 @@ void engine_free(struct engine **engine);
  * session and the command itself, and a refusal for all else (draft section 9.1). It only ever wants the client,
  * and lets out to it alone. NULL where memory is short.
  */
-struct engine *engine_new_cleartext(const struct engine_service *service);
+struct engine *engine_new_pretls(const struct engine_service *service);
 
 /* Its greeting: the first thing that is asked of it, before the client is heard. */
 void engine_greet(struct engine *engine, struct engine_out *out);

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TLS_REPORT_H
 #define DEEPPROXY_TLS_REPORT_H
 
-#include "tls/tls_context.h"
+#include "tls/endpoint/tls_context.h"
 
 /* Words for a struct tls_report. Inner to tls/. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg.h"
 #include "fuzz_check.h"
-#include "protocols/deep_status.h"
+#include "protocols/deep/deep_status.h"
 
 #include <libconfig.h>
 #include <string.h>

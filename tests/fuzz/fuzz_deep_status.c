@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz_check.h"
 #include "pattern.h"
-#include "protocols/deep_status.h"
+#include "protocols/deep/deep_status.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "fuzz_check.h"
 #include "heard_id.h"
 #include "lane.h"
-#include "protocols/imap_id.h"
+#include "protocols/imap/imap_id.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
-#include "protocols/imap_capability.h"
-#include "protocols/imap_classify.h"
-#include "protocols/imap_literal.h"
+#include "protocols/imap/imap_capability.h"
+#include "protocols/imap/imap_classify.h"
+#include "protocols/imap/imap_literal.h"
 
 /*
  * Fuzzes what tells a backend's responses apart: the input is a line. Its kind, from as few octets as decide

@@ -2,7 +2,7 @@
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
-#include "protocols/pop3_capa.h"
+#include "protocols/pop3/pop3_capa.h"
 
 /*
  * Fuzzes the editing of POP3's capability lists: the input has the lines of one. They come through the line

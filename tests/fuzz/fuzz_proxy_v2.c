@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz_check.h"
-#include "protocols/proxy_v2.h"
+#include "protocols/proxy_protocol/proxy_v2.h"
 
 #include <string.h>
 

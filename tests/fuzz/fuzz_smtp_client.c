@@ -2,7 +2,7 @@
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
-#include "protocols/smtp_client_command.h"
+#include "protocols/smtp/smtp_client_command.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
-#include "protocols/smtp_ehlo.h"
+#include "protocols/smtp/smtp_ehlo.h"
 
 /*
  * Fuzzes the editing of EHLO's reply. The input has the lines of a reply, with or without their codes; what the

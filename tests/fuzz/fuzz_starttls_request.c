@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bytes.h"
 #include "fuzz_check.h"
-#include "protocols/starttls_request.h"
+#include "protocols/starttls_client.h"
 
 #include <string.h>
 
@@ -42,7 +42,7 @@ static void hear(struct result *result, struct engine_out *out)
     engine_out_reset(out);
 }
 
-static void feed(struct result *result, struct starttls_request *request, struct slice data,
+static void feed(struct result *result, struct starttls_client *request, struct slice data,
                  struct engine_out *out)
 {
     if (data.len == 0 || result->progress == STARTTLS_FAILED)
@@ -56,11 +56,11 @@ static void feed(struct result *result, struct starttls_request *request, struct
         result->failure = "injected";
         return;
     }
-    result->progress = starttls_request_feed(request, &data, out);
+    result->progress = starttls_client_feed(request, &data, out);
     hear(result, out);
     check(data.len == 0 || result->progress == STARTTLS_READY || result->progress == STARTTLS_FAILED,
           "all is consumed while it goes on");
-    result->failure = starttls_request_failure(request);
+    result->failure = starttls_client_failure(request);
     check((result->failure != NULL) == (result->progress == STARTTLS_FAILED), "a failure has words");
     if (result->progress == STARTTLS_READY)
         result->left = data.len;
@@ -68,7 +68,7 @@ static void feed(struct result *result, struct starttls_request *request, struct
         result->failure = "injected";
 }
 
-static void feed_in_pieces(struct result *result, struct starttls_request *request, struct slice part,
+static void feed_in_pieces(struct result *result, struct starttls_client *request, struct slice part,
                            size_t piece, struct engine_out *out)
 {
     for (size_t at = 0; at < part.len; at += piece)
@@ -78,7 +78,7 @@ static void feed_in_pieces(struct result *result, struct starttls_request *reque
 static struct result run(const struct engine_service *service, struct slice input, size_t piece)
 {
     struct result result = {.progress = STARTTLS_UNDER_WAY};
-    struct starttls_request *request = starttls_request_new(service);
+    struct starttls_client *request = starttls_client_new(service);
     struct engine_out *out = engine_out_new();
     check(request != NULL && out != NULL, "memory for the fuzzer itself");
     while (input.len > 0) {
@@ -87,13 +87,13 @@ static struct result run(const struct engine_service *service, struct slice inpu
         input = slice_sub(input, len + 1, input.len);
         if (result.progress != STARTTLS_AGREED)
             continue;
-        starttls_request_secured(request, out);
+        starttls_client_secured(request, out);
         hear(&result, out);
         result.progress = STARTTLS_UNDER_WAY;
     }
     if (result.progress == STARTTLS_READY)
-        check(bytes_append(&result.greeting, starttls_request_greeting(request), HELD_MAX), "a greeting");
-    starttls_request_free(&request);
+        check(bytes_append(&result.greeting, starttls_client_greeting(request), HELD_MAX), "a greeting");
+    starttls_client_free(&request);
     engine_out_free(&out);
     return result;
 }

@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "certificates.h"
 #include "fuzz_check.h"
-#include "tls/tls_endpoint.h"
+#include "tls/endpoint/tls_endpoint.h"
 #include "tls_client.h"
 
 #include <string.h>

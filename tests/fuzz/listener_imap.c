@@ -4,7 +4,7 @@
 #include "heard_line.h"
 #include "listener.h"
 
-#include "protocols/imap_classify.h"
+#include "protocols/imap/imap_classify.h"
 
 #include <string.h>
 

@@ -77,7 +77,7 @@ void session_begin(struct session *s, const struct fuzz_service *as, size_t piec
     bool counted = piece == PIECE_WHOLE && __sanitizer_get_current_allocated_bytes != NULL;
     *s = (struct session){.as = as, .piece = piece, .out = out, .counted = counted};
     size_t before = heap_in_use(s);
-    s->engine = as->cleartext ? engine_new_cleartext(&as->service) : engine_new(&as->service, &as->client);
+    s->engine = as->cleartext ? engine_new_pretls(&as->service) : engine_new(&as->service, &as->client);
     s->held = heap_in_use(s) - before;
     check(out != NULL && s->engine != NULL, "memory for an engine");
     if (piece == PIECE_OCTET)

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Checks that the folders include what they may, and no more:
-#     proxy -> protocols, tls, config -> base        config -> protocols/deep_status.h
+#     proxy -> protocols, tls, config -> base        config -> protocols/deep/deep_status.h
 #     keys -> base        proxy -> what the two say to each other: keys/keys_*.h
+# that the rooms within a folder do so too (the tables `room` below, one line a room; "." is the folder itself),
 #     OpenSSL's headers in tls/ and keys/ alone, libuv's and libmicrohttpd's in proxy/, libconfig's in config/; sockets,
 #     clocks and threads in proxy/ and keys/
 # and that a source includes its own header first, and each file names its licence on top.
@@ -26,6 +27,23 @@ BEGIN {
     may["config"] = " base config "
     may["proxy"] = " base protocols tls config proxy "
     may["keys"] = " base keys "
+    room["proxy/common"] = ""
+    room["proxy/keyclient"] = " common "
+    room["proxy/backends"] = " common "
+    room["proxy/runtime"] = " backends common "
+    room["proxy/worker"] = " runtime backends keyclient common "
+    room["proxy/session"] = " worker runtime backends keyclient common "
+    room["proxy/admin"] = " worker runtime common "
+    room["proxy/control"] = " session admin worker runtime keyclient common "
+    room["proxy/commands"] = " control admin runtime keyclient common "
+    room["protocols/."] = " deep "
+    room["protocols/deep"] = ""
+    room["protocols/proxy_protocol"] = " . "
+    room["protocols/imap"] = " . deep "
+    room["protocols/pop3"] = " . deep "
+    room["protocols/smtp"] = " . deep "
+    for (one in room)
+        has_rooms[substr(one, 1, index(one, "/"))] = 1
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
     owner["microhttpd.h"] = "proxy"
@@ -42,6 +60,21 @@ function exists(path,   text, found) {
     close(path)
     return found
 }
+function room_of(path,   parts) {
+    return split(path, parts, "/") > 2 ? parts[2] : "."
+}
+# Does one of our rooms include another of the same folder, against the arrows?
+function check_room(name,   from, to) {
+    from = room_of(file)
+    to = room_of(name)
+    if (!((folder "/" from) in room)) {
+        if ((folder "/") in has_rooms)
+            wrong(folder "/" from " is no room: add it to the table of tests/layering/check.sh")
+        return
+    }
+    if (from != to && index(room[folder "/" from], " " to " ") == 0)
+        wrong(folder "/" from " must not include \"" name "\"")
+}
 # Does one of our folders include another, against the arrows?
 function check_own(name,   target) {
     if (index(name, "/") == 0) {
@@ -50,7 +83,9 @@ function check_own(name,   target) {
     }
     target = name
     sub("/.*", "", target)
-    if (folder == "config" && name == "protocols/deep_status.h")
+    if (target == folder)
+        check_room(name)
+    if (folder == "config" && name == "protocols/deep/deep_status.h")
         return
     if (folder == "proxy" && name ~ "^keys/keys_(wire|message|process)[.]h$")
         return

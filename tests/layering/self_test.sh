@@ -24,14 +24,14 @@ right() {
     put protocols/line.h '#include "base/slice.h"'
     put protocols/line.c '#include "protocols/line.h"' '/* no time() here, and' ' * no clock() */ int x; // sleep()' \
         'const char *said = "time(" /* " */;' 'void f(void) { daytime(); clock_time(1); a.time(); }'
-    put protocols/deep_status.h '#include <stdbool.h>'
-    put tls/tls_endpoint.c '#include <openssl/ssl.h>' '#include "base/slice.h"'
+    put protocols/deep/deep_status.h '#include <stdbool.h>'
+    put tls/endpoint/tls_endpoint.c '#include <openssl/ssl.h>' '#include "base/slice.h"'
     put config/cfg.h '#include <sys/socket.h>'
-    put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/deep_status.h"'
-    put proxy/worker.c '#include "tls/tls_endpoint.h"' '#include "config/cfg.h"' '#include "protocols/line.h"' \
-        '#include "proxy/session.h"' '#include <uv.h>' '#include <time.h>' 'long now(void) { return time(NULL); }'
+    put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/deep/deep_status.h"'
+    put proxy/worker/worker.c '#include "tls/endpoint/tls_endpoint.h"' '#include "config/cfg.h"' '#include "protocols/line.h"' \
+        '#include "proxy/worker/listeners.h"' '#include <uv.h>' '#include <time.h>' 'long now(void) { return time(NULL); }'
     put keys/signer.c '#include "keys/keys_wire.h"' '#include "base/slice.h"' '#include <openssl/evp.h>' '#include <pthread.h>'
-    put proxy/key_client.c '#include "keys/keys_wire.h"' '#include "keys/keys_message.h"'
+    put proxy/keyclient/key_client.c '#include "keys/keys_wire.h"' '#include "keys/keys_message.h"'
     put tests/unit/helper.h 'int helper(void);'
     put tests/unit/helper.c '#include "helper.h"' '#include <openssl/ssl.h>' '#include <uv.h>' '#include "config/cfg.h"'
     put build/x.c '#include "nothing of ours"'
@@ -64,21 +64,33 @@ rm -rf "${tree:?}"/*
 expect 1 'no sources found'
 
 mistake 'base/x.c:2: base/ must not include "protocols/line.h"' base/x.c '#include "protocols/line.h"'
-mistake 'protocols/x.c:2: protocols/ must not include "tls/tls_endpoint.h"' protocols/x.c '#include "tls/tls_endpoint.h"'
+mistake 'protocols/x.c:2: protocols/ must not include "tls/endpoint/tls_endpoint.h"' protocols/x.c '#include "tls/endpoint/tls_endpoint.h"'
 mistake 'protocols/x.c:2: protocols/ must not include "config/cfg.h"' protocols/x.c '#include "config/cfg.h"'
-mistake 'protocols/x.h:2: protocols/ must not include "proxy/worker.h"' protocols/x.h '#  include "proxy/worker.h"'
+mistake 'protocols/x.h:2: protocols/ must not include "proxy/worker/worker.h"' protocols/x.h '#  include "proxy/worker/worker.h"'
 mistake 'tls/x.c:2: tls/ must not include "protocols/line.h"' tls/x.c '#include "protocols/line.h"'
 mistake 'tls/x.c:2: tls/ must not include "config/cfg.h"' tls/x.c '#include "config/cfg.h"'
 mistake 'config/x.c:2: config/ must not include "protocols/line.h"' config/x.c '#include "protocols/line.h"'
-mistake 'config/x.c:2: config/ must not include "tls/tls_endpoint.h"' config/x.c '#include "tls/tls_endpoint.h"'
+mistake 'config/x.c:2: config/ must not include "tls/endpoint/tls_endpoint.h"' config/x.c '#include "tls/endpoint/tls_endpoint.h"'
 mistake 'config/x.c:2: config/ must not include "tests/unit/helper.h"' config/x.c '#include "tests/unit/helper.h"'
 mistake 'config/x.c:2: includes "cfg.h" without its folder' config/x.c '#include "cfg.h"'
-mistake 'proxy/x.c:2: only tls/ and keys/ include <openssl/ssl.h>' proxy/x.c '#include <openssl/ssl.h>'
+mistake 'proxy/common/x.c:2: only tls/ and keys/ include <openssl/ssl.h>' proxy/common/x.c '#include <openssl/ssl.h>'
 mistake 'protocols/x.c:2: only proxy/ includes <uv.h>' protocols/x.c '#include <uv.h>'
-mistake 'keys/x.c:2: keys/ must not include "tls/tls_endpoint.h"' keys/x.c '#include "tls/tls_endpoint.h"'
-mistake 'proxy/x.c:2: proxy/ must not include "keys/signer.h"' proxy/x.c '#include "keys/signer.h"'
+mistake 'keys/x.c:2: keys/ must not include "tls/endpoint/tls_endpoint.h"' keys/x.c '#include "tls/endpoint/tls_endpoint.h"'
+mistake 'proxy/common/x.c:2: proxy/ must not include "keys/signer.h"' proxy/common/x.c '#include "keys/signer.h"'
 mistake 'tls/x.c:2: tls/ must not include "keys/keys_wire.h"' tls/x.c '#include "keys/keys_wire.h"'
-mistake 'proxy/x.c:2: only config/ includes <libconfig.h>' proxy/x.c '#include <libconfig.h>'
+mistake 'proxy/common/x.c:2: only config/ includes <libconfig.h>' proxy/common/x.c '#include <libconfig.h>'
+mistake 'proxy/common/x.c:2: proxy/common must not include "proxy/worker/worker.h"' \
+    proxy/common/x.c '#include "proxy/worker/worker.h"'
+mistake 'proxy/worker/x.c:2: proxy/worker must not include "proxy/session/session.h"' \
+    proxy/worker/x.c '#include "proxy/session/session.h"'
+mistake 'proxy/backends/x.h:2: proxy/backends must not include "proxy/runtime/snapshot.h"' \
+    proxy/backends/x.h '#include "proxy/runtime/snapshot.h"'
+mistake 'protocols/x.c:2: protocols/. must not include "protocols/imap/imap_engine.h"' \
+    protocols/x.c '#include "protocols/imap/imap_engine.h"'
+mistake 'protocols/pop3/x.c:2: protocols/pop3 must not include "protocols/smtp/smtp_ehlo.h"' \
+    protocols/pop3/x.c '#include "protocols/smtp/smtp_ehlo.h"'
+mistake 'proxy/attic/x.c:2: proxy/attic is no room: add it to the table of tests/layering/check.sh' \
+    proxy/attic/x.c '#include "proxy/common/log.h"'
 mistake 'config/x.c:2: only proxy/ includes <microhttpd.h>' config/x.c '#include <microhttpd.h>'
 for header in sys/socket netinet/in netinet/tcp netdb poll pthread time sys/time signal; do
     mistake "tls/x.c:2: only proxy/ touches sockets, clocks and threads: <$header.h>" tls/x.c "#include <$header.h>"
@@ -100,8 +112,8 @@ for file in base/y.c base/y.h tests/y.py tests/y.sh cmake/y.cmake tests/CMakeLis
 done
 
 right
-put protocols/x.c '#include "tls/tls_endpoint.h"' '#include <time.h>'
-expect 1 'protocols/x.c:2: protocols/ must not include "tls/tls_endpoint.h"
+put protocols/x.c '#include "tls/endpoint/tls_endpoint.h"' '#include <time.h>'
+expect 1 'protocols/x.c:2: protocols/ must not include "tls/endpoint/tls_endpoint.h"
 protocols/x.c:3: only proxy/ touches sockets, clocks and threads: <time.h>'
 
 [ "$failures" -eq 0 ]

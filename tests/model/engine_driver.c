@@ -131,7 +131,7 @@ static struct engine *make_engine(struct drive *d, const char *stage)
     d->service.starttls = strcmp(stage, "new") != 0;
     if (strcmp(stage, "cleartext") != 0)
         return engine_new(&d->service, &d->client);
-    struct engine *engine = engine_new_cleartext(&d->service);
+    struct engine *engine = engine_new_pretls(&d->service);
     if (engine != NULL)
         engine_greet(engine, d->out);
     return engine;

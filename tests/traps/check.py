@@ -7,7 +7,7 @@ A row is a list item, what stands below it says how it is met:
     - 5.3 MUST: servers advertise a DEEP status
       - does: DEEP in capabilities, CAPA and EHLO
       - `transcripts/pop3/capa.txt: an empty DEEP status is announced too`
-      - `unit/test_deep_status.c: status`
+      - `unit/protocols/test_deep_status.c: status`
       - `integration/test_sessions.py: Sessions.test_deep_is_announced`
 
 or "not ours: REASON" or "open: REASON", or tests for a part and "open" for the rest. A row that begins with a section

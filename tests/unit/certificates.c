@@ -477,7 +477,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return place->level > 0 ? remove(path) : 0;
 }
 
-/* Children of the test program write here too: what there is counts, not what this process made. */
+/* Children of the test program write here too: what there is counters, not what this process made. */
 static void empty_folder(void)
 {
     NEED(nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TESTS_CERTIFICATES_H
 #define DEEPPROXY_TESTS_CERTIFICATES_H
 
-#include "tls/tls_context.h"
+#include "tls/endpoint/tls_context.h"
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TESTS_OUTSIDE_KEYS_H
 #define DEEPPROXY_TESTS_OUTSIDE_KEYS_H
 
-#include "tls/tls_keys.h"
+#include "tls/certificates/tls_keys.h"
 
 /*
  * Test support: a source of keys as the key process is one, in this process: it reads the files, numbers the keys from 100

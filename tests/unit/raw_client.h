@@ -3,7 +3,7 @@
 #define DEEPPROXY_TESTS_RAW_CLIENT_H
 
 #include "client_pki.h"
-#include "tls/tls_endpoint.h"
+#include "tls/endpoint/tls_endpoint.h"
 
 #include <openssl/ssl.h>
 

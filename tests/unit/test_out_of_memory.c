@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "protocols/engine.h"
-#include "protocols/starttls_request.h"
+#include "protocols/starttls_client.h"
 #include "run_suite.h"
 
 #include <glob.h>
@@ -107,7 +107,7 @@ static struct outcome run(const struct transcript *t, size_t index, size_t chunk
     heap.countdown = fails_at;
     heap.failed = false;
     heap.armed = true;
-    r.engine = setting.cleartext ? engine_new_cleartext(&setting.service)
+    r.engine = setting.cleartext ? engine_new_pretls(&setting.service)
                                  : engine_new(&setting.service, &setting.client);
     heap.armed = false;
     if (r.engine != NULL && setting.cleartext)
@@ -178,24 +178,24 @@ static bool ask_for_tls(const struct engine_service *service, const char *const 
     heap.countdown = fails_at;
     heap.failed = false;
     heap.armed = true;
-    struct starttls_request *request = starttls_request_new(service);
+    struct starttls_client *request = starttls_client_new(service);
     for (; request != NULL && *parts != NULL && progress != STARTTLS_FAILED; parts++) {
         for (const char *at = *parts; *at != '\0' && progress == STARTTLS_UNDER_WAY; at++) {
             struct slice octet = {(const uint8_t *)at, 1};
-            progress = starttls_request_feed(request, &octet, out);
+            progress = starttls_client_feed(request, &octet, out);
         }
         if (progress != STARTTLS_AGREED)
             continue;
-        starttls_request_secured(request, out);
+        starttls_client_secured(request, out);
         progress = STARTTLS_UNDER_WAY;
     }
     heap.armed = false;
     if (progress == STARTTLS_FAILED)
-        ck_assert(strstr(starttls_request_failure(request), "no memory") != NULL);
+        ck_assert(strstr(starttls_client_failure(request), "no memory") != NULL);
     bool ready = progress == STARTTLS_READY;
     if (ready)
-        ck_assert(slice_has_suffix(starttls_request_greeting(request), " ready\r\n"));
-    starttls_request_free(&request);
+        ck_assert(slice_has_suffix(starttls_client_greeting(request), " ready\r\n"));
+    starttls_client_free(&request);
     engine_out_free(&out);
     return ready;
 }

@@ -3,7 +3,7 @@
 #define DEEPPROXY_TESTS_TLS_PAIR_H
 
 #include "base/bytes.h"
-#include "tls/tls_endpoint.h"
+#include "tls/endpoint/tls_endpoint.h"
 
 /*
  * Test support: a server's and a client's endpoint with the ciphertext between them in memory, in the hands

@@ -3,7 +3,7 @@
 #define DEEPPROXY_TESTS_TLS_PEER_H
 
 #include "base/bytes.h"
-#include "tls/tls_endpoint.h"
+#include "tls/endpoint/tls_endpoint.h"
 #include "tls_pair.h"
 
 #include <openssl/ssl.h>

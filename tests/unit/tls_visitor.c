@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls_visitor.h"
 
-#include "tls/tls_endpoint.h"
+#include "tls/endpoint/tls_endpoint.h"
 
 #include <check.h>
 #include <string.h>

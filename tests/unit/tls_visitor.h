@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_TESTS_TLS_VISITOR_H
 #define DEEPPROXY_TESTS_TLS_VISITOR_H
 
-#include "tls/tls_context.h"
+#include "tls/endpoint/tls_context.h"
 
 #include <openssl/ssl.h>
 

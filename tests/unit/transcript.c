@@ -656,7 +656,7 @@ static char *run_once(const struct dialogue *d, struct cutting cutting)
     struct transcript_setting setting = setting_of(d);
     struct run r = {.dialogue = d, .out = worker_out()};
     r.engine =
-        d->cleartext ? engine_new_cleartext(&setting.service) : engine_new(&setting.service, &setting.client);
+        d->cleartext ? engine_new_pretls(&setting.service) : engine_new(&setting.service, &setting.client);
     if (r.engine == NULL || r.out == NULL)
         abort();
     if (d->cleartext) {

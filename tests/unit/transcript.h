@@ -28,7 +28,7 @@ enum engine_protocol transcript_protocol(const struct transcript *t);
 struct transcript_setting {
     struct engine_service service;
     struct engine_client client;
-    bool cleartext; /* the dialogue before STARTTLS: engine_new_cleartext, and engine_greet first */
+    bool cleartext; /* the dialogue before STARTTLS: engine_new_pretls, and engine_greet first */
 };
 struct transcript_setting transcript_setting(const struct transcript *t, size_t index);
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/deep/https_uri.h"
+
+#include <string.h>
+
+static bool is_hex(uint8_t c)
+{
+    uint8_t upper = ascii_upper(c);
+    return ascii_is_digit(c) || (upper >= 'A' && upper <= 'F');
+}
+
+static bool is_one_of(uint8_t c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+/* Only unreserved, sub-delims and pct-encoded (section 2), and what else this part may have. */
+static bool has_only(struct slice s, const char *besides)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.data[i];
+        if (c == '%') {
+            if (i + 2 >= s.len || !is_hex(s.data[i + 1]) || !is_hex(s.data[i + 2]))
+                return false;
+            i += 2;
+        } else if (!ascii_is_alpha(c) && !ascii_is_digit(c) && !is_one_of(c, "-._~!$&'()*+,;=") &&
+                   !is_one_of(c, besides)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes what stands before the first of these octets off the front. */
+static struct slice take_until(struct slice *rest, const char *ends)
+{
+    size_t len = 0;
+    while (len < rest->len && !is_one_of(rest->data[len], ends))
+        len++;
+    struct slice part = slice_sub(*rest, 0, len);
+    *rest = slice_sub(*rest, len, rest->len);
+    return part;
+}
+
+static bool is_digits(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_digit(s.data[i]))
+            return false;
+    return true;
+}
+
+/* dec-octet: 0 to 255 without zeros in front. */
+static bool is_dec_octet(struct slice s)
+{
+    unsigned value = 0;
+    if (s.len == 0 || s.len > 3 || !is_digits(s) || (s.len > 1 && s.data[0] == '0'))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        value = value * 10 + (unsigned)(s.data[i] - '0');
+    return value <= 255;
+}
+
+static bool is_ipv4(struct slice s)
+{
+    for (int octet = 0; octet < 4; octet++) {
+        if (!is_dec_octet(take_until(&s, ".")))
+            return false;
+        bool last = octet == 3;
+        if (last != (s.len == 0))
+            return false;
+        s = slice_sub(s, 1, s.len);
+    }
+    return true;
+}
+
+static bool is_h16(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_hex(s.data[i]))
+            return false;
+    return s.len >= 1 && s.len <= 4;
+}
+
+/* IPv6address: eight groups of 16 bits, or fewer around one "::"; the last two may be an IPv4 address. */
+static bool is_ipv6(struct slice s)
+{
+    size_t groups = 0;
+    bool gap = slice_has_prefix(s, "::");
+    s = slice_sub(s, gap ? 2 : 0, s.len);
+    while (s.len > 0) {
+        struct slice group = take_until(&s, ":");
+        bool dotted = slice_find(group, '.') < group.len;
+        if (dotted ? s.len > 0 || !is_ipv4(group) : !is_h16(group))
+            return false;
+        groups += dotted ? 2 : 1;
+        if (slice_equals(s, slice_of(":")))
+            return false;
+        bool another_gap = slice_has_prefix(s, "::");
+        if (another_gap && gap)
+            return false;
+        gap = gap || another_gap;
+        s = slice_sub(s, another_gap ? 2 : 1, s.len);
+    }
+    return gap ? groups <= 7 : groups == 8;
+}
+
+static bool is_authority(struct slice s)
+{
+    size_t at = slice_find(s, '@');
+    if (at < s.len) {
+        if (!has_only(slice_sub(s, 0, at), ":"))
+            return false;
+        s = slice_sub(s, at + 1, s.len);
+    }
+    bool literal = slice_has_prefix(s, "[");
+    struct slice rest = literal ? slice_sub(s, 1, s.len) : s;
+    struct slice host = take_until(&rest, literal ? "]" : ":");
+    if (literal && rest.len == 0)
+        return false;
+    rest = slice_sub(rest, literal ? 1 : 0, rest.len);
+    bool port = rest.len == 0 || (rest.data[0] == ':' && is_digits(slice_sub(rest, 1, rest.len)));
+    return port && (literal ? is_ipv6(host) : host.len > 0 && has_only(host, ""));
+}
+
+bool https_uri_is_valid(struct slice s)
+{
+    static const char scheme[] = "https://";
+    if (!slice_has_prefix(s, scheme))
+        return false;
+    struct slice rest = slice_sub(s, sizeof scheme - 1, s.len);
+    struct slice authority = take_until(&rest, "/?#");
+    struct slice path = take_until(&rest, "?#");
+    struct slice query = take_until(&rest, "#");
+    struct slice fragment = slice_sub(rest, 1, rest.len);
+    return is_authority(authority) && has_only(path, "/:@") &&
+           has_only(slice_sub(query, 1, query.len), "/?:@") && has_only(fragment, "/?:@");
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/imap/imap_classify.h"
+#include "protocols/starttls_client_private.h"
+
+#define TAG_STARTTLS "s1"
+#define TAG_PROOF    "s2"
+
+static void take_greeting(struct starttls_client *request, const struct imap_response *heard,
+                          struct engine_out *out)
+{
+    if (heard->kind != IMAP_RESPONSE_STATUS ||
+        (heard->status != IMAP_STATUS_OK && heard->status != IMAP_STATUS_PREAUTH))
+        starttls_fail(request, "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = "
+                               "{ mode = \"implicit\" } is meant for it");
+    else if (heard->status == IMAP_STATUS_PREAUTH) /* RFC 9051 section 7.1.4 */
+        starttls_fail(request, "the server greets with PREAUTH, behind which there is no STARTTLS");
+    else
+        starttls_ask(request, STARTTLS_STEP_CONSENT, TAG_STARTTLS " STARTTLS\r\n", out);
+}
+
+/* With the space before the first. An octet that ends a response code has no place in a capability. */
+static void keep_capabilities(struct starttls_client *request, struct slice words)
+{
+    if (request->greeting.len > 0 || slice_find(words, ']') < words.len ||
+        slice_find(words, '\r') < words.len)
+        return;
+    starttls_add_greeting(request, slice_of("* OK [CAPABILITY"));
+    starttls_add_greeting(request, words);
+    starttls_add_greeting(request, slice_of("] "));
+}
+
+static void take_tagged(struct starttls_client *request, const struct imap_response *heard)
+{
+    bool proof = request->step == STARTTLS_STEP_PROOF;
+    if (!slice_equals(heard->tag, slice_of(proof ? TAG_PROOF : TAG_STARTTLS)))
+        starttls_fail(request, "the server answers what was not asked");
+    else if (heard->status == IMAP_STATUS_OK)
+        starttls_go_on(request);
+    else
+        starttls_fail(request,
+                      proof ? "the server refuses CAPABILITY over TLS" : "the server refuses STARTTLS");
+}
+
+static void take_answer(struct starttls_client *request, const struct imap_response *heard,
+                        const struct line *line)
+{
+    switch (heard->kind) {
+    case IMAP_RESPONSE_TAGGED:
+        take_tagged(request, heard);
+        return;
+    case IMAP_RESPONSE_CAPABILITY:
+        if (request->step == STARTTLS_STEP_PROOF)
+            keep_capabilities(request, slice_sub(line->text, heard->list, line->text.len));
+        return;
+    case IMAP_RESPONSE_STATUS:
+        return;
+    default:
+        starttls_fail(request, "the server's answer to STARTTLS is not IMAP");
+    }
+}
+
+static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
+{
+    struct imap_response heard = imap_classify(line->whole);
+    if (heard.kind == IMAP_RESPONSE_STATUS && heard.status == IMAP_STATUS_BYE)
+        starttls_fail(request, "the server says BYE");
+    else if (request->step == STARTTLS_STEP_GREETING)
+        take_greeting(request, &heard, out);
+    else
+        take_answer(request, &heard, line);
+}
+
+const struct starttls_client_dialect imap_starttls_client = {
+    .line = take_line,
+    .proof = TAG_PROOF " CAPABILITY\r\n",
+    .greeting = "* OK % ready\r\n",
+};

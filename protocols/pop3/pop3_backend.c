@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/ensure.h"
+#include "protocols/pop3/pop3_capa.h"
+#include "protocols/pop3/pop3_reply.h"
+#include "protocols/pop3/pop3_session.h"
+#include "protocols/xclient.h"
+
+#define XCLIENT_REMEDY " (Dovecot: login_trusted_networks)"
+
+/*
+ * The client is told where the words can't be taken for content: not before the greeting, as another backend may
+ * still serve it, not inside a multi-line reply, and not behind the backend's last word.
+ */
+static void fail_backend(struct pop3_engine *pop3, const char *detail, struct engine_out *out)
+{
+    if (pop3->backend == BACKEND_REPLY)
+        engine_out_make_text(out, SIDE_CLIENT,
+                             "-ERR [SYS/TEMP] The mail server made a mistake, try again later\r\n");
+    engine_fail(&pop3->base, ENGINE_BACKEND_ERROR, detail);
+}
+
+/* The client may be heard: the backend knows what it is to know. */
+static void greet(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (!pop3->base.service->starttls)
+        pop3_greeting_let_out(line, out);
+    pop3->base.status.greeted = true;
+    pop3_move_backend(pop3, BACKEND_REPLY);
+    pop3_move_client(pop3, CLIENT_COMMAND);
+}
+
+/*
+ * A backend that takes no XCLIENT from the proxy would take every client for it. So would one that reads on
+ * before it has the answer: the client is greeted only then.
+ */
+static void introduce(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    char command[XCLIENT_POP3_MAX];
+    if (!pop3_greeting_offers_xclient(line->text)) {
+        fail_backend(pop3, "the backend's greeting offers no XCLIENT" XCLIENT_REMEDY, out);
+        return;
+    }
+    if (!bytes_append(&pop3->greeting, line->whole, POP3_REPLY_LINE_MAX)) {
+        engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for the backend's greeting");
+        return;
+    }
+    size_t len = xclient_write_pop3(pop3->base.untold, command);
+    engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)command, len});
+    client_identity_free(&pop3->base.untold);
+    pop3_move_backend(pop3, BACKEND_XCLIENT);
+}
+
+static void take_introduced(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_indicator_of(line->text) != POP3_INDICATOR_OK) {
+        engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend refuses XCLIENT" XCLIENT_REMEDY);
+        return;
+    }
+    struct line greeting = line_of_whole(bytes_view(&pop3->greeting));
+    greet(pop3, &greeting, out);
+    bytes_free(&pop3->greeting);
+}
+
+static void take_greeting(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    switch (pop3_indicator_of(line->text)) {
+    case POP3_INDICATOR_OK:
+        pop3->apop = slice_find(line->text, '<') < slice_find(line->text, '>');
+        if (pop3->base.untold != NULL)
+            introduce(pop3, line, out);
+        else
+            greet(pop3, line, out);
+        return;
+    case POP3_INDICATOR_ERR:
+        engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is -ERR");
+        return;
+    case POP3_INDICATOR_CHALLENGE:
+    case POP3_INDICATOR_NONE:
+        fail_backend(pop3, "the backend's greeting is not POP3", out);
+        return;
+    }
+}
+
+/*
+ * A reply that nobody asked for. Dovecot and others say -ERR before they close an idle connection; it is let
+ * out as the backend's last word. Any other one would be taken for the answer to the next command.
+ */
+static void take_unasked(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_indicator_of(line->text) != POP3_INDICATOR_ERR) {
+        fail_backend(pop3, "the backend sent a reply that nobody asked for", out);
+        return;
+    }
+    line_let_out(line, SIDE_CLIENT, out);
+    pop3->base.status.ending = pop3->base.status.last_word = true;
+    pop3_move_backend(pop3, BACKEND_DONE);
+    pop3_move_client(pop3, CLIENT_DONE);
+}
+
+/* The answers of one line that move a state. */
+static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool ok)
+{
+    if (ok && (answer == POP3_ANSWER_LOGIN || answer == POP3_ANSWER_SASL))
+        pop3->base.status.authenticated = true;
+    if (answer == POP3_ANSWER_SASL || answer == POP3_ANSWER_LOGIN)
+        pop3_move_client(pop3, CLIENT_COMMAND);
+    if (answer == POP3_ANSWER_QUIT) {
+        /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
+        pop3->base.status.ending = pop3->base.status.last_word = ok;
+        pop3_move_client(pop3, ok ? CLIENT_DONE : CLIENT_COMMAND);
+        if (ok)
+            pop3_move_backend(pop3, BACKEND_DONE);
+    }
+}
+
+/* Opens the rest of a multi-line reply; false where the reply is one line. */
+static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
+{
+    switch (answer) {
+    case POP3_ANSWER_LINES:
+        pop3_move_backend(pop3, BACKEND_BODY);
+        pop3->end_matched = POP3_END_AFTER_LINE;
+        return true;
+    case POP3_ANSWER_CAPA:
+        pop3_move_backend(pop3, BACKEND_CAPA);
+        pop3->capa_login = false;
+        return true;
+    case POP3_ANSWER_MECHANISMS:
+        pop3_move_backend(pop3, BACKEND_MECHANISMS);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take_challenge(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3->client != CLIENT_LOGIN || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
+        fail_backend(pop3, "the backend sent a challenge that nobody asked for", out);
+        return;
+    }
+    line_let_out(line, SIDE_CLIENT, out);
+    pop3_move_client(pop3, CLIENT_SASL_LINE);
+}
+
+/* The last line of a reply, or the first of several. */
+static void take_result(struct pop3_engine *pop3, const struct line *line, bool ok, struct engine_out *out)
+{
+    enum pop3_answer answer = pop3_pending_first(&pop3->pending);
+    if (ok && pop3->client == CLIENT_SASL_LINE) {
+        fail_backend(pop3, "the backend accepted a login without the client's response", out);
+        return;
+    }
+    if (!ok && answer == POP3_ANSWER_CAPA)
+        pop3_capa_instead(engine_deep_status(&pop3->base), out);
+    else
+        line_let_out(line, SIDE_CLIENT, out);
+    note_result(pop3, answer, ok);
+    if (!ok || !open_lines(pop3, answer))
+        pop3_finish_answer(pop3, out);
+}
+
+static void take_reply(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    if (pop3_pending_is_empty(&pop3->pending)) {
+        take_unasked(pop3, line, out);
+        return;
+    }
+    switch (pop3_indicator_of(line->text)) {
+    case POP3_INDICATOR_OK:
+    case POP3_INDICATOR_ERR:
+        take_result(pop3, line, pop3_indicator_of(line->text) == POP3_INDICATOR_OK, out);
+        return;
+    case POP3_INDICATOR_CHALLENGE:
+        take_challenge(pop3, line, out);
+        return;
+    case POP3_INDICATOR_NONE:
+        fail_backend(pop3, "the backend's reply is neither +OK nor -ERR", out);
+        return;
+    }
+}
+
+/* The status can only be shown when the list is over: the backend's may stand anywhere in it. */
+static void take_capability(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    struct slice rest = line->text;
+    struct slice keyword = slice_next_word(&rest, ' ');
+    if (slice_is(keyword, "DEEP"))
+        engine_merge_deep(&pop3->base, rest);
+    if (slice_is(keyword, "USER") || (slice_is(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
+        pop3->capa_login = true;
+    pop3_capa_let_out(line, pop3->base.client.external, out);
+}
+
+static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
+{
+    pop3_capa_end(engine_deep_status(&pop3->base), out);
+    engine_forget_merged(&pop3->base);
+    if (!pop3->capa_login && !pop3->apop && !pop3->base.status.authenticated)
+        engine_warn(
+            &pop3->base,
+            "the server has neither USER nor SASL, so that nobody can log in: " ENGINE_REMEDY_CLEARTEXT);
+}
+
+static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    bool is_capa = pop3->backend == BACKEND_CAPA;
+    if (!slice_is(line->text, ".")) {
+        if (is_capa)
+            take_capability(pop3, line, out);
+        else
+            pop3_mechanism_let_out(line, pop3->base.client.external, out);
+        return;
+    }
+    if (is_capa)
+        end_capabilities(pop3, out);
+    else
+        line_let_out(line, SIDE_CLIENT, out);
+    pop3_move_backend(pop3, BACKEND_REPLY);
+    pop3_finish_answer(pop3, out);
+}
+
+static void take_backend_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+{
+    switch (pop3->backend) {
+    case BACKEND_GREETING:
+        take_greeting(pop3, line, out);
+        return;
+    case BACKEND_XCLIENT:
+        take_introduced(pop3, line, out);
+        return;
+    case BACKEND_REPLY:
+        take_reply(pop3, line, out);
+        return;
+    case BACKEND_CAPA:
+    case BACKEND_MECHANISMS:
+        take_list_line(pop3, line, out);
+        return;
+    case BACKEND_DONE:
+        fail_backend(pop3, "the backend went on after its last word", out);
+        return;
+    case BACKEND_BODY:
+        break;
+    }
+    ENSURE(pop3->backend != BACKEND_BODY);
+}
+
+/* Message content: nothing is looked at but its end, and nothing copied. */
+static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+{
+    size_t end = pop3_end_find(&pop3->end_matched, *input);
+    size_t len = end > 0 ? end : input->len;
+    engine_out_pass(out, SIDE_CLIENT, slice_sub(*input, 0, len));
+    *input = slice_sub(*input, len, input->len);
+    if (end > 0) {
+        pop3_move_backend(pop3, BACKEND_REPLY);
+        pop3_finish_answer(pop3, out);
+    }
+}
+
+void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+{
+    if (pop3->backend == BACKEND_BODY) {
+        pass_body(pop3, input, out);
+        return;
+    }
+    struct line line;
+    switch (line_reader_take(&pop3->from_backend, input, POP3_REPLY_LINE_MAX, &line)) {
+    case LINE_CUT:
+        return;
+    case LINE_NO_MEMORY:
+        engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for a line of the backend");
+        return;
+    case LINE_TOO_LONG:
+        fail_backend(pop3, "a line of the backend is too long", out);
+        return;
+    case LINE_WHOLE:
+        break;
+    }
+    take_backend_line(pop3, &line, out);
+    line_reader_done(&pop3->from_backend);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pop3/pop3_command.h"
+
+#include "protocols/http_request.h"
+#include "protocols/sasl_mechanism.h"
+
+#define LINE_END_LEN 2
+
+struct command {
+    const char *keyword;
+    enum pop3_answer alone; /* the answer where there is no argument ... */
+    enum pop3_answer with;  /* ... and where there is one */
+};
+
+static const struct command commands[] = {
+    /* RFC 1939 */
+    {"APOP", POP3_ANSWER_LOGIN, POP3_ANSWER_LOGIN},
+    {"DELE", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"LIST", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
+    {"NOOP", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"PASS", POP3_ANSWER_LOGIN, POP3_ANSWER_LOGIN},
+    {"QUIT", POP3_ANSWER_QUIT, POP3_ANSWER_QUIT},
+    {"RETR", POP3_ANSWER_LINES, POP3_ANSWER_LINES},
+    {"RSET", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"STAT", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"TOP", POP3_ANSWER_LINES, POP3_ANSWER_LINES},
+    {"UIDL", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
+    {"USER", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    /* RFC 2449 section 5, RFC 5034 section 4, RFC 6856 sections 2 and 3 */
+    {"CAPA", POP3_ANSWER_CAPA, POP3_ANSWER_CAPA},
+    {"AUTH", POP3_ANSWER_MECHANISMS, POP3_ANSWER_SASL},
+    {"UTF8", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"LANG", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
+    /* RFC 2595: the client is on TLS. The others are how Dovecot and Zimbra trust a proxy's word on the client. */
+    {"STLS", POP3_REFUSE_STLS, POP3_REFUSE_STLS},
+    {"XCLIENT", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},
+    {"XOIP", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},
+};
+
+static const struct command *find_command(struct slice keyword)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (slice_is(keyword, commands[i].keyword))
+            return &commands[i];
+    return NULL;
+}
+
+/* The characters of a keyword. */
+static bool is_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_alpha(s.data[i]) && !ascii_is_digit(s.data[i]) && s.data[i] != '-' && s.data[i] != '_')
+            return false;
+    return s.len > 0;
+}
+
+/* No server can read it as two lines: without NUL and CR. */
+static bool is_one_line(struct slice text)
+{
+    return slice_find(text, '\0') == text.len && slice_find(text, '\r') == text.len;
+}
+
+/* White space alone is no argument: most servers would skip it. */
+static bool has_argument(struct slice rest)
+{
+    for (size_t i = 0; i < rest.len; i++)
+        if (rest.data[i] != ' ' && rest.data[i] != '\t')
+            return true;
+    return false;
+}
+
+static enum pop3_answer answer_to_auth(struct slice rest, bool external)
+{
+    switch (sasl_mechanism_judge(slice_next_word(&rest, ' '), external)) {
+    case SASL_MECHANISM_PASSES:
+        return POP3_ANSWER_SASL;
+    case SASL_MECHANISM_BINDS_CHANNEL:
+        return POP3_REFUSE_MECHANISM;
+    case SASL_MECHANISM_EXTERNAL:
+        return POP3_REFUSE_EXTERNAL;
+    case SASL_MECHANISM_MALFORMED:
+        break;
+    }
+    return POP3_REFUSE_SYNTAX;
+}
+
+enum pop3_answer pop3_command_answer(struct slice text, bool external)
+{
+    struct slice keyword = slice_sub(text, 0, slice_find(text, ' '));
+    struct slice rest = slice_sub(text, keyword.len, text.len);
+    if (!is_name(keyword) || !is_one_line(rest))
+        return POP3_REFUSE_SYNTAX;
+    const struct command *command = find_command(keyword);
+    enum pop3_answer answer = command == NULL      ? POP3_ANSWER_LINE
+                              : has_argument(rest) ? command->with
+                                                   : command->alone;
+    if (answer == POP3_ANSWER_SASL)
+        return answer_to_auth(rest, external);
+    if (command == NULL && http_is_request(text))
+        return POP3_END_HTTP;
+    return text.len + LINE_END_LEN > POP3_COMMAND_MAX ? POP3_REFUSE_LENGTH : answer;
+}

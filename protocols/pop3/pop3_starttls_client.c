@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pop3/pop3_reply.h"
+#include "protocols/starttls_client_private.h"
+
+static void take_greeting(struct starttls_client *request, enum pop3_indicator heard, struct engine_out *out)
+{
+    if (heard == POP3_INDICATOR_OK)
+        starttls_ask(request, STARTTLS_STEP_CONSENT, "STLS\r\n", out);
+    else if (heard == POP3_INDICATOR_ERR)
+        starttls_fail(request, "the server's greeting is -ERR");
+    else
+        starttls_fail(request, "the server's greeting is not POP3: does it begin with TLS? Then tls = { mode "
+                               "= \"implicit\" } is meant for it");
+}
+
+static void take_consent(struct starttls_client *request, enum pop3_indicator heard)
+{
+    if (heard == POP3_INDICATOR_OK)
+        starttls_go_on(request);
+    else
+        starttls_fail(request, heard == POP3_INDICATOR_ERR ? "the server refuses STLS"
+                                                           : "the server's answer to STLS is not POP3");
+}
+
+/* A server without CAPA has been heard as well. */
+static void take_proof(struct starttls_client *request, const struct line *line)
+{
+    enum pop3_indicator heard = pop3_indicator_of(line->text);
+    if (request->in_reply) {
+        if (slice_is(line->text, "."))
+            starttls_go_on(request);
+        return;
+    }
+    request->in_reply = heard == POP3_INDICATOR_OK;
+    if (heard == POP3_INDICATOR_ERR)
+        starttls_go_on(request);
+    else if (!request->in_reply)
+        starttls_fail(request, "the server's answer to CAPA over TLS is not POP3");
+}
+
+static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
+{
+    if (request->step == STARTTLS_STEP_GREETING)
+        take_greeting(request, pop3_indicator_of(line->text), out);
+    else if (request->step == STARTTLS_STEP_CONSENT)
+        take_consent(request, pop3_indicator_of(line->text));
+    else
+        take_proof(request, line);
+}
+
+const struct starttls_client_dialect pop3_starttls_client = {
+    .line = take_line,
+    .proof = "CAPA\r\n",
+    .greeting = "+OK % ready\r\n",
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pretls_engine.h"
+
+#include "protocols/http_request.h"
+
+#include <stdarg.h>
+
+static const struct pretls_dialect *const dialects[] = {
+    [ENGINE_IMAP] = &imap_pretls,
+    [ENGINE_POP3] = &pop3_pretls,
+    [ENGINE_SUBMISSION] = &smtp_pretls,
+};
+
+static const struct pretls_dialect *dialect_of(const struct engine *engine)
+{
+    return dialects[engine->service->protocol];
+}
+
+void pretls_say(struct engine_out *out, const char *text, ...)
+{
+    va_list more;
+    va_start(more, text);
+    for (; text != NULL; text = va_arg(more, const char *))
+        engine_out_make_text(out, SIDE_CLIENT, text);
+    va_end(more);
+}
+
+static void end_with(struct pretls_engine *e, const char *words, const char *detail, struct engine_out *out)
+{
+    dialect_of(&e->base)->farewell(e->base.service, words, out);
+    engine_fail(&e->base, ENGINE_CLIENT_ERROR, detail);
+}
+
+static void count_refusal(struct pretls_engine *e, struct engine_out *out)
+{
+    if (++e->refusals >= PRETLS_REFUSALS_MAX)
+        end_with(e, "Too many errors", "too many commands before STARTTLS", out);
+}
+
+static void take_whole_line(struct pretls_engine *e, struct slice text, struct engine_out *out)
+{
+    if (http_is_request(text)) {
+        end_with(e, "This is not HTTP", "the client speaks HTTP", out);
+        return;
+    }
+    switch (dialect_of(&e->base)->line(e, text, out)) {
+    case PRETLS_SERVED:
+        return;
+    case PRETLS_REFUSED:
+        if (e->skip > PRETLS_LITERAL_MAX)
+            end_with(e, "This literal is too large", "a literal is too large", out);
+        else
+            count_refusal(e, out);
+        return;
+    case PRETLS_STARTTLS:
+        engine_fail(&e->base, ENGINE_STARTTLS, "the client begins its handshake");
+        return;
+    case PRETLS_LOGOUT:
+        e->base.status.ending = true;
+        engine_fail(&e->base, ENGINE_LOGOUT, "before STARTTLS");
+        return;
+    }
+}
+
+/* The first octet of a TLS record with a ClientHello (RFC 8446 section 5.1): such a line may never end. */
+static bool begins_tls(const struct pretls_engine *e, struct slice input)
+{
+    return !line_reader_is_inside(&e->from_client) && input.data[0] == 0x16;
+}
+
+static void take_line(struct pretls_engine *e, struct slice *input, struct engine_out *out)
+{
+    struct line line;
+    if (begins_tls(e, *input)) {
+        end_with(e, "TLS begins with a command here", "the client begins with TLS, not with STARTTLS", out);
+        return;
+    }
+    switch (line_reader_take(&e->from_client, input, PRETLS_LINE_MAX, &line)) {
+    case LINE_CUT:
+        return;
+    case LINE_NO_MEMORY:
+        engine_fail(&e->base, ENGINE_NO_MEMORY, "no memory for a line of the client");
+        return;
+    case LINE_TOO_LONG:
+        end_with(e, "This line is too long", "a line of the client is too long", out);
+        return;
+    case LINE_WHOLE:
+        break;
+    }
+    take_whole_line(e, line.text, out);
+    line_reader_done(&e->from_client);
+}
+
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
+{
+    struct pretls_engine *e = (struct pretls_engine *)engine;
+    struct slice left = data;
+    while (from == SIDE_CLIENT && left.len > 0 && engine->status.reason == ENGINE_OPEN &&
+           engine_out_has_room(out)) {
+        size_t skipped = e->skip < left.len ? e->skip : left.len;
+        e->skip -= skipped;
+        left = slice_sub(left, skipped, left.len);
+        if (left.len > 0)
+            take_line(e, &left, out);
+    }
+    return data.len - left.len;
+}
+
+static bool wants(const struct engine *engine, enum side from)
+{
+    return from == SIDE_CLIENT && engine->status.greeted;
+}
+
+/* All zero is right. */
+static bool init(struct engine *engine, const struct engine_client *client)
+{
+    (void)engine;
+    (void)client;
+    return true;
+}
+
+static void greet(struct engine *engine, struct engine_out *out)
+{
+    dialect_of(engine)->greet(engine->service, out);
+}
+
+static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+{
+    dialect_of(engine)->goodbye(engine->service, farewell, out);
+}
+
+static void release(struct engine *engine)
+{
+    line_reader_done(&((struct pretls_engine *)engine)->from_client);
+}
+
+const struct engine_ops pretls_engine_ops = {
+    .size = sizeof(struct pretls_engine),
+    .init = init,
+    .greet = greet,
+    .feed = feed,
+    .wants = wants,
+    .goodbye = goodbye,
+    .release = release,
+};

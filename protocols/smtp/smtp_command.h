@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROTOCOLS_SMTP_SMTP_COMMAND_H
+#define DEEPPROXY_PROTOCOLS_SMTP_SMTP_COMMAND_H
+
+#include "base/slice.h"
+
+/*
+ * What the proxy has to know of a client's command line: which of the few commands it is that move the
+ * dialogue into another state or must not pass, and of those the arguments. All others are the backend's
+ * concern.
+ */
+enum smtp_verb {
+    SMTP_OTHER, /* a word that the backend may know */
+    SMTP_EHLO,
+    SMTP_HELO,
+    SMTP_AUTH,
+    SMTP_MAIL,
+    SMTP_RSET,
+    SMTP_NOOP,
+    SMTP_DATA,
+    SMTP_BDAT,
+    SMTP_BURL,   /* RFC 4468 */
+    SMTP_CLIENT, /* draft section 7.3 */
+    SMTP_QUIT,
+    SMTP_STARTTLS,
+    SMTP_TRUSTED,  /* XCLIENT, XFORWARD: what backends believe of proxies */
+    SMTP_HTTP,     /* a web browser, or who speaks through one (ALPACA) */
+    SMTP_MALFORMED /* no command at all, or one with a bare CR or a NUL, which servers read in different ways
+                    */
+};
+
+struct smtp_command {
+    enum smtp_verb verb;
+    struct slice arguments; /* all that stands behind the verb, with the space before it */
+};
+
+enum {
+    /*
+     * With its end: 512 (RFC 5321 section 4.5.3.1.4), and what extensions add to MAIL and RCPT (SIZE, DSN,
+     * AUTH, SMTPUTF8 ... below 2,000 in sum).
+     */
+    SMTP_COMMAND_MAX = 4096,
+    /* AUTH with an initial response: RFC 4954 section 4, 12,288 octets, and the word of the mechanism. */
+    SMTP_AUTH_COMMAND_MAX = 12288 + 64,
+    /* A line of a SASL exchange, with its end. */
+    SMTP_SASL_LINE_MAX = 12288 + 2,
+    /* A line that is over its limit is answered and skipped; one that goes on as long as this never ends. */
+    SMTP_LINE_ENDLESS = 64 * 1024
+};
+
+/* Reads a line without its end. */
+struct smtp_command smtp_command_parse(struct slice line);
+
+/* Limit of a line that begins so. Five octets decide; with fewer any limit will do. */
+size_t smtp_command_limit(struct slice beginning);
+
+/* Takes a word off the front of `*rest`; empty at the end. Postfix takes a tab for a space. */
+struct slice smtp_next_word(struct slice *rest);
+
+/* Does BURL end its message (RFC 4468 section 3.2)? */
+bool smtp_burl_is_last(struct slice arguments);
+struct slice smtp_without_blanks(struct slice s); /* at either end */
+
+/* Nothing but blanks behind a verb? */
+bool smtp_has_no_words(struct slice arguments);
+
+/* Is SMTPUTF8 among the parameters of MAIL (RFC 6531 section 3.4)? */
+bool smtp_mail_is_utf8(struct slice arguments);
+
+struct smtp_chunk {
+    uint64_t size;
+    bool last;
+};
+
+enum {
+    /*
+     * The largest chunk let through: Exim reads the size into 32 bits, and a backend that counts fewer octets
+     * than the proxy would take the rest of the chunk for commands.
+     */
+    SMTP_CHUNK_MAX = INT32_MAX
+};
+
+/* RFC 3030 section 2: chunk-size [ SP end-marker ]. False where it is not, or over 64 bits. */
+bool smtp_chunk_parse(struct slice arguments, struct smtp_chunk *chunk);
+
+#endif

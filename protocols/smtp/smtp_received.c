@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_received.h"
+
+#include "base/ensure.h"
+#include "protocols/smtp/smtp_command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DOMAIN_MAX = 255,     /* RFC 5321 section 4.5.3.1.2 */
+    LITERAL_MAX = 64,     /* "[IPv6:", an address, "]" */
+    FOLDED_LINE_MAX = 78, /* RFC 5322 section 2.1.1 */
+    DATE_MAX = 48
+};
+
+struct smtp_received {
+    char address[LITERAL_MAX];
+    char session_id[ENGINE_SESSION_ID_MAX];
+    char *name;    /* NULL: none, or none that can be shown */
+    char *offered; /* by a HELO that is not answered yet */
+};
+
+/* ---- names ---- */
+
+/* RFC 5321 section 4.1.2: sub-domain = Let-dig [Ldh-str] */
+static bool is_label(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_alpha(s.data[i]) && !ascii_is_digit(s.data[i]) && s.data[i] != '-')
+            return false;
+    return s.len > 0 && s.data[0] != '-' && s.data[s.len - 1] != '-';
+}
+
+static bool is_domain(struct slice s)
+{
+    for (;;) {
+        struct slice label = slice_sub(s, 0, slice_find(s, '.'));
+        if (!is_label(label))
+            return false;
+        if (label.len == s.len)
+            return true;
+        s = slice_sub(s, label.len + 1, s.len);
+    }
+}
+
+static bool is_hex(uint8_t c)
+{
+    return ascii_is_digit(c) || (ascii_upper(c) >= 'A' && ascii_upper(c) <= 'F');
+}
+
+/* Takes what `is` says yes to off the front; how many octets that was. */
+static size_t take_digits(struct slice *s, bool (*is)(uint8_t))
+{
+    size_t len = 0;
+    while (len < s->len && is(s->data[len]))
+        len++;
+    *s = slice_sub(*s, len, s->len);
+    return len;
+}
+
+/* RFC 5321 section 4.1.3: Snum 3("." Snum) */
+static bool is_ipv4(struct slice s)
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned value = 0;
+        struct slice number = s;
+        size_t len = take_digits(&s, ascii_is_digit);
+        for (size_t j = 0; j < len && j < 3; j++)
+            value = value * 10 + (unsigned)(number.data[j] - '0');
+        if (len < 1 || len > 3 || value > 255)
+            return false;
+        if (i == 3)
+            break;
+        if (s.len == 0 || s.data[0] != '.')
+            return false;
+        s = slice_sub(s, 1, s.len);
+    }
+    return s.len == 0;
+}
+
+/* The same section's IPv6-addr: eight groups, of which "::" stands for some, and the last two may be an IPv4 address. */
+static bool is_ipv6(struct slice s)
+{
+    unsigned groups = 0;
+    bool gap = slice_has_prefix(s, "::");
+    if (gap)
+        s = slice_sub(s, 2, s.len);
+    while (s.len > 0) {
+        if (is_ipv4(s)) {
+            groups += 2;
+            break;
+        }
+        size_t len = take_digits(&s, is_hex);
+        if (len < 1 || len > 4)
+            return false;
+        groups++;
+        bool here = slice_has_prefix(s, "::");
+        if (s.len == 0)
+            break;
+        if (s.data[0] != ':' || s.len == 1 || (here && gap))
+            return false;
+        gap = gap || here;
+        s = slice_sub(s, here ? 2 : 1, s.len);
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
+/* No tag but IPv6 has ever been registered for RFC 5321's general address literal. */
+static bool is_address_literal(struct slice s)
+{
+    static const char v6_tag[] = "IPv6:";
+    if (s.len < 2 || s.data[0] != '[' || s.data[s.len - 1] != ']')
+        return false;
+    struct slice inner = slice_sub(s, 1, s.len - 2);
+    if (slice_has_prefix(inner, v6_tag))
+        return is_ipv6(slice_sub(inner, sizeof v6_tag - 1, inner.len));
+    return is_ipv4(inner);
+}
+
+void smtp_received_offer_name(struct smtp_received *received, struct slice argument)
+{
+    struct slice name = smtp_without_blanks(argument);
+    bool shown = name.len <= DOMAIN_MAX && (is_domain(name) || is_address_literal(name));
+    free(received->offered);
+    /* Where memory is short the address stands for the name, as for one that can't be shown. */
+    received->offered = shown ? strndup((const char *)name.data, name.len) : NULL;
+}
+
+void smtp_received_accept_name(struct smtp_received *received)
+{
+    free(received->name);
+    received->name = received->offered;
+    received->offered = NULL;
+}
+
+/* ---- life ---- */
+
+struct smtp_received *smtp_received_new(const struct engine_client *client)
+{
+    struct smtp_received *received = calloc(1, sizeof *received);
+    if (received == NULL)
+        return NULL;
+    bool v6 = strchr(client->address, ':') != NULL;
+    int len = snprintf(received->address, LITERAL_MAX, "[%s%s]", v6 ? "IPv6:" : "", client->address);
+    int id_len = snprintf(received->session_id, sizeof received->session_id, "%s", client->session_id);
+    ENSURE(len > 0 && len < LITERAL_MAX && id_len > 0 && id_len < (int)sizeof received->session_id);
+    return received;
+}
+
+void smtp_received_free(struct smtp_received **received)
+{
+    if (*received != NULL) {
+        free((*received)->name);
+        free((*received)->offered);
+    }
+    free(*received);
+    *received = NULL;
+}
+
+/* ---- the field ---- */
+
+struct writer {
+    char *into;
+    size_t len;
+    size_t column;
+};
+
+static void put(struct writer *w, const char *text)
+{
+    size_t len = strlen(text);
+    ENSURE(len <= SMTP_RECEIVED_MAX - w->len);
+    memcpy(w->into + w->len, text, len);
+    w->len += len;
+    w->column += len;
+}
+
+static void fold(struct writer *w)
+{
+    put(w, "\r\n");
+    w->column = 0;
+    put(w, "\t");
+}
+
+/* A word and its value, on this line where there is room, else on the next. */
+static void add(struct writer *w, const char *word, const char *value, const char *end)
+{
+    size_t len = strlen(word) + strlen(value) + strlen(end);
+    bool begins_line = w->column <= 1;
+    if (!begins_line && w->column + 1 + len > FOLDED_LINE_MAX)
+        fold(w);
+    else if (!begins_line)
+        put(w, " ");
+    put(w, word);
+    put(w, value);
+    put(w, end);
+}
+
+/* RFC 3848, RFC 6531 section 4.3. */
+static const char *protocol_of(const struct smtp_stamp *stamp)
+{
+    if (!stamp->extended)
+        return "SMTP";
+    if (stamp->utf8)
+        return stamp->authenticated ? "UTF8SMTPSA" : "UTF8SMTPS";
+    return stamp->authenticated ? "ESMTPSA" : "ESMTPS";
+}
+
+struct day {
+    int64_t year;
+    int month; /* from 0 */
+    int64_t day;
+};
+
+/* In the Gregorian calendar, by years that begin in March: their last day is the leap day. */
+static struct day day_of(int64_t days_since_1970)
+{
+    static const int begins[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
+    int64_t day = days_since_1970 + 719468; /* since 1 March of the year 0 */
+    int64_t year = day / 146097 * 400;
+    day %= 146097;
+    int64_t century = day / 36524 < 4 ? day / 36524 : 3;
+    day -= century * 36524;
+    int64_t four = day / 1461;
+    day -= four * 1461;
+    int64_t one = day / 365 < 4 ? day / 365 : 3;
+    day -= one * 365;
+    int month = 11;
+    while (day < begins[month])
+        month--;
+    year += century * 100 + four * 4 + one + (month >= 10 ? 1 : 0);
+    return (struct day){year, (month + 2) % 12, day - begins[month] + 1};
+}
+
+/* RFC 5322 section 3.3. */
+static void write_date(int64_t seconds, char into[DATE_MAX])
+{
+    static const char weekdays[][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    int64_t days = seconds / 86400;
+    int second = (int)(seconds % 86400);
+    struct day day = day_of(days);
+    snprintf(into, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d +0000", weekdays[days % 7], (int)day.day,
+             months[day.month], (int)day.year, second / 3600, second / 60 % 60, second % 60);
+}
+
+size_t smtp_received_write(const struct smtp_received *received, const struct smtp_stamp *stamp,
+                           char into[SMTP_RECEIVED_MAX])
+{
+    struct writer w = {.into = into};
+    char date[DATE_MAX];
+    put(&w, "Received:");
+    add(&w, "from ", received->name != NULL ? received->name : received->address, "");
+    add(&w, "(", received->address, ")");
+    fold(&w);
+    add(&w, "by ", stamp->hostname, "");
+    add(&w, "with ", protocol_of(stamp), "");
+    add(&w, "id ", received->session_id, "");
+    fold(&w);
+    add(&w, "tls ", stamp->tls_cipher, ";");
+    ENSURE(stamp->seconds >= 0);
+    write_date(stamp->seconds, date);
+    add(&w, date, "", "");
+    put(&w, "\r\n");
+    return w.len;
+}

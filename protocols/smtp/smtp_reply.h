@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROTOCOLS_SMTP_SMTP_REPLY_H
+#define DEEPPROXY_PROTOCOLS_SMTP_SMTP_REPLY_H
+
+#include "base/slice.h"
+
+/* One line of a reply: RFC 5321 section 4.2, Reply-line. A reply is one or more of them. */
+struct smtp_reply {
+    unsigned code;     /* 200 to 599 */
+    bool last;         /* the last line of its reply: no hyphen behind the code */
+    struct slice text; /* what stands behind code and separator */
+};
+
+enum {
+    /*
+     * With its end. RFC 5321 says 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
+     * section 4.)
+     */
+    SMTP_REPLY_LINE_MAX = 12288 + 6
+};
+
+/*
+ * Reads a line without its end. False where it is none of SMTP. A code alone is a line (section 4.2, last
+ * paragraph).
+ */
+bool smtp_reply_parse(struct slice line, struct smtp_reply *reply);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/admin/admin_page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAIN "text/plain; charset=utf-8"
+
+/* What an answer is made of, until it has been sent or has failed to be. */
+struct page {
+    struct metrics_text text;
+    struct metrics_certificates *certificates;
+};
+
+/* Takes the response over; NULL is that there was no memory. */
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
+                             struct MHD_Response *response, const char *type, const char *allow)
+{
+    if (response == NULL)
+        return MHD_NO;
+    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (result == MHD_YES)
+        result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (result == MHD_YES && allow != NULL)
+        result = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    if (result == MHD_YES)
+        result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* `words` are static. */
+static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *words,
+                           const char *allow)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_PERSISTENT);
+    return queue(connection, status, response, PLAIN, allow);
+}
+
+/* ---- /metrics ---- */
+
+static void free_page(void *arg)
+{
+    struct page *page = arg;
+    metrics_text_free(&page->text);
+    metrics_certificates_unref(&page->certificates);
+    free(page);
+}
+
+/* NULL: no memory. The text of certificates, which may be long, is one for all answers. */
+static struct page *make_page(struct admin_pages *pages, const struct metrics_state *state)
+{
+    if (pages->certificates == NULL)
+        pages->certificates = metrics_certificates_new(state->tls, state->pools);
+    struct page *page = pages->certificates != NULL ? calloc(1, sizeof *page) : NULL;
+    if (page == NULL)
+        return NULL;
+    page->certificates = metrics_certificates_ref(pages->certificates);
+    metrics_write(&page->text, state, page->certificates);
+    if (!page->text.failed)
+        return page;
+    free_page(page);
+    return NULL;
+}
+
+static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Connection *connection,
+                                      const struct admin_state *state)
+{
+    struct page *page = make_page(pages, &state->metrics);
+    if (page == NULL)
+        return say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n", NULL);
+    struct slice text = bytes_view(&page->text.bytes);
+    struct slice certificates = metrics_certificates_text(page->certificates);
+    const struct MHD_IoVec parts[] = {{text.data, text.len}, {certificates.data, certificates.len}};
+    struct MHD_Response *response =
+        MHD_create_response_from_iovec(parts, sizeof parts / sizeof parts[0], free_page, page);
+    if (response == NULL)
+        free_page(page);
+    return queue(connection, MHD_HTTP_OK, response, "text/plain; version=0.0.4; charset=utf-8", NULL);
+}
+
+/* ---- health ---- */
+
+static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Connection *connection,
+                                     const struct admin_state *state)
+{
+    (void)pages;
+    return state->is_healthy ? say(connection, MHD_HTTP_OK, "ok\n", NULL)
+                             : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);
+}
+
+static enum MHD_Result answer_readiness(struct admin_pages *pages, struct MHD_Connection *connection,
+                                        const struct admin_state *state)
+{
+    (void)pages;
+    return state->is_ready ? say(connection, MHD_HTTP_OK, "ok\n", NULL)
+                           : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no new sessions\n", NULL);
+}
+
+/* ---- */
+
+static const struct {
+    const char *path;
+    enum MHD_Result (*answer)(struct admin_pages *pages, struct MHD_Connection *connection,
+                              const struct admin_state *state);
+} known[] = {{"/metrics", answer_metrics}, {"/healthz", answer_health}, {"/readyz", answer_readiness}};
+
+enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
+                                  const char *method, const char *path)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        struct admin_state state = {0};
+        if (strcmp(path, known[i].path) != 0)
+            continue;
+        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+            return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD alone\n", "GET, HEAD");
+        pages->source.look(pages->source.arg, &state);
+        return known[i].answer(pages, connection, &state);
+    }
+    return say(connection, MHD_HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n", NULL);
+}

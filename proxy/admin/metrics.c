@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/admin/metrics.h"
+
+#include "proxy/runtime/certificate_expiry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- certificates ---- */
+
+struct metrics_certificates {
+    unsigned references;
+    struct metrics_text text;
+    size_t count;
+    int64_t ends[];
+};
+
+static int compare_paths(const void *a, const void *b)
+{
+    const struct tls_certificate_info *one = a;
+    const struct tls_certificate_info *other = b;
+    return strcmp(one->path, other->path);
+}
+
+/* By path, each once: a folder may hold what the list names too, or a pool has, and no series may come twice. NULL: no memory. */
+static struct tls_certificate_info *sorted(const struct tls_context *tls, const struct pool_tls_set *pools,
+                                           size_t *count)
+{
+    size_t all = tls_context_certificate_count(tls);
+    struct tls_certificate_info *infos = calloc(all + pools->count + 1, sizeof *infos);
+    *count = 0;
+    if (infos == NULL)
+        return NULL;
+    for (size_t i = 0; i < all; i++)
+        infos[i] = tls_context_certificate(tls, i);
+    for (size_t i = 0; i < pools->count; i++)
+        all += pool_tls_set_certificate(pools, i, &infos[all]);
+    qsort(infos, all, sizeof *infos, compare_paths);
+    for (size_t i = 0; i < all; i++)
+        if (*count == 0 || strcmp(infos[*count - 1].path, infos[i].path) != 0)
+            infos[(*count)++] = infos[i];
+    return infos;
+}
+
+static void write_ends(struct metrics_text *text, const struct tls_certificate_info *infos, size_t count)
+{
+    metrics_text_family(text, "deepproxy_certificate_not_after_timestamp_seconds", METRICS_GAUGE,
+                        "When a certificate in use ends.");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = infos[i].name_count > 0 ? infos[i].names[0] : "";
+        const struct metrics_label labels[] = {{"chain", infos[i].path}, {"name", name}};
+        metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], infos[i].ends);
+    }
+}
+
+struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls,
+                                                      const struct pool_tls_set *pools)
+{
+    size_t count;
+    struct tls_certificate_info *infos = sorted(tls, pools, &count);
+    struct metrics_certificates *certificates = NULL;
+    if (infos != NULL)
+        certificates = calloc(1, sizeof *certificates + count * sizeof certificates->ends[0]);
+    if (certificates != NULL) {
+        certificates->references = 1;
+        certificates->count = count;
+        for (size_t i = 0; i < count; i++)
+            certificates->ends[i] = infos[i].ends;
+        write_ends(&certificates->text, infos, count);
+        if (certificates->text.failed)
+            metrics_certificates_unref(&certificates);
+    }
+    free(infos);
+    return certificates;
+}
+
+struct metrics_certificates *metrics_certificates_ref(struct metrics_certificates *certificates)
+{
+    certificates->references++;
+    return certificates;
+}
+
+void metrics_certificates_unref(struct metrics_certificates **certificates)
+{
+    struct metrics_certificates *last = *certificates;
+    *certificates = NULL;
+    if (last == NULL || --last->references > 0)
+        return;
+    metrics_text_free(&last->text);
+    free(last);
+}
+
+struct slice metrics_certificates_text(const struct metrics_certificates *certificates)
+{
+    return bytes_view(&certificates->text.bytes);
+}
+
+static void write_certificates(struct metrics_text *text, const struct metrics_certificates *certificates,
+                               const struct metrics_state *state)
+{
+    int64_t counts[CERTIFICATE_EXPIRY_STATES] = {0};
+    for (size_t i = 0; i < certificates->count; i++)
+        counts[certificate_expiry_of(certificates->ends[i], state->now)]++;
+    metrics_text_single(text, "deepproxy_certificates", METRICS_GAUGE, "Certificates in use.",
+                        (int64_t)certificates->count);
+    metrics_text_single(text, "deepproxy_certificates_expiring", METRICS_GAUGE,
+                        "Certificates in use that end within 21 days.", counts[CERTIFICATE_EXPIRY_NEAR]);
+    metrics_text_single(text, "deepproxy_certificates_expired", METRICS_GAUGE,
+                        "Certificates in use that have ended.", counts[CERTIFICATE_EXPIRY_PAST]);
+    metrics_text_single(
+        text, "deepproxy_certificates_stale", METRICS_GAUGE,
+        "Certificates, and pools, that were refused when they were last read: what was there before "
+        "stays in use.",
+        (int64_t)state->stale_certificates);
+    _Static_assert(CERTIFICATE_EXPIRY_WARNING_DAYS == 21, "as the help says");
+}
+
+/* ---- services ---- */
+
+static void write_count(struct metrics_text *text, const struct snapshot *snapshot, enum counter what)
+{
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
+        const struct metrics_label label = {"service", snapshot->cfg->services[i].name};
+        metrics_text_sample(text, &label, 1, (int64_t)counters_sum(snapshot->services[i].counters, what));
+    }
+}
+
+static void write_sessions(struct metrics_text *text, const struct snapshot *snapshot)
+{
+    metrics_text_family(text, "deepproxy_sessions", METRICS_GAUGE, "Sessions now.");
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
+        const struct metrics_label label = {"service", snapshot->cfg->services[i].name};
+        metrics_text_sample(text, &label, 1, (int64_t)counters_open_sessions(snapshot->services[i].counters));
+    }
+    metrics_text_family(text, "deepproxy_sessions_total", METRICS_COUNTER,
+                        "Connections accepted from clients, those that a limit closed included.");
+    write_count(text, snapshot, COUNTER_SESSIONS);
+    metrics_text_family(text, "deepproxy_handshakes_total", METRICS_COUNTER,
+                        "TLS handshakes with clients that were completed.");
+    write_count(text, snapshot, COUNTER_HANDSHAKES);
+    metrics_text_family(text, "deepproxy_handshakes_failed_total", METRICS_COUNTER,
+                        "TLS handshakes with clients that were not, for whatever reason.");
+    write_count(text, snapshot, COUNTER_HANDSHAKES_FAILED);
+}
+
+static void write_overload(struct metrics_text *text, const struct snapshot *snapshot)
+{
+    metrics_text_family(
+        text, "deepproxy_overload_total", METRICS_COUNTER,
+        "Connections that a limit closed, or made wait, by the setting that would change it.");
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++)
+        for (int limit = 0; limit < CLIENT_LIMITS; limit++) {
+            const struct metrics_label labels[] = {{"service", snapshot->cfg->services[i].name},
+                                                   {"limit", client_limit_name((enum client_limit)limit)}};
+            uint64_t count =
+                counters_sum(snapshot->services[i].counters, counters_of_limit((enum client_limit)limit));
+            metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], (int64_t)count);
+        }
+}
+
+/* ---- reports ---- */
+
+static void write_reports_of(struct metrics_text *text, const struct reports *reports, const char *service)
+{
+    size_t tags = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
+    for (size_t i = 0; i < tags; i++)
+        for (int kind = 0; kind < REPORTS_KINDS; kind++) {
+            const struct metrics_label labels[] = {{"service", service},
+                                                   {"tag", reports->tags[i].name},
+                                                   {"kind", reports_kind_name((enum reports_kind)kind)}};
+            uint64_t count = atomic_load_explicit(&reports->tags[i].counts[kind], memory_order_relaxed);
+            metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], (int64_t)count);
+        }
+}
+
+static void write_reports(struct metrics_text *text, const struct snapshot *snapshot)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    metrics_text_family(
+        text, "deepproxy_reports_total", METRICS_COUNTER,
+        "Sessions, ended, whose clients have reported a security tag: DEEP latch, latch_fail, "
+        "security_tags.");
+    for (size_t i = 0; i < cfg->service_count; i++)
+        write_reports_of(text, snapshot->services[i].reports, cfg->services[i].name);
+    metrics_text_family(text, "deepproxy_reporting_sessions_total", METRICS_COUNTER,
+                        "Sessions, ended, that could have: all with a TLS handshake.");
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct metrics_label label = {"service", cfg->services[i].name};
+        uint64_t count = atomic_load_explicit(&snapshot->services[i].reports->sessions, memory_order_relaxed);
+        metrics_text_sample(text, &label, 1, (int64_t)count);
+    }
+}
+
+/* ---- the program ---- */
+
+static void write_reloads(struct metrics_text *text, const struct metrics_state *state)
+{
+    metrics_text_single(text, "deepproxy_config_last_reload_successful", METRICS_GAUGE,
+                        "Whether the configuration was taken up when it was last read.",
+                        !state->configuration.failed);
+    metrics_text_single(text, "deepproxy_config_last_reload_success_timestamp_seconds", METRICS_GAUGE,
+                        "When the configuration in effect was taken up.", state->configuration.since);
+    metrics_text_single(text, "deepproxy_certificates_last_reload_successful", METRICS_GAUGE,
+                        "Whether certificates were taken up when they were last read.",
+                        !state->certificates.failed);
+    metrics_text_single(text, "deepproxy_certificates_last_reload_success_timestamp_seconds", METRICS_GAUGE,
+                        "When the certificates in use were taken up.", state->certificates.since);
+}
+
+static void write_program(struct metrics_text *text, const struct metrics_state *state)
+{
+    const struct metrics_label version = {"version", DEEPPROXY_VERSION};
+    metrics_text_family(text, "deepproxy_build_info", METRICS_GAUGE, "The program's version; always 1.");
+    metrics_text_sample(text, &version, 1, 1);
+    metrics_text_single(text, "deepproxy_workers", METRICS_GAUGE, "Threads that serve clients.",
+                        state->workers);
+    write_reloads(text, state);
+    if (!state->has_key_process)
+        return;
+    metrics_text_single(text, "deepproxy_key_process_up", METRICS_GAUGE,
+                        "Whether the process with the private keys can sign.", state->key_process_is_up);
+    metrics_text_single(text, "deepproxy_key_process_restarts_total", METRICS_COUNTER,
+                        "How often it had to be started again.", state->key_process_restarts);
+}
+
+void metrics_write(struct metrics_text *text, const struct metrics_state *state,
+                   const struct metrics_certificates *certificates)
+{
+    write_program(text, state);
+    write_certificates(text, certificates, state);
+    write_sessions(text, state->snapshot);
+    write_overload(text, state->snapshot);
+    write_reports(text, state->snapshot);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/admin/metrics_text.h"
+
+#include <stdio.h>
+
+static void add(struct metrics_text *text, struct slice added)
+{
+    text->failed = text->failed || !bytes_append(&text->bytes, added, METRICS_TEXT_MAX);
+}
+
+static void add_word(struct metrics_text *text, const char *word)
+{
+    add(text, slice_of(word));
+}
+
+void metrics_text_family(struct metrics_text *text, const char *name, enum metrics_type type,
+                         const char *help)
+{
+    static const char *const types[] = {[METRICS_GAUGE] = "gauge", [METRICS_COUNTER] = "counter"};
+    const char *const words[] = {"# HELP ", name, " ", help, "\n# TYPE ", name, " ", types[type], "\n"};
+    text->family = name;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        add_word(text, words[i]);
+}
+
+/* ---- values of labels ---- */
+
+static bool is_between(uint8_t octet, uint8_t low, uint8_t high)
+{
+    return octet >= low && octet <= high;
+}
+
+/* The octets of the character that `s` begins with, two to four; 0 where it is none (RFC 3629 section 4). */
+static size_t multibyte_len(struct slice s)
+{
+    uint8_t first = s.data[0];
+    size_t len = is_between(first, 0xC2, 0xDF)   ? 2
+                 : is_between(first, 0xE0, 0xEF) ? 3
+                 : is_between(first, 0xF0, 0xF4) ? 4
+                                                 : 0;
+    if (len == 0 || len > s.len)
+        return 0;
+    uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (!is_between(s.data[1], low, high))
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (!is_between(s.data[i], 0x80, 0xBF))
+            return 0;
+    return len;
+}
+
+/* How much of it stands for itself. */
+static size_t plain_len(struct slice s)
+{
+    size_t len = 0;
+    while (len < s.len) {
+        uint8_t c = s.data[len];
+        bool is_ascii = is_between(c, 0x20, 0x7E) && c != '"' && c != '\\';
+        size_t octets = is_ascii ? 1 : c < 0x80 ? 0 : multibyte_len(slice_sub(s, len, s.len));
+        if (octets == 0)
+            break;
+        len += octets;
+    }
+    return len;
+}
+
+static void add_escaped(struct metrics_text *text, uint8_t octet)
+{
+    char code[8];
+    if (octet == '\n')
+        snprintf(code, sizeof code, "\\n");
+    else if (octet == '"' || octet == '\\')
+        snprintf(code, sizeof code, "\\%c", octet);
+    else
+        snprintf(code, sizeof code, "\\\\x%02X", octet);
+    add_word(text, code);
+}
+
+static void add_value(struct metrics_text *text, struct slice value)
+{
+    while (value.len > 0) {
+        size_t plain = plain_len(value);
+        add(text, slice_sub(value, 0, plain));
+        if (plain < value.len)
+            add_escaped(text, value.data[plain++]);
+        value = slice_sub(value, plain, value.len);
+    }
+}
+
+/* ---- */
+
+void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                         int64_t value)
+{
+    char number[32];
+    add_word(text, text->family);
+    for (size_t i = 0; i < count; i++) {
+        add_word(text, i == 0 ? "{" : ",");
+        add_word(text, labels[i].name);
+        add_word(text, "=\"");
+        add_value(text, slice_of(labels[i].value));
+        add_word(text, "\"");
+    }
+    snprintf(number, sizeof number, "%s %lld\n", count > 0 ? "}" : "", (long long)value);
+    add_word(text, number);
+}
+
+void metrics_text_single(struct metrics_text *text, const char *name, enum metrics_type type,
+                         const char *help, int64_t value)
+{
+    metrics_text_family(text, name, type, help);
+    metrics_text_sample(text, NULL, 0, value);
+}
+
+void metrics_text_free(struct metrics_text *text)
+{
+    bytes_free(&text->bytes);
+    *text = (struct metrics_text){0};
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/backends/pool_tls.h"
+
+#include "base/slice.h"
+#include "proxy/common/ca_bundle.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct tls_problems {
+    const struct cfg_pool_tls *tls;
+    struct cfg_problems *problems;
+};
+
+static void add_problem(void *arg, int certificate, bool is_error, const char *text)
+{
+    const struct tls_problems *to = arg;
+    bool own = certificate == TLS_BACKEND_OWN_CERTIFICATE;
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING,
+                     own ? to->tls->certificate_place : to->tls->ca_place, "%s", text);
+}
+
+/* The file of authorities; NULL, after saying so, where there is none. */
+static const char *ca_bundle_for(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
+{
+    if (tls->ca != NULL)
+        return tls->ca;
+    if (ca_bundle_of_system() != NULL)
+        return ca_bundle_of_system();
+    cfg_problems_add(problems, CFG_ERROR, tls->place,
+                     "this system has no file of authorities (%s) to verify servers by: install its package "
+                     "(ca-certificates), or name a file as \"ca\"",
+                     ca_bundle_usual_place());
+    return NULL;
+}
+
+static struct tls_context *make_context(const struct cfg_pool_tls *tls, const struct tls_key_source *keys,
+                                        struct cfg_problems *problems)
+{
+    struct tls_problems to = {tls, problems};
+    struct tls_report report = {.say = add_problem, .arg = &to, .now = (long long)time(NULL)};
+    struct tls_backend_settings settings = {
+        .verify = tls->verify,
+        .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},
+        .keys = keys,
+        .min_version = tls->min_version == CFG_TLS_1_3 ? TLS_1_3 : TLS_1_2};
+    if (tls->verify)
+        settings.ca = ca_bundle_for(tls, problems);
+    return tls->verify && settings.ca == NULL ? NULL : tls_context_new_backend(&settings, &report);
+}
+
+/* As many as there are, or may be: a reload does not change how many run, whatever it says. */
+static size_t count_workers(const struct cfg *cfg)
+{
+    long cores = sysconf(_SC_NPROCESSORS_CONF);
+    return cores > 0 && (size_t)cores > cfg->workers ? (size_t)cores : cfg->workers;
+}
+
+/* Takes the context over. NULL after an error. */
+static struct pool_tls *with_context(struct tls_context *context, const struct cfg *cfg,
+                                     const struct cfg_pool *pool, size_t server_count,
+                                     struct cfg_problems *problems)
+{
+    struct pool_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL) {
+        tls_context_unref(&context);
+    } else {
+        atomic_init(&tls->references, 1);
+        tls->workers = count_workers(cfg);
+        tls->context = context;
+        tls->resumption = tls_resumption_new(context, server_count * tls->workers);
+    }
+    if (tls != NULL && tls->resumption != NULL)
+        return tls;
+    cfg_problems_add(problems, CFG_ERROR, pool->tls.place, "no memory for the pool's TLS");
+    pool_tls_unref(&tls);
+    return NULL;
+}
+
+struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
+                              const struct tls_key_source *keys, struct cfg_problems *problems)
+{
+    struct tls_context *context = make_context(&pool->tls, keys, problems);
+    return context != NULL ? with_context(context, cfg, pool, server_count, problems) : NULL;
+}
+
+struct pool_tls *pool_tls_ref(struct pool_tls *tls)
+{
+    atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
+    return tls;
+}
+
+static void destroy(struct pool_tls *tls)
+{
+    tls_resumption_free(&tls->resumption);
+    tls_context_unref(&tls->context);
+    free(tls);
+}
+
+void pool_tls_unref(struct pool_tls **tls)
+{
+    if (*tls != NULL && atomic_fetch_sub_explicit(&(*tls)->references, 1, memory_order_acq_rel) == 1)
+        destroy(*tls);
+    *tls = NULL;
+}
+
+/* What is no reason to stop. */
+static void add_softly(struct cfg_problems *problems, const struct cfg_problems *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct cfg_problem *at = &found->items[i];
+        bool is_error = at->severity == CFG_ERROR;
+        cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){at->file, at->line}, "%s%s", at->text,
+                         is_error ? "; what was read before stays in use" : "");
+    }
+}
+
+struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
+                                size_t server_count, const struct tls_key_source *keys, bool *stale,
+                                struct cfg_problems *problems)
+{
+    struct cfg_problems found = {0};
+    struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
+                                   ? pool_tls_ref(old)
+                                   : pool_tls_new(cfg, pool, server_count, keys, &found);
+    add_softly(problems, &found);
+    cfg_problems_free(&found);
+    *stale = renewed == NULL;
+    return *stale ? pool_tls_ref(old) : renewed;
+}
+
+bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b)
+{
+    return a->verify == b->verify && a->min_version == b->min_version && text_is_same(a->ca, b->ca) &&
+           text_is_same(a->certificate, b->certificate) && text_is_same(a->key, b->key) &&
+           text_is_same(a->passphrase, b->passphrase);
+}
+
+struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
+                                    const struct cfg_pool *pool, size_t server_count,
+                                    const struct tls_key_source *keys, bool *stale,
+                                    struct cfg_problems *problems)
+{
+    struct cfg_problems found = {0};
+    struct pool_tls *tls = pool_tls_new(cfg, pool, server_count, keys, &found);
+    *stale = tls == NULL;
+    if (tls == NULL)
+        tls = with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
+    add_softly(problems, &found);
+    cfg_problems_free(&found);
+    return tls;
+}
+
+/* ---- all of them ---- */
+
+struct pool_tls_set *pool_tls_set_new(size_t count)
+{
+    struct pool_tls_set *set = calloc(1, sizeof *set + count * sizeof set->pools[0]);
+    if (set == NULL)
+        return NULL;
+    atomic_init(&set->references, 1);
+    set->count = count;
+    return set;
+}
+
+struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set)
+{
+    atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    return set;
+}
+
+void pool_tls_set_unref(struct pool_tls_set **set)
+{
+    struct pool_tls_set *last = *set;
+    *set = NULL;
+    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < last->count; i++)
+        pool_tls_unref(&last->pools[i]);
+    free(last);
+}
+
+bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into)
+{
+    return set->pools[pool] != NULL && tls_context_own_certificate(set->pools[pool]->context, into);
+}
+
+bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = a->pools[i] == b->pools[i];
+    return equal;
+}
+
+/* ---- for a session, and for a check ---- */
+
+struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
+                                          size_t worker)
+{
+    return (struct tls_backend_server){.name = name,
+                                       .resumption = worker < tls->workers ? tls->resumption : NULL,
+                                       .slot = server * tls->workers + worker};
+}
+
+void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct cfg_pool_tls *tls = &cfg->pools[i].tls;
+        if (tls->mode == CFG_POOL_TLS_NONE || (tls->certificate == NULL) != (tls->key == NULL))
+            continue;
+        struct tls_context *context = make_context(tls, keys, problems);
+        tls_context_unref(&context);
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_BACKENDS_SERVER_H
+#define DEEPPROXY_PROXY_BACKENDS_SERVER_H
+
+#include "config/cfg.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * A pool of servers, as a snapshot has it: its addresses are resolved. A snapshot owns its pools, and a pool owns its
+ * servers; both live as long as the snapshot. Immutable, but for a server's atomics, which every worker reads and writes.
+ */
+
+/* One address of a pool. A name with several addresses is several servers. */
+struct server {
+    /* For logs: as in the file, with the address if that is a name. */
+    char *name;
+    /* What its certificate must be for, if the pool has TLS. */
+    const char *tls_name;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    /* Until then (uv_hrtime, milliseconds) others are tried first: it failed a moment ago. */
+    _Atomic uint64_t avoid_until;
+    /* When the log last had a warning of it (the same clock); 0: never. */
+    _Atomic uint64_t warned;
+};
+
+struct pool {
+    const struct cfg_pool *cfg;
+    struct server *servers;
+    size_t server_count;
+};
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/admin/admin.h"
+#include "proxy/control/control.h"
+#include "proxy/keyclient/key_service.h"
+#include "proxy/common/privileges.h"
+#include "proxy/commands/probe.h"
+#include "proxy/runtime/snapshot.h"
+#include "proxy/commands/ticket_keys_command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
+
+static const char usage[] =
+    "usage: deepproxy run [-c FILE]      serve, in the foreground; the log goes to standard error\n"
+    "       deepproxy check [-c FILE]    say everything that is wrong with a configuration\n"
+    "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
+    "well\n"
+    "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
+    "       deepproxy version            the version of deepproxy and of its libraries\n"
+    "       deepproxy help               this text\n"
+    "FILE is " DEFAULT_FILE " where none is given.\n";
+
+/*
+ * The process for private keys comes before all else, as it keeps the privileges that this one is to give up. What is wrong
+ * with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
+ */
+static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+                       struct key_service **keys, struct cfg_problems *problems)
+{
+    struct cfg_problems later = {0};
+    struct cfg *cfg = cfg_load_to_check(path, &later);
+    bool isolated = cfg->key_isolation;
+    *keys = isolated ? key_service_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
+    cfg_free(&cfg);
+    cfg_problems_free(&later);
+    return !isolated || *keys != NULL;
+}
+
+/* False after everything that is wrong has been said. */
+static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
+                 struct key_service **keys)
+{
+    static const struct loaded nothing = {0};
+    struct cfg_problems problems = {0};
+    bool ok = start_keys(path, worker_count, keys, &problems);
+    const struct tls_key_source *source = *keys != NULL ? key_service_source(*keys) : NULL;
+    ok = ok && snapshot_load(path, source, &nothing, loaded, &problems);
+    cfg_problems_print(&problems, stderr);
+    if (!ok)
+        fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
+                problems.errors == 1 ? "" : "s");
+    cfg_problems_free(&problems);
+    return ok;
+}
+
+static int run(const char *path)
+{
+    struct loaded loaded;
+    struct key_service *keys;
+    privileges_forbid_core_dumps();
+    int status = load(path, control_worker_count, &loaded, &keys) ? control_run(&loaded, keys) : EXIT_FAILURE;
+    key_service_free(&keys);
+    return status;
+}
+
+static int check(const char *path)
+{
+    struct loaded loaded;
+    struct key_service *keys;
+    bool ok = load(path, NULL, &loaded, &keys);
+    if (ok) {
+        printf("%s: no errors\n", path);
+        loaded_unref(&loaded);
+    }
+    key_service_free(&keys);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int probe(const char *path)
+{
+    struct cfg_problems problems = {0};
+    struct cfg *cfg = cfg_load(path, &problems);
+    if (cfg == NULL)
+        cfg_problems_print(&problems, stderr);
+    cfg_problems_free(&problems);
+    if (cfg == NULL)
+        return EXIT_FAILURE;
+    bool well = probe_services(cfg);
+    cfg_free(&cfg);
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int version(const char *path)
+{
+    (void)path;
+    const char *keys = key_service_library();
+    printf("deepproxy %s\nlibuv %s\n%s\n%s\n%s\nkeys: %s\n", DEEPPROXY_VERSION, uv_version_string(),
+           tls_library_name(), cfg_library_name(), admin_library_name(),
+           keys != NULL ? keys : "deepproxy-keys is not there");
+    return EXIT_SUCCESS;
+}
+
+static int help(const char *path)
+{
+    (void)path;
+    fputs(usage, stdout);
+    return EXIT_SUCCESS;
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(const char *path);
+    enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
+} commands[] = {
+    {"run", run, CONFIGURATION},     {"check", check, CONFIGURATION},
+    {"probe", probe, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
+    {"version", version, NOTHING},   {"help", help, NOTHING},
+    {"--version", version, NOTHING}, {"--help", help, NOTHING},
+    {"-h", help, NOTHING},
+};
+
+static int misused(const char *what, const char *word)
+{
+    fprintf(stderr, "deepproxy: %s%s\n%s", what, word, usage);
+    return 2;
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* What stands behind `ticket-keys`: the path, and nothing else. */
+static int run_on_key_file(const struct command *command, int argc, char **argv)
+{
+    if (argc < 3)
+        return misused(command->name, " needs a file");
+    if (argv[2][0] == '-' || argc > 3)
+        return misused("not understood: ", argv[argc > 3 ? 3 : 2]);
+    return command->run(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = DEFAULT_FILE;
+    if (argc < 2)
+        return misused("which command?", "");
+    const struct command *command = find(argv[1]);
+    if (command == NULL)
+        return misused("no such command: ", argv[1]);
+    if (command->takes == KEY_FILE)
+        return run_on_key_file(command, argc, argv);
+    for (int i = 2; i < argc; i++) {
+        bool is_file = command->takes == CONFIGURATION && strcmp(argv[i], "-c") == 0;
+        if (!is_file)
+            return misused("not understood: ", argv[i]);
+        if (++i == argc)
+            return misused("-c needs a file", "");
+        path = argv[i];
+    }
+    return command->run(path);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/commands/probe.h"
+
+#include "proxy/common/address.h"
+#include "tls/endpoint/tls_endpoint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROBE_READ_CAP = 16 * 1024, PROBE_LINE_MAX = 1024 };
+
+struct probe {
+    int fd;
+    time_t deadline;
+    struct tls_io *io;
+    struct tls_endpoint *tls;
+    const char *question; /* to be asked behind the handshake; NULL where the server speaks first */
+    size_t len;           /* of its first line so far */
+    uint8_t text[PROBE_READ_CAP + TLS_PLAIN_SLACK];
+};
+
+static struct sockaddr_storage loopback_v4(uint16_t port)
+{
+    struct sockaddr_storage address;
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    memset(&address, 0, sizeof address);
+    memcpy(&address, &v4, sizeof v4);
+    return address;
+}
+
+/*
+ * The wildcard addresses can't be connected to everywhere: loopback stands for them. For IPv6's that is IPv4's where
+ * the machine has no IPv6 loopback, as in many containers.
+ */
+static size_t addresses_to_try(const struct cfg_endpoint *endpoint, struct sockaddr_storage addresses[2])
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&endpoint->address;
+    struct sockaddr_in6 v6;
+    addresses[0] = endpoint->address;
+    if (endpoint->address.ss_family == AF_INET) {
+        if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
+            addresses[0] = loopback_v4(endpoint->port);
+        return 1;
+    }
+    memcpy(&v6, &endpoint->address, sizeof v6);
+    if (!IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr))
+        return 1;
+    v6.sin6_addr = in6addr_loopback;
+    memcpy(&addresses[0], &v6, sizeof v6);
+    addresses[1] = loopback_v4(endpoint->port);
+    return 2;
+}
+
+static bool send_all(const struct probe *probe, struct slice output)
+{
+    while (output.len > 0) {
+        ssize_t sent = send(probe->fd, output.data, output.len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        output = slice_sub(output, (size_t)sent, output.len);
+    }
+    return true;
+}
+
+static bool flush(struct probe *probe)
+{
+    bool sent = send_all(probe, tls_io_output(probe->io));
+    tls_io_reset(probe->io);
+    return sent;
+}
+
+/* What the three protocols say in their own words. */
+static const struct words {
+    const char *welcome; /* what a good answer begins with; IMAP's greeting may also be PREAUTH */
+    const char *starttls;
+    const char *go_ahead; /* the answer to it */
+    const char *question; /* whose answer begins with `answer` if a backend is there */
+    const char *answer;
+    const char *goodbye;
+} protocol_words[] = {
+    [CFG_IMAP] = {"* OK", "probe STARTTLS\r\n", "probe OK", "probe NOOP\r\n", "probe OK", "probe LOGOUT\r\n"},
+    [CFG_POP3] = {"+OK", "STLS\r\n", "+OK", "CAPA\r\n", "+OK", "QUIT\r\n"},
+    [CFG_SUBMISSION] = {"220", "STARTTLS\r\n", "220", "NOOP\r\n", "250", "QUIT\r\n"},
+};
+
+/* A line in the clear, octet by octet, so that nothing behind it is taken. NULL where it begins as it should. */
+static const char *expect_in_clear(struct probe *probe, const char *beginning)
+{
+    uint8_t line[PROBE_LINE_MAX];
+    for (size_t len = 0; len < sizeof line; len++) {
+        ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, line + len, 1, 0) : -1;
+        if (got < 0)
+            return "no greeting in time";
+        if (got == 0)
+            return "closed without a greeting";
+        if (line[len] == '\n')
+            return slice_has_prefix((struct slice){line, len}, beginning) ? NULL : "it refuses TLS";
+    }
+    return "more than a greeting";
+}
+
+/* Up to where the handshake begins. */
+static const char *start_tls(struct probe *probe, const struct words *words)
+{
+    const char *error = expect_in_clear(probe, words->welcome);
+    if (error == NULL && !send_all(probe, slice_of(words->starttls)))
+        error = strerror(errno);
+    return error != NULL ? error : expect_in_clear(probe, words->go_ahead);
+}
+
+static void ask(struct probe *probe)
+{
+    struct slice question = slice_of(probe->question);
+    tls_endpoint_seal(probe->tls, &question, 1);
+    probe->question = NULL;
+}
+
+/* NULL when the server's first line has been read, else what went wrong. */
+static const char *read_first_line(struct probe *probe)
+{
+    uint8_t buffer[PROBE_READ_CAP];
+    tls_endpoint_start(probe->tls);
+    for (;;) {
+        if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
+            ask(probe);
+        if (!flush(probe))
+            return strerror(errno);
+        if (tls_endpoint_state(probe->tls) == TLS_FAILED)
+            return tls_endpoint_failure(probe->tls);
+        if (slice_find((struct slice){probe->text, probe->len}, '\n') < probe->len)
+            return NULL;
+        ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, buffer, sizeof buffer, 0) : -1;
+        if (got == 0 || tls_endpoint_state(probe->tls) == TLS_PEER_CLOSED || probe->len > PROBE_LINE_MAX)
+            return "closed without a greeting";
+        if (got < 0)
+            return "no greeting in time";
+        struct slice input = {buffer, (size_t)got};
+        if (input.len > PROBE_READ_CAP - probe->len)
+            return "more than a greeting";
+        probe->len += tls_endpoint_receive(probe->tls, input, probe->text + probe->len);
+    }
+}
+
+static bool is_welcome(struct slice line, const struct cfg_service *service)
+{
+    const struct words *words = &protocol_words[service->protocol];
+    if (service->tls_mode == CFG_TLS_STARTTLS)
+        return slice_has_prefix(line, words->answer);
+    return slice_has_prefix(line, words->welcome) ||
+           (service->protocol == CFG_IMAP && slice_has_prefix(line, "* PREAUTH"));
+}
+
+/* And waits for the other end's goodbye: a connection that just went would be logged as broken. */
+static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
+{
+    uint8_t buffer[PROBE_READ_CAP];
+    struct slice words = slice_of(protocol_words[protocol].goodbye);
+    if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
+        return;
+    tls_endpoint_close(probe->tls);
+    if (!flush(probe))
+        return;
+    while (time(NULL) <= probe->deadline && recv(probe->fd, buffer, sizeof buffer, 0) > 0)
+        ;
+}
+
+static const char *talk(struct probe *probe, const struct cfg_service *service)
+{
+    const struct words *words = &protocol_words[service->protocol];
+    bool starttls = service->tls_mode == CFG_TLS_STARTTLS;
+    const char *error = starttls ? start_tls(probe, words) : NULL;
+    probe->question = starttls ? words->question : NULL;
+    if (error == NULL)
+        error = read_first_line(probe);
+    if (error != NULL)
+        return error;
+    if (!is_welcome((struct slice){probe->text, probe->len}, service))
+        return "it says that it can't serve: is a backend down?";
+    say_goodbye(probe, service->protocol);
+    return NULL;
+}
+
+/* A connected socket, or -1 with errno. */
+static int open_connection(const struct sockaddr_storage *address)
+{
+    struct timeval wait = {.tv_sec = PROBE_SECONDS};
+    socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
+        connect(fd, (const struct sockaddr *)address, len) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static const char *connect_and_talk(struct probe *probe, const struct cfg_service *service)
+{
+    struct sockaddr_storage addresses[2];
+    size_t count = addresses_to_try(&service->listen[0], addresses);
+    for (size_t i = 0; i < count && probe->fd < 0; i++)
+        probe->fd = open_connection(&addresses[i]);
+    return probe->fd >= 0 ? talk(probe, service) : strerror(errno);
+}
+
+/*
+ * The probe has no certificate to show. Where a service requires one of each client it is turned away for that, and
+ * this is all that can be seen of it: what is behind is not asked.
+ */
+static bool is_turned_away(const struct cfg *cfg, const struct cfg_service *service, const char *error)
+{
+    if (service->client_certificates == NULL || !service->client_certificates->required)
+        return false;
+    return strcmp(error, TLS_CERTIFICATE_REQUIRED) == 0 ||
+           (cfg->tls.max_version < CFG_TLS_1_3 && strcmp(error, TLS_HANDSHAKE_REFUSED) == 0);
+}
+
+static const char *probe_service(const struct cfg_service *service)
+{
+    static struct probe probe;
+    struct tls_context *context = tls_context_new_client(TLS_1_0, TLS_1_3);
+    memset(&probe, 0, sizeof probe);
+    probe.deadline = time(NULL) + PROBE_SECONDS;
+    probe.fd = -1;
+    probe.io = tls_io_new(PROBE_READ_CAP);
+    if (context != NULL && probe.io != NULL)
+        probe.tls = tls_endpoint_new_client(context, probe.io, NULL, NULL);
+    const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
+    tls_endpoint_free(&probe.tls);
+    tls_io_free(&probe.io);
+    tls_context_unref(&context);
+    if (probe.fd >= 0)
+        close(probe.fd);
+    return error;
+}
+
+bool probe_services(const struct cfg *cfg)
+{
+    bool all_well = true;
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_service *service = &cfg->services[i];
+        const char *error = service->listen[0].port != 0 ? probe_service(service) : "it has no fixed port";
+        if (error != NULL && is_turned_away(cfg, service, error)) {
+            printf("%s %s: well as far as can be seen without a client certificate\n", service->name,
+                   service->listen[0].text);
+            continue;
+        }
+        printf("%s %s: %s\n", service->name, service->listen[0].text, error != NULL ? error : "well");
+        all_well = all_well && error == NULL;
+    }
+    return all_well;
+}

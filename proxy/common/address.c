@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/common/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+void address_unmap(struct sockaddr_storage *address)
+{
+    struct sockaddr_in6 v6;
+    if (address->ss_family != AF_INET6)
+        return;
+    memcpy(&v6, address, sizeof v6);
+    if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+        return;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = v6.sin6_port};
+    memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, sizeof v4.sin_addr);
+    memset(address, 0, sizeof *address);
+    memcpy(address, &v4, sizeof v4);
+}
+
+void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
+{
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, into,
+                  ADDRESS_TEXT_MAX);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, into,
+                  ADDRESS_TEXT_MAX);
+    else
+        snprintf(into, ADDRESS_TEXT_MAX, "?");
+}
+
+void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
+{
+    char host[ADDRESS_TEXT_MAX];
+    address_format_host(address, host);
+    bool known = address->sa_family == AF_INET || address->sa_family == AF_INET6;
+    bool v6 = address->sa_family == AF_INET6;
+    if (known)
+        snprintf(into, ADDRESS_TEXT_MAX, v6 ? "[%.46s]:%u" : "%.46s:%u", host, address_port(address));
+    else
+        snprintf(into, ADDRESS_TEXT_MAX, "?");
+}
+
+uint16_t address_port(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+}

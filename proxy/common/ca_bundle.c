@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/common/ca_bundle.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+/* Where systems keep them: Debian and most others, Fedora, SUSE, Alpine. */
+static const char *const places[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+};
+
+const char *ca_bundle_of_system(void)
+{
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (access(places[i], R_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+const char *ca_bundle_usual_place(void)
+{
+    return places[0];
+}

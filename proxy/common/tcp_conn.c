@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/common/tcp_conn.h"
+
+#include "base/bytes.h"
+#include "base/ensure.h"
+#include "protocols/engine_out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the kernel did not take, with the request that is to bring it out. */
+struct queued_write {
+    uv_write_t request;
+    size_t len;
+    uint8_t data[];
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct tcp_conn *stream = request->data;
+    struct queued_write *write = (struct queued_write *)request;
+    stream->queued -= write->len;
+    wipe(write->data, write->len);
+    free(write);
+    if (status == UV_ECANCELED)
+        return;
+    if (stream->queued == 0 || status != 0)
+        stream->on_drained(stream, status);
+}
+
+static int queue(struct tcp_conn *stream, const struct slice *slices, size_t count, size_t skip)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += slices[i].len;
+    len -= skip;
+    struct queued_write *write = malloc(sizeof *write + len);
+    if (write == NULL)
+        return UV_ENOMEM;
+    write->len = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct slice rest = slice_sub(slices[i], skip, slices[i].len);
+        skip -= slices[i].len - rest.len;
+        if (rest.len > 0)
+            memcpy(write->data + write->len, rest.data, rest.len);
+        write->len += rest.len;
+    }
+    write->request.data = stream;
+    uv_buf_t buffer = uv_buf_init((char *)write->data, (unsigned)write->len);
+    int error = uv_write(&write->request, (uv_stream_t *)&stream->tcp, &buffer, 1, on_written);
+    if (error != 0) {
+        free(write);
+        return error;
+    }
+    stream->queued += len;
+    return 0;
+}
+
+int tcp_conn_write(struct tcp_conn *stream, const struct slice *slices, size_t count)
+{
+    ENSURE(!stream->output_ended && count <= ENGINE_OUT_SLICES);
+    if (count == 0)
+        return 0;
+    size_t written = 0;
+    size_t total = 0;
+    uv_buf_t buffers[ENGINE_OUT_SLICES];
+    for (size_t i = 0; i < count; i++) {
+        buffers[i] = uv_buf_init((char *)(uintptr_t)slices[i].data, (unsigned)slices[i].len);
+        total += slices[i].len;
+    }
+    if (stream->queued == 0) {
+        int result = uv_try_write((uv_stream_t *)&stream->tcp, buffers, (unsigned)count);
+        if (result < 0 && result != UV_EAGAIN)
+            return result;
+        written = result > 0 ? (size_t)result : 0;
+    }
+    return written < total ? queue(stream, slices, count, written) : 0;
+}
+
+static void on_output_ended(uv_shutdown_t *request, int status)
+{
+    (void)status;
+    free(request);
+}
+
+void tcp_conn_end_output(struct tcp_conn *stream)
+{
+    if (stream->output_ended)
+        return;
+    stream->output_ended = true;
+    uv_shutdown_t *request = malloc(sizeof *request);
+    if (request != NULL && uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_output_ended) != 0)
+        free(request);
+}
+
+void tcp_conn_set_reading(struct tcp_conn *stream, bool reading, uv_alloc_cb alloc, uv_read_cb read)
+{
+    if (stream->input_ended)
+        reading = false;
+    if (stream->reading == reading)
+        return;
+    stream->reading = reading;
+    if (reading)
+        uv_read_start((uv_stream_t *)&stream->tcp, alloc, read);
+    else
+        uv_read_stop((uv_stream_t *)&stream->tcp);
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/control/control.h"
+
+#include "base/ensure.h"
+#include "keys/keys_wire.h"
+#include "proxy/common/address.h"
+#include "proxy/control/control_private.h"
+#include "proxy/runtime/certificate_expiry.h"
+#include "proxy/common/privileges.h"
+#include "proxy/session/session.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Descriptors that are not sessions': standard streams, loops, listeners, the log, the admin endpoint's. */
+#define DESCRIPTORS_OWN         256
+#define DESCRIPTORS_PER_SESSION 2
+/*
+ * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT nor a webmail
+ * server that has just been started comes near it.
+ */
+#define ADDRESS_SHARE 2
+#define DAY_MS        (24ULL * 3600 * 1000)
+
+static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
+                      const char *value)
+{
+    struct log_line line;
+    log_line_begin(&line, level, event);
+    log_line_add_text(&line, key, value);
+    log_write(control->log, &line);
+}
+
+/* ---- stopping ---- */
+
+static void set_phase(struct control *control, enum worker_phase phase)
+{
+    control->phase = phase;
+    for (unsigned i = 0; i < control->worker_count; i++)
+        worker_set_phase(&control->workers[i], phase);
+    uv_async_send(&control->news); /* they may have ended already */
+}
+
+static void on_limit(uv_timer_t *limit)
+{
+    struct control *control = limit->data;
+    log_event(control, CFG_LOG_INFO, "shutdown", "step", "time is up, ending the sessions that are left");
+    set_phase(control, WORKER_ENDING);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    (void)number;
+    if (control->phase == WORKER_RUNNING) {
+        log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
+        uv_timer_start(&control->limit, on_limit, control->snapshot->cfg->timeouts.shutdown, 0);
+        set_phase(control, WORKER_DRAINING);
+    } else if (control->phase == WORKER_DRAINING) {
+        log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
+        set_phase(control, WORKER_ENDING);
+    }
+}
+
+/* ---- ticket keys ---- */
+
+static void on_tickets(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
+}
+
+/* ---- reports ---- */
+
+static void log_reports(struct control *control)
+{
+    const struct snapshot *snapshot = control->snapshot;
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++)
+        reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
+}
+
+static void on_user_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    log_reports(handle->data);
+}
+
+/* ---- workers ---- */
+
+/* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* In the worker's thread. */
+static void on_worker_event(void *arg, enum worker_event event)
+{
+    struct control *control = arg;
+    if (event == WORKER_ENDED)
+        atomic_fetch_add(&control->workers_ended, 1);
+    else
+        atomic_fetch_sub(&control->updates_due, 1);
+    uv_async_send(&control->news);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    const struct control *control = arg;
+    bool is_log = handle->type == UV_ASYNC && handle != (const uv_handle_t *)&control->news;
+    if (!is_log && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void join_workers(struct control *control)
+{
+    for (unsigned i = 0; i < control->worker_count; i++)
+        worker_join(&control->workers[i]);
+}
+
+static void finish(struct control *control)
+{
+    join_workers(control);
+    log_reports(control);
+    if (control->keys != NULL)
+        key_service_unwatch(control->keys);
+    hold_signals();
+    admin_close(control->admin);
+    file_watch_close(&control->watch);
+    uv_walk(&control->loop, close_handle, control);
+    log_close(control->log);
+}
+
+/*
+ * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system that does not
+ * answer, and in a thread that can't be ended.
+ */
+static void give_up(struct control *control)
+{
+    log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    join_workers(control);
+    log_reports(control);
+    log_close(control->log);
+    _exit(EXIT_SUCCESS);
+}
+
+static void on_news(uv_async_t *news)
+{
+    struct control *control = news->data;
+    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
+        control_reload_is_in_effect(control);
+    if (atomic_load(&control->workers_ended) < control->worker_count)
+        return;
+    if (control->step != RELOAD_READING)
+        finish(control);
+    else if (control->phase == WORKER_ENDING)
+        give_up(control);
+}
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+/* As many sessions as the file allows and as there are descriptors for, all workers together. */
+static size_t session_limit(const struct cfg *cfg)
+{
+    struct rlimit limit;
+    ENSURE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    size_t descriptors =
+        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : limit.rlim_cur / 2;
+    size_t possible = descriptors / DESCRIPTORS_PER_SESSION;
+    return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
+}
+
+/* What a worker gets of what all have; those of an address are counted for all together. */
+static struct worker_limits limits_each(const struct control *control, const struct cfg *cfg)
+{
+    size_t workers = control->listeners.workers;
+    size_t sessions = session_limit(cfg) / workers;
+    size_t handshakes = cfg->limits.handshakes;
+    if (cfg->limits.handshakes == CFG_LIMIT_DERIVED)
+        handshakes = HANDSHAKES_PER_WORKER * workers;
+    size_t per_address = cfg->limits.handshakes_per_address;
+    if (cfg->limits.handshakes_per_address == CFG_LIMIT_DERIVED)
+        per_address = (handshakes + ADDRESS_SHARE - 1) / ADDRESS_SHARE;
+    return (struct worker_limits){.sessions = sessions > 0 ? sessions : 1,
+                                  .handshakes = (handshakes + workers - 1) / workers,
+                                  .sessions_per_address = cfg->limits.connections_per_address,
+                                  .handshakes_per_address = (uint32_t)per_address};
+}
+
+struct worker_service control_service(const struct control *control, const struct loaded *loaded,
+                                      struct listeners *listeners, unsigned worker)
+{
+    return (struct worker_service){.snapshot = loaded->snapshot,
+                                   .tls = loaded->tls,
+                                   .pools = loaded->pools,
+                                   .sockets = listeners->sockets + worker * listeners->per_worker,
+                                   .socket_count = listeners->per_worker,
+                                   .limits = limits_each(control, loaded->snapshot->cfg)};
+}
+
+static int start_workers(struct control *control)
+{
+    unsigned count = control->listeners.workers;
+    struct loaded loaded = control_loaded(control);
+    control->workers = calloc(count, sizeof control->workers[0]);
+    control->connections = address_counts_new();
+    control->handshakes = address_counts_new();
+    if (control->workers == NULL || control->connections == NULL || control->handshakes == NULL)
+        return UV_ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker_settings settings = {
+            .index = i,
+            .calls = &session_calls,
+            .connections = control->connections,
+            .handshakes = control->handshakes,
+            .log = log_add_queue(control->log),
+            .key_channel = control->keys != NULL ? key_service_take_channel(control->keys, i) : -1,
+            .on_event = on_worker_event,
+            .on_event_arg = control};
+        struct worker_service service = control_service(control, &loaded, &control->listeners, i);
+        int error =
+            settings.log != NULL ? worker_start(&control->workers[i], &settings, &service) : UV_ENOMEM;
+        if (error != 0)
+            return error;
+        control->worker_count = i + 1;
+    }
+    return 0;
+}
+
+/* ---- reload ---- */
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    (void)number;
+    control->wants[RELOAD_CONFIGURATION] = true;
+    control_begin_reload(control);
+}
+
+static void on_files_changed(void *arg)
+{
+    struct control *control = arg;
+    control->wants[RELOAD_CERTIFICATES] = true;
+    control_begin_reload(control);
+}
+
+static void on_daily(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    certificate_expiry_log(control->tls, control->pools, (int64_t)time(NULL), control->log);
+}
+
+/* ---- start ---- */
+
+void control_log_listening(struct control *control)
+{
+    const struct listeners *listeners = &control->listeners;
+    for (size_t i = 0; i < listeners->per_worker; i++) {
+        if (listeners->sockets[i].kept != LISTENER_NEW)
+            continue;
+        char address[ADDRESS_TEXT_MAX];
+        struct log_line line;
+        address_format((const struct sockaddr *)&listeners->sockets[i].address, address);
+        log_line_begin(&line, CFG_LOG_INFO, "listening");
+        log_line_add_text(&line, "service",
+                          control->snapshot->cfg->services[listeners->sockets[i].service].name);
+        log_line_add_text(&line, "address", address);
+        log_write(control->log, &line);
+    }
+}
+
+static bool open_listeners(struct control *control, unsigned workers)
+{
+    struct cfg_problems problems = {0};
+    const struct cfg *cfg = control->snapshot->cfg;
+    bool ok = listeners_open(cfg, workers, NULL, &control->listeners, &problems);
+    ok = admin_listeners_open(cfg, NULL, &control->admin_listeners, &problems) && ok;
+    cfg_problems_print(&problems, stderr);
+    cfg_problems_free(&problems);
+    return ok;
+}
+
+void control_remember_promises(const struct control *control)
+{
+    const char *path = control->snapshot->cfg->state_file;
+    if (path == NULL || promises_write(&control->snapshot->promises, path))
+        return;
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
+    log_line_add_text(&line, "file", path);
+    log_line_add_text(&line, "error", strerror(errno));
+    log_write(control->log, &line);
+}
+
+static int open_handles(struct control *control)
+{
+    int error = uv_loop_init(&control->loop);
+    if (error != 0)
+        return error;
+    control->log = log_new(&control->loop, control->snapshot->cfg->log_level);
+    if (control->log == NULL)
+        return UV_ENOMEM;
+    uv_signal_init(&control->loop, &control->terminate);
+    uv_signal_init(&control->loop, &control->interrupt);
+    uv_signal_init(&control->loop, &control->hangup);
+    uv_signal_init(&control->loop, &control->user);
+    uv_timer_init(&control->loop, &control->limit);
+    uv_timer_init(&control->loop, &control->daily);
+    uv_timer_init(&control->loop, &control->tickets);
+    control->watch = file_watch_new(&control->loop, on_files_changed, control);
+    if (control->watch == NULL)
+        return UV_ENOMEM;
+    error = uv_async_init(&control->loop, &control->news, on_news);
+    control->terminate.data = control->interrupt.data = control->hangup.data = control;
+    control->user.data = control->limit.data = control->daily.data = control->news.data = control;
+    control->tickets.data = control;
+    if (error == 0)
+        error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
+    if (error == 0)
+        error = uv_signal_start(&control->interrupt, on_stop_signal, SIGINT);
+    if (error == 0)
+        error = uv_signal_start(&control->hangup, on_hangup, SIGHUP);
+    if (error == 0)
+        error = uv_signal_start(&control->user, on_user_signal, SIGUSR1);
+    return error;
+}
+
+static void connect_worker(void *arg, unsigned worker, int channel)
+{
+    struct control *control = arg;
+    if (worker < control->worker_count)
+        worker_set_key_channel(&control->workers[worker], channel);
+    else if (channel >= 0)
+        close(channel);
+}
+
+static int file_watch_keys(struct control *control)
+{
+    struct key_service_hooks hooks = {connect_worker, on_files_changed, control, control->log};
+    return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
+}
+
+static int serve(struct control *control)
+{
+    int error = open_handles(control);
+    if (error == 0)
+        error = start_workers(control);
+    if (error == 0)
+        error = file_watch_keys(control);
+    if (error == 0)
+        error = control_start_admin(control);
+    if (error != 0) {
+        /* What runs already holds nothing that is worth an orderly end. */
+        fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
+        exit(EXIT_FAILURE);
+    }
+    control_log_listening(control);
+    struct watch_folders folders;
+    watch_folders_collect(control->snapshot->cfg, control->tls, &folders);
+    file_watch_set(control->watch, &folders);
+    watch_folders_free(&folders);
+    control_remember_promises(control);
+    on_tickets(&control->tickets);
+    uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);
+    log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
+    uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
+    uv_run(&control->loop, UV_RUN_DEFAULT);
+    ENSURE(uv_loop_close(&control->loop) == 0);
+    return EXIT_SUCCESS;
+}
+
+unsigned control_worker_count(const struct cfg *cfg)
+{
+    unsigned count = cfg->workers > 0 ? cfg->workers : cores();
+    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
+}
+
+int control_run(struct loaded *loaded, struct key_service *keys)
+{
+    struct control control = {
+        .snapshot = loaded->snapshot, .tls = loaded->tls, .pools = loaded->pools, .keys = keys};
+    const struct cfg *cfg = loaded->snapshot->cfg;
+    *loaded = (struct loaded){0};
+    unsigned workers = control_worker_count(cfg);
+    int status = EXIT_FAILURE;
+    signal(SIGPIPE, SIG_IGN);
+    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
+        status = serve(&control);
+    listeners_close(&control.listeners);
+    admin_listeners_give_up(&control.admin_listeners);
+    admin_free(&control.admin);
+    cfg_problems_free(&control.problems);
+    address_counts_free(&control.connections);
+    address_counts_free(&control.handshakes);
+    free(control.workers);
+    pool_tls_set_unref(&control.pools);
+    tls_context_unref(&control.tls);
+    snapshot_unref(&control.snapshot);
+    return status;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/keyclient/key_client.h"
+
+#include "base/ensure.h"
+#include "keys/keys_message.h"
+#include "keys/keys_wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert((int)TLS_WANTED_INPUT_MAX <= (int)KEYS_INPUT_MAX,
+               "what an endpoint wants fits into a request");
+
+/*
+ *   FREE -> UNSENT -> SENT -> FREE
+ *             |         |
+ *             v         v
+ *           FREE      ORPHANED -> FREE    (cancelled)
+ */
+enum slot_state { SLOT_FREE, SLOT_UNSENT, SLOT_SENT, SLOT_ORPHANED };
+
+struct key_slot {
+    struct tls_wanted wanted;
+    struct key_ticket *ticket;
+    key_client_cb answer;
+    void *arg;
+    enum slot_state state;
+    uint32_t next;     /* in its list: free, or unsent */
+    uint32_t previous; /* unsent */
+};
+
+#define BUFFER_CAP  ((size_t)(KEYS_ANSWERS_MAX > KEYS_REQUESTS_MAX ? KEYS_ANSWERS_MAX : KEYS_REQUESTS_MAX))
+#define SLOTS_FIRST 64
+/* More sessions than descriptors a process can have. */
+#define SLOTS_MAX (1U << 30)
+
+/* ---- slots ---- */
+
+static struct key_slot *slot_at(const struct key_client *client, uint32_t number)
+{
+    return &client->slots[number - 1];
+}
+
+static bool add_slots(struct key_client *client)
+{
+    uint32_t more = client->slot_count > 0 ? client->slot_count : SLOTS_FIRST;
+    struct key_slot *slots = client->slot_count + more <= SLOTS_MAX
+                                 ? realloc(client->slots, (client->slot_count + more) * sizeof slots[0])
+                                 : NULL;
+    if (slots == NULL)
+        return false;
+    memset(slots + client->slot_count, 0, more * sizeof slots[0]);
+    client->slots = slots;
+    for (uint32_t i = client->slot_count + more; i > client->slot_count; i--) {
+        slot_at(client, i)->next = client->first_free;
+        client->first_free = i;
+    }
+    client->slot_count += more;
+    return true;
+}
+
+static void free_slot(struct key_client *client, uint32_t number)
+{
+    *slot_at(client, number) = (struct key_slot){.next = client->first_free};
+    client->first_free = number;
+}
+
+/* Frees the slot, and then tells the asker, who may ask again at once. */
+static void settle(struct key_client *client, uint32_t number, struct slice signature)
+{
+    struct key_slot slot = *slot_at(client, number);
+    free_slot(client, number);
+    if (slot.state == SLOT_ORPHANED)
+        return;
+    slot.ticket->slot = 0;
+    slot.answer(slot.arg, signature);
+}
+
+/* ---- the socket ---- */
+
+static void free_poll(uv_handle_t *poll)
+{
+    free(poll);
+}
+
+static void let_go_of_socket(struct key_client *client)
+{
+    if (client->poll == NULL)
+        return;
+    uv_poll_stop(client->poll);
+    uv_close((uv_handle_t *)client->poll, free_poll);
+    close(client->socket);
+    client->poll = NULL;
+    client->socket = -1;
+    client->blocked = false;
+    uv_prepare_stop(&client->flush);
+}
+
+/* Nobody signs any more. */
+static void fail_all(struct key_client *client)
+{
+    let_go_of_socket(client);
+    client->first_unsent = client->last_unsent = 0;
+    for (uint32_t i = 1; i <= client->slot_count; i++)
+        if (slot_at(client, i)->state != SLOT_FREE)
+            settle(client, i, (struct slice){NULL, 0});
+}
+
+static void fail(struct key_client *client, const char *why)
+{
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "keys-lost");
+    log_line_add_text(&line, "error", why);
+    log_line_add_text(&line, "consequence", "handshakes fail until the key process is there again");
+    log_queue_put(client->log, &line);
+    fail_all(client);
+}
+
+/* ---- asking ---- */
+
+/* Fills the buffer from the front of the list, as far as it has room, without taking anything off it; how many went in. */
+static unsigned fill(const struct key_client *client, size_t *used)
+{
+    unsigned count = 0;
+    *used = 0;
+    for (uint32_t i = client->first_unsent; i != 0 && count < KEYS_BATCH_MAX; i = slot_at(client, i)->next) {
+        const struct tls_wanted *wanted = &slot_at(client, i)->wanted;
+        struct keys_request request = {i, wanted->key, wanted->algorithm, wanted->input};
+        if (!keys_put_request(client->buffer, KEYS_REQUESTS_MAX, used, &request))
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void mark_sent(struct key_client *client, unsigned count)
+{
+    for (; count > 0; count--) {
+        struct key_slot *slot = slot_at(client, client->first_unsent);
+        client->first_unsent = slot->next;
+        slot->state = SLOT_SENT;
+        slot->next = slot->previous = 0;
+    }
+    if (client->first_unsent != 0)
+        slot_at(client, client->first_unsent)->previous = 0;
+    else
+        client->last_unsent = 0;
+}
+
+static void on_event(uv_poll_t *poll, int status, int events);
+
+static void send_unsent(struct key_client *client)
+{
+    size_t used;
+    unsigned count;
+    bool blocked = false;
+    while (!blocked && (count = fill(client, &used)) > 0) { /* one always has room */
+        if (keys_message_send(client->socket, (struct slice){client->buffer, used}, NULL, 0)) {
+            mark_sent(client, count);
+        } else if (errno == EAGAIN || errno == ENOBUFS) {
+            blocked = true;
+        } else {
+            fail(client, strerror(errno));
+            return;
+        }
+    }
+    if (blocked != client->blocked)
+        uv_poll_start(client->poll, UV_READABLE | (blocked ? UV_WRITABLE : 0), on_event);
+    client->blocked = blocked;
+}
+
+/* Before the loop sleeps: all the sockets of this iteration have been heard, and handshakes had their turns. */
+static void on_flush(uv_prepare_t *flush)
+{
+    struct key_client *client = flush->data;
+    uv_prepare_stop(flush);
+    if (client->poll != NULL && !client->blocked)
+        send_unsent(client);
+}
+
+bool key_client_ask(struct key_client *client, const struct tls_wanted *wanted, struct key_ticket *ticket,
+                    key_client_cb answer, void *arg)
+{
+    ENSURE(ticket->slot == 0);
+    if (client->poll == NULL || (client->first_free == 0 && !add_slots(client)))
+        return false;
+    uint32_t number = client->first_free;
+    struct key_slot *slot = slot_at(client, number);
+    client->first_free = slot->next;
+    *slot = (struct key_slot){.wanted = *wanted,
+                              .ticket = ticket,
+                              .answer = answer,
+                              .arg = arg,
+                              .state = SLOT_UNSENT,
+                              .previous = client->last_unsent};
+    if (client->last_unsent != 0)
+        slot_at(client, client->last_unsent)->next = number;
+    else
+        client->first_unsent = number;
+    client->last_unsent = number;
+    ticket->slot = number;
+    if (!client->blocked)
+        uv_prepare_start(&client->flush, on_flush);
+    return true;
+}
+
+/* Taken out of the list: what it wants signed is about to go. */
+static void forget_unsent(struct key_client *client, uint32_t number)
+{
+    const struct key_slot slot = *slot_at(client, number);
+    if (slot.previous != 0)
+        slot_at(client, slot.previous)->next = slot.next;
+    else
+        client->first_unsent = slot.next;
+    if (slot.next != 0)
+        slot_at(client, slot.next)->previous = slot.previous;
+    else
+        client->last_unsent = slot.previous;
+    free_slot(client, number);
+}
+
+void key_client_cancel(struct key_client *client, struct key_ticket *ticket)
+{
+    uint32_t number = ticket->slot;
+    if (number == 0)
+        return;
+    ticket->slot = 0;
+    if (slot_at(client, number)->state == SLOT_UNSENT)
+        forget_unsent(client, number);
+    else
+        slot_at(client, number)->state = SLOT_ORPHANED;
+}
+
+/* ---- answers ---- */
+
+/* False where it answers what was not asked. */
+static bool take_answer(struct key_client *client, const struct keys_answer *answer)
+{
+    if (answer->number == 0 || answer->number > client->slot_count)
+        return false;
+    enum slot_state state = slot_at(client, answer->number)->state;
+    if (state != SLOT_SENT && state != SLOT_ORPHANED)
+        return false;
+    settle(client, answer->number, answer->signature);
+    return true;
+}
+
+static void hear(struct key_client *client)
+{
+    size_t fds = 0;
+    const uv_poll_t *poll = client->poll;
+    struct keys_answer answer;
+    ssize_t len = keys_message_receive(client->socket, client->buffer, BUFFER_CAP, NULL, &fds);
+    if (len < 0 && errno == EAGAIN)
+        return;
+    if (len <= 0) {
+        fail(client, len == 0 ? "the key process has ended" : strerror(errno));
+        return;
+    }
+    struct slice rest = {client->buffer, (size_t)len};
+    while (rest.len > 0 && client->poll == poll)
+        if (!keys_take_answer(&rest, &answer) || !take_answer(client, &answer)) {
+            fail(client, "the key process gave an answer that makes no sense");
+            return;
+        }
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+    struct key_client *client = poll->data;
+    if (status < 0) {
+        fail(client, uv_strerror(status));
+        return;
+    }
+    if ((events & UV_READABLE) != 0)
+        hear(client);
+    if ((events & UV_WRITABLE) != 0 && client->poll == poll)
+        send_unsent(client);
+}
+
+/* ---- life ---- */
+
+int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log)
+{
+    *client = (struct key_client){.loop = loop, .socket = -1, .log = log, .opened = true};
+    client->buffer = malloc(BUFFER_CAP);
+    if (client->buffer == NULL)
+        return UV_ENOMEM;
+    int error = uv_prepare_init(loop, &client->flush);
+    client->flush.data = client;
+    /* Neither it nor the socket keeps a worker from its end. */
+    uv_unref((uv_handle_t *)&client->flush);
+    return error;
+}
+
+static bool watch(struct key_client *client, int socket)
+{
+    uv_poll_t *poll = calloc(1, sizeof *poll);
+    if (poll == NULL || fcntl(socket, F_SETFL, O_NONBLOCK) != 0 ||
+        uv_poll_init(client->loop, poll, socket) != 0) {
+        free(poll);
+        return false;
+    }
+    poll->data = client;
+    uv_unref((uv_handle_t *)poll);
+    client->poll = poll;
+    client->socket = socket;
+    return uv_poll_start(poll, UV_READABLE, on_event) == 0;
+}
+
+void key_client_connect(struct key_client *client, int socket)
+{
+    fail_all(client);
+    if (!watch(client, socket)) {
+        if (client->poll == NULL)
+            close(socket);
+        fail(client, "no memory for the key process's socket");
+    }
+}
+
+void key_client_close(struct key_client *client)
+{
+    if (!client->opened)
+        return;
+    if (client->socket >= 0)
+        close(client->socket);
+    free(client->poll);
+    free(client->slots);
+    free(client->buffer);
+    *client = (struct key_client){.socket = -1};
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/keyclient/key_process.h"
+
+#include "keys/keys_message.h"
+#include "keys/keys_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROGRAM "deepproxy-keys"
+/* A passphrase may be stretched for some seconds; this is the time of one that hangs. */
+#define ANSWER_MS (60 * 1000)
+/* To be told of a key that is not needed any more; it is told again later. */
+#define DROP_MS 100
+
+extern char **environ;
+
+__attribute__((format(printf, 2, 3))) static bool refuse(char error[KEY_PROCESS_ERROR_MAX],
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, KEY_PROCESS_ERROR_MAX, format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- the program ---- */
+
+static bool is_beside(char *path, size_t cap)
+{
+    ssize_t len = readlink("/proc/self/exe", path, cap - sizeof PROGRAM);
+    if (len <= 0)
+        return false;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return false;
+    memcpy(slash + 1, PROGRAM, sizeof PROGRAM);
+    return access(path, X_OK) == 0;
+}
+
+const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX])
+{
+    static char beside[PATH_MAX];
+    static const char installed[] = DEEPPROXY_LIBEXECDIR "/" PROGRAM;
+    if (is_beside(beside, sizeof beside))
+        return beside;
+    if (access(installed, X_OK) == 0)
+        return installed;
+    refuse(error,
+           "there is no " PROGRAM
+           " to keep private keys in, beside this program or as %s: install it, or set "
+           "key_isolation = false to have the keys in this process",
+           installed);
+    return NULL;
+}
+
+/* 0 or an error number. */
+static int spawn(const char *path, const struct key_process_user *user, int control, pid_t *pid)
+{
+    char uid[16];
+    char gid[16];
+    char *arguments[] = {PROGRAM, "serve", user->changes ? uid : NULL, gid, NULL};
+    posix_spawn_file_actions_t actions;
+    snprintf(uid, sizeof uid, "%u", user->uid);
+    snprintf(gid, sizeof gid, "%u", user->gid);
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0)
+        return error;
+    error = posix_spawn_file_actions_adddup2(&actions, control, KEYS_CONTROL_FD);
+    if (error == 0)
+        error = posix_spawn(pid, path, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+bool key_process_open(struct key_process *process, const struct key_process_user *user,
+                      char error[KEY_PROCESS_ERROR_MAX])
+{
+    int ends[2];
+    const char *path = key_process_path(error);
+    *process = (struct key_process){.control = -1};
+    if (path == NULL)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return refuse(error, "no socket for the key process: %s", strerror(errno));
+    int failed = spawn(path, user, ends[1], &process->pid);
+    close(ends[1]);
+    if (failed != 0) {
+        close(ends[0]);
+        return refuse(error, "can't start %s: %s", path, strerror(failed));
+    }
+    process->control = ends[0];
+    process->late = 0;
+    /* Waiting is send_command's. */
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        return true;
+    refuse(error, "can't set its socket up: %s", strerror(errno));
+    key_process_close(process);
+    return false;
+}
+
+void key_process_close(struct key_process *process)
+{
+    int status;
+    if (process->control < 0)
+        return;
+    close(process->control);
+    process->control = -1;
+    process->runs = false;
+    while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    /* Its signer, where it ended before that and this process is everybody's parent (in a container). */
+    while (waitpid(-1, &status, WNOHANG) > 0)
+        ;
+}
+
+/* ---- what it says ---- */
+
+static void copy_words(char *into, size_t cap, struct slice words)
+{
+    snprintf(into, cap, "%.*s", (int)words.len, (const char *)words.data);
+}
+
+enum heard { HEARD_NOTHING, HEARD_ANSWER, HEARD_END };
+
+/* One message. `flags` of recv. */
+static enum heard hear_one(struct key_process *process, enum keys_reply_type *type, struct slice *payload)
+{
+    ssize_t len;
+    do
+        len = recv(process->control, process->answer, sizeof process->answer, MSG_DONTWAIT);
+    while (len < 0 && errno == EINTR);
+    if (len < 0 && errno == EAGAIN)
+        return HEARD_NOTHING;
+    struct slice message = {process->answer, len > 0 ? (size_t)len : 0};
+    if (!keys_take_reply(message, type, payload))
+        return HEARD_END;
+    if (*type == KEYS_NOTE) {
+        copy_words(process->note, sizeof process->note, *payload);
+    } else if (*type == KEYS_ENDED) {
+        copy_words(process->ended, sizeof process->ended, *payload);
+        process->runs = false;
+    } else if (process->late == 0) {
+        return HEARD_ANSWER;
+    } else {
+        process->late--;
+    }
+    return HEARD_NOTHING;
+}
+
+static bool wait_for(const struct key_process *process, short event, int patience_ms)
+{
+    struct pollfd socket = {process->control, event, 0};
+    int ready;
+    do
+        ready = poll(&socket, 1, patience_ms);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static bool wait_answer(struct key_process *process, struct slice *answer, char error[KEY_PROCESS_ERROR_MAX])
+{
+    enum keys_reply_type type = KEYS_FAILED;
+    enum heard heard = HEARD_NOTHING;
+    while (heard == HEARD_NOTHING) {
+        if (!wait_for(process, POLLIN, ANSWER_MS)) {
+            process->late++;
+            return refuse(error, "can't be used: the key process does not answer");
+        }
+        heard = hear_one(process, &type, answer);
+    }
+    if (heard == HEARD_END)
+        return refuse(error, "can't be used: the key process has ended");
+    if (type == KEYS_DONE)
+        return true;
+    copy_words(error, KEY_PROCESS_ERROR_MAX, *answer);
+    return false;
+}
+
+bool key_process_hear(struct key_process *process)
+{
+    enum keys_reply_type type;
+    struct slice payload;
+    struct pollfd socket = {process->control, POLLIN, 0};
+    while (poll(&socket, 1, 0) > 0)
+        if (hear_one(process, &type, &payload) != HEARD_NOTHING)
+            return false; /* its end, or an answer that nobody waits for */
+    return true;
+}
+
+/* ---- what it is asked ---- */
+
+/* The socket takes some hundreds of messages: who has more to say waits for the other end to read, but not for ever. */
+static bool send_command(const struct key_process *process, const struct keys_command *command,
+                         const int *fds, size_t fd_count, int patience_ms)
+{
+    uint8_t message[KEYS_COMMAND_MAX];
+    size_t len = keys_put_command(message, command);
+    if (len == 0) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    while (!keys_message_send(process->control, (struct slice){message, len}, fds, fd_count))
+        if ((errno != EAGAIN && errno != ENOBUFS) || !wait_for(process, POLLOUT, patience_ms))
+            return false;
+    return true;
+}
+
+bool key_process_ask(struct key_process *process, const struct keys_command *command, struct slice *answer,
+                     char error[KEY_PROCESS_ERROR_MAX])
+{
+    if (process->control < 0)
+        return refuse(error, "can't be used: the key process is not there");
+    if (!send_command(process, command, NULL, 0, ANSWER_MS))
+        return refuse(error, "can't be told to the key process: %s", strerror(errno));
+    return wait_answer(process, answer, error);
+}
+
+bool key_process_drop(struct key_process *process, uint32_t key)
+{
+    struct keys_command command = {.type = KEYS_DROP, .key = key};
+    return process->control < 0 || send_command(process, &command, NULL, 0, DROP_MS) ||
+           (errno != EAGAIN && errno != ENOBUFS);
+}
+
+bool key_process_start(struct key_process *process, const int *channels, size_t count,
+                       char error[KEY_PROCESS_ERROR_MAX])
+{
+    struct keys_command command = {.type = KEYS_CHANNELS};
+    struct slice library;
+    for (size_t i = 0; i < count; i += KEYS_CHANNELS_EACH) {
+        size_t some = count - i < KEYS_CHANNELS_EACH ? count - i : KEYS_CHANNELS_EACH;
+        if (!send_command(process, &command, channels + i, some, ANSWER_MS))
+            return refuse(error, "%s", strerror(errno));
+    }
+    command.type = KEYS_START;
+    if (!key_process_ask(process, &command, &library, error))
+        return false;
+    copy_words(process->library, sizeof process->library, library);
+    process->runs = true;
+    process->ended[0] = '\0';
+    return true;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/runtime/promises_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char heading[] =
+    "# What deepproxy has promised to mail clients (DEEP security tags), which may refuse to connect without "
+    "it.\n"
+    "# Written by the program: to take a promise back, use \"withdraw\" in its configuration.\n";
+
+/* ---- reading ---- */
+
+static bool read_protocol(const char *word, enum cfg_protocol *into)
+{
+    for (int protocol = 0; protocol < CFG_PROTOCOLS; protocol++)
+        if (strcmp(cfg_protocol_name((enum cfg_protocol)protocol), word) == 0) {
+            *into = (enum cfg_protocol)protocol;
+            return true;
+        }
+    return false;
+}
+
+/* False, with errno 0 where the line is none. */
+static bool read_line(char *line, struct promises *into)
+{
+    enum cfg_protocol protocol;
+    char *rest = line;
+    line[strcspn(line, "\n")] = '\0';
+    if (line[0] == '#' || line[0] == '\0')
+        return true;
+    const char *host = strsep(&rest, " ");
+    const char *word = strsep(&rest, " ");
+    errno = 0;
+    if (host[0] == '\0' || word == NULL || !read_protocol(word, &protocol))
+        return false;
+    errno = ENOMEM;
+    return promises_append(into, host, protocol, rest != NULL ? rest : "");
+}
+
+/* False where the content is not read to its end, with errno; `*number` is then the line that is none. */
+static bool read_lines(FILE *file, struct promises *into, unsigned *number)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    bool ok = true;
+    *number = 0;
+    errno = 0;
+    while (ok && getline(&line, &cap, file) >= 0) {
+        ++*number;
+        ok = read_line(line, into);
+    }
+    int error = errno;
+    free(line);
+    errno = error;
+    return ok && !ferror(file);
+}
+
+/* Where it is to be written. */
+static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    const char *slash = strrchr(cfg->state_file, '/');
+    size_t len = slash != NULL ? (size_t)(slash - cfg->state_file) : 0;
+    char *folder = strndup(cfg->state_file, len > 0 ? len : 1);
+    bool there = folder != NULL && (slash == NULL || access(len > 0 ? folder : "/", W_OK) == 0);
+    if (!there)
+        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
+                         "%s can't be written, where what is promised is to be remembered: %s",
+                         cfg->state_file, strerror(errno));
+    free(folder);
+    return there;
+}
+
+bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems)
+{
+    unsigned number = 0;
+    *into = (struct promises){0};
+    FILE *file = fopen(cfg->state_file, "re");
+    if (file == NULL && errno == ENOENT)
+        return has_folder(cfg, problems);
+    if (file != NULL && read_lines(file, into, &number)) {
+        fclose(file);
+        return promises_sort(into);
+    }
+    if (file == NULL || errno != 0)
+        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place, "can't read %s: %s", cfg->state_file,
+                         strerror(errno));
+    else
+        cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->state_file, number},
+                         "not a line of a state file, expected \"HOST PROTOCOL TAG...\"; restore it from a "
+                         "backup, or, if no client has latched anything yet, delete it");
+    if (file != NULL)
+        fclose(file);
+    return false;
+}
+
+/* ---- writing ---- */
+
+static bool write_all(FILE *file, const struct promises *promises)
+{
+    bool ok = fputs(heading, file) >= 0;
+    for (size_t i = 0; ok && i < promises->count; i++) {
+        const struct promise *at = &promises->items[i];
+        ok = fprintf(file, "%s %s%s%s\n", at->host, cfg_protocol_name(at->protocol),
+                     at->tags[0] != '\0' ? " " : "", at->tags) > 0;
+    }
+    return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;
+}
+
+bool promises_write(const struct promises *promises, const char *path)
+{
+    size_t len = strlen(path) + sizeof ".new";
+    char *draft = malloc(len);
+    if (draft == NULL)
+        return false;
+    snprintf(draft, len, "%s.new", path);
+    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = file != NULL && write_all(file, promises);
+    int error = errno;
+    if (file != NULL)
+        ok = fclose(file) == 0 && ok;
+    else if (fd >= 0)
+        close(fd);
+    if (ok)
+        ok = rename(draft, path) == 0;
+    error = ok ? 0 : error != 0 ? error : errno;
+    free(draft);
+    errno = error;
+    return ok;
+}

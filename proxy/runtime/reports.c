@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/runtime/reports.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    enum engine_report_field field;
+    const char *key;
+} kinds[REPORTS_KINDS] = {[REPORTS_LATCH] = {ENGINE_REPORT_LATCH, "latch"},
+                          [REPORTS_LATCH_FAIL] = {ENGINE_REPORT_LATCH_FAIL, "latch_fail"},
+                          [REPORTS_SECURITY_TAGS] = {ENGINE_REPORT_SECURITY_TAGS, "security_tags"}};
+
+const char *reports_kind_name(enum reports_kind kind)
+{
+    return kinds[kind].key;
+}
+
+/* The index of the tag, of those that others may see already; 0, that of "other", where it is none of them. */
+static size_t find(const struct reports *reports, struct slice tag)
+{
+    size_t i = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
+    while (--i > 0 && !slice_is(tag, reports->tags[i].name))
+        ;
+    return i;
+}
+
+static bool add(struct reports *reports, struct slice name)
+{
+    size_t count = atomic_load_explicit(&reports->tag_count, memory_order_relaxed);
+    if (count == REPORTS_TAGS_MAX)
+        return true;
+    reports->tags[count].name = strndup((const char *)name.data, name.len);
+    if (reports->tags[count].name == NULL)
+        return false;
+    atomic_store_explicit(&reports->tag_count, count + 1, memory_order_release);
+    return true;
+}
+
+bool reports_add_status(struct reports *reports, const char *deep_status)
+{
+    bool ok = true;
+    struct slice rest = slice_of(deep_status);
+    for (struct slice tag; ok && (tag = slice_next_word(&rest, ' ')).len > 0;)
+        if (deep_is_security_tag(tag) && find(reports, tag) == 0)
+            ok = add(reports, tag);
+    return ok;
+}
+
+struct reports *reports_new(const char *deep_status)
+{
+    struct reports *reports = calloc(1, sizeof *reports);
+    if (reports == NULL)
+        return NULL;
+    atomic_init(&reports->references, 1);
+    bool ok = add(reports, slice_of("other"));
+    for (size_t i = 0; i < DEEP_REGISTERED_TAGS && ok; i++)
+        ok = add(reports, slice_of(deep_registered_tags[i]));
+    if (!ok || !reports_add_status(reports, deep_status))
+        reports_unref(&reports);
+    return reports;
+}
+
+struct reports *reports_ref(struct reports *reports)
+{
+    atomic_fetch_add_explicit(&reports->references, 1, memory_order_relaxed);
+    return reports;
+}
+
+void reports_unref(struct reports **reports)
+{
+    struct reports *last = *reports;
+    *reports = NULL;
+    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < last->tag_count; i++)
+        free(last->tags[i].name);
+    free(last);
+}
+
+/* IMAP separates them by spaces, SMTP by commas (draft sections 7.1, 7.3). */
+static struct slice next_tag(struct slice *rest)
+{
+    size_t start = 0;
+    while (start < rest->len && (rest->data[start] == ' ' || rest->data[start] == ','))
+        start++;
+    size_t end = start;
+    while (end < rest->len && rest->data[end] != ' ' && rest->data[end] != ',')
+        end++;
+    struct slice tag = slice_sub(*rest, start, end - start);
+    *rest = slice_sub(*rest, end, rest->len);
+    return tag;
+}
+
+static void count_value(struct reports *reports, enum reports_kind kind, const char *value)
+{
+    bool seen[REPORTS_TAGS_MAX] = {false};
+    struct slice rest = slice_of(value);
+    for (struct slice tag; (tag = next_tag(&rest)).len > 0;)
+        seen[find(reports, tag)] = true;
+    for (size_t i = 0; i < REPORTS_TAGS_MAX; i++)
+        if (seen[i])
+            atomic_fetch_add_explicit(&reports->tags[i].counts[kind], 1, memory_order_relaxed);
+}
+
+void reports_count(struct reports *reports, const struct engine *engine)
+{
+    atomic_fetch_add_explicit(&reports->sessions, 1, memory_order_relaxed);
+    for (int kind = 0; kind < REPORTS_KINDS; kind++) {
+        const char *value = engine_report(engine, kinds[kind].field);
+        if (value != NULL)
+            count_value(reports, (enum reports_kind)kind, value);
+    }
+}
+
+static void begin(struct log_line *line, const struct reports *reports, const char *service, const char *tag)
+{
+    log_line_begin(line, CFG_LOG_INFO, "reports");
+    log_line_add_text(line, "service", service);
+    log_line_add_text(line, "tag", tag);
+    log_line_add_number(line, "sessions", atomic_load_explicit(&reports->sessions, memory_order_relaxed));
+}
+
+static void log_tag(const struct reports *reports, const struct reports_tag *tag, const char *service,
+                    struct log *log)
+{
+    struct log_line line;
+    uint64_t sum = 0;
+    begin(&line, reports, service, tag->name);
+    for (int kind = 0; kind < REPORTS_KINDS; kind++) {
+        uint64_t count = atomic_load_explicit(&tag->counts[kind], memory_order_relaxed);
+        log_line_add_number(&line, kinds[kind].key, count);
+        sum += count;
+    }
+    if (sum > 0)
+        log_write(log, &line);
+}
+
+void reports_log(const struct reports *reports, const char *service, struct log *log)
+{
+    struct log_line line;
+    begin(&line, reports, service, NULL);
+    log_write(log, &line);
+    for (size_t i = 1; i < reports->tag_count; i++)
+        log_tag(reports, &reports->tags[i], service, log);
+    log_tag(reports, &reports->tags[0], service, log);
+}

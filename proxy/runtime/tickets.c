@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/runtime/tickets.h"
+
+#include "proxy/runtime/ticket_file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_SHOWN = 4 }; /* octets of a key's name in the log */
+
+struct tickets_time tickets_time_now(void)
+{
+    struct timespec running = {0};
+    clock_gettime(CLOCK_BOOTTIME, &running);
+    return (struct tickets_time){.running = running.tv_sec, .wall = time(NULL)};
+}
+
+/* ---- the log ---- */
+
+static void begin(struct log_line *line, enum cfg_log_level level, const struct tickets *tickets,
+                  const char *step)
+{
+    log_line_begin(line, level, "ticket-keys");
+    log_line_add_text(line, "step", step);
+    log_line_add_text(line, "file", tickets->path);
+}
+
+static void log_note(const struct tickets *tickets, enum cfg_log_level level, const char *step,
+                     const char *note, struct log *log)
+{
+    struct log_line line;
+    begin(&line, level, tickets, step);
+    log_line_add_text(&line, "note", note);
+    log_write(log, &line);
+}
+
+static void log_refused(const struct tickets *tickets, const struct ticket_file_problem *problem,
+                        struct log *log)
+{
+    struct log_line line;
+    begin(&line, CFG_LOG_ERROR, tickets, "refused");
+    if (problem->line > 0)
+        log_line_add_number(&line, "line", problem->line);
+    log_line_add_text(&line, "reason", problem->text);
+    log_line_add_text(&line, "note", "the keys before it serve on");
+    log_write(log, &line);
+}
+
+static void log_in_use(const struct tickets *tickets, const struct tls_ticket_set *set, struct log *log)
+{
+    struct log_line line;
+    char key[2 * NAME_SHOWN + 1];
+    for (size_t i = 0; i < NAME_SHOWN; i++)
+        snprintf(key + 2 * i, 3, "%02x", set->keys[set->sealing].name[i]);
+    begin(&line, CFG_LOG_INFO, tickets, "in use");
+    log_line_add_text(&line, "key", key);
+    log_line_add_number(&line, "keys", set->count);
+    log_write(log, &line);
+}
+
+static void tell_keys(struct tickets *tickets, struct log *log)
+{
+    struct tls_ticket_set set;
+    uint8_t names[TLS_TICKET_KEYS][TLS_TICKET_NAME] = {{0}};
+    tls_ticket_keys_get(tickets->keys, &set);
+    for (size_t i = 0; i < set.count; i++)
+        memcpy(names[i], set.keys[i].name, TLS_TICKET_NAME);
+    if (memcmp(names, tickets->told, sizeof names) != 0)
+        log_in_use(tickets, &set, log);
+    memcpy(tickets->told, names, sizeof names);
+    tls_ticket_set_wipe(&set);
+}
+
+/* ---- the file ---- */
+
+/* The mark comes first: a change while the file is read is found at the next look. */
+static bool take_file(struct tickets *tickets, struct stat *facts, struct ticket_file_problem *problem)
+{
+    struct tls_ticket_set set;
+    tickets->seen = tls_file_mark(tickets->path);
+    bool ok = ticket_file_read(tickets->path, &set, facts, problem);
+    if (ok) {
+        tls_ticket_keys_replace(tickets->keys, &set);
+        tickets->stale_since = facts->st_mtim.tv_sec;
+    }
+    tls_ticket_set_wipe(&set);
+    return ok;
+}
+
+/* At the first look: can who could read the file as root do so still? Otherwise nobody hears of it before a rotation. */
+static bool is_out_of_reach(struct tickets *tickets)
+{
+    bool is_first = !tickets->looked;
+    tickets->looked = true;
+    return is_first && access(tickets->path, R_OK) != 0;
+}
+
+static void look_at_file(struct tickets *tickets, struct log *log)
+{
+    struct ticket_file_problem problem;
+    struct stat facts;
+    struct tls_file_mark mark = tls_file_mark(tickets->path);
+    if (!is_out_of_reach(tickets) && tls_file_mark_equals(&mark, &tickets->seen))
+        return;
+    if (!take_file(tickets, &facts, &problem))
+        log_refused(tickets, &problem, log);
+    else if (ticket_file_exposure(&facts) != NULL)
+        log_note(tickets, CFG_LOG_WARNING, "exposed", ticket_file_exposure(&facts), log);
+}
+
+static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
+{
+    if (now - tickets->stale_since < TICKETS_STALE_AFTER)
+        return;
+    log_note(tickets, CFG_LOG_WARNING, "stale",
+             "not rotated for a week or more: who gets hold of the keys can read what was recorded since; "
+             "let cron rotate them",
+             log);
+    tickets->stale_since = now - TICKETS_STALE_AFTER + TICKETS_STALE_AGAIN;
+}
+
+static bool open_file(struct tickets *tickets, const struct cfg *cfg, struct cfg_problems *problems)
+{
+    struct ticket_file_problem problem;
+    struct stat facts;
+    bool ok = take_file(tickets, &facts, &problem);
+    struct cfg_place place = {tickets->path, problem.line};
+    if (!ok && problem.error != 0)
+        cfg_problems_add(problems, CFG_ERROR, cfg->tls.ticket_keys_place, "%s: %s", tickets->path,
+                         problem.text);
+    else if (!ok)
+        cfg_problems_add(problems, CFG_ERROR, place, "%s", problem.text);
+    else if (ticket_file_exposure(&facts) != NULL)
+        cfg_problems_add(problems, CFG_WARNING, place, "%s", ticket_file_exposure(&facts));
+    return ok;
+}
+
+/* ---- life ---- */
+
+bool tickets_open(struct tickets *tickets, const struct cfg *cfg, struct tickets_time now,
+                  struct cfg_problems *problems)
+{
+    *tickets = (struct tickets){.path = cfg->tls.ticket_keys};
+    if (!cfg->tls.session_tickets)
+        return true;
+    tickets->keys = tls_ticket_keys_new(now.running);
+    return tickets->keys != NULL && (tickets->path == NULL || open_file(tickets, cfg, problems));
+}
+
+void tickets_inherit(struct tickets *tickets, const struct tickets *before)
+{
+    if (tickets->keys == NULL || before->keys == NULL)
+        return;
+    memcpy(tickets->told, before->told, sizeof tickets->told);
+    if (tickets->path == NULL && before->path == NULL)
+        tls_ticket_keys_copy(tickets->keys, before->keys);
+}
+
+void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log)
+{
+    if (tickets->keys == NULL)
+        return;
+    if (tickets->path == NULL) {
+        tls_ticket_keys_keep(tickets->keys, now.running);
+    } else {
+        look_at_file(tickets, log);
+        warn_of_age(tickets, now.wall, log);
+    }
+    tell_keys(tickets, log);
+}
+
+void tickets_close(struct tickets *tickets)
+{
+    tls_ticket_keys_unref(&tickets->keys);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session/session.h"
+
+#include "base/ensure.h"
+#include "proxy/common/address.h"
+#include "proxy/runtime/client_certificates.h"
+#include "proxy/session/identity.h"
+#include "tls/tls_random.h"
+
+#include <stdlib.h>
+
+/* As for the client's side (listeners.c): connections that idle for half an hour must not be forgotten on the way. */
+#define KEEPALIVE_SECONDS 120
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+/* ---- letting go ---- */
+
+static void on_link_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void session_drop_backend(struct session *session)
+{
+    struct backend_link *link = session->link;
+    if (link == NULL)
+        return;
+    session_drop_backend_tls(session);
+    session->link = NULL;
+    link->session = NULL;
+    uv_close((uv_handle_t *)&link->stream.tcp, on_link_closed);
+}
+
+static void on_link_drained(struct tcp_conn *stream, int status)
+{
+    struct backend_link *link = stream->tcp.data;
+    if (link->session == NULL)
+        return;
+    if (status != 0)
+        link->stream.output_ended = true; /* its end is read next */
+    session_advance(link->session);
+}
+
+/* ---- connecting ---- */
+
+void session_server_failed(struct session *session, const char *error)
+{
+    balance_server_failed(session->link->server, now_ms());
+    session_log_server_failed(session, error);
+}
+
+void session_blame_slow_server(struct session *session)
+{
+    bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
+    if (!is_awaited || session->link == NULL || session_backend_awaits_signature(session) ||
+        worker_now(session->worker) - session->link->since < BALANCE_SLOW)
+        return;
+    balance_server_failed(session->link->server, now_ms());
+    session_log_slow_server(session, "a client gave up waiting");
+}
+
+/* Nothing of the server's is left. */
+static void forget_server(struct session *session)
+{
+    session_drop_backend(session);
+    engine_free(&session->engine);
+    bytes_free(&session->kept[SIDE_BACKEND]);
+    session->kept_start[SIDE_BACKEND] = 0;
+}
+
+void session_try_next_server(struct session *session, const char *error)
+{
+    session_server_failed(session, error);
+    forget_server(session);
+    session_connect(session);
+}
+
+static bool send_identity(struct session *session)
+{
+    uint8_t header[IDENTITY_HEADER_MAX];
+    size_t len = identity_header(session, header);
+    struct slice slice = {header, len};
+    return len == 0 || tcp_conn_write(&session->link->stream, &slice, 1) == 0;
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct backend_link *link = request->data;
+    struct session *session = link->session;
+    if (session == NULL)
+        return;
+    if (status != 0) {
+        session_try_next_server(session, uv_strerror(status));
+        return;
+    }
+    if (!send_identity(session)) {
+        session_try_next_server(session, "closed the connection at once");
+        return;
+    }
+    session_move(session, SESSION_GREETING);
+    session_set_timeout(session, WORKER_TIMEOUT_GREETING);
+    if (session_begin_backend_tls(session))
+        session_advance(session);
+    else
+        session_close(session, "no-memory", NULL);
+}
+
+static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&server->address;
+    link->stream.on_drained = on_link_drained;
+    link->session = session;
+    link->server = server;
+    link->since = worker_now(session->worker);
+    int error = uv_tcp_init_ex(&session->worker->loop, &link->stream.tcp, server->address.ss_family);
+    if (error != 0)
+        return error;
+    link->stream.tcp.data = link;
+    link->connect.data = link;
+    session->link = link;
+    uv_tcp_nodelay(&link->stream.tcp, 1);
+    uv_tcp_keepalive(&link->stream.tcp, 1, KEEPALIVE_SECONDS);
+    return uv_tcp_connect(&link->connect, &link->stream.tcp, address, on_connected);
+}
+
+static bool make_engine(struct session *session)
+{
+    char address[ADDRESS_TEXT_MAX];
+    char connected[ADDRESS_TEXT_MAX];
+    char id[SESSION_ID_MAX];
+    struct sockaddr_storage own;
+    identity_connected_address(session, &own);
+    address_format_host((const struct sockaddr *)&session->address, address);
+    address_format_host((const struct sockaddr *)&own, connected);
+    session_format_id(session, id);
+    struct tls_info tls = tls_endpoint_info(session->tls);
+    struct client_name name =
+        client_certificates_name(session->service->cfg->client_certificates, tls.client_certificate,
+                                 session->service->pool->cfg->identity);
+    struct engine_client client = {.tls_cipher = tls.cipher,
+                                   .address = address,
+                                   .session_id = id,
+                                   .connected_address = connected,
+                                   .login = name.login,
+                                   .external = name.external,
+                                   .port = address_port((const struct sockaddr *)&session->address),
+                                   .connected_port = address_port((const struct sockaddr *)&own)};
+    tls_random_text(client.nonce, ENGINE_NONCE_LEN);
+    session->engine = engine_new(&session->service->engine, &client);
+    return session->engine != NULL;
+}
+
+/* Goes to CONNECTING from wherever the next server is to be tried. */
+static void enter_connecting(struct session *session)
+{
+    if (session->state != SESSION_CONNECTING)
+        session_move(session, SESSION_CONNECTING);
+    session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
+}
+
+/* False where memory is short, and the session closed. */
+static bool begin_connecting(struct session *session)
+{
+    if (make_engine(session)) {
+        enter_connecting(session);
+        return true;
+    }
+    session_close(session, "no-memory", NULL);
+    return false;
+}
+
+static void connect_to(struct session *session, struct server *server)
+{
+    session->server_name = server->name;
+    struct backend_link *link = calloc(1, sizeof *link);
+    int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
+    if (error == 0)
+        return;
+    if (session->link == NULL) {
+        /* No socket or no memory: no server's fault, and the next one would fare no better. */
+        free(link);
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "no-resources", uv_strerror(error));
+    } else {
+        session_try_next_server(session, uv_strerror(error));
+    }
+}
+
+void session_connect(struct session *session)
+{
+    const struct service *service = session->service;
+    if (!begin_connecting(session))
+        return;
+    struct server *server = balance_next(
+        service->pool, &session->in_worker.generation->turns[service->pool_index], &session->tries, now_ms());
+    if (server != NULL)
+        connect_to(session, server);
+    else
+        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
+}
+
+void session_server_ended(struct session *session, const char *error)
+{
+    struct server *server = session->link->server;
+    if (!session_give_up_resumption(session)) {
+        session_try_next_server(session, error);
+        return;
+    }
+    session_log_odd_server(session, "ends a handshake that resumes a session: none is resumed for an hour");
+    forget_server(session);
+    if (begin_connecting(session))
+        connect_to(session, server);
+}

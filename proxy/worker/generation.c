@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker/generation.h"
+
+#include "base/ensure.h"
+#include "proxy/backends/balance.h"
+
+#include <stdlib.h>
+
+/* How long a server gets to greet a client that has ended; with the tick of the workers it may be half a second more. */
+#define LEAVING_MS 1000
+_Static_assert(LEAVING_MS > BALANCE_SLOW, "who says nothing all that time was slow");
+/* How long a peer gets to take in our last words and close. */
+#define CLOSING_MS 10000
+/* ... and how long when the program is told to end at once: last words to peers that read, no more. */
+#define ENDING_MS 500
+
+static void set_timeouts(struct generation *generation)
+{
+    const struct cfg_timeouts *timeouts = &generation->snapshot->cfg->timeouts;
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LEAVING], LEAVING_MS);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
+}
+
+struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set, unsigned worker)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
+    if (generation == NULL)
+        return NULL;
+    size_t pools = snapshot->cfg->pool_count;
+    generation->snapshot = snapshot_ref(snapshot);
+    generation->pools = pool_tls_set_ref(set);
+    generation->turns = calloc(pools, sizeof generation->turns[0]);
+    if (generation->turns == NULL) {
+        generation_free(&generation);
+        return NULL;
+    }
+    for (size_t i = 0; i < pools; i++)
+        generation->turns[i] = worker;
+    set_timeouts(generation);
+    return generation;
+}
+
+void generation_free(struct generation **generation)
+{
+    if (*generation == NULL)
+        return;
+    ENSURE((*generation)->sessions == 0);
+    free((*generation)->turns);
+    pool_tls_set_unref(&(*generation)->pools);
+    snapshot_unref(&(*generation)->snapshot);
+    free(*generation);
+    *generation = NULL;
+}
+
+struct deadline *generation_take_expired(struct generation *newest, uint64_t now)
+{
+    struct deadline *expired = NULL;
+    for (struct generation *at = newest; at != NULL && expired == NULL; at = at->older)
+        for (size_t i = 0; i < WORKER_TIMEOUTS && expired == NULL; i++)
+            expired = deadline_list_take_expired(&at->timeouts[i], now);
+    return expired;
+}
+
+void generation_drop_empty(struct generation *newest)
+{
+    struct generation **at = &newest->older;
+    while (*at != NULL) {
+        struct generation *generation = *at;
+        if (generation->sessions > 0) {
+            at = &generation->older;
+            continue;
+        }
+        *at = generation->older;
+        generation_free(&generation);
+    }
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker/handshakes.h"
+
+#include "base/ensure.h"
+
+#include <string.h>
+
+/* More than is read at once from a client that has not logged in: see session_flow.c. */
+#define INPUT_MAX (64 * 1024)
+
+static struct handshake *of_slot(struct deadline *slot)
+{
+    return (struct handshake *)((char *)slot - offsetof(struct handshake, slot));
+}
+
+static struct handshake *of_turn(struct deadline *turn)
+{
+    return (struct handshake *)((char *)turn - offsetof(struct handshake, turn));
+}
+
+static uint64_t now(const struct handshakes *handshakes)
+{
+    return uv_now(handshakes->check.loop);
+}
+
+/* ---- slots ---- */
+
+static bool is_full(const struct handshakes *handshakes)
+{
+    return handshakes->max > 0 && handshakes->count >= handshakes->max;
+}
+
+/* Makes room, if somebody has been half open for too long. */
+static bool hurry_oldest(struct handshakes *handshakes)
+{
+    struct deadline *slot = deadline_list_take_expired(&handshakes->half_open, now(handshakes));
+    if (slot == NULL)
+        return false;
+    handshakes->events->hurry(of_slot(slot));
+    return true;
+}
+
+enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes)
+{
+    bool is_late = handshakes->accepted >= HANDSHAKES_ACCEPTS;
+    if (!is_late && is_full(handshakes))
+        hurry_oldest(handshakes);
+    if (is_late || is_full(handshakes)) {
+        handshakes->is_awaited = true;
+        return is_late ? HANDSHAKES_LATER : HANDSHAKES_FULL;
+    }
+    /* Others may wait still: on_check asks for them. */
+    handshakes->accepted++;
+    return HANDSHAKES_ACCEPT;
+}
+
+bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
+                      const struct sockaddr *address)
+{
+    handshake->address = address_counts_key(handshakes->counts, address);
+    if (!address_counts_add(handshakes->counts, handshake->address, handshakes->per_address_max))
+        return false;
+    handshake->is_counted = true;
+    handshakes->count++;
+    deadline_set(&handshakes->half_open, &handshake->slot, now(handshakes));
+    return true;
+}
+
+void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake)
+{
+    if (!handshake->is_counted)
+        return;
+    handshake->is_counted = false;
+    handshakes->count--;
+    address_counts_drop(handshakes->counts, handshake->address);
+    deadline_drop(&handshake->slot);
+    deadline_drop(&handshake->turn);
+    bytes_free(&handshake->input);
+}
+
+void handshakes_tick(struct handshakes *handshakes)
+{
+    while (handshakes->is_awaited && is_full(handshakes) && hurry_oldest(handshakes))
+        ;
+}
+
+/* ---- turns ---- */
+
+static bool has_time(const struct handshakes *handshakes)
+{
+    return handshakes->spent_ns < (uint64_t)HANDSHAKES_BUDGET_US * 1000;
+}
+
+static void go_on(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
+{
+    uint64_t begin = handshakes->clock_ns();
+    handshakes->events->go_on(handshake, input);
+    handshakes->spent_ns += handshakes->clock_ns() - begin;
+}
+
+bool handshake_is_put_aside(const struct handshake *handshake)
+{
+    return handshake->turn.expires != 0;
+}
+
+/* It is enough that it is active. */
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+static bool put_aside(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
+{
+    if (!bytes_append(&handshake->input, input, INPUT_MAX))
+        return false;
+    deadline_set(&handshakes->queue, &handshake->turn, now(handshakes));
+    uv_idle_start(&handshakes->idle, on_idle);
+    return true;
+}
+
+void handshakes_take(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
+{
+    ENSURE(!handshake_is_put_aside(handshake));
+    bool at_once = has_time(handshakes) && deadline_list_is_empty(&handshakes->queue);
+    if (at_once || !put_aside(handshakes, handshake, input))
+        go_on(handshakes, handshake, input);
+}
+
+static void take_turn(struct handshakes *handshakes, struct deadline *turn)
+{
+    struct handshake *handshake = of_turn(turn);
+    /* The session may end, and then lets go of what it has put aside. */
+    struct bytes input = handshake->input;
+    handshake->input = (struct bytes){0};
+    go_on(handshakes, handshake, bytes_view(&input));
+    bytes_free(&input);
+}
+
+/* What the loop had to tell in this iteration is told. */
+static void on_check(uv_check_t *check)
+{
+    struct handshakes *handshakes = check->data;
+    struct deadline *turn;
+    do {
+        turn = deadline_list_take_expired(&handshakes->queue, UINT64_MAX);
+        if (turn != NULL)
+            take_turn(handshakes, turn);
+    } while (turn != NULL && has_time(handshakes));
+    if (deadline_list_is_empty(&handshakes->queue))
+        uv_idle_stop(&handshakes->idle);
+    handshakes->spent_ns = 0;
+    handshakes->accepted = 0;
+    if (handshakes->is_awaited && !is_full(handshakes)) {
+        handshakes->is_awaited = false;
+        handshakes->events->accept(handshakes->arg);
+    }
+}
+
+/* ---- */
+
+void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct address_counts *counts,
+                     const struct handshakes_events *events, void *arg)
+{
+    memset(handshakes, 0, sizeof *handshakes);
+    handshakes->counts = counts;
+    handshakes->events = events;
+    handshakes->arg = arg;
+    handshakes->clock_ns = uv_hrtime;
+    deadline_list_init(&handshakes->half_open, HANDSHAKES_HURRY_MS);
+    deadline_list_init(&handshakes->queue, 0);
+    uv_check_init(loop, &handshakes->check);
+    uv_idle_init(loop, &handshakes->idle);
+    handshakes->check.data = handshakes;
+    uv_check_start(&handshakes->check, on_check);
+    uv_unref((uv_handle_t *)&handshakes->check);
+    uv_unref((uv_handle_t *)&handshakes->idle);
+}
+
+void handshakes_set_limits(struct handshakes *handshakes, size_t max, uint32_t per_address_max)
+{
+    handshakes->max = max;
+    handshakes->per_address_max = per_address_max;
+}

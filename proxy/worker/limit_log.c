@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker/limit_log.h"
+
+#include "proxy/common/address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const actions[] = {
+    [CLIENT_LIMIT_CONNECTIONS] = "closed",
+    [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "closed",
+    [CLIENT_LIMIT_HANDSHAKES] = "new connections wait",
+    [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "closed",
+};
+_Static_assert(sizeof actions / sizeof actions[0] == CLIENT_LIMITS, "an action for each limit");
+
+static void say(struct limit_log *limits, enum client_limit limit)
+{
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_WARNING, "overload");
+    log_line_add_text(&line, "service", limits->kinds[limit].service);
+    if (limits->kinds[limit].client.ss_family != AF_UNSPEC) {
+        char address[ADDRESS_TEXT_MAX];
+        address_format((const struct sockaddr *)&limits->kinds[limit].client, address);
+        log_line_add_text(&line, "client", address);
+    }
+    log_line_add_text(&line, "limit", client_limit_name(limit));
+    log_line_add_text(&line, "action", actions[limit]);
+    log_line_add_number(&line, "count", limits->kinds[limit].unsaid);
+    log_queue_put(limits->log, &line);
+    limits->kinds[limit].unsaid = 0;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct limit_log *limits = timer->data;
+    bool goes_on = false;
+    for (int i = 0; i < CLIENT_LIMITS; i++) {
+        limits->kinds[i].is_recent = limits->kinds[i].unsaid > 0;
+        goes_on = goes_on || limits->kinds[i].is_recent;
+    }
+    limit_log_flush(limits);
+    if (!goes_on)
+        uv_timer_stop(timer);
+}
+
+void limit_log_init(struct limit_log *limits, uv_loop_t *loop, struct log_queue *log)
+{
+    memset(limits, 0, sizeof *limits);
+    limits->log = log;
+    uv_timer_init(loop, &limits->timer);
+    uv_unref((uv_handle_t *)&limits->timer);
+    limits->timer.data = limits;
+}
+
+void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
+                    const struct sockaddr_storage *client)
+{
+    limits->kinds[limit].unsaid++;
+    snprintf(limits->kinds[limit].service, sizeof limits->kinds[limit].service, "%s", service);
+    limits->kinds[limit].client = client != NULL ? *client : (struct sockaddr_storage){0};
+    if (limits->kinds[limit].is_recent)
+        return;
+    limits->kinds[limit].is_recent = true;
+    say(limits, limit);
+    if (!uv_is_active((const uv_handle_t *)&limits->timer))
+        uv_timer_start(&limits->timer, on_timer, LIMIT_LOG_MS, LIMIT_LOG_MS);
+}
+
+void limit_log_flush(struct limit_log *limits)
+{
+    for (int i = 0; i < CLIENT_LIMITS; i++)
+        if (limits->kinds[i].unsaid > 0)
+            say(limits, (enum client_limit)i);
+}

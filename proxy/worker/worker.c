@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker/worker.h"
+
+#include "base/bytes.h"
+#include "base/ensure.h"
+#include "tls/tls_random.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Timeouts are kept to half a second. */
+#define TICK_MS 500
+/* The kernel cuts it to net.core.somaxconn. */
+#define BACKLOG 4096
+
+struct listener {
+    uv_tcp_t tcp;
+    struct worker *worker;
+    struct service *service;
+    bool stalled;  /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
+    bool is_noted; /* it waits for a slot, and that has been said */
+};
+
+/* One address in an update: a socket to take over, or a listener that goes on for another service. */
+struct update_slot {
+    int fd;
+    int kept; /* index of the listener, or LISTENER_NEW */
+    size_t service;
+    struct listener *listener; /* memory for a new one */
+};
+
+struct worker_update {
+    struct generation *generation; /* NULL: certificates and TLS towards pools alone change */
+    struct tls_context *tls;
+    struct pool_tls_set *pools;
+    struct worker_limits limits;
+    struct listener **listeners; /* memory for the list */
+    size_t slot_count;
+    struct update_slot slots[];
+};
+
+uint64_t worker_now(const struct worker *worker)
+{
+    return uv_now(&worker->loop);
+}
+
+/* It stops by itself where it has nothing to look after. */
+static void start_tick(struct worker *worker)
+{
+    if (!uv_is_active((const uv_handle_t *)&worker->tick))
+        uv_timer_again(&worker->tick);
+}
+
+/* ---- sessions ---- */
+
+void worker_add_session(struct worker *worker, struct worker_session *session)
+{
+    session->previous = NULL;
+    session->next = worker->sessions;
+    if (worker->sessions != NULL)
+        worker->sessions->previous = session;
+    worker->sessions = session;
+    session->generation = worker->generation;
+    session->generation->sessions++;
+    worker->session_count++;
+    start_tick(worker);
+}
+
+static void end_if_empty(struct worker *worker)
+{
+    if (worker->phase == WORKER_RUNNING || worker->session_count > 0 ||
+        uv_is_closing((uv_handle_t *)&worker->wake))
+        return;
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+    uv_close((uv_handle_t *)&worker->tick, NULL);
+}
+
+void worker_remove_session(struct worker *worker, struct worker_session *session)
+{
+    if (session->previous != NULL)
+        session->previous->next = session->next;
+    else
+        worker->sessions = session->next;
+    if (session->next != NULL)
+        session->next->previous = session->previous;
+    if (--session->generation->sessions == 0)
+        generation_drop_empty(worker->generation);
+    worker->session_count--;
+    end_if_empty(worker);
+}
+
+static void accept_one(struct worker *worker, struct listener *listener)
+{
+    enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
+    if (answer == HANDSHAKES_FULL && !listener->is_noted) {
+        counters_add(listener->service->counters, worker->index, counters_of_limit(CLIENT_LIMIT_HANDSHAKES));
+        limit_log_note(&worker->limit_log, CLIENT_LIMIT_HANDSHAKES, listener->service->cfg->name, NULL);
+    }
+    if (answer != HANDSHAKES_LATER)
+        listener->is_noted = answer == HANDSHAKES_FULL;
+    listener->stalled = answer != HANDSHAKES_ACCEPT ||
+                        !worker->calls->accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
+    /* Whatever it waits for, the tick asks again. */
+    if (listener->stalled)
+        start_tick(worker);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = (struct listener *)stream;
+    struct worker *worker = listener->worker;
+    if (status != 0) {
+        struct log_line line;
+        log_line_begin(&line, CFG_LOG_WARNING, "accept-failed");
+        log_line_add_text(&line, "service", listener->service->cfg->name);
+        log_line_add_text(&line, "error", uv_strerror(status));
+        log_queue_put(worker->log, &line);
+        return;
+    }
+    accept_one(worker, listener);
+}
+
+/* libuv takes no further connection from a listener before the one that waits has been accepted. True where one still waits. */
+static bool accept_stalled(struct worker *worker)
+{
+    bool waits = false;
+    for (size_t i = 0; i < worker->listener_count && worker->phase == WORKER_RUNNING; i++) {
+        if (worker->listeners[i]->stalled)
+            accept_one(worker, worker->listeners[i]);
+        waits = waits || worker->listeners[i]->stalled;
+    }
+    return waits;
+}
+
+static void on_slots(void *arg)
+{
+    accept_stalled(arg);
+}
+
+static struct worker_session *session_of_deadline(struct deadline *deadline)
+{
+    return (struct worker_session *)((char *)deadline - offsetof(struct worker_session, deadline));
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    struct worker *worker = tick->data;
+    struct deadline *expired;
+    while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
+        worker->calls->expire(session_of_deadline(expired));
+    handshakes_tick(&worker->handshakes);
+    if (!accept_stalled(worker) && worker->session_count == 0)
+        uv_timer_stop(tick);
+}
+
+/* ---- listeners ---- */
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void close_listener(struct listener *listener)
+{
+    listener->tcp.data = listener;
+    uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
+}
+
+static void stop_listening(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        close_listener(worker->listeners[i]);
+    worker->listener_count = 0;
+}
+
+/* Takes the slot's memory and its socket over. */
+static int listen_on(struct worker *worker, struct update_slot *slot)
+{
+    struct listener *listener = slot->listener;
+    listener->worker = worker;
+    listener->service = &worker->generation->snapshot->services[slot->service];
+    int error = uv_tcp_init(&worker->loop, &listener->tcp);
+    if (error != 0)
+        return error;
+    slot->listener = NULL;
+    worker->listeners[worker->listener_count++] = listener;
+    error = uv_tcp_open(&listener->tcp, slot->fd);
+    if (error != 0)
+        return error;
+    slot->fd = -1;
+    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+}
+
+/* ---- updates ---- */
+
+void worker_update_free(struct worker_update **update)
+{
+    struct worker_update *last = *update;
+    *update = NULL;
+    if (last == NULL)
+        return;
+    for (size_t i = 0; i < last->slot_count; i++) {
+        free(last->slots[i].listener);
+        if (last->slots[i].fd >= 0)
+            close(last->slots[i].fd);
+    }
+    free(last->listeners);
+    generation_free(&last->generation);
+    tls_context_unref(&last->tls);
+    pool_tls_set_unref(&last->pools);
+    free(last);
+}
+
+static bool fill_slots(struct worker_update *update, const struct worker_service *service)
+{
+    bool ok = true;
+    for (size_t i = 0; i < service->socket_count; i++) {
+        struct listener_socket *socket = &service->sockets[i];
+        update->slots[i] = (struct update_slot){.fd = -1, .kept = socket->kept, .service = socket->service};
+        if (socket->kept == LISTENER_NEW) {
+            update->slots[i].listener = calloc(1, sizeof(struct listener));
+            ok = update->slots[i].listener != NULL && ok;
+        }
+    }
+    update->slot_count = service->socket_count;
+    /* At last, so that what fails leaves the sockets where they were. */
+    for (size_t i = 0; ok && i < service->socket_count; i++) {
+        update->slots[i].fd = service->sockets[i].fd;
+        service->sockets[i].fd = -1;
+    }
+    return ok;
+}
+
+struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service)
+{
+    struct worker_update *update =
+        calloc(1, sizeof *update + service->socket_count * sizeof update->slots[0]);
+    if (update == NULL)
+        return NULL;
+    update->tls = tls_context_ref(service->tls);
+    update->pools = pool_tls_set_ref(service->pools);
+    update->limits = service->limits;
+    if (service->snapshot == NULL)
+        return update;
+    update->generation = generation_new(service->snapshot, service->pools, worker->index);
+    update->listeners = calloc(service->socket_count, sizeof(struct listener *));
+    if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, service))
+        worker_update_free(&update);
+    return update;
+}
+
+/* 0, or the first error of a new listener; those that are kept lose no connection. */
+static int change_listeners(struct worker *worker, struct worker_update *update)
+{
+    struct listener **before = worker->listeners;
+    size_t count = worker->listener_count;
+    int error = 0;
+    worker->listeners = update->listeners;
+    worker->listener_count = 0;
+    update->listeners = before;
+    for (size_t i = 0; i < update->slot_count; i++) {
+        struct update_slot *slot = &update->slots[i];
+        if (slot->kept == LISTENER_NEW) {
+            int failed = listen_on(worker, slot);
+            error = error != 0 ? error : failed;
+            continue;
+        }
+        struct listener *listener = before[slot->kept];
+        before[slot->kept] = NULL;
+        listener->service = &worker->generation->snapshot->services[slot->service];
+        worker->listeners[worker->listener_count++] = listener;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (before[i] != NULL)
+            close_listener(before[i]);
+    return error;
+}
+
+static int apply(struct worker *worker, struct worker_update *update)
+{
+    struct tls_context *tls = worker->tls;
+    worker->tls = update->tls;
+    update->tls = tls;
+    if (update->generation == NULL) {
+        struct pool_tls_set *pools = worker->generation->pools;
+        worker->generation->pools = update->pools;
+        update->pools = pools;
+        return 0;
+    }
+    update->generation->older = worker->generation;
+    worker->generation = update->generation;
+    update->generation = NULL;
+    worker->limits = update->limits;
+    handshakes_set_limits(&worker->handshakes, update->limits.handshakes,
+                          update->limits.handshakes_per_address);
+    int error = change_listeners(worker, update);
+    generation_drop_empty(worker->generation);
+    return error;
+}
+
+static void log_listen_failed(const struct worker *worker, int error)
+{
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "listen-failed");
+    log_line_add_text(&line, "error", uv_strerror(error));
+    log_queue_put(worker->log, &line);
+}
+
+static void take_update(struct worker *worker)
+{
+    struct worker_update *update = atomic_exchange(&worker->update, NULL);
+    if (update == NULL)
+        return;
+    int error = worker->phase == WORKER_RUNNING ? apply(worker, update) : 0;
+    if (error != 0)
+        log_listen_failed(worker, error);
+    worker_update_free(&update);
+    worker->on_event(worker->on_event_arg, WORKER_UPDATED);
+}
+
+void worker_give_update(struct worker *worker, struct worker_update *update)
+{
+    ENSURE(atomic_exchange(&worker->update, update) == NULL);
+    uv_async_send(&worker->wake);
+}
+
+/* ---- phases ---- */
+
+static void say_goodbye_to_all(struct worker *worker)
+{
+    struct worker_session *next;
+    for (struct worker_session *session = worker->sessions; session != NULL; session = next) {
+        next = session->next;
+        worker->calls->shut_down(session);
+    }
+}
+
+static void take_key_channel(struct worker *worker)
+{
+    int channel = atomic_exchange(&worker->wanted_channel, -1);
+    if (channel >= 0)
+        key_client_connect(&worker->keys, channel);
+}
+
+void worker_set_key_channel(struct worker *worker, int channel)
+{
+    int unused = atomic_exchange(&worker->wanted_channel, channel);
+    if (unused >= 0)
+        close(unused);
+    uv_async_send(&worker->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct worker *worker = wake->data;
+    take_key_channel(worker);
+    take_update(worker);
+    enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
+    if (wanted <= worker->phase)
+        return;
+    if (worker->phase == WORKER_RUNNING)
+        stop_listening(worker);
+    worker->phase = wanted;
+    if (wanted == WORKER_ENDING)
+        say_goodbye_to_all(worker);
+    end_if_empty(worker);
+}
+
+void worker_set_phase(struct worker *worker, enum worker_phase phase)
+{
+    atomic_store(&worker->wanted_phase, (int)phase);
+    uv_async_send(&worker->wake);
+}
+
+/* ---- the thread ---- */
+
+static void run(void *arg)
+{
+    struct worker *worker = arg;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    limit_log_flush(&worker->limit_log);
+    worker->on_event(worker->on_event_arg, WORKER_ENDED);
+}
+
+static bool allocate(struct worker *worker)
+{
+    size_t sealed = tls_sealed_bound(WORKER_PLAIN_CAP + ENGINE_OUT_SCRATCH, ENGINE_OUT_SLICES);
+    worker->tls_io = tls_io_new(sealed);
+    worker->out = engine_out_new();
+    worker->read_buffer = malloc(WORKER_READ_CAP);
+    worker->plain_buffer = malloc(WORKER_PLAIN_CAP);
+    return worker->tls_io != NULL && worker->out != NULL && worker->read_buffer != NULL &&
+           worker->plain_buffer != NULL;
+}
+
+static void release(struct worker *worker)
+{
+    int unused = atomic_exchange(&worker->wanted_channel, -1);
+    if (unused >= 0)
+        close(unused);
+    key_client_close(&worker->keys);
+    struct worker_update *late = atomic_exchange(&worker->update, NULL);
+    worker_update_free(&late);
+    if (worker->plain_buffer != NULL)
+        wipe(worker->plain_buffer, WORKER_PLAIN_CAP);
+    if (worker->read_buffer != NULL)
+        wipe(worker->read_buffer, WORKER_READ_CAP);
+    free(worker->plain_buffer);
+    free(worker->read_buffer);
+    engine_out_free(&worker->out);
+    tls_io_free(&worker->tls_io);
+    free(worker->listeners);
+    if (worker->generation != NULL)
+        generation_drop_empty(worker->generation);
+    generation_free(&worker->generation);
+    tls_context_unref(&worker->tls);
+}
+
+static int open_handles(struct worker *worker, const struct worker_service *service)
+{
+    worker->wake.data = worker->tick.data = worker;
+    int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
+    if (error != 0)
+        return error;
+    uv_timer_init(&worker->loop, &worker->tick);
+    uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
+    uv_timer_stop(&worker->tick);
+    error = key_client_open(&worker->keys, &worker->loop, worker->log);
+    if (error != 0)
+        return error;
+    take_key_channel(worker);
+    /* What it begins with is its first update. */
+    struct worker_update *update = worker_update_new(worker, service);
+    if (update == NULL)
+        return UV_ENOMEM;
+    error = apply(worker, update);
+    worker_update_free(&update);
+    return error;
+}
+
+static void close_if_open(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_loop(struct worker *worker)
+{
+    stop_listening(worker);
+    uv_walk(&worker->loop, close_if_open, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    ENSURE(uv_loop_close(&worker->loop) == 0);
+}
+
+int worker_start(struct worker *worker, const struct worker_settings *settings,
+                 const struct worker_service *service)
+{
+    memset(worker, 0, sizeof *worker);
+    worker->index = settings->index;
+    tls_random_text(worker->id, sizeof worker->id - 1);
+    worker->log = settings->log;
+    worker->connections = settings->connections;
+    atomic_init(&worker->wanted_channel, settings->key_channel);
+    worker->on_event = settings->on_event;
+    worker->on_event_arg = settings->on_event_arg;
+    int error = uv_loop_init(&worker->loop);
+    if (error != 0)
+        return error;
+    worker->loop.data = worker;
+    worker->calls = settings->calls;
+    worker->handshakes_events = (struct handshakes_events){
+        .go_on = settings->calls->go_on_with_handshake, .hurry = settings->calls->evict, .accept = on_slots};
+    handshakes_init(&worker->handshakes, &worker->loop, settings->handshakes, &worker->handshakes_events,
+                    worker);
+    limit_log_init(&worker->limit_log, &worker->loop, worker->log);
+    error = allocate(worker) ? open_handles(worker, service) : UV_ENOMEM;
+    if (error == 0)
+        error = uv_thread_create(&worker->thread, run, worker);
+    if (error != 0) {
+        close_loop(worker);
+        release(worker);
+    }
+    return error;
+}
+
+void worker_join(struct worker *worker)
+{
+    uv_thread_join(&worker->thread);
+    close_loop(worker);
+    release(worker);
+}

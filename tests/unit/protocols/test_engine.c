@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/engine_private.h"
+#include "run_suite.h"
+
+#include <string.h>
+
+/* What engine.c does for all three engines alike. */
+static const struct engine_service services[] = {
+    {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
+};
+static const struct engine_client client = {.tls_cipher = "0x1301", .nonce = "abcdefghijklmnop"};
+
+static struct engine *engine;
+static struct engine_out *out;
+
+static void begin(int protocol)
+{
+    engine = engine_new(&services[protocol], &client);
+    out = engine_out_new();
+    ck_assert(engine != NULL && out != NULL);
+}
+
+static void end(void)
+{
+    engine_free(&engine);
+    engine_out_free(&out);
+    ck_assert_ptr_null(engine);
+}
+
+START_TEST(the_first_reason_stays)
+{
+    begin(_i);
+    engine_fail(engine, ENGINE_BACKEND_ERROR, "first");
+    engine_fail(engine, ENGINE_NO_MEMORY, "second");
+    ck_assert_int_eq(engine_status(engine)->reason, ENGINE_BACKEND_ERROR);
+    ck_assert_str_eq(engine_status(engine)->detail, "first");
+    end();
+}
+END_TEST
+
+START_TEST(after_it_all_is_dropped)
+{
+    begin(_i);
+    engine_fail(engine, ENGINE_BACKEND_ERROR, "over");
+    ck_assert(engine_wants(engine, SIDE_CLIENT) && engine_wants(engine, SIDE_BACKEND));
+    ck_assert_uint_eq(engine_feed(engine, SIDE_BACKEND, slice_of("* OK hi\r\n"), out), 9);
+    engine_goodbye(engine, ENGINE_FAREWELL_SHUTDOWN, out);
+    ck_assert(engine_out_is_empty(out));
+    end();
+}
+END_TEST
+
+START_TEST(goodbye_is_said_once)
+{
+    begin(_i);
+    engine_goodbye(engine, ENGINE_FAREWELL_UNAVAILABLE, out);
+    ck_assert(!engine_out_is_empty(out) && engine_status(engine)->greeted);
+    engine_out_reset(out);
+    engine_goodbye(engine, ENGINE_FAREWELL_UNAVAILABLE, out);
+    ck_assert_uint_eq(engine_feed(engine, SIDE_CLIENT, slice_of("x\r\n"), out), 3);
+    ck_assert(engine_out_is_empty(out));
+    ck_assert_int_eq(engine_status(engine)->reason, ENGINE_OPEN);
+    end();
+}
+END_TEST
+
+START_TEST(freeing_nothing_is_allowed)
+{
+    struct engine *none = NULL;
+    engine_free(&none);
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tcase = tcase_create("engine");
+    tcase_add_loop_test(tcase, the_first_reason_stays, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
+    tcase_add_loop_test(tcase, after_it_all_is_dropped, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
+    tcase_add_loop_test(tcase, goodbye_is_said_once, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
+    tcase_add_test(tcase, freeing_nothing_is_allowed);
+    Suite *suite = suite_create("engine");
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}

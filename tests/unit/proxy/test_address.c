@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/common/address.h"
+#include "run_suite.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sockaddr_storage make(int family, const char *host, uint16_t port)
+{
+    struct sockaddr_storage address = {0};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    if (family == AF_INET) {
+        ck_assert_int_eq(inet_pton(AF_INET, host, &v4.sin_addr), 1);
+        memcpy(&address, &v4, sizeof v4);
+    } else {
+        ck_assert_int_eq(inet_pton(AF_INET6, host, &v6.sin6_addr), 1);
+        memcpy(&address, &v6, sizeof v6);
+    }
+    return address;
+}
+
+static const struct {
+    int family;
+    const char *host;
+    uint16_t port;
+    const char *text;
+    const char *unmapped;
+} addresses[] = {
+    {AF_INET, "192.0.2.1", 993, "192.0.2.1:993", "192.0.2.1:993"},
+    {AF_INET, "0.0.0.0", 0, "0.0.0.0:0", "0.0.0.0:0"},
+    {AF_INET, "255.255.255.255", 65535, "255.255.255.255:65535", "255.255.255.255:65535"},
+    {AF_INET6, "2001:db8::1", 993, "[2001:db8::1]:993", "[2001:db8::1]:993"},
+    {AF_INET6, "::", 1, "[::]:1", "[::]:1"},
+    {AF_INET6, "::1", 65535, "[::1]:65535", "[::1]:65535"},
+    {AF_INET6, "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 65535,
+     "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
+    {AF_INET6, "::ffff:192.0.2.1", 993, "[::ffff:192.0.2.1]:993", "192.0.2.1:993"},
+    /* The IPv4-compatible form of old is no mapped address. */
+    {AF_INET6, "::192.0.2.1", 993, "[::192.0.2.1]:993", "[::192.0.2.1]:993"},
+    {AF_INET6, "64:ff9b::192.0.2.1", 993, "[64:ff9b::c000:201]:993", "[64:ff9b::c000:201]:993"},
+};
+
+START_TEST(address)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct sockaddr_storage one = make(addresses[_i].family, addresses[_i].host, addresses[_i].port);
+    address_format((const struct sockaddr *)&one, text);
+    ck_assert_str_eq(text, addresses[_i].text);
+    ck_assert_uint_eq(address_port((const struct sockaddr *)&one), addresses[_i].port);
+    address_unmap(&one);
+    address_format((const struct sockaddr *)&one, text);
+    ck_assert_str_eq(text, addresses[_i].unmapped);
+    ck_assert_uint_eq(address_port((const struct sockaddr *)&one), addresses[_i].port);
+}
+END_TEST
+
+START_TEST(another_family)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct sockaddr_storage unix_socket = {.ss_family = AF_UNIX};
+    address_unmap(&unix_socket);
+    address_format((const struct sockaddr *)&unix_socket, text);
+    ck_assert_str_eq(text, "?");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("address");
+    TCase *tests = tcase_create("address");
+    tcase_add_loop_test(tests, address, 0, sizeof addresses / sizeof addresses[0]);
+    tcase_add_test(tests, another_family);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker/handshakes.h"
+#include "run_suite.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each handshake takes this long on the clock of the test. */
+#define COST_NS ((uint64_t)400 * 1000)
+
+enum { MOST = 100 };
+
+static uv_loop_t loop;
+static uv_async_t alive; /* or the loop would have nothing to go round for */
+static struct address_counts *counts;
+static struct handshakes handshakes;
+static struct handshake clients[MOST];
+static uint64_t clock_ns;
+static char order[MOST * 4]; /* a letter for each that went on */
+static size_t gone_on;
+static struct handshake *hurried;
+static unsigned accepts;
+static bool leaves; /* a handshake is over when it has gone on */
+
+static uint64_t tell_time(void)
+{
+    return clock_ns;
+}
+
+static void go_on(struct handshake *handshake, struct slice input)
+{
+    ck_assert(!handshake_is_put_aside(handshake));
+    ck_assert_uint_eq(input.len, 3);
+    ck_assert_mem_eq(input.data, "abc", 3);
+    order[gone_on++] = (char)('a' + (handshake - clients));
+    clock_ns += COST_NS;
+    if (leaves)
+        handshakes_leave(&handshakes, handshake);
+}
+
+static void hurry(struct handshake *handshake)
+{
+    hurried = handshake;
+    handshakes_leave(&handshakes, handshake);
+}
+
+static void accept_again(void *arg)
+{
+    ck_assert_ptr_eq(arg, &loop);
+    accepts++;
+}
+
+static const struct handshakes_events events = {.go_on = go_on, .hurry = hurry, .accept = accept_again};
+
+static void set_up(void)
+{
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    ck_assert_int_eq(uv_async_init(&loop, &alive, NULL), 0);
+    counts = address_counts_new();
+    handshakes_init(&handshakes, &loop, counts, &events, &loop);
+    handshakes.clock_ns = tell_time;
+}
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < MOST; i++)
+        handshakes_leave(&handshakes, &clients[i]);
+    ck_assert_uint_eq(handshakes.count, 0);
+    uv_close((uv_handle_t *)&alive, NULL);
+    uv_close((uv_handle_t *)&handshakes.check, NULL);
+    uv_close((uv_handle_t *)&handshakes.idle, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    address_counts_free(&counts);
+}
+
+static bool enter(size_t client, uint32_t address)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    return handshakes_enter(&handshakes, &clients[client], (const struct sockaddr *)&v4);
+}
+
+static void take(size_t client)
+{
+    handshakes_take(&handshakes, &clients[client], slice_of("abc"));
+}
+
+/* One iteration of the loop with nothing else to do. */
+static void turn(void)
+{
+    uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void expect_order(const char *expected)
+{
+    ck_assert_uint_eq(gone_on, strlen(expected));
+    ck_assert_mem_eq(order, expected, gone_on);
+}
+
+START_TEST(at_once_as_long_as_there_is_time)
+{
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(enter(i, 1));
+        take(i);
+        ck_assert(!handshake_is_put_aside(&clients[i]));
+    }
+    expect_order("abc");
+    /* 1.2 ms of 1: the next one waits. */
+    ck_assert(enter(3, 1));
+    take(3);
+    ck_assert(handshake_is_put_aside(&clients[3]));
+    expect_order("abc");
+    /* At least one in each iteration. */
+    turn();
+    expect_order("abcd");
+    take(3);
+    expect_order("abcdd");
+}
+END_TEST
+
+START_TEST(first_come_first_served)
+{
+    for (size_t i = 0; i < 10; i++) {
+        ck_assert(enter(i, 1));
+        take(i);
+    }
+    expect_order("abc");
+    ck_assert(uv_is_active((uv_handle_t *)&handshakes.idle));
+    turn();
+    expect_order("abcd");
+    /* Though there is time, others were here before. */
+    ck_assert(enter(10, 1));
+    take(10);
+    turn();
+    expect_order("abcdefg");
+    turn();
+    turn();
+    expect_order("abcdefghijk");
+    ck_assert(!uv_is_active((uv_handle_t *)&handshakes.idle));
+}
+END_TEST
+
+START_TEST(who_leaves_loses_his_turn)
+{
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert(enter(i, 1));
+        take(i);
+    }
+    handshakes_leave(&handshakes, &clients[4]);
+    ck_assert(!handshake_is_put_aside(&clients[4]));
+    handshakes_leave(&handshakes, &clients[4]);
+    leaves = true;
+    turn();
+    turn();
+    expect_order("abcdf");
+    ck_assert_uint_eq(handshakes.count, 3);
+}
+END_TEST
+
+START_TEST(all_slots)
+{
+    handshakes_set_limits(&handshakes, 2, 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+        ck_assert(enter(i, (uint32_t)i));
+    }
+    turn();
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    turn();
+    ck_assert_uint_eq(accepts, 0);
+    handshakes_leave(&handshakes, &clients[0]);
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert_ptr_null(hurried);
+}
+END_TEST
+
+/* Of two listeners one has a connection waiting, and the slot that becomes free is taken by the other's. */
+START_TEST(who_waits_is_not_forgotten_for_another)
+{
+    handshakes_set_limits(&handshakes, 2, 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+        ck_assert(enter(i, (uint32_t)i));
+    }
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    handshakes_leave(&handshakes, &clients[0]);
+    handshakes_leave(&handshakes, &clients[1]);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(enter(0, 0));
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+}
+END_TEST
+
+START_TEST(no_limits)
+{
+    for (size_t i = 0; i < MOST; i++) {
+        if (i % HANDSHAKES_ACCEPTS == 0)
+            turn();
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+        ck_assert(enter(i, 1));
+    }
+}
+END_TEST
+
+START_TEST(so_many_in_an_iteration)
+{
+    for (size_t i = 0; i < HANDSHAKES_ACCEPTS; i++)
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_LATER);
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+}
+END_TEST
+
+/* The loop's time is set by hand: uv_now is what uv_update_time has found. */
+static void let_pass(uint64_t milliseconds)
+{
+    uint64_t end = uv_now(&loop) + milliseconds;
+    while (uv_now(&loop) < end)
+        uv_update_time(&loop);
+}
+
+START_TEST(who_is_slow_is_hurried_where_others_wait)
+{
+    handshakes.half_open.span = 20;
+    handshakes_set_limits(&handshakes, 2, 0);
+    ck_assert(enter(0, 1));
+    ck_assert(enter(1, 2));
+    let_pass(21);
+    /* Nobody waits. */
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_null(hurried);
+    /* Somebody comes: one goes, the one that was there first. */
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert_ptr_eq(hurried, &clients[0]);
+    ck_assert(enter(2, 3));
+    hurried = NULL;
+    handshakes_leave(&handshakes, &clients[1]);
+    ck_assert(enter(3, 4));
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    ck_assert_ptr_null(hurried);
+    /* He waits, and time goes by. */
+    let_pass(21);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_eq(hurried, &clients[2]);
+    ck_assert_uint_eq(handshakes.count, 1);
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+}
+END_TEST
+
+START_TEST(slots_of_an_address)
+{
+    handshakes_set_limits(&handshakes, 0, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(enter(i, 1));
+    ck_assert(!enter(3, 1));
+    ck_assert(!clients[3].is_counted);
+    ck_assert(enter(4, 2));
+    handshakes_leave(&handshakes, &clients[3]);
+    ck_assert(!enter(3, 1));
+    handshakes_leave(&handshakes, &clients[0]);
+    ck_assert(enter(3, 1));
+    ck_assert_uint_eq(handshakes.count, 4);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("handshakes");
+    TCase *tests = tcase_create("handshakes");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, at_once_as_long_as_there_is_time);
+    tcase_add_test(tests, first_come_first_served);
+    tcase_add_test(tests, who_leaves_loses_his_turn);
+    tcase_add_test(tests, all_slots);
+    tcase_add_test(tests, who_waits_is_not_forgotten_for_another);
+    tcase_add_test(tests, no_limits);
+    tcase_add_test(tests, so_many_in_an_iteration);
+    tcase_add_test(tests, who_is_slow_is_hurried_where_others_wait);
+    tcase_add_test(tests, slots_of_an_address);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}

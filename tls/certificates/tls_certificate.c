@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/certificates/tls_certificate.h"
+
+#include "tls/certificates/tls_ocsp.h"
+#include "tls/certificates/tls_pem.h"
+#include "tls/endpoint/tls_signing.h"
+#include "tls/tls_time.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More names than any authority puts into a certificate (a hundred is their limit). */
+#define NAMES_MAX 10000
+
+/* What is being read, for the checks. */
+struct loading {
+    struct tls_certificate *certificate;
+    X509 *chain[TLS_CHAIN_MAX];
+    size_t count;
+    int source;
+    bool ocsp_is_named; /* it is not only looked for */
+    const struct tls_report *report;
+};
+
+/* ---- dates ---- */
+
+static void check_dates(const struct loading *loading)
+{
+    const char *path = loading->certificate->files.chain;
+    time_t now = (time_t)loading->report->now;
+    for (size_t i = 0; now != 0 && i < loading->count; i++) {
+        const X509 *at = loading->chain[i];
+        const char *problem = X509_cmp_time(X509_get0_notBefore(at), &now) > 0 ? "is not valid yet"
+                              : X509_cmp_time(X509_get0_notAfter(at), &now) < 0
+                                  ? "has expired: clients will refuse it"
+                                  : NULL;
+        if (problem != NULL && i == 0)
+            tls_report_say(loading->report, loading->source, false, "the certificate in %s %s", path,
+                           problem);
+        else if (problem != NULL)
+            tls_report_say(loading->report, loading->source, false, "certificate %zu in %s, an issuer's, %s",
+                           i + 1, path, problem);
+    }
+}
+
+/* ---- the chain ---- */
+
+/* Issuers are the same in thousands of chains. The pool is the process's: certificates outlive those who load them. */
+static CRYPTO_BUFFER_POOL *issuers(void)
+{
+    static _Atomic(CRYPTO_BUFFER_POOL *) pool;
+    CRYPTO_BUFFER_POOL *found = atomic_load(&pool);
+    if (found != NULL)
+        return found;
+    CRYPTO_BUFFER_POOL *fresh = CRYPTO_BUFFER_POOL_new();
+    if (fresh == NULL || atomic_compare_exchange_strong(&pool, &found, fresh))
+        return fresh;
+    CRYPTO_BUFFER_POOL_free(fresh);
+    return found;
+}
+
+static void check_order(const struct loading *loading)
+{
+    for (size_t i = 0; i + 1 < loading->count; i++) {
+        if (X509_check_issued(loading->chain[i + 1], loading->chain[i]) == X509_V_OK)
+            continue;
+        char subject[256];
+        X509_NAME_oneline(X509_get_subject_name(loading->chain[i]), subject, sizeof subject);
+        tls_report_say(loading->report, loading->source, false,
+                       "in %s the certificate after that of %s is not its issuer's: the chain must be leaf "
+                       "first, then each"
+                       " issuer",
+                       loading->certificate->files.chain, subject);
+    }
+}
+
+static bool keep_chain(const struct loading *loading)
+{
+    struct tls_certificate *into = loading->certificate;
+    into->chain = calloc(loading->count, sizeof into->chain[0]);
+    if (into->chain == NULL)
+        return false;
+    for (size_t i = 0; i < loading->count; i++) {
+        uint8_t *der = NULL;
+        int len = i2d_X509(loading->chain[i], &der);
+        if (len <= 0)
+            return false;
+        /* A leaf is nobody else's. */
+        into->chain[i] = CRYPTO_BUFFER_new(der, (size_t)len, i > 0 ? issuers() : NULL);
+        OPENSSL_free(der);
+        if (into->chain[i] == NULL)
+            return false;
+        into->chain_len++;
+    }
+    return true;
+}
+
+/* ---- names ---- */
+
+static bool keep_name(struct tls_certificate *into, const ASN1_STRING *name)
+{
+    size_t len = (size_t)ASN1_STRING_length(name);
+    const uint8_t *text = ASN1_STRING_get0_data(name);
+    /* A NUL would end the name for some and not for others. */
+    if (memchr(text, '\0', len) != NULL)
+        return true;
+    into->names[into->name_count] = strndup((const char *)text, len);
+    return into->names[into->name_count] != NULL && ++into->name_count > 0;
+}
+
+static bool keep_names(const struct loading *loading)
+{
+    struct tls_certificate *into = loading->certificate;
+    GENERAL_NAMES *all = X509_get_ext_d2i(loading->chain[0], NID_subject_alt_name, NULL, NULL);
+    size_t count = all != NULL ? sk_GENERAL_NAME_num(all) : 0;
+    bool ok = count <= NAMES_MAX;
+    into->names = ok && count > 0 ? calloc(count, sizeof into->names[0]) : NULL;
+    ok = ok && (count == 0 || into->names != NULL);
+    for (size_t i = 0; ok && i < count; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+        if (name->type == GEN_DNS)
+            ok = keep_name(into, name->d.dNSName);
+    }
+    GENERAL_NAMES_free(all);
+    ERR_clear_error();
+    return ok;
+}
+
+/* ---- OCSP ---- */
+
+static void keep_ocsp(const struct loading *loading)
+{
+    struct tls_certificate *into = loading->certificate;
+    if (!tls_file_read(into->files.ocsp, &into->ocsp)) {
+        if (loading->ocsp_is_named)
+            tls_report_say(loading->report, loading->source, false, "can't open the OCSP response %s: %s",
+                           into->files.ocsp, strerror(errno));
+        return;
+    }
+    const char *problem = loading->count < 2
+                              ? "can't be checked: the chain has no issuer's certificate"
+                              : tls_ocsp_check(bytes_view(&into->ocsp), loading->chain[0], loading->chain[1],
+                                               loading->report->now, &into->ocsp_ends);
+    if (problem == NULL)
+        return;
+    tls_report_say(loading->report, loading->source, false, "the OCSP response %s is not used: it %s",
+                   into->files.ocsp, problem);
+    bytes_free(&into->ocsp);
+    into->ocsp_ends = 0;
+}
+
+/* ---- key ---- */
+
+/* A key that is somewhere else: what is had of it here is its public half. */
+static EVP_PKEY *load_outside(struct tls_certificate *certificate, const struct tls_key_use *use, int source,
+                              const struct tls_report *report)
+{
+    const struct tls_key_source *keys = use->source;
+    struct tls_outside_key outside = {0};
+    CBS spki;
+    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, use->role, &outside)) {
+        tls_report_say(report, source, true, "the private key %s %s", certificate->files.key, outside.error);
+        return NULL;
+    }
+    certificate->keys = keys;
+    certificate->key_number = outside.number;
+    CBS_init(&spki, outside.spki, outside.spki_len);
+    EVP_PKEY *key = EVP_parse_public_key(&spki);
+    if (key == NULL)
+        tls_report_say(report, source, true, "the public half of the private key %s can't be used: %s",
+                       certificate->files.key, tls_library_error());
+    return key;
+}
+
+/* Does the leaf have this key? Its private half need not be there. */
+
+static bool check_key(struct loading *loading)
+{
+    struct tls_certificate *certificate = loading->certificate;
+    if (!X509_check_private_key(loading->chain[0], certificate->key)) {
+        ERR_clear_error();
+        tls_report_say(
+            loading->report, loading->source, true,
+            "the private key %s does not belong to the first certificate in %s (the leaf must come first)",
+            certificate->files.key, certificate->files.chain);
+        return false;
+    }
+    certificate->kind = tls_key_kind_of(certificate->key);
+    if (certificate->kind == TLS_KEY_OTHER)
+        tls_report_say(loading->report, loading->source, true,
+                       "the key %s is of a kind that is not supported; expected RSA, or ECDSA with P-256, "
+                       "P-384 or P-521",
+                       certificate->files.key);
+    return certificate->kind != TLS_KEY_OTHER;
+}
+
+/* ---- the whole ---- */
+
+static char *copy_of(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+/* Where none is named it is beside the chain, as HAProxy has it. */
+static char *ocsp_path(const struct tls_certificate_files *files)
+{
+    if (files->ocsp != NULL)
+        return strdup(files->ocsp);
+    size_t len = strlen(files->chain) + sizeof ".ocsp";
+    char *path = malloc(len);
+    if (path != NULL)
+        snprintf(path, len, "%s.ocsp", files->chain);
+    return path;
+}
+
+static struct tls_certificate *new_certificate(const struct tls_certificate_files *files)
+{
+    struct tls_certificate *certificate = calloc(1, sizeof *certificate);
+    if (certificate == NULL)
+        return NULL;
+    atomic_init(&certificate->references, 1);
+    certificate->files = (struct tls_certificate_files){copy_of(files->chain), copy_of(files->key),
+                                                        copy_of(files->passphrase), ocsp_path(files)};
+    if (certificate->files.chain == NULL || certificate->files.key == NULL ||
+        certificate->files.ocsp == NULL ||
+        (files->passphrase != NULL && certificate->files.passphrase == NULL)) {
+        tls_certificate_unref(&certificate);
+        return NULL;
+    }
+    /* Before they are read: a change in between is then seen as one. */
+    certificate->marks[0] = tls_file_mark(certificate->files.chain);
+    certificate->marks[1] = tls_file_mark(certificate->files.key);
+    certificate->marks[2] = tls_file_mark(certificate->files.ocsp);
+    return certificate;
+}
+
+static bool keep(struct loading *loading)
+{
+    struct tls_certificate *certificate = loading->certificate;
+    if (!check_key(loading))
+        return false;
+    check_order(loading);
+    check_dates(loading);
+    certificate->begins = tls_seconds_of(X509_get0_notBefore(loading->chain[0]));
+    certificate->ends = tls_seconds_of(X509_get0_notAfter(loading->chain[0]));
+    certificate->self_signed = X509_check_issued(loading->chain[0], loading->chain[0]) == X509_V_OK;
+    keep_ocsp(loading);
+    if (keep_chain(loading) && keep_names(loading))
+        return true;
+    tls_report_say(loading->report, loading->source, true, "no memory for the certificates in %s",
+                   certificate->files.chain);
+    return false;
+}
+
+struct tls_certificate *tls_certificate_load(const struct tls_certificate_files *files,
+                                             const struct tls_key_use *use, int source,
+                                             const struct tls_report *report)
+{
+    const struct tls_key_source *keys = use->source;
+    struct loading loading = {.certificate = new_certificate(files),
+                              .ocsp_is_named = files->ocsp != NULL,
+                              .source = source,
+                              .report = report};
+    struct tls_certificate *certificate = loading.certificate;
+    if (certificate == NULL) {
+        tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
+        return NULL;
+    }
+    certificate->key = keys != NULL ? load_outside(certificate, use, source, report)
+                                    : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
+                                                       source, report);
+    bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;
+    loading.count =
+        tls_pem_read_chain(certificate->files.chain, in_one ? keys : NULL, source, report, loading.chain);
+    if (keys != NULL && !in_one && loading.count > 0 && tls_pem_has_key(certificate->files.chain))
+        tls_report_say(report, source, false,
+                       "%s has a private key besides its certificates, and this process had to read it: take "
+                       "it out, as %s is used",
+                       certificate->files.chain, certificate->files.key);
+    bool ok = certificate->key != NULL && loading.count > 0 && keep(&loading);
+    for (size_t i = 0; i < loading.count; i++)
+        X509_free(loading.chain[i]);
+    if (!ok)
+        tls_certificate_unref(&certificate);
+    return certificate;
+}
+
+bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now)
+{
+    const char *const paths[] = {certificate->files.chain, certificate->files.key, certificate->files.ocsp};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct tls_file_mark mark = tls_file_mark(paths[i]);
+        if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
+            return false;
+    }
+    const struct tls_key_source *keys = certificate->keys;
+    if (keys != NULL && keys->has != NULL && !keys->has(keys->arg, certificate->key_number))
+        return false;
+    return certificate->ocsp_ends == 0 || certificate->ocsp_ends > now;
+}
+
+struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate)
+{
+    atomic_fetch_add_explicit(&certificate->references, 1, memory_order_relaxed);
+    return certificate;
+}
+
+static void destroy(struct tls_certificate *certificate)
+{
+    for (size_t i = 0; i < certificate->chain_len; i++)
+        CRYPTO_BUFFER_free(certificate->chain[i]);
+    for (size_t i = 0; i < certificate->name_count; i++)
+        free(certificate->names[i]);
+    free(certificate->chain);
+    free(certificate->names);
+    EVP_PKEY_free(certificate->key);
+    if (certificate->keys != NULL)
+        certificate->keys->release(certificate->keys->arg, certificate->key_number);
+    bytes_free(&certificate->ocsp);
+    free((char *)(uintptr_t)certificate->files.chain);
+    free((char *)(uintptr_t)certificate->files.key);
+    free((char *)(uintptr_t)certificate->files.passphrase);
+    free((char *)(uintptr_t)certificate->files.ocsp);
+    free(certificate);
+}
+
+void tls_certificate_unref(struct tls_certificate **certificate)
+{
+    if (*certificate != NULL &&
+        atomic_fetch_sub_explicit(&(*certificate)->references, 1, memory_order_acq_rel) == 1)
+        destroy(*certificate);
+    *certificate = NULL;
+}
+
+bool tls_certificate_use(const struct tls_certificate *certificate, SSL *ssl)
+{
+    bool is_outside = certificate->keys != NULL;
+    if (is_outside)
+        tls_endpoint_use_key(ssl, certificate->key_number);
+    return SSL_set_chain_and_key(ssl, certificate->chain, certificate->chain_len,
+                                 is_outside ? NULL : certificate->key,
+                                 is_outside ? &tls_signing_method : NULL) &&
+           (certificate->ocsp.len == 0 ||
+            SSL_set_ocsp_response(ssl, certificate->ocsp.data, certificate->ocsp.len));
+}

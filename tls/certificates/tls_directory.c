@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/certificates/tls_directory.h"
+
+#include "base/array.h"
+#include "tls/tls_file.h"
+#include "tls/certificates/tls_pem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A folder's names, sorted. */
+struct listing {
+    char **names;
+    size_t count;
+};
+
+struct scan {
+    struct tls_directory *into;
+    const struct tls_key_source *keys;
+    const struct tls_report *report;
+    int source;
+};
+
+/* ---- listing ---- */
+
+static bool has_name(const struct listing *listing, const char *name)
+{
+    return bsearch(&name, listing->names, listing->count, sizeof listing->names[0], text_order) != NULL;
+}
+
+static void free_listing(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free(listing->names[i]);
+    free(listing->names);
+    *listing = (struct listing){0};
+}
+
+static bool add_name(struct listing *listing, size_t *cap, const char *name)
+{
+    char **names = array_make_room(listing->names, listing->count, cap, sizeof *names);
+    if (names == NULL)
+        return false;
+    listing->names = names;
+    char *copy = strdup(name);
+    if (copy == NULL)
+        return false;
+    listing->names[listing->count++] = copy;
+    return true;
+}
+
+/* False with errno. */
+static bool list(const char *path, struct listing *listing)
+{
+    size_t cap = 0;
+    DIR *stream = tls_file_open_folder(path);
+    if (stream == NULL)
+        return false;
+    bool ok = true;
+    const struct dirent *entry;
+    while (ok && (entry = readdir(stream)) != NULL)
+        if (entry->d_name[0] != '.') {
+            errno = listing->count < TLS_DIRECTORY_MAX ? ENOMEM : EFBIG;
+            ok = listing->count < TLS_DIRECTORY_MAX && add_name(listing, &cap, entry->d_name);
+        }
+    int error = errno;
+    closedir(stream);
+    errno = error;
+    if (listing->count > 0)
+        qsort(listing->names, listing->count, sizeof listing->names[0], text_order);
+    return ok;
+}
+
+/* ---- which key belongs to which chain ---- */
+
+static bool ends(const char *name, const char *suffix)
+{
+    size_t len = strlen(name);
+    size_t suffix_len = strlen(suffix);
+    return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+/* The length of the name before ".pem" and the like; 0 where it is no chain's name. */
+static size_t stem_of(const char *name)
+{
+    static const char *const suffixes[] = {".pem", ".crt", ".cer"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (ends(name, suffixes[i]))
+            return strlen(name) - strlen(suffixes[i]);
+    return 0;
+}
+
+static bool is_full(const char *name)
+{
+    return strcmp(name, "fullchain.pem") == 0 || strcmp(name, "fullchain.cer") == 0;
+}
+
+/* Keys, and what certificate tools put beside a chain with its issuers. */
+static bool is_aside(const struct listing *listing, const char *name)
+{
+    bool has_full = has_name(listing, "fullchain.pem") || has_name(listing, "fullchain.cer");
+    return (has_full && !is_full(name)) || strcmp(name, "privkey.pem") == 0 || ends(name, "-key.pem");
+}
+
+/* The one key of a folder, or NULL. */
+static const char *sole_key(const struct listing *listing)
+{
+    const char *found = NULL;
+    if (has_name(listing, "privkey.pem"))
+        return "privkey.pem";
+    for (size_t i = 0; i < listing->count; i++) {
+        if (ends(listing->names[i], ".key") && found != NULL)
+            return NULL;
+        if (ends(listing->names[i], ".key"))
+            found = listing->names[i];
+    }
+    return found;
+}
+
+static bool find_key(const struct listing *listing, const char *name, size_t stem, char *into, size_t cap)
+{
+    static const char *const behind[] = {".key", "-key.pem"};
+    const char *sole = is_full(name) ? sole_key(listing) : NULL;
+    if (sole != NULL) {
+        snprintf(into, cap, "%s", sole);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof behind / sizeof behind[0]; i++) {
+        int len = snprintf(into, cap, "%.*s%s", (int)stem, name, behind[i]);
+        if (len > 0 && (size_t)len < cap && has_name(listing, into))
+            return true;
+    }
+    return false;
+}
+
+/* ---- pairs ---- */
+
+static bool add_pair(struct tls_directory *into, char *chain, char *key)
+{
+    struct tls_directory_pair *pairs = array_make_room(into->pairs, into->count, &into->cap, sizeof *pairs);
+    if (pairs != NULL)
+        into->pairs = pairs;
+    if (chain == NULL || key == NULL || pairs == NULL) {
+        free(chain);
+        free(key);
+        return false;
+    }
+    into->pairs[into->count++] = (struct tls_directory_pair){chain, key};
+    return true;
+}
+
+static char *join(const char *folder, const char *name)
+{
+    size_t len = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(len);
+    if (path != NULL)
+        snprintf(path, len, "%s/%s", folder, name);
+    return path;
+}
+
+static bool has_key(const struct scan *scan, const char *path)
+{
+    char error[TLS_KEY_ERROR_MAX];
+    struct bytes chain = {0};
+    if (scan->keys == NULL)
+        return tls_pem_has_key(path);
+    bool has = scan->keys->read_chain(scan->keys->arg, path, &chain, error);
+    bytes_free(&chain);
+    return has;
+}
+
+static bool add_file(struct scan *scan, const char *folder, const struct listing *listing, const char *name)
+{
+    char key[NAME_MAX + 1];
+    size_t stem = stem_of(name);
+    if (stem == 0 || is_aside(listing, name))
+        return true;
+    char *path = join(folder, name);
+    if (path == NULL)
+        return false;
+    if (find_key(listing, name, stem, key, sizeof key))
+        return add_pair(scan->into, path, join(folder, key));
+    if (has_key(scan, path))
+        return add_pair(scan->into, path, strdup(path));
+    tls_report_say(scan->report, scan->source, false,
+                   "%s is left out: there is no key to it; expected %.*s.key beside it, or a key in the file",
+                   path, (int)stem, name);
+    free(path);
+    return true;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool scan_folder(struct scan *scan, const char *path, bool with_folders);
+
+static bool add_entry(struct scan *scan, const char *path, const struct listing *listing, const char *name,
+                      bool with_folders)
+{
+    char *whole = join(path, name);
+    bool ok = whole != NULL;
+    if (ok && is_folder(whole))
+        ok = !with_folders || scan_folder(scan, whole, false);
+    else if (ok)
+        ok = add_file(scan, path, listing, name);
+    free(whole);
+    return ok;
+}
+
+/* False where memory is short, or, after an error was reported, where the folder can't be read. */
+static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
+{
+    struct listing listing = {0};
+    bool ok = list(path, &listing);
+    if (!ok)
+        tls_report_say(scan->report, scan->source, with_folders,
+                       "can't read the folder of certificates %s: %s", path, strerror(errno));
+    for (size_t i = 0; ok && i < listing.count; i++)
+        ok = add_entry(scan, path, &listing, listing.names[i], with_folders);
+    free_listing(&listing);
+    /* A customer's folder that nobody may read is no reason to serve no one. */
+    return ok || !with_folders;
+}
+
+bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
+                        const struct tls_report *report, struct tls_directory *into)
+{
+    struct scan scan = {into, keys, report, source};
+    *into = (struct tls_directory){0};
+    return scan_folder(&scan, path, true);
+}
+
+void tls_directory_free(struct tls_directory *directory)
+{
+    for (size_t i = 0; i < directory->count; i++) {
+        free(directory->pairs[i].chain);
+        free(directory->pairs[i].key);
+    }
+    free(directory->pairs);
+    *directory = (struct tls_directory){0};
+}

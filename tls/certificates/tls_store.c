@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/certificates/tls_store.h"
+
+#include "base/array.h"
+#include "base/slice.h"
+#include "tls/certificates/tls_directory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Certificates for one name that are looked at: a few kinds of keys, and an old and a new one of each. */
+#define CANDIDATES_MAX 16
+
+/* ---- loading ---- */
+
+struct load {
+    struct tls_store *store;
+    const struct tls_store *previous;
+    const struct tls_settings *settings;
+    const struct tls_key_source *keys;
+    const struct tls_report *report;
+    size_t cap;
+};
+
+static int by_chain(const void *a, const void *b)
+{
+    const struct tls_certificate *left = *(struct tls_certificate *const *)a;
+    const struct tls_certificate *right = *(struct tls_certificate *const *)b;
+    int order = strcmp(left->files.chain, right->files.chain);
+    return order != 0 ? order : strcmp(left->files.key, right->files.key);
+}
+
+/* What the previous store has from the same files. */
+static struct tls_certificate *find_previous(const struct tls_store *previous,
+                                             const struct tls_certificate_files *files)
+{
+    struct tls_certificate wanted = {.files = *files};
+    const struct tls_certificate *key = &wanted;
+    if (previous == NULL || previous->count == 0)
+        return NULL;
+    struct tls_certificate *const *found =
+        bsearch(&key, previous->by_path, previous->count, sizeof previous->by_path[0], by_chain);
+    bool same = found != NULL && text_is_same((*found)->files.passphrase, files->passphrase) &&
+                (files->ocsp == NULL || text_is_same((*found)->files.ocsp, files->ocsp));
+    return same ? *found : NULL;
+}
+
+/* Passes on what is said of a certificate that is no reason to stop: each error becomes a warning. */
+struct softened {
+    const struct tls_report *report;
+    const char *consequence;
+};
+
+static void say_softly(void *arg, int source, bool is_error, const char *text)
+{
+    const struct softened *softened = arg;
+    tls_report_say(softened->report, source, false, "%s%s", text, is_error ? softened->consequence : "");
+}
+
+static bool is_kept(const struct load *load, const char *chain)
+{
+    const struct tls_settings *settings = load->settings;
+    return settings->kept_count > 0 && bsearch(&chain, settings->kept, settings->kept_count,
+                                               sizeof settings->kept[0], text_order) != NULL;
+}
+
+/* What was there before, although its files are others now. */
+static struct tls_certificate *hold_on_to(const struct load *load, struct tls_certificate *old, int source)
+{
+    const struct tls_key_source *keys = old->keys;
+    load->store->stale++;
+    if (keys != NULL && keys->has != NULL && !keys->has(keys->arg, old->key_number))
+        tls_report_say(load->report, source, false,
+                       "the key of the certificate that was loaded from %s is lost: handshakes with it fail "
+                       "until its files are in order",
+                       old->files.chain);
+    return tls_certificate_ref(old);
+}
+
+/* NULL where there is none: an error was reported then, or a warning where it `may_lack`. */
+static struct tls_certificate *get(const struct load *load, const struct tls_certificate_files *files,
+                                   int source, bool may_lack)
+{
+    struct tls_certificate *old = find_previous(load->previous, files);
+    if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
+        return tls_certificate_ref(old);
+    if (is_kept(load, files->chain) && (old != NULL || may_lack))
+        return old != NULL ? hold_on_to(load, old, source) : NULL;
+    struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
+                                                          : "; this certificate is left out"};
+    struct tls_report soft = {say_softly, &softened, load->report->now};
+    struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
+    struct tls_certificate *certificate =
+        tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
+    return certificate != NULL || old == NULL ? certificate : hold_on_to(load, old, source);
+}
+
+static bool keep(struct load *load, struct tls_certificate *certificate)
+{
+    struct tls_store *store = load->store;
+    struct tls_certificate **all =
+        array_make_room(store->certificates, store->count, &load->cap, sizeof *all);
+    if (all == NULL) {
+        tls_certificate_unref(&certificate);
+        return false;
+    }
+    store->certificates = all;
+    store->certificates[store->count++] = certificate;
+    return true;
+}
+
+static bool load_list(struct load *load, const struct tls_settings *settings)
+{
+    bool ok = true;
+    for (size_t i = 0; i < settings->certificate_count; i++) {
+        struct tls_certificate *certificate = get(load, &settings->certificates[i], (int)i, false);
+        ok = certificate != NULL && keep(load, certificate) && ok;
+    }
+    return ok;
+}
+
+/* The chains that were found, in order; NULL where memory is short. */
+static char **sorted_chains(const struct tls_directory *directory)
+{
+    char **chains = calloc(directory->count + 1, sizeof(char *));
+    for (size_t i = 0; chains != NULL && i < directory->count; i++)
+        chains[i] = directory->pairs[i].chain;
+    if (chains != NULL)
+        qsort(chains, directory->count, sizeof chains[0], text_order);
+    return chains;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+/*
+ * What was loaded from the folder before, and is not found there now, although its file has not gone: its key has, for an
+ * instant or for good, or nobody may read it any more. It is no less in use than one that is found and broken.
+ */
+static bool keep_missed(struct load *load, const char *folder, int source,
+                        const struct tls_directory *directory)
+{
+    const struct tls_store *previous = load->previous;
+    char **chains = previous != NULL ? sorted_chains(directory) : NULL;
+    bool ok = previous == NULL || chains != NULL;
+    for (size_t i = 0; ok && previous != NULL && i < previous->count; i++) {
+        struct tls_certificate *old = previous->certificates[i];
+        struct stat status;
+        if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
+            bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], text_order) != NULL)
+            continue;
+        bool has_gone = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        if (has_gone && !is_kept(load, old->files.chain))
+            continue;
+        tls_report_say(load->report, source, false,
+                       "%s can't be read with its key any more; the one that was loaded before stays in use",
+                       old->files.chain);
+        ok = keep(load, hold_on_to(load, old, source));
+    }
+    free(chains);
+    return ok;
+}
+
+static bool load_directory(struct load *load, const struct tls_settings *settings, size_t index)
+{
+    struct tls_directory directory;
+    int source = (int)(settings->certificate_count + index);
+    bool ok = tls_directory_scan(settings->directories[index], load->keys, source, load->report, &directory);
+    for (size_t i = 0; ok && i < directory.count; i++) {
+        struct tls_certificate_files files = {directory.pairs[i].chain, directory.pairs[i].key,
+                                              settings->passphrase, NULL};
+        struct tls_certificate *certificate = get(load, &files, source, true);
+        ok = certificate == NULL || keep(load, certificate);
+    }
+    ok = ok && keep_missed(load, settings->directories[index], source, &directory);
+    tls_directory_free(&directory);
+    return ok;
+}
+
+/* ---- the index ---- */
+
+/*
+ * Of several from folders for a name: one that has signed itself, as test certificates do, comes last; then the one that was
+ * issued last comes first, so that a renewed one is used.
+ */
+static int by_issue(const void *a, const void *b)
+{
+    const struct tls_certificate *left = *(struct tls_certificate *const *)a;
+    const struct tls_certificate *right = *(struct tls_certificate *const *)b;
+    if (left->self_signed != right->self_signed)
+        return left->self_signed - right->self_signed;
+    int order = (left->begins < right->begins) - (left->begins > right->begins);
+    return order != 0 ? order : by_chain(a, b);
+}
+
+static bool make_index(struct tls_store *store, size_t listed)
+{
+    qsort(store->certificates + listed, store->count - listed, sizeof store->certificates[0], by_issue);
+    store->by_path = malloc(store->count * sizeof(struct tls_certificate *));
+    if (store->by_path == NULL)
+        return false;
+    memcpy(store->by_path, store->certificates, store->count * sizeof(struct tls_certificate *));
+    qsort(store->by_path, store->count, sizeof store->by_path[0], by_chain);
+    for (size_t i = 0; i < store->count; i++)
+        for (size_t j = 0; j < store->certificates[i]->name_count; j++)
+            if (!tls_names_add(&store->names, slice_of(store->certificates[i]->names[j]), i))
+                return false;
+    tls_names_sort(&store->names);
+    return true;
+}
+
+bool tls_store_load(struct tls_store *store, const struct tls_settings *settings,
+                    const struct tls_store *previous, const struct tls_report *report)
+{
+    *store = (struct tls_store){.strict = settings->strict_sni};
+    struct load load = {
+        .store = store, .previous = previous, .settings = settings, .keys = settings->keys, .report = report};
+    bool ok = load_list(&load, settings);
+    size_t listed = store->count;
+    for (size_t i = 0; i < settings->directory_count; i++)
+        ok = load_directory(&load, settings, i) && ok;
+    if (ok && store->count == 0) {
+        tls_report_say(report, (int)settings->certificate_count, true,
+                       "there is no certificate that could be used; expected a NAME.pem and its NAME.key");
+        ok = false;
+    }
+    return ok && make_index(store, listed);
+}
+
+void tls_store_free(struct tls_store *store)
+{
+    for (size_t i = 0; i < store->count; i++)
+        tls_certificate_unref(&store->certificates[i]);
+    free(store->certificates);
+    free(store->by_path);
+    tls_names_free(&store->names);
+    *store = (struct tls_store){0};
+}
+
+/* ---- choosing ---- */
+
+static const struct tls_certificate *choose(const struct tls_store *store, const SSL_CLIENT_HELLO *hello,
+                                            const size_t candidates[], size_t count)
+{
+    const struct tls_certificate *rsa = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct tls_certificate *at = store->certificates[candidates[i]];
+        if ((at->kind == TLS_KEY_RSA && rsa != NULL) || !tls_hello_allows(hello, at->kind))
+            continue;
+        if (at->kind != TLS_KEY_RSA)
+            return at;
+        rsa = at;
+    }
+    return rsa;
+}
+
+/* The first certificate, or another one for its name that the client can use better. */
+static const struct tls_certificate *choose_default(const struct tls_store *store,
+                                                    const SSL_CLIENT_HELLO *hello)
+{
+    const struct tls_certificate *first = store->certificates[0];
+    size_t candidates[CANDIDATES_MAX] = {0};
+    size_t count = 1;
+    if (first->name_count > 0)
+        count += tls_names_find_all(&store->names, slice_of(first->names[0]), TLS_NAMES_EXACT, candidates + 1,
+                                    CANDIDATES_MAX - 1);
+    const struct tls_certificate *chosen = choose(store, hello, candidates, count);
+    return chosen != NULL ? chosen : first;
+}
+
+const struct tls_certificate *tls_store_choose(const struct tls_store *store, const SSL_CLIENT_HELLO *hello)
+{
+    static const enum tls_names_kind kinds[] = {TLS_NAMES_EXACT, TLS_NAMES_WILDCARD};
+    const char *name = SSL_get_servername(hello->ssl, TLSEXT_NAMETYPE_host_name);
+    const struct tls_certificate *chosen = NULL;
+    const struct tls_certificate *unusable = NULL;
+    for (size_t i = 0; name != NULL && chosen == NULL && i < 2; i++) {
+        size_t candidates[CANDIDATES_MAX];
+        size_t count =
+            tls_names_find_all(&store->names, slice_of(name), kinds[i], candidates, CANDIDATES_MAX);
+        chosen = choose(store, hello, candidates, count);
+        if (unusable == NULL && count > 0)
+            unusable = store->certificates[candidates[0]];
+    }
+    if (chosen != NULL || unusable != NULL)
+        return chosen != NULL ? chosen : unusable;
+    return tls_store_refuses(store, name) ? NULL : choose_default(store, hello);
+}
+
+/* A name as it stands in a certificate is itself, wildcard and all: another label in place of the star finds the same. */
+static size_t find_name(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
+{
+    char probe[256];
+    const char *asked = name;
+    if (name[0] == '*' && strlen(name) < sizeof probe) {
+        strcpy(probe, name);
+        probe[0] = '-';
+        asked = probe;
+    }
+    size_t count = tls_names_find_all(&store->names, slice_of(asked), TLS_NAMES_EXACT, indexes, max);
+    return count > 0 ? count
+                     : tls_names_find_all(&store->names, slice_of(asked), TLS_NAMES_WILDCARD, indexes, max);
+}
+
+size_t tls_store_find(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
+{
+    const struct tls_certificate *first = store->certificates[0];
+    if (name != NULL)
+        return find_name(store, name, indexes, max);
+    size_t count =
+        first->name_count > 0 && store->names.count > 0 ? find_name(store, first->names[0], indexes, max) : 0;
+    if (count == 0 && max > 0)
+        indexes[count++] = 0;
+    return count;
+}
+
+bool tls_store_refuses(const struct tls_store *store, const char *name)
+{
+    return store->strict &&
+           (name == NULL || tls_names_find(&store->names, slice_of(name), store->count) == store->count);
+}

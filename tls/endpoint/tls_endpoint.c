@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/endpoint/tls_endpoint.h"
+
+#include "base/bytes.h"
+#include "base/ensure.h"
+#include "tls/trust/tls_client_check.h"
+#include "tls/endpoint/tls_context_private.h"
+#include "tls/endpoint/tls_peer.h"
+#include "tls/endpoint/tls_signing.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below this. */
+#define RECORD_PLAIN    16384
+#define RECORD_OVERHEAD 128
+/* Alerts, tickets and KeyUpdate answers that may go out beside sealed data; a handshake's flights with long chains. */
+#define OUTPUT_SLACK (64 * 1024)
+
+struct tls_io {
+    BIO_METHOD *method;
+    BIO *
+        bio; /* one for all endpoints of the thread: each holds a reference, and uses it within a call only */
+    struct slice input;
+    size_t output_len;
+    size_t output_cap;
+    uint8_t stage[RECORD_PLAIN]; /* small slices on their way into one record */
+    uint8_t output[];
+};
+
+struct tls_endpoint {
+    SSL *ssl;
+    struct tls_io *io;
+    struct tls_context *context;
+    union {
+        const struct tls_service *service; /* of a server's */
+        struct tls_peer *peer;             /* of a client's; NULL where it takes any server */
+    };
+    const char *failure;
+    struct tls_signing *signing; /* NULL but while a signature is awaited */
+    enum tls_state state;
+    uint32_t key; /* of the certificate, where its key is somewhere else */
+    bool seen_input;
+    bool sent_close;
+    char cipher_hex[7]; /* where the suite has no name that we know */
+};
+
+/* ---- the BIO between the library and a thread's buffers ---- */
+
+static int io_read(BIO *bio, char *into, int len)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (io->input.len == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    struct slice part = slice_sub(io->input, 0, (size_t)len);
+    memcpy(into, part.data, part.len);
+    io->input = slice_sub(io->input, part.len, io->input.len);
+    return (int)part.len;
+}
+
+static int io_write(BIO *bio, const char *from, int len)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if ((size_t)len > io->output_cap - io->output_len)
+        return -1;
+    memcpy(io->output + io->output_len, from, (size_t)len);
+    io->output_len += (size_t)len;
+    return len;
+}
+
+static long io_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static bool make_bio(struct tls_io *io)
+{
+    io->method = BIO_meth_new(0, "deepproxy");
+    if (io->method == NULL)
+        return false;
+    BIO_meth_set_read(io->method, io_read);
+    BIO_meth_set_write(io->method, io_write);
+    BIO_meth_set_ctrl(io->method, io_control);
+    io->bio = BIO_new(io->method);
+    if (io->bio == NULL)
+        return false;
+    BIO_set_data(io->bio, io);
+    BIO_set_init(io->bio, 1);
+    return true;
+}
+
+struct tls_io *tls_io_new(size_t sealed_cap)
+{
+    size_t cap = sealed_cap + OUTPUT_SLACK;
+    struct tls_io *io = malloc(sizeof *io + cap);
+    if (io == NULL)
+        return NULL;
+    memset(io, 0, sizeof *io);
+    io->output_cap = cap;
+    if (!make_bio(io))
+        tls_io_free(&io);
+    return io;
+}
+
+void tls_io_free(struct tls_io **io)
+{
+    if (*io == NULL)
+        return;
+    BIO_free((*io)->bio);
+    BIO_meth_free((*io)->method);
+    wipe((*io)->stage, sizeof(*io)->stage);
+    free(*io);
+    *io = NULL;
+}
+
+struct slice tls_io_output(const struct tls_io *io)
+{
+    return (struct slice){io->output, io->output_len};
+}
+
+void tls_io_reset(struct tls_io *io)
+{
+    io->output_len = 0;
+}
+
+size_t tls_sealed_bound(size_t octets, size_t slices)
+{
+    /* A slice of its own records, at worst, and the record that was begun before it. */
+    size_t records = octets / RECORD_PLAIN + 2 * slices + 1;
+    return octets + records * RECORD_OVERHEAD;
+}
+
+/* ---- life ---- */
+
+static struct tls_endpoint *new_endpoint(struct tls_context *context, struct tls_io *io)
+{
+    struct tls_endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->ssl = SSL_new(tls_context_ssl_ctx(context));
+    if (endpoint->ssl == NULL) {
+        ERR_clear_error();
+        free(endpoint);
+        return NULL;
+    }
+    endpoint->io = io;
+    endpoint->context = tls_context_ref(context);
+    BIO_up_ref(io->bio);
+    SSL_set_bio(endpoint->ssl, io->bio, io->bio);
+    SSL_set_shed_handshake_config(endpoint->ssl, 1);
+    SSL_set_app_data(endpoint->ssl, endpoint);
+    return endpoint;
+}
+
+struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
+                                             const struct tls_service *service)
+{
+    static const struct tls_service none;
+    struct tls_endpoint *endpoint = new_endpoint(context, io);
+    if (endpoint == NULL)
+        return NULL;
+    endpoint->service = service != NULL ? service : &none;
+    SSL_set_accept_state(endpoint->ssl);
+    struct tls_client_trust *clients = endpoint->service->clients;
+    if (clients != NULL && !tls_client_check_begin(endpoint->ssl, clients))
+        tls_endpoint_free(&endpoint);
+    return endpoint;
+}
+
+static bool set_offers(SSL *ssl, const char *name, const char *protocols)
+{
+    if (name != NULL && !SSL_set_tlsext_host_name(ssl, name))
+        return false;
+    /* This one call of the library returns 0 where all is well. */
+    return protocols == NULL ||
+           SSL_set_alpn_protos(ssl, (const uint8_t *)protocols, (unsigned)strlen(protocols)) == 0;
+}
+
+struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name,
+                                             const char *protocols)
+{
+    struct tls_endpoint *endpoint = new_endpoint(context, io);
+    if (endpoint == NULL)
+        return NULL;
+    SSL_set_connect_state(endpoint->ssl);
+    const struct tls_certificate *own = tls_context_own(context);
+    if (!set_offers(endpoint->ssl, name, protocols) ||
+        (own != NULL && !tls_certificate_use(own, endpoint->ssl)))
+        tls_endpoint_free(&endpoint);
+    return endpoint;
+}
+
+void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session)
+{
+    ENSURE(!SSL_is_server(endpoint->ssl) && endpoint->peer == NULL);
+    endpoint->peer = peer;
+    if (session != NULL)
+        SSL_set_session(endpoint->ssl, session);
+}
+
+struct tls_peer *tls_endpoint_peer(const SSL *ssl)
+{
+    return tls_endpoint_peer_of(SSL_get_app_data(ssl));
+}
+
+struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint)
+{
+    return SSL_is_server(endpoint->ssl) ? NULL : endpoint->peer;
+}
+
+int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
+                                 const uint8_t *offered, unsigned offered_len, void *arg)
+{
+    (void)arg;
+    const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    const char *protocols = endpoint->service->protocols;
+    if (protocols == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    uint8_t *found = NULL;
+    int result = SSL_select_next_proto(&found, chosen_len, (const uint8_t *)protocols,
+                                       (unsigned)strlen(protocols), offered, offered_len);
+    *chosen = found;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void tls_endpoint_free(struct tls_endpoint **endpoint)
+{
+    if (*endpoint == NULL)
+        return;
+    if (!SSL_is_server((*endpoint)->ssl))
+        tls_peer_free(&(*endpoint)->peer);
+    SSL_free((*endpoint)->ssl);
+    tls_signing_free(&(*endpoint)->signing);
+    tls_context_unref(&(*endpoint)->context);
+    free(*endpoint);
+    *endpoint = NULL;
+}
+
+/* ---- failures ---- */
+
+/* Words for what mail operators meet most; the library's own for the rest. */
+static const struct known_failure {
+    int reason;
+    bool is_http;
+    const char *words;
+} known_failures[] = {
+    {SSL_R_HTTP_REQUEST, true, "client speaks HTTP, not TLS"},
+    {SSL_R_HTTPS_PROXY_REQUEST, true, "client speaks HTTP, not TLS"},
+    {SSL_R_WRONG_VERSION_NUMBER, false, "client does not speak TLS"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, false, "no TLS version in common"},
+    {SSL_R_NO_SHARED_CIPHER, false, "no cipher suite in common"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, false, "client offers other protocols than this service's (ALPN)"},
+    {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, false, "client asks for a name that no certificate has (SNI)"},
+    {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
+    {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, false, "client shows no certificate"},
+    {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, false, TLS_CERTIFICATE_REQUIRED},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, false, TLS_HANDSHAKE_REFUSED},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
+    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, false, TLS_NO_SIGNATURE},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, false, "client does not trust the certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, false, "client finds the certificate expired"},
+};
+
+/* The first error that the TLS part of the library has queued: those of its cipher part tell an operator less. */
+static uint32_t first_error(void)
+{
+    uint32_t first = ERR_get_error();
+    uint32_t code = first;
+    while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
+        code = ERR_get_error();
+    return code != 0 ? code : first;
+}
+
+static const struct known_failure *find_known(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof known_failures / sizeof known_failures[0]; i++)
+        if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == known_failures[i].reason)
+            return &known_failures[i];
+    return NULL;
+}
+
+/* The library's own words, where we have none. */
+static const char *words_for(const struct tls_endpoint *endpoint, uint32_t code)
+{
+    bool of_backend =
+        !SSL_is_server(endpoint->ssl) && endpoint->peer != NULL && ERR_GET_LIB(code) == ERR_LIB_SSL;
+    const char *words = of_backend ? tls_peer_failure(ERR_GET_REASON(code)) : NULL;
+    if (words != NULL)
+        return words;
+    return code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+}
+
+void tls_endpoint_blame(SSL *ssl, const char *words)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    endpoint->failure = words;
+}
+
+static void set_failed(struct tls_endpoint *endpoint)
+{
+    uint32_t code = first_error();
+    const struct known_failure *known =
+        SSL_is_server(endpoint->ssl) || endpoint->peer == NULL ? find_known(code) : NULL;
+    const char *reason = words_for(endpoint, code);
+    if (endpoint->failure == NULL)
+        endpoint->failure = tls_client_check_failure(endpoint->ssl);
+    /* In a handshake what the first octet told stands, unless it is told more exactly. */
+    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http))
+        endpoint->failure = known != NULL ? known->words : reason;
+    if (endpoint->failure == NULL)
+        endpoint->failure = "TLS library has no words for it";
+    endpoint->state = TLS_FAILED;
+    ERR_clear_error();
+}
+
+/* A mail client whose TLS is switched off begins with a letter; a handshake record with 0x16. */
+static void look_at_first_octet(struct tls_endpoint *endpoint, struct slice input)
+{
+    if (endpoint->seen_input || input.len == 0)
+        return;
+    endpoint->seen_input = true;
+    bool is_text = ascii_is_graph(input.data[0]) || input.data[0] == '\r' || input.data[0] == '\n';
+    if (is_text && SSL_is_server(endpoint->ssl))
+        endpoint->failure = "client speaks cleartext, not TLS";
+}
+
+/* ---- data ---- */
+
+/* Tells the state after a call that did not succeed; true where it only lacks input. */
+static bool judge(struct tls_endpoint *endpoint, int result)
+{
+    switch (SSL_get_error(endpoint->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return true;
+    case SSL_ERROR_WANT_PRIVATE_KEY_OPERATION:
+        endpoint->state = TLS_AWAITS_SIGNATURE;
+        return true;
+    case SSL_ERROR_ZERO_RETURN:
+        if (endpoint->state == TLS_OPEN) {
+            endpoint->state = TLS_PEER_CLOSED;
+            return false;
+        }
+        /* Nobody knows whose close_notify that is, and there is no session that it could end. */
+        endpoint->failure = "peer closed the connection in the handshake";
+        set_failed(endpoint);
+        return false;
+    default:
+        set_failed(endpoint);
+        return false;
+    }
+}
+
+static void shake_hands(struct tls_endpoint *endpoint)
+{
+    int result = SSL_do_handshake(endpoint->ssl);
+    if (result != 1) {
+        judge(endpoint, result);
+        return;
+    }
+    if (!tls_client_check_finish(endpoint->ssl)) {
+        set_failed(endpoint);
+        return;
+    }
+    endpoint->state = TLS_OPEN;
+    /*
+     * Certificates may be thousands, and be replaced by others: what is established does not hold them. But for a
+     * client's, whose server's certificates lie in memory of the context's.
+     */
+    if (SSL_is_server(endpoint->ssl))
+        tls_context_unref(&endpoint->context);
+    snprintf(endpoint->cipher_hex, sizeof endpoint->cipher_hex, "0x%04X",
+             SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(endpoint->ssl)));
+}
+
+static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t cap)
+{
+    size_t len = 0;
+    for (;;) {
+        ENSURE(len < cap);
+        int got = SSL_read(endpoint->ssl, plain + len, (int)(cap - len));
+        if (got <= 0) {
+            judge(endpoint, got);
+            return len;
+        }
+        len += (size_t)got;
+        /* The library reads no further than the record it opens: there is none to ask for. */
+        if (endpoint->io->input.len == 0 && SSL_pending(endpoint->ssl) == 0)
+            return len;
+    }
+}
+
+/* Until the signature is there the library must not be asked to go on. */
+static void hold(struct tls_endpoint *endpoint, struct slice ciphertext)
+{
+    if (bytes_append(&endpoint->signing->held, ciphertext, TLS_HELD_MAX))
+        return;
+    endpoint->failure = SSL_is_server(endpoint->ssl)
+                            ? "client sent more than it may before the handshake is done"
+                            : "server sent more than it may before the handshake is done";
+    endpoint->state = TLS_FAILED;
+}
+
+static size_t take_in(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
+{
+    struct tls_io *io = endpoint->io;
+    size_t len = 0;
+    ERR_clear_error();
+    io->input = ciphertext;
+    if (endpoint->state == TLS_HANDSHAKING)
+        shake_hands(endpoint);
+    if (endpoint->state == TLS_OPEN)
+        len = open_records(endpoint, plain, ciphertext.len + TLS_PLAIN_SLACK);
+    if (endpoint->state == TLS_AWAITS_SIGNATURE)
+        hold(endpoint, io->input);
+    io->input = (struct slice){NULL, 0};
+    return len;
+}
+
+size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain)
+{
+    if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
+        return 0;
+    look_at_first_octet(endpoint, ciphertext);
+    return take_in(endpoint, ciphertext, plain);
+}
+
+/* ---- signatures made somewhere else ---- */
+
+struct tls_signing **tls_endpoint_signing(const SSL *ssl)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    return &endpoint->signing;
+}
+
+void tls_endpoint_use_key(const SSL *ssl, uint32_t number)
+{
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    endpoint->key = number;
+}
+
+struct tls_wanted tls_endpoint_wanted(const struct tls_endpoint *endpoint)
+{
+    const struct tls_signing *signing = endpoint->signing;
+    ENSURE(endpoint->state == TLS_AWAITS_SIGNATURE);
+    return (struct tls_wanted){
+        .key = endpoint->key, .algorithm = signing->algorithm, .input = {signing->input, signing->input_len}};
+}
+
+size_t tls_endpoint_signed(struct tls_endpoint *endpoint, struct slice signature, uint8_t *plain)
+{
+    struct tls_signing *signing = endpoint->signing;
+    ENSURE(endpoint->state == TLS_AWAITS_SIGNATURE);
+    struct bytes held = signing->held;
+    signing->held = (struct bytes){0};
+    signing->progress = signature.len > 0 ? TLS_SIGNING_DONE : TLS_SIGNING_REFUSED;
+    signing->signature = signature;
+    endpoint->state = TLS_HANDSHAKING;
+    size_t len = take_in(endpoint, bytes_view(&held), plain);
+    bytes_free(&held);
+    tls_signing_free(&endpoint->signing);
+    return len;
+}
+
+void tls_endpoint_start(struct tls_endpoint *endpoint)
+{
+    ERR_clear_error();
+    if (endpoint->state == TLS_HANDSHAKING && !SSL_is_server(endpoint->ssl))
+        shake_hands(endpoint);
+}
+
+static bool write_out(struct tls_endpoint *endpoint, const uint8_t *data, size_t len)
+{
+    if (len == 0 || SSL_write(endpoint->ssl, data, (int)len) == (int)len)
+        return true;
+    set_failed(endpoint);
+    return false;
+}
+
+bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices, size_t count)
+{
+    struct tls_io *io = endpoint->io;
+    ENSURE(endpoint->state == TLS_OPEN || endpoint->state == TLS_PEER_CLOSED);
+    ERR_clear_error();
+    size_t staged = 0;
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        struct slice s = slices[i];
+        if (staged + s.len > RECORD_PLAIN || (staged == 0 && i + 1 == count)) {
+            ok = write_out(endpoint, io->stage, staged);
+            staged = 0;
+        }
+        if (staged == 0 && (s.len >= RECORD_PLAIN || i + 1 == count)) {
+            ok = ok && write_out(endpoint, s.data, s.len);
+        } else {
+            memcpy(io->stage + staged, s.data, s.len);
+            staged += s.len;
+        }
+    }
+    return ok && write_out(endpoint, io->stage, staged);
+}
+
+void tls_endpoint_close(struct tls_endpoint *endpoint)
+{
+    if (endpoint->sent_close || (endpoint->state != TLS_OPEN && endpoint->state != TLS_PEER_CLOSED))
+        return;
+    endpoint->sent_close = true;
+    ERR_clear_error();
+    SSL_shutdown(endpoint->ssl);
+    ERR_clear_error();
+}
+
+/* ---- information ---- */
+
+enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint)
+{
+    return endpoint->state;
+}
+
+const char *tls_endpoint_failure(const struct tls_endpoint *endpoint)
+{
+    return endpoint->state == TLS_FAILED ? endpoint->failure : NULL;
+}
+
+struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)
+{
+    const SSL *ssl = endpoint->ssl;
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    if (cipher == NULL)
+        return (struct tls_info){.server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)};
+    const char *name = SSL_CIPHER_standard_name(cipher);
+    const uint8_t *protocol = NULL;
+    unsigned protocol_len = 0;
+    SSL_get0_alpn_selected(ssl, &protocol, &protocol_len);
+    return (struct tls_info){.version = SSL_get_version(ssl),
+                             .cipher = name != NULL ? name : endpoint->cipher_hex,
+                             .openssl_cipher = SSL_CIPHER_get_name(cipher),
+                             .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+                             .protocol = {protocol, protocol_len},
+                             .resumed = SSL_session_reused(ssl) != 0,
+                             .client_certificate = tls_client_check_certificate(ssl)};
+}

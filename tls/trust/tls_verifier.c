@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tls/trust/tls_verifier.h"
+
+#include "tls/endpoint/tls_context_private.h"
+#include "tls/trust/tls_trust.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tls_verifier {
+    struct tls_trust *trust;
+};
+
+struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report)
+{
+    struct tls_verifier *verifier = calloc(1, sizeof *verifier);
+    if (verifier == NULL)
+        return NULL;
+    verifier->trust = tls_trust_new(ca, report);
+    if (verifier->trust == NULL)
+        tls_verifier_free(&verifier);
+    return verifier;
+}
+
+void tls_verifier_free(struct tls_verifier **verifier)
+{
+    if (*verifier == NULL)
+        return;
+    tls_trust_free(&(*verifier)->trust);
+    free(*verifier);
+    *verifier = NULL;
+}
+
+bool tls_verifier_believes(const struct tls_verifier *verifier, const struct tls_context *context,
+                           size_t index, const char *name, char words[TLS_VERIFIER_WORDS])
+{
+    struct tls_verdict verdict = {0};
+    const struct tls_certificate *certificate = tls_context_store(context)->certificates[index];
+    STACK_OF(CRYPTO_BUFFER) *chain = sk_CRYPTO_BUFFER_new_null();
+    bool ok = chain != NULL;
+    for (size_t i = 0; ok && i < certificate->chain_len; i++)
+        ok = sk_CRYPTO_BUFFER_push(chain, certificate->chain[i]) != 0;
+    bool believes = ok && tls_trust_judge(verifier->trust, chain, name, &verdict);
+    sk_CRYPTO_BUFFER_free(chain);
+    _Static_assert((int)TLS_VERIFIER_WORDS >= (int)sizeof verdict.words, "room for the words");
+    snprintf(words, TLS_VERIFIER_WORDS, "%s", ok ? verdict.words : "there is no memory to look at it");
+    return believes;
+}
