@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 
+/* How many items an array has; not for a pointer. */
+#define ARRAY_LEN(array) (sizeof(array) / sizeof(array)[0])
+
 /*
  * Room for one more item in a growing array of `count` items, of which `*cap` have room. Returns where the array is now, and
- * has doubled it where it was full; NULL where memory is short, and then it is where and as it was.
+ * has doubled it if it was full. NULL if memory is short: the array is then where and as it was.
  */
 void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size);
 

@@ -8,6 +8,16 @@ struct slice slice_of(const char *text)
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
+struct slice slice_from(struct slice s, size_t start)
+{
+    return slice_sub(s, start, s.len);
+}
+
+struct slice slice_first(struct slice s, size_t len)
+{
+    return slice_sub(s, 0, len);
+}
+
 struct slice slice_sub(struct slice s, size_t start, size_t len)
 {
     /* Of nothing, NULL may be where it lies: no offset can be added to that. */
@@ -43,7 +53,7 @@ bool ascii_is_graph(uint8_t c)
     return c > 0x20 && c < 0x7f;
 }
 
-bool slice_matches(struct slice a, struct slice b)
+bool slice_equals_nocase(struct slice a, struct slice b)
 {
     if (a.len != b.len)
         return false;
@@ -53,21 +63,21 @@ bool slice_matches(struct slice a, struct slice b)
     return true;
 }
 
-bool slice_is(struct slice s, const char *word)
+bool slice_is_word(struct slice s, const char *word)
 {
-    return slice_matches(s, slice_of(word));
+    return slice_equals_nocase(s, slice_of(word));
 }
 
 bool slice_has_prefix(struct slice s, const char *prefix)
 {
     struct slice wanted = slice_of(prefix);
-    return s.len >= wanted.len && slice_matches(slice_sub(s, 0, wanted.len), wanted);
+    return s.len >= wanted.len && slice_equals_nocase(slice_sub(s, 0, wanted.len), wanted);
 }
 
 bool slice_has_suffix(struct slice s, const char *suffix)
 {
     struct slice wanted = slice_of(suffix);
-    return s.len >= wanted.len && slice_matches(slice_sub(s, s.len - wanted.len, wanted.len), wanted);
+    return s.len >= wanted.len && slice_equals_nocase(slice_sub(s, s.len - wanted.len, wanted.len), wanted);
 }
 
 struct slice slice_first_line(struct slice s)
@@ -88,9 +98,9 @@ struct slice slice_next_word(struct slice *rest, uint8_t separator)
     size_t start = 0;
     while (start < rest->len && rest->data[start] == separator)
         start++;
-    *rest = slice_sub(*rest, start, rest->len);
-    struct slice word = slice_sub(*rest, 0, slice_find(*rest, separator));
-    *rest = slice_sub(*rest, word.len, rest->len);
+    *rest = slice_from(*rest, start);
+    struct slice word = slice_first(*rest, slice_find(*rest, separator));
+    *rest = slice_from(*rest, word.len);
     return word;
 }
 

@@ -18,20 +18,32 @@ struct slice {
 /* A view of a C string, without its NUL. */
 struct slice slice_of(const char *text);
 
-/* The part from `start` on, at most `len` octets; empty where the slice ends before that. */
+/* The part from `start` on; empty if the slice ends before that. */
+struct slice slice_from(struct slice s, size_t start);
+
+/* The first `len` octets; all of them if there are fewer. */
+struct slice slice_first(struct slice s, size_t len);
+
+/* The part from `start` on, at most `len` octets; empty if the slice ends before that. */
 struct slice slice_sub(struct slice s, size_t start, size_t len);
 
-/* The first line, without what ends it (LF or CRLF): all of it where nothing does. */
+/* The first line, without the LF or CRLF that ends it; all octets if nothing ends it. */
 struct slice slice_first_line(struct slice s);
 
-/* Equal octets; equal but for ASCII case (a slice, and a word); `s` begins with `prefix`, or ends with `suffix`, but for ASCII case. */
+/* Are the octets the same? */
 bool slice_equals(struct slice a, struct slice b);
-bool slice_matches(struct slice a, struct slice b);
-bool slice_is(struct slice s, const char *word);
+
+/* Are the octets the same, without regard to ASCII case? */
+bool slice_equals_nocase(struct slice a, struct slice b);
+
+/* Is this the word, a C string, without regard to ASCII case? */
+bool slice_is_word(struct slice s, const char *word);
+
+/* Does it begin with `prefix`, or end with `suffix`, without regard to ASCII case? */
 bool slice_has_prefix(struct slice s, const char *prefix);
 bool slice_has_suffix(struct slice s, const char *suffix);
 
-/* Offset of the first `octet`, or `s.len` where there is none. */
+/* Offset of the first `octet`; `s.len` if there is none. */
 size_t slice_find(struct slice s, uint8_t octet);
 
 /* Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the end. */

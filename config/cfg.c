@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "config/cfg_admin.h"
 #include "config/cfg_deep.h"
@@ -56,7 +57,7 @@ static void read_process(struct cfg_reader *top, struct cfg *cfg)
                                          [CFG_LOG_WARNING] = "warning",
                                          [CFG_LOG_INFO] = "info",
                                          [CFG_LOG_DEBUG] = "debug"};
-    static const struct cfg_words level_words = {levels, sizeof levels / sizeof levels[0]};
+    static const struct cfg_words level_words = {levels, ARRAY_LEN(levels)};
     size_t level = CFG_LOG_INFO;
     cfg_read_string(top, "user", &cfg->user);
     cfg_read_string(top, "group", &cfg->group);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_client_certificates.h"
 
+#include "base/array.h"
+
 #include "config/cfg_syntax.h"
 
 static const char *const modes[] = {"optional", "required"};
@@ -9,8 +11,8 @@ static const char *const logins[] = {
 
 struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *service)
 {
-    static const struct cfg_words mode_words = {modes, sizeof modes / sizeof modes[0]};
-    static const struct cfg_words login_words = {logins, sizeof logins / sizeof logins[0]};
+    static const struct cfg_words mode_words = {modes, ARRAY_LEN(modes)};
+    static const struct cfg_words login_words = {logins, ARRAY_LEN(logins)};
     config_setting_t *group = cfg_read_group(service, "client_certificates");
     if (group == NULL)
         return NULL;

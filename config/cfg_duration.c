@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_duration.h"
 
+#include "base/array.h"
+
 #include <inttypes.h>
 
 static const struct {
@@ -8,7 +10,7 @@ static const struct {
     uint64_t milliseconds;
 } units[] = {{"h", 3600 * 1000}, {"min", 60 * 1000}, {"s", 1000}, {"ms", 1}};
 
-enum { UNITS = sizeof units / sizeof units[0] };
+enum { UNITS = ARRAY_LEN(units) };
 
 const char *cfg_duration_parse(struct slice text, uint64_t *milliseconds)
 {
@@ -20,11 +22,11 @@ const char *cfg_duration_parse(struct slice text, uint64_t *milliseconds)
             return "the time is too long";
     if (digits == 0)
         return "it does not begin with a number";
-    struct slice unit = slice_sub(text, digits, text.len);
+    struct slice unit = slice_from(text, digits);
     if (unit.len == 0)
         return "the unit is missing";
     if (unit.data[0] == ' ')
-        unit = slice_sub(unit, 1, unit.len);
+        unit = slice_from(unit, 1);
     for (size_t i = 0; i < UNITS; i++)
         if (slice_equals(unit, slice_of(units[i].name)))
             return __builtin_mul_overflow(number, units[i].milliseconds, milliseconds)

@@ -33,13 +33,13 @@ bool cfg_is_hostname(struct slice name)
     if (name.len > 253)
         return false;
     for (;;) {
-        struct slice label = slice_sub(name, 0, slice_find(name, '.'));
+        struct slice label = slice_first(name, slice_find(name, '.'));
         if (!is_label(label))
             return false;
         if (label.len == name.len)
             return !is_all_digits(
                 label); /* a mistyped IPv4 address is no name: no top-level domain is a number */
-        name = slice_sub(name, label.len + 1, name.len);
+        name = slice_from(name, label.len + 1);
     }
 }
 
@@ -97,7 +97,7 @@ static const char *read_port(struct slice digits, enum cfg_endpoint_use use, uin
 static const char *read_host(struct cfg_arena *arena, struct slice host, enum cfg_endpoint_use use,
                              struct cfg_endpoint *e)
 {
-    if (use == CFG_ENDPOINT_LISTEN && slice_is(host, "*"))
+    if (use == CFG_ENDPOINT_LISTEN && slice_is_word(host, "*"))
         host = slice_of("[::]");
     bool brackets = host.len > 0 && host.data[0] == '[';
     e->host = cfg_arena_copy(arena, brackets ? slice_sub(host, 1, host.len - 2) : host);
@@ -118,13 +118,13 @@ static const char *read_text(struct cfg_arena *arena, struct slice text, enum cf
                              struct cfg_endpoint *e)
 {
     size_t colon = find_port(text);
-    struct slice port = slice_sub(text, colon + 1, text.len);
+    struct slice port = slice_from(text, colon + 1);
     if (text.data[0] != '[' && slice_find(port, ':') < port.len)
         return "an IPv6 address stands in brackets, with the port behind";
     if (colon == text.len)
         return "the port is missing";
     const char *wrong = read_port(port, use, &e->port);
-    return wrong != NULL ? wrong : read_host(arena, slice_sub(text, 0, colon), use, e);
+    return wrong != NULL ? wrong : read_host(arena, slice_first(text, colon), use, e);
 }
 
 bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, struct cfg_item item,
@@ -143,7 +143,7 @@ bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint
     if (a->port == 0 || a->port != b->port || a->address_len != b->address_len)
         return false;
     if (a->address_len == 0)
-        return slice_is(slice_of(a->host), b->host);
+        return slice_is_word(slice_of(a->host), b->host);
     return memcmp(&a->address, &b->address, a->address_len) == 0;
 }
 

@@ -28,7 +28,7 @@ struct names {
 static bool is_host(struct slice name)
 {
     if (slice_has_prefix(name, "*."))
-        name = slice_sub(name, 2, name.len);
+        name = slice_from(name, 2);
     return cfg_is_hostname(name);
 }
 

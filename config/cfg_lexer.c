@@ -5,7 +5,7 @@
 
 static struct slice ahead(const struct cfg_lexer *l)
 {
-    return slice_sub(l->text, l->at, l->text.len);
+    return slice_from(l->text, l->at);
 }
 
 /* Takes `len` octets as a token. */
@@ -97,8 +97,8 @@ static enum cfg_token_kind number_kind(struct slice s)
     size_t at = s.data[0] == '-' || s.data[0] == '+' ? 1 : 0;
     size_t whole = digits(s, at);
     at += whole;
-    struct slice rest = slice_sub(s, at, s.len);
-    if (whole > 0 && (rest.len == 0 || slice_is(rest, "L") || slice_is(rest, "LL")))
+    struct slice rest = slice_from(s, at);
+    if (whole > 0 && (rest.len == 0 || slice_is_word(rest, "L") || slice_is_word(rest, "LL")))
         return CFG_TOKEN_INTEGER;
     if (whole == 0 || rest.data[0] != '.' || digits(s, at + 1) == 0)
         return CFG_TOKEN_BAD;
@@ -115,7 +115,7 @@ static enum cfg_token_kind number_kind(struct slice s)
 
 static struct cfg_token take_number(struct cfg_lexer *l)
 {
-    struct slice word = slice_sub(ahead(l), 0, run_of(ahead(l), "+-._"));
+    struct slice word = slice_first(ahead(l), run_of(ahead(l), "+-._"));
     enum cfg_token_kind kind = number_kind(word);
     if (kind == CFG_TOKEN_BAD)
         return bad(l, word.len,
@@ -125,8 +125,8 @@ static struct cfg_token take_number(struct cfg_lexer *l)
 
 static struct cfg_token take_name(struct cfg_lexer *l)
 {
-    struct slice word = slice_sub(ahead(l), 0, run_of(ahead(l), "-_*"));
-    bool boolean = slice_is(word, "true") || slice_is(word, "false");
+    struct slice word = slice_first(ahead(l), run_of(ahead(l), "-_*"));
+    bool boolean = slice_is_word(word, "true") || slice_is_word(word, "false");
     return take(l, boolean ? CFG_TOKEN_BOOLEAN : CFG_TOKEN_NAME, word.len);
 }
 
@@ -155,7 +155,7 @@ static struct cfg_token take_include(struct cfg_lexer *l)
     s.len = slice_find(s, '\n');
     size_t open = slice_find(s, '"');
     struct slice between = slice_sub(s, sizeof word - 1, open - (sizeof word - 1));
-    struct slice path = slice_sub(s, open + 1, s.len);
+    struct slice path = slice_from(s, open + 1);
     path.len = slice_find(path, '"');
     bool blank = open < s.len && is_blank(between);
     bool closed = open < s.len && open + 1 + path.len < s.len;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_pool_tls.h"
 
+#include "base/array.h"
+
 #include "config/cfg_endpoint.h"
 #include "config/cfg_syntax.h"
 
 static const char *const modes[] = {"implicit", "starttls"};
 static const char *const versions[] = {"TLSv1.2", "TLSv1.3"};
 
-static const struct cfg_words mode_words = {modes, sizeof modes / sizeof modes[0]};
-static const struct cfg_words version_words = {versions, sizeof versions / sizeof versions[0]};
+static const struct cfg_words mode_words = {modes, ARRAY_LEN(modes)};
+static const struct cfg_words version_words = {versions, ARRAY_LEN(versions)};
 
 /* ---- files ---- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_pools.h"
 
+#include "base/array.h"
+
 #include "config/cfg_endpoint.h"
 #include "config/cfg_pool_tls.h"
 #include "config/cfg_suggest.h"
@@ -71,8 +73,8 @@ static void read_servers(struct cfg_reader *reader, struct cfg_pool *pool)
 static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct cfg_pool *pool,
                       struct cfg_pool_use *use)
 {
-    static const struct cfg_words balance_words = {balances, sizeof balances / sizeof balances[0]};
-    static const struct cfg_words identity_words = {identities, sizeof identities / sizeof identities[0]};
+    static const struct cfg_words balance_words = {balances, ARRAY_LEN(balances)};
+    static const struct cfg_words identity_words = {identities, ARRAY_LEN(identities)};
     struct cfg_reader reader;
     size_t balance = CFG_ROUND_ROBIN;
     size_t identity = CFG_IDENTITY_NONE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_services.h"
 
+#include "base/array.h"
+
 #include "config/cfg_client_certificates.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_syntax.h"
@@ -20,7 +22,7 @@ const char *cfg_protocol_name(enum cfg_protocol protocol)
 
 static bool read_protocol(struct cfg_reader *reader, struct cfg_service *service)
 {
-    static const struct cfg_words words = {protocols, sizeof protocols / sizeof protocols[0]};
+    static const struct cfg_words words = {protocols, ARRAY_LEN(protocols)};
     size_t protocol = CFG_IMAP;
     bool ok = cfg_reader_require(reader, "protocol", "\"imap\", \"pop3\" or \"submission\"") &&
               cfg_read_word(reader, "protocol", words, &protocol);
@@ -48,7 +50,7 @@ static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
 static void read_tls_mode(struct cfg_reader *reader, struct cfg_service *service)
 {
     static const char *const modes[] = {[CFG_TLS_IMPLICIT] = "implicit", [CFG_TLS_STARTTLS] = "starttls"};
-    static const struct cfg_words words = {modes, sizeof modes / sizeof modes[0]};
+    static const struct cfg_words words = {modes, ARRAY_LEN(modes)};
     size_t mode = CFG_TLS_IMPLICIT;
     cfg_read_word(reader, "tls", words, &mode);
     service->tls_mode = (enum cfg_tls_mode)mode;
@@ -65,7 +67,7 @@ static void check_ports(struct cfg_loader *loader, const struct cfg_service *ser
                  {465, CFG_SUBMISSION, CFG_TLS_IMPLICIT}, {143, CFG_IMAP, CFG_TLS_STARTTLS},
                  {110, CFG_POP3, CFG_TLS_STARTTLS},       {587, CFG_SUBMISSION, CFG_TLS_STARTTLS}};
     for (size_t i = 0; i < service->listen_count; i++)
-        for (size_t j = 0; j < sizeof usual / sizeof usual[0]; j++)
+        for (size_t j = 0; j < ARRAY_LEN(usual); j++)
             if (service->listen[i].port == usual[j].port && service->protocol == usual[j].protocol &&
                 service->tls_mode != usual[j].mode)
                 cfg_problems_add(loader->problems, CFG_WARNING, service->listen[i].place,

@@ -62,7 +62,7 @@ static bool read_file(struct cfg_source *source, const char *path)
         slice_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* some editors put UTF-8's byte order mark first */
     source->open[source->depth].device = about.st_dev;
     source->open[source->depth].inode = about.st_ino;
-    source->open[source->depth].lexer = (struct cfg_lexer){slice_sub(text, mark, text.len), path, 1, 0};
+    source->open[source->depth].lexer = (struct cfg_lexer){slice_from(text, mark), path, 1, 0};
     source->depth++;
     return true;
 }

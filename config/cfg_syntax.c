@@ -76,7 +76,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, struct 
 static void accept_number(struct syntax *s)
 {
     char digits[32] = "";
-    struct slice text = slice_sub(s->token.text, 0, sizeof digits - 1);
+    struct slice text = slice_first(s->token.text, sizeof digits - 1);
     memcpy(digits, text.data, text.len);
     fprintf(s->accepted, " %" PRId64 "L", (int64_t)strtoll(digits, NULL, 10));
 }

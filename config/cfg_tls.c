@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_tls.h"
 
+#include "base/array.h"
+
 #include "config/cfg_source.h"
 #include "config/cfg_syntax.h"
 
@@ -9,7 +11,7 @@ static const char *const versions[] = {[CFG_TLS_1_0] = "TLSv1.0",
                                        [CFG_TLS_1_2] = "TLSv1.2",
                                        [CFG_TLS_1_3] = "TLSv1.3"};
 
-static const struct cfg_words version_words = {versions, sizeof versions / sizeof versions[0]};
+static const struct cfg_words version_words = {versions, ARRAY_LEN(versions)};
 
 static const char example[] = "certificates = ( { chain = \"mail.pem\"; key = \"mail.key\"; } )";
 

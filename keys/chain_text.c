@@ -40,20 +40,20 @@ bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used)
 {
     *used = 0;
     for (;;) {
-        pem = slice_sub(pem, find(pem, begin), pem.len);
+        pem = slice_from(pem, find(pem, begin));
         if (pem.len == 0)
             return true;
         /* What looks like the end of a block but belongs to another is none: a key could stand in between. */
-        struct slice body = slice_sub(pem, sizeof begin - 1, pem.len);
+        struct slice body = slice_from(pem, sizeof begin - 1);
         size_t body_len = find(body, boundary);
         struct slice close = slice_sub(body, body_len, sizeof end - 1);
         size_t len = sizeof begin - 1 + body_len + close.len;
-        if (!is_base64(slice_sub(body, 0, body_len)) || !slice_equals(close, slice_of(end)) ||
+        if (!is_base64(slice_first(body, body_len)) || !slice_equals(close, slice_of(end)) ||
             len + 1 > cap - *used)
             return false;
         memcpy(into + *used, pem.data, len);
         into[*used + len] = '\n';
         *used += len + 1;
-        pem = slice_sub(pem, len, pem.len);
+        pem = slice_from(pem, len);
     }
 }

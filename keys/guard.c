@@ -31,7 +31,7 @@ struct guard {
 static bool reply(enum keys_reply_type type, const char *text)
 {
     uint8_t message[512];
-    struct slice words = slice_sub(slice_of(text), 0, sizeof message - 1);
+    struct slice words = slice_first(slice_of(text), sizeof message - 1);
     return keys_message_send(KEYS_CONTROL_FD, (struct slice){message, keys_put_reply(message, type, words)},
                              NULL, 0);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keys/key_sign.h"
 
+#include "base/array.h"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -94,7 +96,7 @@ bool key_signer_has(const struct key_signer *signer, uint32_t number, uint16_t a
 
 static const struct algorithm *find(uint16_t id)
 {
-    for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
         if (algorithms[i].id == id)
             return &algorithms[i];
     return NULL;

@@ -63,7 +63,7 @@ bool keys_take_request(struct slice *rest, struct keys_request *request)
                                      .key = get32(at + 4),
                                      .algorithm = get16(at + 8),
                                      .input = {at + KEYS_REQUEST_HEADER, len}};
-    *rest = slice_sub(*rest, KEYS_REQUEST_HEADER + len, rest->len);
+    *rest = slice_from(*rest, KEYS_REQUEST_HEADER + len);
     return true;
 }
 
@@ -93,7 +93,7 @@ bool keys_take_answer(struct slice *rest, struct keys_answer *answer)
         return false;
     *answer = (struct keys_answer){
         .number = get32(at), .status = (enum keys_status)status, .signature = {at + KEYS_ANSWER_HEADER, len}};
-    *rest = slice_sub(*rest, KEYS_ANSWER_HEADER + len, rest->len);
+    *rest = slice_from(*rest, KEYS_ANSWER_HEADER + len);
     return true;
 }
 
@@ -125,7 +125,7 @@ static bool take_text(struct slice *rest, struct slice *text)
     if (len > KEYS_PATH_MAX || len > rest->len - 2)
         return false;
     *text = slice_sub(*rest, 2, len);
-    *rest = slice_sub(*rest, 2 + len, rest->len);
+    *rest = slice_from(*rest, 2 + len);
     return slice_find(*text, 0) == text->len;
 }
 
@@ -135,7 +135,7 @@ bool keys_take_command(struct slice message, struct keys_command *command)
         return false;
     *command = (struct keys_command){.type = (enum keys_command_type)message.data[0],
                                      .key = get32(message.data + 1)};
-    struct slice rest = slice_sub(message, 5, message.len);
+    struct slice rest = slice_from(message, 5);
     return command->key < KEYS_COUNT_MAX && take_text(&rest, &command->path) &&
            take_text(&rest, &command->passphrase_path) && rest.len == 0 &&
            (command->path.len > 0) == keys_command_reads(command->type);
@@ -143,7 +143,7 @@ bool keys_take_command(struct slice message, struct keys_command *command)
 
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload)
 {
-    payload = slice_sub(payload, 0, KEYS_REPLY_MAX - 1);
+    payload = slice_first(payload, KEYS_REPLY_MAX - 1);
     into[0] = (uint8_t)type;
     put_octets(into + 1, payload);
     return 1 + payload.len;
@@ -154,6 +154,6 @@ bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct sl
     if (message.len < 1 || message.data[0] < KEYS_DONE || message.data[0] > KEYS_ENDED)
         return false;
     *type = (enum keys_reply_type)message.data[0];
-    *payload = slice_sub(message, 1, message.len);
+    *payload = slice_from(message, 1);
     return true;
 }

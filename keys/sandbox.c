@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keys/sandbox.h"
 
+#include "base/array.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -38,7 +40,7 @@ static bool die_with(pid_t parent)
 const char *sandbox_begin(pid_t parent)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
-    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
         signal(ignored[i], SIG_IGN);
     if (!die_with(parent))
         return "end with the proxy";

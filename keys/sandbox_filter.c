@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "keys/sandbox.h"
 
 #include <errno.h>
@@ -121,10 +122,9 @@ static const char *load(scmp_filter_ctx filter, bool ok)
 const char *sandbox_filter_guard(void)
 {
     scmp_filter_ctx filter = seccomp_init(DEFAULT_ACTION);
-    bool ok = filter != NULL &&
-              allow_all(filter, signer_calls, sizeof signer_calls / sizeof signer_calls[0]) &&
-              allow_all(filter, guard_calls, sizeof guard_calls / sizeof guard_calls[0]) &&
-              allow_memory(filter) && allow_reading_files(filter) && allow_ending_the_signer(filter);
+    bool ok = filter != NULL && allow_all(filter, signer_calls, ARRAY_LEN(signer_calls)) &&
+              allow_all(filter, guard_calls, ARRAY_LEN(guard_calls)) && allow_memory(filter) &&
+              allow_reading_files(filter) && allow_ending_the_signer(filter);
     return load(filter, ok);
 }
 
@@ -132,7 +132,6 @@ const char *sandbox_filter_signer(void)
 {
     scmp_filter_ctx filter = seccomp_init(DEFAULT_ACTION);
     bool ok = filter != NULL && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
-              allow_all(filter, signer_calls, sizeof signer_calls / sizeof signer_calls[0]) &&
-              allow_memory(filter);
+              allow_all(filter, signer_calls, ARRAY_LEN(signer_calls)) && allow_memory(filter);
     return load(filter, ok);
 }

@@ -43,7 +43,7 @@ static bool begins_with_blanks(struct slice input)
 
 static enum tls_form certificate_verify_of(struct slice input)
 {
-    struct slice rest = slice_sub(input, BLANKS, input.len);
+    struct slice rest = slice_from(input, BLANKS);
     size_t len = sizeof server_context;
     if (rest.len != len + HASH_SHA256 && rest.len != len + HASH_SHA384)
         return TLS_FORM_NONE;
@@ -73,7 +73,7 @@ static size_t point_len(unsigned curve)
 
 static bool is_ecdhe(struct slice input)
 {
-    struct slice params = slice_sub(input, RANDOMS, input.len);
+    struct slice params = slice_from(input, RANDOMS);
     if (params.len <= PARAMS_HEADER || params.data[0] != TYPE_NAMED_CURVE)
         return false;
     size_t len = point_len((unsigned)(params.data[1] << 8 | params.data[2]));
@@ -89,7 +89,7 @@ static bool take_message(struct slice *rest, uint8_t type, struct slice *body)
     if (len > rest->len - MESSAGE_HEADER)
         return false;
     *body = slice_sub(*rest, MESSAGE_HEADER, len);
-    *rest = slice_sub(*rest, MESSAGE_HEADER + len, rest->len);
+    *rest = slice_from(*rest, MESSAGE_HEADER + len);
     return true;
 }
 

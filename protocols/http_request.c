@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/http_request.h"
 
+#include "base/array.h"
+
 static bool begins_target(struct slice s)
 {
     return s.len > 0 && (s.data[0] == '/' || s.data[0] == '*');
@@ -10,10 +12,10 @@ bool http_begins_request(struct slice beginning)
 {
     static const char *const methods[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
                                           "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-    struct slice method = slice_sub(beginning, 0, slice_find(beginning, ' '));
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    struct slice method = slice_first(beginning, slice_find(beginning, ' '));
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
         if (slice_equals(method, slice_of(methods[i]))) /* RFC 9110 section 9.1: the case counts */
-            return begins_target(slice_sub(beginning, method.len + 1, beginning.len));
+            return begins_target(slice_from(beginning, method.len + 1));
     return false;
 }
 
@@ -21,7 +23,7 @@ bool http_begins_request(struct slice beginning)
 static bool is_version(struct slice s)
 {
     static const char name[] = "HTTP/";
-    struct slice number = slice_sub(s, sizeof name - 1, s.len);
+    struct slice number = slice_from(s, sizeof name - 1);
     return slice_has_prefix(s, name) && number.len > 0 && number.len <= 3 && ascii_is_digit(number.data[0]);
 }
 
@@ -35,8 +37,8 @@ bool http_is_request(struct slice line)
 {
     if (http_begins_request(line))
         return true;
-    struct slice method = slice_sub(line, 0, slice_find(line, ' '));
-    struct slice rest = slice_sub(line, method.len + 1, line.len);
-    struct slice target = slice_sub(rest, 0, slice_find(rest, ' '));
-    return method.len > 0 && is_target(target) && is_version(slice_sub(rest, target.len + 1, rest.len));
+    struct slice method = slice_first(line, slice_find(line, ' '));
+    struct slice rest = slice_from(line, method.len + 1);
+    struct slice target = slice_first(rest, slice_find(rest, ' '));
+    return method.len > 0 && is_target(target) && is_version(slice_from(rest, target.len + 1));
 }

@@ -5,7 +5,7 @@ static struct line make_line(struct slice whole, bool in_input)
 {
     bool bare_lf = whole.len < 2 || whole.data[whole.len - 2] != '\r';
     return (struct line){.whole = whole,
-                         .text = slice_sub(whole, 0, whole.len - (bare_lf ? 1 : 2)),
+                         .text = slice_first(whole, whole.len - (bare_lf ? 1 : 2)),
                          .in_input = in_input,
                          .bare_lf = bare_lf};
 }
@@ -15,13 +15,13 @@ enum line_result line_reader_take(struct line_reader *reader, struct slice *inpu
 {
     size_t end = slice_find(*input, '\n');
     bool whole = end < input->len;
-    struct slice part = slice_sub(*input, 0, whole ? end + 1 : input->len);
+    struct slice part = slice_first(*input, whole ? end + 1 : input->len);
     if (part.len > limit || reader->held.len > limit - part.len)
         return LINE_TOO_LONG;
     bool in_input = whole && reader->held.len == 0;
     if (!in_input && !bytes_append(&reader->held, part, limit))
         return LINE_NO_MEMORY;
-    *input = slice_sub(*input, part.len, input->len);
+    *input = slice_from(*input, part.len);
     if (!whole)
         return LINE_CUT;
     *line = make_line(in_input ? part : bytes_view(&reader->held), in_input);

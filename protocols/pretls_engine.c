@@ -99,7 +99,7 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
            engine_out_has_room(out)) {
         size_t skipped = e->skip < left.len ? e->skip : left.len;
         e->skip -= skipped;
-        left = slice_sub(left, skipped, left.len);
+        left = slice_from(left, skipped);
         if (left.len > 0)
             take_line(e, &left, out);
     }

@@ -3,7 +3,7 @@
 
 bool sasl_line_is_sound(struct slice text)
 {
-    if (slice_is(text, "*"))
+    if (slice_is_word(text, "*"))
         return true;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];

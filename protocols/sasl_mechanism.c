@@ -18,12 +18,12 @@ enum sasl_mechanism sasl_mechanism_judge(struct slice name, bool external)
         return SASL_MECHANISM_MALFORMED;
     if (slice_has_suffix(name, "-PLUS"))
         return SASL_MECHANISM_BINDS_CHANNEL;
-    if (slice_is(name, "EXTERNAL") && !external)
+    if (slice_is_word(name, "EXTERNAL") && !external)
         return SASL_MECHANISM_EXTERNAL;
     return SASL_MECHANISM_PASSES;
 }
 
 bool sasl_mechanism_is_shown(struct slice name, bool external)
 {
-    return !slice_has_suffix(name, "-PLUS") && (external || !slice_is(name, "EXTERNAL"));
+    return !slice_has_suffix(name, "-PLUS") && (external || !slice_is_word(name, "EXTERNAL"));
 }

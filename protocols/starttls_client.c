@@ -67,9 +67,9 @@ static void make_greeting(struct starttls_client *request)
     if (request->service->protocol == ENGINE_POP3 && request->service->tells_identity)
         starttls_add_greeting(request, slice_of("+OK [XCLIENT] "));
     else if (request->greeting.len == 0)
-        starttls_add_greeting(request, slice_sub(text, 0, name_at));
+        starttls_add_greeting(request, slice_first(text, name_at));
     starttls_add_greeting(request, slice_of(request->service->hostname));
-    starttls_add_greeting(request, slice_sub(text, name_at + 1, text.len));
+    starttls_add_greeting(request, slice_from(text, name_at + 1));
 }
 
 void starttls_go_on(struct starttls_client *request)

@@ -28,7 +28,7 @@ unsigned xclient_offered(struct slice offer)
         if (word.len == 0)
             return offered;
         for (size_t i = 0; i < XCLIENT_ATTRIBUTES; i++)
-            offered |= slice_is(word, names[i]) ? 1u << i : 0;
+            offered |= slice_is_word(word, names[i]) ? 1u << i : 0;
     }
 }
 

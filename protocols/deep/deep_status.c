@@ -86,8 +86,8 @@ const char *deep_status_check(struct slice s, size_t *at)
     if (s.len > DEEP_STATUS_MAX)
         return "the DEEP status is longer than 400 octets and would not fit into an SMTP reply line";
     for (;;) {
-        struct slice rest = slice_sub(s, *at, s.len);
-        struct slice tag = slice_sub(rest, 0, slice_find(rest, ' '));
+        struct slice rest = slice_from(s, *at);
+        struct slice tag = slice_first(rest, slice_find(rest, ' '));
         const char *wrong = check_tag(tag);
         if (wrong != NULL)
             return wrong;
@@ -99,14 +99,14 @@ const char *deep_status_check(struct slice s, size_t *at)
 
 static bool is_same_tag(struct slice a, struct slice b)
 {
-    return slice_matches(a, b) && a.len > 0 && ascii_is_alpha(a.data[0]);
+    return slice_equals_nocase(a, b) && a.len > 0 && ascii_is_alpha(a.data[0]);
 }
 
 bool deep_status_has(const char *status, struct slice word)
 {
     struct slice rest = slice_of(status);
     for (struct slice next; (next = slice_next_word(&rest, ' ')).len > 0;)
-        if (slice_matches(next, word))
+        if (slice_equals_nocase(next, word))
             return true;
     return false;
 }

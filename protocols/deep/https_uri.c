@@ -37,8 +37,8 @@ static struct slice take_until(struct slice *rest, const char *ends)
     size_t len = 0;
     while (len < rest->len && !is_one_of(rest->data[len], ends))
         len++;
-    struct slice part = slice_sub(*rest, 0, len);
-    *rest = slice_sub(*rest, len, rest->len);
+    struct slice part = slice_first(*rest, len);
+    *rest = slice_from(*rest, len);
     return part;
 }
 
@@ -69,7 +69,7 @@ static bool is_ipv4(struct slice s)
         bool last = octet == 3;
         if (last != (s.len == 0))
             return false;
-        s = slice_sub(s, 1, s.len);
+        s = slice_from(s, 1);
     }
     return true;
 }
@@ -87,7 +87,7 @@ static bool is_ipv6(struct slice s)
 {
     size_t groups = 0;
     bool gap = slice_has_prefix(s, "::");
-    s = slice_sub(s, gap ? 2 : 0, s.len);
+    s = slice_from(s, gap ? 2 : 0);
     while (s.len > 0) {
         struct slice group = take_until(&s, ":");
         bool dotted = slice_find(group, '.') < group.len;
@@ -100,7 +100,7 @@ static bool is_ipv6(struct slice s)
         if (another_gap && gap)
             return false;
         gap = gap || another_gap;
-        s = slice_sub(s, another_gap ? 2 : 1, s.len);
+        s = slice_from(s, another_gap ? 2 : 1);
     }
     return gap ? groups <= 7 : groups == 8;
 }
@@ -109,17 +109,17 @@ static bool is_authority(struct slice s)
 {
     size_t at = slice_find(s, '@');
     if (at < s.len) {
-        if (!has_only(slice_sub(s, 0, at), ":"))
+        if (!has_only(slice_first(s, at), ":"))
             return false;
-        s = slice_sub(s, at + 1, s.len);
+        s = slice_from(s, at + 1);
     }
     bool literal = slice_has_prefix(s, "[");
-    struct slice rest = literal ? slice_sub(s, 1, s.len) : s;
+    struct slice rest = literal ? slice_from(s, 1) : s;
     struct slice host = take_until(&rest, literal ? "]" : ":");
     if (literal && rest.len == 0)
         return false;
-    rest = slice_sub(rest, literal ? 1 : 0, rest.len);
-    bool port = rest.len == 0 || (rest.data[0] == ':' && is_digits(slice_sub(rest, 1, rest.len)));
+    rest = slice_from(rest, literal ? 1 : 0);
+    bool port = rest.len == 0 || (rest.data[0] == ':' && is_digits(slice_from(rest, 1)));
     return port && (literal ? is_ipv6(host) : host.len > 0 && has_only(host, ""));
 }
 
@@ -128,11 +128,11 @@ bool https_uri_is_valid(struct slice s)
     static const char scheme[] = "https://";
     if (!slice_has_prefix(s, scheme))
         return false;
-    struct slice rest = slice_sub(s, sizeof scheme - 1, s.len);
+    struct slice rest = slice_from(s, sizeof scheme - 1);
     struct slice authority = take_until(&rest, "/?#");
     struct slice path = take_until(&rest, "?#");
     struct slice query = take_until(&rest, "#");
-    struct slice fragment = slice_sub(rest, 1, rest.len);
-    return is_authority(authority) && has_only(path, "/:@") &&
-           has_only(slice_sub(query, 1, query.len), "/?:@") && has_only(fragment, "/?:@");
+    struct slice fragment = slice_from(rest, 1);
+    return is_authority(authority) && has_only(path, "/:@") && has_only(slice_from(query, 1), "/?:@") &&
+           has_only(fragment, "/?:@");
 }

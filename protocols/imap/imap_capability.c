@@ -10,8 +10,8 @@ static const char auth[] = "AUTH=";
 static bool is_hidden(struct slice word, bool external)
 {
     if (slice_has_prefix(word, auth))
-        return !sasl_mechanism_is_shown(slice_sub(word, strlen(auth), word.len), external);
-    return slice_is(word, "STARTTLS") || slice_is(word, "DEEP") || slice_is(word, "XCLIENT") ||
+        return !sasl_mechanism_is_shown(slice_from(word, strlen(auth)), external);
+    return slice_is_word(word, "STARTTLS") || slice_is_word(word, "DEEP") || slice_is_word(word, "XCLIENT") ||
            slice_has_prefix(word, "COMPRESS=") || slice_has_prefix(word, "X-MULTIPLEX");
 }
 
@@ -19,8 +19,8 @@ struct imap_capabilities imap_capability_read(struct slice list)
 {
     struct imap_capabilities has = {0};
     for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;) {
-        has.id = has.id || slice_is(word, "ID");
-        has.login_disabled = has.login_disabled || slice_is(word, "LOGINDISABLED");
+        has.id = has.id || slice_is_word(word, "ID");
+        has.login_disabled = has.login_disabled || slice_is_word(word, "LOGINDISABLED");
     }
     return has;
 }

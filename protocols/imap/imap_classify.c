@@ -12,12 +12,12 @@ struct word {
 
 static struct word word_at(struct slice head, size_t at)
 {
-    struct slice rest = slice_sub(head, at, head.len);
+    struct slice rest = slice_from(head, at);
     size_t len = 0;
     while (len < rest.len && rest.data[len] != ' ' && rest.data[len] != '\r' && rest.data[len] != '\n')
         len++;
     bool ended = len < rest.len;
-    return (struct word){slice_sub(rest, 0, len), ended, ended && rest.data[len] == ' '};
+    return (struct word){slice_first(rest, len), ended, ended && rest.data[len] == ' '};
 }
 
 static struct imap_response of_kind(enum imap_response_kind kind)
@@ -33,7 +33,7 @@ static enum imap_status status_of(struct slice word)
                                         [IMAP_STATUS_PREAUTH] = "PREAUTH",
                                         [IMAP_STATUS_BYE] = "BYE"};
     for (enum imap_status status = IMAP_STATUS_OK; status <= IMAP_STATUS_BYE; status++)
-        if (slice_is(word, names[status]))
+        if (slice_is_word(word, names[status]))
             return status;
     return IMAP_STATUS_NONE;
 }
@@ -46,7 +46,7 @@ static struct imap_response with_code(struct imap_response response, struct slic
 {
     static const char code[] = "[CAPABILITY";
     const size_t code_len = sizeof code - 1;
-    struct slice rest = slice_sub(head, text, head.len);
+    struct slice rest = slice_from(head, text);
     for (size_t i = 0; i < rest.len && i < code_len; i++)
         if (ascii_upper(rest.data[i]) != (uint8_t)code[i])
             return response;
@@ -81,9 +81,9 @@ static struct imap_response classify_untagged(struct slice head)
     if (response.status != IMAP_STATUS_NONE)
         return classify_status(response, head, word);
     response.list = 2 + word.text.len;
-    if (slice_is(word.text, "CAPABILITY"))
+    if (slice_is_word(word.text, "CAPABILITY"))
         response.kind = IMAP_RESPONSE_CAPABILITY;
-    else if (slice_is(word.text, "ID"))
+    else if (slice_is_word(word.text, "ID"))
         response.kind = IMAP_RESPONSE_ID;
     else
         response = of_kind(IMAP_RESPONSE_DATA);

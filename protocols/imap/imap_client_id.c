@@ -42,8 +42,8 @@ void imap_client_id_line(struct imap_engine *e, struct slice text, const struct 
 void imap_client_id_literal(struct imap_engine *e, struct slice *input)
 {
     size_t len = e->client_left < input->len ? (size_t)e->client_left : input->len;
-    struct slice part = slice_sub(*input, 0, len);
-    *input = slice_sub(*input, len, input->len);
+    struct slice part = slice_first(*input, len);
+    *input = slice_from(*input, len);
     e->client_left -= len;
     /* The limit leaves room for one literal more than the lines: each is at most IMAP_ID_VALUE_MAX. */
     if (!bytes_append(&e->client_held, part, IMAP_ID_COMMAND_MAX + IMAP_ID_VALUE_MAX))

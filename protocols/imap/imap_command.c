@@ -231,7 +231,7 @@ static void sasl_line(struct imap_engine *e, const struct line *line, struct eng
 
 static void idle_line(struct imap_engine *e, const struct line *line, struct engine_out *out)
 {
-    if (!slice_is(line->text, "DONE")) {
+    if (!slice_is_word(line->text, "DONE")) {
         imap_answer(e, (struct slice){0}, "BAD DONE ends an IDLE (RFC 2177)", out);
         count_error(e, out);
         return;
@@ -262,7 +262,7 @@ static void too_long(struct imap_engine *e, struct slice input, struct engine_ou
     size_t len = seen.len < sizeof head ? seen.len : sizeof head;
     if (len > 0)
         memcpy(head, seen.data, len);
-    struct slice more = slice_sub(input, 0, sizeof head - len);
+    struct slice more = slice_first(input, sizeof head - len);
     memcpy(head + len, more.data, more.len);
     struct slice beginning = {head, len + more.len};
     if (e->client == IMAP_CLIENT_COMMAND && http_begins_request(beginning)) {
@@ -309,8 +309,8 @@ static void take_line(struct imap_engine *e, struct slice *input, struct engine_
 static struct slice take_octets(struct imap_engine *e, struct slice *input)
 {
     size_t len = e->client_left < input->len ? (size_t)e->client_left : input->len;
-    struct slice part = slice_sub(*input, 0, len);
-    *input = slice_sub(*input, len, input->len);
+    struct slice part = slice_first(*input, len);
+    *input = slice_from(*input, len);
     e->client_left -= len;
     return part;
 }
@@ -318,9 +318,9 @@ static struct slice take_octets(struct imap_engine *e, struct slice *input)
 static void skip_line(struct imap_engine *e, struct slice *input, struct engine_out *out)
 {
     size_t end = slice_find(*input, '\n');
-    imap_tail_feed(&e->client_tail, slice_sub(*input, 0, end));
+    imap_tail_feed(&e->client_tail, slice_first(*input, end));
     bool ended = end < input->len;
-    *input = slice_sub(*input, end + (ended ? 1 : 0), input->len);
+    *input = slice_from(*input, end + (ended ? 1 : 0));
     struct imap_literal literal;
     if (ended)
         skip_rest(e, imap_tail_literal(&e->client_tail, &literal) ? &literal : NULL, out);
@@ -415,7 +415,7 @@ void imap_command_resume(struct imap_engine *e, struct engine_out *out)
     struct bytes held = e->client_held;
     e->client_held = (struct bytes){0};
     struct line line = {.whole = bytes_view(&held)};
-    line.text = slice_sub(line.whole, 0, line.whole.len - 2);
+    line.text = slice_first(line.whole, line.whole.len - 2);
     imap_client_move(&e->client, IMAP_CLIENT_COMMAND);
     if (imap_command_line_parse(line.text).kind == IMAP_COMMAND_ID)
         imap_client_id_finish(e, line.text, out);

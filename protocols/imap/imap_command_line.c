@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_command_line.h"
 
+#include "base/array.h"
+
 #include "protocols/imap/imap_classify.h"
 #include "protocols/imap/imap_string.h"
 
@@ -18,7 +20,7 @@ struct slice imap_command_tag(struct slice text)
     while (len < text.len && len <= IMAP_TAG_MAX && is_tag_char(text.data[len]))
         len++;
     bool ended = len == text.len || text.data[len] == ' ';
-    return slice_sub(text, 0, ended && len <= IMAP_TAG_MAX ? len : 0);
+    return slice_first(text, ended && len <= IMAP_TAG_MAX ? len : 0);
 }
 
 static bool is_name(struct slice word)
@@ -45,8 +47,8 @@ static enum imap_command_kind kind_of(struct slice name)
                  {"LOGOUT", IMAP_COMMAND_LOGOUT},
                  {"STARTTLS", IMAP_COMMAND_STARTTLS},
                  {"COMPRESS", IMAP_COMMAND_COMPRESS}};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (slice_is(name, kinds[i].name))
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (slice_is_word(name, kinds[i].name))
             return kinds[i].kind;
     return IMAP_COMMAND_OTHER;
 }
@@ -58,12 +60,12 @@ struct imap_command_line imap_command_line_parse(struct slice text)
         c.wrong = "BAD A command begins with a tag";
         return c;
     }
-    struct slice rest = slice_sub(text, c.tag.len + 1, text.len);
+    struct slice rest = slice_from(text, c.tag.len + 1);
     size_t end = 0;
     while (end < rest.len && rest.data[end] != ' ' && rest.data[end] != '\r')
         end++;
-    c.name = slice_sub(rest, 0, end);
-    c.args = slice_sub(rest, end + 1, rest.len);
+    c.name = slice_first(rest, end);
+    c.args = slice_from(rest, end + 1);
     if (is_name(c.name))
         c.kind = kind_of(c.name);
     else

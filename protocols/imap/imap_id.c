@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_id.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ static struct slice name_view(const struct name *name)
 static void skip_spaces(struct slice *s)
 {
     while (s->len > 0 && s->data[0] == ' ')
-        *s = slice_sub(*s, 1, s->len);
+        *s = slice_from(*s, 1);
 }
 
 bool imap_id_open(struct slice params, struct imap_id_list *list)
@@ -33,7 +34,7 @@ bool imap_id_open(struct slice params, struct imap_id_list *list)
     skip_spaces(&params);
     while (params.len > 0 && params.data[params.len - 1] == ' ')
         params.len--;
-    *list = (struct imap_id_list){.rest = params, .nil = slice_is(params, "NIL")};
+    *list = (struct imap_id_list){.rest = params, .nil = slice_is_word(params, "NIL")};
     if (list->nil)
         return true;
     if (params.len < 2 || params.data[0] != '(' || params.data[params.len - 1] != ')')
@@ -88,8 +89,8 @@ static enum engine_report_field report_field(struct slice name)
                   {"latch-fail", ENGINE_REPORT_LATCH_FAIL},
                   {"latch-failure", ENGINE_REPORT_LATCH_FAIL}, /* so in the draft's example 2 */
                   {"security-tags", ENGINE_REPORT_SECURITY_TAGS}};
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        if (slice_is(name, fields[i].name))
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (slice_is_word(name, fields[i].name))
             return fields[i].field;
     return ENGINE_REPORT_FIELDS;
 }
@@ -114,7 +115,7 @@ void imap_id_report(struct slice params, struct engine *engine)
 /* What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and tls. */
 static bool is_trusted_by_backends(struct slice name)
 {
-    return slice_has_prefix(name, "x-") || slice_is(name, "tls");
+    return slice_has_prefix(name, "x-") || slice_is_word(name, "tls");
 }
 
 /* Of a client's pairs: how many go on of those that report something, and of those that report nothing. */
@@ -224,7 +225,7 @@ static bool is_well_formed(struct imap_id_list list)
 
 static bool is_status_field(struct slice name)
 {
-    return slice_is(name, "deep") || slice_is(name, "deep-status");
+    return slice_is_word(name, "deep") || slice_is_word(name, "deep-status");
 }
 
 /* Of a value that is too long the last word may be half a tag. */

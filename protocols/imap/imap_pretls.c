@@ -30,12 +30,12 @@ static enum pretls_line refuse(struct slice tag, const char *text, struct engine
 static enum pretls_line serve(struct pretls_engine *e, const struct imap_command_line *c,
                               struct engine_out *out)
 {
-    if (slice_is(c->name, "CAPABILITY")) {
+    if (slice_is_word(c->name, "CAPABILITY")) {
         pretls_say(out, "* CAPABILITY " CAPABILITIES "\r\n", NULL);
         answer(c->tag, "OK CAPABILITY completed", out);
         return PRETLS_SERVED;
     }
-    if (slice_is(c->name, "NOOP")) {
+    if (slice_is_word(c->name, "NOOP")) {
         answer(c->tag, "OK NOOP completed", out);
         return PRETLS_SERVED;
     }
@@ -50,8 +50,8 @@ static enum pretls_line serve(struct pretls_engine *e, const struct imap_command
 
 static bool is_served(const struct imap_command_line *c)
 {
-    return slice_is(c->name, "CAPABILITY") || slice_is(c->name, "NOOP") || c->kind == IMAP_COMMAND_LOGOUT ||
-           c->kind == IMAP_COMMAND_STARTTLS;
+    return slice_is_word(c->name, "CAPABILITY") || slice_is_word(c->name, "NOOP") ||
+           c->kind == IMAP_COMMAND_LOGOUT || c->kind == IMAP_COMMAND_STARTTLS;
 }
 
 static enum pretls_line take_command(struct pretls_engine *e, struct slice text, bool has_literal,

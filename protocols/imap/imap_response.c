@@ -65,7 +65,7 @@ static void finish_response(struct imap_engine *e, struct engine_out *out)
 static struct slice without_line_end(struct slice line)
 {
     size_t len = line.len - 1;
-    return slice_sub(line, 0, len > 0 && line.data[len - 1] == '\r' ? len - 1 : len);
+    return slice_first(line, len > 0 && line.data[len - 1] == '\r' ? len - 1 : len);
 }
 
 static struct slice words_of_list(const struct imap_engine *e, struct slice line, size_t list)
@@ -88,9 +88,9 @@ static void learn(struct imap_engine *e, struct imap_capabilities has)
 static void let_out_list(struct imap_engine *e, struct slice line, size_t list, struct engine_out *out)
 {
     struct slice words = words_of_list(e, line, list);
-    engine_out_make(out, SIDE_CLIENT, slice_sub(line, 0, list));
+    engine_out_make(out, SIDE_CLIENT, slice_first(line, list));
     learn(e, imap_capability_edit(words, e->base.client.external, out));
-    engine_out_make(out, SIDE_CLIENT, slice_sub(line, list + words.len, line.len));
+    engine_out_make(out, SIDE_CLIENT, slice_from(line, list + words.len));
 }
 
 /* What was merged stays: Cyrus answers a second ID with nothing, and clients are not to find a promise taken back. */
@@ -100,7 +100,7 @@ static void let_out_id(struct imap_engine *e, struct slice held, struct engine_o
     imap_id_learn_status(params, &e->base);
     if (e->swallow || e->base.status.reason != ENGINE_OPEN)
         return;
-    engine_out_make(out, SIDE_CLIENT, slice_sub(held, 0, e->list));
+    engine_out_make(out, SIDE_CLIENT, slice_first(held, e->list));
     engine_out_make_text(out, SIDE_CLIENT, " ");
     imap_id_reply(params, engine_deep_status(&e->base), out);
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
@@ -176,8 +176,8 @@ static struct slice take_line_part(struct slice *input, bool *ended)
 {
     size_t end = slice_find(*input, '\n');
     *ended = end < input->len;
-    struct slice part = slice_sub(*input, 0, end + (*ended ? 1 : 0));
-    *input = slice_sub(*input, part.len, input->len);
+    struct slice part = slice_first(*input, end + (*ended ? 1 : 0));
+    *input = slice_from(*input, part.len);
     return part;
 }
 
@@ -188,7 +188,7 @@ static void hold_line(struct imap_engine *e, struct slice *input, struct engine_
     if (!hold(e, part, out) || !ended)
         return;
     struct slice held = bytes_view(&e->backend_held);
-    struct slice line = slice_sub(held, e->line_start, held.len);
+    struct slice line = slice_from(held, e->line_start);
     struct imap_literal literal;
     if (e->backend != IMAP_BACKEND_HELD_ID || !imap_literal_at_end(without_line_end(line), &literal) ||
         !literal.synchronizing) {
@@ -205,8 +205,8 @@ static void hold_line(struct imap_engine *e, struct slice *input, struct engine_
 static struct slice take_octets(struct imap_engine *e, struct slice *input)
 {
     size_t len = e->backend_left < input->len ? (size_t)e->backend_left : input->len;
-    struct slice part = slice_sub(*input, 0, len);
-    *input = slice_sub(*input, len, input->len);
+    struct slice part = slice_first(*input, len);
+    *input = slice_from(*input, len);
     e->backend_left -= len;
     return part;
 }
@@ -265,7 +265,7 @@ static void pass_data(struct imap_engine *e, struct slice *input, struct engine_
         return;
     }
     struct imap_literal literal;
-    bool found = line_ends_in_literal(e, slice_sub(part, 0, part.len - 1), &literal);
+    bool found = line_ends_in_literal(e, slice_first(part, part.len - 1), &literal);
     e->backend_tail = (struct imap_tail){0};
     if (!found) {
         finish_response(e, out);
@@ -349,18 +349,18 @@ static void flush_head(struct imap_engine *e, struct engine_out *out)
 static void decide(struct imap_engine *e, struct slice *input, struct engine_out *out)
 {
     uint8_t joined[IMAP_HEAD_MAX];
-    struct slice part = slice_sub(*input, 0, sizeof joined);
+    struct slice part = slice_first(*input, sizeof joined);
     struct slice head = part;
     size_t held = e->backend_held.len;
     if (held > 0) {
-        part = slice_sub(part, 0, sizeof joined - held);
+        part = slice_first(part, sizeof joined - held);
         memcpy(joined, e->backend_held.data, held);
         memcpy(joined + held, part.data, part.len);
         head = (struct slice){joined, held + part.len};
     }
     struct imap_response r = imap_classify(head);
     if (r.kind == IMAP_RESPONSE_UNDECIDED) {
-        *input = slice_sub(*input, part.len, input->len);
+        *input = slice_from(*input, part.len);
         if (!bytes_append(&e->backend_held, part, sizeof joined))
             imap_no_memory(e);
         return;

@@ -50,7 +50,7 @@ static void take_answer(struct starttls_client *request, const struct imap_respo
         return;
     case IMAP_RESPONSE_CAPABILITY:
         if (request->step == STARTTLS_STEP_PROOF)
-            keep_capabilities(request, slice_sub(line->text, heard->list, line->text.len));
+            keep_capabilities(request, slice_from(line->text, heard->list));
         return;
     case IMAP_RESPONSE_STATUS:
         return;

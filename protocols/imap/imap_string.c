@@ -15,8 +15,8 @@ static bool take_quoted(struct slice *rest, struct imap_string *s)
             i++;
         if (c != '"')
             continue;
-        *s = (struct imap_string){IMAP_STRING_QUOTED, slice_sub(*rest, 0, i + 1), slice_sub(*rest, 1, i - 1)};
-        *rest = slice_sub(*rest, i + 1, rest->len);
+        *s = (struct imap_string){IMAP_STRING_QUOTED, slice_first(*rest, i + 1), slice_sub(*rest, 1, i - 1)};
+        *rest = slice_from(*rest, i + 1);
         return true;
     }
     return false;
@@ -25,10 +25,10 @@ static bool take_quoted(struct slice *rest, struct imap_string *s)
 static bool take_literal(struct slice *rest, struct imap_string *s)
 {
     size_t end = slice_find(*rest, '\n');
-    struct slice line = slice_sub(*rest, 0, end);
+    struct slice line = slice_first(*rest, end);
     if (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
-    struct slice digits = slice_sub(line, line.data[0] == '~' ? 2 : 1, line.len);
+    struct slice digits = slice_from(line, line.data[0] == '~' ? 2 : 1);
     struct imap_literal literal;
     /* The announcement is all that is left of its line: no second one, no atom in between. */
     if (slice_find(digits, '{') < digits.len || !imap_literal_at_end(line, &literal))
@@ -36,9 +36,9 @@ static bool take_literal(struct slice *rest, struct imap_string *s)
     if (end == rest->len || literal.octets > rest->len - end - 1)
         return false;
     size_t octets = (size_t)literal.octets;
-    *s = (struct imap_string){IMAP_STRING_LITERAL, slice_sub(*rest, 0, end + 1 + octets),
+    *s = (struct imap_string){IMAP_STRING_LITERAL, slice_first(*rest, end + 1 + octets),
                               slice_sub(*rest, end + 1, octets)};
-    *rest = slice_sub(*rest, end + 1 + octets, rest->len);
+    *rest = slice_from(*rest, end + 1 + octets);
     return true;
 }
 
@@ -52,9 +52,9 @@ static bool take_atom(struct slice *rest, struct imap_string *s)
     size_t len = 0;
     while (len < rest->len && is_atom_char(rest->data[len]))
         len++;
-    struct slice word = slice_sub(*rest, 0, len);
-    *s = (struct imap_string){slice_is(word, "NIL") ? IMAP_STRING_NIL : IMAP_STRING_ATOM, word, word};
-    *rest = slice_sub(*rest, len, rest->len);
+    struct slice word = slice_first(*rest, len);
+    *s = (struct imap_string){slice_is_word(word, "NIL") ? IMAP_STRING_NIL : IMAP_STRING_ATOM, word, word};
+    *rest = slice_from(*rest, len);
     return len > 0;
 }
 

@@ -185,9 +185,10 @@ static void take_capability(struct pop3_engine *pop3, const struct line *line, s
 {
     struct slice rest = line->text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    if (slice_is(keyword, "DEEP"))
+    if (slice_is_word(keyword, "DEEP"))
         engine_merge_deep(&pop3->base, rest);
-    if (slice_is(keyword, "USER") || (slice_is(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
+    if (slice_is_word(keyword, "USER") ||
+        (slice_is_word(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
         pop3->capa_login = true;
     pop3_capa_let_out(line, pop3->base.client.external, out);
 }
@@ -205,7 +206,7 @@ static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
 static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     bool is_capa = pop3->backend == BACKEND_CAPA;
-    if (!slice_is(line->text, ".")) {
+    if (!slice_is_word(line->text, ".")) {
         if (is_capa)
             take_capability(pop3, line, out);
         else
@@ -250,8 +251,8 @@ static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engi
 {
     size_t end = pop3_end_find(&pop3->end_matched, *input);
     size_t len = end > 0 ? end : input->len;
-    engine_out_pass(out, SIDE_CLIENT, slice_sub(*input, 0, len));
-    *input = slice_sub(*input, len, input->len);
+    engine_out_pass(out, SIDE_CLIENT, slice_first(*input, len));
+    *input = slice_from(*input, len);
     if (end > 0) {
         pop3_move_backend(pop3, BACKEND_REPLY);
         pop3_finish_answer(pop3, out);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3/pop3_capa.h"
 
+#include "base/array.h"
+
 #include "protocols/sasl_mechanism.h"
 
 /* Not for this client: STLS as it is on TLS, DEEP as there is one status, the others as only a proxy may use them. */
 static bool is_hidden(struct slice keyword)
 {
     static const char *const hidden[] = {"STLS", "DEEP", "XCLIENT", "XOIP"};
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        if (slice_is(keyword, hidden[i]))
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+        if (slice_is_word(keyword, hidden[i]))
             return true;
     return false;
 }
@@ -56,7 +58,7 @@ void pop3_capa_let_out(const struct line *line, bool external, struct engine_out
 {
     struct slice rest = line->text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    if (slice_is(keyword, "SASL"))
+    if (slice_is_word(keyword, "SASL"))
         let_sasl_out(line, rest, external, out);
     else if (!is_hidden(keyword))
         line_let_out(line, SIDE_CLIENT, out);

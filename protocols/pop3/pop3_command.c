@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3/pop3_command.h"
 
+#include "base/array.h"
+
 #include "protocols/http_request.h"
 #include "protocols/sasl_mechanism.h"
 
@@ -39,8 +41,8 @@ static const struct command commands[] = {
 
 static const struct command *find_command(struct slice keyword)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (slice_is(keyword, commands[i].keyword))
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (slice_is_word(keyword, commands[i].keyword))
             return &commands[i];
     return NULL;
 }
@@ -86,8 +88,8 @@ static enum pop3_answer answer_to_auth(struct slice rest, bool external)
 
 enum pop3_answer pop3_command_answer(struct slice text, bool external)
 {
-    struct slice keyword = slice_sub(text, 0, slice_find(text, ' '));
-    struct slice rest = slice_sub(text, keyword.len, text.len);
+    struct slice keyword = slice_first(text, slice_find(text, ' '));
+    struct slice rest = slice_from(text, keyword.len);
     if (!is_name(keyword) || !is_one_line(rest))
         return POP3_REFUSE_SYNTAX;
     const struct command *command = find_command(keyword);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3/pop3_pending.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 
 _Static_assert(POP3_PENDING_MAX <= UINT8_MAX, "positions in the ring are octets");
@@ -28,7 +29,7 @@ const char *pop3_answer_text(enum pop3_answer answer)
         [POP3_END_HTTP] = "-ERR This is a POP3 server, closing\r\n",
         [POP3_END_REFUSALS] = "-ERR Too many bad commands, closing\r\n",
     };
-    ENSURE(pop3_answer_is_own(answer) && answer < sizeof texts / sizeof texts[0]);
+    ENSURE(pop3_answer_is_own(answer) && answer < ARRAY_LEN(texts));
     return texts[answer];
 }
 

@@ -27,19 +27,19 @@ static enum pretls_line line(struct pretls_engine *e, struct slice text, struct 
 {
     while (text.len > 0 && text.data[text.len - 1] == ' ')
         text.len--;
-    if (slice_is(text, "CAPA")) {
+    if (slice_is_word(text, "CAPA")) {
         say_capabilities(e->base.service, out);
         return PRETLS_SERVED;
     }
-    if (slice_is(text, "NOOP")) {
+    if (slice_is_word(text, "NOOP")) {
         pretls_say(out, "+OK\r\n", NULL);
         return PRETLS_SERVED;
     }
-    if (slice_is(text, "QUIT")) {
+    if (slice_is_word(text, "QUIT")) {
         pretls_say(out, "+OK Bye\r\n", NULL);
         return PRETLS_LOGOUT;
     }
-    if (slice_is(text, "STLS")) {
+    if (slice_is_word(text, "STLS")) {
         pretls_say(out, "+OK Begin TLS negotiation\r\n", NULL);
         return PRETLS_STARTTLS;
     }

@@ -20,15 +20,15 @@ enum pop3_indicator pop3_indicator_of(struct slice text)
         return POP3_INDICATOR_OK;
     if (slice_has_prefix(text, "-ERR"))
         return POP3_INDICATOR_ERR;
-    if (slice_is(text, "+") || slice_has_prefix(text, "+ "))
+    if (slice_is_word(text, "+") || slice_has_prefix(text, "+ "))
         return POP3_INDICATOR_CHALLENGE;
     return POP3_INDICATOR_NONE;
 }
 
 static bool take_xclient_code(struct slice *rest)
 {
-    *rest = slice_sub(*rest, strlen("+OK"), rest->len);
-    return slice_is(slice_next_word(rest, ' '), "[XCLIENT]");
+    *rest = slice_from(*rest, strlen("+OK"));
+    return slice_is_word(slice_next_word(rest, ' '), "[XCLIENT]");
 }
 
 bool pop3_greeting_offers_xclient(struct slice text)
@@ -61,14 +61,14 @@ static size_t find_whole_end(struct slice s)
 {
     size_t from = END_DOT;
     for (int dots = 0; dots < END_DOTS_TRIED; dots++) {
-        from += slice_find(slice_sub(s, from, s.len), '.');
+        from += slice_find(slice_from(s, from), '.');
         if (from + END_LEN - END_DOT > s.len)
             return 0;
         if (memcmp(s.data + from - END_DOT, end_mark, END_LEN) == 0)
             return from - END_DOT + END_LEN;
         from++;
     }
-    struct slice rest = slice_sub(s, from - END_DOT, s.len);
+    struct slice rest = slice_from(s, from - END_DOT);
     const uint8_t *end = memmem(rest.data, rest.len, end_mark, END_LEN);
     return end != NULL ? (size_t)(end - s.data) + END_LEN : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pop3/pop3_session.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 
 #define MOVE(state) (1u << (state))
@@ -15,7 +16,7 @@ void pop3_move_client(struct pop3_engine *pop3, enum client_state to)
         [CLIENT_QUIT] = MOVE(CLIENT_COMMAND) | MOVE(CLIENT_DONE),
         [CLIENT_DONE] = 0,
     };
-    _Static_assert(sizeof allowed / sizeof allowed[0] == CLIENT_DONE + 1, "a row for each state");
+    _Static_assert(ARRAY_LEN(allowed) == CLIENT_DONE + 1, "a row for each state");
     ENSURE((allowed[pop3->client] & MOVE(to)) != 0);
     pop3->client = to;
 }
@@ -32,7 +33,7 @@ void pop3_move_backend(struct pop3_engine *pop3, enum backend_state to)
         [BACKEND_MECHANISMS] = MOVE(BACKEND_REPLY),
         [BACKEND_DONE] = 0,
     };
-    _Static_assert(sizeof allowed / sizeof allowed[0] == BACKEND_DONE + 1, "a row for each state");
+    _Static_assert(ARRAY_LEN(allowed) == BACKEND_DONE + 1, "a row for each state");
     ENSURE((allowed[pop3->backend] & MOVE(to)) != 0);
     pop3->backend = to;
 }

@@ -27,7 +27,7 @@ static void take_proof(struct starttls_client *request, const struct line *line)
 {
     enum pop3_indicator heard = pop3_indicator_of(line->text);
     if (request->in_reply) {
-        if (slice_is(line->text, "."))
+        if (slice_is_word(line->text, "."))
             starttls_go_on(request);
         return;
     }

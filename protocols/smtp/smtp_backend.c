@@ -234,9 +234,9 @@ static void show_extension(struct smtp_engine *smtp, struct slice text, struct e
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    if (slice_is(keyword, "DEEP"))
+    if (slice_is_word(keyword, "DEEP"))
         engine_merge_deep(&smtp->base, rest);
-    if (slice_is(keyword, "BURL") && smtp->received != NULL)
+    if (slice_is_word(keyword, "BURL") && smtp->received != NULL)
         return; /* see smtp_take_burl */
     smtp_ehlo_line(&smtp->ehlo, text, smtp_external_shown(smtp), out);
 }

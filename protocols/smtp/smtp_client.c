@@ -261,7 +261,7 @@ static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engi
         return;
     }
     smtp->chunk_left += len;
-    *input = slice_sub(*input, len, input->len);
+    *input = slice_from(*input, len);
     if (!ended)
         return;
     if (smtp->expects == SMTP_EXPECTS_SASL_LINE_END)

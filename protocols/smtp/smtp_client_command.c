@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_client_command.h"
 
+#include "base/array.h"
+
 #include "protocols/deep/deep_status.h"
 
 #include <string.h>
@@ -32,8 +34,8 @@ struct parameter {
 
 static const struct known *find_known(struct slice keyword)
 {
-    for (size_t i = 0; i < sizeof known_parameters / sizeof known_parameters[0]; i++)
-        if (slice_is(keyword, known_parameters[i].keyword))
+    for (size_t i = 0; i < ARRAY_LEN(known_parameters); i++)
+        if (slice_is_word(keyword, known_parameters[i].keyword))
             return &known_parameters[i];
     return NULL;
 }
@@ -59,18 +61,18 @@ static bool is_value(struct slice s)
 static bool is_tag_list(struct slice s)
 {
     for (;;) {
-        struct slice tag = slice_sub(s, 0, slice_find(s, ','));
+        struct slice tag = slice_first(s, slice_find(s, ','));
         if (!deep_is_security_tag(tag))
             return false;
         if (tag.len == s.len)
             return true;
-        s = slice_sub(s, tag.len + 1, s.len);
+        s = slice_from(s, tag.len + 1);
     }
 }
 
 static bool is_valid_parameter(const struct parameter *p)
 {
-    if (!is_keyword(slice_sub(p->text, 0, slice_find(p->text, '='))))
+    if (!is_keyword(slice_first(p->text, slice_find(p->text, '='))))
         return false;
     if (p->known == NULL)
         return !p->has_value || is_value(p->value);
@@ -97,13 +99,13 @@ static bool take_parameter(struct slice *rest, struct parameter *p)
 {
     if (rest->len == 0 || rest->data[0] != ' ')
         return false;
-    struct slice behind = slice_sub(*rest, 1, rest->len);
-    p->text = slice_sub(behind, 0, slice_find(behind, ' '));
+    struct slice behind = slice_from(*rest, 1);
+    p->text = slice_first(behind, slice_find(behind, ' '));
     size_t equals = slice_find(p->text, '=');
     p->has_value = equals < p->text.len;
-    p->value = slice_sub(p->text, equals + 1, p->text.len);
-    p->known = find_known(slice_sub(p->text, 0, equals));
-    *rest = slice_sub(behind, p->text.len, behind.len);
+    p->value = slice_from(p->text, equals + 1);
+    p->known = find_known(slice_first(p->text, equals));
+    *rest = slice_from(behind, p->text.len);
     return true;
 }
 

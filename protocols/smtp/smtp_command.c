@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_command.h"
 
+#include "base/array.h"
+
 #include "protocols/http_request.h"
 
 static const struct {
@@ -28,7 +30,7 @@ struct slice smtp_next_word(struct slice *rest)
     while (end < rest->len && !is_blank(rest->data[end]))
         end++;
     struct slice word = slice_sub(*rest, start, end - start);
-    *rest = slice_sub(*rest, end, rest->len);
+    *rest = slice_from(*rest, end);
     return word;
 }
 
@@ -44,8 +46,8 @@ static size_t verb_len(struct slice line)
 
 static enum smtp_verb find_verb(struct slice word)
 {
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (slice_is(word, verbs[i].word))
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (slice_is_word(word, verbs[i].word))
             return verbs[i].verb;
     return SMTP_OTHER;
 }
@@ -64,10 +66,10 @@ struct smtp_command smtp_command_parse(struct slice line)
     /* Servers skip blanks before a verb, or skip an empty line without a reply: neither goes to one. */
     if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || is_ambiguous(line))
         return command;
-    command.verb = find_verb(slice_sub(line, 0, len));
+    command.verb = find_verb(slice_first(line, len));
     if (command.verb == SMTP_OTHER && http_is_request(line))
         command.verb = SMTP_HTTP;
-    command.arguments = slice_sub(line, len, line.len);
+    command.arguments = slice_from(line, len);
     return command;
 }
 
@@ -80,13 +82,13 @@ size_t smtp_command_limit(struct slice beginning)
 bool smtp_burl_is_last(struct slice arguments)
 {
     smtp_next_word(&arguments);
-    return slice_is(smtp_next_word(&arguments), "LAST");
+    return slice_is_word(smtp_next_word(&arguments), "LAST");
 }
 
 struct slice smtp_without_blanks(struct slice s)
 {
     while (s.len > 0 && is_blank(s.data[0]))
-        s = slice_sub(s, 1, s.len);
+        s = slice_from(s, 1);
     while (s.len > 0 && is_blank(s.data[s.len - 1]))
         s.len--;
     return s;
@@ -108,7 +110,7 @@ static struct slice parameters_of_mail(struct slice arguments)
         else if (quoted && arguments.data[at] == '\\')
             at++;
     }
-    return slice_sub(arguments, at + 1, arguments.len);
+    return slice_from(arguments, at + 1);
 }
 
 bool smtp_mail_is_utf8(struct slice arguments)
@@ -116,7 +118,7 @@ bool smtp_mail_is_utf8(struct slice arguments)
     struct slice rest = parameters_of_mail(arguments);
     for (;;) {
         struct slice word = smtp_next_word(&rest);
-        if (word.len == 0 || slice_is(word, "SMTPUTF8"))
+        if (word.len == 0 || slice_is_word(word, "SMTPUTF8"))
             return word.len > 0;
     }
 }
@@ -143,5 +145,6 @@ bool smtp_chunk_parse(struct slice arguments, struct smtp_chunk *chunk)
     struct slice marker = smtp_next_word(&arguments);
     struct slice more = smtp_next_word(&arguments);
     chunk->last = marker.len > 0;
-    return parse_size(size, &chunk->size) && (marker.len == 0 || slice_is(marker, "LAST")) && more.len == 0;
+    return parse_size(size, &chunk->size) && (marker.len == 0 || slice_is_word(marker, "LAST")) &&
+           more.len == 0;
 }

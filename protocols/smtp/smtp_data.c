@@ -85,7 +85,7 @@ struct scan {
 
 static size_t find_from(struct slice s, size_t at, uint8_t octet)
 {
-    return at + slice_find(slice_sub(s, at, s.len), octet);
+    return at + slice_find(slice_from(s, at), octet);
 }
 
 /* From text to the next octet that must be looked at: over whole line ends with text behind them, too. */
@@ -195,5 +195,5 @@ size_t smtp_data_take(enum smtp_data_state *state, struct slice s, bool refuses_
                       struct engine_out *out)
 {
     size_t taken = pass(state, s, refuses_bare_lf, out);
-    return taken + skip(state, slice_sub(s, taken, s.len));
+    return taken + skip(state, slice_from(s, taken));
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_ehlo.h"
 
+#include "base/array.h"
+
 #include "protocols/sasl_mechanism.h"
 
 /*
@@ -28,24 +30,24 @@ void smtp_ehlo_begin(struct smtp_ehlo *ehlo, struct slice text, struct engine_ou
 
 static bool is_hidden(struct slice keyword)
 {
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        if (slice_is(keyword, hidden[i]))
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+        if (slice_is_word(keyword, hidden[i]))
             return true;
     return slice_has_prefix(keyword, "X-EXPS=");
 }
 
 static void note(struct smtp_ehlo *ehlo, struct slice keyword)
 {
-    ehlo->pipelining = ehlo->pipelining || slice_is(keyword, "PIPELINING");
-    ehlo->chunking = ehlo->chunking || slice_is(keyword, "CHUNKING");
-    ehlo->deep = ehlo->deep || slice_is(keyword, "DEEP");
+    ehlo->pipelining = ehlo->pipelining || slice_is_word(keyword, "PIPELINING");
+    ehlo->chunking = ehlo->chunking || slice_is_word(keyword, "CHUNKING");
+    ehlo->deep = ehlo->deep || slice_is_word(keyword, "DEEP");
 }
 
 /* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
 static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
                                enum smtp_auth_shown shown, struct engine_out *out)
 {
-    struct slice rest = slice_sub(text, start, text.len);
+    struct slice rest = slice_from(text, start);
     bool begun = false;
     ehlo->auth = true;
     for (;;) {
@@ -58,7 +60,7 @@ static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t
             continue;
         engine_out_make_text(out, SIDE_CLIENT, begun ? " " : "250-");
         if (!begun)
-            engine_out_make(out, SIDE_CLIENT, slice_sub(text, 0, start));
+            engine_out_make(out, SIDE_CLIENT, slice_first(text, start));
         engine_out_make(out, SIDE_CLIENT, mechanism);
         begun = true;
     }
@@ -75,7 +77,7 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, enum smtp_auth_sh
     note(ehlo, keyword);
     if (keyword.len == 0 || is_hidden(keyword))
         return;
-    if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
+    if (slice_is_word(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
         let_out_mechanisms(ehlo, text, start, shown, out);
     else
         let_out(text, out);

@@ -88,12 +88,12 @@ void smtp_external_take_auth(struct smtp_engine *smtp, struct slice arguments, s
     bool has_more = smtp_next_word(&arguments).len > 0;
     if (mechanism.len == 0 || has_more) {
         smtp_refuse(smtp, SMTP_ANSWER_AUTH_SYNTAX, out);
-    } else if (!slice_is(mechanism, "EXTERNAL")) {
+    } else if (!slice_is_word(mechanism, "EXTERNAL")) {
         smtp_refuse(smtp, SMTP_ANSWER_MECHANISM, out);
     } else if (smtp->external_done) { /* RFC 4954 section 4 */
         smtp_refuse(smtp, SMTP_ANSWER_AUTH_AGAIN, out);
     } else if (response.len > 0) {
-        take_response(smtp, slice_is(response, "=") ? slice_of("") : response, out);
+        take_response(smtp, slice_is_word(response, "=") ? slice_of("") : response, out);
     } else {
         smtp_answer(smtp, SMTP_ANSWER_AUTH_GO_AHEAD, out);
         smtp_move(smtp, SMTP_EXPECTS_EXTERNAL);
@@ -103,7 +103,7 @@ void smtp_external_take_auth(struct smtp_engine *smtp, struct slice arguments, s
 void smtp_external_take_line(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
 {
     smtp_move(smtp, SMTP_EXPECTS_COMMAND);
-    if (slice_is(text, "*"))
+    if (slice_is_word(text, "*"))
         smtp_answer(smtp, SMTP_ANSWER_AUTH_CANCELLED, out);
     else
         take_response(smtp, text, out);

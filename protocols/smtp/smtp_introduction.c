@@ -50,7 +50,7 @@ bool smtp_is_for_strangers(enum smtp_verb verb)
 void smtp_introduction_note(struct smtp_engine *smtp, struct slice text)
 {
     struct slice rest = text;
-    if (slice_is(slice_next_word(&rest, ' '), "XCLIENT"))
+    if (slice_is_word(slice_next_word(&rest, ' '), "XCLIENT"))
         smtp->xclient_offered |= xclient_offered(rest);
 }
 

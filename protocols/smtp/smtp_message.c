@@ -69,7 +69,7 @@ static bool decide_field(struct smtp_engine *smtp, struct slice *input, uint64_t
     bool has_dots = smtp->expects == SMTP_EXPECTS_MESSAGE;
     if (smtp->field == SMTP_FIELD_DUE && left > 1 && held_as(octet, has_dots) != SMTP_FIELD_DUE) {
         smtp->field = held_as(octet, has_dots);
-        *input = slice_sub(*input, 1, input->len);
+        *input = slice_from(*input, 1);
         return false;
     }
     if (smtp->field == SMTP_FIELD_BEHIND_CR)
@@ -113,7 +113,7 @@ void smtp_take_message(struct smtp_engine *smtp, struct slice *input, struct eng
         let_out_field(smtp, ends_header, out);
     }
     size_t taken = pass_message(smtp, *input, out);
-    *input = slice_sub(*input, taken, input->len);
+    *input = slice_from(*input, taken);
     if (smtp->data == SMTP_DATA_REFUSED)
         smtp_refuse(smtp, SMTP_ANSWER_BARE_LF, out);
     if (smtp->data != SMTP_DATA_END)
@@ -226,8 +226,8 @@ void smtp_take_burl(struct smtp_engine *smtp, const struct line *line, struct sl
 static struct slice take_octets(struct smtp_engine *smtp, struct slice *input)
 {
     struct slice part =
-        slice_sub(*input, 0, smtp->chunk_left < input->len ? (size_t)smtp->chunk_left : input->len);
-    *input = slice_sub(*input, part.len, input->len);
+        slice_first(*input, smtp->chunk_left < input->len ? (size_t)smtp->chunk_left : input->len);
+    *input = slice_from(*input, part.len);
     smtp->chunk_left -= part.len;
     return part;
 }

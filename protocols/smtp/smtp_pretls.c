@@ -61,7 +61,7 @@ static enum pretls_line line(struct pretls_engine *e, struct slice text, struct 
     default:
         break;
     }
-    if (slice_is(slice_sub(text, 0, text.len - command.arguments.len), "NOOP"))
+    if (slice_is_word(slice_first(text, text.len - command.arguments.len), "NOOP"))
         return serve(out, "250 2.0.0 OK");
     return refuse(out, "530 5.7.0 Must issue a STARTTLS command first");
 }

@@ -36,12 +36,12 @@ static bool is_label(struct slice s)
 static bool is_domain(struct slice s)
 {
     for (;;) {
-        struct slice label = slice_sub(s, 0, slice_find(s, '.'));
+        struct slice label = slice_first(s, slice_find(s, '.'));
         if (!is_label(label))
             return false;
         if (label.len == s.len)
             return true;
-        s = slice_sub(s, label.len + 1, s.len);
+        s = slice_from(s, label.len + 1);
     }
 }
 
@@ -56,7 +56,7 @@ static size_t take_digits(struct slice *s, bool (*is)(uint8_t))
     size_t len = 0;
     while (len < s->len && is(s->data[len]))
         len++;
-    *s = slice_sub(*s, len, s->len);
+    *s = slice_from(*s, len);
     return len;
 }
 
@@ -75,7 +75,7 @@ static bool is_ipv4(struct slice s)
             break;
         if (s.len == 0 || s.data[0] != '.')
             return false;
-        s = slice_sub(s, 1, s.len);
+        s = slice_from(s, 1);
     }
     return s.len == 0;
 }
@@ -86,7 +86,7 @@ static bool is_ipv6(struct slice s)
     unsigned groups = 0;
     bool gap = slice_has_prefix(s, "::");
     if (gap)
-        s = slice_sub(s, 2, s.len);
+        s = slice_from(s, 2);
     while (s.len > 0) {
         if (is_ipv4(s)) {
             groups += 2;
@@ -102,7 +102,7 @@ static bool is_ipv6(struct slice s)
         if (s.data[0] != ':' || s.len == 1 || (here && gap))
             return false;
         gap = gap || here;
-        s = slice_sub(s, here ? 2 : 1, s.len);
+        s = slice_from(s, here ? 2 : 1);
     }
     return gap ? groups < 8 : groups == 8;
 }
@@ -115,7 +115,7 @@ static bool is_address_literal(struct slice s)
         return false;
     struct slice inner = slice_sub(s, 1, s.len - 2);
     if (slice_has_prefix(inner, v6_tag))
-        return is_ipv6(slice_sub(inner, sizeof v6_tag - 1, inner.len));
+        return is_ipv6(slice_from(inner, sizeof v6_tag - 1));
     return is_ipv4(inner);
 }
 

@@ -12,7 +12,6 @@ bool smtp_reply_parse(struct slice line, struct smtp_reply *reply)
     unsigned code = 0;
     for (size_t i = 0; i < 3; i++)
         code = code * 10 + (unsigned)(line.data[i] - '0');
-    *reply =
-        (struct smtp_reply){.code = code, .last = separator == ' ', .text = slice_sub(line, 4, line.len)};
+    *reply = (struct smtp_reply){.code = code, .last = separator == ' ', .text = slice_from(line, 4)};
     return true;
 }

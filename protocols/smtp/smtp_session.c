@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_session.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "protocols/smtp/smtp_client_command.h"
 
@@ -27,8 +28,7 @@ void smtp_move(struct smtp_engine *smtp, enum smtp_expects to)
         [SMTP_EXPECTS_TURN] = MOVE(SMTP_EXPECTS_COMMAND),
         [SMTP_EXPECTS_INTRODUCTION] = MOVE(SMTP_EXPECTS_COMMAND),
     };
-    _Static_assert(sizeof allowed / sizeof allowed[0] == SMTP_EXPECTS_INTRODUCTION + 1,
-                   "a row for each state");
+    _Static_assert(ARRAY_LEN(allowed) == SMTP_EXPECTS_INTRODUCTION + 1, "a row for each state");
     ENSURE((allowed[smtp->expects] & MOVE(to)) != 0);
     smtp->expects = to;
 }

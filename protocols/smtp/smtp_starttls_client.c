@@ -54,7 +54,7 @@ static void take_line(struct starttls_client *request, const struct line *line, 
     }
     struct slice rest = reply.text;
     bool is_offer = request->step == STARTTLS_STEP_OFFER && request->in_reply && reply.code == 250;
-    if (is_offer && slice_is(slice_next_word(&rest, ' '), "STARTTLS"))
+    if (is_offer && slice_is_word(slice_next_word(&rest, ' '), "STARTTLS"))
         request->offered = true;
     request->in_reply = !reply.last;
     request->reply_code = reply.code;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/admin_page.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,8 +75,7 @@ static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Conn
     struct slice text = bytes_view(&page->text.bytes);
     struct slice certificates = metrics_certificates_text(page->certificates);
     const struct MHD_IoVec parts[] = {{text.data, text.len}, {certificates.data, certificates.len}};
-    struct MHD_Response *response =
-        MHD_create_response_from_iovec(parts, sizeof parts / sizeof parts[0], free_page, page);
+    struct MHD_Response *response = MHD_create_response_from_iovec(parts, ARRAY_LEN(parts), free_page, page);
     if (response == NULL)
         free_page(page);
     return queue(connection, MHD_HTTP_OK, response, "text/plain; version=0.0.4; charset=utf-8", NULL);
@@ -109,7 +110,7 @@ static const struct {
 enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
                                   const char *method, const char *path)
 {
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         struct admin_state state = {0};
         if (strcmp(path, known[i].path) != 0)
             continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/metrics.h"
 
+#include "base/array.h"
+
 #include "proxy/runtime/certificate_expiry.h"
 
 #include <stdlib.h>
@@ -49,7 +51,7 @@ static void write_ends(struct metrics_text *text, const struct tls_certificate_i
     for (size_t i = 0; i < count; i++) {
         const char *name = infos[i].name_count > 0 ? infos[i].names[0] : "";
         const struct metrics_label labels[] = {{"chain", infos[i].path}, {"name", name}};
-        metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], infos[i].ends);
+        metrics_text_sample(text, labels, ARRAY_LEN(labels), infos[i].ends);
     }
 }
 
@@ -154,7 +156,7 @@ static void write_overload(struct metrics_text *text, const struct snapshot *sna
                                                    {"limit", client_limit_name((enum client_limit)limit)}};
             uint64_t count =
                 counters_sum(snapshot->services[i].counters, counters_of_limit((enum client_limit)limit));
-            metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], (int64_t)count);
+            metrics_text_sample(text, labels, ARRAY_LEN(labels), (int64_t)count);
         }
 }
 
@@ -169,7 +171,7 @@ static void write_reports_of(struct metrics_text *text, const struct reports *re
                                                    {"tag", reports->tags[i].name},
                                                    {"kind", reports_kind_name((enum reports_kind)kind)}};
             uint64_t count = atomic_load_explicit(&reports->tags[i].counts[kind], memory_order_relaxed);
-            metrics_text_sample(text, labels, sizeof labels / sizeof labels[0], (int64_t)count);
+            metrics_text_sample(text, labels, ARRAY_LEN(labels), (int64_t)count);
         }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/metrics_text.h"
 
+#include "base/array.h"
+
 #include <stdio.h>
 
 static void add(struct metrics_text *text, struct slice added)
@@ -19,7 +21,7 @@ void metrics_text_family(struct metrics_text *text, const char *name, enum metri
     static const char *const types[] = {[METRICS_GAUGE] = "gauge", [METRICS_COUNTER] = "counter"};
     const char *const words[] = {"# HELP ", name, " ", help, "\n# TYPE ", name, " ", types[type], "\n"};
     text->family = name;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
         add_word(text, words[i]);
 }
 
@@ -57,7 +59,7 @@ static size_t plain_len(struct slice s)
     while (len < s.len) {
         uint8_t c = s.data[len];
         bool is_ascii = is_between(c, 0x20, 0x7E) && c != '"' && c != '\\';
-        size_t octets = is_ascii ? 1 : c < 0x80 ? 0 : multibyte_len(slice_sub(s, len, s.len));
+        size_t octets = is_ascii ? 1 : c < 0x80 ? 0 : multibyte_len(slice_from(s, len));
         if (octets == 0)
             break;
         len += octets;
@@ -81,10 +83,10 @@ static void add_value(struct metrics_text *text, struct slice value)
 {
     while (value.len > 0) {
         size_t plain = plain_len(value);
-        add(text, slice_sub(value, 0, plain));
+        add(text, slice_first(value, plain));
         if (plain < value.len)
             add_escaped(text, value.data[plain++]);
-        value = slice_sub(value, plain, value.len);
+        value = slice_from(value, plain);
     }
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/admin/admin.h"
 #include "proxy/control/control.h"
 #include "proxy/keyclient/key_service.h"
@@ -131,7 +132,7 @@ static int misused(const char *what, const char *word)
 
 static const struct command *find(const char *name)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;

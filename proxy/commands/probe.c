@@ -61,7 +61,7 @@ static bool send_all(const struct probe *probe, struct slice output)
         ssize_t sent = send(probe->fd, output.data, output.len, MSG_NOSIGNAL);
         if (sent <= 0)
             return false;
-        output = slice_sub(output, (size_t)sent, output.len);
+        output = slice_from(output, (size_t)sent);
     }
     return true;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/common/ca_bundle.h"
 
+#include "base/array.h"
+
 #include <stddef.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@ static const char *const places[] = {
 
 const char *ca_bundle_of_system(void)
 {
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (access(places[i], R_OK) == 0)
             return places[i];
     return NULL;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/common/client_limit.h"
 
+#include "base/array.h"
+
 static const char *const names[] = {
     [CLIENT_LIMIT_CONNECTIONS] = "max_connections",
     [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "limits.connections_per_address",
     [CLIENT_LIMIT_HANDSHAKES] = "limits.handshakes",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "limits.handshakes_per_address",
 };
-_Static_assert(sizeof names / sizeof names[0] == CLIENT_LIMITS, "a name for each limit");
+_Static_assert(ARRAY_LEN(names) == CLIENT_LIMITS, "a name for each limit");
 
 const char *client_limit_name(enum client_limit limit)
 {

@@ -33,7 +33,7 @@ static void write_all(struct slice text)
     while (text.len > 0) {
         ssize_t written = write(STDERR_FILENO, text.data, text.len);
         if (written > 0) {
-            text = slice_sub(text, (size_t)written, text.len);
+            text = slice_from(text, (size_t)written);
         } else if (errno == EAGAIN) {
             struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
             poll(&ready, 1, -1);

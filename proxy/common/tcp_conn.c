@@ -39,7 +39,7 @@ static int queue(struct tcp_conn *stream, const struct slice *slices, size_t cou
         return UV_ENOMEM;
     write->len = 0;
     for (size_t i = 0; i < count; i++) {
-        struct slice rest = slice_sub(slices[i], skip, slices[i].len);
+        struct slice rest = slice_from(slices[i], skip);
         skip -= slices[i].len - rest.len;
         if (rest.len > 0)
             memcpy(write->data + write->len, rest.data, rest.len);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/control/control_private.h"
 
 #include <stdio.h>
@@ -44,7 +45,7 @@ static void warn_of_settled(const struct cfg *before, const struct cfg *after, s
                    {"group", text_is_same(before->group, after->group)},
                    {"key_isolation", before->key_isolation == after->key_isolation},
                    {"key_user", text_is_same(before->key_user, after->key_user)}};
-    for (size_t i = 0; i < sizeof settled / sizeof settled[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(settled); i++)
         if (!settled[i].same)
             cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){after->path, 0},
                              "\"%s\" has changed: that takes a restart", settled[i].key);

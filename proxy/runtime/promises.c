@@ -183,7 +183,7 @@ static const struct promise *effective(const struct promises *promises, const ch
 static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
 {
     for (size_t i = 0; deep != NULL && i < deep->withdrawn_count; i++)
-        if (slice_is(tag, deep->withdrawn[i].text))
+        if (slice_is_word(tag, deep->withdrawn[i].text))
             return true;
     return false;
 }

@@ -66,7 +66,7 @@ static void check_versions(const struct checks *checks, const struct cfg_deep *d
         const char *tag;
         uint16_t version;
     } tags[] = {{"tls11", TLS_1_1}, {"tls12", TLS_1_2}};
-    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(tags); i++)
         if (promises_tag(deep, tags[i].tag) && !tls_context_is_strong(checks->tls, tags[i].version))
             cfg_problems_add(checks->problems, CFG_ERROR, deep->place,
                              "\"%s\" promises a cipher suite of 128 bits or more, and \"ciphers\" has none",

@@ -20,7 +20,7 @@ const char *reports_kind_name(enum reports_kind kind)
 static size_t find(const struct reports *reports, struct slice tag)
 {
     size_t i = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
-    while (--i > 0 && !slice_is(tag, reports->tags[i].name))
+    while (--i > 0 && !slice_is_word(tag, reports->tags[i].name))
         ;
     return i;
 }
@@ -88,7 +88,7 @@ static struct slice next_tag(struct slice *rest)
     while (end < rest->len && rest->data[end] != ' ' && rest->data[end] != ',')
         end++;
     struct slice tag = slice_sub(*rest, start, end - start);
-    *rest = slice_sub(*rest, end, rest->len);
+    *rest = slice_from(*rest, end);
     return tag;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/session/session.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
 
@@ -21,7 +22,7 @@ static const unsigned moves[] = {
     [SESSION_LINGERING] = TO(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
-_Static_assert(sizeof moves / sizeof moves[0] == SESSION_CLOSED + 1, "a row for each state");
+_Static_assert(ARRAY_LEN(moves) == SESSION_CLOSED + 1, "a row for each state");
 
 static void count(const struct session *session, enum counter what)
 {

@@ -91,8 +91,7 @@ static size_t feed(struct session *session, enum side from, struct slice data)
 {
     size_t fed = 0;
     while (fed < data.len && may_feed(session, from)) {
-        size_t consumed =
-            engine_feed(session->engine, from, slice_sub(data, fed, data.len), session->worker->out);
+        size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), session->worker->out);
         bool moved = consumed > 0 || !engine_out_is_empty(session->worker->out);
         fed += consumed;
         if (!session_let_out(session) || !moved)
@@ -107,7 +106,7 @@ static bool feed_kept(struct session *session, enum side from)
     size_t *start = &session->kept_start[from];
     if (kept->len == 0)
         return false;
-    size_t fed = feed(session, from, slice_sub(bytes_view(kept), *start, kept->len));
+    size_t fed = feed(session, from, slice_from(bytes_view(kept), *start));
     *start += fed;
     if (*start == kept->len) {
         bytes_free(kept);
@@ -127,7 +126,7 @@ void session_take_input(struct session *session, enum side from, struct slice da
     session->octets[from] += data.len;
     size_t fed = session->kept[from].len == 0 ? feed(session, from, data) : 0;
     if (fed < data.len && session->state < SESSION_LINGERING)
-        keep(session, from, slice_sub(data, fed, data.len));
+        keep(session, from, slice_from(data, fed));
     session_advance(session);
 }
 

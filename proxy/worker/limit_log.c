@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/worker/limit_log.h"
 
+#include "base/array.h"
+
 #include "proxy/common/address.h"
 
 #include <stdio.h>
@@ -12,7 +14,7 @@ static const char *const actions[] = {
     [CLIENT_LIMIT_HANDSHAKES] = "new connections wait",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "closed",
 };
-_Static_assert(sizeof actions / sizeof actions[0] == CLIENT_LIMITS, "an action for each limit");
+_Static_assert(ARRAY_LEN(actions) == CLIENT_LIMITS, "an action for each limit");
 
 static void say(struct limit_log *limits, enum client_limit limit)
 {

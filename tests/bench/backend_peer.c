@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "backend_peer.h"
 
+#include "base/array.h"
+
 #include "pattern.h"
 
 #include <errno.h>
@@ -203,7 +205,7 @@ bool peer_greet(struct peer *peer)
 
 static const struct command *find_command(const char *word, size_t len)
 {
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strlen(commands[i].name) == len && strncasecmp(commands[i].name, word, len) == 0)
             return &commands[i];
     return &unknown_command;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_script.h"
 
+#include "base/array.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,12 +112,12 @@ static const struct script_mode modes[] = {
 
 const struct script_mode *script_mode_at(size_t index)
 {
-    return index < sizeof(modes) / sizeof(modes[0]) ? &modes[index] : NULL;
+    return index < ARRAY_LEN(modes) ? &modes[index] : NULL;
 }
 
 const struct script_mode *script_mode_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
         if (strcmp(modes[i].name, name) == 0)
             return &modes[i];
     return NULL;

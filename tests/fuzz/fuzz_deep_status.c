@@ -65,8 +65,8 @@ static bool is_deep_tag(struct slice s)
 static size_t first_wrong(struct slice s)
 {
     for (size_t at = 0; s.len > 0 && at <= s.len;) {
-        struct slice rest = slice_sub(s, at, s.len);
-        struct slice tag = slice_sub(rest, 0, slice_find(rest, ' '));
+        struct slice rest = slice_from(s, at);
+        struct slice tag = slice_first(rest, slice_find(rest, ' '));
         if (!is_deep_tag(tag))
             return at;
         at += tag.len + 1;

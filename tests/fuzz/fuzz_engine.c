@@ -106,7 +106,7 @@ static void play_content(const struct fuzz_service *as, struct slice input)
     size_t chance = input.len + (input.len > 0 ? input.data[input.len - 1] : 0);
     struct session s;
     session_begin(&s, as, chance % 2 == 0 ? PIECE_WHOLE : 1 + chance % 31);
-    content_play(&s, slice_sub(input, 0, CONTENT_MAX));
+    content_play(&s, slice_first(input, CONTENT_MAX));
     session_end(&s);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "fuzz_check.h"
 #include "heard_id.h"
 #include "lane.h"
@@ -55,9 +56,9 @@ static size_t literal_length(struct slice s, struct bytes *value)
     for (; at < s.len && ascii_is_digit(s.data[at]); at++, digits++)
         octets = octets > s.len ? octets : octets * 10 + (size_t)(s.data[at] - '0');
     static const char *const ends[] = {"}\r\n", "+}\r\n", "}\n", "+}\n"};
-    for (size_t i = 0; digits > 0 && i < sizeof ends / sizeof ends[0]; i++) {
+    for (size_t i = 0; digits > 0 && i < ARRAY_LEN(ends); i++) {
         size_t start = at + strlen(ends[i]);
-        if (!slice_has_prefix(slice_sub(s, at, s.len), ends[i]) || octets > s.len - start)
+        if (!slice_has_prefix(slice_from(s, at), ends[i]) || octets > s.len - start)
             continue;
         expect(value, slice_sub(s, start, octets));
         return start + octets;
@@ -70,7 +71,7 @@ static size_t atom_length(struct slice s, struct bytes *value)
     size_t len = 0;
     while (len < s.len && s.data[len] > ' ' && s.data[len] < 0x7f && strchr("(){%*\"\\", s.data[len]) == NULL)
         len++;
-    expect(value, slice_sub(s, 0, len));
+    expect(value, slice_first(s, len));
     return len;
 }
 
@@ -84,9 +85,9 @@ static bool take_text(struct slice *rest, struct text *t)
     size_t len = quoted    ? quoted_length(*rest, &t->value)
                  : literal ? literal_length(*rest, &t->value)
                            : atom_length(*rest, &t->value);
-    t->raw = slice_sub(*rest, 0, len);
-    t->nil = !quoted && !literal && slice_is(t->raw, "NIL");
-    *rest = slice_sub(*rest, len, rest->len);
+    t->raw = slice_first(*rest, len);
+    t->nil = !quoted && !literal && slice_is_word(t->raw, "NIL");
+    *rest = slice_from(*rest, len);
     return len > 0;
 }
 
@@ -94,7 +95,7 @@ static bool skip_spaces(struct slice *rest)
 {
     size_t before = rest->len;
     while (rest->len > 0 && rest->data[0] == ' ')
-        *rest = slice_sub(*rest, 1, rest->len);
+        *rest = slice_from(*rest, 1);
     return rest->len < before;
 }
 
@@ -135,7 +136,7 @@ static void read_list(struct slice s, struct list *list)
     skip_spaces(&s);
     while (s.len > 0 && s.data[s.len - 1] == ' ')
         s.len--;
-    bool nil = slice_is(s, "NIL");
+    bool nil = slice_is_word(s, "NIL");
     bool enclosed = s.len >= 2 && s.data[0] == '(' && s.data[s.len - 1] == ')';
     list->well_formed = nil || (enclosed && read_pairs(slice_sub(s, 1, s.len - 2), list));
 }
@@ -159,7 +160,7 @@ static bool is_within_limits(const struct list *list)
 static bool is_trusted(const struct pair *p)
 {
     struct slice name = bytes_view(&p->name.value);
-    return slice_has_prefix(name, "x-") || slice_is(name, "tls");
+    return slice_has_prefix(name, "x-") || slice_is_word(name, "tls");
 }
 
 static size_t field_of(const struct pair *p)
@@ -167,7 +168,7 @@ static size_t field_of(const struct pair *p)
     static const char *const names[] = {"name",       "version",       "latch",
                                         "latch-fail", "security-tags", "latch-failure"};
     for (size_t i = 0; i < 6; i++)
-        if (slice_is(bytes_view(&p->name.value), names[i]))
+        if (slice_is_word(bytes_view(&p->name.value), names[i]))
             return i < 5 ? i : ENGINE_REPORT_LATCH_FAIL;
     return ENGINE_REPORT_FIELDS;
 }
@@ -264,7 +265,7 @@ static void check_reports(struct slice params, const struct list *list)
 static bool is_own(const struct pair *p)
 {
     struct slice name = bytes_view(&p->name.value);
-    return slice_is(name, "deep") || slice_is(name, "deep-status");
+    return slice_is_word(name, "deep") || slice_is_word(name, "deep-status");
 }
 
 static void check_reply(struct slice params, const struct list *list)

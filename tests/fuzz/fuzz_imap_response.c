@@ -57,7 +57,7 @@ static void check_kind(struct slice line, struct slice text)
     struct imap_response whole = imap_classify(line);
     check(whole.kind != IMAP_RESPONSE_UNDECIDED, "a whole line is decided");
     for (size_t len = 1; len <= line.len && len <= IMAP_HEAD_MAX; len++) {
-        struct imap_response r = imap_classify(slice_sub(line, 0, len));
+        struct imap_response r = imap_classify(slice_first(line, len));
         bool decided = r.kind != IMAP_RESPONSE_UNDECIDED;
         check(!decided || same_response(&r, &whole), "what has been decided stays");
         check(decided || len < IMAP_HEAD_MAX, "a decision takes no more octets than are held");
@@ -106,8 +106,8 @@ static void check_literal(struct slice text)
     check_same_literal(found, &came, expected, &literal);
     for (size_t cut = 0; cut <= text.len && cut < 100; cut++) {
         struct imap_tail tail = {0};
-        imap_tail_feed(&tail, slice_sub(text, 0, cut));
-        imap_tail_feed(&tail, slice_sub(text, cut, text.len));
+        imap_tail_feed(&tail, slice_first(text, cut));
+        imap_tail_feed(&tail, slice_from(text, cut));
         if (cut % 2 == 1)
             imap_tail_feed(&tail, slice_of("\r"));
         found = imap_tail_literal(&tail, &came);
@@ -123,12 +123,12 @@ static void check_capabilities(struct slice list, bool external)
     struct bytes came = lane_take(out, SIDE_CLIENT), expected = {0};
     bool has_id = false, login_disabled = false;
     for (size_t at = 0; at < list.len;) {
-        struct slice word = slice_sub(list, at, slice_find(slice_sub(list, at, list.len), ' '));
+        struct slice word = slice_sub(list, at, slice_find(slice_from(list, at), ' '));
         at += word.len + 1;
-        has_id = has_id || slice_is(word, "ID");
-        login_disabled = login_disabled || slice_is(word, "LOGINDISABLED");
+        has_id = has_id || slice_is_word(word, "ID");
+        login_disabled = login_disabled || slice_is_word(word, "LOGINDISABLED");
         if (word.len == 0 || pattern_matches_word(hidden, word) ||
-            (!external && slice_is(word, "auth=external")))
+            (!external && slice_is_word(word, "auth=external")))
             continue;
         expect_text(&expected, " ");
         expect(&expected, word);
@@ -142,14 +142,14 @@ static void check_capabilities(struct slice list, bool external)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = {data, size};
-    struct slice text = slice_sub(input, 0, slice_find(input, '\n'));
+    struct slice text = slice_first(input, slice_find(input, '\n'));
     struct bytes line = {0};
     if (size > 8192)
         return 0;
     expect(&line, text);
     expect_text(&line, "\n");
     check_kind(bytes_view(&line), text);
-    struct slice one_line = slice_sub(text, 0, slice_find(text, '\r'));
+    struct slice one_line = slice_first(text, slice_find(text, '\r'));
     check_literal(one_line);
     struct slice list = slice_find(one_line, '\0') < one_line.len ? slice_of("") : one_line;
     check_capabilities(list, false);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "fuzz_check.h"
 #include "keys/chain_text.h"
 #include "keys/keys_wire.h"
@@ -85,7 +86,7 @@ static bool has_certificates_alone(struct slice pem)
     static const char what[] = "CERTIFICATE-----";
     const uint8_t *at;
     while (pem.len > 0 && (at = memmem(pem.data, pem.len, begin, sizeof begin - 1)) != NULL) {
-        pem = slice_sub(pem, (size_t)(at - pem.data) + sizeof begin - 1, pem.len);
+        pem = slice_from(pem, (size_t)(at - pem.data) + sizeof begin - 1);
         if (pem.len < sizeof what - 1 || memcmp(pem.data, what, sizeof what - 1) != 0)
             return false;
     }
@@ -114,6 +115,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static void (*const targets[])(struct slice) = {fuzz_requests, fuzz_answers, fuzz_control, fuzz_form,
                                                     fuzz_chain};
     if (size > 1)
-        targets[data[0] % (sizeof targets / sizeof targets[0])]((struct slice){data + 1, size - 1});
+        targets[data[0] % (ARRAY_LEN(targets))]((struct slice){data + 1, size - 1});
     return 0;
 }

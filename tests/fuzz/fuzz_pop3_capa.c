@@ -13,7 +13,7 @@ static bool external;
 
 static bool is_shown(struct slice mechanism)
 {
-    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is(mechanism, "external"));
+    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is_word(mechanism, "external"));
 }
 
 static bool expect_sasl(struct bytes *b, struct slice mechanisms)
@@ -39,8 +39,8 @@ static void expect_capability(struct bytes *b, struct slice text)
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    bool as_it_is = slice_is(keyword, "SASL") ? expect_sasl(b, rest)
-                                              : !pattern_matches_word("STLS|DEEP|XCLIENT|XOIP", keyword);
+    bool as_it_is = slice_is_word(keyword, "SASL") ? expect_sasl(b, rest)
+                                                   : !pattern_matches_word("STLS|DEEP|XCLIENT|XOIP", keyword);
     if (!as_it_is)
         return;
     expect(b, text);

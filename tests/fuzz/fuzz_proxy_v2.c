@@ -14,15 +14,15 @@
 static uint8_t take_octet(struct slice *input)
 {
     uint8_t octet = input->len > 0 ? input->data[0] : 0;
-    *input = slice_sub(*input, 1, input->len);
+    *input = slice_from(*input, 1);
     return octet;
 }
 
 static struct slice take_field(struct slice *input)
 {
     size_t len = take_octet(input);
-    struct slice field = slice_sub(*input, 0, len);
-    *input = slice_sub(*input, len, input->len);
+    struct slice field = slice_first(*input, len);
+    *input = slice_from(*input, len);
     return field;
 }
 
@@ -63,19 +63,19 @@ static void expect_tlv(struct slice *rest, uint8_t type, struct slice value)
     check(rest->len >= 3 && rest->data[0] == type, "the TLV that was asked for");
     size_t len = number(*rest, 1);
     check(slice_equals(slice_sub(*rest, 3, len), value) && rest->len >= 3 + len, "with its value");
-    *rest = slice_sub(*rest, 3 + len, rest->len);
+    *rest = slice_from(*rest, 3 + len);
 }
 
 static void expect_tls(struct slice *rest, const struct proxy_v2_tls *tls)
 {
     check(rest->len >= 8 && rest->data[0] == 0x20, "a TLV for TLS");
     struct slice inner = slice_sub(*rest, 3, number(*rest, 1));
-    *rest = slice_sub(*rest, 3 + inner.len, rest->len);
+    *rest = slice_from(*rest, 3 + inner.len);
     unsigned flags = 1u | (tls->certificate_conn ? 2u : 0) | (tls->certificate_sess ? 4u : 0);
     bool verified = (tls->certificate_conn || tls->certificate_sess) && tls->certificate_verified;
     check(inner.len >= 5 && inner.data[0] == flags, "whether there was a certificate");
     check(memcmp(inner.data + 1, verified ? "\0\0\0\0" : "\0\0\0\1", 4) == 0, "whether it was good");
-    inner = slice_sub(inner, 5, inner.len);
+    inner = slice_from(inner, 5);
     expect_tlv(&inner, 0x21, slice_of(tls->version));
     if (verified && tls->common_name.len <= 256)
         expect_tlv(&inner, 0x22, tls->common_name);
@@ -117,7 +117,7 @@ static void expect_addresses(struct slice *rest, uint8_t family, const struct pr
     check(rest->len >= 2 * len + 4, "both addresses");
     expect_address(rest->data, number(*rest, 2 * len), v4, &header->client);
     expect_address(rest->data + len, number(*rest, 2 * len + 2), v4, &header->proxy);
-    *rest = slice_sub(*rest, 2 * len + 4, rest->len);
+    *rest = slice_from(*rest, 2 * len + 4);
 }
 
 static void read_back(struct slice octets, const struct proxy_v2 *header)
@@ -125,7 +125,7 @@ static void read_back(struct slice octets, const struct proxy_v2 *header)
     check(octets.len >= 16 && memcmp(octets.data, "\r\n\r\n\0\r\nQUIT\n", 12) == 0, "a signature");
     check(octets.data[12] == (header->local ? 0x20 : 0x21), "version and command");
     check(number(octets, 14) == octets.len - 16, "a length that is its own");
-    struct slice rest = slice_sub(octets, 16, octets.len);
+    struct slice rest = slice_from(octets, 16);
     if (header->local) {
         check(rest.len == 0 && octets.data[13] == 0, "LOCAL says nothing");
         return;
@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     header.unique_id = take_field(&input);
     tls.version = take_string(&input, version);
     tls.cipher = flags & 64 ? take_string(&input, cipher) : NULL;
-    tls.common_name = flags & 16 ? slice_sub(input, 0, 260) : take_field(&input);
+    tls.common_name = flags & 16 ? slice_first(input, 260) : take_field(&input);
     /* In a block of its own, of any size up to more than is needed: what is written must stay in it. */
     size_t room = flags & 128 ? PROXY_V2_MAX : take_octet(&input) * 8u;
     uint8_t *block = malloc(room > 0 ? room : 1);

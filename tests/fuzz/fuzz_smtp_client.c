@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
@@ -27,13 +28,13 @@ static const struct {
     {"tls", "tls=([A-Za-z][A-Za-z0-9_]*|0x[0-9A-Fa-f]{4})", ENGINE_REPORT_FIELDS},
 };
 
-enum { KNOWN = sizeof known / sizeof known[0] };
+enum { KNOWN = ARRAY_LEN(known) };
 
 static size_t find_known(struct slice parameter)
 {
-    struct slice keyword = slice_sub(parameter, 0, slice_find(parameter, '='));
+    struct slice keyword = slice_first(parameter, slice_find(parameter, '='));
     size_t i = 0;
-    while (i < KNOWN && !slice_is(keyword, known[i].keyword))
+    while (i < KNOWN && !slice_is_word(keyword, known[i].keyword))
         i++;
     return i;
 }
@@ -55,9 +56,9 @@ static struct slice trimmed(struct slice s)
 /* The parameter behind the one space that the rest begins with. */
 static struct slice take_parameter(struct slice *rest)
 {
-    *rest = slice_sub(*rest, 1, rest->len);
-    struct slice p = slice_sub(*rest, 0, slice_find(*rest, ' '));
-    *rest = slice_sub(*rest, p.len, rest->len);
+    *rest = slice_from(*rest, 1);
+    struct slice p = slice_first(*rest, slice_find(*rest, ' '));
+    *rest = slice_from(*rest, p.len);
     return p;
 }
 
@@ -116,7 +117,7 @@ static void check_reports(struct slice arguments)
         struct slice p = take_parameter(&rest);
         size_t i = find_known(p);
         if (i < KNOWN)
-            last[i] = slice_sub(p, slice_find(p, '=') + 1, p.len);
+            last[i] = slice_from(p, slice_find(p, '=') + 1);
     }
     for (size_t i = 0; i < KNOWN && known[i].field < ENGINE_REPORT_FIELDS; i++) {
         if (last[i].len > 0)

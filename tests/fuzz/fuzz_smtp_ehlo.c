@@ -17,7 +17,7 @@ static struct slice next_text(struct slice *reply)
 {
     struct slice line = take_line(reply);
     bool coded = slice_has_prefix(line, "250-") || slice_has_prefix(line, "250 ");
-    return slice_sub(line, coded ? 4 : 0, line.len);
+    return slice_from(line, coded ? 4 : 0);
 }
 
 static void expect_line(struct bytes *b, struct slice text)
@@ -29,7 +29,7 @@ static void expect_line(struct bytes *b, struct slice text)
 
 static bool is_shown(struct slice mechanism, enum smtp_auth_shown shown)
 {
-    bool is_external = slice_is(mechanism, "external");
+    bool is_external = slice_is_word(mechanism, "external");
     return shown != SMTP_AUTH_HIDDEN && !slice_has_suffix(mechanism, "-PLUS") &&
            (shown == SMTP_AUTH_WITH_EXTERNAL || !is_external);
 }
@@ -41,9 +41,9 @@ static void expect_auth(struct bytes *b, struct slice text, enum smtp_auth_shown
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
     size_t start = (size_t)(keyword.data - text.data) + 5;
-    expect(&line, slice_sub(text, 0, start));
+    expect(&line, slice_first(text, start));
     size_t head = line.len;
-    rest = slice_sub(text, start, text.len);
+    rest = slice_from(text, start);
     for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;) {
         if (!is_shown(word, shown))
             continue;
@@ -62,7 +62,7 @@ static void expect_extension(struct bytes *b, struct slice text, enum smtp_auth_
     struct slice keyword = slice_next_word(&rest, ' ');
     if (keyword.len == 0 || pattern_matches_word(hidden, keyword) || slice_has_prefix(keyword, "X-EXPS="))
         return;
-    if (slice_is(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
+    if (slice_is_word(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
         expect_auth(b, text, shown);
     else
         expect_line(b, text);
@@ -73,7 +73,7 @@ static bool announces(struct slice reply, const char *name)
     next_text(&reply);
     while (reply.len > 0) {
         struct slice line = next_text(&reply);
-        if (slice_is(slice_next_word(&line, ' '), name))
+        if (slice_is_word(slice_next_word(&line, ' '), name))
             return true;
     }
     return false;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "base/bytes.h"
 #include "fuzz_check.h"
 #include "protocols/starttls_client.h"
@@ -83,8 +84,8 @@ static struct result run(const struct engine_service *service, struct slice inpu
     check(request != NULL && out != NULL, "memory for the fuzzer itself");
     while (input.len > 0) {
         size_t len = slice_find(input, PART_END);
-        feed_in_pieces(&result, request, slice_sub(input, 0, len), piece, out);
-        input = slice_sub(input, len + 1, input.len);
+        feed_in_pieces(&result, request, slice_first(input, len), piece, out);
+        input = slice_from(input, len + 1);
         if (result.progress != STARTTLS_AGREED)
             continue;
         starttls_client_secured(request, out);
@@ -142,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    const struct engine_service *service = &services[data[0] % (sizeof services / sizeof services[0])];
+    const struct engine_service *service = &services[data[0] % (ARRAY_LEN(services))];
     struct slice input = {data + 2, size - 2};
     struct result whole = run(service, input, NO_LIMIT);
     struct result singly = run(service, input, 1);
@@ -151,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_same(&whole, &cut);
     struct slice heard = bytes_view(&whole.heard);
     struct slice known = slice_of(commands[service->protocol]);
-    check(heard.len <= known.len && slice_equals(heard, slice_sub(known, 0, heard.len)),
+    check(heard.len <= known.len && slice_equals(heard, slice_first(known, heard.len)),
           "the commands, in their order");
     if (whole.progress == STARTTLS_READY) {
         check(heard.len == known.len, "ready when all was asked");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "base/bytes.h"
 #include "certificates.h"
 #include "fuzz_check.h"
@@ -51,7 +52,7 @@ static uint8_t take_octet(struct run *run)
     if (run->input.len == 0)
         return 0;
     uint8_t octet = run->input.data[0];
-    run->input = slice_sub(run->input, 1, run->input.len);
+    run->input = slice_from(run->input, 1);
     return octet;
 }
 
@@ -86,7 +87,7 @@ static void expect_state(struct run *run)
 static struct slice first_octets(const struct run *run, size_t count)
 {
     struct slice all = bytes_view(&run->to_server);
-    return all.len > 0 ? slice_sub(all, 0, count) : slice_of("");
+    return all.len > 0 ? slice_first(all, count) : slice_of("");
 }
 
 /* What the server has put out goes to the client. */
@@ -195,8 +196,8 @@ static void put_before_from_input(struct run *run)
     size_t len = take_octet(run);
     if (run->input.len == 0)
         return;
-    struct slice octets = slice_sub(run->input, 0, len);
-    run->input = slice_sub(run->input, octets.len, run->input.len);
+    struct slice octets = slice_first(run->input, len);
+    run->input = slice_from(run->input, octets.len);
     put_before(run, octets);
 }
 
@@ -314,7 +315,7 @@ static const struct {
     uint16_t min;
     uint16_t max;
 } versions[] = {{TLS_1_2, TLS_1_3}, {TLS_1_3, TLS_1_3}, {TLS_1_2, TLS_1_2}, {TLS_1_0, TLS_1_3}};
-enum { VERSIONS = sizeof versions / sizeof versions[0], KEYS = 2 };
+enum { VERSIONS = ARRAY_LEN(versions), KEYS = 2 };
 
 static struct tls_context *contexts[VERSIONS][KEYS];
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "fuzz_check.h"
 #include "protocols/xclient.h"
 
@@ -31,7 +32,7 @@ static const struct known {
     {"ADDR", "IPV6:2001:db8::1"},
 };
 
-enum { KNOWN = sizeof known / sizeof known[0] };
+enum { KNOWN = ARRAY_LEN(known) };
 
 static bool is_offered(struct slice offer, const char *name)
 {
@@ -39,7 +40,7 @@ static bool is_offered(struct slice offer, const char *name)
     for (size_t i = 0; i <= offer.len; i++) {
         if (i < offer.len && offer.data[i] != ' ')
             continue;
-        if (slice_is(slice_sub(offer, begin, i - begin), name))
+        if (slice_is_word(slice_sub(offer, begin, i - begin), name))
             return true;
         begin = i + 1;
     }
@@ -68,7 +69,7 @@ static struct slice take_value(struct slice *rest, uint8_t into[XCLIENT_VALUE_MA
         check(at <= XCLIENT_VALUE_MAX, "a value has 255 octets at most, as it is encoded");
         into[len++] = c;
     }
-    *rest = slice_sub(*rest, at, rest->len);
+    *rest = slice_from(*rest, at);
     return (struct slice){into, len};
 }
 
@@ -100,8 +101,8 @@ static void check_smtp(struct slice offer, const struct xclient_greeting *greeti
     struct slice rest = {(const uint8_t *)command, len};
     check(len <= 512 && len > 2 && memcmp(command + len - 2, "\r\n", 2) == 0, "a line of 512 octets at most");
     rest.len -= 2;
-    check(slice_is(slice_sub(rest, 0, 7), "XCLIENT"), "that is XCLIENT");
-    rest = slice_sub(rest, 7, rest.len);
+    check(slice_is_word(slice_first(rest, 7), "XCLIENT"), "that is XCLIENT");
+    rest = slice_from(rest, 7);
     for (size_t i = 0; i < KNOWN; i++) {
         uint8_t value[XCLIENT_VALUE_MAX];
         if (!is_offered(offer, known[i].name))
@@ -111,7 +112,7 @@ static void check_smtp(struct slice offer, const struct xclient_greeting *greeti
         check(slice_equals(slice_sub(rest, 1, name_len), slice_of(known[i].name)),
               "each that is offered, in order");
         check(rest.len > 1 + name_len && rest.data[1 + name_len] == '=', "with a value");
-        rest = slice_sub(rest, 2 + name_len, rest.len);
+        rest = slice_from(rest, 2 + name_len);
         check(slice_equals(take_value(&rest, value), expected_value(&known[i], greeting)),
               "which is the proxy's");
     }
@@ -131,10 +132,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     struct slice input = {data, size};
     bool extended = size == 0 || data[0] != 'H';
-    input = slice_sub(input, 1, input.len);
+    input = slice_from(input, 1);
     size_t end = slice_find(input, '\n');
-    struct xclient_greeting greeting = {slice_sub(input, end + 1, input.len), extended};
-    check_smtp(slice_sub(input, 0, end), &greeting);
+    struct xclient_greeting greeting = {slice_from(input, end + 1), extended};
+    check_smtp(slice_first(input, end), &greeting);
     check_pop3();
     return 0;
 }

@@ -12,14 +12,14 @@ struct slice heard_id_quoted(struct slice *rest)
         len += rest->data[len] == '\\' ? 2 : 1;
     check(len < rest->len, "ID has quoted strings that end");
     struct slice inner = slice_sub(*rest, 1, len - 1);
-    *rest = slice_sub(*rest, len + 1, rest->len);
+    *rest = slice_from(*rest, len + 1);
     return inner;
 }
 
 void heard_id_octet(struct slice *rest, uint8_t octet)
 {
     check(rest->len > 0 && rest->data[0] == octet, "ID is a list of pairs and one space between strings");
-    *rest = slice_sub(*rest, 1, rest->len);
+    *rest = slice_from(*rest, 1);
 }
 
 static void check_pair(struct slice name, struct slice *rest, const char *cipher,
@@ -27,14 +27,14 @@ static void check_pair(struct slice name, struct slice *rest, const char *cipher
 {
     bool believed = slice_has_prefix(name, "x-");
     if (slice_has_prefix(*rest, "NIL")) {
-        check(!slice_is(name, "tls") && !believed, "what is believed in ID is the proxy's");
-        *rest = slice_sub(*rest, 3, rest->len);
+        check(!slice_is_word(name, "tls") && !believed, "what is believed in ID is the proxy's");
+        *rest = slice_from(*rest, 3);
         return;
     }
     struct slice value = heard_id_quoted(rest);
     if (believed)
         heard_identity_field(client, name, value);
-    if (!slice_is(name, "tls"))
+    if (!slice_is_word(name, "tls"))
         return;
     check(slice_equals(value, slice_of(cipher)), "the cipher suite in ID is the proxy's");
     ++*suites;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "heard_identity.h"
 
+#include "base/array.h"
+
 #include "fuzz_check.h"
 
 #include <string.h>
@@ -27,7 +29,7 @@ static bool is_true(const struct engine_client *client, struct slice name, struc
         {"NAME", "[UNAVAILABLE]"},
         {"REVERSE_NAME", "[UNAVAILABLE]"},
     };
-    for (size_t i = 0; i < sizeof truth / sizeof truth[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(truth); i++)
         if (slice_equals(name, slice_of(truth[i][0])))
             return value.len > 0 && slice_equals(value, slice_of(truth[i][1]));
     return false;
@@ -41,9 +43,9 @@ void heard_identity_field(const struct engine_client *client, struct slice name,
 
 static struct slice value_of(struct slice word, struct slice *name)
 {
-    *name = slice_sub(word, 0, slice_find(word, '='));
+    *name = slice_first(word, slice_find(word, '='));
     check(name->len < word.len, "an attribute of XCLIENT has a value");
-    return slice_sub(word, name->len + 1, word.len);
+    return slice_from(word, name->len + 1);
 }
 
 void heard_identity_pop3(const struct engine_client *client, struct slice words)
@@ -68,13 +70,13 @@ static bool is_xtext(struct slice s)
 static bool is_true_to_postfix(const struct engine_client *client, struct slice name, struct slice value)
 {
     static const char v6[] = "IPV6:";
-    if (slice_is(name, "HELO"))
+    if (slice_is_word(name, "HELO"))
         return is_xtext(value);
-    if (slice_is(name, "PROTO"))
-        return slice_is(value, "SMTP") || slice_is(value, "ESMTP");
+    if (slice_is_word(name, "PROTO"))
+        return slice_is_word(value, "SMTP") || slice_is_word(value, "ESMTP");
     if (slice_has_prefix(value, v6))
-        value = slice_sub(value, sizeof v6 - 1, value.len);
-    return !slice_is(name, "SESSION") && is_true(client, name, value);
+        value = slice_from(value, sizeof v6 - 1);
+    return !slice_is_word(name, "SESSION") && is_true(client, name, value);
 }
 
 void heard_identity_smtp(const struct engine_client *client, struct slice words)
@@ -83,9 +85,9 @@ void heard_identity_smtp(const struct engine_client *client, struct slice words)
     check(client != NULL, "no XCLIENT passes");
     check(words.len + sizeof "XCLIENT\r\n" <= 512 + 1, "an XCLIENT has 512 octets at most");
     while ((word = slice_next_word(&words, ' ')).len > 0) {
-        check(!slice_is(name, "ADDR"), "the address is the last attribute");
+        check(!slice_is_word(name, "ADDR"), "the address is the last attribute");
         struct slice value = value_of(word, &name);
         check(is_true_to_postfix(client, name, value), "an attribute of XCLIENT is the proxy's");
     }
-    check(slice_is(name, "ADDR"), "an XCLIENT has the address");
+    check(slice_is_word(name, "ADDR"), "an XCLIENT has the address");
 }

@@ -26,7 +26,7 @@ bool is_sasl_text(struct slice text)
     static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     for (size_t i = 0; i < text.len; i++)
         if (memchr(base64, text.data[i], sizeof base64 - 1) == NULL)
-            return slice_is(text, "*");
+            return slice_is_word(text, "*");
     return true;
 }
 
@@ -39,14 +39,14 @@ static struct slice without_quotes(struct slice s)
 bool mechanism_may_pass(struct slice arguments, bool external)
 {
     while (arguments.len > 0 && (arguments.data[0] == ' ' || arguments.data[0] == '\t'))
-        arguments = slice_sub(arguments, 1, arguments.len);
+        arguments = slice_from(arguments, 1);
     struct slice mechanism = without_quotes(take_word(&arguments));
     for (size_t i = 0; i < mechanism.len; i++) {
         uint8_t c = mechanism.data[i];
         if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_')
             return false;
     }
-    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is(mechanism, "EXTERNAL"));
+    return !slice_has_suffix(mechanism, "-PLUS") && (external || !slice_is_word(mechanism, "EXTERNAL"));
 }
 
 struct slice take_word(struct slice *rest)
@@ -54,7 +54,7 @@ struct slice take_word(struct slice *rest)
     size_t len = 0;
     while (len < rest->len && rest->data[len] != ' ' && rest->data[len] != '\t')
         len++;
-    struct slice word = slice_sub(*rest, 0, len);
-    *rest = slice_sub(*rest, len + 1, rest->len);
+    struct slice word = slice_first(*rest, len);
+    *rest = slice_from(*rest, len + 1);
     return word;
 }

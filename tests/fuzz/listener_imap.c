@@ -65,15 +65,16 @@ static void begin_command(struct listener *l, struct slice text)
     bytes_free(&l->tag);
     bytes_append(&l->tag, tag, NO_LIMIT);
     check(tag.len > 0 && name.len > 0, "a command has a tag and a name");
-    check(!slice_is(name, "STARTTLS") && !slice_is(name, "COMPRESS"), "a refused command does not pass");
-    check(!own || slice_is(name, "ID"), "the proxy's own tag is its ID's");
-    if (slice_is(name, "ID"))
+    check(!slice_is_word(name, "STARTTLS") && !slice_is_word(name, "COMPRESS"),
+          "a refused command does not pass");
+    check(!own || slice_is_word(name, "ID"), "the proxy's own tag is its ID's");
+    if (slice_is_word(name, "ID"))
         heard_id_check(rest, l->client.tls_cipher, l->tells_identity ? &l->client : NULL);
     l->answered = false;
-    l->is_sasl = slice_is(name, "AUTHENTICATE");
-    l->is_idle = slice_is(name, "IDLE");
-    l->needs_answer =
-        slice_is(name, "LOGIN") || slice_is(name, "UNAUTHENTICATE") || (slice_is(name, "ID") && !own);
+    l->is_sasl = slice_is_word(name, "AUTHENTICATE");
+    l->is_idle = slice_is_word(name, "IDLE");
+    l->needs_answer = slice_is_word(name, "LOGIN") || slice_is_word(name, "UNAUTHENTICATE") ||
+                      (slice_is_word(name, "ID") && !own);
     check(!l->is_sasl || mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
 }
 
@@ -117,7 +118,7 @@ static void heard_data(struct listener *l)
     if (l->is_sasl)
         check(is_sasl_text(text), "a line of a SASL exchange is no command");
     else
-        check(slice_is(text, "DONE"), "an IDLE ends with DONE");
+        check(slice_is_word(text, "DONE"), "an IDLE ends with DONE");
     l->mode = l->is_sasl ? MODE_AWAITS : MODE_LINE;
     if (l->is_idle)
         bytes_free(&l->tag);
@@ -206,7 +207,7 @@ static void said_line(struct listener *l)
     size_t len = line.len - 1;
     if (len > 0 && line.data[len - 1] == '\r')
         len--;
-    if (!response_goes_on(l, slice_sub(line, 0, len)))
+    if (!response_goes_on(l, slice_first(line, len)))
         said_response(l);
     bytes_free(&l->response);
 }

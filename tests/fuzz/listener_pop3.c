@@ -34,15 +34,17 @@ static void heard_line(struct listener *l)
     struct slice keyword = take_word(&rest);
     l->in_exchange = l->in_exchange && is_sasl_text(text);
     if (l->untold) {
-        check(slice_is(keyword, "XCLIENT"), "a backend that trusts the proxy hears first who the client is");
+        check(slice_is_word(keyword, "XCLIENT"),
+              "a backend that trusts the proxy hears first who the client is");
         heard_identity_pop3(&l->client, rest);
         l->untold = false;
         return;
     }
-    bool forbidden = slice_is(keyword, "XCLIENT") || slice_is(keyword, "XOIP") || slice_is(keyword, "STLS");
+    bool forbidden =
+        slice_is_word(keyword, "XCLIENT") || slice_is_word(keyword, "XOIP") || slice_is_word(keyword, "STLS");
     check(!forbidden || l->in_exchange, "what backends believe of a proxy, and STLS, do not pass");
     check(l->in_exchange || keyword.len > 0, "no command begins with a space");
-    if (slice_is(keyword, "AUTH") && rest.len > 0) {
+    if (slice_is_word(keyword, "AUTH") && rest.len > 0) {
         check(mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
         l->in_exchange = true;
     }

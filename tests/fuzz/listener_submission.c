@@ -120,8 +120,8 @@ static void check_client(const struct listener *l, struct slice line, struct sli
 {
     check(line.len + 2 <= 512, "a CLIENT of the proxy's has 512 octets at most");
     struct slice first = take_word(&rest);
-    bool ours = slice_has_prefix(first, "tls=") &&
-                slice_equals(slice_sub(first, 4, first.len), slice_of(l->client.tls_cipher));
+    bool ours =
+        slice_has_prefix(first, "tls=") && slice_equals(slice_from(first, 4), slice_of(l->client.tls_cipher));
     check(ours, "the cipher suite in CLIENT is the proxy's");
     while (rest.len > 0)
         check(!slice_has_prefix(take_word(&rest), "tls="), "no second cipher suite is in CLIENT");
@@ -129,8 +129,8 @@ static void check_client(const struct listener *l, struct slice line, struct sli
 
 static bool is_for_strangers(struct slice verb)
 {
-    return slice_is(verb, "EHLO") || slice_is(verb, "HELO") || slice_is(verb, "NOOP") ||
-           slice_is(verb, "RSET") || slice_is(verb, "QUIT");
+    return slice_is_word(verb, "EHLO") || slice_is_word(verb, "HELO") || slice_is_word(verb, "NOOP") ||
+           slice_is_word(verb, "RSET") || slice_is_word(verb, "QUIT");
 }
 
 static enum turn heard_command(struct listener *l, struct slice text)
@@ -138,7 +138,7 @@ static enum turn heard_command(struct listener *l, struct slice text)
     struct slice rest = text;
     struct slice verb = take_word(&rest);
     check(verb.len > 0, "no command begins with a space");
-    if (l->untold && slice_is(verb, "XCLIENT")) {
+    if (l->untold && slice_is_word(verb, "XCLIENT")) {
         heard_identity_smtp(&l->client, rest);
         while (rest.len > 0)
             l->has_login = slice_has_prefix(take_word(&rest), "LOGIN=") || l->has_login;
@@ -147,21 +147,22 @@ static enum turn heard_command(struct listener *l, struct slice text)
     }
     check(!l->untold || is_for_strangers(verb),
           "a backend that trusts the proxy hears first who the client is");
-    bool forbidden = slice_is(verb, "XCLIENT") || slice_is(verb, "XFORWARD") || slice_is(verb, "STARTTLS");
+    bool forbidden =
+        slice_is_word(verb, "XCLIENT") || slice_is_word(verb, "XFORWARD") || slice_is_word(verb, "STARTTLS");
     check(!forbidden, "what backends believe of a proxy, and STARTTLS, do not pass");
-    if (slice_is(verb, "CLIENT"))
+    if (slice_is_word(verb, "CLIENT"))
         check_client(l, text, rest);
-    if (slice_is(verb, "AUTH"))
+    if (slice_is_word(verb, "AUTH"))
         check(!l->has_login && mechanism_may_pass(rest, l->client.external),
               "no mechanism passes that can't work");
-    if (slice_is(verb, "BDAT")) {
+    if (slice_is_word(verb, "BDAT")) {
         l->chunk = strtoull((const char *)rest.data, NULL, 10);
         l->mode = l->chunk > 0 ? MODE_CHUNK : MODE_LINE;
     }
-    return slice_is(verb, "AUTH")                             ? TURN_AUTH
-           : slice_is(verb, "DATA")                           ? TURN_DATA
-           : slice_is(verb, "EHLO") || slice_is(verb, "HELO") ? TURN_EHLO
-                                                              : TURN_OTHER;
+    return slice_is_word(verb, "AUTH")                                  ? TURN_AUTH
+           : slice_is_word(verb, "DATA")                                ? TURN_DATA
+           : slice_is_word(verb, "EHLO") || slice_is_word(verb, "HELO") ? TURN_EHLO
+                                                                        : TURN_OTHER;
 }
 
 static void heard_line(struct listener *l)

@@ -57,19 +57,19 @@ static void write_seed(struct job *job, struct slice before, struct slice seed)
 
 static void write_part(struct job *job, struct slice seed)
 {
-    write_seed(job, (struct slice){0}, slice_sub(seed, 0, PART_MAX));
+    write_seed(job, (struct slice){0}, slice_first(seed, PART_MAX));
 }
 
 static void add_step(void *context, enum side from, struct slice octets)
 {
     struct bytes *seed = &((struct job *)context)->dialogue;
     while (octets.len > 0) {
-        struct slice chunk = slice_sub(octets, 0, CHUNK_MAX);
+        struct slice chunk = slice_first(octets, CHUNK_MAX);
         uint8_t control = (uint8_t)((from == SIDE_BACKEND ? CHUNK_FROM_BACKEND : 0) | (chunk.len - 1));
         if (!bytes_append(seed, (struct slice){&control, 1}, SEED_MAX) ||
             !bytes_append(seed, chunk, SEED_MAX))
             return;
-        octets = slice_sub(octets, chunk.len, octets.len);
+        octets = slice_from(octets, chunk.len);
     }
 }
 
@@ -92,8 +92,8 @@ static void write_lines(void *context, enum side from, struct slice octets)
 {
     (void)from;
     for (size_t at = 0; at < octets.len;) {
-        struct slice rest = slice_sub(octets, at, octets.len);
-        struct slice line = slice_sub(rest, 0, slice_find(rest, '\n') + 1);
+        struct slice rest = slice_from(octets, at);
+        struct slice line = slice_first(rest, slice_find(rest, '\n') + 1);
         write_step(context, from, without_line_end(line));
         at += line.len;
     }
@@ -104,11 +104,11 @@ static void write_behind(void *context, enum side from, struct slice octets)
     struct job *job = context;
     (void)from;
     for (size_t at = 0; at < octets.len; at++) {
-        struct slice rest = slice_sub(octets, at, octets.len);
+        struct slice rest = slice_from(octets, at);
         if (!slice_has_prefix(rest, job->word))
             continue;
-        rest = slice_sub(rest, strlen(job->word), rest.len);
-        write_part(job, without_line_end(slice_sub(rest, 0, slice_find(rest, '\n'))));
+        rest = slice_from(rest, strlen(job->word));
+        write_part(job, without_line_end(slice_first(rest, slice_find(rest, '\n'))));
         write_part(job, without_line_end(rest));
     }
 }

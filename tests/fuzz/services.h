@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_TESTS_FUZZ_SERVICES_H
 #define DEEPPROXY_TESTS_FUZZ_SERVICES_H
 
+#include "base/array.h"
 #include "protocols/engine.h"
 
 /*
@@ -66,6 +67,6 @@ static const struct fuzz_service fuzz_services[] = {
      .changes_messages = true},
 };
 
-enum { FUZZ_SERVICES = sizeof fuzz_services / sizeof fuzz_services[0] };
+enum { FUZZ_SERVICES = ARRAY_LEN(fuzz_services) };
 
 #endif

@@ -101,7 +101,7 @@ static size_t feed_piece(struct session *s, enum side from, struct slice piece)
     check(s->held <= held_max(s), "what the engine holds stays under its limit");
     check(consumed <= piece.len, "no more is consumed than was fed");
     if (s->listener != NULL && from == SIDE_BACKEND)
-        listener_said(s->listener, slice_sub(fed, 0, consumed));
+        listener_said(s->listener, slice_first(fed, consumed));
     collect(s, from, fed, consumed);
     s->consumed[from] += consumed;
     free(block);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "responses.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +15,8 @@ static bool is_data(struct slice s)
     size_t len = 0;
     while (len < rest.len && ascii_is_graph(rest.data[len]))
         len++;
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
-        if (slice_is(slice_sub(rest, 0, len), statuses[i]))
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+        if (slice_is_word(slice_first(rest, len), statuses[i]))
             return false;
     return true;
 }
@@ -42,7 +44,7 @@ size_t response_length(struct slice s)
     size_t at = 0;
     size_t literal;
     while (at < s.len) {
-        struct slice line = slice_sub(s, at, slice_find(slice_sub(s, at, s.len), '\n'));
+        struct slice line = slice_sub(s, at, slice_find(slice_from(s, at), '\n'));
         at += line.len + 1;
         if (!data || at >= s.len || !announces_literal(line, &literal))
             break;
@@ -64,8 +66,8 @@ static struct responses split(struct slice s)
         r.each = realloc(r.each, (r.count + 1) * sizeof *r.each);
         if (r.each == NULL)
             abort();
-        r.each[r.count++] = slice_sub(s, 0, len);
-        s = slice_sub(s, len, s.len);
+        r.each[r.count++] = slice_first(s, len);
+        s = slice_from(s, len);
     }
     return r;
 }

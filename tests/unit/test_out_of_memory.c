@@ -136,7 +136,7 @@ static void compare(const struct outcome *usual, const struct outcome *short_of_
         ck_abort_msg("\"%s\", allocation %zu: another end: %d", name, fails_at, (int)short_of_it->reason);
     for (int side = 0; side < 2; side++) {
         struct slice all = bytes_view(&usual->got[side]), got = bytes_view(&short_of_it->got[side]);
-        bool goes_so = slice_equals(got, slice_sub(all, 0, got.len)) && (ended || got.len == all.len);
+        bool goes_so = slice_equals(got, slice_first(all, got.len)) && (ended || got.len == all.len);
         if (!goes_so)
             ck_abort_msg("\"%s\", allocation %zu: to the %s: %.*s", name, fails_at,
                          side == SIDE_CLIENT ? "client" : "backend", (int)got.len, (const char *)got.data);

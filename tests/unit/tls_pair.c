@@ -84,7 +84,7 @@ static struct tls_pair_end *other_end(struct tls_pair *pair, const struct tls_pa
 
 void tls_pair_deliver(struct tls_pair *pair, struct tls_pair_end *to, size_t count)
 {
-    struct slice part = slice_sub(bytes_view(&to->incoming), 0, count < PLAIN_MAX ? count : PLAIN_MAX);
+    struct slice part = slice_first(bytes_view(&to->incoming), count < PLAIN_MAX ? count : PLAIN_MAX);
     size_t got = tls_endpoint_receive(to->endpoint, part, plain);
     ck_assert_uint_le(got, part.len + TLS_PLAIN_SLACK);
     ck_assert(bytes_append(&to->plain, (struct slice){plain, got}, HELD_MAX));
@@ -135,7 +135,7 @@ size_t tls_count_records(struct slice ciphertext, unsigned type)
         if (ciphertext.len - RECORD_HEADER < len)
             break;
         count += ciphertext.data[0] == type;
-        ciphertext = slice_sub(ciphertext, RECORD_HEADER + len, ciphertext.len);
+        ciphertext = slice_from(ciphertext, RECORD_HEADER + len);
     }
     return count;
 }

@@ -95,7 +95,7 @@ void tls_peer_give(struct tls_peer *peer, struct slice octets)
 
 void tls_peer_deliver(struct tls_peer *peer, size_t count)
 {
-    tls_peer_give(peer, slice_sub(bytes_view(&peer->to_server), 0, count));
+    tls_peer_give(peer, slice_first(bytes_view(&peer->to_server), count));
     bytes_drop(&peer->to_server, count);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "transcript.h"
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "exchange.h"
 #include "protocols/engine.h"
@@ -160,7 +161,7 @@ static bool read_directive(const char *text, struct line *line)
     } words[] = {{"wants", LINE_WANTS},    {"status", LINE_STATUS},       {"state", LINE_STATE},
                  {"report", LINE_REPORT},  {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE},
                  {"warning", LINE_WARNING}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         const char *rest = skip_word(text, words[i].word);
         if (rest == NULL)
             continue;

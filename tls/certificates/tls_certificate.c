@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/certificates/tls_certificate.h"
 
+#include "base/array.h"
+
 #include "tls/certificates/tls_ocsp.h"
 #include "tls/certificates/tls_pem.h"
 #include "tls/endpoint/tls_signing.h"
@@ -296,7 +298,7 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
 bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now)
 {
     const char *const paths[] = {certificate->files.chain, certificate->files.key, certificate->files.ocsp};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         struct tls_file_mark mark = tls_file_mark(paths[i]);
         if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
             return false;

@@ -88,7 +88,7 @@ static bool ends(const char *name, const char *suffix)
 static size_t stem_of(const char *name)
 {
     static const char *const suffixes[] = {".pem", ".crt", ".cer"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
         if (ends(name, suffixes[i]))
             return strlen(name) - strlen(suffixes[i]);
     return 0;
@@ -129,7 +129,7 @@ static bool find_key(const struct listing *listing, const char *name, size_t ste
         snprintf(into, cap, "%s", sole);
         return true;
     }
-    for (size_t i = 0; i < sizeof behind / sizeof behind[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(behind); i++) {
         int len = snprintf(into, cap, "%.*s%s", (int)stem, name, behind[i]);
         if (len > 0 && (size_t)len < cap && has_name(listing, into))
             return true;

@@ -24,7 +24,7 @@ static const uint8_t *find(struct slice in, const char *words)
 
 static struct slice behind(struct slice whole, const uint8_t *place)
 {
-    return slice_sub(whole, (size_t)(place - whole.data), whole.len);
+    return slice_from(whole, (size_t)(place - whole.data));
 }
 
 static bool read_file(const char *path, const char *what, int source, const struct tls_report *report,

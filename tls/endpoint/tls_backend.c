@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/endpoint/tls_backend.h"
 
+#include "base/array.h"
+
 #include "tls/certificates/tls_certificate.h"
 #include "tls/endpoint/tls_context_private.h"
 #include "tls/endpoint/tls_peer.h"
@@ -82,7 +84,7 @@ static const struct peer_failure {
 
 const char *tls_peer_failure(int reason)
 {
-    for (size_t i = 0; i < sizeof peer_failures / sizeof peer_failures[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(peer_failures); i++)
         if (peer_failures[i].reason == reason)
             return peer_failures[i].words;
     return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/endpoint/tls_endpoint.h"
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/ensure.h"
 #include "tls/trust/tls_client_check.h"
@@ -60,9 +61,9 @@ static int io_read(BIO *bio, char *into, int len)
         BIO_set_retry_read(bio);
         return -1;
     }
-    struct slice part = slice_sub(io->input, 0, (size_t)len);
+    struct slice part = slice_first(io->input, (size_t)len);
     memcpy(into, part.data, part.len);
-    io->input = slice_sub(io->input, part.len, io->input.len);
+    io->input = slice_from(io->input, part.len);
     return (int)part.len;
 }
 
@@ -288,7 +289,7 @@ static uint32_t first_error(void)
 
 static const struct known_failure *find_known(uint32_t code)
 {
-    for (size_t i = 0; i < sizeof known_failures / sizeof known_failures[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(known_failures); i++)
         if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == known_failures[i].reason)
             return &known_failures[i];
     return NULL;

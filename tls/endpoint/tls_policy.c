@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/endpoint/tls_policy.h"
 
+#include "base/array.h"
+
 #include "tls/certificates/tls_hello.h"
 #include "tls/tls_report.h"
 
@@ -127,7 +129,7 @@ bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings, const s
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* What comes early may come twice: a mail sent again, a login replayed (RFC 8446 section 8). */
     SSL_CTX_set_early_data_enabled(ctx, 0);
-    bool ok = SSL_CTX_set_signing_algorithm_prefs(ctx, signatures, sizeof signatures / sizeof signatures[0]);
+    bool ok = SSL_CTX_set_signing_algorithm_prefs(ctx, signatures, ARRAY_LEN(signatures));
     ok = set_versions(ctx, settings->min_version, settings->max_version, report) && ok;
     ok = set_ciphers(ctx, settings, report) && ok;
     return set_groups(ctx, settings, report) && ok;

@@ -33,8 +33,8 @@ static const char *parse_line(struct slice line, struct tls_ticket_key *key)
 static struct slice next_line(struct slice *rest)
 {
     size_t end = slice_find(*rest, '\n');
-    struct slice line = slice_sub(*rest, 0, end);
-    *rest = slice_sub(*rest, end + 1, rest->len);
+    struct slice line = slice_first(*rest, end);
+    *rest = slice_from(*rest, end + 1);
     if (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
     return line;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/trust/tls_client_trust.h"
 
+#include "base/array.h"
+
 #include "tls/trust/tls_client_trust_files.h"
 #include "tls/trust/tls_client_trust_private.h"
 #include "tls/tls_report.h"
@@ -67,7 +69,7 @@ static const struct problem {
 static const char *explain(int error, uint8_t *alert)
 {
     *alert = (uint8_t)SSL_alert_from_verify_result(error);
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (known[i].error != error)
             continue;
         if (known[i].is_our_own)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a configuration is read into: defaults, every key, other files, and the sample that is installed. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -570,7 +571,7 @@ START_TEST(all_keys_are_documented)
                                        "admin"};
     char *in_sample = read_whole(SAMPLE);
     char *in_manual = read_whole(MANUAL);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         char assignment[64];
         snprintf(assignment, sizeof assignment, "%s = ", keys[i]);
         ck_assert_msg(strstr(in_sample, assignment) != NULL, "%s is not in the sample", keys[i]);

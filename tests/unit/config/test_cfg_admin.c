@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "config/cfg_admin.h"
 
 #include "cfg_file.h"
@@ -81,7 +82,7 @@ int main(void)
 {
     Suite *suite = suite_create("cfg_admin");
     TCase *tests = tcase_create("admin");
-    tcase_add_loop_test(tests, mistakes, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tests, mistakes, 0, (int)(ARRAY_LEN(cases)));
     tcase_add_test(tests, by_default_there_is_none);
     tcase_add_test(tests, values);
     suite_add_tcase(suite, tests);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The group "client_certificates" of a service: its values, what is wrong with each, and what no server learns of. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -127,7 +128,7 @@ int main(void)
 {
     Suite *suite = suite_create("cfg_client_certificates");
     TCase *tests = tcase_create("client_certificates");
-    tcase_add_loop_test(tests, what_is_said_of_it, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_loop_test(tests, what_is_said_of_it, 0, ARRAY_LEN(cases));
     tcase_add_test(tests, without_the_group_there_is_nothing);
     tcase_add_test(tests, defaults);
     tcase_add_test(tests, values);

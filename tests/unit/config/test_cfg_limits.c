@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "config/cfg_limits.h"
 
 #include "cfg_file.h"
@@ -62,7 +63,7 @@ int main(void)
 {
     Suite *suite = suite_create("cfg_limits");
     TCase *tests = tcase_create("limits");
-    tcase_add_loop_test(tests, mistakes, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tests, mistakes, 0, (int)(ARRAY_LEN(cases)));
     tcase_add_loop_test(tests, defaults, 0, 2);
     tcase_add_test(tests, values);
     suite_add_tcase(suite, tests);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The small parts of config/: suggestions, times, the list of problems, the arena. */
+#include "base/array.h"
 #include "config/cfg_arena.h"
 #include "config/cfg_duration.h"
 #include "config/cfg_problems.h"
@@ -168,7 +169,7 @@ START_TEST(arena_memory)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+#define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 int main(void)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -134,7 +135,7 @@ START_TEST(names_of_servers)
         {TEXT("10.0.0.11:9993", "mode = \"implicit\"; name = \"store.internal\";"), "store.internal"},
         {TEXT("store1.internal:9993", "mode = \"implicit\"; name = \"10.0.0.12\";"), "10.0.0.12"},
     };
-    for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
         struct cfg *cfg = load(servers[i].text);
         ck_assert_str_eq(cfg->pools[0].tls.server_names[0], servers[i].name);
         cfg_free(&cfg);
@@ -147,7 +148,7 @@ int main(void)
     Suite *suite = suite_create("cfg_pool_tls");
     TCase *tests = tcase_create("pool_tls");
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, texts, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_loop_test(tests, texts, 0, ARRAY_LEN(cases));
     tcase_add_test(tests, defaults);
     tcase_add_test(tests, values);
     tcase_add_test(tests, names_of_servers);

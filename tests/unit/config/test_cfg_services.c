@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Services, pools and their addresses: what is wrong with each, and with both together. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -277,7 +278,7 @@ static const struct cfg_case identity_cases[] = {
      "port\n"},
 };
 
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+#define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 START_TEST(service)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Mistakes of syntax, each in a text of its own: the first one is all that is said. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -172,7 +173,7 @@ int main(void)
     Suite *suite = suite_create("cfg_syntax");
     TCase *tcase = tcase_create("syntax");
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, mistake, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_loop_test(tcase, mistake, 0, ARRAY_LEN(cases));
     tcase_add_test(tcase, liberties);
     tcase_add_test(tcase, nul_octet);
     tcase_add_loop_test(tcase, any_octet_anywhere, 0, 8);

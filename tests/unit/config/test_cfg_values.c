@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What can be wrong with the values: each kind of mistake with its place, and many of them in one file. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"
 
@@ -294,7 +295,7 @@ static const struct cfg_case together[] = {
      "F:12: error: the key \"tls\" stands twice in the same group, first in F:10\n"},
 };
 
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+#define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 START_TEST(file)
 {

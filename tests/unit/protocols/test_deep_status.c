@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The syntax of draft sections 5.1, 5.3 and 6, rule by rule. */
+#include "base/array.h"
 #include "protocols/deep/deep_status.h"
 #include "run_suite.h"
 
@@ -279,7 +280,7 @@ START_TEST(merge_any_octets)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+#define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 int main(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Request lines of HTTP, and commands of mail protocols that come near them. */
+#include "base/array.h"
 #include "protocols/http_request.h"
 #include "run_suite.h"
 
@@ -51,10 +52,10 @@ END_TEST
 START_TEST(beginning)
 {
     static const char *const begun[] = {"GET /", "OPTIONS /", "CONNECT *", "HEAD /", "PUT /"};
-    for (size_t i = 0; i < sizeof begun / sizeof begun[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(begun); i++) {
         struct slice whole = slice_of(begun[i]);
-        ck_assert(http_begins_request(slice_sub(whole, 0, HTTP_BEGINNING_MAX)));
-        ck_assert(!http_begins_request(slice_sub(whole, 0, whole.len - 1)));
+        ck_assert(http_begins_request(slice_first(whole, HTTP_BEGINNING_MAX)));
+        ck_assert(!http_begins_request(slice_first(whole, whole.len - 1)));
     }
     ck_assert(!http_begins_request(slice_of("PRI * HTTP/2.0")));
 }
@@ -64,7 +65,7 @@ int main(void)
 {
     Suite *suite = suite_create("http_request");
     TCase *tcase = tcase_create("lines");
-    tcase_add_loop_test(tcase, request, 0, sizeof samples / sizeof samples[0]);
+    tcase_add_loop_test(tcase, request, 0, ARRAY_LEN(samples));
     tcase_add_test(tcase, beginning);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/imap/imap_literal.h"
 #include "run_suite.h"
 
@@ -50,7 +51,7 @@ static void expect(const struct imap_tail *tail, size_t i, size_t cut)
 
 START_TEST(lines_are_told_alike_whatever_the_cuts)
 {
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct slice line = slice_of(lines[i].line);
         struct imap_tail by_octet = {0};
         for (size_t at = 0; at < line.len; at++)
@@ -58,8 +59,8 @@ START_TEST(lines_are_told_alike_whatever_the_cuts)
         expect(&by_octet, i, 1);
         for (size_t cut = 0; cut <= line.len; cut++) {
             struct imap_tail tail = {0};
-            imap_tail_feed(&tail, slice_sub(line, 0, cut));
-            imap_tail_feed(&tail, slice_sub(line, cut, line.len));
+            imap_tail_feed(&tail, slice_first(line, cut));
+            imap_tail_feed(&tail, slice_from(line, cut));
             expect(&tail, i, cut);
         }
     }
@@ -68,7 +69,7 @@ END_TEST
 
 START_TEST(a_whole_line_is_told_as_its_pieces_are)
 {
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct slice line = slice_of(lines[i].line);
         if (line.len > 0 && line.data[line.len - 1] == '\r')
             line.len--;

@@ -78,9 +78,9 @@ START_TEST(every_cut)
         for (size_t second = first; second <= all.len; second++) {
             struct line_reader reader = {0};
             char seen[64] = "";
-            feed(&reader, slice_sub(all, 0, first), seen);
+            feed(&reader, slice_first(all, first), seen);
             feed(&reader, slice_sub(all, first, second - first), seen);
-            feed(&reader, slice_sub(all, second, all.len), seen);
+            feed(&reader, slice_from(all, second), seen);
             ck_assert_str_eq(seen, "12345678|a!||b\rc!|\r|");
             ck_assert_ptr_null(reader.held.data);
         }
@@ -95,16 +95,16 @@ START_TEST(limit)
     struct slice longer = slice_of("123456789\r\n");
     for (size_t cut = 0; cut < fits.len; cut++) {
         struct line_reader reader = {0};
-        struct slice first = slice_sub(fits, 0, cut);
-        struct slice second = slice_sub(fits, cut, fits.len);
+        struct slice first = slice_first(fits, cut);
+        struct slice second = slice_from(fits, cut);
         struct line line;
         ck_assert_int_eq(line_reader_take(&reader, &first, 10, &line), LINE_CUT);
         ck_assert_int_eq(line_reader_take(&reader, &second, 10, &line), LINE_WHOLE);
         ck_assert_int_eq(line.in_input, cut == 0);
         check_is(line.whole, "12345678\r\n");
         line_reader_done(&reader);
-        first = slice_sub(longer, 0, cut);
-        second = slice_sub(longer, cut, longer.len);
+        first = slice_first(longer, cut);
+        second = slice_from(longer, cut);
         ck_assert_int_eq(line_reader_take(&reader, &first, 10, &line), LINE_CUT);
         ck_assert_int_eq(line_reader_take(&reader, &second, 10, &line), LINE_TOO_LONG);
         ck_assert_uint_eq(second.len, longer.len - cut);

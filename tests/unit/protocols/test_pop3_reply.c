@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/pop3/pop3_reply.h"
 #include "run_suite.h"
 
@@ -96,7 +97,7 @@ START_TEST(reads_the_first_word)
         {"-ER", POP3_INDICATOR_NONE},
         {".", POP3_INDICATOR_NONE},
     };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
         ck_assert_msg(pop3_indicator_of(slice_of(lines[i].text)) == lines[i].indicator, "%s", lines[i].text);
 }
 END_TEST

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/proxy_protocol/proxy_v1.h"
 #include "run_suite.h"
 
@@ -50,7 +51,7 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("header");
-    tcase_add_loop_test(tcase, writes_what_the_specification_has, 0, sizeof headers / sizeof headers[0]);
+    tcase_add_loop_test(tcase, writes_what_the_specification_has, 0, ARRAY_LEN(headers));
     tcase_add_test(tcase, never_more_than_its_limit);
     Suite *suite = suite_create("proxy_v1");
     suite_add_tcase(suite, tcase);

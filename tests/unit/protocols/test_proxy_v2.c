@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/proxy_protocol/proxy_v2.h"
 #include "run_suite.h"
 
@@ -345,7 +346,7 @@ END_TEST
 
 int main(void)
 {
-    int count = (int)(sizeof examples / sizeof examples[0]);
+    int count = (int)(ARRAY_LEN(examples));
     TCase *tcase = tcase_create("proxy_v2");
     tcase_add_loop_test(tcase, writes_what_the_specification_has, 0, count);
     tcase_add_loop_test(tcase, fits_exactly_or_not_at_all, 0, count);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "responses.h"
 #include "run_suite.h"
 
@@ -53,8 +54,8 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("responses");
-    tcase_add_loop_test(tcase, length, 0, sizeof lengths / sizeof lengths[0]);
-    tcase_add_loop_test(tcase, shuffle, 0, sizeof shuffles / sizeof shuffles[0]);
+    tcase_add_loop_test(tcase, length, 0, ARRAY_LEN(lengths));
+    tcase_add_loop_test(tcase, shuffle, 0, ARRAY_LEN(shuffles));
     Suite *suite = suite_create("responses");
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/sasl_mechanism.h"
 #include "run_suite.h"
 
@@ -43,7 +44,7 @@ int main(void)
 {
     Suite *suite = suite_create("sasl_mechanism");
     TCase *tests = tcase_create("mechanisms");
-    tcase_add_loop_test(tests, mechanism, 0, sizeof cases / sizeof cases[0]);
+    tcase_add_loop_test(tests, mechanism, 0, ARRAY_LEN(cases));
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

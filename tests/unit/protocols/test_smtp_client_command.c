@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/smtp/smtp_client_command.h"
 #include "run_suite.h"
 
@@ -147,10 +148,10 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("CLIENT");
-    tcase_add_loop_test(tcase, syntax, 0, (int)(sizeof syntax_cases / sizeof syntax_cases[0]));
+    tcase_add_loop_test(tcase, syntax, 0, (int)(ARRAY_LEN(syntax_cases)));
     tcase_add_test(tcase, reports);
     tcase_add_test(tcase, long_reports_are_cut);
-    tcase_add_loop_test(tcase, made, 0, (int)(sizeof make_cases / sizeof make_cases[0]));
+    tcase_add_loop_test(tcase, made, 0, (int)(ARRAY_LEN(make_cases)));
     Suite *suite = suite_create("smtp_client_command");
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

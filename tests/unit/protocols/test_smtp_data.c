@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "base/bytes.h"
 #include "protocols/smtp/smtp_data.h"
 #include "run_suite.h"
@@ -129,7 +130,7 @@ static bool is_well_formed(struct slice s)
 static void check_habits(const struct result *result)
 {
     size_t end = result->ended ? result->got.len : 0;
-    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(habits); i++)
         if (end_by_habit(result->got.data, result->got.len, &habits[i]) != end)
             ck_abort_msg("a server of habit \"%s\" ends elsewhere", habits[i].name);
 }
@@ -139,7 +140,7 @@ static void check_message(struct slice message)
     struct result result = run_both(message, false);
     need((result.ended ? result.taken : 0) == end_by_habit(message.data, message.len, &habits[0]));
     need(!result.refused);
-    struct slice consumed = slice_sub(message, 0, result.taken);
+    struct slice consumed = slice_first(message, result.taken);
     if (is_well_formed(consumed))
         need(slice_equals(bytes_view(&result.got), consumed));
     check_habits(&result);
@@ -162,7 +163,7 @@ static size_t end_of_refused(struct slice s, size_t from)
         if (s.data[i] != '\n')
             continue;
         struct slice line = slice_sub(s, begin, i - begin);
-        if (i >= from && (slice_is(line, ".") || slice_is(line, ".\r")))
+        if (i >= from && (slice_is_word(line, ".") || slice_is_word(line, ".\r")))
             return i + 1;
         begin = i + 1;
     }
@@ -174,11 +175,11 @@ static void check_refusal(struct slice message)
 {
     struct result strict = run_both(message, true);
     struct result normal = run(message, SIZE_MAX, false);
-    size_t bare_lf = find_bare_lf(slice_sub(message, 0, normal.taken));
+    size_t bare_lf = find_bare_lf(slice_first(message, normal.taken));
     if (bare_lf == normal.taken) {
         need(slice_equals(bytes_view(&strict.got), bytes_view(&normal.got)) && strict.ended == normal.ended);
     } else {
-        struct result before = run(slice_sub(message, 0, bare_lf), SIZE_MAX, false);
+        struct result before = run(slice_first(message, bare_lf), SIZE_MAX, false);
         size_t end = end_of_refused(message, bare_lf);
         need(slice_equals(bytes_view(&strict.got), bytes_view(&before.got)));
         need(!strict.ended && strict.refused == (end > 0));

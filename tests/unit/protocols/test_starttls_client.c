@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "protocols/starttls_client.h"
 
 #include "base/bytes.h"
@@ -405,8 +406,8 @@ static void run_with_cut(const struct dialogue *dialogue, size_t cut_part, size_
     for (size_t part = 0; part < PARTS_MAX && dialogue->says[part] != NULL; part++) {
         struct slice says = slice_of(dialogue->says[part]);
         size_t at = part == cut_part ? cut : 0;
-        feed(&run, slice_sub(says, 0, at));
-        feed(&run, slice_sub(says, at, says.len));
+        feed(&run, slice_first(says, at));
+        feed(&run, slice_from(says, at));
         shake_hands(&run);
     }
     expect(&run, dialogue);
@@ -533,7 +534,7 @@ END_TEST
 
 int main(void)
 {
-    enum { COUNT = sizeof dialogues / sizeof dialogues[0], PROTOCOLS = ENGINE_SUBMISSION + 1 };
+    enum { COUNT = ARRAY_LEN(dialogues), PROTOCOLS = ENGINE_SUBMISSION + 1 };
     Suite *suite = suite_create("starttls_request");
     TCase *tests = tcase_create("request");
     tcase_set_timeout(tests, 60);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "transcript.h"
 #include "run_suite.h"
 
@@ -45,7 +46,7 @@ static int load_all(const char *folder)
     int dialogues = 0;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         struct transcript *t = transcript_load(found.gl_pathv[i]);
-        if (t == NULL || transcript_total == sizeof transcripts / sizeof transcripts[0])
+        if (t == NULL || transcript_total == ARRAY_LEN(transcripts))
             exit(1);
         transcripts[transcript_total++] = t;
         dialogues += (int)transcript_count(t);
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
     int dialogues = 0;
     for (int i = 1; i < argc; i++)
         dialogues += load_all(argv[i]);
-    for (size_t i = 0; argc == 1 && i < sizeof folders / sizeof folders[0]; i++)
+    for (size_t i = 0; argc == 1 && i < ARRAY_LEN(folders); i++)
         dialogues += load_all(folders[i]);
     if (dialogues == 0) {
         fprintf(stderr, "no transcripts found below %s/transcripts\n", TEST_SOURCE_DIR);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/common/address.h"
 #include "run_suite.h"
 
@@ -71,7 +72,7 @@ int main(void)
 {
     Suite *suite = suite_create("address");
     TCase *tests = tcase_create("address");
-    tcase_add_loop_test(tests, address, 0, sizeof addresses / sizeof addresses[0]);
+    tcase_add_loop_test(tests, address, 0, ARRAY_LEN(addresses));
     tcase_add_test(tests, another_family);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* By which name the servers learn of a client's certificate, and whether EXTERNAL means it. */
+#include "base/array.h"
 #include "proxy/runtime/client_certificates.h"
 #include "run_suite.h"
 
@@ -88,8 +89,8 @@ int main(void)
 {
     Suite *suite = suite_create("client_certificates");
     TCase *tests = tcase_create("names");
-    tcase_add_loop_test(tests, name, 0, sizeof cases / sizeof cases[0]);
-    tcase_add_loop_test(tests, external_where_the_server_knows_the_client, 0, sizeof ways / sizeof ways[0]);
+    tcase_add_loop_test(tests, name, 0, ARRAY_LEN(cases));
+    tcase_add_loop_test(tests, external_where_the_server_knows_the_client, 0, ARRAY_LEN(ways));
     tcase_add_test(tests, nothing_without_a_certificate_or_the_group);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

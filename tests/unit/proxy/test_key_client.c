@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "keys/keys_message.h"
 #include "keys/keys_wire.h"
 #include "proxy/keyclient/key_client.h"
@@ -266,7 +267,7 @@ START_TEST(long_inputs_among_short_ones)
     static const size_t sizes[] = {130, TLS_WANTED_INPUT_MAX, 130, 146, TLS_WANTED_INPUT_MAX, 20000, 10000,
                                    130};
     static const size_t in_message[] = {1, 1, 2, 1, 3}; /* the last long one is cancelled before it goes */
-    enum { COUNT = sizeof sizes / sizeof sizes[0], CANCELLED = COUNT };
+    enum { COUNT = ARRAY_LEN(sizes), CANCELLED = COUNT };
     connect_anew();
     for (size_t i = 0; i <= COUNT; i++) {
         struct tls_wanted one = {3, 0x0403, {octets, i < COUNT ? sizes[i] : TLS_WANTED_INPUT_MAX}};
@@ -275,7 +276,7 @@ START_TEST(long_inputs_among_short_ones)
     key_client_cancel(&client, &askers[CANCELLED].ticket);
     turn();
     size_t next = 0;
-    for (size_t i = 0; i < sizeof in_message / sizeof in_message[0] && next < COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(in_message) && next < COUNT; i++) {
         size_t fds = 0;
         ssize_t len = keys_message_receive(far, message, KEYS_REQUESTS_MAX, NULL, &fds);
         ck_assert_int_gt(len, 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/common/log_line.h"
 #include "run_suite.h"
 
@@ -147,10 +148,10 @@ START_TEST(all_reports_of_full_length_fit)
     uint8_t letters[256];
     memset(letters, 'a', sizeof letters);
     log_line_begin(&line, CFG_LOG_INFO, "session");
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         log_line_add(&line, keys[i], (struct slice){letters, sizeof letters});
     log_line_end(&line);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         ck_assert_ptr_nonnull(strstr(pairs_of(&line), keys[i]));
 }
 END_TEST
@@ -160,7 +161,7 @@ int main(void)
     Suite *suite = suite_create("log_line");
     TCase *tests = tcase_create("line");
     tcase_add_test(tests, begins_with_time_level_and_event);
-    tcase_add_loop_test(tests, value, 0, sizeof values / sizeof values[0]);
+    tcase_add_loop_test(tests, value, 0, ARRAY_LEN(values));
     tcase_add_test(tests, every_octet_keeps_the_line_printable);
     tcase_add_test(tests, numbers_and_nothing);
     tcase_add_test(tests, a_full_line_drops_what_does_not_fit);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/admin/metrics.h"
 
 #include "certificates.h"
@@ -237,7 +238,7 @@ int main(void)
     tcase_add_test(tests, reloads);
     tcase_add_test(tests, sessions);
     tcase_add_test(tests, reports);
-    tcase_add_loop_test(tests, certificates_near_their_end, 0, (int)(sizeof ends / sizeof ends[0]));
+    tcase_add_loop_test(tests, certificates_near_their_end, 0, (int)(ARRAY_LEN(ends)));
     tcase_add_test(tests, each_certificate);
     tcase_add_test(tests, several_certificates);
     suite_add_tcase(suite, tests);

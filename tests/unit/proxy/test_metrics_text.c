@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "proxy/admin/metrics_text.h"
 
 #include "run_suite.h"
@@ -114,7 +115,7 @@ int main(void)
     TCase *tests = tcase_create("metrics_text");
     tcase_add_test(tests, a_family);
     tcase_add_test(tests, a_single_one);
-    tcase_add_loop_test(tests, values_of_labels, 0, (int)(sizeof values / sizeof values[0]));
+    tcase_add_loop_test(tests, values_of_labels, 0, (int)(ARRAY_LEN(values)));
     tcase_add_test(tests, too_much);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

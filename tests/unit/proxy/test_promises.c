@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What clients have been promised: who promised what, what breaks it, and the file that remembers it. */
+#include "base/array.h"
 #include "cfg_file.h"
 #include "proxy/runtime/promises.h"
 #include "run_suite.h"
@@ -259,10 +260,10 @@ int main(void)
     Suite *suite = suite_create("promises");
     TCase *tests = tcase_create("promises");
     tcase_add_test(tests, what_is_promised_to_whom);
-    tcase_add_loop_test(tests, change, 0, sizeof changes / sizeof changes[0]);
+    tcase_add_loop_test(tests, change, 0, ARRAY_LEN(changes));
     tcase_add_test(tests, what_nobody_serves_stays_remembered);
     tcase_add_test(tests, what_is_written_is_read);
-    tcase_add_loop_test(tests, file, 0, sizeof files / sizeof files[0]);
+    tcase_add_loop_test(tests, file, 0, ARRAY_LEN(files));
     tcase_add_test(tests, places_where_no_file_can_be);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

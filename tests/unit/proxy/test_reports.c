@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counts of what clients report, by tag and kind. */
+#include "base/array.h"
 #include "proxy/runtime/reports.h"
 
 #include "protocols/deep/deep_status.h"
@@ -42,7 +43,7 @@ START_TEST(the_tags_of_a_service)
     static const char *const expected[] = {"other", "tls11", "tls12", "tls-cert", "tls-dane-tlsa", "own"};
     struct reports *reports;
     ck_assert_ptr_nonnull(reports = reports_new("TLS12 own <https://example.com/> Own 1x"));
-    ck_assert_uint_eq(reports->tag_count, sizeof expected / sizeof expected[0]);
+    ck_assert_uint_eq(reports->tag_count, ARRAY_LEN(expected));
     for (size_t i = 0; i < reports->tag_count; i++)
         ck_assert_str_eq(reports->tags[i].name, expected[i]);
     reports_unref(&reports);

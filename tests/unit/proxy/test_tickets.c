@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ticket keys of a running proxy: by the clock, or from a file that changes, breaks, or is left alone. */
+#include "base/array.h"
 #include "proxy/runtime/tickets.h"
 
 #include "cfg_file.h"
@@ -342,7 +343,7 @@ int main(void)
     tcase_add_test(tests, a_missing_file_is_an_error_where_it_is_named);
     tcase_add_test(tests, what_is_no_file_holds_nobody_up);
     tcase_add_test(tests, a_file_of_zeroes_without_end);
-    tcase_add_loop_test(tests, others_who_can_read_or_write_it, 0, sizeof exposures / sizeof exposures[0]);
+    tcase_add_loop_test(tests, others_who_can_read_or_write_it, 0, ARRAY_LEN(exposures));
     tcase_add_test(tests, a_file_that_nobody_rotates);
     tcase_add_test(tests, a_reload_keeps_own_keys);
     tcase_add_test(tests, a_reload_from_own_keys_to_a_file_and_back);

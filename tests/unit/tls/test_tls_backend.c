@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "tls/endpoint/tls_backend.h"
 
 #include "certificates.h"
@@ -283,7 +284,7 @@ START_TEST(what_is_offered)
         tls_pair_move(&pair, 0);
         struct tls_info info = tls_endpoint_info(pair.server.endpoint);
         ck_assert_pstr_eq(info.server_name, cases[i].sni);
-        ck_assert(slice_is(info.protocol, "imap"));
+        ck_assert(slice_is_word(info.protocol, "imap"));
         tls_pair_close(&pair);
     }
     tls_context_unref(&server);
@@ -311,7 +312,7 @@ START_TEST(servers_that_speak_otherwise)
     };
     const struct tls_backend_server who = {.name = "store.internal"};
     struct tls_context *client = backend_context(NULL, TLS_1_2);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         static uint8_t plain[1024 + TLS_PLAIN_SLACK];
         struct tls_io *io = tls_io_new(SEALED_CAP);
         struct tls_endpoint *endpoint = tls_endpoint_new_backend(client, io, &who);
@@ -383,7 +384,7 @@ static const struct {
     {CERTIFICATE_RSA, TLS_1_2, TLS_FORM_TRANSCRIPT},
     {CERTIFICATE_RSA, TLS_1_3, TLS_FORM_CLIENT_1_3},
 };
-enum { OUTSIDE = sizeof outside / sizeof outside[0] };
+enum { OUTSIDE = ARRAY_LEN(outside) };
 
 struct outside_pair {
     struct tls_pair pair;
@@ -439,7 +440,7 @@ static void sign(struct outside_pair *it)
 START_TEST(own_key_somewhere_else)
 {
     static const size_t chunks[] = {0, 1, 100};
-    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         struct outside_pair it;
         open_outside(&it, _i, NULL);
         tls_pair_move(&it.pair, chunks[i]);
@@ -826,7 +827,7 @@ int main(void)
     TCase *tests = tcase_create("backend");
     certificates_open();
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, certificates, 0, sizeof certificate_cases / sizeof certificate_cases[0]);
+    tcase_add_loop_test(tests, certificates, 0, ARRAY_LEN(certificate_cases));
     tcase_add_test(tests, an_unknown_authority_is_named);
     tcase_add_test(tests, long_names_are_cut);
     tcase_add_test(tests, unverified);

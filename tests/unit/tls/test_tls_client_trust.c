@@ -6,12 +6,11 @@
 #include "tls_pair.h"
 #include "run_suite.h"
 
+#include "base/array.h"
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static struct tls_certificate_files files[2];
 static long long now = PKI_NOW;
@@ -709,20 +708,20 @@ int main(void)
     certificates_open();
     make_world();
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, certificates_are_taken_or_not, 0, 2 * COUNT(cases));
-    tcase_add_loop_test(tests, no_certificate_is_asked_for_without_authorities, 0, COUNT(versions));
-    tcase_add_loop_test(tests, a_stolen_certificate, 0, COUNT(versions));
-    tcase_add_loop_test(tests, more_issuers_than_a_chain_has, 0, COUNT(versions));
-    tcase_add_loop_test(tests, a_chain_of_too_many_octets, 0, COUNT(versions));
-    tcase_add_loop_test(tests, the_identity_in_words, 0, COUNT(versions));
-    tcase_add_loop_test(tests, names_that_are_clear_and_those_that_are_not, 0, COUNT(name_cases));
+    tcase_add_loop_test(tests, certificates_are_taken_or_not, 0, 2 * ARRAY_LEN(cases));
+    tcase_add_loop_test(tests, no_certificate_is_asked_for_without_authorities, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, a_stolen_certificate, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, more_issuers_than_a_chain_has, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, a_chain_of_too_many_octets, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, the_identity_in_words, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, names_that_are_clear_and_those_that_are_not, 0, ARRAY_LEN(name_cases));
     tcase_add_test(tests, a_subject_that_is_cut);
-    tcase_add_loop_test(tests, a_ticket_keeps_the_identity, 0, COUNT(versions));
-    tcase_add_loop_test(tests, a_ticket_of_a_client_without_a_certificate, 0, COUNT(versions));
-    tcase_add_loop_test(tests, a_ticket_is_worth_nothing_at_another_service, 0, 2 * COUNT(others));
-    tcase_add_loop_test(tests, nor_where_sni_has_chosen_another_certificate, 0, COUNT(versions));
-    tcase_add_loop_test(tests, what_has_expired_since_is_not_taken, 0, COUNT(versions));
-    tcase_add_loop_test(tests, what_was_revoked_since_is_not_taken, 0, COUNT(versions));
+    tcase_add_loop_test(tests, a_ticket_keeps_the_identity, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, a_ticket_of_a_client_without_a_certificate, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, a_ticket_is_worth_nothing_at_another_service, 0, 2 * ARRAY_LEN(others));
+    tcase_add_loop_test(tests, nor_where_sni_has_chosen_another_certificate, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, what_has_expired_since_is_not_taken, 0, ARRAY_LEN(versions));
+    tcase_add_loop_test(tests, what_was_revoked_since_is_not_taken, 0, ARRAY_LEN(versions));
     tcase_add_test(tests, files_with_nothing_wrong);
     tcase_add_test(tests, files_that_are_wrong);
     tcase_add_test(tests, more_authorities_than_are_meant);

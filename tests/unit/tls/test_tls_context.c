@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls_pair.h"
 #include "run_suite.h"
@@ -110,7 +111,7 @@ START_TEST(good_files_are_taken_without_a_word)
         {.key = CERTIFICATE_P256},
         {.key = CERTIFICATE_P256, .names = {"mail.example.com"}, .issuer_times = 14},
     };
-    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
         ck_assert(load_one(certificate_make(&wishes[i]), &problems));
         ck_assert_uint_eq(problems.count, 0);
     }
@@ -255,7 +256,7 @@ START_TEST(settings_that_cannot_be)
         {TLS_1_2, TLS_1_3, "TYPO", "TYPO", {"the cipher list", "the list of groups"}},
     };
     struct tls_certificate_files files = good(CERTIFICATE_P256);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct problems problems;
         struct tls_settings settings = settings_for(&files, 1);
         settings.min_version = cases[i].min;
@@ -339,7 +340,7 @@ START_TEST(all_problems_of_several_certificates)
             &(struct certificate_wish){.names = {"d.example"}, .begins = -30 * DAY, .ends = -DAY}),
         certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .passphrase = "open sesame"}),
     };
-    struct tls_settings settings = settings_for(files, sizeof files / sizeof files[0]);
+    struct tls_settings settings = settings_for(files, ARRAY_LEN(files));
     settings.min_version = TLS_1_3;
     settings.max_version = TLS_1_2;
     struct problems problems;

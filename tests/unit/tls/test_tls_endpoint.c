@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls_pair.h"
 #include "run_suite.h"
@@ -18,7 +19,7 @@ static const struct tls_pair_settings by_version[] = {
     {.certificates = &rsa, .certificate_count = 1, .client_max = TLS_1_2},
     {.certificates = &rsa, .certificate_count = 1, .client_min = TLS_1_3},
 };
-enum { VERSIONS = sizeof by_version / sizeof by_version[0] };
+enum { VERSIONS = ARRAY_LEN(by_version) };
 
 /* Octets that differ at every place, so that a loss or a swap is seen. */
 static uint8_t pattern[300 * 1024];
@@ -45,7 +46,7 @@ static void expect_plain(const struct tls_pair_end *end, const uint8_t *data, si
 START_TEST(handshake_in_any_chunks)
 {
     static const size_t chunks[] = {0, 1, 3, 5, 7, 100, 517, 1460};
-    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         struct tls_pair pair;
         tls_pair_connect(&pair, &by_version[_i], chunks[i]);
         struct slice hello = slice_of("* OK ready\r\n");
@@ -101,8 +102,8 @@ START_TEST(data_of_every_size_both_ways)
     struct tls_pair pair;
     tls_pair_connect(&pair, &by_version[_i], 0);
     size_t total = 0;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        for (size_t j = 0; j < sizeof chunks / sizeof chunks[0]; j++) {
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        for (size_t j = 0; j < ARRAY_LEN(chunks); j++) {
             struct slice data = {pattern + i, sizes[i]};
             tls_pair_send(&pair, &pair.server, &data, 1);
             tls_pair_send(&pair, &pair.client, &data, 1);
@@ -169,7 +170,7 @@ START_TEST(small_slices_share_records)
     tls_pair_connect(&pair, &by_version[_i], 0);
     /* A ticket of TLS 1.3 goes with the first data. */
     records_of(&pair, cases[0].sizes, 1);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         size_t records = records_of(&pair, cases[i].sizes, cases[i].count);
         ck_assert_msg(records == cases[i].records, "case %zu: %zu records", i, records);
     }
@@ -288,7 +289,7 @@ START_TEST(what_is_not_tls)
         {"\x16\x03\x01\x00\x05\x09\x00\x00\x01!", 10, NULL},
         {"\x16\x03\x01\xff\xff\x01\x00\x00\x01!", 10, NULL},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         for (size_t chunk = 0; chunk < 2; chunk++) {
             struct tls_pair pair;
             size_t len = cases[i].len > 0 ? cases[i].len : strlen(cases[i].input);
@@ -379,7 +380,7 @@ START_TEST(nothing_in_common)
           .ciphers = "ECDHE-RSA-AES128-GCM-SHA256"},
          "no cipher suite in common"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct tls_pair pair;
         tls_pair_open(&pair, &cases[i].settings);
         tls_pair_deliver(&pair, &pair.server, pair.server.incoming.len);
@@ -441,7 +442,7 @@ START_TEST(info_tells_what_was_negotiated)
          "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
          "ECDHE-ECDSA-AES128-SHA"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct tls_pair pair;
         tls_pair_connect(&pair, &cases[i].settings, 0);
         struct tls_info info = tls_endpoint_info(pair.server.endpoint);
@@ -534,7 +535,7 @@ static const struct {
     {"\x04IMAP", "\x04imap", NULL}, /* RFC 7301 section 6: octets, not letters */
     {"\x03ima\x05imap4", "\x04imap", NULL},
 };
-enum { PROTOCOLS = sizeof protocols / sizeof protocols[0] };
+enum { PROTOCOLS = ARRAY_LEN(protocols) };
 
 static void expect_agreement(const struct tls_pair_settings *settings, const char *agreed)
 {
@@ -558,7 +559,7 @@ START_TEST(protocol_is_agreed_on)
 {
     static const char *const names[] = {NULL, "first.example", "second.example", "imap.third.example"};
     for (size_t version = TLS_1_2; version <= TLS_1_3; version++)
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
             const struct tls_pair_settings settings = {.certificates = named,
                                                        .certificate_count = 3,
                                                        .server_min = (uint16_t)version,
@@ -592,12 +593,12 @@ static bool step(struct interleaved *one, struct tls_io *io)
 {
     static uint8_t plain[1000 + TLS_PLAIN_SLACK];
     bool moved = one->to_server.len > 0 || one->to_client.len > 0;
-    struct slice in = slice_sub(bytes_view(&one->to_server), 0, 1000);
+    struct slice in = slice_first(bytes_view(&one->to_server), 1000);
     size_t got = tls_endpoint_receive(one->server, in, plain);
     bytes_drop(&one->to_server, in.len);
     hand_over(io, &one->to_client);
     ck_assert(bytes_append(&one->plain, (struct slice){plain, got}, SIZE_MAX));
-    in = slice_sub(bytes_view(&one->to_client), 0, 1000);
+    in = slice_first(bytes_view(&one->to_client), 1000);
     ck_assert_uint_eq(tls_endpoint_receive(one->client, in, plain), 0);
     bytes_drop(&one->to_client, in.len);
     hand_over(io, &one->to_server);

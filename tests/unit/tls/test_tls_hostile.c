@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Clients of tls_endpoint that break off, lie, or try to make it work or hold more than a client may. */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls_peer.h"
 #include "run_suite.h"
@@ -19,7 +20,7 @@ static const struct tls_pair_settings by_version[] = {
      .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256"},
     {.certificates = &ecdsa, .certificate_count = 1, .server_min = TLS_1_3},
 };
-enum { VERSIONS = sizeof by_version / sizeof by_version[0], TLS_1_2_ONLY = 0, TLS_1_3_ONLY = 1 };
+enum { VERSIONS = ARRAY_LEN(by_version), TLS_1_2_ONLY = 0, TLS_1_3_ONLY = 1 };
 
 /* What the library takes in a row without anything useful between. */
 enum { EMPTY_RECORDS_MAX = 32, WARNINGS_MAX = 4, KEY_UPDATES_MAX = 32 };
@@ -146,7 +147,7 @@ START_TEST(client_hello_that_is_too_long)
         {{22, 3, 1, 0, 4, 1, 0x00, 0x40, 0x01}, true}, /* 16 KB and an octet */
         {{22, 3, 1, 0, 4, 1, 0x00, 0x40, 0x00}, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct tls_peer peer;
         tls_peer_open(&peer, &by_version[_i]);
         give(&peer, cases[i].hello, sizeof cases[i].hello);
@@ -383,7 +384,7 @@ START_TEST(records_of_one_octet)
 {
     enum { OCTETS = 20000 };
     static const size_t chunks[] = {1, 7, 4096, SIZE_MAX};
-    for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
+    for (size_t c = 0; c < ARRAY_LEN(chunks); c++) {
         struct tls_peer peer;
         size_t octets = chunks[c] == 1 ? 500 : OCTETS;
         tls_peer_open(&peer, &by_version[_i]);
@@ -498,7 +499,7 @@ START_TEST(memory_of_a_client_that_sends_no_end)
     ck_assert_msg(silent <= HELD_BEFORE_HELLO_MAX, "a silent client: %zu", silent);
     /* One record short of an octet; the whole record and the message short of one; a further record begun. */
     static const size_t sent[] = {5 + 16383, 5 + 16384, 5 + 16384 + 5 + 3};
-    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
         size_t held = held_behind(&by_version[_i], flood, sent[i]);
         ck_assert_msg(held <= HELD_MAX, "behind %zu octets: %zu", sent[i], held);
     }

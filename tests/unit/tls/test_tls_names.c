@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "tls/tls_names.h"
 #include "run_suite.h"
 
@@ -157,7 +158,7 @@ int main(void)
 {
     Suite *suite = suite_create("tls_names");
     TCase *tests = tcase_create("names");
-    tcase_add_loop_test(tests, question, 0, sizeof questions / sizeof questions[0]);
+    tcase_add_loop_test(tests, question, 0, ARRAY_LEN(questions));
     tcase_add_test(tests, an_exact_name_comes_before_a_wildcard);
     tcase_add_test(tests, an_empty_index_has_nothing);
     tcase_add_test(tests, names_that_are_none);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls_peer.h"
 #include "run_suite.h"
@@ -226,7 +227,7 @@ START_TEST(list)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
+#define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 int main(void)
 {

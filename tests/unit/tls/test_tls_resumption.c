@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is resumed, and who is not: contexts with shared keys, as replicas and reloads have them, and names. */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls_visitor.h"
 #include "run_suite.h"
@@ -359,8 +360,7 @@ int main(void)
     tcase_add_loop_test(tests, a_ticket_that_was_changed_opens_nothing, 0, 2);
     tcase_add_loop_test(tests, an_old_key_opens_until_it_goes_and_the_ticket_is_renewed, 0, 2);
     tcase_add_loop_test(tests, a_ticket_of_a_replica_that_is_ahead_is_good_and_stays, 0, 2);
-    tcase_add_loop_test(tests, a_session_is_good_for_its_name_alone, 0,
-                        sizeof name_cases / sizeof name_cases[0]);
+    tcase_add_loop_test(tests, a_session_is_good_for_its_name_alone, 0, ARRAY_LEN(name_cases));
     tcase_add_loop_test(tests, names_hold_for_the_librarys_own_keys_too, 0, 2);
     tcase_add_test(tests, a_suite_that_is_not_wanted_any_more);
     tcase_add_loop_test(tests, tickets_switched_off, 0, 2);

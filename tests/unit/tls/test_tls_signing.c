@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "certificates.h"
 #include "keys/tls_form.h"
 #include "outside_keys.h"
@@ -23,7 +24,7 @@ static const struct {
     {{.certificates = &rsa, .server_min = TLS_1_0, .server_max = TLS_1_0, .client_min = TLS_1_0},
      TLS_FORM_ECDHE},
 };
-enum { KINDS = sizeof kinds / sizeof kinds[0], TLS_1_3_KIND = 1 };
+enum { KINDS = ARRAY_LEN(kinds), TLS_1_3_KIND = 1 };
 
 static uint8_t plain[TLS_HELD_MAX + TLS_PLAIN_SLACK];
 /* What a client in middlebox compatibility mode sends behind its ClientHello (RFC 8446 D.4). */
@@ -87,7 +88,7 @@ static void close_pair(struct tls_pair *pair)
 START_TEST(handshake_waits_for_its_signature)
 {
     static const size_t chunks[] = {0, 1, 7, 100};
-    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         struct tls_pair pair;
         open_until_asked(&pair, _i, chunks[i]);
         struct tls_wanted wanted = tls_endpoint_wanted(pair.server.endpoint);

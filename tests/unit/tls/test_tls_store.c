@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls/tls_file.h"
 #include "tls_pair.h"
@@ -294,7 +295,7 @@ static struct tls_context *load_kinds(bool strict)
     };
     struct tls_settings from = settings();
     from.certificates = files;
-    from.certificate_count = sizeof files / sizeof files[0];
+    from.certificate_count = ARRAY_LEN(files);
     from.strict_sni = strict;
     struct tls_context *context = load(&from);
     ck_assert_ptr_nonnull(context);
@@ -730,8 +731,7 @@ int main(void)
     tcase_add_test(tests, a_folder_without_a_certificate_is_an_error);
     tcase_add_test(tests, pipes_and_devices_hold_nobody_up);
     tcase_add_test(tests, the_one_that_holds_longest_is_shown);
-    tcase_add_loop_test(tests, the_certificate_that_the_client_can_use, 0,
-                        sizeof choices / sizeof choices[0]);
+    tcase_add_loop_test(tests, the_certificate_that_the_client_can_use, 0, ARRAY_LEN(choices));
     tcase_add_test(tests, a_client_that_can_use_none_is_told_so);
     tcase_add_test(tests, strictness_turns_unknown_names_away);
     tcase_add_test(tests, what_has_not_changed_is_the_same);
@@ -742,7 +742,7 @@ int main(void)
     tcase_add_test(tests, a_passphrase_opens_a_key);
     tcase_add_test(tests, a_passphrase_for_a_whole_folder);
     tcase_add_loop_test(tests, a_response_beside_the_chain_is_stapled_where_it_is_good, 0,
-                        sizeof responses / sizeof responses[0]);
+                        ARRAY_LEN(responses));
     tcase_add_test(tests, damaged_responses_are_not_stapled);
     tcase_add_test(tests, a_response_that_is_named_has_to_be_there);
     tcase_add_test(tests, a_new_response_is_taken_at_a_renewal);

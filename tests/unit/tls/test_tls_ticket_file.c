@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/array.h"
 #include "tls/tickets/tls_ticket_file.h"
 #include "run_suite.h"
 
@@ -151,8 +152,7 @@ int main(void)
     Suite *suite = suite_create("tls_ticket_file");
     TCase *tests = tcase_create("file");
     tcase_add_test(tests, name_then_aes_then_hmac_of_the_last_three_lines);
-    tcase_add_loop_test(tests, what_is_wrong_is_said_with_its_line, 0,
-                        sizeof bad_texts / sizeof bad_texts[0]);
+    tcase_add_loop_test(tests, what_is_wrong_is_said_with_its_line, 0, ARRAY_LEN(bad_texts));
     tcase_add_test(tests, what_is_no_text_is_refused);
     tcase_add_test(tests, what_is_written_is_read_again);
     tcase_add_test(tests, rotation_lets_a_key_be_known_before_it_seals);

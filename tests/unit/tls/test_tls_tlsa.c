@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TLSA records: their form, and which certificates they match. */
+#include "base/array.h"
 #include "certificates.h"
 #include "tls/certificates/tls_pem.h"
 #include "tls/trust/tls_tlsa.h"
@@ -130,7 +131,7 @@ int main(void)
     Suite *suite = suite_create("tls_tlsa");
     TCase *tests = tcase_create("records");
     certificates_open();
-    tcase_add_loop_test(tests, form, 0, sizeof forms / sizeof forms[0]);
+    tcase_add_loop_test(tests, form, 0, ARRAY_LEN(forms));
     tcase_add_test(tests, longer_than_any_certificate);
     tcase_add_test(tests, each_selector_and_matching);
     suite_add_tcase(suite, tests);
