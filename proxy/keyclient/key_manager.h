@@ -1,57 +1,78 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DEEPPROXY_PROXY_KEYCLIENT_KEY_SERVICE_H
-#define DEEPPROXY_PROXY_KEYCLIENT_KEY_SERVICE_H
+#ifndef DEEPPROXY_PROXY_KEYCLIENT_KEY_MANAGER_H
+#define DEEPPROXY_PROXY_KEYCLIENT_KEY_MANAGER_H
 
+#include "base/must_check.h"
 #include "config/cfg.h"
 #include "proxy/common/log.h"
 #include "tls/certificates/tls_keys.h"
 
 /*
- * The private keys of the configuration, in a process of their own (keys/keys_process.h), as the main thread has it: started
- * before privileges are given up, asked for each key when certificates are loaded, started again when it has ended. In
- * between, handshakes fail, and sessions go on, as they need no key.
+ * The main thread's side of the private keys, which are in processes of their own (keys/keys_process.h). It
+ * starts these before privileges are dropped, has them load each key when certificates are loaded, and
+ * restarts them when they have ended. Until then handshakes fail. Sessions continue, as they need no key.
  *
- * No octet of a private key's file is ever read here. Certificates may be loaded in another thread than the main one, which
- * waits then where it needs the key process itself.
+ * No octet of a private key's file is ever read here. Certificates may be loaded in another thread than the
+ * main one. A function that the main thread calls then does not wait for the other thread, unless its
+ * contract says so.
  */
-struct key_service;
+struct key_manager;
 
 /*
- * Starts it for `workers` workers (0: keys are loaded, and nothing signed). NULL with an error among the problems. Must be
- * in the main thread, whose end ends the key process too.
+ * Starts the processes for `workers` workers (0: keys are loaded, and nothing is signed). Call it from the
+ * main thread: the kernel ends the key process with the thread that has started it. The caller frees the
+ * manager. NULL if an error was added to the problems.
  */
-struct key_service *key_service_new(const struct cfg *cfg, unsigned workers, struct cfg_problems *problems);
+MUST_CHECK struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers,
+                                               struct cfg_problems *problems);
 
-/* For tls_settings.keys, and tls_backend_settings.keys; lives as long as the service. */
-const struct tls_key_source *key_service_source(const struct key_service *service);
-
-/* The socket of a worker, given away; -1 where the key process has ended already: another follows by `connect`. */
-int key_service_take_channel(struct key_service *service, unsigned worker);
+/* The source for tls_settings.keys and tls_backend_settings.keys; it lives as long as the manager. */
+const struct tls_key_source *key_manager_source(const struct key_manager *manager);
 
 /*
- * From here on it is watched, from the main thread's loop. After it has been started again `connect` gives each worker
- * its new socket away.
+ * A worker's socket, which the caller then owns. -1 if the key process has ended already: hooks.connect
+ * provides the next one.
  */
-struct key_service_hooks {
+MUST_CHECK int key_manager_take_channel(struct key_manager *manager, unsigned worker);
+
+/* What the manager calls from the main thread's loop. */
+struct key_manager_hooks {
+    /* The key process was restarted: the worker's new socket, which the callee owns. */
     void (*connect)(void *arg, unsigned worker, int channel);
-    void (*lost)(void *arg); /* keys that could not be loaded again: what has them is to be loaded anew */
+    /* Keys could not be loaded again: the certificates that need them are to be loaded again. */
+    void (*lost)(void *arg);
     void *arg;
     struct log *log;
 };
-int key_service_watch(struct key_service *service, uv_loop_t *loop, const struct key_service_hooks *hooks);
 
-/* Can it sign, as far as is known? From the main thread, without waiting for another that asks it something. */
-bool key_service_is_up(struct key_service *service);
-/* How often it has been started again. From the main thread. */
-unsigned key_service_restarts(const struct key_service *service);
+/*
+ * From here on the processes are watched, and restarted. Returns 0, or a libuv error. From the main thread.
+ */
+MUST_CHECK int key_manager_watch(struct key_manager *manager, uv_loop_t *loop,
+                                 const struct key_manager_hooks *hooks);
 
-/* Closes the loop's handles. */
-void key_service_unwatch(struct key_service *service);
+/*
+ * Whether the signer runs, as far as is known. Also true while another thread is having a key loaded. From
+ * the main thread.
+ */
+bool key_manager_is_up(struct key_manager *manager);
 
-/* Ends the process. No worker may use it any more, and no context may have keys there. */
-void key_service_free(struct key_service **service);
+/* How often the key process was restarted. From the main thread. */
+unsigned key_manager_restarts(const struct key_manager *manager);
 
-/* The library that signs, and its version, asked of the program; NULL where it is not there. Static. */
-const char *key_service_library(void);
+/* Ends the watching: closes the loop's handles. */
+void key_manager_unwatch(struct key_manager *manager);
+
+/*
+ * Ends the processes, and waits for their end. No worker may use its socket any more, and no context may have
+ * keys there.
+ */
+void key_manager_free(struct key_manager **manager);
+
+/*
+ * The library that the program signs with, and its version, by starting it once; static. NULL if it can't be
+ * started.
+ */
+const char *key_manager_library(void);
 
 #endif

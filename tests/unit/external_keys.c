@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "outside_keys.h"
+#include "external_keys.h"
 
 #include <check.h>
 #include <openssl/evp.h>
@@ -29,7 +29,7 @@ static EVP_PKEY *read_key(const char *path)
 }
 
 static bool load(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
-                 struct tls_outside_key *into)
+                 struct tls_external_key *into)
 {
     uint8_t *der = NULL;
     (void)arg;
@@ -85,9 +85,9 @@ static bool read_chain(void *arg, const char *path, struct bytes *into, char *er
     return bytes_append(into, (struct slice){(const uint8_t *)text, (size_t)(key - text)}, sizeof text);
 }
 
-const struct tls_key_source outside_keys = {.load = load, .release = release, .read_chain = read_chain};
+const struct tls_key_source external_keys = {.load = load, .release = release, .read_chain = read_chain};
 
-size_t outside_keys_count(void)
+size_t external_keys_count(void)
 {
     size_t there = 0;
     for (size_t i = 0; i < count; i++)
@@ -95,7 +95,7 @@ size_t outside_keys_count(void)
     return there;
 }
 
-void outside_keys_reset(void)
+void external_keys_reset(void)
 {
     for (size_t i = 0; i < count; i++)
         EVP_PKEY_free(keys[i]);
@@ -103,13 +103,13 @@ void outside_keys_reset(void)
     count = 0;
 }
 
-enum tls_key_role outside_keys_role(uint32_t number)
+enum tls_key_role external_keys_role(uint32_t number)
 {
     find(number);
     return roles[number - FIRST];
 }
 
-size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into)
+size_t external_keys_sign(const struct tls_sign_request *wanted, uint8_t *into)
 {
     EVP_MD_CTX context;
     EVP_PKEY_CTX *padding = NULL;

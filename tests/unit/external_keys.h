@@ -8,18 +8,18 @@
  * Test support: a source of keys as the key process is one, in this process: it reads the files, numbers the keys from 100
  * on, and signs when the test says so.
  */
-extern const struct tls_key_source outside_keys;
+extern const struct tls_key_source external_keys;
 
 /* How many there are that were not released; fails the test where one was released twice, or never loaded. */
-size_t outside_keys_count(void);
+size_t external_keys_count(void);
 
 /* Forgets them all. */
-void outside_keys_reset(void);
+void external_keys_reset(void);
 
 /* What it was loaded for. */
-enum tls_key_role outside_keys_role(uint32_t number);
+enum tls_key_role external_keys_role(uint32_t number);
 
 /* The length of the signature; `into` has room for 1024 octets. */
-size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into);
+size_t external_keys_sign(const struct tls_sign_request *wanted, uint8_t *into);
 
 #endif

@@ -33,7 +33,7 @@ struct tls_pair_end {
 };
 
 struct tls_pair {
-    struct tls_service service; /* the server's */
+    struct tls_service_settings service; /* the server's */
     struct tls_pair_end server;
     struct tls_pair_end client;
 };

@@ -14,7 +14,7 @@
  */
 struct tls_peer {
     struct tls_context *context;
-    struct tls_service service;
+    struct tls_service_settings service;
     struct tls_io *io;
     struct tls_endpoint *server;
     SSL_CTX *client_context;

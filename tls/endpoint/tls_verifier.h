@@ -5,19 +5,26 @@
 #include "tls/endpoint/tls_context.h"
 
 /*
- * Looks at our own certificates as a client does that trusts certain authorities: a chain without its intermediates, say, is
- * complete for whoever has seen them elsewhere, and for nobody else. Immutable.
+ * Verifies our own certificates as a client would that trusts certain authorities. It finds, for instance, a
+ * chain without its intermediates, which only clients accept that have seen these elsewhere. It never changes
+ * after it is made, and is safe to use from all threads.
  */
 struct tls_verifier;
 
-enum { TLS_VERIFIER_WORDS = 512 };
+enum { TLS_VERIFIER_REASON = 512 /* octets of a reason, with its NUL */ };
 
-/* `ca` is a PEM file of authorities. NULL where an error was reported. */
-struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report);
+/*
+ * `ca`: a PEM file of authorities, read here. NULL if an error was reported, or memory is short. The caller
+ * frees it.
+ */
+MUST_CHECK struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report);
 void tls_verifier_free(struct tls_verifier **verifier);
 
-/* Would it believe a server's certificate, by its index, for the name (no wildcard)? If not `words` say why, for the operator. */
-bool tls_verifier_believes(const struct tls_verifier *verifier, const struct tls_context *context,
-                           size_t index, const char *name, char words[TLS_VERIFIER_WORDS]);
+/*
+ * Whether such a client accepts the context's certificate at `index` for the name, a DNS name without a
+ * wildcard. If not, `reason` has a sentence for the operator; it may contain octets of the certificate's.
+ */
+MUST_CHECK bool tls_verifier_accepts(const struct tls_verifier *verifier, const struct tls_context *context,
+                                     size_t index, const char *name, char reason[TLS_VERIFIER_REASON]);
 
 #endif

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Revocation lists of one authority each, and of its old keys. */
+/* Revocation lists: one for each authority, and some for their old keys. */
 #define REVOKED_MAX 1024
 
 static void subject_of(X509_NAME *name, char into[256])
@@ -25,23 +25,23 @@ static BIO *open_file(const char *path, const char *what, const struct tls_repor
 {
     BIO *file = tls_file_may_be_opened(path) ? BIO_new_file(path, "r") : NULL;
     if (file == NULL)
-        tls_report_say(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
+        tls_report_add(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
                        strerror(errno));
     ERR_clear_error();
     return file;
 }
 
-/* False, after saying so, where the file has no such parts, or ends in the middle of one. */
+/* False, after an error was reported, if the file has no such parts, or ends within one. */
 static bool is_well_read(size_t count, const char *path, const char *what, const char *label,
                          const struct tls_report *report)
 {
     bool clean_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     const char *reason = tls_library_error();
     if (!clean_end)
-        tls_report_say(report, TLS_NO_SOURCE, true, "number %zu of %s in %s can't be read: %s", count + 1,
+        tls_report_add(report, TLS_NO_SOURCE, true, "number %zu of %s in %s can't be read: %s", count + 1,
                        what, path, reason);
     else if (count == 0)
-        tls_report_say(report, TLS_NO_SOURCE, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")",
+        tls_report_add(report, TLS_NO_SOURCE, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")",
                        path, what, label);
     return clean_end && count > 0;
 }
@@ -52,16 +52,16 @@ static bool is_authority(X509 *certificate, const char *path, const struct tls_r
     subject_of(X509_get_subject_name(certificate), subject);
     time_t now = (time_t)report->now;
     if (X509_check_ca(certificate) == 0) {
-        tls_report_say(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_NO_SOURCE, true,
                        "%s in %s is no authority's certificate (basicConstraints has no CA:TRUE): it can "
-                       "certify no client; give the one that has issued it",
+                       "certify no client; name the certificate that has issued it",
                        subject, path);
         return false;
     }
     if (now != 0 && X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0)
-        tls_report_say(report, TLS_NO_SOURCE, false,
-                       "the authority %s in %s has expired: no client that it has certified gets in", subject,
-                       path);
+        tls_report_add(report, TLS_NO_SOURCE, false,
+                       "the authority %s in %s has expired: clients that it has certified will be rejected",
+                       subject, path);
     return true;
 }
 
@@ -77,10 +77,11 @@ STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struc
         if (!ok)
             X509_free(next);
         if (ok && sk_X509_num(all) > TLS_CLIENT_AUTHORITIES_MAX) {
-            tls_report_say(report, TLS_NO_SOURCE, true,
-                           "%s has more than %d authorities: is it the system's bundle? Whoever one of them "
-                           "has certified is let in",
-                           path, TLS_CLIENT_AUTHORITIES_MAX);
+            tls_report_add(
+                report, TLS_NO_SOURCE, true,
+                "%s has more than %d authorities: is it the system's bundle? Any client that one of "
+                "them has certified is accepted",
+                path, TLS_CLIENT_AUTHORITIES_MAX);
             ok = false;
         }
     }
@@ -135,9 +136,9 @@ void tls_client_trust_check_cover(const STACK_OF(X509) * authorities, const STAC
         if (in_force)
             continue;
         subject_of(name, subject);
-        tls_report_say(report, TLS_NO_SOURCE, false,
-                       "%s %s of the authority %s: no client that it has certified gets in", path,
-                       there ? "has no list that is still in force (nextUpdate)" : "has no revocation list",
+        tls_report_add(report, TLS_NO_SOURCE, false,
+                       "%s %s of the authority %s: clients that it has certified will be rejected", path,
+                       there ? "has no list in force (nextUpdate is over)" : "has no revocation list",
                        subject);
     }
 }

@@ -41,7 +41,7 @@ static struct tls_settings settings(void)
 
 static struct tls_context *load(const struct tls_settings *from)
 {
-    struct tls_report report = {.say = note, .now = (long long)time(NULL)};
+    struct tls_report report = {.add = note, .now = (long long)time(NULL)};
     said[0] = '\0';
     return tls_context_new_server(from, &report);
 }
@@ -221,7 +221,7 @@ START_TEST(what_is_wrong_in_a_folder_is_left_out_with_a_warning)
     struct tls_context *context = load_folder(folder, NULL);
     ck_assert_ptr_nonnull(context);
     ck_assert_uint_eq(tls_context_certificate_count(context), 1);
-    expect_said("keyless.pem is left out: there is no key to it");
+    expect_said("keyless.pem is left out: it has no key");
     expect_said("foreign.pem (the leaf must come first); this certificate is left out");
     expect_said("garbage.pem has no certificate in PEM form");
     ck_assert_ptr_null(strstr(said, "error"));
@@ -234,7 +234,7 @@ START_TEST(a_folder_without_a_certificate_is_an_error)
     const char *empty = certificates_folder("empty");
     const char *nowhere = certificates_path("nowhere");
     ck_assert_ptr_null(load_folder(empty, NULL));
-    expect_said("0: error: there is no certificate that could be used");
+    expect_said("0: error: no certificate can be used");
     ck_assert_ptr_null(load_folder(nowhere, NULL));
     expect_said("0: error: can't read the folder of certificates");
     expect_said("No such file or directory");
@@ -541,7 +541,7 @@ START_TEST(a_passphrase_opens_a_key)
     }
     files.passphrase = wrong;
     ck_assert_ptr_null(load(&from));
-    expect_said("0: error: the passphrase does not open the private key");
+    expect_said("0: error: the passphrase does not decrypt the private key");
     ck_assert_ptr_null(strstr(said, "shut"));
     files.passphrase = none;
     ck_assert_ptr_null(load(&from));
@@ -577,15 +577,15 @@ static const struct {
     {{.revoked = false}, false, NULL},
     {{.delegated = true}, false, NULL},
     {{.begins = 120, .ends = DAY}, false, NULL},
-    {{.revoked = true}, false, "says that the certificate is revoked"},
+    {{.revoked = true}, false, "reports that the certificate is revoked"},
     {{.other_certificate = true}, false, "is about another certificate"},
     {{.other_signer = true}, false, "is not signed by the certificate's issuer"},
     {{.delegated = true, .not_for_ocsp = true}, false, "is not signed by the certificate's issuer"},
-    {{.endless = true}, false, "does not say until when it holds"},
-    {{.refused = true}, false, "is the responder's refusal to answer"},
-    {{.begins = -2 * DAY, .ends = -DAY}, false, "is out of date"},
+    {{.endless = true}, false, "has no end of its validity (nextUpdate)"},
+    {{.refused = true}, false, "is a responder's error, not an answer"},
+    {{.begins = -2 * DAY, .ends = -DAY}, false, "has expired"},
     {{.begins = DAY, .ends = 2 * DAY}, false, "is not valid yet"},
-    {{.revoked = false}, true, "can't be checked: the chain has no issuer's certificate"},
+    {{.revoked = false}, true, "can't be checked, as the chain has no issuer's certificate"},
 };
 
 static struct tls_context *load_ocsp(const struct tls_certificate_files *files, struct tls_context *previous)
