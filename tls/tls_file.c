@@ -13,7 +13,7 @@ static bool read_all(int fd, struct bytes *into)
     while (ok && (got = read(fd, part, sizeof part)) != 0) {
         ok = got > 0 || errno == EINTR;
         if (got > 0 && !bytes_append(into, (struct slice){part, (size_t)got}, TLS_FILE_MAX)) {
-            errno = EFBIG;
+            errno = into->len + (size_t)got > TLS_FILE_MAX ? EFBIG : ENOMEM;
             ok = false;
         }
     }

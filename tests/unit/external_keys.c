@@ -109,21 +109,21 @@ enum tls_key_role external_keys_role(uint32_t number)
     return roles[number - FIRST];
 }
 
-size_t external_keys_sign(const struct tls_sign_request *wanted, uint8_t *into)
+size_t external_keys_sign(const struct tls_sign_request *request, uint8_t *into)
 {
     EVP_MD_CTX context;
     EVP_PKEY_CTX *padding = NULL;
     size_t len = 1024;
     EVP_MD_CTX_init(&context);
     ck_assert_int_eq(EVP_DigestSignInit(&context, &padding,
-                                        SSL_get_signature_algorithm_digest(wanted->algorithm), NULL,
-                                        *find(wanted->key)),
+                                        SSL_get_signature_algorithm_digest(request->algorithm), NULL,
+                                        *find(request->key)),
                      1);
-    if (SSL_is_signature_algorithm_rsa_pss(wanted->algorithm)) {
+    if (SSL_is_signature_algorithm_rsa_pss(request->algorithm)) {
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING), 1);
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, -1), 1);
     }
-    ck_assert_int_eq(EVP_DigestSign(&context, into, &len, wanted->input.data, wanted->input.len), 1);
+    ck_assert_int_eq(EVP_DigestSign(&context, into, &len, request->input.data, request->input.len), 1);
     EVP_MD_CTX_cleanup(&context);
     return len;
 }

@@ -214,19 +214,25 @@ static bool add_entry(struct scan *scan, const char *path, const struct listing 
     return ok;
 }
 
-/* False where memory is short, or, after an error was reported, where the folder can't be read. */
+/*
+ * False after an error was reported. A folder below the first one reports none: that it can't be read is a warning, and if
+ * memory is short the first folder reports it.
+ */
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
 {
     struct listing listing = {0};
-    bool ok = list(path, &listing);
-    if (!ok)
+    bool is_listed = list(path, &listing);
+    bool ok = is_listed;
+    if (!is_listed)
         tls_report_add(scan->report, scan->source, with_folders,
                        "can't read the folder of certificates %s: %s", path, strerror(errno));
     for (size_t i = 0; ok && i < listing.count; i++)
         ok = add_entry(scan, path, &listing, listing.names[i], with_folders);
     free_listing(&listing);
+    if (is_listed && !ok && with_folders)
+        tls_report_add(scan->report, scan->source, true, "no memory for the files of the folder %s", path);
     /* One customer's folder that can't be read must not keep the others from being served. */
-    return ok || !with_folders;
+    return ok || (!is_listed && !with_folders);
 }
 
 bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,

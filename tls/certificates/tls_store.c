@@ -100,6 +100,13 @@ static struct tls_certificate *get(const struct load *load, const struct tls_cer
     return certificate != NULL || old == NULL ? certificate : retain(load, old, source);
 }
 
+static bool report_no_memory(const struct load *load)
+{
+    tls_report_add(load->report, TLS_NO_SOURCE, true, "no memory for the list of certificates");
+    return false;
+}
+
+/* Takes the reference to the certificate. False after an error was reported. */
 static bool keep(struct load *load, struct tls_certificate *certificate)
 {
     struct tls_store *store = load->store;
@@ -107,7 +114,7 @@ static bool keep(struct load *load, struct tls_certificate *certificate)
         array_make_room(store->certificates, store->count, &load->cap, sizeof *all);
     if (all == NULL) {
         tls_certificate_unref(&certificate);
-        return false;
+        return report_no_memory(load);
     }
     store->certificates = all;
     store->certificates[store->count++] = certificate;
@@ -150,9 +157,11 @@ static bool retain_missed(struct load *load, const char *folder, int source,
                           const struct tls_directory *directory)
 {
     const struct tls_store *previous = load->previous;
-    char **chains = previous != NULL ? sorted_chains(directory) : NULL;
-    bool ok = previous == NULL || chains != NULL;
-    for (size_t i = 0; ok && previous != NULL && i < previous->count; i++) {
+    if (previous == NULL)
+        return true;
+    char **chains = sorted_chains(directory);
+    bool ok = chains != NULL || report_no_memory(load);
+    for (size_t i = 0; ok && i < previous->count; i++) {
         struct tls_certificate *old = previous->certificates[i];
         struct stat status;
         if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
@@ -234,7 +243,7 @@ bool tls_store_load(struct tls_store *store, const struct tls_settings *settings
                        "no certificate can be used; expected a NAME.pem and its NAME.key");
         ok = false;
     }
-    return ok && make_index(store, listed);
+    return ok && (make_index(store, listed) || report_no_memory(&load));
 }
 
 void tls_store_free(struct tls_store *store)

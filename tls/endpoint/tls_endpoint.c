@@ -413,10 +413,15 @@ static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t
 /* The library must not be called before it has its signature, so what the peer sends is buffered. */
 static void hold(struct tls_endpoint *endpoint, struct slice ciphertext)
 {
-    if (bytes_append(&endpoint->signing->held, ciphertext, TLS_HELD_MAX))
+    struct bytes *held = &endpoint->signing->held;
+    if (bytes_append(held, ciphertext, TLS_HELD_MAX))
         return;
-    endpoint->failure = SSL_is_server(endpoint->ssl) ? "client sent too much before the end of the handshake"
-                                                     : "server sent too much before the end of the handshake";
+    if (ciphertext.len <= TLS_HELD_MAX - held->len)
+        endpoint->failure = "no memory for what the peer sent during the handshake";
+    else
+        endpoint->failure = SSL_is_server(endpoint->ssl)
+                                ? "client sent too much before the end of the handshake"
+                                : "server sent too much before the end of the handshake";
     endpoint->state = TLS_FAILED;
 }
 

@@ -2,6 +2,7 @@
 #include "tls/endpoint/tls_verifier.h"
 
 #include "tls/endpoint/tls_context_private.h"
+#include "tls/tls_report.h"
 #include "tls/trust/tls_trust.h"
 
 #include <stdio.h>
@@ -14,8 +15,10 @@ struct tls_verifier {
 struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report)
 {
     struct tls_verifier *verifier = calloc(1, sizeof *verifier);
-    if (verifier == NULL)
+    if (verifier == NULL) {
+        tls_report_add(report, TLS_NO_SOURCE, true, "no memory to verify certificates");
         return NULL;
+    }
     verifier->trust = tls_trust_new(ca, report);
     if (verifier->trust == NULL)
         tls_verifier_free(&verifier);

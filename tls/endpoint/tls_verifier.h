@@ -14,7 +14,7 @@ struct tls_verifier;
 enum { TLS_VERIFIER_REASON = 512 /* octets of a reason, with its NUL */ };
 
 /*
- * `ca`: a PEM file of authorities, read here. NULL if an error was reported, or memory is short. The caller
+ * `ca`: a PEM file of authorities, read here. NULL if an error was reported. The caller
  * frees it.
  */
 MUST_CHECK struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report);

@@ -21,6 +21,12 @@ static void subject_of(X509_NAME *name, char into[256])
     X509_NAME_oneline(name, into, 256);
 }
 
+static bool report_no_memory(const char *path, const struct tls_report *report)
+{
+    tls_report_add(report, TLS_NO_SOURCE, true, "no memory for what is in %s", path);
+    return false;
+}
+
 static BIO *open_file(const char *path, const char *what, const struct tls_report *report)
 {
     BIO *file = tls_file_may_be_opened(path) ? BIO_new_file(path, "r") : NULL;
@@ -70,10 +76,11 @@ STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struc
     static const char what[] = "the authorities of clients";
     STACK_OF(X509) *all = sk_X509_new_null();
     BIO *file = open_file(path, what, report);
-    bool ok = all != NULL && file != NULL;
+    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
     X509 *next = NULL;
     while (ok && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL) {
-        ok = is_authority(next, path, report) && sk_X509_push(all, next) > 0;
+        ok = is_authority(next, path, report) &&
+             (sk_X509_push(all, next) > 0 || report_no_memory(path, report));
         if (!ok)
             X509_free(next);
         if (ok && sk_X509_num(all) > TLS_CLIENT_AUTHORITIES_MAX) {
@@ -97,11 +104,11 @@ STACK_OF(X509_CRL) * tls_client_trust_read_revoked(const char *path, const struc
     static const char what[] = "the revocation lists (crl)";
     STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
     BIO *file = open_file(path, what, report);
-    bool ok = all != NULL && file != NULL;
+    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
     X509_CRL *next = NULL;
     while (ok && sk_X509_CRL_num(all) < REVOKED_MAX &&
            (next = PEM_read_bio_X509_CRL(file, NULL, NULL, NULL)) != NULL) {
-        ok = sk_X509_CRL_push(all, next) > 0;
+        ok = sk_X509_CRL_push(all, next) > 0 || report_no_memory(path, report);
         if (!ok)
             X509_CRL_free(next);
     }
