@@ -297,14 +297,18 @@ START_TEST(forms_of_what_a_server_signs)
         ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point)), SIGN_INPUT_ECDHE);
         ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point + 1)), SIGN_INPUT_UNKNOWN);
         ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point - 1)), SIGN_INPUT_UNKNOWN);
-        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point - 1, point - 1)), SIGN_INPUT_UNKNOWN);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point - 1, point - 1)),
+                         SIGN_INPUT_UNKNOWN);
         ck_assert_int_eq(sign_input_kind_of(ecdhe(1, curves[i].curve, point, point)), SIGN_INPUT_UNKNOWN);
     }
     ck_assert_int_eq(sign_input_kind_of(ecdhe(3, 1, 32, 32)), SIGN_INPUT_UNKNOWN);
 }
 END_TEST
 
-/* What a client has said and heard in TLS 1.2: messages with as many octets in each, `change` being in one of them. */
+/*
+ * What a client has sent and received in TLS 1.2: messages of so many octets each; `change` is made in one of
+ * them.
+ */
 enum { MESSAGES = 8, BODY = 40, MESSAGE = 4 + BODY };
 
 static struct slice transcript(size_t message, size_t place, uint8_t change)
@@ -331,8 +335,8 @@ START_TEST(forms_of_what_a_client_signs)
     for (size_t len = 0; len < whole.len; len++)
         ck_assert_int_eq(sign_input_kind_of(some(len)), SIGN_INPUT_UNKNOWN);
     for (size_t i = 0; i < MESSAGES; i++) {
-        ck_assert_int_eq(sign_input_kind_of(transcript(i, 0, 22)), SIGN_INPUT_UNKNOWN);       /* another type */
-        ck_assert_int_eq(sign_input_kind_of(transcript(i, 1, 1)), SIGN_INPUT_UNKNOWN);        /* far too long */
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 0, 22)), SIGN_INPUT_UNKNOWN); /* another type */
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 1, 1)), SIGN_INPUT_UNKNOWN);  /* far too long */
         ck_assert_int_eq(sign_input_kind_of(transcript(i, 3, BODY - 1)), SIGN_INPUT_UNKNOWN); /* too short */
         ck_assert_int_eq(sign_input_kind_of(transcript(i, 3, BODY + 1)), SIGN_INPUT_UNKNOWN);
         /* The version, of both hellos. */
@@ -349,7 +353,8 @@ START_TEST(a_role_has_its_forms)
         bool is_server = form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_ECDHE;
         ck_assert(sign_input_fits_role(form, SIGN_AS_SERVER) == is_server);
         ck_assert(sign_input_fits_role(form, SIGN_AS_CLIENT) == (form != SIGN_INPUT_UNKNOWN && !is_server));
-        ck_assert(sign_input_is_tls13(form) == (form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_TLS13_CLIENT));
+        ck_assert(sign_input_is_tls13(form) ==
+                  (form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_TLS13_CLIENT));
     }
 }
 END_TEST
@@ -374,8 +379,9 @@ START_TEST(forms_of_anything_else)
         ck_assert_int_eq(sign_input_kind_of(certificate_verify(contexts[i], 32)), SIGN_INPUT_UNKNOWN);
     for (size_t hash = 0; hash < 70; hash++)
         if (hash != 32 && hash != 48)
-            ck_assert_int_eq(sign_input_kind_of(certificate_verify("TLS 1.3, server CertificateVerify", hash)),
-                             SIGN_INPUT_UNKNOWN);
+            ck_assert_int_eq(
+                sign_input_kind_of(certificate_verify("TLS 1.3, server CertificateVerify", hash)),
+                SIGN_INPUT_UNKNOWN);
     struct slice both = ecdhe(3, 29, 32, 32);
     memset(octets, ' ', 64); /* randoms that somebody has chosen */
     ck_assert_int_eq(sign_input_kind_of(both), SIGN_INPUT_UNKNOWN);

@@ -183,7 +183,7 @@ static const struct trust_case {
     bool required;
     const char *failure; /* words in it; NULL: the client is let in */
     int alert;           /* SSL_AD_... */
-    int alert_1_2;       /* where it is another; 0: the same */
+    int alert_1_2;       /* if it is a different one; 0: the same */
 } cases[] = {
     {"nobody, where a certificate may be shown", &ca, &no_crl, NOBODY, NULL, false, NULL, 0, 0},
     {"nobody, where one must be", &ca, &no_crl, NOBODY, NULL, true, "shows no certificate",
@@ -220,7 +220,8 @@ static const struct trust_case {
     {"no list covers its issuer", &ca, &middle_crl, JOE_BY_MIDDLE, &middle, false, "no revocation list",
      SSL_AD_CERTIFICATE_UNKNOWN, 0},
     {"no list has to cover an authority", &middle_ca, &middle_crl, JOE_BY_MIDDLE, NULL, true, NULL, 0, 0},
-    {"a list out of date", &ca, &old_crl, JOE, NULL, false, "list (crl) for the client certificate has expired", SSL_AD_CERTIFICATE_UNKNOWN, 0},
+    {"a list out of date", &ca, &old_crl, JOE, NULL, false,
+     "list (crl) for the client certificate has expired", SSL_AD_CERTIFICATE_UNKNOWN, 0},
     {"a list by somebody else", &ca, &forged_crl, JOE, NULL, false, "wrong signature",
      SSL_AD_CERTIFICATE_UNKNOWN, 0},
 };
@@ -289,7 +290,7 @@ START_TEST(no_certificate_is_asked_for_without_authorities)
 }
 END_TEST
 
-/* A certificate is no secret: who shows another's has not its key. */
+/* A certificate is no secret: a client that sends another's does not have its key. */
 START_TEST(a_stolen_certificate)
 {
     struct service service;
@@ -432,7 +433,7 @@ END_TEST
 
 /* ---- resumption ---- */
 
-/* A first session of `identity` at one service, and one that goes on with its ticket at another. */
+/* A first session of `identity` at one service, and one that tries to resume it at another. */
 struct two_sessions {
     struct service first;
     struct service second;
@@ -506,7 +507,7 @@ static const struct other_service {
     {"to one that asks for none", &ca, true, NULL, false, true},
 };
 
-/* Whatever the ticket says, the second service treats the client as one that has none. */
+/* Whatever the ticket has, the second service treats the client as one without a ticket. */
 START_TEST(a_ticket_is_worth_nothing_at_another_service)
 {
     const struct other_service *o = &others[_i / 2];
@@ -524,7 +525,10 @@ START_TEST(a_ticket_is_worth_nothing_at_another_service)
 }
 END_TEST
 
-/* The library takes what is a certificate's anew when SNI has chosen another one: the ticket's place is part of it. */
+/*
+ * The library takes what is a certificate's anew when SNI has chosen another one: the ticket's place is part
+ * of it.
+ */
 START_TEST(nor_where_sni_has_chosen_another_certificate)
 {
     struct two_sessions two;
@@ -670,7 +674,7 @@ static size_t cost_of_session(struct service *service)
     static struct tls_endpoint *kept[SESSIONS];
     struct raw_client client;
     struct raw_client_settings settings = {.version = TLS_1_3};
-    meet(service, &client, &settings); /* what is made once is made */
+    meet(service, &client, &settings); /* what is made only once exists now */
     raw_client_close(&client);
     size_t before = octets_in_use();
     for (int i = 0; i < SESSIONS; i++) {

@@ -46,7 +46,7 @@ static struct tls_certificate_files files_of(const char *chain, const char *key)
     return (struct tls_certificate_files){.chain = chain, .key = key};
 }
 
-/* Loads; what was said is in `problems`. True where a context came out of it. */
+/* Loads; the problems are in `problems`. True if a context was made. */
 static bool load(const struct tls_settings *settings, struct problems *problems)
 {
     *problems = (struct problems){0};

@@ -68,7 +68,10 @@ START_TEST(suite)
 }
 END_TEST
 
-/* A client that could do TLS 1.3 too, with a server that can't: its suites of TLS 1.3 do not hide what comes behind them. */
+/*
+ * A client that could do TLS 1.3 too, with a server that can't: its suites of TLS 1.3 do not hide those after
+ * them.
+ */
 START_TEST(suite_of_a_client_that_has_tls_1_3)
 {
     const struct tls_pair_settings settings = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who is resumed, and who is not: contexts with shared keys, as replicas and reloads have them, and names. */
+/* Which sessions are resumed: contexts with shared keys, as replicas and reloads have them, and names. */
 #include "base/array.h"
 #include "certificates.h"
 #include "tls_visitor.h"

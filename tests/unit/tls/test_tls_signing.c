@@ -27,7 +27,7 @@ static const struct {
 enum { KINDS = ARRAY_LEN(kinds), TLS_1_3_KIND = 1 };
 
 static uint8_t plain[TLS_HELD_MAX + TLS_PLAIN_SLACK];
-/* What a client in middlebox compatibility mode sends behind its ClientHello (RFC 8446 D.4). */
+/* What a client in middlebox compatibility mode sends after its ClientHello (RFC 8446 appendix D.4). */
 static const uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
 
 static struct tls_pair_settings settings_of(int kind)
@@ -64,8 +64,8 @@ static void give(struct tls_pair *pair, struct slice signature)
 static void sign(struct tls_pair *pair)
 {
     uint8_t signature[1024];
-    struct tls_sign_request wanted = tls_endpoint_sign_request(pair->server.endpoint);
-    size_t len = external_keys_sign(&wanted, signature);
+    struct tls_sign_request request = tls_endpoint_sign_request(pair->server.endpoint);
+    size_t len = external_keys_sign(&request, signature);
     give(pair, (struct slice){signature, len});
 }
 
@@ -91,9 +91,9 @@ START_TEST(handshake_waits_for_its_signature)
     for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         struct tls_pair pair;
         open_until_asked(&pair, _i, chunks[i]);
-        struct tls_sign_request wanted = tls_endpoint_sign_request(pair.server.endpoint);
-        ck_assert_uint_ge(wanted.key, 100);
-        ck_assert_int_eq(sign_input_kind_of(wanted.input), kinds[_i].form);
+        struct tls_sign_request request = tls_endpoint_sign_request(pair.server.endpoint);
+        ck_assert_uint_ge(request.key, 100);
+        ck_assert_int_eq(sign_input_kind_of(request.input), kinds[_i].form);
         ck_assert_ptr_null(tls_endpoint_failure(pair.server.endpoint));
         sign(&pair);
         tls_pair_move(&pair, chunks[i]);
@@ -122,8 +122,8 @@ START_TEST(signature_that_is_wrong)
     struct tls_pair pair;
     uint8_t signature[1024];
     open_until_asked(&pair, _i, 0);
-    struct tls_sign_request wanted = tls_endpoint_sign_request(pair.server.endpoint);
-    size_t len = external_keys_sign(&wanted, signature);
+    struct tls_sign_request request = tls_endpoint_sign_request(pair.server.endpoint);
+    size_t len = external_keys_sign(&request, signature);
     signature[len - 1] ^= 1;
     give(&pair, (struct slice){signature, len});
     tls_pair_move(&pair, 0);
@@ -286,7 +286,7 @@ static void append_file(FILE *into, const char *path)
     ck_assert_uint_eq(fwrite(text, 1, len, into), len);
 }
 
-/* A file with the chain of one certificate and, behind it, its key. */
+/* A file with the chain of one certificate and, after it, its key. */
 static const char *write_both(const char *name)
 {
     const char *path = certificates_path(name);

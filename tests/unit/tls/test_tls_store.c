@@ -14,13 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Certificates from lists and folders: what is read, what is chosen for which client, and what is kept at a renewal. */
+/*
+ * Certificates from lists and folders: what is read, what is chosen for which client, and what is kept at a
+ * renewal.
+ */
 
 #define DAY (24 * 3600L)
 
 enum { WORDS_MAX = 64 * 1024 };
 
-/* All that was said, a line each: "source: error: text". */
+/* All that was reported, a line each: "source: error: text". */
 static char said[WORDS_MAX];
 
 static void note(void *arg, int source, bool is_error, const char *text)
@@ -60,7 +63,7 @@ static struct tls_context *load_folder(const char *folder, struct tls_context *p
     return load(&from);
 }
 
-/* ---- a client that says what it can do, and what it was shown ---- */
+/* ---- a client with chosen abilities, and what it was sent ---- */
 
 struct asked {
     const char *name;
@@ -73,7 +76,7 @@ struct asked {
 struct shown {
     bool ok;
     enum certificate_key key;
-    char names[256]; /* of the leaf, each behind a space */
+    char names[256]; /* of the leaf, each after a space */
     size_t chain;
     size_t ocsp;
     const char *failure;
@@ -280,9 +283,11 @@ START_TEST(the_one_that_holds_longest_is_shown)
 }
 END_TEST
 
-/* ---- who is shown what ---- */
+/* ---- which client is sent which certificate ---- */
 
-/* RSA and ECDSA for mail.example, RSA alone for *.old.example, ECDSA for exact.old.example, and the default. */
+/*
+ * RSA and ECDSA for mail.example, RSA alone for *.old.example, ECDSA for exact.old.example, and the default.
+ */
 static struct tls_context *load_kinds(bool strict)
 {
     const struct tls_certificate_files files[] = {
@@ -639,7 +644,10 @@ START_TEST(damaged_responses_are_not_stapled)
         ck_assert_ptr_nonnull(context);
         struct shown shown = ask(context, &(struct asked){.name = "a.example"});
         ck_assert(shown.ok);
-        /* Octets that nobody signs: the status around it, the delegate's certificate where another octet will do. */
+        /*
+         * Octets that are not signed: the status around it, the delegate's certificate if another octet will
+         * do.
+         */
         if (shown.ocsp == 0)
             expect_said("is not used: it ");
         else
