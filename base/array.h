@@ -2,15 +2,20 @@
 #ifndef DEEPPROXY_BASE_ARRAY_H
 #define DEEPPROXY_BASE_ARRAY_H
 
+#include "base/must_check.h"
+
 #include <stddef.h>
+
+/* Arrays: their lengths, and their growth. Nothing here owns one. */
 
 /* How many items an array has; not for a pointer. */
 #define ARRAY_LEN(array) (sizeof(array) / sizeof(array)[0])
 
 /*
- * Room for one more item in a growing array of `count` items, of which `*cap` have room. Returns where the array is now, and
- * has doubled it if it was full. NULL if memory is short: the array is then where and as it was.
+ * Makes room for one more item in a growing array, which has `count` items and room for `*cap`. If it is full
+ * its room is doubled. Returns the array, which may have moved, for the caller to store. NULL if memory is
+ * short: the array is then where and as it was.
  */
-void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size);
+MUST_CHECK void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size);
 
 #endif

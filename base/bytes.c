@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first allocation: most held lines are shorter than this. */
+/* Octets of the first allocation: most lines are shorter. */
 #define BYTES_FIRST 128
 
-/* Not realloc: the old copy would stay in the heap unwiped. */
+/* Not realloc, which would leave the old copy in the heap without wiping it. */
 static bool grow(struct bytes *b, size_t needed)
 {
     size_t cap = b->cap > 0 ? b->cap : BYTES_FIRST;

@@ -20,7 +20,7 @@ struct slice slice_first(struct slice s, size_t len)
 
 struct slice slice_sub(struct slice s, size_t start, size_t len)
 {
-    /* Of nothing, NULL may be where it lies: no offset can be added to that. */
+    /* The data of an empty slice may be NULL, to which no offset may be added. */
     if (start >= s.len)
         return (struct slice){s.len > 0 ? s.data + s.len : s.data, 0};
     size_t left = s.len - start;

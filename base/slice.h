@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * A slice is a view of octets that somebody else owns. It is passed by value and never freed. The mail
- * protocols compare their words without regard to case, in ASCII only and whatever the locale says.
+ * A slice is a view of octets that another object owns. It is passed by value and never freed: it is valid as
+ * long as the octets are where they were. No function here allocates, or changes an octet. The mail protocols
+ * compare their words without regard to case, in ASCII only, whatever the locale is.
  */
 struct slice {
     const uint8_t *data;
@@ -27,37 +28,49 @@ struct slice slice_first(struct slice s, size_t len);
 /* The part from `start` on, at most `len` octets; empty if the slice ends before that. */
 struct slice slice_sub(struct slice s, size_t start, size_t len);
 
-/* The first line, without the LF or CRLF that ends it; all octets if nothing ends it. */
+/* The first line, without the LF or CRLF that ends it; all octets if there is none. */
 struct slice slice_first_line(struct slice s);
 
-/* Are the octets the same? */
+/* Whether the octets are the same. */
 bool slice_equals(struct slice a, struct slice b);
 
-/* Are the octets the same, without regard to ASCII case? */
+/* Whether the octets are the same, without regard to ASCII case. */
 bool slice_equals_nocase(struct slice a, struct slice b);
 
-/* Is this the word, a C string, without regard to ASCII case? */
+/* Whether the octets are this word, a C string, without regard to ASCII case. */
 bool slice_is_word(struct slice s, const char *word);
 
-/* Does it begin with `prefix`, or end with `suffix`, without regard to ASCII case? */
+/* Whether it begins with `prefix`, without regard to ASCII case. */
 bool slice_has_prefix(struct slice s, const char *prefix);
+
+/* Whether it ends with `suffix`, without regard to ASCII case. */
 bool slice_has_suffix(struct slice s, const char *suffix);
 
 /* Offset of the first `octet`; `s.len` if there is none. */
 size_t slice_find(struct slice s, uint8_t octet);
 
-/* Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the end. */
+/*
+ * Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the
+ * end.
+ */
 struct slice slice_next_word(struct slice *rest, uint8_t separator);
 
+/* The upper case of an ASCII letter; any other octet as it is. */
 uint8_t ascii_upper(uint8_t c);
+
+/* Whether it is an ASCII letter. */
 bool ascii_is_alpha(uint8_t c);
+
+/* Whether it is an ASCII digit. */
 bool ascii_is_digit(uint8_t c);
-/* 0x21 to 0x7E: a graphic character. */
+
+/* Whether it is a graphic character: 0x21 to 0x7E. */
 bool ascii_is_graph(uint8_t c);
 
-/* Of two texts, each of which may be NULL: are they the same, or both NULL? */
+/* Whether two C strings, each of which may be NULL, are the same, or both NULL. */
 bool text_is_same(const char *a, const char *b);
-/* For qsort and bsearch: the order of texts in an array of pointers to them. */
+
+/* For qsort and bsearch: the order of strcmp, in an array of pointers to C strings. */
 int text_order(const void *a, const void *b);
 
 #endif

@@ -8,10 +8,10 @@ static const char end[] = "-----END CERTIFICATE-----";
 static const char private_key[] = "PRIVATE KEY-----";
 static const char boundary[] = "-----";
 
-/* Where the words begin; the slice's length where they aren't. */
-static size_t find(struct slice in, const char *words)
+/* The offset of the text; the slice's length if it is not there. */
+static size_t find(struct slice in, const char *text)
 {
-    const uint8_t *place = in.len > 0 ? memmem(in.data, in.len, words, strlen(words)) : NULL;
+    const uint8_t *place = in.len > 0 ? memmem(in.data, in.len, text, strlen(text)) : NULL;
     return place != NULL ? (size_t)(place - in.data) : in.len;
 }
 
@@ -20,7 +20,10 @@ bool chain_text_has_key(struct slice pem)
     return find(pem, private_key) < pem.len;
 }
 
-/* A line end and base64 (RFC 7468 section 3), and nothing that somebody else might read as the beginning of a key. */
+/*
+ * A line end and base64 (RFC 7468 section 3), and nothing that another reader might take for the begin of a
+ * key.
+ */
 static bool is_base64(struct slice body)
 {
     size_t blanks = 0;
@@ -43,7 +46,7 @@ bool chain_text_take(struct slice pem, uint8_t *into, size_t cap, size_t *used)
         pem = slice_from(pem, find(pem, begin));
         if (pem.len == 0)
             return true;
-        /* What looks like the end of a block but belongs to another is none: a key could stand in between. */
+        /* The end must be this block's own: there could be a key between it and the end of another block. */
         struct slice body = slice_from(pem, sizeof begin - 1);
         size_t body_len = find(body, boundary);
         struct slice close = slice_sub(body, body_len, sizeof end - 1);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /*
- * Answers wait for those behind them no longer than this: some 30 signatures of ECDSA go in one system call, and with RSA
- * the worker goes on with the first handshakes while the rest is signed.
+ * How long an answer waits for later ones of the same message. Some 30 ECDSA signatures are sent in one
+ * system call; with RSA the worker continues the first handshakes while the others are signed.
  */
 #define ANSWER_NS (1000 * 1000)
 
@@ -42,7 +42,7 @@ static bool flush(struct channel *channel, size_t *used)
     return ok;
 }
 
-/* One message of the worker's. False where it is malformed, or the worker has gone. */
+/* Answers one message. False if it is malformed, or the worker has gone. */
 static bool serve_batch(struct channel *channel, struct slice batch)
 {
     uint8_t signature[KEYS_SIGNATURE_MAX];

@@ -2,30 +2,46 @@
 #ifndef DEEPPROXY_KEYS_CHANNEL_H
 #define DEEPPROXY_KEYS_CHANNEL_H
 
+#include "base/must_check.h"
 #include "keys/key_sign.h"
 
 #include <pthread.h>
 
-/* A worker's socket, and the thread that signs what comes by it. */
+/*
+ * A worker's socket to the signer, and the thread that signs what the worker requests. The thread alone uses
+ * the socket and the buffers. Another thread may only call channel_forget.
+ */
 struct channel {
-    int socket;
+    int socket; /* owned; -1: closed */
     pthread_t thread;
-    pthread_mutex_t busy; /* held while signing: who forgets a key waits for it */
+    pthread_mutex_t busy; /* held while signing: channel_forget waits for it */
     struct key_signer *signer;
     uint8_t requests[KEYS_REQUESTS_MAX];
     uint8_t answers[KEYS_ANSWERS_MAX];
 };
 
-/* Takes the socket over. NULL with errno. */
-struct channel *channel_new(int socket);
+/*
+ * Makes a channel that owns the socket. It starts no thread. NULL if memory is short: the socket stays the
+ * caller's.
+ */
+MUST_CHECK struct channel *channel_new(int socket);
 
-/* Until the worker closes its end, or says what it should not; then closes the socket. */
+/*
+ * Signs, in this thread, until the worker closes its end or sends a malformed message. Then closes the
+ * socket.
+ */
 void channel_serve(struct channel *channel);
 
-/* From another thread: nothing is signed with this key any more, and what was kept of it has gone. */
+/*
+ * From another thread: when it returns, nothing is signed with this key any more, and nothing is kept of it.
+ * Waits for the signatures of one message.
+ */
 void channel_forget(struct channel *channel, uint32_t key);
 
-/* For tests: the thread must have ended. */
+/*
+ * Closes the socket and frees the channel, whose thread must have ended. For tests, and for a channel without
+ * a thread.
+ */
 void channel_free(struct channel **channel);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The very file that was looked at, whatever its path has become since. */
+/* Opens the file that was checked, even if its path leads to another one now. */
 static int open_again(int place)
 {
     char path[64];

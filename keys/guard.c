@@ -19,10 +19,10 @@
 enum { OPENED_MAX = 2 }; /* a key's file, and its passphrase's */
 
 struct guard {
-    struct keys_identity identity;
-    int signer; /* the socket to it; -1: there is none */
+    struct keys_user user; /* of the signer */
+    int signer;            /* the socket to it; -1: there is none */
     pid_t pid;
-    bool awaited; /* the proxy waits for the signer's answer to a command */
+    bool awaited; /* the proxy awaits the signer's answer to a command */
     int channels[KEYS_CHANNELS_MAX];
     size_t channel_count;
     uint8_t message[KEYS_REPLY_MAX];
@@ -31,8 +31,8 @@ struct guard {
 static bool reply(enum keys_reply_type type, const char *text)
 {
     uint8_t message[512];
-    struct slice words = slice_first(slice_of(text), sizeof message - 1);
-    return keys_message_send(KEYS_CONTROL_FD, (struct slice){message, keys_put_reply(message, type, words)},
+    struct slice payload = slice_first(slice_of(text), sizeof message - 1);
+    return keys_message_send(KEYS_CONTROL_FD, (struct slice){message, keys_put_reply(message, type, payload)},
                              NULL, 0);
 }
 
@@ -44,7 +44,7 @@ static _Noreturn void become_signer(struct guard *guard, int control)
     close(KEYS_CONTROL_FD);
     if (guard->signer >= 0)
         close(guard->signer);
-    signer_run(control, guard->channels, guard->channel_count, &guard->identity, parent);
+    signer_run(control, guard->channels, guard->channel_count, &guard->user, parent);
 }
 
 static void close_channels(struct guard *guard)
@@ -53,13 +53,13 @@ static void close_channels(struct guard *guard)
     guard->channel_count = 0;
 }
 
-/* Answers only where it fails: else the signer does, once it is ready. */
-static void start(struct guard *guard)
+/* Answers only if it fails: otherwise the signer answers when it is ready. */
+static void start_signer(struct guard *guard)
 {
     int ends[2];
     if (guard->signer >= 0) {
         close_channels(guard);
-        reply(KEYS_FAILED, "it runs already");
+        reply(KEYS_FAILED, "the signer runs already");
         return;
     }
     bool ok = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
@@ -80,8 +80,8 @@ static void start(struct guard *guard)
     guard->awaited = true;
 }
 
-/* How it ended, in words. */
-static void describe(pid_t pid, char *into, size_t cap)
+/* Waits for the end of a process, and describes it as text. */
+static void describe_end(pid_t pid, char *into, size_t cap)
 {
     int status = 0;
     pid_t ended;
@@ -90,17 +90,18 @@ static void describe(pid_t pid, char *into, size_t cap)
     while (ended < 0 && errno == EINTR);
     if (ended == pid && WIFSIGNALED(status))
         snprintf(into, cap, "killed by signal %d%s", WTERMSIG(status),
-                 WTERMSIG(status) == SIGSYS ? " (it made a system call that it must not make)" : "");
+                 WTERMSIG(status) == SIGSYS ? " (it made a forbidden system call)" : "");
     else
         snprintf(into, cap, "exit status %d", ended == pid ? WEXITSTATUS(status) : -1);
 }
 
-static bool bury_signer(struct guard *guard)
+/* The signer has ended. False if the proxy has gone. */
+static bool end_signer(struct guard *guard)
 {
     char text[128];
     close(guard->signer);
     guard->signer = -1;
-    describe(guard->pid, text, sizeof text);
+    describe_end(guard->pid, text, sizeof text);
     char failure[192];
     snprintf(failure, sizeof failure, "could not be used, as the key process ended (%s)", text);
     bool ok = !guard->awaited || reply(KEYS_FAILED, failure);
@@ -108,27 +109,27 @@ static bool bury_signer(struct guard *guard)
     return ok && reply(KEYS_ENDED, text);
 }
 
-/* Forwards what it says; false where the proxy has gone. */
-static bool hear_signer(struct guard *guard)
+/* Forwards the signer's message. False if the proxy has gone. */
+static bool receive_from_signer(struct guard *guard)
 {
     size_t fds = 0;
     ssize_t len = keys_message_receive(guard->signer, guard->message, sizeof guard->message, NULL, &fds);
     enum keys_reply_type type;
     struct slice payload;
-    struct slice said = {guard->message, len > 0 ? (size_t)len : 0};
-    if (!keys_take_reply(said, &type, &payload) || type == KEYS_ENDED) {
-        /* Its end, or nothing that it should say. */
+    struct slice message = {guard->message, len > 0 ? (size_t)len : 0};
+    if (!keys_take_reply(message, &type, &payload) || type == KEYS_ENDED) {
+        /* It has ended, or is faulty. */
         kill(guard->pid, SIGKILL);
-        return bury_signer(guard);
+        return end_signer(guard);
     }
     if (type != KEYS_NOTE)
         guard->awaited = false;
-    return keys_message_send(KEYS_CONTROL_FD, said, NULL, 0);
+    return keys_message_send(KEYS_CONTROL_FD, message, NULL, 0);
 }
 
 /* ---- commands ---- */
 
-static bool say_unopened(const char *before)
+static bool reply_unopened(const char *before)
 {
     char text[256];
     if (errno == ENXIO)
@@ -138,7 +139,10 @@ static bool say_unopened(const char *before)
     return reply(KEYS_FAILED, text);
 }
 
-/* Adds to `fds` where there is a path; false where that can't be opened, which has been said then. */
+/*
+ * Opens a path, if there is one, and adds the descriptor. False if it can't be opened: KEYS_FAILED was sent
+ * then.
+ */
 static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX], size_t *count)
 {
     char text[KEYS_PATH_MAX + 1];
@@ -148,42 +152,46 @@ static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX],
     text[path.len] = '\0';
     int fd = file_opener_open(text);
     if (fd < 0) {
-        say_unopened(before);
+        reply_unopened(before);
         return false;
     }
     fds[(*count)++] = fd;
     return true;
 }
 
-/* Where keys_command_reads. */
+/* False with errno if the signer can't be told: its end is handled when its socket is read. */
+static bool send_to_signer(const struct guard *guard, const struct keys_command *command, const int *fds,
+                           size_t fd_count)
+{
+    uint8_t message[KEYS_COMMAND_MAX];
+    return keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, fds,
+                             fd_count);
+}
+
+/* A command that keys_command_reads. */
 static void open_and_forward(struct guard *guard, const struct keys_command *command)
 {
     int fds[OPENED_MAX] = {-1, -1};
     size_t count = 0;
-    uint8_t message[KEYS_COMMAND_MAX];
-    /* The signer wants no paths, but the command has one. */
+    /* The signer gets descriptors; the form of the command needs a path. */
     struct keys_command forwarded = {.type = command->type, .key = command->key, .path = slice_of("-")};
     if (guard->signer < 0) {
-        reply(KEYS_FAILED, "the key process is not there");
+        reply(KEYS_FAILED, "could not be used, as the key process does not run");
         return;
     }
     bool opened = open_for(command->path, "", fds, &count) &&
                   open_for(command->passphrase_path, "has a passphrase whose file ", fds, &count);
-    bool sent = opened &&
-                keys_message_send(guard->signer,
-                                  (struct slice){message, keys_put_command(message, &forwarded)}, fds, count);
+    bool sent = opened && send_to_signer(guard, &forwarded, fds, count);
     guard->awaited = guard->awaited || sent;
     keys_close_all(fds, count);
     if (opened && !sent)
         reply(KEYS_FAILED, strerror(errno));
 }
 
-static void drop(struct guard *guard, const struct keys_command *command)
+static void forward_drop(const struct guard *guard, const struct keys_command *command)
 {
-    uint8_t message[KEYS_COMMAND_MAX];
     if (guard->signer >= 0)
-        keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, NULL,
-                          0);
+        send_to_signer(guard, command, NULL, 0);
 }
 
 static bool add_channels(struct guard *guard, const int *fds, size_t count)
@@ -197,7 +205,7 @@ static bool add_channels(struct guard *guard, const int *fds, size_t count)
     return true;
 }
 
-/* False where the proxy has gone, or says what it should not. */
+/* False if the proxy has gone, or is faulty. */
 static bool obey(struct guard *guard)
 {
     int fds[KEYS_CHANNELS_EACH];
@@ -210,9 +218,9 @@ static bool obey(struct guard *guard)
         return add_channels(guard, fds, count);
     keys_close_all(fds, count);
     if (command.type == KEYS_START)
-        start(guard);
+        start_signer(guard);
     else if (command.type == KEYS_DROP)
-        drop(guard, &command);
+        forward_drop(guard, &command);
     else
         open_and_forward(guard, &command);
     return true;
@@ -228,7 +236,7 @@ static const char *confine(pid_t proxy)
     return failed != NULL ? failed : sandbox_filter_guard();
 }
 
-/* Until here the loader could complain where it is seen. */
+/* Not earlier: the loader's errors must reach the terminal. */
 static void leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -238,10 +246,10 @@ static void leave_terminal(void)
         close(null);
 }
 
-int guard_run(const struct keys_identity *signer, pid_t proxy)
+int guard_run(const struct keys_user *signer, pid_t proxy)
 {
     static struct guard guard = {.signer = -1};
-    guard.identity = *signer;
+    guard.user = *signer;
     leave_terminal();
     const char *failed = confine(proxy);
     if (failed != NULL) {
@@ -255,7 +263,7 @@ int guard_run(const struct keys_identity *signer, pid_t proxy)
         if (poll(sockets, 2, -1) < 0)
             continue;
         if (sockets[1].revents != 0)
-            alive = hear_signer(&guard);
+            alive = receive_from_signer(&guard);
         else if (sockets[0].revents != 0)
             alive = obey(&guard);
     }

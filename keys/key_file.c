@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For functions that are deprecated, see of_rsa. */
+/* Allows deprecated functions, see of_rsa. */
 #define OPENSSL_API_COMPAT 0x10100000L
 #include "keys/key_file.h"
 
@@ -36,7 +36,7 @@ static int give_passphrase(char *into, int size, int writing, void *arg)
 }
 
 #ifdef OPENSSL_IS_BORINGSSL
-/* Its general decoder is as fast. */
+/* BoringSSL's general decoder is as fast. */
 static EVP_PKEY *parse_plain(BIO *pem)
 {
     (void)pem;
@@ -44,8 +44,9 @@ static EVP_PKEY *parse_plain(BIO *pem)
 }
 #else
 /*
- * Keys that are not encrypted, which is nearly all, are decoded by the functions for their kind, deprecated since OpenSSL 3.0:
- * what replaces them, PEM_read_bio_PrivateKey, takes ten times as long, and there may be ten thousand.
+ * Keys that are not encrypted, as nearly all are, are decoded by the functions for their kind. These are
+ * deprecated since OpenSSL 3.0, but their replacement, PEM_read_bio_PrivateKey, takes ten times as long, and
+ * there may be ten thousand keys.
  */
 static EVP_PKEY *of_rsa(RSA *rsa)
 {
@@ -67,7 +68,7 @@ static EVP_PKEY *of_ec(EC_KEY *ec)
     return NULL;
 }
 
-/* On a named curve; the others are nobody's. */
+/* Only named curves: nobody uses any other. */
 static EVP_PKEY *decode_ec(const X509_ALGOR *algorithm, const uint8_t *der, long len)
 {
     int type = V_ASN1_UNDEF;
@@ -130,9 +131,10 @@ static EVP_PKEY *parse_plain(BIO *pem)
 #endif
 
 /*
- * Do both halves belong together? A decoder takes the public one as it stands in the file: with another's in it, a key
- * would pass for that of the other's certificate. For RSA the relations of its numbers, not whether they are prime: that is for
- * who makes keys, and takes long.
+ * Whether both halves belong together. A decoder takes the public half from the file without a check: with
+ * the public half of another key in its file, a key would pass for that of the other's certificate. For RSA
+ * this checks how the numbers relate, but not that they are prime: that takes long, and is up to the tool
+ * that makes keys.
  */
 static bool is_rsa_whole(const RSA *rsa)
 {
@@ -162,7 +164,7 @@ static bool is_whole(const EVP_PKEY *key)
         return is_rsa_whole(EVP_PKEY_get0_RSA(key));
     if (EVP_PKEY_id(key) == EVP_PKEY_EC)
         return EC_KEY_check_key(EVP_PKEY_get0_EC_KEY(key)) == 1;
-    return true; /* whose public half is made of the private one */
+    return true; /* Ed25519: the decoder computes the public half */
 }
 
 static const char *failure(const struct asked *asked, struct slice passphrase)
@@ -171,14 +173,13 @@ static const char *failure(const struct asked *asked, struct slice passphrase)
         return "has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")";
     if (passphrase.data == NULL)
         return "is encrypted with a passphrase: name the file that has it, or decrypt the key (openssl pkey "
-               "-in ... "
-               "-out ...) and keep it readable by its owner alone";
+               "-in ... -out ...) and keep it readable by its owner alone";
     if (asked->passphrase.len == 0 || asked->passphrase.len > KEY_PASSPHRASE_MAX)
         return "is encrypted, and the first line of the passphrase's file is empty or too long";
     return "can't be decrypted: the first line of the passphrase's file is not its passphrase";
 }
 
-/* What is wrong with the key's kind; NULL where nothing is. */
+/* What is wrong with the key's kind; NULL if nothing is. */
 static const char *unfit(const EVP_PKEY *key)
 {
     int bits = EVP_PKEY_bits(key);

@@ -9,13 +9,16 @@
 
 #include <stdlib.h>
 
-/* Keys in use at a time, with their algorithms: two or three for most, and making one anew costs some microseconds. */
+/*
+ * Keys and algorithms in use at a time: two or three for most operators. Making one again takes some
+ * microseconds.
+ */
 #define KEPT_MAX 64
 
 struct kept {
     EVP_PKEY_CTX *context; /* NULL: free */
     const EVP_MD *digest;
-    enum tls_role role;
+    enum sign_role role;
     uint32_t key;
     uint16_t algorithm;
 };
@@ -30,7 +33,7 @@ struct algorithm {
     uint16_t id;
     int key_type;
     enum padding padding;
-    bool before_1_3; /* TLS 1.3 signs nothing with it (RFC 8446 4.2.3) */
+    bool before_1_3; /* TLS 1.3 signs nothing with it (RFC 8446 section 4.2.3) */
     const EVP_MD *(*digest)(void);
 };
 
@@ -56,7 +59,7 @@ struct key_signer *key_signer_new(void)
     return calloc(1, sizeof(struct key_signer));
 }
 
-static void let_go(struct kept *kept)
+static void free_kept(struct kept *kept)
 {
     EVP_PKEY_CTX_free(kept->context);
     *kept = (struct kept){0};
@@ -67,7 +70,7 @@ void key_signer_free(struct key_signer **signer)
     if (*signer == NULL)
         return;
     for (size_t i = 0; i < KEPT_MAX; i++)
-        let_go(&(*signer)->kept[i]);
+        free_kept(&(*signer)->kept[i]);
     free(*signer);
     *signer = NULL;
 }
@@ -76,7 +79,7 @@ void key_signer_forget(struct key_signer *signer, uint32_t number)
 {
     for (size_t i = 0; i < KEPT_MAX; i++)
         if (signer->kept[i].context != NULL && signer->kept[i].key == number)
-            let_go(&signer->kept[i]);
+            free_kept(&signer->kept[i]);
 }
 
 static size_t place_of(uint32_t number, uint16_t algorithm)
@@ -108,12 +111,12 @@ static bool set_padding(EVP_PKEY_CTX *context, enum padding padding)
         return true;
     if (padding == PADDING_PKCS1)
         return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0;
-    /* -1: as long as the hash (RFC 8446 4.2.3). */
+    /* -1: as long as the hash (RFC 8446 section 4.2.3). */
     return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(context, -1) > 0;
 }
 
-/* NULL where this key can't do it. */
+/* NULL if the key can't sign with the algorithm. */
 static EVP_PKEY_CTX *new_context(EVP_PKEY *key, const struct algorithm *algorithm)
 {
     if (key == NULL || EVP_PKEY_id(key) != algorithm->key_type)
@@ -135,16 +138,17 @@ static const struct kept *keep(struct key_signer *signer, const struct known_key
     EVP_PKEY_CTX *context = new_context(key->pkey, algorithm);
     if (context == NULL)
         return NULL;
-    let_go(kept);
+    free_kept(kept);
     *kept = (struct kept){context, algorithm->digest(), key->role, number, algorithm->id};
     return kept;
 }
 
-static size_t sign_ed25519(const struct known_key *key, struct slice input, enum tls_form form,
+static size_t sign_ed25519(const struct known_key *key, struct slice input, enum sign_input_kind kind,
                            uint8_t *signature)
 {
     size_t len = KEYS_SIGNATURE_MAX;
-    if (key->pkey == NULL || EVP_PKEY_id(key->pkey) != EVP_PKEY_ED25519 || !tls_form_is_of(form, key->role))
+    if (key->pkey == NULL || EVP_PKEY_id(key->pkey) != EVP_PKEY_ED25519 ||
+        !sign_input_fits_role(kind, key->role))
         return 0;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = context != NULL && EVP_DigestSignInit(context, NULL, NULL, NULL, key->pkey) > 0 &&
@@ -155,13 +159,13 @@ static size_t sign_ed25519(const struct known_key *key, struct slice input, enum
 
 static size_t sign_hashed(struct key_signer *signer, const struct known_key *key,
                           const struct keys_request *request, const struct algorithm *algorithm,
-                          enum tls_form form, uint8_t *signature)
+                          enum sign_input_kind kind, uint8_t *signature)
 {
     uint8_t hash[EVP_MAX_MD_SIZE];
     unsigned hash_len = 0;
     size_t len = KEYS_SIGNATURE_MAX;
     const struct kept *kept = keep(signer, key, request->key, algorithm);
-    if (kept == NULL || !tls_form_is_of(form, kept->role) ||
+    if (kept == NULL || !sign_input_fits_role(kind, kept->role) ||
         !EVP_Digest(request->input.data, request->input.len, hash, &hash_len, kept->digest, NULL))
         return 0;
     return EVP_PKEY_sign(kept->context, signature, &len, hash, hash_len) > 0 ? len : 0;
@@ -171,14 +175,14 @@ size_t key_signer_sign(struct key_signer *signer, const struct known_key *key,
                        const struct keys_request *request, uint8_t *signature)
 {
     size_t len = 0;
-    enum tls_form form = tls_form_of(request->input);
+    enum sign_input_kind kind = sign_input_kind_of(request->input);
     const struct algorithm *algorithm = find(request->algorithm);
-    if (form == TLS_FORM_NONE)
+    if (kind == SIGN_INPUT_UNKNOWN)
         return 0;
     if (request->algorithm == ED25519)
-        len = sign_ed25519(key, request->input, form, signature);
-    else if (algorithm != NULL && !(algorithm->before_1_3 && tls_form_is_1_3(form)))
-        len = sign_hashed(signer, key, request, algorithm, form, signature);
+        len = sign_ed25519(key, request->input, kind, signature);
+    else if (algorithm != NULL && !(algorithm->before_1_3 && sign_input_is_tls13(kind)))
+        len = sign_hashed(signer, key, request, algorithm, kind, signature);
     ERR_clear_error();
     return len;
 }

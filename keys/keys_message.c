@@ -43,7 +43,7 @@ void keys_close_all(const int *fds, size_t count)
         close(fds[i]);
 }
 
-/* How many descriptors came; those that there is no room for are closed, and `*all` becomes false. */
+/* Returns how many descriptors it stored. It closes those beyond `max`, and sets `*all` to false. */
 static size_t take_fds(struct msghdr *header, int *fds, size_t max, bool *all)
 {
     size_t count = 0;

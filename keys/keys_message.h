@@ -2,25 +2,31 @@
 #ifndef DEEPPROXY_KEYS_MESSAGE_H
 #define DEEPPROXY_KEYS_MESSAGE_H
 
+#include "base/must_check.h"
 #include "base/slice.h"
 
 #include <sys/types.h>
 
 /*
- * Messages on a SOCK_SEQPACKET socket, with descriptors beside the octets (unix(7), SCM_RIGHTS). Descriptors that are
- * received are the caller's, closed on exec. Interrupted calls are made again.
+ * Messages on a SOCK_SEQPACKET socket, with descriptors besides the octets (SCM_RIGHTS, unix(7)). The caller
+ * owns received descriptors, which are closed on exec. Calls that a signal interrupts are repeated. What the
+ * octets mean is in keys_wire.h.
  */
-
-/* Sends all of it, or fails with errno; EAGAIN on a non-blocking socket whose buffer is full. Never raises SIGPIPE. */
-bool keys_message_send(int socket, struct slice message, const int *fds, size_t fd_count);
 
 /*
- * Receives one message into `into`, and at most `*fd_count` descriptors into `fds`; `*fd_count` becomes how many
- * came. Returns its length; 0 where the peer has closed; -1 with errno: EMSGSIZE where it was longer than `cap` or had
- * more descriptors (all are closed then).
+ * Sends the whole message with at most KEYS_CHANNELS_EACH descriptors, which stay the caller's. False with
+ * errno on failure: EAGAIN if a non-blocking socket's buffer is full. Never raises SIGPIPE.
  */
-ssize_t keys_message_receive(int socket, uint8_t *into, size_t cap, int *fds, size_t *fd_count);
+MUST_CHECK bool keys_message_send(int socket, struct slice message, const int *fds, size_t fd_count);
 
+/*
+ * Receives one message into `into`, and at most `*fd_count` descriptors into `fds`; `*fd_count` becomes their
+ * number. Returns the message's length; 0 if the peer has closed; -1 with errno on failure. EMSGSIZE: the
+ * message was longer than `cap`, or had more descriptors; all of them are closed then.
+ */
+MUST_CHECK ssize_t keys_message_receive(int socket, uint8_t *into, size_t cap, int *fds, size_t *fd_count);
+
+/* Closes `count` descriptors. */
 void keys_close_all(const int *fds, size_t count);
 
 #endif

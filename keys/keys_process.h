@@ -9,50 +9,57 @@
 /*
  * deepproxy-keys: private keys in processes of their own.
  *
- *     proxy, main thread  -- control socket: paths of keys -->   guard    opens files; has what privilege there is
+ *     proxy, main thread  -- control socket: paths of keys -->   guard    opens files; has the privileges
  *                                                                  |      descriptors of opened files
  *                                                                  v
  *     proxy, workers      -- a socket each: what to sign    -->  signer   has the keys; opens nothing
  *
  * What this keeps out, and what it does not:
  *
- * - The keys are those of the certificates that clients are shown, and those that the proxy, as a client, shows to the
- *   servers of a pool. Each is loaded for one of the two, and signs that role's handshakes.
- * - Somebody who reads the proxy's memory (a bug in TLS, in an engine, in a library) finds none of them: no octet of a key's file
- *   ever is in it. He who runs code in it can have signatures made as long as he is there, for handshakes of TLS
- *   alone (tls_form.h), and takes no key away. As he can have a file loaded for either role, that includes a client's
- *   proof with a server's key: to whom such a certificate opens doors, it opens them to him.
- * - He can have the guard open any path that the guard may read. What is in the file goes to the signer, not to him;
- *   he learns that it is there, whether it has a key that can be used, and, as he may name a key of his own making with it,
- *   whether its first line is the passphrase that he guessed. Only regular files are opened, and only to read.
- *   A guard that was started by root can read them all, as at a reload keys that only root reads are to be had.
- * - The signer takes octets from the proxy, and files from whoever can write the certificates' folder. Should one of them
- *   break it, there is no file to open for him, no network, no program to start (seccomp), no capability, and a user who
- *   may be one that nothing else runs as. The keys are his then: nothing else in the system is.
- * - The guard takes paths from the proxy, and forwards, without looking, what the signer says. It has no key, and
- *   has no use for memory: whoever reads it finds nothing.
- * - Neither dumps core, nor can be traced or read by another process of the same user. Keys are in locked memory where the
- *   limit allows. Against root, and against the kernel, nothing here helps.
- * - A restarted signer has the address space of the one before, as it is forked and not executed anew: the proxy waits
- *   longer each time before it restarts one that ended, so that it is no means to guess addresses.
+ * - The keys are those of the certificates that the proxy sends to clients, and those that it sends, as a
+ *   client, to the servers of a pool. Each is loaded for one of the two roles, and signs the handshakes of
+ *   that role.
+ * - An attacker who reads the proxy's memory (a bug in TLS, in an engine, in a library) finds no key: no
+ *   octet of a key's file is ever in it. An attacker who runs code in the proxy can have signatures made for
+ *   as long as that code runs, only for handshakes of TLS (sign_input.h), and takes no key away. Such an
+ *   attacker can load a file for either role, and so can also have a server's key sign a client's proof:
+ *   whatever accepts that certificate from a client accepts the attacker.
+ * - Code in the proxy can have the guard open any path that the guard may read. The content goes to the
+ *   signer, not to the proxy. The attacker learns that the file is there, and whether it has a key that can
+ *   be used. By naming the file as the passphrase of an encrypted key of their own, the attacker also learns
+ *   whether its first line is a guessed passphrase. Only regular files are opened, and only to read. A guard
+ *   that root has started can read all files, as a reload may need keys that only root can read.
+ * - The signer receives octets from the proxy, and files from everybody who can write to the folder of
+ *   certificates. If one of these breaks it, the attacker has no file to open, no network, no program to
+ *   start (seccomp), no capability, and a user that may be one that runs nothing else. The attacker then has
+ *   the keys, and nothing else in the system.
+ * - The guard receives paths from the proxy, and forwards what the signer sends without looking at it. It has
+ *   no key, and an attacker who reads its memory finds nothing.
+ * - Neither process dumps core, or can be traced or read by another process of the same user. Keys are in
+ *   locked memory if the limit allows it. Nothing here helps against root, or against the kernel.
+ * - A restarted signer has the same address space as the one before, as it is forked and not executed anew.
+ *   So the proxy waits longer each time before it restarts a signer that has ended, and restarts are no means
+ *   to guess addresses.
  *
- * The control socket is descriptor KEYS_CONTROL_FD; its end is the end of both processes.
+ * The control socket is descriptor KEYS_CONTROL_FD. Its end ends both processes.
  */
 enum { KEYS_CONTROL_FD = 3 };
 
-struct keys_identity {
-    bool changes; /* the signer becomes another user */
+/* The user that the signer runs as. */
+struct keys_user {
+    bool changes; /* false: the signer stays the guard's user, and the rest is not used */
     uid_t uid;
     gid_t gid;
 };
 
-/* The guard, until the proxy has gone; the process's exit status. */
-int guard_run(const struct keys_identity *signer, pid_t proxy);
+/* Runs the guard until the proxy closes the control socket. Returns the exit status of the process. */
+int guard_run(const struct keys_user *signer, pid_t proxy);
 
 /*
- * The signer, in a child of the guard: takes over the channels, and the socket to the guard. Never returns.
+ * Runs the signer, in a child of the guard. It owns `control`, the socket to the guard, and the channels, the
+ * workers' sockets. Never returns.
  */
 _Noreturn void signer_run(int control, const int *channels, size_t channel_count,
-                          const struct keys_identity *identity, pid_t guard);
+                          const struct keys_user *user, pid_t guard);
 
 #endif

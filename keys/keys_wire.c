@@ -4,7 +4,7 @@
 #include <string.h>
 
 _Static_assert((int)KEYS_REQUESTS_MAX >= KEYS_BATCH_MAX * ((int)KEYS_REQUEST_HEADER + (int)KEYS_INPUT_SHORT),
-               "a batch of short ones goes in one message");
+               "a batch of short requests fits into one message");
 
 static void put16(uint8_t *into, uint16_t value)
 {
@@ -28,7 +28,7 @@ static uint32_t get32(const uint8_t *from)
     return (uint32_t)get16(from) << 16 | get16(from + 2);
 }
 
-/* Also of an empty slice, which may have no place. */
+/* The data of an empty slice may be NULL, which memcpy must not get. */
 static void put_octets(uint8_t *into, struct slice octets)
 {
     if (octets.len > 0)
@@ -116,7 +116,7 @@ size_t keys_put_command(uint8_t *into, const struct keys_command *command)
     return (size_t)(at - into);
 }
 
-/* A text with its length before it, without NUL: it becomes a path. */
+/* A text after its length. It must not have a NUL, as it becomes a path. */
 static bool take_text(struct slice *rest, struct slice *text)
 {
     if (rest->len < 2)

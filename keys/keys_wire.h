@@ -2,16 +2,18 @@
 #ifndef DEEPPROXY_KEYS_WIRE_H
 #define DEEPPROXY_KEYS_WIRE_H
 
+#include "base/must_check.h"
 #include "base/slice.h"
 
 /*
- * What the proxy and its key process (keys_process.h) say to each other, as octets. Both ends take the other for hostile: nothing is
- * believed about a length, and what does not fit to the octet is refused as a whole. Numbers are big-endian. All
- * sockets are SOCK_SEQPACKET: a message is one datagram.
+ * The messages between the proxy and its key process (keys_process.h), as octets. Each end treats the other
+ * as hostile: it checks every length, and refuses a message as a whole if it does not fit to the octet.
+ * Numbers are big-endian. All sockets are SOCK_SEQPACKET: a message is one datagram. Nothing here sends or
+ * receives, or keeps state.
  *
- * Each worker has a socket of its own to a thread of the key process, for signatures alone. A message holds what an
- * iteration of the worker's loop wants, as far as it has room, and an answer what has been signed since the last one, in any
- * order:
+ * Each worker has a socket of its own to a thread of the key process, only for signatures. A message has all
+ * requests of one iteration of the worker's loop, as far as there is room. An answer has what was signed
+ * since the last one, in any order:
  *
  *     request  = number(4) key(4) algorithm(2) len(2) input(len)
  *     answer   = number(4) status(2) len(2) signature(len)
@@ -23,40 +25,43 @@
  */
 enum {
     /*
-     * Most are short: TLS 1.3 signs 130 or 146 octets, a server in TLS 1.2 two randoms and a point of P-521, 201. But a
-     * client signs all that both have said: with chains of certificates, and a list of authorities, as long as they may be.
+     * Octets. Most inputs are short: TLS 1.3 signs 130 or 146 octets, a server in TLS 1.2 two randoms and a
+     * point of P-521, 201. But a client in TLS 1.2 signs all messages of the handshake: both chains, and the
+     * server's list of authorities.
      */
     KEYS_INPUT_SHORT = 256,
     KEYS_INPUT_MAX = 32 * 1024,
-    /* RSA with 8192 bits. */
+    /* Octets: RSA with 8192 bits. */
     KEYS_SIGNATURE_MAX = 1024,
     KEYS_REQUEST_HEADER = 12,
     KEYS_ANSWER_HEADER = 8,
-    /* More in one message gain nothing: the cost of the system call is a hundredth of the signatures' by then. */
+    /*
+     * More requests in one message gain nothing: by then the system call costs a hundredth of the signatures.
+     */
     KEYS_BATCH_MAX = 64,
-    /* As many short ones, or a long one. */
+    /* Octets of a message: that many short requests, or a long one. */
     KEYS_REQUESTS_MAX = KEYS_REQUEST_HEADER + KEYS_INPUT_MAX,
     KEYS_ANSWERS_MAX = KEYS_BATCH_MAX * (KEYS_ANSWER_HEADER + KEYS_SIGNATURE_MAX),
     KEYS_PATH_MAX = 4095,
     KEYS_COMMAND_MAX = 1 + 4 + 2 * (2 + KEYS_PATH_MAX),
-    /* A chain of sixteen certificates. */
+    /* Octets: a chain of sixteen certificates. */
     KEYS_REPLY_MAX = 64 * 1024,
-    /* Keys are numbered from 0 by the proxy, and a number that was dropped is used again. */
+    /* The proxy numbers keys from 0, and uses the number of a dropped key again. */
     KEYS_COUNT_MAX = 1024 * 1024,
-    /* Descriptors in a message; Linux takes 253. */
+    /* Descriptors in one message (Linux allows 253), and workers in all. */
     KEYS_CHANNELS_EACH = 64,
     KEYS_CHANNELS_MAX = 256
 };
 
-/* A signature that is wanted. `algorithm` is a SignatureScheme of RFC 8446 4.2.3, or KEYS_RSA_MD5_SHA1. */
+/* A request for a signature. The input lies in the message. */
 struct keys_request {
-    uint32_t number; /* the asker's own */
+    uint32_t number; /* chosen by the worker, and repeated in the answer */
     uint32_t key;
-    uint16_t algorithm;
-    struct slice input; /* what is signed, before it is hashed */
+    uint16_t algorithm; /* SignatureScheme of RFC 8446 section 4.2.3, or KEYS_RSA_MD5_SHA1 */
+    struct slice input; /* what is signed, not yet hashed */
 };
 
-/* TLS 1.0 and 1.1 sign with RSA over both hashes; the value is of the private range. */
+/* TLS 1.0 and 1.1 sign with RSA over both hashes. The value is from the range for private use. */
 enum { KEYS_RSA_MD5_SHA1 = 0xFF01 };
 
 enum keys_status { KEYS_SIGNED, KEYS_REFUSED };
@@ -64,31 +69,36 @@ enum keys_status { KEYS_SIGNED, KEYS_REFUSED };
 struct keys_answer {
     uint32_t number;
     enum keys_status status;
-    struct slice signature; /* empty where refused */
+    struct slice signature; /* lies in the message; empty if the request was refused */
 };
 
-/* Writes one at `*used` of `buffer`, and moves `*used` on. False, and nothing written, where it doesn't fit or is too long. */
-bool keys_put_request(uint8_t *buffer, size_t cap, size_t *used, const struct keys_request *request);
-bool keys_put_answer(uint8_t *buffer, size_t cap, size_t *used, const struct keys_answer *answer);
+/*
+ * Append a request, or an answer, to the `*used` octets in `buffer`, which has room for `cap`, and advance
+ * `*used`. False, and nothing written, if there is no room or the input or signature is too long.
+ */
+MUST_CHECK bool keys_put_request(uint8_t *buffer, size_t cap, size_t *used,
+                                 const struct keys_request *request);
+MUST_CHECK bool keys_put_answer(uint8_t *buffer, size_t cap, size_t *used, const struct keys_answer *answer);
 
 /*
- * Take the next one off the front of `*rest`; what it points to lies in the message. False where the message is malformed
- * (`*rest` is then not empty): who sent it is broken, or no friend.
+ * Take the next request, or answer, off the front of `*rest`, which must not be empty. Its slice points into
+ * the message. False if the message is malformed: the sender is faulty or hostile.
  */
-bool keys_take_request(struct slice *rest, struct keys_request *request);
-bool keys_take_answer(struct slice *rest, struct keys_answer *answer);
+MUST_CHECK bool keys_take_request(struct slice *rest, struct keys_request *request);
+MUST_CHECK bool keys_take_answer(struct slice *rest, struct keys_answer *answer);
 
-/* Commands to the key process, and what comes back. */
+/* The commands to the key process, and their answers. */
 enum keys_command_type {
-    KEYS_CHANNELS = 1, /* descriptors of workers' sockets come with it, for the next KEYS_START; no answer */
-    KEYS_START, /* starts a signer with the channels that came; KEYS_DONE when it is ready and confined */
-    KEYS_LOAD,  /* reads a key of a server; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
-    KEYS_CHAIN, /* of a file that has a key: KEYS_DONE with the certificates in it, as PEM */
-    KEYS_DROP,  /* forgets a key; no answer */
+    KEYS_CHANNELS = 1, /* has descriptors of workers' sockets, for the next KEYS_START; no answer */
+    KEYS_START,        /* starts a signer with these channels; KEYS_DONE when it is ready and confined */
+    /* reads a key of a server; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
+    KEYS_LOAD,
+    KEYS_CHAIN,      /* reads a file that has a key: KEYS_DONE with the certificates in it, as PEM */
+    KEYS_DROP,       /* drops a key; no answer */
     KEYS_LOAD_CLIENT /* as KEYS_LOAD, a key of a client: it signs what a client signs, and nothing else */
 };
 
-/* Reads the command a file, and so has a path? */
+/* Whether the command reads a file, and so has a path. */
 static inline bool keys_command_reads(enum keys_command_type type)
 {
     return type == KEYS_LOAD || type == KEYS_LOAD_CLIENT || type == KEYS_CHAIN;
@@ -96,24 +106,35 @@ static inline bool keys_command_reads(enum keys_command_type type)
 
 struct keys_command {
     enum keys_command_type type;
-    uint32_t key;                 /* KEYS_LOAD, KEYS_LOAD_CLIENT and KEYS_DROP */
-    struct slice path;            /* where keys_command_reads */
-    struct slice passphrase_path; /* KEYS_LOAD and KEYS_LOAD_CLIENT; empty: there is none */
+    uint32_t key;                 /* of KEYS_LOAD, KEYS_LOAD_CLIENT and KEYS_DROP */
+    struct slice path;            /* if keys_command_reads; without NUL */
+    struct slice passphrase_path; /* of KEYS_LOAD and KEYS_LOAD_CLIENT; empty: there is none */
 };
 
 enum keys_reply_type {
     KEYS_DONE = 1,
-    KEYS_FAILED, /* the payload says why, in words */
-    KEYS_NOTE,   /* no answer but a warning for the log, in words; at any time */
-    KEYS_ENDED   /* no answer either: the signer has ended, and why; at any time */
+    KEYS_FAILED, /* the payload has the reason, as text */
+    KEYS_NOTE,   /* no answer, but a warning for the log, as text; sent at any time */
+    /* no answer either: the signer has ended, and the payload has the reason; sent at any time */
+    KEYS_ENDED
 };
 
-/* The length written; `into` has room for KEYS_COMMAND_MAX. 0 where a path is too long. */
-size_t keys_put_command(uint8_t *into, const struct keys_command *command);
-bool keys_take_command(struct slice message, struct keys_command *command);
+/*
+ * Writes a command to `into`, which has room for KEYS_COMMAND_MAX. Returns its length; 0 if a path is too
+ * long.
+ */
+MUST_CHECK size_t keys_put_command(uint8_t *into, const struct keys_command *command);
 
-/* Likewise, with room for KEYS_REPLY_MAX; a payload that is too long is cut: words can be. */
+/* Reads a command, whose slices point into the message. False if it is malformed. */
+MUST_CHECK bool keys_take_command(struct slice message, struct keys_command *command);
+
+/*
+ * Writes a reply to `into`, which has room for KEYS_REPLY_MAX. Returns its length. A payload that is too long
+ * is cut, which only a text can be.
+ */
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload);
-bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct slice *payload);
+
+/* Reads a reply, whose payload points into the message. False if it is malformed. */
+MUST_CHECK bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct slice *payload);
 
 #endif

@@ -12,7 +12,7 @@
 static const char usage[] = "usage: deepproxy-keys version\n"
                             "deepproxy starts it by itself: deepproxy-keys serve [UID GID]\n";
 
-/* -1 where it is no number of a user or group. */
+/* -1 if it is no number of a user or group. */
 static long parse_id(const char *text)
 {
     char *end;
@@ -30,16 +30,16 @@ static bool is_started_by_proxy(void)
 
 static int serve(int argc, char **argv)
 {
-    struct keys_identity identity = {.changes = argc == 4};
-    if (identity.changes) {
+    struct keys_user user = {.changes = argc == 4};
+    if (user.changes) {
         long uid = parse_id(argv[2]);
         long gid = parse_id(argv[3]);
         if (uid < 0 || gid < 0)
             return 2;
-        identity.uid = (uid_t)uid;
-        identity.gid = (gid_t)gid;
+        user.uid = (uid_t)uid;
+        user.gid = (gid_t)gid;
     }
-    return guard_run(&identity, getppid());
+    return guard_run(&user, getppid());
 }
 
 int main(int argc, char **argv)

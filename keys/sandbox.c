@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- what is given up at once ---- */
+/* ---- at the start ---- */
 
 static bool set_limits(void)
 {
@@ -24,7 +24,7 @@ static bool set_limits(void)
         return false;
     if (setrlimit(RLIMIT_MEMLOCK, &locked) == 0)
         return true;
-    /* Not ours to raise: then up to what is allowed. */
+    /* Without the privilege to raise the hard limit: up to that one. */
     if (getrlimit(RLIMIT_MEMLOCK, &locked) != 0)
         return false;
     locked.rlim_cur = locked.rlim_max;
@@ -33,7 +33,7 @@ static bool set_limits(void)
 
 static bool die_with(pid_t parent)
 {
-    /* It may have ended before the kernel was asked. */
+    /* The parent may have ended before this call. */
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent;
 }
 
@@ -55,7 +55,7 @@ const char *sandbox_begin(pid_t parent)
 
 #define CAPABILITY_WORDS 2 /* of version 3 */
 
-/* What of `kept` there is; the bit of a capability is its number. */
+/* Keeps the capabilities of `kept` that the process has. A capability's bit is its number. */
 static bool keep_capabilities(unsigned long long kept)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -73,7 +73,7 @@ static bool keep_capabilities(unsigned long long kept)
 
 const char *sandbox_keep_guard(void)
 {
-    /* CAP_KILL also lets the kernel end the signer, another user's, with the guard. */
+    /* CAP_KILL also lets the kernel end the signer, which may be another user's, together with the guard. */
     static const unsigned long long kept = 1ULL << CAP_KILL | 1ULL << CAP_DAC_OVERRIDE |
                                            1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SETUID |
                                            1ULL << CAP_SETGID;
@@ -87,7 +87,7 @@ const char *sandbox_become(bool becomes, uid_t uid, gid_t gid, pid_t parent)
         return "become the user of the key process";
     if (!keep_capabilities(0))
         return "drop capabilities";
-    /* Both are undone by a change of user. */
+    /* A change of user resets both. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return "become undumpable";
     return die_with(parent) ? NULL : "end with the guard";
@@ -95,7 +95,9 @@ const char *sandbox_become(bool becomes, uid_t uid, gid_t gid, pid_t parent)
 
 /* ---- memory ---- */
 
-/* What is there already and writable: data, heap and stack. The code of the libraries would be most of the limit. */
+/*
+ * Locks the writable memory that exists: data, heap, stack. The libraries' code would take most of the limit.
+ */
 static bool lock_writable(FILE *maps)
 {
     char line[512];

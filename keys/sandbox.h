@@ -2,11 +2,13 @@
 #ifndef DEEPPROXY_KEYS_SANDBOX_H
 #define DEEPPROXY_KEYS_SANDBOX_H
 
+#include "base/must_check.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Sanitizers need more memory and system calls than a sandbox leaves. */
+/* Sanitizers need more memory and system calls than a sandbox allows. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANDBOX_IS_OPEN 1
 #elif defined(__has_feature)
@@ -19,33 +21,40 @@
 #endif
 
 /*
- * What a process gives up. All of these return NULL, or the name of the step that failed, static, with errno set: then
- * the process must not go on. A build with sanitizers keeps its memory unlocked and only reports
- * the system calls that it should not make.
+ * What a process of deepproxy-keys gives up, for itself and for good. Each function that returns a string
+ * returns NULL on success, or the name of the step that failed, static, with errno: the process must end
+ * then. In a build with sanitizers memory stays unlocked, and a forbidden system call is only reported.
  */
 
 /*
- * For good, and for what is started from here: no privilege is gained by exec, no core is dumped, nobody of the same user
- * reads this memory or traces it; signals that end the proxy are ignored, as the end of the socket is what ends us. The
- * limit of locked memory is raised as far as may be. The process is killed with `parent`.
+ * First, in the guard; its children inherit it. No privilege is gained by exec. No core is dumped, and no
+ * process of the same user reads this memory or traces it. Signals that end the proxy are ignored: the end of
+ * the socket ends us. The limit of locked memory is raised as far as possible. The kernel kills the process
+ * when `parent` ends.
  */
-const char *sandbox_begin(pid_t parent);
+MUST_CHECK const char *sandbox_begin(pid_t parent);
 
-/* Keeps no capability but those that opening files, becoming another user and ending that user's process take. */
-const char *sandbox_keep_guard(void);
-
-/* As another user (root alone can; not root: stays), without groups and without any capability. */
-const char *sandbox_become(bool becomes, uid_t uid, gid_t gid, pid_t parent);
+/* Keeps only the capabilities to open files, to become another user, and to end that user's process. */
+MUST_CHECK const char *sandbox_keep_guard(void);
 
 /*
- * Locks what memory can hold a key, now and later: all that is writable. False where the limit is too low; memory is then
- * not locked at all.
+ * Drops all groups and all capabilities, and becomes the user (`becomes`: only root can; without it the user
+ * stays).
  */
-bool sandbox_lock_memory(void);
+MUST_CHECK const char *sandbox_become(bool becomes, uid_t uid, gid_t gid, pid_t parent);
+
+/*
+ * Locks all writable memory, now and later, as it may hold a key. False if the limit is too low: nothing is
+ * locked then.
+ */
+MUST_CHECK bool sandbox_lock_memory(void);
 void sandbox_unlock_memory(void);
 
-/* System calls from here on: any other ends the process. The signer's are for all of its threads. */
-const char *sandbox_filter_guard(void);
-const char *sandbox_filter_signer(void);
+/*
+ * Any system call that is not on the list ends the process from here on. The signer's list holds for all of
+ * its threads.
+ */
+MUST_CHECK const char *sandbox_filter_guard(void);
+MUST_CHECK const char *sandbox_filter_signer(void);
 
 #endif

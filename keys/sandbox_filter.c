@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 
 /*
- * What a signer does: it waits on its sockets, signs, and answers. It opens nothing, connects to nothing, starts nothing.
- * glibc and libcrypto add memory, locks, random numbers and clocks (which the vDSO mostly answers).
+ * The signer waits on its sockets, signs, and answers. It opens nothing, connects to nothing, starts nothing.
+ * glibc and libcrypto add memory, locks, random numbers and clocks (most of these need no system call, by the
+ * vDSO).
  */
 static const int signer_calls[] = {
     SCMP_SYS(recvmsg),
@@ -41,8 +42,9 @@ static const int signer_calls[] = {
 };
 
 /*
- * What the guard does besides: it opens files to read them, and starts a signer, which before its own filter reads its
- * memory map, becomes another user and starts threads. It executes nothing and knows no network.
+ * Besides these, the guard opens files to read them, and starts a signer. Before its own filter the signer
+ * reads its memory map, becomes another user and starts threads. The guard executes nothing and uses no
+ * network.
  */
 static const int guard_calls[] = {
     SCMP_SYS(poll),
@@ -86,7 +88,7 @@ static bool allow_all(scmp_filter_ctx filter, const int *calls, size_t count)
     return true;
 }
 
-/* Memory, but none that can be executed, and no file's. */
+/* Memory that is neither executable nor a file's. */
 static bool allow_memory(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,

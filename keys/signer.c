@@ -20,9 +20,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* libcrypto's big numbers are on the heap; a few kilobytes at a time are here. */
+/* Octets. libcrypto keeps its big numbers on the heap, and needs a few kilobytes of stack. */
 #define STACK_SIZE (256 * 1024)
-/* What a key takes while it is read, with room: where this can't be had locked, nothing is locked any more. */
+/*
+ * Octets. More than a key takes while it is read: if this much can't be locked, nothing is locked any more.
+ */
 #define HEADROOM (1024 * 1024)
 
 static struct signer {
@@ -30,7 +32,7 @@ static struct signer {
     bool locked;
     struct channel *channels[KEYS_CHANNELS_MAX];
     size_t channel_count;
-    pthread_barrier_t begun; /* all threads are there: what glibc does at their start takes system calls */
+    pthread_barrier_t begun; /* all threads have started, with the system calls that glibc makes for that */
     pthread_barrier_t confined;
     uint8_t message[KEYS_REPLY_MAX];
     uint8_t chain[KEYS_REPLY_MAX - 1];
@@ -41,7 +43,7 @@ static struct signer {
 static void reply(enum keys_reply_type type, struct slice payload)
 {
     struct slice message = {signer.message, keys_put_reply(signer.message, type, payload)};
-    /* Without the guard there is nobody to sign for. */
+    /* Without the guard there is nothing left to do. */
     if (!keys_message_send(signer.control, message, NULL, 0))
         _exit(0);
 }
@@ -59,19 +61,19 @@ static _Noreturn void give_up(const char *step)
 static void unlock_memory(void)
 {
     static const char note[] = "the limit on locked memory is too low: keys may be swapped out; raise it "
-                               "(RLIMIT_MEMLOCK: in systemd "
-                               "LimitMEMLOCK=infinity, in a container --ulimit memlock=-1)";
+                               "(RLIMIT_MEMLOCK: in systemd LimitMEMLOCK=infinity, in a container "
+                               "--ulimit memlock=-1)";
     sandbox_unlock_memory();
     signer.locked = false;
     reply(KEYS_NOTE, slice_of(note));
 }
 
-/* Where nothing more can be locked nothing more could be allocated either. */
+/* With all memory locked, an allocation beyond the limit would fail: unlock before that. */
 static void keep_headroom(void)
 {
     if (!signer.locked)
         return;
-    /* Counted though it can't be touched, and so costs nothing. */
+    /* It counts against the limit, but takes no memory, as nothing touches it. */
     void *probe = mmap(NULL, HEADROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (probe == MAP_FAILED)
         unlock_memory();
@@ -81,7 +83,7 @@ static void keep_headroom(void)
 
 /* ---- keys ---- */
 
-/* The length of the file; `cap` where it is that long or longer, -1 with errno. */
+/* The length of the file; `cap` if it has that many octets or more; -1 with errno. */
 static ssize_t read_all(int fd, uint8_t *into, size_t cap)
 {
     size_t len = 0;
@@ -121,7 +123,7 @@ static void use_key(const struct keys_command *command, struct slice pem, struct
     const char *why = NULL;
     uint32_t number = command->key;
     struct known_key key = {.pkey = key_file_parse(pem, passphrase, &why),
-                            .role = command->type == KEYS_LOAD_CLIENT ? TLS_CLIENT : TLS_SERVER};
+                            .role = command->type == KEYS_LOAD_CLIENT ? SIGN_AS_CLIENT : SIGN_AS_SERVER};
     if (key.pkey == NULL) {
         reply(KEYS_FAILED, slice_of(why));
         return;
@@ -199,7 +201,7 @@ static bool start_channel(int socket, const pthread_attr_t *attributes)
         return false;
     int error = pthread_create(&channel->thread, attributes, run_channel, channel);
     if (error != 0) {
-        channel->socket = -1; /* to be tried again */
+        channel->socket = -1; /* it stays the caller's */
         channel_free(&channel);
         errno = error;
         return false;
@@ -224,11 +226,11 @@ static void start_channels(const int *sockets, size_t count)
     pthread_barrier_wait(&signer.begun);
 }
 
-/* All that the library does once, which takes system calls that won't be there any more. */
+/* Does now what the library does only once, with system calls that will be forbidden. */
 static void prepare_library(void)
 {
     uint8_t once[16];
-    /* More of them would ask the system how many processors there are, at some later time. */
+    /* To make more arenas malloc would ask the system later how many processors there are. */
     mallopt(M_ARENA_MAX, 1);
 #ifndef OPENSSL_IS_BORINGSSL
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
@@ -239,10 +241,9 @@ static void prepare_library(void)
         give_up("make random numbers");
 }
 
-static void confine(const int *channels, size_t channel_count, const struct keys_identity *identity,
-                    pid_t guard)
+static void confine(const int *channels, size_t channel_count, const struct keys_user *user, pid_t guard)
 {
-    const char *failed = sandbox_become(identity->changes, identity->uid, identity->gid, guard);
+    const char *failed = sandbox_become(user->changes, user->uid, user->gid, guard);
     if (failed != NULL)
         give_up(failed);
     prepare_library();
@@ -257,10 +258,10 @@ static void confine(const int *channels, size_t channel_count, const struct keys
 }
 
 _Noreturn void signer_run(int control, const int *channels, size_t channel_count,
-                          const struct keys_identity *identity, pid_t guard)
+                          const struct keys_user *user, pid_t guard)
 {
     signer.control = control;
-    confine(channels, channel_count, identity, guard);
+    confine(channels, channel_count, user, guard);
     reply(KEYS_DONE, slice_of(key_sign_library()));
     for (;;) {
         int fds[2];

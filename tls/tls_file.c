@@ -13,7 +13,7 @@ static bool read_all(int fd, struct bytes *into)
     while (ok && (got = read(fd, part, sizeof part)) != 0) {
         ok = got > 0 || errno == EINTR;
         if (got > 0 && !bytes_append(into, (struct slice){part, (size_t)got}, TLS_FILE_MAX)) {
-            errno = EFBIG;
+            errno = into->len + (size_t)got > TLS_FILE_MAX ? EFBIG : ENOMEM;
             ok = false;
         }
     }
@@ -21,7 +21,7 @@ static bool read_all(int fd, struct bytes *into)
     return ok;
 }
 
-/* False with errno. */
+/* False with errno if it is not. */
 static bool is_regular(const struct stat *status, off_t max)
 {
     errno = S_ISDIR(status->st_mode)    ? EISDIR
@@ -41,7 +41,7 @@ bool tls_file_read(const char *path, struct bytes *into)
 {
     struct stat status;
     *into = (struct bytes){0};
-    /* Some devices do things when they are opened. */
+    /* Not opened first: opening some devices has effects. */
     if (stat(path, &status) != 0 || !is_regular(&status, TLS_FILE_MAX))
         return false;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

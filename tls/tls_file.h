@@ -3,36 +3,43 @@
 #define DEEPPROXY_TLS_FILE_H
 
 #include "base/bytes.h"
+#include "base/must_check.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
 
 /*
- * Files with certificates and keys: read whole, with a limit, and recognised again as unchanged.
+ * Files with certificates and keys. They are read whole, up to a limit, and a file that has not changed is
+ * recognized without reading it. Nothing here decodes what a file has, or writes one. Reading a file may
+ * block, so it is not for the threads that serve clients.
  */
 
 enum {
-    /* A chain of sixteen certificates has some 40 KB; a bundle of all public authorities 250. */
+    /* Octets. A chain of sixteen certificates has some 40 KB; a bundle of all public authorities 250 KB. */
     TLS_FILE_MAX = 1024 * 1024,
-    /* Lists of authorities, and of what they have revoked: an entry of these has some 40 octets, and there may be many. */
+    /*
+     * Octets. For lists of authorities and of revoked certificates: an entry takes some 40 octets, and there
+     * may be many.
+     */
     TLS_LIST_MAX = 64 * 1024 * 1024
 };
 
 /*
- * Reads a regular file; a pipe or a device does not hold anybody up. False, with errno set (EFBIG over the limit, EISDIR,
- * ENOTSUP for what is no file), where it can't. `into` is to be freed with bytes_free, which wipes it.
+ * Reads a regular file of at most TLS_FILE_MAX octets. Never waits for a pipe or a device: it does not open
+ * them. On success the caller owns `*into` and calls bytes_free, which wipes it. Returns false with errno,
+ * and nothing in `*into`, if the file can't be read: EFBIG if it is too large, EISDIR for a folder, ENOTSUP
+ * for anything else that is no regular file.
  */
-bool tls_file_read(const char *path, struct bytes *into);
+MUST_CHECK bool tls_file_read(const char *path, struct bytes *into);
 
 /*
- * May a file be opened that is to be read piece by piece? Only a regular one, of TLS_LIST_MAX octets at most: a pipe or a device
- * would hold everybody up. False with errno, as tls_file_read.
+ * Whether a file may be opened to be read piece by piece: it is a regular file of at most TLS_LIST_MAX
+ * octets. Returns false with errno as tls_file_read does.
  */
-bool tls_file_may_be_opened(const char *path);
+MUST_CHECK bool tls_file_may_be_opened(const char *path);
 
 /*
- * What a file looked like: equal marks mean the same content, as far as a file system tells. A path that leads nowhere
- * has a mark too.
+ * What a file looked like at some time. Equal marks mean the same content, as far as the file system tells.
  */
 struct tls_file_mark {
     dev_t device;
@@ -42,10 +49,16 @@ struct tls_file_mark {
     struct timespec changed;
 };
 
+/* The mark of the file now; all zero if `path` is NULL or there is no such file. */
 struct tls_file_mark tls_file_mark(const char *path);
+
+/* Whether both marks are the same, so that the file has not changed in between. */
 bool tls_file_mark_equals(const struct tls_file_mark *a, const struct tls_file_mark *b);
 
-/* As opendir, but that the descriptor is made by a call which a thread sanitizer sees. */
-DIR *tls_file_open_folder(const char *path);
+/*
+ * As opendir(3): the caller closes the stream with closedir. NULL with errno on failure. The descriptor is
+ * opened by a call of its own, which a thread sanitizer sees.
+ */
+MUST_CHECK DIR *tls_file_open_folder(const char *path);
 
 #endif

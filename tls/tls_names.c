@@ -15,7 +15,7 @@ struct tls_name {
     size_t order;
 };
 
-/* False where the name is empty or too long to be one. */
+/* False if it can't be a name. */
 static bool normalize(struct slice name, char into[NAME_MAX_OCTETS + 1])
 {
     if (name.len > 0 && name.data[name.len - 1] == '.')
@@ -70,7 +70,7 @@ void tls_names_sort(struct tls_names *names)
         qsort(names->items, names->count, sizeof names->items[0], by_name_then_order);
 }
 
-/* The first of equal names, or NULL. */
+/* The first of equal names; NULL if there is none. */
 static const struct tls_name *look_up(const struct tls_names *names, const char *name)
 {
     size_t low = 0;
@@ -85,7 +85,7 @@ static const struct tls_name *look_up(const struct tls_names *names, const char 
     return low < names->count && strcmp(names->items[low].name, name) == 0 ? &names->items[low] : NULL;
 }
 
-/* The first entry of a name, of the kind; NULL where there is none. */
+/* The first entry of a name, of this kind; NULL if there is none. */
 static const struct tls_name *find(const struct tls_names *names, struct slice name, enum tls_names_kind kind)
 {
     char normal[NAME_MAX_OCTETS + 1];

@@ -4,7 +4,12 @@
 
 #include <stddef.h>
 
-/* `count` random letters and digits that nobody can guess, and a NUL; from the TLS library, without a system call. */
+/*
+ * Random text for identifiers that nobody can guess. Writes `count` lower case letters and digits, five
+ * random bits each, and a NUL: `into` has room for count + 1 octets. Uses the TLS library's generator,
+ * without a system call for each text. It can't fail: the library ends the process if the system has no
+ * random numbers.
+ */
 void tls_random_text(char *into, size_t count);
 
 #endif

@@ -6,14 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void tls_report_say(const struct tls_report *report, int source, bool is_error, const char *format, ...)
+void tls_report_add(const struct tls_report *report, int source, bool is_error, const char *format, ...)
 {
     char text[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    report->say(report->arg, source, is_error, text);
+    report->add(report->arg, source, is_error, text);
 }
 
 const char *tls_library_error(void)

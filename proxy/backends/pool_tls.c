@@ -40,7 +40,7 @@ static struct tls_context *make_context(const struct cfg_pool_tls *tls, const st
                                         struct cfg_problems *problems)
 {
     struct tls_problems to = {tls, problems};
-    struct tls_report report = {.say = add_problem, .arg = &to, .now = (long long)time(NULL)};
+    struct tls_report report = {.add = add_problem, .arg = &to, .now = (long long)time(NULL)};
     struct tls_backend_settings settings = {
         .verify = tls->verify,
         .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},

@@ -2,7 +2,7 @@
 #include "base/array.h"
 #include "proxy/admin/admin.h"
 #include "proxy/control/control.h"
-#include "proxy/keyclient/key_service.h"
+#include "proxy/keyclient/key_manager.h"
 #include "proxy/common/privileges.h"
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/snapshot.h"
@@ -30,12 +30,12 @@ static const char usage[] =
  * with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                       struct key_service **keys, struct cfg_problems *problems)
+                       struct key_manager **keys, struct cfg_problems *problems)
 {
     struct cfg_problems later = {0};
     struct cfg *cfg = cfg_load_to_check(path, &later);
     bool isolated = cfg->key_isolation;
-    *keys = isolated ? key_service_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
+    *keys = isolated ? key_manager_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
     cfg_free(&cfg);
     cfg_problems_free(&later);
     return !isolated || *keys != NULL;
@@ -43,12 +43,12 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
 
 /* False after everything that is wrong has been said. */
 static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
-                 struct key_service **keys)
+                 struct key_manager **keys)
 {
     static const struct loaded nothing = {0};
     struct cfg_problems problems = {0};
     bool ok = start_keys(path, worker_count, keys, &problems);
-    const struct tls_key_source *source = *keys != NULL ? key_service_source(*keys) : NULL;
+    const struct tls_key_source *source = *keys != NULL ? key_manager_source(*keys) : NULL;
     ok = ok && snapshot_load(path, source, &nothing, loaded, &problems);
     cfg_problems_print(&problems, stderr);
     if (!ok)
@@ -61,23 +61,23 @@ static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cf
 static int run(const char *path)
 {
     struct loaded loaded;
-    struct key_service *keys;
+    struct key_manager *keys;
     privileges_forbid_core_dumps();
     int status = load(path, control_worker_count, &loaded, &keys) ? control_run(&loaded, keys) : EXIT_FAILURE;
-    key_service_free(&keys);
+    key_manager_free(&keys);
     return status;
 }
 
 static int check(const char *path)
 {
     struct loaded loaded;
-    struct key_service *keys;
+    struct key_manager *keys;
     bool ok = load(path, NULL, &loaded, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
         loaded_unref(&loaded);
     }
-    key_service_free(&keys);
+    key_manager_free(&keys);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -98,7 +98,7 @@ static int probe(const char *path)
 static int version(const char *path)
 {
     (void)path;
-    const char *keys = key_service_library();
+    const char *keys = key_manager_library();
     printf("deepproxy %s\nlibuv %s\n%s\n%s\n%s\nkeys: %s\n", DEEPPROXY_VERSION, uv_version_string(),
            tls_library_name(), cfg_library_name(), admin_library_name(),
            keys != NULL ? keys : "deepproxy-keys is not there");

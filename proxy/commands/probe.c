@@ -115,8 +115,8 @@ static const char *start_tls(struct probe *probe, const struct words *words)
 static void ask(struct probe *probe)
 {
     struct slice question = slice_of(probe->question);
-    tls_endpoint_seal(probe->tls, &question, 1);
-    probe->question = NULL;
+    if (tls_endpoint_seal(probe->tls, &question, 1))
+        probe->question = NULL;
 }
 
 /* NULL when the server's first line has been read, else what went wrong. */

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cells of each of the two rows: far more than there are handshakes at once, in 512 KB of which only what is used exists. */
+/*
+ * Cells of each of the two rows: far more than concurrent handshakes. The kernel provides only the used part
+ * of the 512 KB.
+ */
 enum { CELLS = 65536, NETWORK_LEN = 8 };
 
 struct address_counts {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* Where systems keep them: Debian and most others, Fedora, SUSE, Alpine. */
+/* The paths of Debian and most others, Fedora, SUSE, Alpine. */
 static const char *const places[] = {
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

@@ -2,16 +2,18 @@
 #ifndef DEEPPROXY_PROXY_COMMON_CLIENT_LIMIT_H
 #define DEEPPROXY_PROXY_COMMON_CLIENT_LIMIT_H
 
-/* The limits that keep clients out, named after the settings that change them. */
+/*
+ * The limits that keep clients out, named after the settings that change them. Nothing here counts clients.
+ */
 enum client_limit {
-    CLIENT_LIMIT_CONNECTIONS,             /* max_connections: closed */
-    CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS, /* closed */
-    CLIENT_LIMIT_HANDSHAKES,              /* all wait in the kernel's queue until a handshake is over */
-    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,  /* closed */
-    CLIENT_LIMITS
+    CLIENT_LIMIT_CONNECTIONS,             /* max_connections: the connection is closed */
+    CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS, /* the connection is closed */
+    CLIENT_LIMIT_HANDSHAKES,              /* new connections wait in the kernel until a handshake has ended */
+    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,  /* the connection is closed */
+    CLIENT_LIMITS                         /* how many limits there are */
 };
 
-/* The setting's name, static. */
+/* The name of the setting, as in the configuration file; static. */
 const char *client_limit_name(enum client_limit limit);
 
 #endif

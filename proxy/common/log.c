@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A burst of some 4,000 session lines a thread; more than a second of a core's full handshakes. */
+/*
+ * Octets for each thread: some 4,000 session lines, more than one core can cause by full handshakes in a
+ * second.
+ */
 #define QUEUE_MAX (1024 * 1024)
 
 struct log_queue {
@@ -27,7 +30,7 @@ struct log {
     struct log_queue *queues;
 };
 
-/* Waits for a reader that is slow: only ever in the main thread. */
+/* Waits for a slow reader: only for the main thread. */
 static void write_all(struct slice text)
 {
     while (text.len > 0) {

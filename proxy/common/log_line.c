@@ -16,7 +16,7 @@ static void append(struct log_line *line, const char *text, size_t len)
     line->len += len;
 }
 
-/* Room for `len` octets and the line's end. */
+/* Whether there is room for `len` octets and the line's end. */
 static bool has_room(const struct log_line *line, size_t len)
 {
     return line->len + len < LOG_LINE_MAX;

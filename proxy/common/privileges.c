@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static bool refuse(const char *what, const char *name)
+static bool fail(const char *what, const char *name)
 {
     fprintf(stderr, "deepproxy: can't become %s \"%s\": %s\n", what, name,
             errno != 0 ? strerror(errno) : "there is none of that name");
@@ -58,22 +58,21 @@ static bool become(const char *user, const char *group)
     }
     errno = 0;
     if (initgroups(user, gid) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
-        return refuse("user", user);
-    /* Root must not come back. */
+        return fail("user", user);
+    /* Becoming root again must be impossible. */
     return uid == 0 || setuid(0) != 0;
 }
 
 bool privileges_drop(const char *user, const char *group)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return refuse("safe from", "set-user-id programs");
+        return fail("safe from", "set-user-id programs");
     if (geteuid() != 0)
         return true;
     if (user != NULL)
         return become(user, group);
-    fprintf(
-        stderr,
-        "deepproxy: warning: running as root; set `user` in the configuration to give that up once the ports"
-        " are bound\n");
+    fprintf(stderr, "deepproxy: warning: running as root; set `user` in the configuration to drop its "
+                    "privileges after the "
+                    "ports are bound\n");
     return true;
 }

@@ -2,22 +2,33 @@
 #ifndef DEEPPROXY_PROXY_COMMON_PRIVILEGES_H
 #define DEEPPROXY_PROXY_COMMON_PRIVILEGES_H
 
+#include "base/must_check.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 /*
- * Gives up root for good, after the ports are bound and the keys are read: becomes `user`, with `group`
- * (NULL: the user's own), and can gain no privilege again. Where the process is not root, or `user` is NULL,
- * it stays who it is; running on as root is warned about. False with a message on standard error where it
- * fails: then nothing must run.
+ * The user that this process runs as, and what it can do. Changes are for good: no function here gains a
+ * privilege.
  */
-bool privileges_drop(const char *user, const char *group);
 
-/* Numbers of a user, and of a group (NULL: the user's own). False with words in `error` where there is no such. */
-bool privileges_find(const char *user, const char *group, uid_t *uid, gid_t *gid, char *error, size_t cap);
+/*
+ * Drops root's privileges, after the ports are bound and the keys are read: becomes `user`, with `group`
+ * (NULL: the user's own). The process can gain no privilege again. If it is not root, or if `user` is NULL,
+ * the user stays; it warns about running on as root. False, after a message on standard error, if it fails:
+ * the process must end then.
+ */
+MUST_CHECK bool privileges_drop(const char *user, const char *group);
 
-/* From here on this process leaves no image of its memory behind when it fails. */
+/*
+ * The numbers of a user and of a group (NULL: the user's own). False with a reason in `error`, of at most
+ * `cap` octets, if there is no such user or group.
+ */
+MUST_CHECK bool privileges_find(const char *user, const char *group, uid_t *uid, gid_t *gid, char *error,
+                                size_t cap);
+
+/* From here on a crash of this process leaves no image of its memory. */
 void privileges_forbid_core_dumps(void);
 
 #endif

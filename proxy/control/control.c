@@ -136,7 +136,7 @@ static void finish(struct control *control)
     join_workers(control);
     log_reports(control);
     if (control->keys != NULL)
-        key_service_unwatch(control->keys);
+        key_manager_unwatch(control->keys);
     hold_signals();
     admin_close(control->admin);
     file_watch_close(&control->watch);
@@ -234,7 +234,7 @@ static int start_workers(struct control *control)
             .connections = control->connections,
             .handshakes = control->handshakes,
             .log = log_add_queue(control->log),
-            .key_channel = control->keys != NULL ? key_service_take_channel(control->keys, i) : -1,
+            .key_channel = control->keys != NULL ? key_manager_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
             .on_event_arg = control};
         struct worker_service service = control_service(control, &loaded, &control->listeners, i);
@@ -356,8 +356,8 @@ static void connect_worker(void *arg, unsigned worker, int channel)
 
 static int file_watch_keys(struct control *control)
 {
-    struct key_service_hooks hooks = {connect_worker, on_files_changed, control, control->log};
-    return control->keys != NULL ? key_service_watch(control->keys, &control->loop, &hooks) : 0;
+    struct key_manager_hooks hooks = {connect_worker, on_files_changed, control, control->log};
+    return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
 }
 
 static int serve(struct control *control)
@@ -395,7 +395,7 @@ unsigned control_worker_count(const struct cfg *cfg)
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct loaded *loaded, struct key_service *keys)
+int control_run(struct loaded *loaded, struct key_manager *keys)
 {
     struct control control = {
         .snapshot = loaded->snapshot, .tls = loaded->tls, .pools = loaded->pools, .keys = keys};

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_PROXY_CONTROL_CONTROL_H
 #define DEEPPROXY_PROXY_CONTROL_CONTROL_H
 
-#include "proxy/keyclient/key_service.h"
+#include "proxy/keyclient/key_manager.h"
 #include "proxy/runtime/snapshot.h"
 
 /*
@@ -20,7 +20,7 @@
  * Takes what is loaded over. `keys` has the private keys, with control_worker_count workers; NULL where they are in this
  * process. The exit status of the program; what went wrong is on standard error.
  */
-int control_run(struct loaded *loaded, struct key_service *keys);
+int control_run(struct loaded *loaded, struct key_manager *keys);
 
 /* How many workers there will be. */
 unsigned control_worker_count(const struct cfg *cfg);

@@ -21,8 +21,8 @@ static void look(void *arg, struct admin_state *into)
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
                                  .is_ready = runs};
     if (control->keys != NULL) {
-        into->metrics.key_process_is_up = key_service_is_up(control->keys);
-        into->metrics.key_process_restarts = key_service_restarts(control->keys);
+        into->metrics.key_process_is_up = key_manager_is_up(control->keys);
+        into->metrics.key_process_restarts = key_manager_restarts(control->keys);
     }
 }
 

@@ -3,7 +3,7 @@
 #define DEEPPROXY_PROXY_CONTROL_CONTROL_PRIVATE_H
 
 #include "proxy/admin/admin.h"
-#include "proxy/keyclient/key_service.h"
+#include "proxy/keyclient/key_manager.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/common/log.h"
 #include "proxy/control/reload.h"
@@ -39,7 +39,7 @@ struct control {
     struct address_counts *connections; /* by address, of all workers */
     struct address_counts *handshakes;
     struct log *log;
-    struct key_service *keys; /* NULL: keys are in this process */
+    struct key_manager *keys; /* NULL: keys are in this process */
     struct worker *workers;
     unsigned worker_count;          /* started */
     _Atomic unsigned workers_ended; /* their threads have nothing left to do */

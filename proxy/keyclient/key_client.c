@@ -11,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-_Static_assert((int)TLS_WANTED_INPUT_MAX <= (int)KEYS_INPUT_MAX,
-               "what an endpoint wants fits into a request");
+_Static_assert((int)TLS_SIGN_INPUT_MAX <= (int)KEYS_INPUT_MAX, "an endpoint's request fits into a message");
 
 /*
  *   FREE -> UNSENT -> SENT -> FREE
@@ -23,13 +22,13 @@ _Static_assert((int)TLS_WANTED_INPUT_MAX <= (int)KEYS_INPUT_MAX,
 enum slot_state { SLOT_FREE, SLOT_UNSENT, SLOT_SENT, SLOT_ORPHANED };
 
 struct key_slot {
-    struct tls_wanted wanted;
-    struct key_ticket *ticket;
-    key_client_cb answer;
+    struct tls_sign_request request;
+    struct key_client_handle *handle;
+    key_client_cb done;
     void *arg;
     enum slot_state state;
-    uint32_t next;     /* in its list: free, or unsent */
-    uint32_t previous; /* unsent */
+    uint32_t next;     /* in the list of free, or of unsent slots */
+    uint32_t previous; /* in the list of unsent slots */
 };
 
 #define BUFFER_CAP  ((size_t)(KEYS_ANSWERS_MAX > KEYS_REQUESTS_MAX ? KEYS_ANSWERS_MAX : KEYS_REQUESTS_MAX))
@@ -68,15 +67,15 @@ static void free_slot(struct key_client *client, uint32_t number)
     client->first_free = number;
 }
 
-/* Frees the slot, and then tells the asker, who may ask again at once. */
+/* Frees the slot, and then calls the requester, which may make its next request at once. */
 static void settle(struct key_client *client, uint32_t number, struct slice signature)
 {
     struct key_slot slot = *slot_at(client, number);
     free_slot(client, number);
     if (slot.state == SLOT_ORPHANED)
         return;
-    slot.ticket->slot = 0;
-    slot.answer(slot.arg, signature);
+    slot.handle->slot = 0;
+    slot.done(slot.arg, signature);
 }
 
 /* ---- the socket ---- */
@@ -86,7 +85,7 @@ static void free_poll(uv_handle_t *poll)
     free(poll);
 }
 
-static void let_go_of_socket(struct key_client *client)
+static void disconnect(struct key_client *client)
 {
     if (client->poll == NULL)
         return;
@@ -99,10 +98,10 @@ static void let_go_of_socket(struct key_client *client)
     uv_prepare_stop(&client->flush);
 }
 
-/* Nobody signs any more. */
+/* Disconnects, and fails all open requests. */
 static void fail_all(struct key_client *client)
 {
-    let_go_of_socket(client);
+    disconnect(client);
     client->first_unsent = client->last_unsent = 0;
     for (uint32_t i = 1; i <= client->slot_count; i++)
         if (slot_at(client, i)->state != SLOT_FREE)
@@ -114,21 +113,24 @@ static void fail(struct key_client *client, const char *why)
     struct log_line line;
     log_line_begin(&line, CFG_LOG_ERROR, "keys-lost");
     log_line_add_text(&line, "error", why);
-    log_line_add_text(&line, "consequence", "handshakes fail until the key process is there again");
+    log_line_add_text(&line, "consequence", "handshakes fail until the key process runs again");
     log_queue_put(client->log, &line);
     fail_all(client);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
-/* Fills the buffer from the front of the list, as far as it has room, without taking anything off it; how many went in. */
+/*
+ * Writes unsent requests to the buffer, as far as there is room. They stay in the list. Returns how many it
+ * wrote.
+ */
 static unsigned fill(const struct key_client *client, size_t *used)
 {
     unsigned count = 0;
     *used = 0;
     for (uint32_t i = client->first_unsent; i != 0 && count < KEYS_BATCH_MAX; i = slot_at(client, i)->next) {
-        const struct tls_wanted *wanted = &slot_at(client, i)->wanted;
-        struct keys_request request = {i, wanted->key, wanted->algorithm, wanted->input};
+        const struct tls_sign_request *from = &slot_at(client, i)->request;
+        struct keys_request request = {i, from->key, from->algorithm, from->input};
         if (!keys_put_request(client->buffer, KEYS_REQUESTS_MAX, used, &request))
             break;
         count++;
@@ -157,7 +159,7 @@ static void send_unsent(struct key_client *client)
     size_t used;
     unsigned count;
     bool blocked = false;
-    while (!blocked && (count = fill(client, &used)) > 0) { /* one always has room */
+    while (!blocked && (count = fill(client, &used)) > 0) { /* there is always room for one */
         if (keys_message_send(client->socket, (struct slice){client->buffer, used}, NULL, 0)) {
             mark_sent(client, count);
         } else if (errno == EAGAIN || errno == ENOBUFS) {
@@ -172,7 +174,7 @@ static void send_unsent(struct key_client *client)
     client->blocked = blocked;
 }
 
-/* Before the loop sleeps: all the sockets of this iteration have been heard, and handshakes had their turns. */
+/* Before the loop sleeps: all sockets of this iteration were read, and all handshakes have run. */
 static void on_flush(uv_prepare_t *flush)
 {
     struct key_client *client = flush->data;
@@ -181,18 +183,18 @@ static void on_flush(uv_prepare_t *flush)
         send_unsent(client);
 }
 
-bool key_client_ask(struct key_client *client, const struct tls_wanted *wanted, struct key_ticket *ticket,
-                    key_client_cb answer, void *arg)
+bool key_client_sign(struct key_client *client, const struct tls_sign_request *request,
+                     struct key_client_handle *handle, key_client_cb done, void *arg)
 {
-    ENSURE(ticket->slot == 0);
+    ENSURE(handle->slot == 0);
     if (client->poll == NULL || (client->first_free == 0 && !add_slots(client)))
         return false;
     uint32_t number = client->first_free;
     struct key_slot *slot = slot_at(client, number);
     client->first_free = slot->next;
-    *slot = (struct key_slot){.wanted = *wanted,
-                              .ticket = ticket,
-                              .answer = answer,
+    *slot = (struct key_slot){.request = *request,
+                              .handle = handle,
+                              .done = done,
                               .arg = arg,
                               .state = SLOT_UNSENT,
                               .previous = client->last_unsent};
@@ -201,13 +203,13 @@ bool key_client_ask(struct key_client *client, const struct tls_wanted *wanted, 
     else
         client->first_unsent = number;
     client->last_unsent = number;
-    ticket->slot = number;
+    handle->slot = number;
     if (!client->blocked)
         uv_prepare_start(&client->flush, on_flush);
     return true;
 }
 
-/* Taken out of the list: what it wants signed is about to go. */
+/* Takes it out of the list: its input is about to be freed. */
 static void forget_unsent(struct key_client *client, uint32_t number)
 {
     const struct key_slot slot = *slot_at(client, number);
@@ -222,12 +224,12 @@ static void forget_unsent(struct key_client *client, uint32_t number)
     free_slot(client, number);
 }
 
-void key_client_cancel(struct key_client *client, struct key_ticket *ticket)
+void key_client_cancel(struct key_client *client, struct key_client_handle *handle)
 {
-    uint32_t number = ticket->slot;
+    uint32_t number = handle->slot;
     if (number == 0)
         return;
-    ticket->slot = 0;
+    handle->slot = 0;
     if (slot_at(client, number)->state == SLOT_UNSENT)
         forget_unsent(client, number);
     else
@@ -236,7 +238,7 @@ void key_client_cancel(struct key_client *client, struct key_ticket *ticket)
 
 /* ---- answers ---- */
 
-/* False where it answers what was not asked. */
+/* False if it answers no open request. */
 static bool take_answer(struct key_client *client, const struct keys_answer *answer)
 {
     if (answer->number == 0 || answer->number > client->slot_count)
@@ -248,7 +250,7 @@ static bool take_answer(struct key_client *client, const struct keys_answer *ans
     return true;
 }
 
-static void hear(struct key_client *client)
+static void receive(struct key_client *client)
 {
     size_t fds = 0;
     const uv_poll_t *poll = client->poll;
@@ -263,7 +265,7 @@ static void hear(struct key_client *client)
     struct slice rest = {client->buffer, (size_t)len};
     while (rest.len > 0 && client->poll == poll)
         if (!keys_take_answer(&rest, &answer) || !take_answer(client, &answer)) {
-            fail(client, "the key process gave an answer that makes no sense");
+            fail(client, "the key process sent a malformed answer");
             return;
         }
 }
@@ -276,7 +278,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
         return;
     }
     if ((events & UV_READABLE) != 0)
-        hear(client);
+        receive(client);
     if ((events & UV_WRITABLE) != 0 && client->poll == poll)
         send_unsent(client);
 }
@@ -291,7 +293,7 @@ int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue
         return UV_ENOMEM;
     int error = uv_prepare_init(loop, &client->flush);
     client->flush.data = client;
-    /* Neither it nor the socket keeps a worker from its end. */
+    /* Neither this handle nor the socket keeps a worker running. */
     uv_unref((uv_handle_t *)&client->flush);
     return error;
 }

@@ -2,66 +2,84 @@
 #ifndef DEEPPROXY_PROXY_KEYCLIENT_KEY_CLIENT_H
 #define DEEPPROXY_PROXY_KEYCLIENT_KEY_CLIENT_H
 
+#include "base/must_check.h"
 #include "proxy/common/log.h"
 #include "tls/certificates/tls_keys.h"
 
 #include <uv.h>
 
 /*
- * A worker's end of its socket to the key process. What the sessions ask for in one iteration of the loop goes out in one
- * message at its end; answers come in any order. It never blocks: what the socket does not take waits here, bounded by
- * the worker's sessions, each of which asks for one signature towards either side at a time (64 octets here). Nothing here is shared with another thread.
+ * A worker's end of its socket to the key process. All requests of one iteration of the loop are sent in one
+ * message at its end; answers come in any order. It never blocks: requests that the socket does not take are
+ * queued here. The queue is bounded by the worker's sessions, each of which has at most one open request at
+ * each of its two sides (64 octets here). Nothing here is shared with another thread.
  *
- * Where the key process ends, or says what it should not, all that was asked is answered with nothing, and so is what is
- * asked from then on, until key_client_connect.
+ * If the key process ends, or sends a malformed answer, all open requests fail, and so does each new one
+ * until key_client_connect.
  */
+
+/* Called with the signature, which is valid only within the call; empty: there is none. */
 typedef void (*key_client_cb)(void *arg, struct slice signature);
 
-/* What an asker holds; all zero is none. It must not move while it is open. */
-struct key_ticket {
-    uint32_t slot; /* its number, and one; 0: nothing was asked */
+/*
+ * The handle of a signing request. The requester owns it; all zero means that none is open. It must not move
+ * while open.
+ */
+struct key_client_handle {
+    uint32_t slot; /* the number of the request's slot, plus one; 0: none is open */
 };
 
 struct key_slot;
 
 struct key_client {
     uv_loop_t *loop;
-    uv_poll_t *poll; /* on the heap, as it outlives its socket's use; NULL: not connected */
+    uv_poll_t *poll; /* on the heap, as it lives until its close callback; NULL: not connected */
     uv_prepare_t flush;
     int socket;
-    bool blocked; /* the socket took no more */
+    bool blocked; /* the socket's buffer is full */
     bool opened;
     struct log_queue *log;
     struct key_slot *slots;
     uint32_t slot_count;
-    uint32_t first_free;   /* lists of slots by number and one; 0: the end */
-    uint32_t first_unsent; /* the oldest */
+    uint32_t first_free;   /* heads of lists; slots are counted from 1, and 0 is the end */
+    uint32_t first_unsent; /* the oldest request */
     uint32_t last_unsent;
-    uint8_t *buffer; /* messages, in both directions */
+    uint8_t *buffer; /* for messages in both directions */
 };
 
-/* 0, or a libuv error. Not connected yet. */
-int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log);
+/*
+ * Initializes a client that is not connected yet. Returns 0, or a libuv error. The caller calls
+ * key_client_close in any case.
+ */
+MUST_CHECK int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log);
 
-/* Takes the socket over, in place of the one before: what was asked there fails. */
+/*
+ * Connects the client to a new socket, which it owns, in place of the one before. All open requests fail
+ * first.
+ */
 void key_client_connect(struct key_client *client, int socket);
 
 /*
- * Asks for a signature. `answer` is called from the loop, never from in here, with the signature or with an empty slice;
- * wanted->input must stay until then, or until key_client_cancel. False where nobody is there to sign, or memory is short.
+ * Requests a signature. `done` is called from the loop, never within this call. request->input must stay
+ * valid until then, or until key_client_cancel. False, and nothing requested, if the client is not connected,
+ * or memory is short.
  */
-bool key_client_ask(struct key_client *client, const struct tls_wanted *wanted, struct key_ticket *ticket,
-                    key_client_cb answer, void *arg);
+MUST_CHECK bool key_client_sign(struct key_client *client, const struct tls_sign_request *request,
+                                struct key_client_handle *handle, key_client_cb done, void *arg);
 
-static inline bool key_ticket_is_open(const struct key_ticket *ticket)
+/* Whether a request is open. */
+static inline bool key_client_handle_is_open(const struct key_client_handle *handle)
 {
-    return ticket->slot != 0;
+    return handle->slot != 0;
 }
 
-/* The asker has gone: a late answer is dropped. Nothing where the ticket is not open. */
-void key_client_cancel(struct key_client *client, struct key_ticket *ticket);
+/* Cancels a request: `done` is not called any more. Does nothing if none is open. */
+void key_client_cancel(struct key_client *client, struct key_client_handle *handle);
 
-/* Frees what it owns; its handles were closed with the loop (uv_walk). Nothing where it was never opened. */
+/*
+ * Frees what the client owns, after its handles were closed with the loop (uv_walk). Does nothing if it was
+ * never opened.
+ */
 void key_client_close(struct key_client *client);
 
 #endif

@@ -18,15 +18,15 @@
 #include <unistd.h>
 
 #define PROGRAM "deepproxy-keys"
-/* A passphrase may be stretched for some seconds; this is the time of one that hangs. */
+/* Decrypting a key may take some seconds by design. A process that takes this long hangs. */
 #define ANSWER_MS (60 * 1000)
-/* To be told of a key that is not needed any more; it is told again later. */
+/* How long to wait for room to send a KEYS_DROP; the caller tries again later. */
 #define DROP_MS 100
 
 extern char **environ;
 
-__attribute__((format(printf, 2, 3))) static bool refuse(char error[KEY_PROCESS_ERROR_MAX],
-                                                         const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool set_error(char error[KEY_PROCESS_ERROR_MAX],
+                                                            const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -58,16 +58,16 @@ const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX])
         return beside;
     if (access(installed, X_OK) == 0)
         return installed;
-    refuse(error,
-           "there is no " PROGRAM
-           " to keep private keys in, beside this program or as %s: install it, or set "
-           "key_isolation = false to have the keys in this process",
-           installed);
+    set_error(error,
+              "there is no " PROGRAM
+              " for the private keys, beside this program or as %s: install it, or set "
+              "key_isolation = false to have the keys in this process",
+              installed);
     return NULL;
 }
 
 /* 0 or an error number. */
-static int spawn(const char *path, const struct key_process_user *user, int control, pid_t *pid)
+static int spawn(const char *path, const struct keys_user *user, int control, pid_t *pid)
 {
     char uid[16];
     char gid[16];
@@ -85,7 +85,7 @@ static int spawn(const char *path, const struct key_process_user *user, int cont
     return error;
 }
 
-bool key_process_open(struct key_process *process, const struct key_process_user *user,
+bool key_process_open(struct key_process *process, const struct keys_user *user,
                       char error[KEY_PROCESS_ERROR_MAX])
 {
     int ends[2];
@@ -94,19 +94,19 @@ bool key_process_open(struct key_process *process, const struct key_process_user
     if (path == NULL)
         return false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return refuse(error, "no socket for the key process: %s", strerror(errno));
+        return set_error(error, "no socket for the key process: %s", strerror(errno));
     int failed = spawn(path, user, ends[1], &process->pid);
     close(ends[1]);
     if (failed != 0) {
         close(ends[0]);
-        return refuse(error, "can't start %s: %s", path, strerror(failed));
+        return set_error(error, "can't start %s: %s", path, strerror(failed));
     }
     process->control = ends[0];
     process->late = 0;
-    /* Waiting is send_command's. */
+    /* send_command waits itself. */
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
         return true;
-    refuse(error, "can't set its socket up: %s", strerror(errno));
+    set_error(error, "can't set its socket up: %s", strerror(errno));
     key_process_close(process);
     return false;
 }
@@ -121,51 +121,52 @@ void key_process_close(struct key_process *process)
     process->runs = false;
     while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    /* Its signer, where it ended before that and this process is everybody's parent (in a container). */
+    /* In a container this process may be the parent of orphans, such as the signer. */
     while (waitpid(-1, &status, WNOHANG) > 0)
         ;
 }
 
-/* ---- what it says ---- */
+/* ---- receiving ---- */
 
-static void copy_words(char *into, size_t cap, struct slice words)
+static void copy_text(char *into, size_t cap, struct slice text)
 {
-    snprintf(into, cap, "%.*s", (int)words.len, (const char *)words.data);
+    snprintf(into, cap, "%.*s", (int)text.len, (const char *)text.data);
 }
 
-enum heard { HEARD_NOTHING, HEARD_ANSWER, HEARD_END };
+enum received { RECEIVED_NO_ANSWER, RECEIVED_ANSWER, RECEIVED_END };
 
-/* One message. `flags` of recv. */
-static enum heard hear_one(struct key_process *process, enum keys_reply_type *type, struct slice *payload)
+/* Receives one message without waiting; stores it if it is no answer. */
+static enum received receive_one(struct key_process *process, enum keys_reply_type *type,
+                                 struct slice *payload)
 {
     ssize_t len;
     do
         len = recv(process->control, process->answer, sizeof process->answer, MSG_DONTWAIT);
     while (len < 0 && errno == EINTR);
     if (len < 0 && errno == EAGAIN)
-        return HEARD_NOTHING;
+        return RECEIVED_NO_ANSWER;
     struct slice message = {process->answer, len > 0 ? (size_t)len : 0};
     if (!keys_take_reply(message, type, payload))
-        return HEARD_END;
+        return RECEIVED_END;
     if (*type == KEYS_NOTE) {
-        copy_words(process->note, sizeof process->note, *payload);
+        copy_text(process->note, sizeof process->note, *payload);
     } else if (*type == KEYS_ENDED) {
-        copy_words(process->ended, sizeof process->ended, *payload);
+        copy_text(process->ended, sizeof process->ended, *payload);
         process->runs = false;
     } else if (process->late == 0) {
-        return HEARD_ANSWER;
+        return RECEIVED_ANSWER;
     } else {
         process->late--;
     }
-    return HEARD_NOTHING;
+    return RECEIVED_NO_ANSWER;
 }
 
-static bool wait_for(const struct key_process *process, short event, int patience_ms)
+static bool wait_for(const struct key_process *process, short event, int timeout_ms)
 {
     struct pollfd socket = {process->control, event, 0};
     int ready;
     do
-        ready = poll(&socket, 1, patience_ms);
+        ready = poll(&socket, 1, timeout_ms);
     while (ready < 0 && errno == EINTR);
     return ready > 0;
 }
@@ -173,38 +174,40 @@ static bool wait_for(const struct key_process *process, short event, int patienc
 static bool wait_answer(struct key_process *process, struct slice *answer, char error[KEY_PROCESS_ERROR_MAX])
 {
     enum keys_reply_type type = KEYS_FAILED;
-    enum heard heard = HEARD_NOTHING;
-    while (heard == HEARD_NOTHING) {
+    enum received received = RECEIVED_NO_ANSWER;
+    while (received == RECEIVED_NO_ANSWER) {
         if (!wait_for(process, POLLIN, ANSWER_MS)) {
             process->late++;
-            return refuse(error, "can't be used: the key process does not answer");
+            return set_error(error, "can't be used: the key process does not answer");
         }
-        heard = hear_one(process, &type, answer);
+        received = receive_one(process, &type, answer);
     }
-    if (heard == HEARD_END)
-        return refuse(error, "can't be used: the key process has ended");
+    if (received == RECEIVED_END)
+        return set_error(error, "can't be used: the key process has ended");
     if (type == KEYS_DONE)
         return true;
-    copy_words(error, KEY_PROCESS_ERROR_MAX, *answer);
+    copy_text(error, KEY_PROCESS_ERROR_MAX, *answer);
     return false;
 }
 
-bool key_process_hear(struct key_process *process)
+bool key_process_receive(struct key_process *process)
 {
     enum keys_reply_type type;
     struct slice payload;
     struct pollfd socket = {process->control, POLLIN, 0};
     while (poll(&socket, 1, 0) > 0)
-        if (hear_one(process, &type, &payload) != HEARD_NOTHING)
-            return false; /* its end, or an answer that nobody waits for */
+        if (receive_one(process, &type, &payload) != RECEIVED_NO_ANSWER)
+            return false; /* its end, or an answer without a command */
     return true;
 }
 
-/* ---- what it is asked ---- */
+/* ---- commands ---- */
 
-/* The socket takes some hundreds of messages: who has more to say waits for the other end to read, but not for ever. */
+/*
+ * The socket takes some hundreds of messages; then this waits until the other end reads, up to `timeout_ms`.
+ */
 static bool send_command(const struct key_process *process, const struct keys_command *command,
-                         const int *fds, size_t fd_count, int patience_ms)
+                         const int *fds, size_t fd_count, int timeout_ms)
 {
     uint8_t message[KEYS_COMMAND_MAX];
     size_t len = keys_put_command(message, command);
@@ -213,7 +216,7 @@ static bool send_command(const struct key_process *process, const struct keys_co
         return false;
     }
     while (!keys_message_send(process->control, (struct slice){message, len}, fds, fd_count))
-        if ((errno != EAGAIN && errno != ENOBUFS) || !wait_for(process, POLLOUT, patience_ms))
+        if ((errno != EAGAIN && errno != ENOBUFS) || !wait_for(process, POLLOUT, timeout_ms))
             return false;
     return true;
 }
@@ -222,9 +225,9 @@ bool key_process_ask(struct key_process *process, const struct keys_command *com
                      char error[KEY_PROCESS_ERROR_MAX])
 {
     if (process->control < 0)
-        return refuse(error, "can't be used: the key process is not there");
+        return set_error(error, "can't be used: the key process does not run");
     if (!send_command(process, command, NULL, 0, ANSWER_MS))
-        return refuse(error, "can't be told to the key process: %s", strerror(errno));
+        return set_error(error, "can't be sent to the key process: %s", strerror(errno));
     return wait_answer(process, answer, error);
 }
 
@@ -243,12 +246,12 @@ bool key_process_start(struct key_process *process, const int *channels, size_t 
     for (size_t i = 0; i < count; i += KEYS_CHANNELS_EACH) {
         size_t some = count - i < KEYS_CHANNELS_EACH ? count - i : KEYS_CHANNELS_EACH;
         if (!send_command(process, &command, channels + i, some, ANSWER_MS))
-            return refuse(error, "%s", strerror(errno));
+            return set_error(error, "%s", strerror(errno));
     }
     command.type = KEYS_START;
     if (!key_process_ask(process, &command, &library, error))
         return false;
-    copy_words(process->library, sizeof process->library, library);
+    copy_text(process->library, sizeof process->library, library);
     process->runs = true;
     process->ended[0] = '\0';
     return true;

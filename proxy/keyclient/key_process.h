@@ -2,59 +2,65 @@
 #ifndef DEEPPROXY_PROXY_KEYCLIENT_KEY_PROCESS_H
 #define DEEPPROXY_PROXY_KEYCLIENT_KEY_PROCESS_H
 
+#include "base/must_check.h"
+#include "keys/keys_process.h"
 #include "keys/keys_wire.h"
 
 #include <sys/types.h>
 
 /*
- * deepproxy-keys as a child of this process: started, asked, ended. For the main thread, which waits for its answers;
- * what comes unasked is kept until key_process_hear.
+ * deepproxy-keys as a child of this process: starts it, sends it commands, ends it. Its functions wait for
+ * the answer, so they are not for a thread that serves clients. They are not thread-safe: the caller locks.
+ * Messages that are no answers are stored here until the caller looks at them.
  */
-enum { KEY_PROCESS_ERROR_MAX = 512 };
+enum { KEY_PROCESS_ERROR_MAX = 512 /* octets of an error, with its NUL */ };
 
 struct key_process {
-    int control; /* -1: not there */
+    int control; /* the control socket; -1: the process is not there */
     pid_t pid;
-    unsigned late;   /* answers that are still to come to what nobody waits for any more */
-    bool runs;       /* its signer does: KEYS_START was answered, and it has not ended since */
-    char ended[128]; /* why the signer has ended; "" where nothing is to be told */
-    char note[KEY_PROCESS_ERROR_MAX]; /* a warning of its own; "" where there is none */
-    char library[128];                /* what it signs with */
+    unsigned late;   /* how many answers are still to come after their command has timed out */
+    bool runs;       /* the signer does: it has answered KEYS_START, and has not ended since */
+    char ended[128]; /* why the signer has ended; the caller empties it after it has reported that */
+    char note[KEY_PROCESS_ERROR_MAX]; /* the key process's last warning; the caller empties it likewise */
+    char library[128];                /* the library that it signs with */
     size_t answer_len;
     uint8_t answer[KEYS_REPLY_MAX];
 };
 
-/* The user to sign as, where this is root. */
-struct key_process_user {
-    bool changes;
-    uid_t uid;
-    gid_t gid;
-};
+/*
+ * Starts the program, which is found beside this one or at its place of installation. `user` is the user to
+ * sign as. False with a reason in `error`: there is nothing to close then.
+ */
+MUST_CHECK bool key_process_open(struct key_process *process, const struct keys_user *user,
+                                 char error[KEY_PROCESS_ERROR_MAX]);
 
-/* All of these return false with words in `error`. */
+/*
+ * Starts its signer, with the far ends of the workers' sockets, which stay the caller's. False with a reason
+ * in `error`.
+ */
+MUST_CHECK bool key_process_start(struct key_process *process, const int *channels, size_t count,
+                                  char error[KEY_PROCESS_ERROR_MAX]);
 
-/* Starts the program; it is found beside this one, or where it was installed. */
-bool key_process_open(struct key_process *process, const struct key_process_user *user,
-                      char error[KEY_PROCESS_ERROR_MAX]);
+/*
+ * Sends a command and waits for the answer, up to a minute. `*answer` is valid until the next call. False
+ * with a reason in `error`, which a message has after the path of the file ("can't be ...").
+ */
+MUST_CHECK bool key_process_ask(struct key_process *process, const struct keys_command *command,
+                                struct slice *answer, char error[KEY_PROCESS_ERROR_MAX]);
 
-/* Starts its signer, with the far ends of workers' sockets, which are the caller's still. */
-bool key_process_start(struct key_process *process, const int *channels, size_t count,
-                       char error[KEY_PROCESS_ERROR_MAX]);
-
-/* Waits for the answer, which is valid until the next call. */
-bool key_process_ask(struct key_process *process, const struct keys_command *command, struct slice *answer,
-                     char error[KEY_PROCESS_ERROR_MAX]);
-
-/* Nothing comes back. False where it could not be told now: it has much to do. */
+/*
+ * Tells the process to drop a key; there is no answer. False if its socket has been full for a while. The key then stays
+ * there until a later call, or until another key is loaded under its number.
+ */
 bool key_process_drop(struct key_process *process, uint32_t key);
 
-/* Takes in what has come unasked, without waiting. False where the program has ended. */
-bool key_process_hear(struct key_process *process);
+/* Receives all messages that are there, without waiting. False if the program has ended, or is faulty. */
+MUST_CHECK bool key_process_receive(struct key_process *process);
 
-/* Its end, which is waited for. Nothing where it is not there. */
+/* Ends the process, and waits for its end. Does nothing if it is not there. */
 void key_process_close(struct key_process *process);
 
-/* The path of the program; static. NULL where it is in neither place: then `error` says what to do. */
-const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX]);
+/* The path of the program; static. NULL, with what to do in `error`, if it is in neither place. */
+MUST_CHECK const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX]);
 
 #endif

@@ -27,7 +27,7 @@ struct tls_client_trust *client_certificates_load(const struct cfg_client_certif
                                                   struct cfg_problems *problems)
 {
     struct trust_problems to = {problems, cfg->place};
-    struct tls_report report = {.say = add_problem, .arg = &to, .now = seconds_since_1970()};
+    struct tls_report report = {.add = add_problem, .arg = &to, .now = seconds_since_1970()};
     struct tls_client_trust_settings settings = {
         .authorities = cfg->ca, .revoked = cfg->crl, .required = cfg->required, .now = seconds_since_1970};
     return tls_client_trust_new(&settings, &report);

@@ -4,7 +4,7 @@
 #include "base/array.h"
 #include "protocols/deep/deep_status.h"
 #include "proxy/common/ca_bundle.h"
-#include "tls/trust/tls_verifier.h"
+#include "tls/endpoint/tls_verifier.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,7 +125,7 @@ static const struct tls_verifier *verifier_for(struct checks *checks, const stru
 {
     const char *ca = deep->ca != NULL ? deep->ca : ca_bundle_of_system();
     struct ca_problems to = {deep, checks->problems};
-    struct tls_report report = {.say = add_ca_problem, .arg = &to};
+    struct tls_report report = {.add = add_ca_problem, .arg = &to};
     if (ca == NULL || (checks->verifier != NULL && strcmp(ca, checks->ca) == 0))
         return ca != NULL ? checks->verifier : NULL;
     tls_verifier_free(&checks->verifier);
@@ -158,11 +158,11 @@ static void check_chain(struct checks *checks, const struct promised *promised)
     const struct tls_verifier *verifier = verifier_for(checks, deep);
     for (size_t i = 0; verifier != NULL && i < promised->count; i++) {
         char name[256];
-        char words[TLS_VERIFIER_WORDS];
+        char words[TLS_VERIFIER_REASON];
         struct tls_certificate_info info = tls_context_certificate(checks->tls, promised->certificates[i]);
         choose_name(checks, promised, promised->certificates[i], name, sizeof name);
         if (info.self_signed ||
-            tls_verifier_believes(verifier, checks->tls, promised->certificates[i], name, words))
+            tls_verifier_accepts(verifier, checks->tls, promised->certificates[i], name, words))
             continue;
         if (deep->ca != NULL)
             blame(checks, info.path);

@@ -56,7 +56,7 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
         settings.passphrase = tls->passphrase;
         settings.strict_sni = tls->strict_sni;
         struct tls_problems to = {cfg, problems};
-        struct tls_report report = {.say = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
+        struct tls_report report = {.add = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
         context = tls_context_new_server(&settings, &report);
     }
     free(files);
@@ -72,8 +72,8 @@ static struct tls_context *load_tls(const struct snapshot *snapshot, struct tls_
     const struct cfg *cfg = snapshot->cfg;
     struct tls_settings settings = {.keys = snapshot->keys,
                                     .previous = previous,
-                                    .kept = kept->chains,
-                                    .kept_count = kept->count,
+                                    .retained = kept->chains,
+                                    .retained_count = kept->count,
                                     .min_version = versions[cfg->tls.min_version],
                                     .max_version = versions[cfg->tls.max_version],
                                     .ciphers = cfg->tls.ciphers,

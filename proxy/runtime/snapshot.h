@@ -24,7 +24,7 @@
 struct service {
     const struct cfg_service *cfg;
     struct engine_service engine;
-    struct tls_service tls; /* for its endpoints; its trust is the service's */
+    struct tls_service_settings tls; /* for its endpoints; its trust is the service's */
     struct pool *pool;
     size_t pool_index;
     struct reports *reports;   /* shared with that of the same name in other snapshots */

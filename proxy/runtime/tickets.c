@@ -163,7 +163,7 @@ void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *
     if (tickets->keys == NULL)
         return;
     if (tickets->path == NULL) {
-        tls_ticket_keys_keep(tickets->keys, now.running);
+        tls_ticket_keys_rotate_if_due(tickets->keys, now.running);
     } else {
         look_at_file(tickets, log);
         warn_of_age(tickets, now.wall, log);

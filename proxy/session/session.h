@@ -58,7 +58,7 @@ struct session {
     bool client_ended;           /* close_notify or FIN: nothing more comes from the client */
     bool leaves;                 /* session_is_leaving, and its time is set */
     struct tls_endpoint *tls;    /* NULL in CLEARTEXT */
-    struct key_ticket signature; /* HANDSHAKING: what was asked of the key process */
+    struct key_client_handle signature; /* HANDSHAKING: what was asked of the key process */
     struct engine *engine; /* NULL in HANDSHAKING: what came before has nothing to do with what follows */
     struct backend_link *link;
     struct balance_tries tries;

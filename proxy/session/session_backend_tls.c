@@ -22,7 +22,7 @@ struct backend_tls {
     struct pool_tls *pool;           /* as it was when the server was connected to */
     struct starttls_client *request; /* STARTTLS: until the engine's turn */
     struct tls_endpoint *endpoint;   /* from the handshake on */
-    struct key_ticket signature;     /* what was asked of the key process, for a certificate of the pool's */
+    struct key_client_handle signature;     /* what was asked of the key process, for a certificate of the pool's */
     bool secured;                    /* the handshake is done */
 };
 
@@ -230,9 +230,9 @@ static void on_signature(void *arg, struct slice signature);
 static void await_signature(struct session *session)
 {
     struct backend_tls *tls = session->link->tls;
-    struct tls_wanted wanted = tls_endpoint_wanted(tls->endpoint);
-    if (key_ticket_is_open(&tls->signature) ||
-        key_client_ask(&session->worker->keys, &wanted, &tls->signature, on_signature, session))
+    struct tls_sign_request wanted = tls_endpoint_sign_request(tls->endpoint);
+    if (key_client_handle_is_open(&tls->signature) ||
+        key_client_sign(&session->worker->keys, &wanted, &tls->signature, on_signature, session))
         session_advance(session);
     else
         on_signature(session, (struct slice){NULL, 0});

@@ -328,9 +328,9 @@ void session_advance(struct session *session)
 /* The handshake needs a signature: asked for once, whatever else the client sends meanwhile. */
 static void await_signature(struct session *session)
 {
-    struct tls_wanted wanted = tls_endpoint_wanted(session->tls);
-    if (!key_ticket_is_open(&session->signature) &&
-        !key_client_ask(&session->worker->keys, &wanted, &session->signature, session_on_signature, session))
+    struct tls_sign_request wanted = tls_endpoint_sign_request(session->tls);
+    if (!key_client_handle_is_open(&session->signature) &&
+        !key_client_sign(&session->worker->keys, &wanted, &session->signature, session_on_signature, session))
         session_on_signature(session, (struct slice){NULL, 0});
 }
 

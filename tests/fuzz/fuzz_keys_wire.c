@@ -3,7 +3,7 @@
 #include "fuzz_check.h"
 #include "keys/chain_text.h"
 #include "keys/keys_wire.h"
-#include "keys/tls_form.h"
+#include "keys/sign_input.h"
 
 #include <string.h>
 
@@ -62,21 +62,21 @@ static void fuzz_form(struct slice input)
 {
     static const char text[] = "TLS 1.3, server CertificateVerify";
     static const char blanks[] = "                                                                ";
-    enum tls_form form = tls_form_of(input);
+    enum sign_input_kind form = sign_input_kind_of(input);
     bool is_blank = input.len >= 64 && memcmp(input.data, blanks, 64) == 0;
-    if (form == TLS_FORM_1_3)
+    if (form == SIGN_INPUT_TLS13_SERVER)
         check(is_blank && memcmp(input.data + 64, text, sizeof text) == 0, "TLS 1.3's own words");
-    if (form == TLS_FORM_CLIENT_1_3)
+    if (form == SIGN_INPUT_TLS13_CLIENT)
         check(is_blank && memcmp(input.data + 73, "client", 6) == 0, "TLS 1.3's own words for a client");
-    if (form == TLS_FORM_TRANSCRIPT)
+    if (form == SIGN_INPUT_TRANSCRIPT)
         check(!is_blank && input.len > 201 && input.data[0] == 1,
               "a ClientHello, and more than a server signs");
-    if (form == TLS_FORM_ECDHE)
+    if (form == SIGN_INPUT_ECDHE)
         check(!is_blank && input.data[64] == 3 && input.data[67] == input.len - 68,
               "a point on a named curve");
-    if (form != TLS_FORM_NONE && form != TLS_FORM_TRANSCRIPT)
+    if (form != SIGN_INPUT_UNKNOWN && form != SIGN_INPUT_TRANSCRIPT)
         check(input.len <= KEYS_INPUT_SHORT, "what is short is short");
-    check(!(tls_form_is_of(form, TLS_SERVER) && tls_form_is_of(form, TLS_CLIENT)), "one role, or none");
+    check(!(sign_input_fits_role(form, SIGN_AS_SERVER) && sign_input_fits_role(form, SIGN_AS_CLIENT)), "one role, or none");
 }
 
 /* Whatever begins in it is a certificate. */

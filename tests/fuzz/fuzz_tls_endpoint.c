@@ -34,7 +34,7 @@ static uint8_t pattern[WRITTEN_MAX];
 struct run {
     struct slice input;
     struct tls_context *context;
-    struct tls_service service;
+    struct tls_service_settings service;
     struct tls_endpoint *server;
     struct tls_client *client;
     struct bytes to_server; /* has been sent, has not arrived */
@@ -336,7 +336,7 @@ static void make_context(size_t version, size_t key)
                                     .min_version = versions[version].min,
                                     .max_version = versions[version].max,
                                     .session_tickets = true};
-    struct tls_report report = {.say = complain};
+    struct tls_report report = {.add = complain};
     contexts[version][key] = tls_context_new_server(&settings, &report);
 }
 

@@ -320,7 +320,7 @@ class NotBelieved(Case):
 
     def test_unknown_issuer(self):
         line = self.takes_over(self.tls_backend(harness.pop3, context=self.context("elsewhere")),
-                               "issuer unknown: the server's certificate leads to /CN=deepproxy test authority, which is "
+                               "issuer unknown: the server's certificate was issued by /CN=deepproxy test authority, which is "
                                "not in ", self.pool_tls())
         self.assertIn("store/ca.pem", line["error"])
 
@@ -347,7 +347,7 @@ class NotBelieved(Case):
                         self.pool_tls(ca="both.pem", name='"store.internal"'))
 
     def test_no_tls_at_all(self):
-        self.takes_over(self.backend(harness.pop3), "the server does not speak TLS there, or wants STARTTLS first",
+        self.takes_over(self.backend(harness.pop3), "the server does not speak TLS on this port, or expects STARTTLS first",
                         self.pool_tls())
 
     def test_old_tls(self):
@@ -373,7 +373,7 @@ class NotBelieved(Case):
             connection.exactly(5)
             connection.send(b"\x15\x03\x03\x00\x02\x02\x78")
             connection.rest()
-        self.takes_over(self.backend(script), "the server speaks another protocol there (ALPN)", self.pool_tls())
+        self.takes_over(self.backend(script), "the server speaks another protocol on this port (ALPN)", self.pool_tls())
 
     def test_close_notify_in_the_handshake(self):
         """It ends no session, as there is none: nothing is taken for said over TLS."""

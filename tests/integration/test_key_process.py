@@ -340,7 +340,7 @@ class KeyProcess(harness.TestCase):
         self.assertIsNone(keys.sign(request(1, 0, P256_SHA256, TLS_1_3))[1])
         self.load(keys, 0, "ec.pem")
         self.assertTrue(keys.sign(request(1, 0, P256_SHA256, TLS_1_3))[1])
-        self.assertEqual(keys.ask(command(START)), (FAILED, b"it runs already"))
+        self.assertEqual(keys.ask(command(START)), (FAILED, b"the signer runs already"))
 
     def test_signer_that_is_killed_while_it_is_asked(self):
         keys = self.keys()

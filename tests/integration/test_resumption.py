@@ -264,7 +264,7 @@ class Command(harness.TestCase):
 
     def test_what_is_broken_stays(self):
         self.keys.write_text("no sense\n")
-        result = self.expect(1, words=f"{self.keys}:1: this is no base64")
+        result = self.expect(1, words=f"{self.keys}:1: the line is no base64")
         self.assertIn("nothing was changed", result.stderr)
         self.assertEqual(self.keys.read_text(), "no sense\n")
 
@@ -338,7 +338,7 @@ class Checking(harness.TestCase):
 
     def test_broken_file(self):
         self.folder.write("broken.key", "\n\nx\n")
-        self.assertRegex(self.check("broken.key", 1), r"/broken\.key:3: error: this is no base64")
+        self.assertRegex(self.check("broken.key", 1), r"/broken\.key:3: error: the line is no base64")
 
     def test_file_that_all_can_read(self):
         harness.run_program("ticket-keys", self.folder.path / "open.key")

@@ -42,6 +42,11 @@ BEGIN {
     room["protocols/imap"] = " . deep "
     room["protocols/pop3"] = " . deep "
     room["protocols/smtp"] = " . deep "
+    room["tls/."] = ""
+    room["tls/certificates"] = " . "
+    room["tls/tickets"] = " . "
+    room["tls/trust"] = " . "
+    room["tls/endpoint"] = " . certificates tickets trust "
     for (one in room)
         has_rooms[substr(one, 1, index(one, "/"))] = 1
     owner["uv.h"] = "proxy"

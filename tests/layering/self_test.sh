@@ -26,6 +26,8 @@ right() {
         'const char *said = "time(" /* " */;' 'void f(void) { daytime(); clock_time(1); a.time(); }'
     put protocols/deep/deep_status.h '#include <stdbool.h>'
     put tls/endpoint/tls_endpoint.c '#include <openssl/ssl.h>' '#include "base/slice.h"'
+    put tls/endpoint/tls_context.c '#include "tls/certificates/tls_store.h"' '#include "tls/tls_file.h"' \
+        '#include "tls/trust/tls_trust.h"' '#include "tls/tickets/tls_ticket_set.h"'
     put config/cfg.h '#include <sys/socket.h>'
     put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/deep/deep_status.h"'
     put proxy/worker/worker.c '#include "tls/endpoint/tls_endpoint.h"' '#include "config/cfg.h"' '#include "protocols/line.h"' \
@@ -89,6 +91,16 @@ mistake 'protocols/x.c:2: protocols/. must not include "protocols/imap/imap_engi
     protocols/x.c '#include "protocols/imap/imap_engine.h"'
 mistake 'protocols/pop3/x.c:2: protocols/pop3 must not include "protocols/smtp/smtp_ehlo.h"' \
     protocols/pop3/x.c '#include "protocols/smtp/smtp_ehlo.h"'
+mistake 'tls/x.h:2: tls/. must not include "tls/endpoint/tls_endpoint.h"' \
+    tls/x.h '#include "tls/endpoint/tls_endpoint.h"'
+mistake 'tls/certificates/x.c:2: tls/certificates must not include "tls/endpoint/tls_endpoint.h"' \
+    tls/certificates/x.c '#include "tls/endpoint/tls_endpoint.h"'
+mistake 'tls/trust/x.c:2: tls/trust must not include "tls/certificates/tls_store.h"' \
+    tls/trust/x.c '#include "tls/certificates/tls_store.h"'
+mistake 'tls/tickets/x.c:2: tls/tickets must not include "tls/trust/tls_trust.h"' \
+    tls/tickets/x.c '#include "tls/trust/tls_trust.h"'
+mistake 'tls/attic/x.c:2: tls/attic is no room: add it to the table of tests/layering/check.sh' \
+    tls/attic/x.c '#include "tls/tls_file.h"'
 mistake 'proxy/attic/x.c:2: proxy/attic is no room: add it to the table of tests/layering/check.sh' \
     proxy/attic/x.c '#include "proxy/common/log.h"'
 mistake 'config/x.c:2: only proxy/ includes <microhttpd.h>' config/x.c '#include <microhttpd.h>'

@@ -8,14 +8,14 @@
 
 /*
  * Test support: an authority, certificates and keys, made when a test runs and written as PEM to a folder
- * that is gone at the end. What is asked for may be wrong on purpose: expired, out of order, with a foreign
+ * that is removed at the end. A certificate may be wrong on purpose: expired, out of order, with a foreign
  * key. Everything that can't be done ends the test program.
  */
 enum certificate_key { CERTIFICATE_P256, CERTIFICATE_RSA };
 
 struct certificate_wish {
     enum certificate_key key;
-    const char *names[8];     /* DNS names, NULL behind the last; none: a certificate without names */
+    const char *names[8];     /* DNS names, NULL after the last; none: a certificate without names */
     const char *addresses[2]; /* numeric ones, likewise */
     long begins;              /* seconds from now; both 0: an hour ago, for thirty days */
     long ends;
@@ -35,19 +35,22 @@ void certificates_open(void);
 /* Removes it, with all that is in it. In main() too. */
 void certificates_close(void);
 
-/* What stands in a leaf: its kind of key, and its DNS names, each behind a space. */
+/* What a leaf has: its kind of key, and its DNS names, each after a space. */
 struct certificate_facts {
     enum certificate_key key;
 };
 struct certificate_facts certificate_facts(struct slice der, char *names, size_t cap);
 
-/* A file of the contents of others, in their order; NULL behind the last. */
+/* A file of the contents of others, in their order; NULL after the last. */
 const char *certificates_join(const char *name, const char *const parts[]);
 
 /* A folder in the folder. */
 const char *certificates_folder(const char *name);
 
-/* What is asked for, in files of these names: in the folder, or in one of its folders. NULL for the key: none is written. */
+/*
+ * What is asked for, in files of these names: in the folder, or in one of its folders. NULL for the key: none
+ * is written.
+ */
 struct tls_certificate_files certificate_make_at(const struct certificate_wish *wish, const char *chain,
                                                  const char *key);
 
@@ -56,7 +59,7 @@ struct ocsp_wish {
     bool revoked;
     bool other_certificate; /* about another serial number */
     bool other_signer;      /* not the issuer's signature */
-    bool delegated;         /* signed by a responder whom the issuer has certified ... */
+    bool delegated;         /* signed by a responder that the issuer has certified ... */
     bool not_for_ocsp;      /* ... for something else */
     bool endless;           /* no nextUpdate */
     bool refused;           /* "unauthorized" in place of an answer */
@@ -73,7 +76,7 @@ const char *certificates_authority(bool expired);
 
 /* A file in the folder with a content of the test's own; its path likewise. */
 const char *certificates_write(const char *name, const char *content);
-/* A path in the folder where nothing is. */
+/* The path of a file in the folder that does not exist. */
 const char *certificates_path(const char *name);
 
 #endif

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /*
- * Test support: authorities, client certificates by them and lists of what they have revoked, in memory. Files go into
- * the folder of certificates.h. What can't be done ends the test program. Times are in seconds from PKI_NOW, a day in
- * 2026 that has nothing to do with the clock.
+ * Test support: authorities, client certificates by them and lists of what they have revoked, in memory.
+ * Files go into the folder of certificates.h. What can't be done ends the test program. Times are in seconds
+ * from PKI_NOW, a day in 2026 that has nothing to do with the clock.
  */
 #define PKI_NOW 1795597205LL
 #define PKI_DAY 86400L
@@ -37,7 +37,7 @@ struct identity_wish {
 const struct identity *pki_make(const struct identity_wish *wish);
 void pki_close(void);
 
-/* A file with the certificates; up to 4, NULL behind the last. Its path lives as long as the folder. */
+/* A file with the certificates; up to 4, NULL after the last. Its path lives as long as the folder. */
 const char *pki_write(const char *name, const struct identity *const identities[]);
 
 struct revocation_wish {

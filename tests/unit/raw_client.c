@@ -56,7 +56,10 @@ static CRYPTO_BUFFER *der_of(const struct identity *identity)
     return buffer;
 }
 
-/* The library looks whether the key is the certificate's: a thief signs with another one by a method of his own. */
+/*
+ * The library looks whether the key is the certificate's: a thief signs with another one by a method of his
+ * own.
+ */
 static enum ssl_private_key_result_t sign_by_thief(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
                                                    uint16_t algorithm, const uint8_t *in, size_t in_len)
 {
@@ -161,7 +164,10 @@ void raw_client_run(struct raw_client *client, const struct raw_client_settings 
         moved = take_from_client(client, server);
         moved = take_from_server(client, io) || moved;
     }
-    /* In TLS 1.3 a server says no behind the client's handshake, and its tickets come behind its first data. */
+    /*
+     * In TLS 1.3 a server rejects the client after the client's handshake, and sends tickets after its first
+     * data.
+     */
     if (tls_endpoint_state(server) != TLS_OPEN)
         return;
     struct slice hello = {(const uint8_t *)"+OK\r\n", 5};

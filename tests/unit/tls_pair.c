@@ -28,7 +28,7 @@ struct tls_context *tls_pair_server_context(const struct tls_pair_settings *sett
                                   .ciphers = settings->ciphers,
                                   .session_tickets = true,
                                   .keys = settings->keys};
-    struct tls_report report = {.say = fail_at_once};
+    struct tls_report report = {.add = fail_at_once};
     struct tls_context *context = tls_context_new_server(&server, &report);
     ck_assert_ptr_nonnull(context);
     return context;
@@ -49,7 +49,7 @@ void tls_pair_open(struct tls_pair *pair, const struct tls_pair_settings *settin
     ck_assert_ptr_nonnull(pair->client.context);
     pair->server.io = tls_io_new(SEALED_CAP);
     pair->client.io = tls_io_new(SEALED_CAP);
-    pair->service = (struct tls_service){settings->server_protocols, settings->clients};
+    pair->service = (struct tls_service_settings){settings->server_protocols, settings->clients};
     pair->server.endpoint = tls_endpoint_new_server(pair->server.context, pair->server.io, &pair->service);
     pair->client.endpoint = tls_endpoint_new_client(pair->client.context, pair->client.io,
                                                     settings->server_name, settings->client_protocols);

@@ -33,7 +33,7 @@ struct tls_pair_end {
 };
 
 struct tls_pair {
-    struct tls_service service; /* the server's */
+    struct tls_service_settings service; /* the server's */
     struct tls_pair_end server;
     struct tls_pair_end client;
 };
@@ -50,7 +50,7 @@ void tls_pair_move(struct tls_pair *pair, size_t chunk);
 /* The first octets of what is on its way to one end, in one call; what it answers is then on its way. */
 void tls_pair_deliver(struct tls_pair *pair, struct tls_pair_end *to, size_t count);
 
-/* Opens, and shakes hands in chunks; fails the test where either end is not open then. */
+/* Opens, and shakes hands in chunks; fails the test if either end is not open then. */
 void tls_pair_connect(struct tls_pair *pair, const struct tls_pair_settings *settings, size_t chunk);
 
 /* Seals at one end; the ciphertext is then on its way to the other. */

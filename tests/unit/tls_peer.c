@@ -47,7 +47,7 @@ void tls_peer_open(struct tls_peer *peer, const struct tls_pair_settings *settin
     *peer = (struct tls_peer){0};
     peer->context = tls_pair_server_context(settings);
     peer->io = tls_io_new(SEALED_CAP);
-    peer->service = (struct tls_service){settings->server_protocols, settings->clients};
+    peer->service = (struct tls_service_settings){settings->server_protocols, settings->clients};
     peer->server = tls_endpoint_new_server(peer->context, peer->io, &peer->service);
     ck_assert(peer->io != NULL && peer->server != NULL);
     open_client(peer, settings);

@@ -9,12 +9,12 @@
 #include <openssl/ssl.h>
 
 /*
- * Test support: a server's endpoint, and a client of the library's own, whose every record is in the hands of the test and
- * which can do what our endpoint as a client never does. What can't be done fails the test.
+ * Test support: a server's endpoint, and a client of the library's own, whose every record is in the hands of
+ * the test and which can do what our endpoint as a client never does. What can't be done fails the test.
  */
 struct tls_peer {
     struct tls_context *context;
-    struct tls_service service;
+    struct tls_service_settings service;
     struct tls_io *io;
     struct tls_endpoint *server;
     SSL_CTX *client_context;
@@ -28,7 +28,7 @@ struct tls_peer {
 void tls_peer_open(struct tls_peer *peer, const struct tls_pair_settings *settings);
 void tls_peer_close(struct tls_peer *peer);
 
-/* The client goes on with its handshake as far as it can; what it sends is then in `to_server`. */
+/* The client continues its handshake as far as it can; what it sends is then in `to_server`. */
 void tls_peer_shake(struct tls_peer *peer);
 /* The server gets these octets; the client gets its answer. */
 void tls_peer_give(struct tls_peer *peer, struct slice octets);
@@ -36,10 +36,13 @@ void tls_peer_give(struct tls_peer *peer, struct slice octets);
 void tls_peer_deliver(struct tls_peer *peer, size_t count);
 /* Both sides, until both are open. */
 void tls_peer_connect(struct tls_peer *peer);
-/* What the client has written by other calls goes to `to_server`. */
+/* Moves what the client has written by other calls to `to_server`. */
 void tls_peer_collect(struct tls_peer *peer);
 
-/* A record as the client would seal it in TLS 1.2 with AES-128-GCM, whatever is in it; in `into`, room for 1 KB. Its length. */
+/*
+ * A record as the client would seal it in TLS 1.2 with AES-128-GCM, whatever is in it; in `into`, room for 1
+ * KB. Its length.
+ */
 size_t tls_peer_forge(struct tls_peer *peer, uint8_t type, struct slice plain, uint64_t sequence,
                       uint8_t *into);
 

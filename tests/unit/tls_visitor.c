@@ -42,7 +42,7 @@ static void bring(SSL *client, struct tls_io *io)
     tls_io_reset(io);
 }
 
-/* All that the client has sent to the server, and the answers back. True where there was something. */
+/* Delivers all that the client has sent, and the answers. True if there was something. */
 static bool exchange(SSL *client, struct tls_endpoint *server, struct tls_io *io)
 {
     static _Thread_local uint8_t flight[FLIGHT_MAX];
@@ -63,7 +63,7 @@ static void converse(SSL *client, struct tls_endpoint *server, struct tls_io *io
     while (exchange(client, server, io));
     ck_assert(!SSL_in_init(client));
     ck_assert_int_eq(tls_endpoint_state(server), TLS_OPEN);
-    /* A ticket of TLS 1.3 goes out with the first octets that the server has to say. */
+    /* A ticket of TLS 1.3 is sent with the first octets of the server. */
     struct slice greeting = slice_of("+");
     ck_assert(tls_endpoint_seal(server, &greeting, 1));
     bring(client, io);

@@ -5,7 +5,6 @@
 
 #include "tls/certificates/tls_ocsp.h"
 #include "tls/certificates/tls_pem.h"
-#include "tls/endpoint/tls_signing.h"
 #include "tls/tls_time.h"
 
 #include <openssl/err.h>
@@ -19,16 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More names than any authority puts into a certificate (a hundred is their limit). */
+/* More names than any authority certifies in one certificate: a hundred is their limit. */
 #define NAMES_MAX 10000
 
-/* What is being read, for the checks. */
+/* A certificate that is being loaded. */
 struct loading {
     struct tls_certificate *certificate;
     X509 *chain[TLS_CHAIN_MAX];
     size_t count;
     int source;
-    bool ocsp_is_named; /* it is not only looked for */
+    bool ocsp_is_named; /* the settings name the response: it must be there */
     const struct tls_report *report;
 };
 
@@ -42,20 +41,23 @@ static void check_dates(const struct loading *loading)
         const X509 *at = loading->chain[i];
         const char *problem = X509_cmp_time(X509_get0_notBefore(at), &now) > 0 ? "is not valid yet"
                               : X509_cmp_time(X509_get0_notAfter(at), &now) < 0
-                                  ? "has expired: clients will refuse it"
+                                  ? "has expired: clients will reject it"
                                   : NULL;
         if (problem != NULL && i == 0)
-            tls_report_say(loading->report, loading->source, false, "the certificate in %s %s", path,
+            tls_report_add(loading->report, loading->source, false, "the certificate in %s %s", path,
                            problem);
         else if (problem != NULL)
-            tls_report_say(loading->report, loading->source, false, "certificate %zu in %s, an issuer's, %s",
+            tls_report_add(loading->report, loading->source, false, "certificate %zu in %s, an issuer's, %s",
                            i + 1, path, problem);
     }
 }
 
 /* ---- the chain ---- */
 
-/* Issuers are the same in thousands of chains. The pool is the process's: certificates outlive those who load them. */
+/*
+ * Thousands of chains have the same issuers. The pool is global, as a certificate outlives the context that
+ * loads it.
+ */
 static CRYPTO_BUFFER_POOL *issuers(void)
 {
     static _Atomic(CRYPTO_BUFFER_POOL *) pool;
@@ -76,10 +78,9 @@ static void check_order(const struct loading *loading)
             continue;
         char subject[256];
         X509_NAME_oneline(X509_get_subject_name(loading->chain[i]), subject, sizeof subject);
-        tls_report_say(loading->report, loading->source, false,
-                       "in %s the certificate after that of %s is not its issuer's: the chain must be leaf "
-                       "first, then each"
-                       " issuer",
+        tls_report_add(loading->report, loading->source, false,
+                       "in %s the certificate after that of %s is not its issuer's: a chain must have the "
+                       "leaf first, then each issuer",
                        loading->certificate->files.chain, subject);
     }
 }
@@ -95,7 +96,7 @@ static bool keep_chain(const struct loading *loading)
         int len = i2d_X509(loading->chain[i], &der);
         if (len <= 0)
             return false;
-        /* A leaf is nobody else's. */
+        /* No other chain has the same leaf. */
         into->chain[i] = CRYPTO_BUFFER_new(der, (size_t)len, i > 0 ? issuers() : NULL);
         OPENSSL_free(der);
         if (into->chain[i] == NULL)
@@ -111,7 +112,7 @@ static bool keep_name(struct tls_certificate *into, const ASN1_STRING *name)
 {
     size_t len = (size_t)ASN1_STRING_length(name);
     const uint8_t *text = ASN1_STRING_get0_data(name);
-    /* A NUL would end the name for some and not for others. */
+    /* A NUL would end the name for some readers and not for others. */
     if (memchr(text, '\0', len) != NULL)
         return true;
     into->names[into->name_count] = strndup((const char *)text, len);
@@ -143,17 +144,17 @@ static void keep_ocsp(const struct loading *loading)
     struct tls_certificate *into = loading->certificate;
     if (!tls_file_read(into->files.ocsp, &into->ocsp)) {
         if (loading->ocsp_is_named)
-            tls_report_say(loading->report, loading->source, false, "can't open the OCSP response %s: %s",
+            tls_report_add(loading->report, loading->source, false, "can't open the OCSP response %s: %s",
                            into->files.ocsp, strerror(errno));
         return;
     }
     const char *problem = loading->count < 2
-                              ? "can't be checked: the chain has no issuer's certificate"
+                              ? "can't be checked, as the chain has no issuer's certificate"
                               : tls_ocsp_check(bytes_view(&into->ocsp), loading->chain[0], loading->chain[1],
                                                loading->report->now, &into->ocsp_ends);
     if (problem == NULL)
         return;
-    tls_report_say(loading->report, loading->source, false, "the OCSP response %s is not used: it %s",
+    tls_report_add(loading->report, loading->source, false, "the OCSP response %s is not used: it %s",
                    into->files.ocsp, problem);
     bytes_free(&into->ocsp);
     into->ocsp_ends = 0;
@@ -161,35 +162,34 @@ static void keep_ocsp(const struct loading *loading)
 
 /* ---- key ---- */
 
-/* A key that is somewhere else: what is had of it here is its public half. */
-static EVP_PKEY *load_outside(struct tls_certificate *certificate, const struct tls_key_use *use, int source,
-                              const struct tls_report *report)
+/* Loads a key that is somewhere else: this process gets its public half alone. */
+static EVP_PKEY *load_external_key(struct tls_certificate *certificate, const struct tls_key_use *use,
+                                   int source, const struct tls_report *report)
 {
     const struct tls_key_source *keys = use->source;
-    struct tls_outside_key outside = {0};
+    struct tls_external_key external = {0};
     CBS spki;
-    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, use->role, &outside)) {
-        tls_report_say(report, source, true, "the private key %s %s", certificate->files.key, outside.error);
+    if (!keys->load(keys->arg, certificate->files.key, certificate->files.passphrase, use->role, &external)) {
+        tls_report_add(report, source, true, "the private key %s %s", certificate->files.key, external.error);
         return NULL;
     }
     certificate->keys = keys;
-    certificate->key_number = outside.number;
-    CBS_init(&spki, outside.spki, outside.spki_len);
+    certificate->key_number = external.number;
+    CBS_init(&spki, external.spki, external.spki_len);
     EVP_PKEY *key = EVP_parse_public_key(&spki);
     if (key == NULL)
-        tls_report_say(report, source, true, "the public half of the private key %s can't be used: %s",
+        tls_report_add(report, source, true, "the public half of the private key %s can't be used: %s",
                        certificate->files.key, tls_library_error());
     return key;
 }
 
-/* Does the leaf have this key? Its private half need not be there. */
-
+/* Whether the leaf has this key, whose private half need not be here. False after an error was reported. */
 static bool check_key(struct loading *loading)
 {
     struct tls_certificate *certificate = loading->certificate;
     if (!X509_check_private_key(loading->chain[0], certificate->key)) {
         ERR_clear_error();
-        tls_report_say(
+        tls_report_add(
             loading->report, loading->source, true,
             "the private key %s does not belong to the first certificate in %s (the leaf must come first)",
             certificate->files.key, certificate->files.chain);
@@ -197,7 +197,7 @@ static bool check_key(struct loading *loading)
     }
     certificate->kind = tls_key_kind_of(certificate->key);
     if (certificate->kind == TLS_KEY_OTHER)
-        tls_report_say(loading->report, loading->source, true,
+        tls_report_add(loading->report, loading->source, true,
                        "the key %s is of a kind that is not supported; expected RSA, or ECDSA with P-256, "
                        "P-384 or P-521",
                        certificate->files.key);
@@ -211,7 +211,7 @@ static char *copy_of(const char *text)
     return text != NULL ? strdup(text) : NULL;
 }
 
-/* Where none is named it is beside the chain, as HAProxy has it. */
+/* If none is named it is beside the chain, as for HAProxy. */
 static char *ocsp_path(const struct tls_certificate_files *files)
 {
     if (files->ocsp != NULL)
@@ -237,7 +237,7 @@ static struct tls_certificate *new_certificate(const struct tls_certificate_file
         tls_certificate_unref(&certificate);
         return NULL;
     }
-    /* Before they are read: a change in between is then seen as one. */
+    /* Before they are read, so that a change in between is noticed later. */
     certificate->marks[0] = tls_file_mark(certificate->files.chain);
     certificate->marks[1] = tls_file_mark(certificate->files.key);
     certificate->marks[2] = tls_file_mark(certificate->files.ocsp);
@@ -257,7 +257,7 @@ static bool keep(struct loading *loading)
     keep_ocsp(loading);
     if (keep_chain(loading) && keep_names(loading))
         return true;
-    tls_report_say(loading->report, loading->source, true, "no memory for the certificates in %s",
+    tls_report_add(loading->report, loading->source, true, "no memory for the certificates in %s",
                    certificate->files.chain);
     return false;
 }
@@ -273,19 +273,19 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
                               .report = report};
     struct tls_certificate *certificate = loading.certificate;
     if (certificate == NULL) {
-        tls_report_say(report, source, true, "no memory for the certificates in %s", files->chain);
+        tls_report_add(report, source, true, "no memory for the certificates in %s", files->chain);
         return NULL;
     }
-    certificate->key = keys != NULL ? load_outside(certificate, use, source, report)
+    certificate->key = keys != NULL ? load_external_key(certificate, use, source, report)
                                     : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
                                                        source, report);
     bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;
     loading.count =
         tls_pem_read_chain(certificate->files.chain, in_one ? keys : NULL, source, report, loading.chain);
     if (keys != NULL && !in_one && loading.count > 0 && tls_pem_has_key(certificate->files.chain))
-        tls_report_say(report, source, false,
-                       "%s has a private key besides its certificates, and this process had to read it: take "
-                       "it out, as %s is used",
+        tls_report_add(report, source, false,
+                       "%s has a private key besides its certificates, and this process had to read it; "
+                       "remove it from the file, as the key in %s is used",
                        certificate->files.chain, certificate->files.key);
     bool ok = certificate->key != NULL && loading.count > 0 && keep(&loading);
     for (size_t i = 0; i < loading.count; i++)
@@ -340,16 +340,4 @@ void tls_certificate_unref(struct tls_certificate **certificate)
         atomic_fetch_sub_explicit(&(*certificate)->references, 1, memory_order_acq_rel) == 1)
         destroy(*certificate);
     *certificate = NULL;
-}
-
-bool tls_certificate_use(const struct tls_certificate *certificate, SSL *ssl)
-{
-    bool is_outside = certificate->keys != NULL;
-    if (is_outside)
-        tls_endpoint_use_key(ssl, certificate->key_number);
-    return SSL_set_chain_and_key(ssl, certificate->chain, certificate->chain_len,
-                                 is_outside ? NULL : certificate->key,
-                                 is_outside ? &tls_signing_method : NULL) &&
-           (certificate->ocsp.len == 0 ||
-            SSL_set_ocsp_response(ssl, certificate->ocsp.data, certificate->ocsp.len));
 }

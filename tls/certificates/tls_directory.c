@@ -84,7 +84,7 @@ static bool ends(const char *name, const char *suffix)
     return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
-/* The length of the name before ".pem" and the like; 0 where it is no chain's name. */
+/* The length of the name before ".pem" and the like; 0 if it is no chain's name. */
 static size_t stem_of(const char *name)
 {
     static const char *const suffixes[] = {".pem", ".crt", ".cer"};
@@ -99,7 +99,7 @@ static bool is_full(const char *name)
     return strcmp(name, "fullchain.pem") == 0 || strcmp(name, "fullchain.cer") == 0;
 }
 
-/* Keys, and what certificate tools put beside a chain with its issuers. */
+/* Keys, and what certificate tools write beside a chain with its issuers. */
 static bool is_aside(const struct listing *listing, const char *name)
 {
     bool has_full = has_name(listing, "fullchain.pem") || has_name(listing, "fullchain.cer");
@@ -123,14 +123,14 @@ static const char *sole_key(const struct listing *listing)
 
 static bool find_key(const struct listing *listing, const char *name, size_t stem, char *into, size_t cap)
 {
-    static const char *const behind[] = {".key", "-key.pem"};
+    static const char *const endings[] = {".key", "-key.pem"};
     const char *sole = is_full(name) ? sole_key(listing) : NULL;
     if (sole != NULL) {
         snprintf(into, cap, "%s", sole);
         return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(behind); i++) {
-        int len = snprintf(into, cap, "%.*s%s", (int)stem, name, behind[i]);
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        int len = snprintf(into, cap, "%.*s%s", (int)stem, name, endings[i]);
         if (len > 0 && (size_t)len < cap && has_name(listing, into))
             return true;
     }
@@ -186,9 +186,9 @@ static bool add_file(struct scan *scan, const char *folder, const struct listing
         return add_pair(scan->into, path, join(folder, key));
     if (has_key(scan, path))
         return add_pair(scan->into, path, strdup(path));
-    tls_report_say(scan->report, scan->source, false,
-                   "%s is left out: there is no key to it; expected %.*s.key beside it, or a key in the file",
-                   path, (int)stem, name);
+    tls_report_add(scan->report, scan->source, false,
+                   "%s is left out: it has no key; expected %.*s.key beside it, or a key in the file", path,
+                   (int)stem, name);
     free(path);
     return true;
 }
@@ -214,19 +214,25 @@ static bool add_entry(struct scan *scan, const char *path, const struct listing 
     return ok;
 }
 
-/* False where memory is short, or, after an error was reported, where the folder can't be read. */
+/*
+ * False after an error was reported. A folder below the first one reports none: that it can't be read is a warning, and if
+ * memory is short the first folder reports it.
+ */
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
 {
     struct listing listing = {0};
-    bool ok = list(path, &listing);
-    if (!ok)
-        tls_report_say(scan->report, scan->source, with_folders,
+    bool is_listed = list(path, &listing);
+    bool ok = is_listed;
+    if (!is_listed)
+        tls_report_add(scan->report, scan->source, with_folders,
                        "can't read the folder of certificates %s: %s", path, strerror(errno));
     for (size_t i = 0; ok && i < listing.count; i++)
         ok = add_entry(scan, path, &listing, listing.names[i], with_folders);
     free_listing(&listing);
-    /* A customer's folder that nobody may read is no reason to serve no one. */
-    return ok || !with_folders;
+    if (is_listed && !ok && with_folders)
+        tls_report_add(scan->report, scan->source, true, "no memory for the files of the folder %s", path);
+    /* One customer's folder that can't be read must not keep the others from being served. */
+    return ok || (!is_listed && !with_folders);
 }
 
 bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,

@@ -2,37 +2,48 @@
 #ifndef DEEPPROXY_TLS_DIRECTORY_H
 #define DEEPPROXY_TLS_DIRECTORY_H
 
+#include "base/must_check.h"
 #include "tls/certificates/tls_keys.h"
 #include "tls/tls_report.h"
 
 /*
- * Which files of a folder belong together as a chain and its key. It takes what certificate tools leave: NAME.pem (or .crt,
- * .cer) with NAME.key or NAME-key.pem beside it; a .pem with both in it (HAProxy); fullchain.pem (.cer) with privkey.pem or
- * the only .key in a folder for each name (certbot, dehydrated, acme.sh); tls.crt with tls.key (Kubernetes). Folders are looked into one level
- * deep. What begins with a dot is passed over. Inner to tls/.
+ * Finds which files of a folder belong together as a chain and its key. It knows what certificate tools
+ * write:
+ *
+ *     NAME.pem (or .crt, .cer) with NAME.key or NAME-key.pem
+ *     NAME.pem that has both (HAProxy)
+ *     tls.crt with tls.key (Kubernetes)
+ *     NAME/fullchain.pem (or .cer) with privkey.pem or the only .key (certbot, dehydrated, acme.sh)
+ *
+ * It reads the folder and its folders, and no deeper. It skips names that begin with a dot. Whether a chain
+ * can be used is for tls_certificate.h. Private to tls/.
  */
 struct tls_directory_pair {
-    char *chain;
-    char *key; /* may be the same file */
+    char *chain; /* a path; the list owns both */
+    char *key;   /* a path, may be the same file */
 };
 
 struct tls_directory {
-    struct tls_directory_pair *pairs; /* in the order of the chain's path */
+    struct tls_directory_pair *pairs; /* in the order of the chains' names, folder by folder */
     size_t count;
     size_t cap;
 };
 
 enum {
-    /* What one folder may hold: ten times the largest provider in mind, and memory stays in bounds. */
+    /* Names in one folder: ten times what the largest provider has, so that memory stays bounded. */
     TLS_DIRECTORY_MAX = 100000
 };
 
 /*
- * False, after an error was reported, where the folder can't be read or memory is short. A certificate without a key is a warning.
- * `into` is to be freed either way. `keys`, where it is not NULL, is asked whether a file has a key: it is not to be read here.
+ * Scans the folder at `path` into `into`, which the caller frees in any case. `keys`, unless it is NULL,
+ * tells whether a file has a key: this process must not read it then. `source` is the folder's index for the
+ * report. False after an error was reported: the folder can't be read, or memory is short. A certificate
+ * without a key, or a folder below that can't be read, is a warning.
  */
-bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
-                        const struct tls_report *report, struct tls_directory *into);
+MUST_CHECK bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
+                                   const struct tls_report *report, struct tls_directory *into);
+
+/* Frees the paths; leaves an empty list. */
 void tls_directory_free(struct tls_directory *directory);
 
 #endif

@@ -14,7 +14,7 @@ enum { PSS_SHA256 = 0x0804, PSS_SHA512 = 0x0806 };
 /* The second octet of a signature algorithm of TLS 1.2 (RFC 5246 7.4.1.4.1) */
 enum { SIGNS_RSA = 1, SIGNS_ECDSA = 3 };
 
-/* What a kind of key is called: its signature in TLS 1.3, and its curve. */
+/* The numbers of each kind of key: its signature in TLS 1.3, and its curve. */
 static const struct {
     uint16_t signature;
     uint16_t group;
@@ -37,7 +37,10 @@ enum tls_key_kind tls_key_kind_of(const EVP_PKEY *public_key)
     }
 }
 
-/* An extension that is a list of 16-bit numbers behind its own length in one octet or two. False where it is not there. */
+/*
+ * An extension that is a list of 16-bit numbers, after its length in one octet or two. False if it is not
+ * there.
+ */
 static bool get_list(const SSL_CLIENT_HELLO *hello, uint16_t type, bool short_length, CBS *list)
 {
     const uint8_t *data;
@@ -89,7 +92,7 @@ static bool signs_in_tls12(CBS signatures, enum tls_key_kind kind)
     return false;
 }
 
-/* A suite that both have, and that is signed by this kind of key. */
+/* Whether both ends have a suite that this kind of key signs for. */
 static bool shares_suite(const SSL_CLIENT_HELLO *hello, enum tls_key_kind kind)
 {
     int wanted = kind == TLS_KEY_RSA ? NID_auth_rsa : NID_auth_ecdsa;

@@ -5,54 +5,66 @@
 #include "base/bytes.h"
 
 /*
- * Private keys that are somewhere else, in another process say: here a key is a number and its public half. Who
- * has them makes the signatures, for an endpoint that waits (tls_endpoint_wanted).
+ * External keys: private keys that are not in this process, but in a key source, which may be another
+ * process. Here such a key is a number and its public half. If a handshake needs its signature, the endpoint
+ * waits (tls_endpoint_sign_request) until the caller has had the source sign.
  */
 enum {
-    TLS_SPKI_MAX = 2048, /* RSA with 8192 bits takes 1,062 octets */
-    TLS_KEY_ERROR_MAX = 512
+    TLS_SPKI_MAX = 2048,     /* octets; RSA with 8192 bits takes 1,062 */
+    TLS_KEY_ERROR_MAX = 512, /* octets of an error, with its NUL */
+    /*
+     * Octets. A client signs the whole handshake in TLS 1.2: both chains, and the server's list of
+     * authorities.
+     */
+    TLS_SIGN_INPUT_MAX = 32 * 1024
 };
 
-struct tls_outside_key {
+struct tls_external_key {
     uint32_t number;
     size_t spki_len;
-    uint8_t spki[TLS_SPKI_MAX]; /* SubjectPublicKeyInfo, DER */
-    char error
-        [TLS_KEY_ERROR_MAX]; /* where it could not be loaded: goes on behind the path ("is encrypted ...") */
+    uint8_t spki[TLS_SPKI_MAX]; /* SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), DER */
+    /* why it could not be loaded; a message has it after the path: "is encrypted ..." */
+    char error[TLS_KEY_ERROR_MAX];
 };
 
-/* Whose key it is: a server's, which clients are shown the certificate of, or ours as a client of other servers. */
+/*
+ * Which end of TLS a key signs for: a server, towards its clients, or a client, towards the servers of a
+ * pool.
+ */
 enum tls_key_role { TLS_KEY_OF_SERVER, TLS_KEY_OF_CLIENT };
 
-/* Lives longer than every context that was made with it. */
+/* A key source, as functions that its owner provides. It outlives every context that was made with it. */
 struct tls_key_source {
     /*
-     * Reads the key in a file, which may be encrypted: its passphrase is the first line of another (NULL: there is none).
-     * It signs then what an end of TLS in this role does. Only while a context is made, in the thread that makes it.
+     * Loads the key in the file at `path`, to sign for this role and no other. An encrypted key is decrypted
+     * with the first line of the file at `passphrase_path` (NULL: there is none). Called only while a context
+     * is made, in the thread that makes it; may block. False with into->error on failure; `into` has the
+     * number and the public half otherwise.
      */
     bool (*load)(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
-                 struct tls_outside_key *into);
-    /* Is the key there still? If not, the certificate is loaded anew. May be NULL: always. Called as load. */
+                 struct tls_external_key *into);
+    /*
+     * Whether the source still has the key. If not, its certificate is loaded again. NULL: it always has.
+     * Called as load.
+     */
     bool (*has)(void *arg, uint32_t number);
-    /* The last that needed the key has gone; from any thread. */
+    /* The last certificate with this key was freed. Called from any thread; must not block for long. */
     void (*release)(void *arg, uint32_t number);
     /*
-     * The certificates of a file that has a key as well, without it, as PEM; appended to `into`. False where it has none, or
-     * can't be read, with words in `error` (TLS_KEY_ERROR_MAX) that go on behind the path. Called as load.
+     * Appends to `into`, as PEM, the certificates of a file that also has a key, and never the key. False,
+     * with a reason in `error` (TLS_KEY_ERROR_MAX) that a message has after the path, if there are none or
+     * the file can't be read. Called as load.
      */
     bool (*read_chain)(void *arg, const char *path, struct bytes *into, char *error);
     void *arg;
 };
 
-/* A signature that an endpoint waits for. */
-struct tls_wanted {
+/* A signature that an endpoint needs. */
+struct tls_sign_request {
     uint32_t key;
-    uint16_t
-        algorithm; /* SignatureScheme of RFC 8446 4.2.3; 0xFF01: RSA over MD5 and SHA-1, in TLS 1.0 and 1.1 */
-    struct slice input; /* what is signed, before it is hashed */
+    /* SignatureScheme of RFC 8446 section 4.2.3; 0xFF01: RSA over MD5 and SHA-1, as in TLS 1.0 and 1.1. */
+    uint16_t algorithm;
+    struct slice input; /* what is signed, not yet hashed; at most TLS_SIGN_INPUT_MAX octets */
 };
-
-/* In TLS 1.2 a client signs all that was said: both chains, and the server's list of authorities, are in it. */
-enum { TLS_WANTED_INPUT_MAX = 32 * 1024 };
 
 #endif

@@ -18,8 +18,8 @@
 #define CONTEXT(number)     (CBS_ASN1_CONTEXT_SPECIFIC | (number))
 #define CONSTRUCTED(number) (CONTEXT(number) | CBS_ASN1_CONSTRUCTED)
 
-/* Clocks of authorities and servers are not the same to the second. */
-enum { CLOCK_SKEW = 300 };
+/* Seconds by which the clocks of authorities and servers may differ. */
+enum { CLOCK_SKEW_SECONDS = 300 };
 
 /* The parts of a BasicOCSPResponse (RFC 6960 section 4.2.1). */
 struct basic {
@@ -27,7 +27,7 @@ struct basic {
     CBS responses;
     CBS algorithm; /* OBJECT IDENTIFIER */
     CBS signature;
-    CBS certificates; /* empty where there are none */
+    CBS certificates; /* empty if there are none */
 };
 
 struct single {
@@ -39,7 +39,7 @@ struct single {
 
 /* ---- reading ---- */
 
-/* OCSPResponse to BasicOCSPResponse; NULL or what is wrong. */
+/* From an OCSPResponse to its BasicOCSPResponse. NULL, or what is wrong. */
 static const char *open_response(struct slice response, CBS *basic)
 {
     static const uint8_t basic_type[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01};
@@ -54,7 +54,7 @@ static const char *open_response(struct slice response, CBS *basic)
         !CBS_get_asn1(&outer, &status, CBS_ASN1_ENUMERATED) || CBS_len(&status) != 1)
         return "is no OCSP response in DER";
     if (CBS_data(&status)[0] != 0)
-        return "is the responder's refusal to answer";
+        return "is a responder's error, not an answer";
     if (!CBS_get_asn1(&outer, &wrapped, CONSTRUCTED(0)) ||
         !CBS_get_asn1(&wrapped, &bytes, CBS_ASN1_SEQUENCE) || !CBS_get_asn1(&bytes, &type, CBS_ASN1_OBJECT) ||
         !CBS_mem_equal(&type, basic_type, sizeof basic_type) ||
@@ -117,7 +117,7 @@ static bool read_single(CBS *from, struct single *into)
            (!has_next || read_time(&next, &into->ends));
 }
 
-/* ---- whose it is ---- */
+/* ---- which certificate it is about ---- */
 
 static const EVP_MD *digest_of(CBS object)
 {
@@ -192,7 +192,7 @@ static bool verifies(const struct basic *basic, X509 *signer)
     return ok;
 }
 
-/* May this certificate of the response's speak for the issuer? */
+/* Whether the issuer has certified this responder to sign in its place. */
 static bool is_delegate(X509 *responder, X509 *issuer, int64_t now)
 {
     time_t at = (time_t)now;
@@ -225,18 +225,18 @@ static bool is_signed(const struct basic *basic, X509 *issuer, int64_t now)
 
 /* ---- the whole ---- */
 
-static const char *judge(const struct single *single, int64_t now)
+static const char *check_status(const struct single *single, int64_t now)
 {
     if (single->status == CONSTRUCTED(1))
-        return "says that the certificate is revoked";
+        return "reports that the certificate is revoked";
     if (single->status != CONTEXT(0))
-        return "says that the authority does not know the certificate";
+        return "reports that the authority does not know the certificate";
     if (single->ends == 0)
-        return "does not say until when it holds";
-    if (now != 0 && single->begins > now + CLOCK_SKEW)
+        return "has no end of its validity (nextUpdate)";
+    if (now != 0 && single->begins > now + CLOCK_SKEW_SECONDS)
         return "is not valid yet";
     if (now != 0 && single->ends <= now)
-        return "is out of date";
+        return "has expired";
     return NULL;
 }
 
@@ -254,7 +254,7 @@ const char *tls_ocsp_check(struct slice response, X509 *leaf, X509 *issuer, int6
         if (!is_about(single.id, leaf, issuer))
             continue;
         *expires = single.ends;
-        problem = judge(&single, now);
+        problem = check_status(&single, now);
         if (problem != NULL)
             return problem;
         return is_signed(&basic, issuer, now) ? NULL : "is not signed by the certificate's issuer";

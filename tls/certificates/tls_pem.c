@@ -12,17 +12,17 @@
 #include <errno.h>
 #include <string.h>
 
-/* RFC 7468 section 3; what stands between the words is the label. */
+/* RFC 7468 section 3 */
 static const char begin_certificate[] = "-----BEGIN CERTIFICATE-----";
 static const char end_certificate[] = "-----END CERTIFICATE-----";
 static const char private_key[] = "PRIVATE KEY-----";
 
-static const uint8_t *find(struct slice in, const char *words)
+static const uint8_t *find(struct slice in, const char *text)
 {
-    return in.len > 0 ? memmem(in.data, in.len, words, strlen(words)) : NULL;
+    return in.len > 0 ? memmem(in.data, in.len, text, strlen(text)) : NULL;
 }
 
-static struct slice behind(struct slice whole, const uint8_t *place)
+static struct slice from_place(struct slice whole, const uint8_t *place)
 {
     return slice_from(whole, (size_t)(place - whole.data));
 }
@@ -32,7 +32,7 @@ static bool read_file(const char *path, const char *what, int source, const stru
 {
     if (tls_file_read(path, into))
         return true;
-    tls_report_say(report, source, true, "can't open the %s %s: %s", what, path, strerror(errno));
+    tls_report_add(report, source, true, "can't open the %s %s: %s", what, path, strerror(errno));
     return false;
 }
 
@@ -46,21 +46,26 @@ static X509 *decode_certificate(struct slice block)
     return certificate;
 }
 
-/* The next certificate's block, words and all, taken off the front of `*rest`. Empty where there is none. */
+/*
+ * Takes the next certificate's block, with its boundaries, off the front of `*rest`. Empty if there is none.
+ */
 static struct slice next_block(struct slice *rest)
 {
     const uint8_t *begin = find(*rest, begin_certificate);
     if (begin == NULL)
         return (struct slice){NULL, 0};
-    struct slice block = behind(*rest, begin);
+    struct slice block = from_place(*rest, begin);
     const uint8_t *end = find(block, end_certificate);
     if (end != NULL)
         block.len = (size_t)(end - block.data) + strlen(end_certificate);
-    *rest = slice_sub(behind(*rest, begin), block.len, rest->len);
+    *rest = slice_sub(from_place(*rest, begin), block.len, rest->len);
     return block;
 }
 
-/* False where a block is no certificate; `*count` were read before it. One more than fits is counted and not kept. */
+/*
+ * False if a block is no certificate: `*count` were read before it. One certificate too many is counted, and
+ * not decoded.
+ */
 static bool decode_chain(struct slice text, X509 *chain[TLS_CHAIN_MAX], size_t *count)
 {
     struct slice block;
@@ -72,34 +77,34 @@ static bool decode_chain(struct slice text, X509 *chain[TLS_CHAIN_MAX], size_t *
     return true;
 }
 
-static bool judge_chain(size_t count, bool decoded, const char *path, int source,
+static bool check_chain(size_t count, bool decoded, const char *path, int source,
                         const struct tls_report *report)
 {
     const char *reason = tls_library_error();
     if (!decoded)
-        tls_report_say(report, source, true, "certificate %zu in %s can't be read: %s", count + 1, path,
+        tls_report_add(report, source, true, "certificate %zu in %s can't be read: %s", count + 1, path,
                        reason);
     else if (count == 0)
-        tls_report_say(
+        tls_report_add(
             report, source, true,
             "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"); is it the key's file?",
             path);
     else if (count > TLS_CHAIN_MAX)
-        tls_report_say(report, source, true,
+        tls_report_add(report, source, true,
                        "%s has more than %d certificates; is it a bundle of authorities? A chain is the leaf "
                        "and its issuers",
                        path, TLS_CHAIN_MAX);
     return decoded && count > 0 && count <= TLS_CHAIN_MAX;
 }
 
-/* Without the key that is in the same file. */
+/* The key source reads the file, as it also has a key. */
 static bool ask_for_chain(const char *path, const struct tls_key_source *keys, int source,
                           const struct tls_report *report, struct bytes *into)
 {
     char error[TLS_KEY_ERROR_MAX] = "";
     if (keys->read_chain(keys->arg, path, into, error))
         return true;
-    tls_report_say(report, source, true, "the certificate chain %s %s", path, error);
+    tls_report_add(report, source, true, "the certificate chain %s %s", path, error);
     bytes_free(into);
     return false;
 }
@@ -114,7 +119,7 @@ size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, i
         return 0;
     bool decoded = decode_chain(bytes_view(&text), chain, &count);
     bytes_free(&text);
-    if (judge_chain(count, decoded, path, source, report))
+    if (check_chain(count, decoded, path, source, report))
         return count;
     for (size_t i = 0; i < count && i < TLS_CHAIN_MAX; i++)
         X509_free(chain[i]);
@@ -124,38 +129,37 @@ size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, i
 /* ---- keys ---- */
 
 struct passphrase {
-    struct slice words; /* empty: there is none */
-    bool wanted;        /* the key is encrypted */
+    struct slice text; /* empty: there is none */
+    bool wanted;       /* the key is encrypted */
 };
 
-/* Never asks at the terminal. */
+/* Replaces the library's own, which would ask at the terminal. */
 static int give_passphrase(char *into, int size, int writing, void *arg)
 {
     struct passphrase *passphrase = arg;
     (void)writing;
     passphrase->wanted = true;
-    if (passphrase->words.len == 0 || passphrase->words.len > (size_t)size)
+    if (passphrase->text.len == 0 || passphrase->text.len > (size_t)size)
         return 0;
-    memcpy(into, passphrase->words.data, passphrase->words.len);
-    return (int)passphrase->words.len;
+    memcpy(into, passphrase->text.data, passphrase->text.len);
+    return (int)passphrase->text.len;
 }
 
 static void explain_key(const char *path, const struct passphrase *passphrase, int source,
                         const struct tls_report *report)
 {
     const char *reason = tls_library_error();
-    if (passphrase->wanted && passphrase->words.len == 0)
-        tls_report_say(
+    if (passphrase->wanted && passphrase->text.len == 0)
+        tls_report_add(
             report, source, true,
-            "the private key %s is encrypted with a passphrase; give the file that has it (\"passphrase\"), "
-            "or "
-            "decrypt the key (openssl pkey -in ... -out ...) and keep it readable by its owner alone",
+            "the private key %s is encrypted with a passphrase; name the file that has it (\"passphrase\"), "
+            "or decrypt the key (openssl pkey -in ... -out ...) and keep it readable by its owner alone",
             path);
     else if (passphrase->wanted)
-        tls_report_say(report, source, true, "the passphrase does not open the private key %s: %s", path,
+        tls_report_add(report, source, true, "the passphrase does not decrypt the private key %s: %s", path,
                        reason);
     else
-        tls_report_say(report, source, true,
+        tls_report_add(report, source, true,
                        "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\"): %s", path,
                        reason);
 }

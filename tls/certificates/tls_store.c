@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Certificates for one name that are looked at: a few kinds of keys, and an old and a new one of each. */
+/*
+ * How many certificates for one name are considered: a few kinds of keys, and an old and a new one of each.
+ */
 #define CANDIDATES_MAX 16
 
 /* ---- loading ---- */
@@ -32,7 +34,7 @@ static int by_chain(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->files.key, right->files.key);
 }
 
-/* What the previous store has from the same files. */
+/* The certificate that the previous store has from the same files; NULL if it has none. */
 static struct tls_certificate *find_previous(const struct tls_store *previous,
                                              const struct tls_certificate_files *files)
 {
@@ -47,56 +49,64 @@ static struct tls_certificate *find_previous(const struct tls_store *previous,
     return same ? *found : NULL;
 }
 
-/* Passes on what is said of a certificate that is no reason to stop: each error becomes a warning. */
-struct softened {
+/* Forwards the problems of a certificate that the store can do without: each error becomes a warning. */
+struct as_warning {
     const struct tls_report *report;
     const char *consequence;
 };
 
-static void say_softly(void *arg, int source, bool is_error, const char *text)
+static void add_warning(void *arg, int source, bool is_error, const char *text)
 {
-    const struct softened *softened = arg;
-    tls_report_say(softened->report, source, false, "%s%s", text, is_error ? softened->consequence : "");
+    const struct as_warning *as_warning = arg;
+    tls_report_add(as_warning->report, source, false, "%s%s", text, is_error ? as_warning->consequence : "");
 }
 
-static bool is_kept(const struct load *load, const char *chain)
+static bool is_retained(const struct load *load, const char *chain)
 {
     const struct tls_settings *settings = load->settings;
-    return settings->kept_count > 0 && bsearch(&chain, settings->kept, settings->kept_count,
-                                               sizeof settings->kept[0], text_order) != NULL;
+    return settings->retained_count > 0 && bsearch(&chain, settings->retained, settings->retained_count,
+                                                   sizeof settings->retained[0], text_order) != NULL;
 }
 
-/* What was there before, although its files are others now. */
-static struct tls_certificate *hold_on_to(const struct load *load, struct tls_certificate *old, int source)
+/* A reference to the previous certificate, although its files can't be used now. */
+static struct tls_certificate *retain(const struct load *load, struct tls_certificate *old, int source)
 {
     const struct tls_key_source *keys = old->keys;
     load->store->stale++;
     if (keys != NULL && keys->has != NULL && !keys->has(keys->arg, old->key_number))
-        tls_report_say(load->report, source, false,
+        tls_report_add(load->report, source, false,
                        "the key of the certificate that was loaded from %s is lost: handshakes with it fail "
-                       "until its files are in order",
+                       "until its files can be loaded again",
                        old->files.chain);
     return tls_certificate_ref(old);
 }
 
-/* NULL where there is none: an error was reported then, or a warning where it `may_lack`. */
+/* NULL after an error was reported, or only a warning if the certificate `may_lack`. */
 static struct tls_certificate *get(const struct load *load, const struct tls_certificate_files *files,
                                    int source, bool may_lack)
 {
     struct tls_certificate *old = find_previous(load->previous, files);
     if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
         return tls_certificate_ref(old);
-    if (is_kept(load, files->chain) && (old != NULL || may_lack))
-        return old != NULL ? hold_on_to(load, old, source) : NULL;
-    struct softened softened = {load->report, old != NULL ? "; the one that was loaded before stays in use"
-                                                          : "; this certificate is left out"};
-    struct tls_report soft = {say_softly, &softened, load->report->now};
+    if (is_retained(load, files->chain) && (old != NULL || may_lack))
+        return old != NULL ? retain(load, old, source) : NULL;
+    struct as_warning as_warning = {load->report, old != NULL
+                                                      ? "; the one that was loaded before stays in use"
+                                                      : "; this certificate is left out"};
+    struct tls_report soft = {add_warning, &as_warning, load->report->now};
     struct tls_key_use use = {load->keys, TLS_KEY_OF_SERVER};
     struct tls_certificate *certificate =
         tls_certificate_load(files, &use, source, old != NULL || may_lack ? &soft : load->report);
-    return certificate != NULL || old == NULL ? certificate : hold_on_to(load, old, source);
+    return certificate != NULL || old == NULL ? certificate : retain(load, old, source);
 }
 
+static bool report_no_memory(const struct load *load)
+{
+    tls_report_add(load->report, TLS_NO_SOURCE, true, "no memory for the list of certificates");
+    return false;
+}
+
+/* Takes the reference to the certificate. False after an error was reported. */
 static bool keep(struct load *load, struct tls_certificate *certificate)
 {
     struct tls_store *store = load->store;
@@ -104,7 +114,7 @@ static bool keep(struct load *load, struct tls_certificate *certificate)
         array_make_room(store->certificates, store->count, &load->cap, sizeof *all);
     if (all == NULL) {
         tls_certificate_unref(&certificate);
-        return false;
+        return report_no_memory(load);
     }
     store->certificates = all;
     store->certificates[store->count++] = certificate;
@@ -121,7 +131,7 @@ static bool load_list(struct load *load, const struct tls_settings *settings)
     return ok;
 }
 
-/* The chains that were found, in order; NULL where memory is short. */
+/* The chains that were found, sorted; NULL if memory is short. */
 static char **sorted_chains(const struct tls_directory *directory)
 {
     char **chains = calloc(directory->count + 1, sizeof(char *));
@@ -139,28 +149,31 @@ static bool is_below(const char *path, const char *folder)
 }
 
 /*
- * What was loaded from the folder before, and is not found there now, although its file has not gone: its key has, for an
- * instant or for good, or nobody may read it any more. It is no less in use than one that is found and broken.
+ * Retains what was loaded from the folder before, and is not found now although the chain's file still
+ * exists: its key was removed, for an instant or for good, or this process may not read it any more. The
+ * certificate is still in use, like one that is found and broken.
  */
-static bool keep_missed(struct load *load, const char *folder, int source,
-                        const struct tls_directory *directory)
+static bool retain_missed(struct load *load, const char *folder, int source,
+                          const struct tls_directory *directory)
 {
     const struct tls_store *previous = load->previous;
-    char **chains = previous != NULL ? sorted_chains(directory) : NULL;
-    bool ok = previous == NULL || chains != NULL;
-    for (size_t i = 0; ok && previous != NULL && i < previous->count; i++) {
+    if (previous == NULL)
+        return true;
+    char **chains = sorted_chains(directory);
+    bool ok = chains != NULL || report_no_memory(load);
+    for (size_t i = 0; ok && i < previous->count; i++) {
         struct tls_certificate *old = previous->certificates[i];
         struct stat status;
         if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
             bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], text_order) != NULL)
             continue;
-        bool has_gone = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
-        if (has_gone && !is_kept(load, old->files.chain))
+        bool is_removed = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        if (is_removed && !is_retained(load, old->files.chain))
             continue;
-        tls_report_say(load->report, source, false,
+        tls_report_add(load->report, source, false,
                        "%s can't be read with its key any more; the one that was loaded before stays in use",
                        old->files.chain);
-        ok = keep(load, hold_on_to(load, old, source));
+        ok = keep(load, retain(load, old, source));
     }
     free(chains);
     return ok;
@@ -177,7 +190,7 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
         struct tls_certificate *certificate = get(load, &files, source, true);
         ok = certificate == NULL || keep(load, certificate);
     }
-    ok = ok && keep_missed(load, settings->directories[index], source, &directory);
+    ok = ok && retain_missed(load, settings->directories[index], source, &directory);
     tls_directory_free(&directory);
     return ok;
 }
@@ -185,8 +198,9 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
 /* ---- the index ---- */
 
 /*
- * Of several from folders for a name: one that has signed itself, as test certificates do, comes last; then the one that was
- * issued last comes first, so that a renewed one is used.
+ * The order of certificates from folders, of which several may have the same name. Self-signed ones, which
+ * are for tests, are last. Among the others the one that was issued last is first, so that a renewed one is
+ * used.
  */
 static int by_issue(const void *a, const void *b)
 {
@@ -225,11 +239,11 @@ bool tls_store_load(struct tls_store *store, const struct tls_settings *settings
     for (size_t i = 0; i < settings->directory_count; i++)
         ok = load_directory(&load, settings, i) && ok;
     if (ok && store->count == 0) {
-        tls_report_say(report, (int)settings->certificate_count, true,
-                       "there is no certificate that could be used; expected a NAME.pem and its NAME.key");
+        tls_report_add(report, (int)settings->certificate_count, true,
+                       "no certificate can be used; expected a NAME.pem and its NAME.key");
         ok = false;
     }
-    return ok && make_index(store, listed);
+    return ok && (make_index(store, listed) || report_no_memory(&load));
 }
 
 void tls_store_free(struct tls_store *store)
@@ -259,7 +273,7 @@ static const struct tls_certificate *choose(const struct tls_store *store, const
     return rsa;
 }
 
-/* The first certificate, or another one for its name that the client can use better. */
+/* The first certificate, or another one with its name that the client can verify. */
 static const struct tls_certificate *choose_default(const struct tls_store *store,
                                                     const SSL_CLIENT_HELLO *hello)
 {
@@ -289,10 +303,10 @@ const struct tls_certificate *tls_store_choose(const struct tls_store *store, co
     }
     if (chosen != NULL || unusable != NULL)
         return chosen != NULL ? chosen : unusable;
-    return tls_store_refuses(store, name) ? NULL : choose_default(store, hello);
+    return tls_store_rejects(store, name) ? NULL : choose_default(store, hello);
 }
 
-/* A name as it stands in a certificate is itself, wildcard and all: another label in place of the star finds the same. */
+/* To find a certificate's wildcard name itself, another label takes the place of its star. */
 static size_t find_name(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
 {
     char probe[256];
@@ -319,7 +333,7 @@ size_t tls_store_find(const struct tls_store *store, const char *name, size_t in
     return count;
 }
 
-bool tls_store_refuses(const struct tls_store *store, const char *name)
+bool tls_store_rejects(const struct tls_store *store, const char *name)
 {
     return store->strict &&
            (name == NULL || tls_names_find(&store->names, slice_of(name), store->count) == store->count);

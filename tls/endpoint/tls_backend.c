@@ -31,7 +31,7 @@ struct tls_resumption_slot {
 };
 
 struct tls_resumption {
-    struct tls_context *context; /* certificates in the sessions live no longer */
+    struct tls_context *context; /* owns the memory of the certificates in the sessions */
     size_t count;
     struct tls_resumption_slot slots[];
 };
@@ -45,7 +45,7 @@ struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot
         return NULL;
     peer->name = name;
     peer->slot = slot;
-    peer->valid_until = INT64_MAX; /* where nothing is verified */
+    peer->valid_until = INT64_MAX; /* as long as nothing is verified */
     return peer;
 }
 
@@ -53,17 +53,17 @@ void tls_peer_free(struct tls_peer **peer)
 {
     if (*peer == NULL)
         return;
-    free((*peer)->words);
+    free((*peer)->failure);
     free(*peer);
     *peer = NULL;
 }
 
-/* Words for what an operator meets when a server, or the way to it, is set up otherwise. */
+/* The failures that an operator sees if a server, or the path to it, is set up differently. */
 static const struct peer_failure {
     int reason;
-    const char *words;
+    const char *text;
 } peer_failures[] = {
-    {SSL_R_WRONG_VERSION_NUMBER, "the server does not speak TLS there, or wants STARTTLS first"},
+    {SSL_R_WRONG_VERSION_NUMBER, "the server does not speak TLS on this port, or expects STARTTLS first"},
     {SSL_R_UNSUPPORTED_PROTOCOL, "the server has no TLS version in common"},
     {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "the server has no TLS version in common"},
     {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
@@ -77,7 +77,7 @@ static const struct peer_failure {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the server finds the proxy's client certificate expired"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, "the server finds the proxy's client certificate revoked"},
     {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, "the server does not know the name that it is asked for (SNI)"},
-    {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, "the server speaks another protocol there (ALPN)"},
+    {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, "the server speaks another protocol on this port (ALPN)"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "a record was damaged or forged on its way"},
     {SSL_R_PRIVATE_KEY_OPERATION_FAILED, TLS_NO_SIGNATURE},
 };
@@ -86,7 +86,7 @@ const char *tls_peer_failure(int reason)
 {
     for (size_t i = 0; i < ARRAY_LEN(peer_failures); i++)
         if (peer_failures[i].reason == reason)
-            return peer_failures[i].words;
+            return peer_failures[i].text;
     return NULL;
 }
 
@@ -98,15 +98,16 @@ static enum ssl_verify_result_t verify(SSL *ssl, uint8_t *alert)
     struct tls_verdict verdict;
     if (peer == NULL)
         return ssl_verify_invalid;
-    peer->shown = true;
-    if (tls_trust_judge(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), SSL_get0_peer_certificates(ssl),
-                        peer->name, &verdict)) {
+    peer->sent_certificate = true;
+    if (tls_trust_verify(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), SSL_get0_peer_certificates(ssl),
+                         peer->name, &verdict)) {
         peer->valid_until = verdict.valid_until;
         return ssl_verify_ok;
     }
     *alert = verdict.alert;
-    peer->words = strdup(verdict.words);
-    tls_endpoint_blame(ssl, peer->words != NULL ? peer->words : "the server's certificate is not in order");
+    peer->failure = strdup(verdict.reason);
+    tls_endpoint_set_failure(ssl,
+                             peer->failure != NULL ? peer->failure : "the server's certificate is not valid");
     return ssl_verify_invalid;
 }
 
@@ -115,13 +116,13 @@ static enum ssl_verify_result_t accept_any(SSL *ssl, uint8_t *alert)
     (void)alert;
     struct tls_peer *peer = tls_endpoint_peer(ssl);
     if (peer != NULL) {
-        peer->shown = true;
+        peer->sent_certificate = true;
         peer->valid_until = INT64_MAX;
     }
     return ssl_verify_ok;
 }
 
-/* The time is that of a session, which is the only clock here. */
+/* `now` is the time of a session, as there is no other clock here. */
 static bool is_paused(struct tls_resumption_slot *slot, int64_t now)
 {
     if (slot->paused && slot->paused_until == 0)
@@ -130,7 +131,7 @@ static bool is_paused(struct tls_resumption_slot *slot, int64_t now)
     return slot->paused;
 }
 
-/* Takes the session over where it returns 1. */
+/* Returns 1 if it keeps the session, and 0 if the library is to free it. */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls_peer *peer = tls_endpoint_peer(ssl);
@@ -149,7 +150,7 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* False after an error; NULL in `own` where there is none to be shown. */
+/* False after an error was reported. `*own` becomes NULL if the settings have no certificate. */
 static bool load_own_certificate(const struct tls_backend_settings *settings, const struct tls_report *report,
                                  struct tls_certificate **own)
 {
@@ -173,7 +174,7 @@ static bool set_up(SSL_CTX *ctx, struct tls_trust *trust, const struct tls_backe
               SSL_CTX_set_max_proto_version(ctx, TLS_1_3) &&
               SSL_CTX_set_strict_cipher_list(ctx, CIPHERS_RFC9325);
     if (!ok)
-        tls_report_say(report, TLS_NO_SOURCE, true, "TLS towards servers can't be set up: %s",
+        tls_report_add(report, TLS_NO_SOURCE, true, "TLS towards servers can't be set up: %s",
                        tls_library_error());
     return ok;
 }
@@ -186,10 +187,10 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
     if (trust != NULL) {
         context = tls_context_new_trusting(trust);
         if (context == NULL)
-            tls_report_say(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
+            tls_report_add(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
     }
     bool ok = context != NULL && set_up(tls_context_ssl_ctx(context), trust, settings, report);
-    /* Both files' problems are said in one run. */
+    /* Read even after an error, so that the problems of both files are reported at once. */
     struct tls_certificate *own;
     ok = load_own_certificate(settings, report, &own) && ok;
     if (context != NULL)
@@ -239,7 +240,7 @@ void tls_resumption_free(struct tls_resumption **resumption)
     *resumption = NULL;
 }
 
-/* The newest session, the caller's; `session` is NULL where there is none. */
+/* The newest session, which the caller then owns; NULL in `session` if there is none. */
 static struct kept_session take_session(struct tls_resumption_slot *slot)
 {
     struct kept_session newest = {NULL, INT64_MAX};
@@ -274,8 +275,8 @@ struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struc
     }
     struct kept_session kept = take_session(peer->slot);
     peer->valid_until = kept.valid_until;
-    peer->offered = kept.session != NULL;
-    tls_endpoint_meet(endpoint, peer, kept.session);
+    peer->offered_session = kept.session != NULL;
+    tls_endpoint_set_peer(endpoint, peer, kept.session);
     SSL_SESSION_free(kept.session);
     return endpoint;
 }
@@ -283,9 +284,9 @@ struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struc
 bool tls_endpoint_give_up_resumption(struct tls_endpoint *endpoint)
 {
     struct tls_peer *peer = tls_endpoint_peer_of(endpoint);
-    if (peer == NULL || !peer->offered || peer->shown)
+    if (peer == NULL || !peer->offered_session || peer->sent_certificate)
         return false;
-    peer->offered = false;
+    peer->offered_session = false;
     forget_sessions(peer->slot);
     peer->slot->paused = true;
     peer->slot->paused_until = 0;

@@ -5,6 +5,7 @@
 #include "tls/endpoint/tls_context_private.h"
 #include "tls/endpoint/tls_policy.h"
 #include "tls/endpoint/tls_session_scope.h"
+#include "tls/endpoint/tls_signing.h"
 #include "tls/certificates/tls_store.h"
 #include "tls/trust/tls_tlsa.h"
 #include "tls/tickets/tls_ticket_cipher.h"
@@ -18,11 +19,12 @@
 
 struct tls_context {
     atomic_uint references;
-    SSL_CTX *ssl_ctx; /* of a server without a certificate: each handshake gets the one that it asks for */
+    SSL_CTX *ssl_ctx; /* has no certificate: each handshake gets the one that its name asks for */
     struct tls_store store;
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
-    struct tls_trust *trust;             /* towards backends; NULL */
-    struct tls_certificate *own;         /* to be shown to them; NULL */
+    /* towards backends; NULL: this is a server's context, or verifies nothing */
+    struct tls_trust *trust;
+    struct tls_certificate *own; /* sent to servers that ask for one; NULL: none */
 };
 
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context)
@@ -36,20 +38,20 @@ static enum ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO *
     if (!tls_policy_adapt(hello))
         return ssl_select_cert_error;
     const struct tls_certificate *chosen = tls_store_choose(&context->store, hello);
-    /* Strictness refuses below, with the alert that says why. */
-    return chosen == NULL || tls_certificate_use(chosen, hello->ssl) ? ssl_select_cert_success
-                                                                     : ssl_select_cert_error;
+    /* With strict_sni acknowledge_name rejects the client, with the right alert. */
+    return chosen == NULL || tls_signing_set_certificate(hello->ssl, chosen) ? ssl_select_cert_success
+                                                                             : ssl_select_cert_error;
 }
 
 /*
- * RFC 6066 section 3: the answer says that the name was used, or that it is not known here; and sessions are resumed
- * under their own name alone.
+ * RFC 6066 section 3: the server tells the client that it used the name, or that it does not know it. A
+ * session is resumed only under its own name.
  */
 static int acknowledge_name(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_context *context = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (tls_store_refuses(&context->store, name)) {
+    if (tls_store_rejects(&context->store, name)) {
         OPENSSL_PUT_ERROR(SSL, SSL_R_TLSV1_UNRECOGNIZED_NAME);
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -71,9 +73,11 @@ static int use_ticket_key(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *
 static void set_tickets(struct tls_context *context, const struct tls_settings *settings)
 {
     SSL_CTX *ctx = context->ssl_ctx;
-    /* One ticket a handshake: a client that comes back gets the next one then (RFC 8446 4.6.1). */
+    /*
+     * One ticket for each handshake: a client that returns gets its next one then (RFC 8446 section 4.6.1).
+     */
     SSL_CTX_set_num_tickets(ctx, 1);
-    /* No cache: tickets alone, so that a session costs nothing after its end. */
+    /* Tickets and no cache, so that a session takes no memory after its end. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(ctx, TLS_TICKET_LIFETIME);
     SSL_CTX_set_session_psk_dhe_timeout(ctx, TLS_TICKET_LIFETIME);
@@ -93,7 +97,7 @@ static bool set_server(SSL_CTX *ctx, const struct tls_settings *settings, const 
 
 static SSL_CTX *new_ssl_ctx(void)
 {
-    /* Certificates as DER buffers: X.509 is parsed when a file is loaded, never in a handshake. */
+    /* Certificates are DER buffers: X.509 is parsed when a file is loaded, never in a handshake. */
     SSL_CTX *ctx = SSL_CTX_new(TLS_with_buffers_method());
     if (ctx != NULL)
         SSL_CTX_set_alpn_select_cb(ctx, tls_endpoint_choose_protocol, NULL);
@@ -117,7 +121,7 @@ struct tls_context *tls_context_new_server(const struct tls_settings *settings,
 {
     struct tls_context *context = new_context();
     if (context == NULL) {
-        tls_report_say(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
+        tls_report_add(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
         return NULL;
     }
     set_tickets(context, settings);
@@ -181,7 +185,10 @@ struct tls_context *tls_context_ref(struct tls_context *context)
 
 static void destroy(struct tls_context *context)
 {
-    /* Established endpoints still hold it; what they may call of ours they call in a handshake, and there is none. */
+    /*
+     * Established endpoints still hold it; what they may call of ours they call in a handshake, and there is
+     * none.
+     */
     SSL_CTX_free(context->ssl_ctx);
     tls_store_free(&context->store);
     tls_ticket_keys_unref(&context->ticket_keys);
@@ -265,7 +272,7 @@ bool tls_context_is_strong(const struct tls_context *context, uint16_t version)
 {
     const STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(context->ssl_ctx);
     uint16_t max = SSL_CTX_get_max_proto_version(context->ssl_ctx);
-    if (max >= TLS_1_3) /* whose suites all are */
+    if (max >= TLS_1_3) /* all of its suites are */
         return true;
     for (size_t i = 0; max >= version && i < sk_SSL_CIPHER_num(suites); i++)
         if (SSL_CIPHER_get_bits(sk_SSL_CIPHER_value(suites, i), NULL) >= 128)

@@ -17,20 +17,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below this. */
+/*
+ * A record: at most 2^14 octets of plaintext (RFC 8446 5.1); header, tag, padding and MAC of any suite below
+ * this.
+ */
 #define RECORD_PLAIN    16384
 #define RECORD_OVERHEAD 128
-/* Alerts, tickets and KeyUpdate answers that may go out beside sealed data; a handshake's flights with long chains. */
+/* Alerts, tickets and KeyUpdate answers besides sealed data; the flights of a handshake with long chains. */
 #define OUTPUT_SLACK (64 * 1024)
 
 struct tls_io {
     BIO_METHOD *method;
-    BIO *
-        bio; /* one for all endpoints of the thread: each holds a reference, and uses it within a call only */
+    /* one for all endpoints of the thread: each holds a reference, and uses it only within a call */
+    BIO *bio;
     struct slice input;
     size_t output_len;
     size_t output_cap;
-    uint8_t stage[RECORD_PLAIN]; /* small slices on their way into one record */
+    uint8_t stage[RECORD_PLAIN]; /* collects small slices for one record */
     uint8_t output[];
 };
 
@@ -39,16 +42,16 @@ struct tls_endpoint {
     struct tls_io *io;
     struct tls_context *context;
     union {
-        const struct tls_service *service; /* of a server's */
-        struct tls_peer *peer;             /* of a client's; NULL where it takes any server */
+        const struct tls_service_settings *service; /* of a server's endpoint */
+        struct tls_peer *peer;                      /* of a client's; NULL: it accepts any server */
     };
     const char *failure;
-    struct tls_signing *signing; /* NULL but while a signature is awaited */
+    struct tls_signing *signing; /* while a signature is awaited; NULL otherwise */
     enum tls_state state;
-    uint32_t key; /* of the certificate, where its key is somewhere else */
+    uint32_t key; /* the number of the certificate's key, if that is somewhere else */
     bool seen_input;
     bool sent_close;
-    char cipher_hex[7]; /* where the suite has no name that we know */
+    char cipher_hex[7]; /* for a suite that the library has no name for */
 };
 
 /* ---- the BIO between the library and a thread's buffers ---- */
@@ -138,7 +141,7 @@ void tls_io_reset(struct tls_io *io)
 
 size_t tls_sealed_bound(size_t octets, size_t slices)
 {
-    /* A slice of its own records, at worst, and the record that was begun before it. */
+    /* At worst each slice has records of its own, after the record that was begun before it. */
     size_t records = octets / RECORD_PLAIN + 2 * slices + 1;
     return octets + records * RECORD_OVERHEAD;
 }
@@ -166,9 +169,9 @@ static struct tls_endpoint *new_endpoint(struct tls_context *context, struct tls
 }
 
 struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
-                                             const struct tls_service *service)
+                                             const struct tls_service_settings *service)
 {
-    static const struct tls_service none;
+    static const struct tls_service_settings none;
     struct tls_endpoint *endpoint = new_endpoint(context, io);
     if (endpoint == NULL)
         return NULL;
@@ -184,7 +187,7 @@ static bool set_offers(SSL *ssl, const char *name, const char *protocols)
 {
     if (name != NULL && !SSL_set_tlsext_host_name(ssl, name))
         return false;
-    /* This one call of the library returns 0 where all is well. */
+    /* This one function of the library returns 0 on success. */
     return protocols == NULL ||
            SSL_set_alpn_protos(ssl, (const uint8_t *)protocols, (unsigned)strlen(protocols)) == 0;
 }
@@ -198,12 +201,12 @@ struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct
     SSL_set_connect_state(endpoint->ssl);
     const struct tls_certificate *own = tls_context_own(context);
     if (!set_offers(endpoint->ssl, name, protocols) ||
-        (own != NULL && !tls_certificate_use(own, endpoint->ssl)))
+        (own != NULL && !tls_signing_set_certificate(endpoint->ssl, own)))
         tls_endpoint_free(&endpoint);
     return endpoint;
 }
 
-void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session)
+void tls_endpoint_set_peer(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session)
 {
     ENSURE(!SSL_is_server(endpoint->ssl) && endpoint->peer == NULL);
     endpoint->peer = peer;
@@ -251,11 +254,11 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
 
 /* ---- failures ---- */
 
-/* Words for what mail operators meet most; the library's own for the rest. */
+/* The failures that mail operators see most. The library's own words are used for the others. */
 static const struct known_failure {
     int reason;
     bool is_http;
-    const char *words;
+    const char *reason_text;
 } known_failures[] = {
     {SSL_R_HTTP_REQUEST, true, "client speaks HTTP, not TLS"},
     {SSL_R_HTTPS_PROXY_REQUEST, true, "client speaks HTTP, not TLS"},
@@ -277,7 +280,10 @@ static const struct known_failure {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, false, "client finds the certificate expired"},
 };
 
-/* The first error that the TLS part of the library has queued: those of its cipher part tell an operator less. */
+/*
+ * The first error in the queue that is from the library's TLS part: those of its cipher part tell an operator
+ * less.
+ */
 static uint32_t first_error(void)
 {
     uint32_t first = ERR_get_error();
@@ -295,21 +301,21 @@ static const struct known_failure *find_known(uint32_t code)
     return NULL;
 }
 
-/* The library's own words, where we have none. */
-static const char *words_for(const struct tls_endpoint *endpoint, uint32_t code)
+/* Our own reason for a backend's failure; the library's text for any other. */
+static const char *reason_for(const struct tls_endpoint *endpoint, uint32_t code)
 {
     bool of_backend =
         !SSL_is_server(endpoint->ssl) && endpoint->peer != NULL && ERR_GET_LIB(code) == ERR_LIB_SSL;
-    const char *words = of_backend ? tls_peer_failure(ERR_GET_REASON(code)) : NULL;
-    if (words != NULL)
-        return words;
+    const char *known = of_backend ? tls_peer_failure(ERR_GET_REASON(code)) : NULL;
+    if (known != NULL)
+        return known;
     return code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
 }
 
-void tls_endpoint_blame(SSL *ssl, const char *words)
+void tls_endpoint_set_failure(SSL *ssl, const char *reason)
 {
     struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
-    endpoint->failure = words;
+    endpoint->failure = reason;
 }
 
 static void set_failed(struct tls_endpoint *endpoint)
@@ -317,20 +323,20 @@ static void set_failed(struct tls_endpoint *endpoint)
     uint32_t code = first_error();
     const struct known_failure *known =
         SSL_is_server(endpoint->ssl) || endpoint->peer == NULL ? find_known(code) : NULL;
-    const char *reason = words_for(endpoint, code);
+    const char *reason = reason_for(endpoint, code);
     if (endpoint->failure == NULL)
         endpoint->failure = tls_client_check_failure(endpoint->ssl);
-    /* In a handshake what the first octet told stands, unless it is told more exactly. */
+    /* In a handshake the reason from the first octet stays, unless the library knows that it is HTTP. */
     if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http))
-        endpoint->failure = known != NULL ? known->words : reason;
+        endpoint->failure = known != NULL ? known->reason_text : reason;
     if (endpoint->failure == NULL)
-        endpoint->failure = "TLS library has no words for it";
+        endpoint->failure = "TLS library has no text for this failure";
     endpoint->state = TLS_FAILED;
     ERR_clear_error();
 }
 
-/* A mail client whose TLS is switched off begins with a letter; a handshake record with 0x16. */
-static void look_at_first_octet(struct tls_endpoint *endpoint, struct slice input)
+/* A mail client without TLS sends a letter first; a handshake record begins with 0x16. */
+static void check_first_octet(struct tls_endpoint *endpoint, struct slice input)
 {
     if (endpoint->seen_input || input.len == 0)
         return;
@@ -342,27 +348,26 @@ static void look_at_first_octet(struct tls_endpoint *endpoint, struct slice inpu
 
 /* ---- data ---- */
 
-/* Tells the state after a call that did not succeed; true where it only lacks input. */
-static bool judge(struct tls_endpoint *endpoint, int result)
+/* Sets the state after a library call that did not succeed. */
+static void apply_error(struct tls_endpoint *endpoint, int result)
 {
     switch (SSL_get_error(endpoint->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return true;
+        return;
     case SSL_ERROR_WANT_PRIVATE_KEY_OPERATION:
         endpoint->state = TLS_AWAITS_SIGNATURE;
-        return true;
+        return;
     case SSL_ERROR_ZERO_RETURN:
         if (endpoint->state == TLS_OPEN) {
             endpoint->state = TLS_PEER_CLOSED;
-            return false;
+            return;
         }
-        /* Nobody knows whose close_notify that is, and there is no session that it could end. */
+        /* In a handshake a close_notify is not authenticated, and there is no session that it could end. */
         endpoint->failure = "peer closed the connection in the handshake";
         set_failed(endpoint);
-        return false;
+        return;
     default:
         set_failed(endpoint);
-        return false;
     }
 }
 
@@ -370,7 +375,7 @@ static void shake_hands(struct tls_endpoint *endpoint)
 {
     int result = SSL_do_handshake(endpoint->ssl);
     if (result != 1) {
-        judge(endpoint, result);
+        apply_error(endpoint, result);
         return;
     }
     if (!tls_client_check_finish(endpoint->ssl)) {
@@ -379,8 +384,8 @@ static void shake_hands(struct tls_endpoint *endpoint)
     }
     endpoint->state = TLS_OPEN;
     /*
-     * Certificates may be thousands, and be replaced by others: what is established does not hold them. But for a
-     * client's, whose server's certificates lie in memory of the context's.
+     * A context may have thousands of certificates, and be replaced: an open connection does not keep it
+     * alive. A client does, as its server's certificates are in memory that the context owns.
      */
     if (SSL_is_server(endpoint->ssl))
         tls_context_unref(&endpoint->context);
@@ -395,24 +400,28 @@ static size_t open_records(struct tls_endpoint *endpoint, uint8_t *plain, size_t
         ENSURE(len < cap);
         int got = SSL_read(endpoint->ssl, plain + len, (int)(cap - len));
         if (got <= 0) {
-            judge(endpoint, got);
+            apply_error(endpoint, got);
             return len;
         }
         len += (size_t)got;
-        /* The library reads no further than the record it opens: there is none to ask for. */
+        /* The library reads no further than the record that it decrypts: without input it has no more. */
         if (endpoint->io->input.len == 0 && SSL_pending(endpoint->ssl) == 0)
             return len;
     }
 }
 
-/* Until the signature is there the library must not be asked to go on. */
+/* The library must not be called before it has its signature, so what the peer sends is buffered. */
 static void hold(struct tls_endpoint *endpoint, struct slice ciphertext)
 {
-    if (bytes_append(&endpoint->signing->held, ciphertext, TLS_HELD_MAX))
+    struct bytes *held = &endpoint->signing->held;
+    if (bytes_append(held, ciphertext, TLS_HELD_MAX))
         return;
-    endpoint->failure = SSL_is_server(endpoint->ssl)
-                            ? "client sent more than it may before the handshake is done"
-                            : "server sent more than it may before the handshake is done";
+    if (ciphertext.len <= TLS_HELD_MAX - held->len)
+        endpoint->failure = "no memory for what the peer sent during the handshake";
+    else
+        endpoint->failure = SSL_is_server(endpoint->ssl)
+                                ? "client sent too much before the end of the handshake"
+                                : "server sent too much before the end of the handshake";
     endpoint->state = TLS_FAILED;
 }
 
@@ -436,7 +445,7 @@ size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice cipherte
 {
     if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
         return 0;
-    look_at_first_octet(endpoint, ciphertext);
+    check_first_octet(endpoint, ciphertext);
     return take_in(endpoint, ciphertext, plain);
 }
 
@@ -448,17 +457,17 @@ struct tls_signing **tls_endpoint_signing(const SSL *ssl)
     return &endpoint->signing;
 }
 
-void tls_endpoint_use_key(const SSL *ssl, uint32_t number)
+void tls_endpoint_set_key_number(const SSL *ssl, uint32_t number)
 {
     struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
     endpoint->key = number;
 }
 
-struct tls_wanted tls_endpoint_wanted(const struct tls_endpoint *endpoint)
+struct tls_sign_request tls_endpoint_sign_request(const struct tls_endpoint *endpoint)
 {
     const struct tls_signing *signing = endpoint->signing;
     ENSURE(endpoint->state == TLS_AWAITS_SIGNATURE);
-    return (struct tls_wanted){
+    return (struct tls_sign_request){
         .key = endpoint->key, .algorithm = signing->algorithm, .input = {signing->input, signing->input_len}};
 }
 

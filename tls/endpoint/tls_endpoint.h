@@ -2,136 +2,178 @@
 #ifndef DEEPPROXY_TLS_ENDPOINT_H
 #define DEEPPROXY_TLS_ENDPOINT_H
 
+#include "tls/certificates/tls_keys.h"
+#include "tls/endpoint/tls_context.h"
 #include "tls/trust/tls_client_certificate.h"
 #include "tls/trust/tls_client_trust.h"
-#include "tls/endpoint/tls_context.h"
-#include "tls/certificates/tls_keys.h"
 
 /*
  * One end of a TLS connection, without a socket: ciphertext in, plaintext out; plaintext in, ciphertext out.
- * An idle endpoint owns no buffer: what it reads and seals goes through a tls_io that all endpoints of a
- * thread share, and the handshake's state is shed when the handshake is done.
+ * It reads no clock and starts no timer. An idle endpoint owns no buffer: what it reads and seals goes
+ * through a tls_io, which all endpoints of a thread share, and it frees the handshake's state after the
+ * handshake.
  */
 
-/* The buffers of a thread. An endpoint uses it only within a call; never from two threads at once. */
+/* The buffers of a thread. Endpoints use them only within a call. Never used by two threads at once. */
 struct tls_io;
 
 /*
- * `sealed_cap`: octets of ciphertext that the output can hold; see tls_sealed_bound. NULL where memory is
- * short. To be freed after the last endpoint made with it.
+ * `sealed_cap`: how many octets of sealed plaintext the output can hold, see tls_sealed_bound; room for
+ * handshakes and alerts is added. NULL if memory is short. The caller frees it, after the last endpoint that
+ * was made with it.
  */
-struct tls_io *tls_io_new(size_t sealed_cap);
+MUST_CHECK struct tls_io *tls_io_new(size_t sealed_cap);
 void tls_io_free(struct tls_io **io);
 
-/* What the calls since the last reset want sent to the peer, in order. Valid until the next call with this tls_io. */
+/*
+ * The ciphertext to send to the peer, in order: what all calls since the last tls_io_reset have written.
+ * Valid until the next call with this tls_io.
+ */
 struct slice tls_io_output(const struct tls_io *io);
+
+/* Empties the output. Call it after the output was sent or queued. */
 void tls_io_reset(struct tls_io *io);
 
-/* An upper bound of the ciphertext made from `octets` of plaintext in `slices` slices. */
+/* An upper bound, in octets, of the ciphertext for `octets` of plaintext in `slices` slices. */
 size_t tls_sealed_bound(size_t octets, size_t slices);
 
 enum {
-    /* Plaintext that one call of tls_endpoint_receive can give beyond the ciphertext it got: the rest of a record. */
+    /*
+     * Octets of plaintext that one tls_endpoint_receive can return beyond the ciphertext it got: the rest of
+     * a record.
+     */
     TLS_PLAIN_SLACK = 18 * 1024,
     /*
-     * Ciphertext that is kept while a signature is awaited. A client has nothing to say then, but early data that was not
-     * asked for (RFC 8446 4.2.10), of which the library passes 16 KB over; a server may greet already (RFC 8446 section 2).
+     * Octets of ciphertext that are buffered while a signature is awaited. A client has nothing to send then
+     * but early data that nobody asked for (RFC 8446 section 4.2.10), of which the library skips 16 KB; a
+     * server may already send its greeting (RFC 8446 section 2).
      */
     TLS_HELD_MAX = 20 * 1024
 };
 
 enum tls_state {
     TLS_HANDSHAKING,
-    TLS_AWAITS_SIGNATURE, /* handshaking, and the key is somewhere else: see tls_endpoint_wanted */
+    TLS_AWAITS_SIGNATURE, /* in the handshake, and the key is somewhere else: see tls_endpoint_sign_request */
     TLS_OPEN,
-    TLS_PEER_CLOSED, /* from TLS_OPEN: the peer has sent close_notify; nothing more comes, what is sealed still goes */
-    TLS_FAILED /* no more calls but for information; an alert may wait in the output */
+    /* after TLS_OPEN: the peer has sent close_notify. Nothing more is received; sealing still works */
+    TLS_PEER_CLOSED,
+    TLS_FAILED /* only calls for information are allowed; the output may have an alert to send */
 };
 
 struct tls_endpoint;
 
 /*
- * Names of protocols for ALPN are a static text in the form that RFC 7301 section 3.1 sends them in, each behind an octet
- * with its length: "\x04imap". NULL is no ALPN.
+ * Names of protocols for ALPN are a static string in the form in which RFC 7301 section 3.1 sends them:
+ * before each name an octet with its length, "\x04imap". NULL: ALPN is not used.
  *
- * A server's are those that it speaks. A client that offers none of them is turned away (no_application_protocol), as it
- * speaks something else, or was led here by somebody who wants its octets misread (ALPACA); one that does not use ALPN is
- * served.
+ * A server's list has the protocols that it speaks. It rejects a client that offers none of them
+ * (no_application_protocol): the client speaks something else, or an attacker redirected it here to have its
+ * octets misread (ALPACA). It accepts a client that does not use ALPN.
  */
 
-/* What the endpoints of a service have in common besides the context, which all services share. Outlives them. */
-struct tls_service {
-    const char *protocols;
-    struct tls_client_trust *clients; /* NULL: no certificate is ever asked of them */
+/*
+ * What the connections of one service (a listener) have in common, besides the context, which all services
+ * share. It outlives its endpoints.
+ */
+struct tls_service_settings {
+    const char *protocols;            /* for ALPN, as above */
+    struct tls_client_trust *clients; /* NULL: clients are not asked for certificates */
 };
 
 /*
- * NULL where memory is short. `service` may be NULL: neither ALPN nor certificates. The endpoint holds a reference to the
- * context until the handshake is done.
+ * Makes a server's endpoint. `service` NULL: neither ALPN nor client certificates. The endpoint holds a
+ * reference to the context until the handshake is done. The caller frees the endpoint. NULL if memory is
+ * short.
  */
-struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
-                                             const struct tls_service *service);
-/* `name` for SNI, or NULL; `protocols` to offer. tls_endpoint_start makes its first flight. */
-struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io, const char *name,
-                                             const char *protocols);
+MUST_CHECK struct tls_endpoint *tls_endpoint_new_server(struct tls_context *context, struct tls_io *io,
+                                                        const struct tls_service_settings *service);
+
+/*
+ * Makes a client's endpoint. `name` is sent as SNI (NULL: no SNI); `protocols` are offered by ALPN. Call
+ * tls_endpoint_start next. The endpoint holds a reference to the context. The caller frees the endpoint. NULL
+ * if memory is short.
+ */
+MUST_CHECK struct tls_endpoint *tls_endpoint_new_client(struct tls_context *context, struct tls_io *io,
+                                                        const char *name, const char *protocols);
+
+/* Frees the endpoint, and sets the pointer to NULL. Sends nothing: see tls_endpoint_close. */
 void tls_endpoint_free(struct tls_endpoint **endpoint);
 
-/* A client's first flight into the output. Nothing for a server. */
+/*
+ * Writes a client's first flight into the output. Does nothing for a server. The state may become TLS_FAILED.
+ */
 void tls_endpoint_start(struct tls_endpoint *endpoint);
 
 /*
- * Takes in all of `ciphertext` and writes the plaintext found in it to `plain`, which has room for
- * ciphertext.len + TLS_PLAIN_SLACK octets. Returns how many were written; the state may have changed.
+ * Consumes all of `ciphertext`, and writes the plaintext in it to `plain`, which has room for ciphertext.len
+ * + TLS_PLAIN_SLACK octets. Returns how many octets it wrote. Look at the state after each call: it may have
+ * changed, and the output may have something to send.
  */
 size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice ciphertext, uint8_t *plain);
 
 /*
- * In TLS_AWAITS_SIGNATURE: which one. `input` is valid until tls_endpoint_signed. What is received meanwhile is kept, up
- * to TLS_HELD_MAX.
+ * In TLS_AWAITS_SIGNATURE: the signature that the handshake needs. Its `input` is valid until
+ * tls_endpoint_signed. Until then, what is received is buffered; the endpoint fails if that is more than
+ * TLS_HELD_MAX.
  */
-struct tls_wanted tls_endpoint_wanted(const struct tls_endpoint *endpoint);
+struct tls_sign_request tls_endpoint_sign_request(const struct tls_endpoint *endpoint);
 
 /*
- * Here it is, or, where it is empty, it is not to be had and the handshake fails. Goes on with the handshake, and with what was
- * kept, as tls_endpoint_receive: `plain` has room for TLS_HELD_MAX + TLS_PLAIN_SLACK octets.
+ * In TLS_AWAITS_SIGNATURE: hands in the signature (it may be freed after the call), or an empty slice if none
+ * can be had, which fails the handshake. Continues the handshake with what was buffered, like
+ * tls_endpoint_receive: `plain` has room for TLS_HELD_MAX + TLS_PLAIN_SLACK octets; returns how many it
+ * wrote.
  */
 size_t tls_endpoint_signed(struct tls_endpoint *endpoint, struct slice signature, uint8_t *plain);
 
 /*
- * Seals slices of plaintext, in order, into the output, which must have room for tls_sealed_bound of them.
- * Small ones share a record. False, and TLS_FAILED, where the library fails.
+ * In TLS_OPEN or TLS_PEER_CLOSED: seals slices of plaintext, in order, into the output, which must have room
+ * for their tls_sealed_bound. Small slices share a record. False, and TLS_FAILED, if the library fails.
  */
-bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices, size_t count);
+MUST_CHECK bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices, size_t count);
 
-/* close_notify into the output (draft section 4.4), once; nothing while handshaking or after a failure. */
+/*
+ * Writes close_notify into the output (draft section 4.4), the first time that it is called. Does nothing in
+ * a handshake or after a failure.
+ */
 void tls_endpoint_close(struct tls_endpoint *endpoint);
 
+/* The state now. */
 enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
 
 /*
- * Why TLS_FAILED: a few words for a log; NULL otherwise. Static, but for those on a server's certificate (tls_backend.h),
- * which live as long as the endpoint, and may have octets of the peer's in them: encode them before they go to a log.
+ * In TLS_FAILED the reason, in a few words for a log; NULL otherwise. The text is static, except for reasons
+ * about a server's certificate (tls_backend.h): those live as long as the endpoint and may contain octets of
+ * the peer's, so encode them before they are logged.
  */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 
-/* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */
+/*
+ * Two reasons with which a server rejects a client that sends no certificate; before TLS 1.3 there is no
+ * better alert.
+ */
 #define TLS_CERTIFICATE_REQUIRED "the other side requires a certificate"
 #define TLS_HANDSHAKE_REFUSED    "the other side refuses the handshake"
 
-/* ... and what is to be had for either end where it did not get its signature. */
+/* The reason, at either end, if the key process has made no signature. */
 #define TLS_NO_SIGNATURE "no signature was to be had from the key process"
 
-/* What was negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
+/* What the handshake has negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
 struct tls_info {
     const char *version;        /* "TLSv1.3" */
-    const char *cipher;         /* registered name, or 0x and four hexadecimal digits (draft section 6) */
-    const char *openssl_cipher; /* the name that PROXY v2 wants in its CIPHER TLV */
-    const char *server_name;    /* SNI as sent, NULL where none was */
-    struct slice protocol;      /* what ALPN has agreed on, empty where it was not used */
+    const char *cipher;         /* its registered name, or 0x and four hexadecimal digits (draft section 6) */
+    const char *openssl_cipher; /* OpenSSL's name, for the CIPHER TLV of PROXY v2 */
+    const char *server_name;    /* the SNI as it was sent; NULL: none was sent */
+    struct slice protocol;      /* the protocol that ALPN selected; empty: ALPN was not used */
     bool resumed;
-    /* What a client has shown, in this handshake or in the first one of a resumed session; only where it is good. */
+    /*
+     * The certificate that the client has sent in this handshake, or in the first one of a resumed session.
+     * NULL if there is none, or if it was not accepted.
+     */
     const struct tls_client_certificate *client_certificate;
 };
+
+/* Before TLS_OPEN all fields but server_name may be empty. */
 struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint);
 
 #endif

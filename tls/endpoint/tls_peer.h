@@ -6,31 +6,52 @@
 
 #include <openssl/base.h>
 
-/* What an endpoint towards a backend knows of its server, besides what every endpoint has. Inner to tls/. */
+/*
+ * What an endpoint towards a backend knows of its server, besides what every endpoint knows. Private to
+ * tls/endpoint/. The endpoint owns it.
+ */
 struct tls_peer {
-    const char *name;
-    struct tls_resumption_slot *slot; /* for its sessions */
-    int64_t
-        valid_until; /* of the certificates that it has shown, or had shown when this session was begun; in seconds
-                            since 1970 */
-    char *words;  /* why it was not believed; NULL unless that is so */
-    bool offered; /* a session is to be resumed */
-    bool shown;   /* the server has shown a certificate, and so does not resume it */
+    const char *name;                 /* the caller's */
+    struct tls_resumption_slot *slot; /* where its sessions are kept; NULL: none are */
+    /*
+     * Until when its certificates are valid, in seconds since 1970: those of this handshake, or of the one
+     * with which the offered session began. INT64_MAX if nothing is verified.
+     */
+    int64_t valid_until;
+    char *failure;         /* why its certificate was rejected; NULL: it was not */
+    bool offered_session;  /* the handshake has offered a session to resume */
+    bool sent_certificate; /* the server has sent a certificate, and so does not resume the session */
 };
 
-/* NULL where memory is short; the endpoint then owns it. */
-struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot);
+/* `name` and `slot` outlive the peer. NULL if memory is short. */
+MUST_CHECK struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot);
+
+/* Frees it, and sets the pointer to NULL. */
 void tls_peer_free(struct tls_peer **peer);
 
-/* tls_endpoint.c: the peer of an SSL object's endpoint; NULL where that is no backend's. */
+/*
+ * tls_endpoint.c: the peer of an endpoint, by its SSL object or itself. NULL if it is no endpoint towards a
+ * backend.
+ */
 struct tls_peer *tls_endpoint_peer(const SSL *ssl);
 struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint);
-/* A client's endpoint takes over its peer, and is to offer a session (NULL: none). */
-void tls_endpoint_meet(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session);
-/* The handshake is about to fail for this reason, which lives as long as the peer. */
-void tls_endpoint_blame(SSL *ssl, const char *words);
 
-/* tls_backend.c: what an error of the library (its reason) in a client's end means; NULL where that is not known. */
+/*
+ * tls_endpoint.c: gives a client's endpoint its peer, once. The endpoint owns the peer from then on. It
+ * offers the session to the server (NULL: none); the session stays the caller's.
+ */
+void tls_endpoint_set_peer(struct tls_endpoint *endpoint, struct tls_peer *peer, SSL_SESSION *session);
+
+/*
+ * tls_endpoint.c: sets the reason of a handshake that the caller is about to fail. It lives as long as the
+ * peer, or is static.
+ */
+void tls_endpoint_set_failure(SSL *ssl, const char *reason);
+
+/*
+ * tls_backend.c: an operator's words for an error of the library (its reason code) in a client's end; static.
+ * NULL if there are none.
+ */
 const char *tls_peer_failure(int reason);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "tls/certificates/tls_hello.h"
 #include "tls/tls_report.h"
+#include "tls/tls_version.h"
 
 #include <openssl/bytestring.h>
 #include <openssl/nid.h>
@@ -17,15 +18,18 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                             \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                             \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-/* What TLS 1.0 and 1.1 have, for those who ask for them. */
+/* The suites of TLS 1.0 and 1.1, for operators that allow these versions. */
 #define CIPHERS_OLD ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
-/* RFC 9325 section 4.2 wants P-256 and recommends X25519; P-384 is for clients that have been told to use no other. */
+/*
+ * RFC 9325 section 4.2 requires P-256 and recommends X25519. P-384 is for clients that are set to use no
+ * other.
+ */
 #define GROUPS_RFC9325 "X25519:P-256:P-384"
 
-/* Names of suites, one behind the other. */
+/* Octets for a list of names of suites. */
 enum { NAMES_MAX = 2048 };
 
-/* All that the library signs with but SHA-1 (RFC 9155). */
+/* All that the library can sign with, except SHA-1 (RFC 9155). */
 static const uint16_t signatures[] = {
     SSL_SIGN_ED25519,          SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256,
     SSL_SIGN_RSA_PKCS1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384,
@@ -37,7 +41,7 @@ static bool set_versions(SSL_CTX *ctx, uint16_t min, uint16_t max, const struct 
 {
     if (SSL_CTX_set_min_proto_version(ctx, min) && SSL_CTX_set_max_proto_version(ctx, max) && min <= max)
         return true;
-    tls_report_say(report, TLS_NO_SOURCE, true, "no TLS version is left between min_version and max_version");
+    tls_report_add(report, TLS_NO_SOURCE, true, "no TLS version is left between min_version and max_version");
     return false;
 }
 
@@ -48,7 +52,7 @@ static const char *why_forbidden(const SSL_CIPHER *suite)
     if (SSL_CIPHER_get_bits(suite, NULL) < 128 || SSL_CIPHER_get_cipher_nid(suite) == NID_des_ede3_cbc)
         return "it has less than 128 bits";
     if (SSL_CIPHER_get_kx_nid(suite) == NID_kx_rsa)
-        return "it has no forward secrecy: who gets the key reads what was recorded";
+        return "it has no forward secrecy: whoever gets the key can decrypt recorded connections";
     return NULL;
 }
 
@@ -59,7 +63,7 @@ static bool check_forbidden(const STACK_OF(SSL_CIPHER) * suites, const struct tl
         const SSL_CIPHER *suite = sk_SSL_CIPHER_value(suites, i);
         const char *why = why_forbidden(suite);
         if (why != NULL)
-            tls_report_say(report, TLS_NO_SOURCE, true,
+            tls_report_add(report, TLS_NO_SOURCE, true,
                            "the suite %s in \"ciphers\" can't be used: %s (RFC 9325)",
                            SSL_CIPHER_get_name(suite), why);
         ok = ok && why == NULL;
@@ -67,26 +71,26 @@ static bool check_forbidden(const STACK_OF(SSL_CIPHER) * suites, const struct tl
     return ok;
 }
 
-/* Suites for keys that both sides have from elsewhere are never chosen: there are none. */
+/* Pre-shared key suites are not counted: they are never chosen, as there are no such keys. */
 static bool is_old(const SSL_CIPHER *suite)
 {
     return !SSL_CIPHER_is_aead(suite) && why_forbidden(suite) == NULL &&
            SSL_CIPHER_get_auth_nid(suite) != NID_auth_psk;
 }
 
-/* Where TLS 1.0 or 1.1 is allowed, these are what it has. */
+/* TLS 1.0 and 1.1 have no other suites: then nothing is warned about. */
 static void warn_of_old(const STACK_OF(SSL_CIPHER) * suites, const struct tls_settings *settings,
                         const struct tls_report *report)
 {
     for (size_t i = 0; settings->min_version >= TLS_1_2 && i < sk_SSL_CIPHER_num(suites); i++)
         if (is_old(sk_SSL_CIPHER_value(suites, i)))
-            tls_report_say(
+            tls_report_add(
                 report, TLS_NO_SOURCE, false,
                 "the suite %s in \"ciphers\" is an old one (CBC), which TLS 1.2 does not need (RFC 9325)",
                 SSL_CIPHER_get_name(sk_SSL_CIPHER_value(suites, i)));
 }
 
-/* TLS 1.3 has suites of its own, which are always there. */
+/* TLS 1.3 has suites of its own, which are always enabled. */
 static bool check_versions_have_suites(const STACK_OF(SSL_CIPHER) * suites,
                                        const struct tls_settings *settings, const struct tls_report *report)
 {
@@ -94,8 +98,8 @@ static bool check_versions_have_suites(const STACK_OF(SSL_CIPHER) * suites,
     for (size_t i = 0; i < sk_SSL_CIPHER_num(suites); i++)
         found = found || SSL_CIPHER_get_min_version(sk_SSL_CIPHER_value(suites, i)) <= settings->max_version;
     if (!found)
-        tls_report_say(report, TLS_NO_SOURCE, true,
-                       "no suite in \"ciphers\" is known to the versions up to max_version");
+        tls_report_add(report, TLS_NO_SOURCE, true,
+                       "no suite in \"ciphers\" belongs to a version up to max_version");
     return found;
 }
 
@@ -105,7 +109,7 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
     if (ciphers == NULL)
         ciphers = settings->min_version < TLS_1_2 ? CIPHERS_RFC9325 CIPHERS_OLD : CIPHERS_RFC9325;
     if (!SSL_CTX_set_strict_cipher_list(ctx, ciphers)) {
-        tls_report_say(report, TLS_NO_SOURCE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
+        tls_report_add(report, TLS_NO_SOURCE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
                        tls_library_error());
         return false;
     }
@@ -119,7 +123,7 @@ static bool set_groups(SSL_CTX *ctx, const struct tls_settings *settings, const 
     const char *groups = settings->groups != NULL ? settings->groups : GROUPS_RFC9325;
     if (SSL_CTX_set1_curves_list(ctx, groups))
         return true;
-    tls_report_say(report, TLS_NO_SOURCE, true, "the list of groups \"%s\" can't be used: %s", groups,
+    tls_report_add(report, TLS_NO_SOURCE, true, "the list of groups \"%s\" can't be used: %s", groups,
                    tls_library_error());
     return false;
 }
@@ -127,7 +131,7 @@ static bool set_groups(SSL_CTX *ctx, const struct tls_settings *settings, const 
 bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report)
 {
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    /* What comes early may come twice: a mail sent again, a login replayed (RFC 8446 section 8). */
+    /* Early data can be replayed: a mail would be sent twice, a login repeated (RFC 8446 section 8). */
     SSL_CTX_set_early_data_enabled(ctx, 0);
     bool ok = SSL_CTX_set_signing_algorithm_prefs(ctx, signatures, ARRAY_LEN(signatures));
     ok = set_versions(ctx, settings->min_version, settings->max_version, report) && ok;
@@ -135,14 +139,14 @@ bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings, const s
     return set_groups(ctx, settings, report) && ok;
 }
 
-/* ---- this client's order ---- */
+/* ---- the order for one client ---- */
 
 enum preference { PREFERS_NOTHING, PREFERS_AES, PREFERS_CHACHA20 };
 
 static enum preference preference_of(uint16_t suite)
 {
     switch (suite) {
-    case 0x1303: /* of TLS 1.3, which tell of the client's machine as well */
+    case 0x1303: /* suites of TLS 1.3 show the client's preference too */
     case 0xcca8:
     case 0xcca9:
         return PREFERS_CHACHA20;
@@ -154,7 +158,7 @@ static enum preference preference_of(uint16_t suite)
     case 0xc030:
         return PREFERS_AES;
     default:
-        return PREFERS_NOTHING; /* others, and numbers that stand for nothing (RFC 8701) */
+        return PREFERS_NOTHING; /* others, and GREASE (RFC 8701) */
     }
 }
 
@@ -169,7 +173,7 @@ static bool prefers_chacha20(const SSL_CLIENT_HELLO *hello)
     return preference == PREFERS_CHACHA20;
 }
 
-/* Appends the suites that are ChaCha20, or those that are not. False where there is no room. */
+/* Appends the names of the suites that are ChaCha20, or of those that are not. False if there is no room. */
 static bool append_names(const STACK_OF(SSL_CIPHER) * suites, bool chacha20, char names[NAMES_MAX])
 {
     for (size_t i = 0; i < sk_SSL_CIPHER_num(suites); i++) {
@@ -191,7 +195,7 @@ bool tls_policy_adapt(const SSL_CLIENT_HELLO *hello)
     const STACK_OF(SSL_CIPHER) *suites = SSL_get_ciphers(hello->ssl);
     if (tls_hello_is_tls13(hello) || !prefers_chacha20(hello))
         return true;
-    /* A list that is too long is as good as the server's own order. */
+    /* If the list is too long the server's own order stays. */
     if (!append_names(suites, true, names) || names[0] == '\0' || !append_names(suites, false, names))
         return true;
     return SSL_set_strict_cipher_list(hello->ssl, names);

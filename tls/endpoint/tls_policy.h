@@ -2,28 +2,35 @@
 #ifndef DEEPPROXY_TLS_POLICY_H
 #define DEEPPROXY_TLS_POLICY_H
 
-#include "tls/endpoint/tls_context.h"
+#include "base/must_check.h"
+#include "tls/tls_report.h"
+#include "tls/tls_settings.h"
 
 #include <openssl/ssl.h>
 
 /*
- * What a server agrees to: versions, cipher suites, groups and signatures, by RFC 9325. Inner to tls/.
+ * What a server agrees to: versions, cipher suites, groups and signatures, by RFC 9325. Private to
+ * tls/endpoint/.
  *
- * The suite is the server's choice: AES-128, which is strong enough and costs least, before AES-256. A client without
- * instructions for AES names ChaCha20 before any AES, and gets it. In TLS 1.3 the library leaves the choice among its three
- * suites to the client, to the same effect. Of groups X25519 comes before P-256 and P-384; SHA-1 signs nothing.
- * Renegotiation and early data (0-RTT) there is none of, whatever a client asks for: the library's servers know no
- * renegotiation, and early data is never enabled.
+ * The server chooses the suite. It prefers AES-128, which is strong enough and costs least, to AES-256. A
+ * client without instructions for AES lists ChaCha20 before any AES, and gets it. In TLS 1.3 the library
+ * leaves the choice among its three suites to the client, with the same result. X25519 is preferred to P-256,
+ * and that to P-384. SHA-1 signs nothing. Renegotiation and early data (0-RTT) are never possible: the
+ * library's servers do not know renegotiation, and nothing enables early data.
  */
 
 /*
- * False where an error was reported. What somebody asks for by name in `ciphers` is used, with a warning where it is merely
- * old: CBC, unless a version of TLS is allowed that has nothing better. No forward secrecy, or less than 128 bits, is an
- * error.
+ * Configures a context. False if an error was reported: the context must then not be used. Suites that the
+ * operator lists in `ciphers` are used. An old one (CBC) is a warning, unless a version of TLS is allowed
+ * that has nothing better. One without forward secrecy or with less than 128 bits is an error.
  */
-bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings, const struct tls_report *report);
+MUST_CHECK bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings,
+                                 const struct tls_report *report);
 
-/* For the callback that sees a ClientHello first: this client's order of suites. False where memory is short. */
-bool tls_policy_adapt(const SSL_CLIENT_HELLO *hello);
+/*
+ * Adapts the order of suites to one client, from the callback that sees the ClientHello first. False if
+ * memory is short: the handshake must fail.
+ */
+MUST_CHECK bool tls_policy_adapt(const SSL_CLIENT_HELLO *hello);
 
 #endif

@@ -2,24 +2,27 @@
 #ifndef DEEPPROXY_TLS_SESSION_SCOPE_H
 #define DEEPPROXY_TLS_SESSION_SCOPE_H
 
+#include "base/must_check.h"
+
 #include <openssl/base.h>
 
 #include <stdbool.h>
 
 /*
- * For whom a session may be resumed. Inner to tls/.
+ * Within which scope a session may be resumed. Private to tls/endpoint/.
  *
- * A ticket opens to a session whatever name the client asks for, and a resumed session shows no certificate: without
- * this, one of another customer's name would do (RFC 6066 section 3: a server must not resume a session where the name
- * differs). The library resumes a session only in the context in which it was made, so the name becomes that context.
- * A context that the SSL object has already stays part of it: what else sessions may not cross (whose client certificates
- * are asked for) is to be set before. It depends on nothing else: replicas agree on it, and a renewed certificate ends no
+ * A ticket can be decrypted whatever name the client asks for, and in a resumed session the server sends no
+ * certificate. So a session with one customer's name could be resumed under another's. RFC 6066 section 3
+ * forbids that: a server must not resume a session if the name differs. The library resumes a session only in
+ * the session id context in which it was made. Here the name becomes part of that context. What the context
+ * has before stays part of it: other limits that sessions must not cross (the trust in client certificates)
+ * are set earlier. The scope depends on nothing else: replicas agree on it, and a renewed certificate ends no
  * session.
  *
- * `server_name`: SNI, or NULL where the client sent none. To be called before the library looks at tickets, that is in
- * the servername callback, which comes whether there is a name or not. False where the library fails; the handshake must
- * end then.
+ * `server_name`: the SNI; NULL if the client sent none. Call it before the library looks at tickets: in the
+ * servername callback, which is called with and without a name. False if the library fails: the handshake
+ * must fail.
  */
-bool tls_session_scope_set(SSL *ssl, const char *server_name);
+MUST_CHECK bool tls_session_scope_set(SSL *ssl, const char *server_name);
 
 #endif

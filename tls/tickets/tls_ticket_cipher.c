@@ -34,7 +34,10 @@ static int set_opening(const struct tls_ticket_set *set, const uint8_t *name, co
     const struct tls_ticket_key *key = &set->keys[found];
     if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv) != 1 || !set_mac(mac, key))
         return FAILED;
-    /* A newer key is another replica's, ahead of us: a ticket of ours would not be better than that one. */
+    /*
+     * A newer key is of a replica that has rotated before us: a ticket of ours would be no better than that
+     * one.
+     */
     return found < set->sealing ? GOOD_BUT_OLD : GOOD;
 }
 

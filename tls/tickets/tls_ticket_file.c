@@ -10,24 +10,24 @@
 
 enum { SEALING = TLS_TICKET_KEYS - 2, SHORT_KEY = 48 };
 
-/* NULL, or what is wrong with the line. */
+/* NULL on success, otherwise what is wrong with the line. */
 static const char *parse_line(struct slice line, struct tls_ticket_key *key)
 {
     uint8_t octets[sizeof *key + 2]; /* the decoder wants room for whole groups of three */
     size_t len = 0;
     if (line.data[0] == '#')
-        return "comments can't stand in a file of ticket keys";
+        return "a file of ticket keys can't have comments";
     if (line.len > TLS_TICKET_FILE_LINE)
-        return "the line is too long; a key is 80 octets in base64: 108 signs";
+        return "the line is too long; a key is 80 octets in base64: 108 characters";
     bool is_base64 = EVP_DecodeBase64(octets, &len, sizeof octets, line.data, line.len) == 1;
     if (is_base64 && len == sizeof *key)
         memcpy(key, octets, sizeof *key);
     wipe(octets, sizeof octets);
     if (!is_base64)
-        return "this is no base64; a key is 80 octets in base64, on a line of its own";
+        return "the line is no base64; a key is 80 octets in base64, on a line of its own";
     if (len == SHORT_KEY)
-        return "the key has 48 octets, for AES-128; needed are 80 octets, for AES-256";
-    return len == sizeof *key ? NULL : "the key has the wrong size; needed are 80 octets, in base64";
+        return "the key has 48 octets, for AES-128; expected 80 octets, for AES-256";
+    return len == sizeof *key ? NULL : "the key has the wrong size; expected 80 octets, in base64";
 }
 
 static struct slice next_line(struct slice *rest)

@@ -12,15 +12,16 @@
 
 struct tls_ticket_keys {
     atomic_uint references;
-    int64_t turn_began; /* the writer's */
-    /* How often there were new keys; where the current ones are is this number's last bit. */
+    int64_t period_began; /* used only by the thread that changes the keys */
+    /* How often the keys have changed. Its last bit tells which place is in use. */
     _Atomic uint64_t edition;
     _Atomic uint64_t places[2][WORDS];
 };
 
 /*
- * Words are stored with release and loaded with acquire: who sees a word of a later edition sees then, too, that the
- * edition is not the one that it began with. (Fences would do as well, but ThreadSanitizer does not know them.)
+ * Words are stored with release and loaded with acquire: a reader that sees a word of a later edition then
+ * also sees that the edition has changed since it began. (Fences would do as well, but ThreadSanitizer does
+ * not know them.)
  */
 static void store(_Atomic uint64_t place[WORDS], const struct tls_ticket_set *set)
 {
@@ -65,8 +66,8 @@ struct tls_ticket_keys *tls_ticket_keys_new(int64_t now)
     if (keys == NULL)
         return NULL;
     atomic_init(&keys->references, 1);
-    keys->turn_began = now - TLS_TICKET_KEY_TURN;
-    tls_ticket_keys_keep(keys, now);
+    keys->period_began = now - TLS_TICKET_KEY_PERIOD;
+    tls_ticket_keys_rotate_if_due(keys, now);
     return keys;
 }
 
@@ -85,21 +86,24 @@ void tls_ticket_keys_unref(struct tls_ticket_keys **keys)
     *keys = NULL;
 }
 
-bool tls_ticket_keys_keep(struct tls_ticket_keys *keys, int64_t now)
+bool tls_ticket_keys_rotate_if_due(struct tls_ticket_keys *keys, int64_t now)
 {
     struct tls_ticket_set set;
     tls_ticket_keys_get(keys, &set);
-    int64_t turns = (now - keys->turn_began) / TLS_TICKET_KEY_TURN;
-    keys->turn_began += turns * TLS_TICKET_KEY_TURN;
-    /* After a long sleep a key for each turn that was missed: keys whose time is over go all the same. */
-    for (int64_t i = 0; i < turns && i < TLS_TICKET_KEYS; i++)
+    int64_t periods = (now - keys->period_began) / TLS_TICKET_KEY_PERIOD;
+    keys->period_began += periods * TLS_TICKET_KEY_PERIOD;
+    /*
+     * After a long sleep there is a new key for each missed period, so that expired keys are dropped all the
+     * same.
+     */
+    for (int64_t i = 0; i < periods && i < TLS_TICKET_KEYS; i++)
         tls_ticket_set_add_new(&set);
-    if (turns > 0) {
+    if (periods > 0) {
         set.sealing = set.count - 1;
         publish(keys, &set);
     }
     tls_ticket_set_wipe(&set);
-    return turns > 0;
+    return periods > 0;
 }
 
 bool tls_ticket_keys_replace(struct tls_ticket_keys *keys, const struct tls_ticket_set *set)
@@ -118,6 +122,6 @@ void tls_ticket_keys_copy(struct tls_ticket_keys *keys, const struct tls_ticket_
     struct tls_ticket_set set;
     tls_ticket_keys_get(from, &set);
     tls_ticket_keys_replace(keys, &set);
-    keys->turn_began = from->turn_began;
+    keys->period_began = from->period_began;
     tls_ticket_set_wipe(&set);
 }

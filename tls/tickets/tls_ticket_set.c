@@ -25,7 +25,7 @@ void tls_ticket_set_add(struct tls_ticket_set *set, const struct tls_ticket_key 
 void tls_ticket_set_add_new(struct tls_ticket_set *set)
 {
     struct tls_ticket_key key;
-    /* The library ends the process where the system has no randomness: there is no result to look at. */
+    /* The library ends the process if the system has no random numbers: there is no result to check. */
     RAND_bytes((uint8_t *)&key, sizeof key);
     tls_ticket_set_add(set, &key);
     wipe(&key, sizeof key);

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words, before it is known how much room they take; empty where there is none. */
-struct words {
+/* The texts, before their lengths are known; empty if there is none. */
+struct texts {
     char subject[TLS_CLIENT_SUBJECT_MAX];
     char common_name[TLS_CLIENT_NAME_MAX + 1];
     char email[TLS_CLIENT_NAME_MAX + 1];
@@ -33,7 +33,7 @@ static void put_hex(const uint8_t *octets, size_t len, char *into)
     *into = '\0';
 }
 
-/* All that RFC 4514 escapes, and all that is not ASCII, as "\XX". */
+/* What RFC 4514 escapes, and what is not ASCII, becomes "\XX". */
 static bool read_subject(const X509 *certificate, char into[TLS_CLIENT_SUBJECT_MAX])
 {
     static const char more[] = "...";
@@ -119,42 +119,42 @@ static void read_serial(const X509 *certificate, char into[TLS_CLIENT_SERIAL_MAX
     BN_free(serial);
 }
 
-/* The words go behind each other into one block, which is as small as they let it be. */
-static const char *keep(const char *word, char **free_space)
+/* Copies a text to the free space of the one block that has them all. */
+static const char *place(const char *text, char **free_space)
 {
-    size_t size = strlen(word) + 1;
+    size_t size = strlen(text) + 1;
     char *at = *free_space;
-    memcpy(at, word, size);
+    memcpy(at, text, size);
     *free_space += size;
     return at;
 }
 
-static struct tls_client_certificate *compose(const X509 *certificate, const struct words *words)
+static struct tls_client_certificate *compose(const X509 *certificate, const struct texts *texts)
 {
-    size_t len = strlen(words->subject) + strlen(words->common_name) + strlen(words->email) + 3;
+    size_t len = strlen(texts->subject) + strlen(texts->common_name) + strlen(texts->email) + 3;
     struct tls_client_certificate *kept = calloc(1, sizeof *kept + len);
     if (kept == NULL)
         return NULL;
     char *free_space = kept->text;
-    kept->subject = keep(words->subject, &free_space);
-    if (words->common_name[0] != '\0')
-        kept->common_name = keep(words->common_name, &free_space);
-    if (words->email[0] != '\0')
-        kept->email = keep(words->email, &free_space);
+    kept->subject = place(texts->subject, &free_space);
+    if (texts->common_name[0] != '\0')
+        kept->common_name = place(texts->common_name, &free_space);
+    if (texts->email[0] != '\0')
+        kept->email = place(texts->email, &free_space);
     read_serial(certificate, kept->serial);
     return kept;
 }
 
 struct tls_client_certificate *tls_client_certificate_read(CRYPTO_BUFFER *der)
 {
-    struct words words = {0};
+    struct texts texts = {0};
     struct tls_client_certificate *kept = NULL;
     uint8_t digest[SHA256_DIGEST_LENGTH];
     X509 *certificate = X509_parse_from_buffer(der);
-    if (certificate != NULL && read_subject(certificate, words.subject)) {
-        read_common_name(certificate, words.common_name);
-        read_email(certificate, words.email);
-        kept = compose(certificate, &words);
+    if (certificate != NULL && read_subject(certificate, texts.subject)) {
+        read_common_name(certificate, texts.common_name);
+        read_email(certificate, texts.email);
+        kept = compose(certificate, &texts);
     }
     if (kept != NULL) {
         SHA256(CRYPTO_BUFFER_data(der), CRYPTO_BUFFER_len(der), digest);

@@ -12,12 +12,15 @@
 #include <stdlib.h>
 
 struct tls_client_check {
-    struct tls_client_trust *trust; /* NULL behind the handshake */
+    struct tls_client_trust *trust; /* NULL after the handshake */
     struct tls_client_certificate *certificate;
     const char *failure;
 };
 
-/* Where an SSL object keeps its check; 0 is not one of ours, and stands for none made yet. */
+/*
+ * The index under which an SSL object keeps its check. 0 is the library's own, and means here that none was
+ * made yet.
+ */
 static atomic_int data_index;
 
 static void free_check(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index, long number,
@@ -36,7 +39,7 @@ static void free_check(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int in
     free(check);
 }
 
-/* Threads that come here at once make one each, of which the first stays. */
+/* Threads that call this at the same time each make an index; the first one stays. */
 static bool make_data_index(void)
 {
     int none = 0;
@@ -55,7 +58,7 @@ static struct tls_client_check *of(const SSL *ssl)
     return index != 0 ? SSL_get_ex_data(ssl, index) : NULL;
 }
 
-/* Behind a handshake without a certificate: as if none had been asked for. */
+/* After a handshake without a certificate the SSL object is as if none had been asked for. */
 static void drop(SSL *ssl)
 {
     struct tls_client_check *check = of(ssl);
@@ -85,25 +88,31 @@ bool tls_client_check_begin(SSL *ssl, struct tls_client_trust *trust)
     SSL_set_custom_verify(
         ssl, SSL_VERIFY_PEER | (tls_client_trust_is_required(trust) ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         verify);
-    /* Tickets of services with another trust, or none, don't fit: their clients shake hands anew, and are asked. */
+    /*
+     * Tickets of services with another trust, or none, are not accepted: a full handshake asks for the
+     * certificate.
+     */
     return SSL_set_session_id_context(ssl, tls_client_trust_id(trust), TLS_CLIENT_TRUST_ID_MAX) == 1;
 }
 
-static bool fail(SSL *ssl, struct tls_client_check *check, const char *words, uint8_t alert)
+static bool fail(SSL *ssl, struct tls_client_check *check, const char *reason, uint8_t alert)
 {
-    check->failure = words;
+    check->failure = reason;
     SSL_send_fatal_alert(ssl, alert);
     ERR_clear_error();
     return false;
 }
 
-/* A ticket's certificate is from an earlier day; what the library has verified in this handshake is good. */
+/*
+ * The library has verified a certificate of this handshake; one in a ticket was verified in an earlier one.
+ */
 static bool check_chain(SSL *ssl, struct tls_client_check *check, const STACK_OF(CRYPTO_BUFFER) * chain)
 {
     uint8_t alert = SSL_AD_BAD_CERTIFICATE;
-    const char *words = SSL_session_reused(ssl) ? tls_client_trust_verify(check->trust, chain, &alert) : NULL;
-    if (words != NULL)
-        return fail(ssl, check, words, alert);
+    const char *reason =
+        SSL_session_reused(ssl) ? tls_client_trust_verify(check->trust, chain, &alert) : NULL;
+    if (reason != NULL)
+        return fail(ssl, check, reason, alert);
     check->certificate = tls_client_certificate_read(sk_CRYPTO_BUFFER_value(chain, 0));
     if (check->certificate == NULL)
         return fail(ssl, check, "no memory for the client certificate", SSL_AD_INTERNAL_ERROR);
@@ -119,7 +128,7 @@ bool tls_client_check_finish(SSL *ssl)
         return true;
     if (chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 0)
         return check_chain(ssl, check, chain);
-    /* The library lets no handshake come this far; should it ever, this is what was asked for. */
+    /* The library fails such a handshake earlier. Should it not do so, this check is the one that counts. */
     if (tls_client_trust_is_required(check->trust))
         return fail(ssl, check, "client shows no certificate", SSL_AD_CERTIFICATE_REQUIRED);
     drop(ssl);

@@ -20,7 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Octets of the authorities' names: they go out with each handshake, and some clients take no more in one message. */
+/*
+ * Octets of the authorities' names: each handshake sends them, and some clients accept no more in one
+ * message.
+ */
 #define NAMES_MAX 16000
 
 struct tls_client_trust {
@@ -35,13 +38,14 @@ struct tls_client_trust {
 /* ---- verification ---- */
 
 /*
- * What operators and their users meet; the library's words for the rest. Alerts are the library's too, but for those of a
- * list that is missing or out of date: they would tell the client that its certificate is.
+ * The problems that operators and their users see most; the library's own text is used for the others. The
+ * alerts are the library's, except for a list that is missing or expired: its alert would blame the client's
+ * certificate.
  */
 static const struct problem {
     int error;
-    bool is_our_own;
-    const char *words;
+    bool is_of_list; /* the problem is one of our revocation list */
+    const char *text;
 } known[] = {
     {X509_V_ERR_CERT_HAS_EXPIRED, false, "client certificate, or an issuer's, has expired"},
     {X509_V_ERR_CERT_NOT_YET_VALID, false, "client certificate, or an issuer's, is not valid yet"},
@@ -49,17 +53,17 @@ static const struct problem {
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, false,
      "client certificate is from an authority that is not trusted"},
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, false,
-     "client certificate is from an authority that is not trusted, or comes without its issuers"},
+     "client certificate is from an authority that is not trusted, or was sent without its issuers"},
     {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, false,
-     "client certificate is from an authority that is not trusted, or comes without its issuers"},
+     "client certificate is from an authority that is not trusted, or was sent without its issuers"},
     {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, false, "client certificate is self-signed"},
     {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, false,
      "client certificate is from an authority that is not trusted"},
     {X509_V_ERR_CERT_SIGNATURE_FAILURE, false, "client certificate, or an issuer's, has a wrong signature"},
     {X509_V_ERR_INVALID_PURPOSE, false, "client certificate is not meant for TLS clients (extendedKeyUsage)"},
-    {X509_V_ERR_INVALID_CA, false, "client certificate is issued by one that is no authority"},
+    {X509_V_ERR_INVALID_CA, false, "client certificate was issued by a certificate that is no authority"},
     {X509_V_ERR_UNABLE_TO_GET_CRL, true, "no revocation list (crl) covers the client certificate"},
-    {X509_V_ERR_CRL_HAS_EXPIRED, true, "the revocation list (crl) for the client certificate is out of date"},
+    {X509_V_ERR_CRL_HAS_EXPIRED, true, "the revocation list (crl) for the client certificate has expired"},
     {X509_V_ERR_CRL_NOT_YET_VALID, true,
      "the revocation list (crl) for the client certificate is not valid yet"},
     {X509_V_ERR_CRL_SIGNATURE_FAILURE, true,
@@ -72,14 +76,14 @@ static const char *explain(int error, uint8_t *alert)
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (known[i].error != error)
             continue;
-        if (known[i].is_our_own)
+        if (known[i].is_of_list)
             *alert = SSL_AD_CERTIFICATE_UNKNOWN;
-        return known[i].words;
+        return known[i].text;
     }
     return X509_verify_cert_error_string(error);
 }
 
-/* The authority at the chain's end is trusted as the operator said so: no list has to cover it. */
+/* The operator trusts the authority at the end of the chain: no list has to cover it. */
 static int on_problem(int ok, X509_STORE_CTX *context)
 {
     if (ok || X509_STORE_CTX_get_error(context) != X509_V_ERR_UNABLE_TO_GET_CRL)
@@ -109,7 +113,7 @@ done:
     return error;
 }
 
-/* All but the leaf; NULL where one can't be read. */
+/* All certificates but the leaf; NULL if one can't be read. */
 static STACK_OF(X509) * parse_issuers(const STACK_OF(CRYPTO_BUFFER) * chain)
 {
     STACK_OF(X509) *issuers = sk_X509_new_null();
@@ -129,18 +133,18 @@ const char *tls_client_trust_verify(const struct tls_client_trust *trust,
 {
     *alert = SSL_AD_BAD_CERTIFICATE;
     if (sk_CRYPTO_BUFFER_num(chain) > TLS_CLIENT_CHAIN_MAX)
-        return "client certificate comes with too many issuers";
+        return "client certificate was sent with too many issuers";
     X509 *leaf = X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, 0));
     STACK_OF(X509) *issuers = parse_issuers(chain);
-    const char *words = "client certificate, or an issuer's, can't be read";
+    const char *reason = "client certificate, or an issuer's, can't be read";
     if (leaf != NULL && issuers != NULL) {
         int error = verify(trust, leaf, issuers);
-        words = error != X509_V_OK ? explain(error, alert) : NULL;
+        reason = error != X509_V_OK ? explain(error, alert) : NULL;
     }
     X509_free(leaf);
     sk_X509_pop_free(issuers, X509_free);
     ERR_clear_error();
-    return words;
+    return reason;
 }
 
 bool tls_client_trust_is_required(const struct tls_client_trust *trust)
@@ -161,7 +165,7 @@ const uint8_t *tls_client_trust_id(const struct tls_client_trust *trust)
     return trust->id;
 }
 
-/* ---- making ---- */
+/* ---- loading ---- */
 
 static bool add_name(struct tls_client_trust *trust, X509 *authority, size_t *octets)
 {
@@ -185,7 +189,7 @@ static bool hash_authority(SHA256_CTX *hash, X509 *authority)
     return X509_digest(authority, EVP_sha256(), digest, &len) && SHA256_Update(hash, digest, len);
 }
 
-/* `octets`: of their names in the message that they go out in. */
+/* `octets`: the length of their names in the message that has them. */
 static bool add_authorities(struct tls_client_trust *trust, const STACK_OF(X509) * authorities,
                             size_t *octets)
 {
@@ -203,10 +207,10 @@ static bool add_authorities(struct tls_client_trust *trust, const STACK_OF(X509)
     return true;
 }
 
-static bool set_store(struct tls_client_trust *trust, bool looks_at_revoked)
+static bool set_store(struct tls_client_trust *trust, bool checks_revoked)
 {
     unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
-    if (looks_at_revoked)
+    if (checks_revoked)
         flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
     return X509_STORE_set_flags(trust->store, flags) &&
            X509_STORE_set_purpose(trust->store, X509_PURPOSE_SSL_CLIENT) &&
@@ -223,17 +227,17 @@ static bool fill(struct tls_client_trust *trust, const struct tls_client_trust_s
     for (size_t i = 0; ok && revoked != NULL && i < sk_X509_CRL_num(revoked); i++)
         ok = X509_STORE_add_crl(trust->store, sk_X509_CRL_value(revoked, i));
     if (!ok)
-        tls_report_say(report, TLS_NO_SOURCE, true, "the authorities in %s can't be used: %s",
+        tls_report_add(report, TLS_NO_SOURCE, true, "the authorities in %s can't be used: %s",
                        settings->authorities, tls_library_error());
     if (octets <= NAMES_MAX)
         return ok;
-    tls_report_say(report, TLS_NO_SOURCE, true,
-                   "the names of the authorities in %s have %zu octets, and %d is what goes into a handshake",
+    tls_report_add(report, TLS_NO_SOURCE, true,
+                   "the names of the authorities in %s have %zu octets; a handshake can send %d",
                    settings->authorities, octets, NAMES_MAX);
     return false;
 }
 
-/* False where an error was reported. */
+/* False if an error was reported. */
 static bool load(struct tls_client_trust *trust, const struct tls_client_trust_settings *settings,
                  const struct tls_report *report)
 {
@@ -264,7 +268,7 @@ struct tls_client_trust *tls_client_trust_new(const struct tls_client_trust_sett
         trust->names = sk_CRYPTO_BUFFER_new_null();
     }
     if (trust == NULL || trust->store == NULL || trust->names == NULL)
-        tls_report_say(report, TLS_NO_SOURCE, true, "no memory for the authorities of clients");
+        tls_report_add(report, TLS_NO_SOURCE, true, "no memory for the authorities of clients");
     else if (load(trust, settings, report))
         return trust;
     tls_client_trust_unref(&trust);

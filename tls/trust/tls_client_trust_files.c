@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Revocation lists of one authority each, and of its old keys. */
+/* Revocation lists: one for each authority, and some for their old keys. */
 #define REVOKED_MAX 1024
 
 static void subject_of(X509_NAME *name, char into[256])
@@ -21,27 +21,33 @@ static void subject_of(X509_NAME *name, char into[256])
     X509_NAME_oneline(name, into, 256);
 }
 
+static bool report_no_memory(const char *path, const struct tls_report *report)
+{
+    tls_report_add(report, TLS_NO_SOURCE, true, "no memory for what is in %s", path);
+    return false;
+}
+
 static BIO *open_file(const char *path, const char *what, const struct tls_report *report)
 {
     BIO *file = tls_file_may_be_opened(path) ? BIO_new_file(path, "r") : NULL;
     if (file == NULL)
-        tls_report_say(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
+        tls_report_add(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
                        strerror(errno));
     ERR_clear_error();
     return file;
 }
 
-/* False, after saying so, where the file has no such parts, or ends in the middle of one. */
+/* False, after an error was reported, if the file has no such parts, or ends within one. */
 static bool is_well_read(size_t count, const char *path, const char *what, const char *label,
                          const struct tls_report *report)
 {
     bool clean_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     const char *reason = tls_library_error();
     if (!clean_end)
-        tls_report_say(report, TLS_NO_SOURCE, true, "number %zu of %s in %s can't be read: %s", count + 1,
+        tls_report_add(report, TLS_NO_SOURCE, true, "number %zu of %s in %s can't be read: %s", count + 1,
                        what, path, reason);
     else if (count == 0)
-        tls_report_say(report, TLS_NO_SOURCE, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")",
+        tls_report_add(report, TLS_NO_SOURCE, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")",
                        path, what, label);
     return clean_end && count > 0;
 }
@@ -52,16 +58,16 @@ static bool is_authority(X509 *certificate, const char *path, const struct tls_r
     subject_of(X509_get_subject_name(certificate), subject);
     time_t now = (time_t)report->now;
     if (X509_check_ca(certificate) == 0) {
-        tls_report_say(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_NO_SOURCE, true,
                        "%s in %s is no authority's certificate (basicConstraints has no CA:TRUE): it can "
-                       "certify no client; give the one that has issued it",
+                       "certify no client; name the certificate that has issued it",
                        subject, path);
         return false;
     }
     if (now != 0 && X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0)
-        tls_report_say(report, TLS_NO_SOURCE, false,
-                       "the authority %s in %s has expired: no client that it has certified gets in", subject,
-                       path);
+        tls_report_add(report, TLS_NO_SOURCE, false,
+                       "the authority %s in %s has expired: clients that it has certified will be rejected",
+                       subject, path);
     return true;
 }
 
@@ -70,17 +76,19 @@ STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struc
     static const char what[] = "the authorities of clients";
     STACK_OF(X509) *all = sk_X509_new_null();
     BIO *file = open_file(path, what, report);
-    bool ok = all != NULL && file != NULL;
+    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
     X509 *next = NULL;
     while (ok && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL) {
-        ok = is_authority(next, path, report) && sk_X509_push(all, next) > 0;
+        ok = is_authority(next, path, report) &&
+             (sk_X509_push(all, next) > 0 || report_no_memory(path, report));
         if (!ok)
             X509_free(next);
         if (ok && sk_X509_num(all) > TLS_CLIENT_AUTHORITIES_MAX) {
-            tls_report_say(report, TLS_NO_SOURCE, true,
-                           "%s has more than %d authorities: is it the system's bundle? Whoever one of them "
-                           "has certified is let in",
-                           path, TLS_CLIENT_AUTHORITIES_MAX);
+            tls_report_add(
+                report, TLS_NO_SOURCE, true,
+                "%s has more than %d authorities: is it the system's bundle? Any client that one of "
+                "them has certified is accepted",
+                path, TLS_CLIENT_AUTHORITIES_MAX);
             ok = false;
         }
     }
@@ -96,11 +104,11 @@ STACK_OF(X509_CRL) * tls_client_trust_read_revoked(const char *path, const struc
     static const char what[] = "the revocation lists (crl)";
     STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
     BIO *file = open_file(path, what, report);
-    bool ok = all != NULL && file != NULL;
+    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
     X509_CRL *next = NULL;
     while (ok && sk_X509_CRL_num(all) < REVOKED_MAX &&
            (next = PEM_read_bio_X509_CRL(file, NULL, NULL, NULL)) != NULL) {
-        ok = sk_X509_CRL_push(all, next) > 0;
+        ok = sk_X509_CRL_push(all, next) > 0 || report_no_memory(path, report);
         if (!ok)
             X509_CRL_free(next);
     }
@@ -135,9 +143,9 @@ void tls_client_trust_check_cover(const STACK_OF(X509) * authorities, const STAC
         if (in_force)
             continue;
         subject_of(name, subject);
-        tls_report_say(report, TLS_NO_SOURCE, false,
-                       "%s %s of the authority %s: no client that it has certified gets in", path,
-                       there ? "has no list that is still in force (nextUpdate)" : "has no revocation list",
+        tls_report_add(report, TLS_NO_SOURCE, false,
+                       "%s %s of the authority %s: clients that it has certified will be rejected", path,
+                       there ? "has no list in force (nextUpdate is over)" : "has no revocation list",
                        subject);
     }
 }

@@ -63,7 +63,10 @@ bool tls_tlsa_parse(struct slice text, struct tls_tlsa *into)
 
 /* ---- matching ---- */
 
-/* SubjectPublicKeyInfo with its tag and length: the seventh part of a TBSCertificate with a version (RFC 5280 section 4.1). */
+/*
+ * SubjectPublicKeyInfo with its tag and length: the seventh part of a TBSCertificate with a version (RFC 5280
+ * section 4.1).
+ */
 static bool find_key(CBS certificate, CBS *key)
 {
     CBS outer;
@@ -92,7 +95,7 @@ static bool matches_one(const struct tls_tlsa *record, const CRYPTO_BUFFER *cert
 
 bool tls_tlsa_matches(const struct tls_tlsa *record, CRYPTO_BUFFER *const chain[], size_t count)
 {
-    /* An anchor that is not sent can't be told from a wrong one; RFC 7671 section 5.2.2 wants it sent. */
+    /* RFC 7671 section 5.2.2 requires that the anchor is sent: without it a record can't be matched. */
     bool anchor = record->usage == USAGE_TA || record->usage == USAGE_DANE_TA;
     for (size_t i = anchor ? 1 : 0; i < (anchor ? count : 1) && i < count; i++)
         if (matches_one(record, chain[i]))

@@ -2,11 +2,15 @@
 #ifndef DEEPPROXY_TLS_TLSA_H
 #define DEEPPROXY_TLS_TLSA_H
 
+#include "base/must_check.h"
 #include "base/slice.h"
 
 #include <openssl/pool.h>
 
-/* TLSA records (RFC 6698), to be held against the chain that a server sends. */
+/*
+ * TLSA records (RFC 6698), to be compared with a chain that a server sends. Nothing here asks the DNS.
+ * Private to tls/.
+ */
 
 enum { TLS_TLSA_MAX = 4096 }; /* octets of data: a whole certificate */
 
@@ -18,10 +22,16 @@ struct tls_tlsa {
     uint8_t data[TLS_TLSA_MAX];
 };
 
-/* From the form that zone files have (section 2.2): "3 1 1 0123ABCD", with spaces among the digits or not. */
-bool tls_tlsa_parse(struct slice text, struct tls_tlsa *into);
+/*
+ * Reads the form of zone files (RFC 6698 section 2.2): "3 1 1 0123ABCD", with or without spaces among the
+ * digits. False if the text is no such record.
+ */
+MUST_CHECK bool tls_tlsa_parse(struct slice text, struct tls_tlsa *into);
 
-/* Does a certificate of the chain match: the leaf for the usages of an end entity, an issuer's for those of an anchor? */
+/*
+ * Whether the record matches a chain, leaf first: its leaf for the usages of an end entity, one of its
+ * issuers for those of a trust anchor.
+ */
 bool tls_tlsa_matches(const struct tls_tlsa *record, CRYPTO_BUFFER *const chain[], size_t count);
 
 #endif

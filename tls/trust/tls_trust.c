@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names of a certificate that a message shows: enough to see whose it is. */
+/* How many names of a certificate a message has: enough to recognize it. */
 #define NAMES_SHOWN 3
-/* Of a name, or of a subject. */
+/* Octets of a name, or of a subject. */
 #define NAME_SHOWN_MAX 100
 
 struct tls_trust {
@@ -33,13 +33,13 @@ struct tls_trust {
 
 /* ---- the authorities ---- */
 
-/* How many certificates were added; the file ends behind the last one, or the rest can't be read. */
+/* Returns how many certificates it added. `*clean_end` is false if the rest of the file can't be read. */
 static size_t add_all(X509_STORE *store, BIO *file, bool *clean_end)
 {
     size_t count = 0;
     X509 *next;
     while ((next = PEM_read_bio_X509_AUX(file, NULL, NULL, NULL)) != NULL) {
-        count += X509_STORE_add_cert(store, next) == 1; /* one that stands there twice is no harm */
+        count += X509_STORE_add_cert(store, next) == 1; /* a certificate may be in the file twice */
         X509_free(next);
     }
     *clean_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -50,7 +50,7 @@ static bool read_authorities(X509_STORE *store, const char *ca, const struct tls
 {
     BIO *file = tls_file_may_be_opened(ca) ? BIO_new_file(ca, "r") : NULL;
     if (file == NULL) {
-        tls_report_say(report, TLS_NO_SOURCE, true, "can't open the authorities' certificates in %s: %s", ca,
+        tls_report_add(report, TLS_NO_SOURCE, true, "can't open the authorities' certificates in %s: %s", ca,
                        strerror(errno));
         ERR_clear_error();
         return false;
@@ -60,10 +60,10 @@ static bool read_authorities(X509_STORE *store, const char *ca, const struct tls
     BIO_free(file);
     const char *reason = tls_library_error();
     if (!clean_end)
-        tls_report_say(report, TLS_NO_SOURCE, true, "a certificate behind number %zu in %s can't be read: %s",
+        tls_report_add(report, TLS_NO_SOURCE, true, "a certificate after number %zu in %s can't be read: %s",
                        count, ca, reason);
     else if (count == 0)
-        tls_report_say(
+        tls_report_add(
             report, TLS_NO_SOURCE, true,
             "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"), expected those of "
             "authorities, or a server's own",
@@ -80,11 +80,11 @@ struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report)
         trust->ca = strdup(ca != NULL ? ca : "");
     }
     if (trust == NULL || trust->store == NULL || trust->pool == NULL || trust->ca == NULL) {
-        tls_report_say(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
+        tls_report_add(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
         tls_trust_free(&trust);
         return NULL;
     }
-    /* Before it is read: a change in between is then seen as one. */
+    /* Before the file is read, so that a change in between is noticed later. */
     trust->mark = tls_file_mark(ca);
     if (ca != NULL && !read_authorities(trust->store, ca, report))
         tls_trust_free(&trust);
@@ -143,7 +143,7 @@ static void show_address(const ASN1_OCTET_STRING *address, char into[NAME_SHOWN_
                                  (unsigned)(octets[i] << 8 | octets[i + 1]));
 }
 
-/* False where it is neither a DNS name nor an address. */
+/* False if it is neither a DNS name nor an address. */
 static bool show_name(const GENERAL_NAME *name, char into[NAME_SHOWN_MAX])
 {
     if (name->type == GEN_DNS)
@@ -154,7 +154,7 @@ static bool show_name(const GENERAL_NAME *name, char into[NAME_SHOWN_MAX])
     return name->type == GEN_DNS || name->type == GEN_IPADD;
 }
 
-/* How many names there are; the first of them in `into`. */
+/* Writes the first names; returns how many there are. */
 static size_t show_names(X509 *leaf, char *into, size_t cap)
 {
     GENERAL_NAMES *all = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
@@ -176,12 +176,12 @@ static void explain_name(X509 *leaf, const char *name, struct tls_verdict *verdi
     char names[NAMES_SHOWN * NAME_SHOWN_MAX + 40];
     verdict->alert = SSL_AD_BAD_CERTIFICATE;
     if (show_names(leaf, names, sizeof names) > 0)
-        snprintf(verdict->words, sizeof verdict->words, "the server's certificate is for %s, not for %.*s",
+        snprintf(verdict->reason, sizeof verdict->reason, "the server's certificate is for %s, not for %.*s",
                  names, NAME_SHOWN_MAX, name);
     else
-        snprintf(verdict->words, sizeof verdict->words,
-                 "the server's certificate has no name (subjectAltName), and %.*s is looked for",
-                 NAME_SHOWN_MAX, name);
+        snprintf(verdict->reason, sizeof verdict->reason,
+                 "the server's certificate has no name (subjectAltName); expected %.*s", NAME_SHOWN_MAX,
+                 name);
 }
 
 /* ---- the chain ---- */
@@ -190,11 +190,11 @@ static void explain_issuer(const struct tls_trust *trust, X509 *certificate, str
 {
     char issuer[NAME_SHOWN_MAX];
     X509_NAME_oneline(X509_get_issuer_name(certificate), issuer, sizeof issuer);
-    snprintf(verdict->words, sizeof verdict->words,
-             "issuer unknown: the server's certificate leads to %s, which is not in %.*s, nor has the server "
-             "sent what "
-             "leads further",
-             issuer, NAME_SHOWN_MAX, trust->ca);
+    snprintf(
+        verdict->reason, sizeof verdict->reason,
+        "issuer unknown: the server's certificate was issued by %s, which is not in %.*s, and the server "
+        "has sent no certificate that leads to one in it",
+        issuer, NAME_SHOWN_MAX, trust->ca);
 }
 
 static void explain_date(X509 *certificate, int depth, const char *problem, struct tls_verdict *verdict)
@@ -202,9 +202,9 @@ static void explain_date(X509 *certificate, int depth, const char *problem, stru
     char subject[NAME_SHOWN_MAX];
     X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof subject);
     if (depth == 0)
-        snprintf(verdict->words, sizeof verdict->words, "the server's certificate %s", problem);
+        snprintf(verdict->reason, sizeof verdict->reason, "the server's certificate %s", problem);
     else
-        snprintf(verdict->words, sizeof verdict->words, "the certificate of the server's issuer %s %s",
+        snprintf(verdict->reason, sizeof verdict->reason, "the certificate of the server's issuer %s %s",
                  subject, problem);
 }
 
@@ -222,7 +222,7 @@ static void explain(const struct tls_trust *trust, X509_STORE_CTX *check, struct
         explain_date(certificate, depth, "is not valid yet", verdict);
         return;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        snprintf(verdict->words, sizeof verdict->words,
+        snprintf(verdict->reason, sizeof verdict->reason,
                  "the server's certificate is self-signed, and not in %.*s", 2 * NAME_SHOWN_MAX, trust->ca);
         return;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -232,11 +232,11 @@ static void explain(const struct tls_trust *trust, X509_STORE_CTX *check, struct
         explain_issuer(trust, certificate, verdict);
         return;
     case X509_V_ERR_INVALID_PURPOSE:
-        snprintf(verdict->words, sizeof verdict->words,
+        snprintf(verdict->reason, sizeof verdict->reason,
                  "the server's certificate is not meant for servers (its key usage)");
         return;
     default:
-        snprintf(verdict->words, sizeof verdict->words, "the server's certificate is not in order: %s",
+        snprintf(verdict->reason, sizeof verdict->reason, "the server's certificate is not valid: %s",
                  X509_verify_cert_error_string(error));
     }
 }
@@ -252,7 +252,7 @@ static int64_t first_expiry(X509_STORE_CTX *check)
     return first;
 }
 
-/* An anchor may be any certificate in the file: an intermediate one, or the server's own. */
+/* Any certificate in the file is trusted: also an intermediate one, or the server's own. */
 static bool verify(const struct tls_trust *trust, X509 *leaf, STACK_OF(X509) * others,
                    struct tls_verdict *verdict)
 {
@@ -274,7 +274,7 @@ static bool verify(const struct tls_trust *trust, X509 *leaf, STACK_OF(X509) * o
     return ok;
 }
 
-/* NULL where one can't be read. */
+/* NULL if one can't be read. */
 static STACK_OF(X509) * parse(const STACK_OF(CRYPTO_BUFFER) * chain)
 {
     STACK_OF(X509) *certificates = sk_X509_new_null();
@@ -290,11 +290,11 @@ static STACK_OF(X509) * parse(const STACK_OF(CRYPTO_BUFFER) * chain)
     return certificates;
 }
 
-bool tls_trust_judge(const struct tls_trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain, const char *name,
-                     struct tls_verdict *verdict)
+bool tls_trust_verify(const struct tls_trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain, const char *name,
+                      struct tls_verdict *verdict)
 {
     *verdict = (struct tls_verdict){.alert = SSL_AD_BAD_CERTIFICATE,
-                                    .words = "the server's certificate can't be read"};
+                                    .reason = "the server's certificate can't be read"};
     STACK_OF(X509) *certificates = parse(chain);
     if (certificates == NULL)
         return false;

@@ -2,35 +2,47 @@
 #ifndef DEEPPROXY_TLS_TRUST_H
 #define DEEPPROXY_TLS_TRUST_H
 
-#include "tls/endpoint/tls_context.h"
+#include "base/must_check.h"
+#include "tls/tls_report.h"
 
 #include <openssl/base.h>
 #include <openssl/pool.h>
 
-/* Whose word is taken for a server's certificate. Immutable; usable from all threads at once. Inner to tls/. */
+/*
+ * Which authorities may certify a server. It never changes after it is made, and is safe to use from all
+ * threads. The file is read when it is made, never later. Private to tls/.
+ */
 struct tls_trust;
 
-/* Reads the authorities (a PEM file; NULL: none, and nothing may be judged by it). NULL where an error was reported. */
-struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report);
+/*
+ * Reads the authorities in a PEM file; NULL: there are none, and nothing may be verified. The caller frees
+ * it. NULL if an error was reported.
+ */
+MUST_CHECK struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report);
 void tls_trust_free(struct tls_trust **trust);
 
-/* The file is as it was when it was read. */
+/* Whether the file is as it was when it was read. */
 bool tls_trust_is_fresh(const struct tls_trust *trust);
 
-/* Servers' certificates are kept in it once each, however many sessions there are; lives as long as the trust. */
+/* Keeps each certificate of a server once, however many sessions have it. It lives as long as the trust. */
 CRYPTO_BUFFER_POOL *tls_trust_pool(const struct tls_trust *trust);
 
+/* What came of a verification. */
 struct tls_verdict {
-    uint8_t alert;       /* for the server, where it is not believed */
-    int64_t valid_until; /* where it is: when the first of the certificates expires, in seconds since 1970 */
-    char words[512]; /* where it is not: why, for the operator; may have octets of the certificate's in it */
+    uint8_t alert; /* rejected: the alert for the server */
+    /* accepted: when the first certificate of the chain expires, in seconds since 1970 */
+    int64_t valid_until;
+    char reason[512]; /* rejected: why, for the operator; may contain octets of the certificate's */
 };
 
-/* Is this chain, leaf first, that of a server with this name, a DNS name or a numeric address? True, or false with reason. */
-bool tls_trust_judge(const struct tls_trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain, const char *name,
-                     struct tls_verdict *verdict);
+/*
+ * Verifies a chain, the leaf first, for a server with this name: a DNS name or a numeric address. True if it
+ * is accepted. Writes the verdict in any case.
+ */
+MUST_CHECK bool tls_trust_verify(const struct tls_trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                 const char *name, struct tls_verdict *verdict);
 
-/* Is it a numeric address? */
+/* Whether the name is a numeric address. */
 bool tls_trust_is_address(const char *name);
 
 #endif

@@ -73,7 +73,7 @@ START_TEST(case_of_words)
 }
 END_TEST
 
-/* A word never compares beyond a slice's end, even where the octets behind would match. */
+/* A word never compares beyond a slice's end, even if the octets after it would match. */
 START_TEST(ends_of_slices)
 {
     struct slice s = slice_first(slice_of("STARTTLS"), 5);

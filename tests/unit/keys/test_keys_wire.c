@@ -3,7 +3,7 @@
 #include "keys/chain_text.h"
 #include "keys/keys_message.h"
 #include "keys/keys_wire.h"
-#include "keys/tls_form.h"
+#include "keys/sign_input.h"
 #include "run_suite.h"
 
 #include <errno.h>
@@ -290,21 +290,25 @@ START_TEST(forms_of_what_a_server_signs)
         unsigned curve;
         size_t point;
     } curves[] = {{23, 65}, {24, 97}, {25, 133}, {29, 32}, {30, 56}};
-    ck_assert_int_eq(tls_form_of(certificate_verify(server, 32)), TLS_FORM_1_3);
-    ck_assert_int_eq(tls_form_of(certificate_verify(server, 48)), TLS_FORM_1_3);
+    ck_assert_int_eq(sign_input_kind_of(certificate_verify(server, 32)), SIGN_INPUT_TLS13_SERVER);
+    ck_assert_int_eq(sign_input_kind_of(certificate_verify(server, 48)), SIGN_INPUT_TLS13_SERVER);
     for (size_t i = 0; i < ARRAY_LEN(curves); i++) {
         size_t point = curves[i].point;
-        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point)), TLS_FORM_ECDHE);
-        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point + 1)), TLS_FORM_NONE);
-        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point, point - 1)), TLS_FORM_NONE);
-        ck_assert_int_eq(tls_form_of(ecdhe(3, curves[i].curve, point - 1, point - 1)), TLS_FORM_NONE);
-        ck_assert_int_eq(tls_form_of(ecdhe(1, curves[i].curve, point, point)), TLS_FORM_NONE);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point)), SIGN_INPUT_ECDHE);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point + 1)), SIGN_INPUT_UNKNOWN);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point, point - 1)), SIGN_INPUT_UNKNOWN);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(3, curves[i].curve, point - 1, point - 1)),
+                         SIGN_INPUT_UNKNOWN);
+        ck_assert_int_eq(sign_input_kind_of(ecdhe(1, curves[i].curve, point, point)), SIGN_INPUT_UNKNOWN);
     }
-    ck_assert_int_eq(tls_form_of(ecdhe(3, 1, 32, 32)), TLS_FORM_NONE);
+    ck_assert_int_eq(sign_input_kind_of(ecdhe(3, 1, 32, 32)), SIGN_INPUT_UNKNOWN);
 }
 END_TEST
 
-/* What a client has said and heard in TLS 1.2: messages with as many octets in each, `change` being in one of them. */
+/*
+ * What a client has sent and received in TLS 1.2: messages of so many octets each; `change` is made in one of
+ * them.
+ */
 enum { MESSAGES = 8, BODY = 40, MESSAGE = 4 + BODY };
 
 static struct slice transcript(size_t message, size_t place, uint8_t change)
@@ -322,34 +326,35 @@ static struct slice transcript(size_t message, size_t place, uint8_t change)
 START_TEST(forms_of_what_a_client_signs)
 {
     static const char client[] = "TLS 1.3, client CertificateVerify";
-    ck_assert_int_eq(tls_form_of(certificate_verify(client, 32)), TLS_FORM_CLIENT_1_3);
-    ck_assert_int_eq(tls_form_of(certificate_verify(client, 48)), TLS_FORM_CLIENT_1_3);
+    ck_assert_int_eq(sign_input_kind_of(certificate_verify(client, 32)), SIGN_INPUT_TLS13_CLIENT);
+    ck_assert_int_eq(sign_input_kind_of(certificate_verify(client, 48)), SIGN_INPUT_TLS13_CLIENT);
     struct slice whole = transcript(3, 10, 'x');
-    ck_assert_int_eq(tls_form_of(whole), TLS_FORM_TRANSCRIPT);
+    ck_assert_int_eq(sign_input_kind_of(whole), SIGN_INPUT_TRANSCRIPT);
     octets[whole.len] = 0;
-    ck_assert_int_eq(tls_form_of(some(whole.len + 1)), TLS_FORM_NONE);
+    ck_assert_int_eq(sign_input_kind_of(some(whole.len + 1)), SIGN_INPUT_UNKNOWN);
     for (size_t len = 0; len < whole.len; len++)
-        ck_assert_int_eq(tls_form_of(some(len)), TLS_FORM_NONE);
+        ck_assert_int_eq(sign_input_kind_of(some(len)), SIGN_INPUT_UNKNOWN);
     for (size_t i = 0; i < MESSAGES; i++) {
-        ck_assert_int_eq(tls_form_of(transcript(i, 0, 22)), TLS_FORM_NONE);       /* another type */
-        ck_assert_int_eq(tls_form_of(transcript(i, 1, 1)), TLS_FORM_NONE);        /* far too long */
-        ck_assert_int_eq(tls_form_of(transcript(i, 3, BODY - 1)), TLS_FORM_NONE); /* too short */
-        ck_assert_int_eq(tls_form_of(transcript(i, 3, BODY + 1)), TLS_FORM_NONE);
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 0, 22)), SIGN_INPUT_UNKNOWN); /* another type */
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 1, 1)), SIGN_INPUT_UNKNOWN);  /* far too long */
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 3, BODY - 1)), SIGN_INPUT_UNKNOWN); /* too short */
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 3, BODY + 1)), SIGN_INPUT_UNKNOWN);
         /* The version, of both hellos. */
-        enum tls_form form = i < 2 ? TLS_FORM_NONE : TLS_FORM_TRANSCRIPT;
-        ck_assert_int_eq(tls_form_of(transcript(i, 4, 2)), form);
-        ck_assert_int_eq(tls_form_of(transcript(i, 5, 4)), form);
+        enum sign_input_kind form = i < 2 ? SIGN_INPUT_UNKNOWN : SIGN_INPUT_TRANSCRIPT;
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 4, 2)), form);
+        ck_assert_int_eq(sign_input_kind_of(transcript(i, 5, 4)), form);
     }
 }
 END_TEST
 
 START_TEST(a_role_has_its_forms)
 {
-    for (enum tls_form form = TLS_FORM_NONE; form <= TLS_FORM_TRANSCRIPT; form++) {
-        bool is_server = form == TLS_FORM_1_3 || form == TLS_FORM_ECDHE;
-        ck_assert(tls_form_is_of(form, TLS_SERVER) == is_server);
-        ck_assert(tls_form_is_of(form, TLS_CLIENT) == (form != TLS_FORM_NONE && !is_server));
-        ck_assert(tls_form_is_1_3(form) == (form == TLS_FORM_1_3 || form == TLS_FORM_CLIENT_1_3));
+    for (enum sign_input_kind form = SIGN_INPUT_UNKNOWN; form <= SIGN_INPUT_TRANSCRIPT; form++) {
+        bool is_server = form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_ECDHE;
+        ck_assert(sign_input_fits_role(form, SIGN_AS_SERVER) == is_server);
+        ck_assert(sign_input_fits_role(form, SIGN_AS_CLIENT) == (form != SIGN_INPUT_UNKNOWN && !is_server));
+        ck_assert(sign_input_is_tls13(form) ==
+                  (form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_TLS13_CLIENT));
     }
 }
 END_TEST
@@ -361,7 +366,7 @@ START_TEST(a_transcript_that_is_none)
     for (size_t i = 2; i < MESSAGES; i++)
         memcpy(octets + 2 * MESSAGE + (i - 2) * 5, (uint8_t[]){octets[i * MESSAGE], 0, 0, 1, 'x'}, 5);
     short_one.len = 2 * MESSAGE + (MESSAGES - 2) * 5;
-    ck_assert_int_eq(tls_form_of(short_one), TLS_FORM_NONE);
+    ck_assert_int_eq(sign_input_kind_of(short_one), SIGN_INPUT_UNKNOWN);
 }
 END_TEST
 
@@ -371,16 +376,17 @@ START_TEST(forms_of_anything_else)
                                            "TLS 1.3, server delegated credentials",
                                            "TLS 1.3, server CertificateVerif", ""};
     for (size_t i = 0; i < ARRAY_LEN(contexts); i++)
-        ck_assert_int_eq(tls_form_of(certificate_verify(contexts[i], 32)), TLS_FORM_NONE);
+        ck_assert_int_eq(sign_input_kind_of(certificate_verify(contexts[i], 32)), SIGN_INPUT_UNKNOWN);
     for (size_t hash = 0; hash < 70; hash++)
         if (hash != 32 && hash != 48)
-            ck_assert_int_eq(tls_form_of(certificate_verify("TLS 1.3, server CertificateVerify", hash)),
-                             TLS_FORM_NONE);
+            ck_assert_int_eq(
+                sign_input_kind_of(certificate_verify("TLS 1.3, server CertificateVerify", hash)),
+                SIGN_INPUT_UNKNOWN);
     struct slice both = ecdhe(3, 29, 32, 32);
     memset(octets, ' ', 64); /* randoms that somebody has chosen */
-    ck_assert_int_eq(tls_form_of(both), TLS_FORM_NONE);
+    ck_assert_int_eq(sign_input_kind_of(both), SIGN_INPUT_UNKNOWN);
     for (size_t len = 0; len < both.len; len++)
-        ck_assert_int_eq(tls_form_of(slice_first(both, len)), TLS_FORM_NONE);
+        ck_assert_int_eq(sign_input_kind_of(slice_first(both, len)), SIGN_INPUT_UNKNOWN);
 }
 END_TEST
 

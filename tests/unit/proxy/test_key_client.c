@@ -21,15 +21,16 @@ static int far = -1;
 enum { ASKERS = 5000 };
 
 static struct asker {
-    struct key_ticket ticket;
+    struct key_client_handle handle;
     unsigned answers;
     size_t len; /* of the signature */
     uint8_t first;
     bool asks_again;
+    bool was_taken; /* what it asked again */
 } askers[ASKERS];
 
 static const uint8_t input[130] = {1, 2, 3};
-static struct tls_wanted wanted = {.key = 3, .algorithm = 0x0403, .input = {input, sizeof input}};
+static struct tls_sign_request to_sign = {.key = 3, .algorithm = 0x0403, .input = {input, sizeof input}};
 static uint8_t message[KEYS_ANSWERS_MAX];
 
 static void connect_anew(void)
@@ -81,14 +82,14 @@ static void on_answer(void *arg, struct slice signature)
     asker->answers++;
     asker->len = signature.len;
     asker->first = signature.len > 0 ? signature.data[0] : 0;
-    ck_assert(!key_ticket_is_open(&asker->ticket));
+    ck_assert(!key_client_handle_is_open(&asker->handle));
     if (asker->asks_again)
-        key_client_ask(&client, &wanted, &asker->ticket, on_answer, asker);
+        asker->was_taken = key_client_sign(&client, &to_sign, &asker->handle, on_answer, asker);
 }
 
 static bool ask(size_t i)
 {
-    return key_client_ask(&client, &wanted, &askers[i].ticket, on_answer, &askers[i]);
+    return key_client_sign(&client, &to_sign, &askers[i].handle, on_answer, &askers[i]);
 }
 
 /* The next message's requests, by their numbers; how many. 0: there is no message. */
@@ -105,7 +106,7 @@ static size_t receive(uint32_t numbers[KEYS_BATCH_MAX])
         ck_assert(keys_take_request(&rest, &request));
         ck_assert_uint_eq(request.key, 3);
         ck_assert_uint_eq(request.algorithm, 0x0403);
-        ck_assert(slice_equals(request.input, wanted.input));
+        ck_assert(slice_equals(request.input, to_sign.input));
         ck_assert_uint_lt(count, KEYS_BATCH_MAX);
         numbers[count++] = request.number;
     }
@@ -190,9 +191,9 @@ START_TEST(a_late_answer_goes_to_nobody)
     ck_assert(ask(1));
     turn();
     ck_assert_uint_eq(receive(numbers), 2);
-    key_client_cancel(&client, &askers[0].ticket);
-    key_client_cancel(&client, &askers[0].ticket);
-    ck_assert(!key_ticket_is_open(&askers[0].ticket));
+    key_client_cancel(&client, &askers[0].handle);
+    key_client_cancel(&client, &askers[0].handle);
+    ck_assert(!key_client_handle_is_open(&askers[0].handle));
     /* Its number is not another's before it is answered. */
     ck_assert(ask(2));
     turn();
@@ -217,7 +218,7 @@ START_TEST(cancelled_before_it_was_sent)
             ck_assert(ask(i));
         for (size_t i = 0; i < 4; i++)
             if ((cancelled >> i & 1) != 0)
-                key_client_cancel(&client, &askers[i].ticket);
+                key_client_cancel(&client, &askers[i].handle);
             else
                 left++;
         turn();
@@ -243,7 +244,7 @@ START_TEST(more_than_the_socket_takes)
         ck_assert(ask(i));
     turn();
     ck_assert(client.blocked);
-    key_client_cancel(&client, &askers[ASKERS - 1].ticket);
+    key_client_cancel(&client, &askers[ASKERS - 1].handle);
     for (unsigned tries = 0; received < ASKERS - 1 && tries < ASKERS; tries++) {
         size_t count = receive(numbers);
         received += count;
@@ -263,17 +264,16 @@ END_TEST
 /* As a client of servers signs them in TLS 1.2: each message takes as many requests, in their order, as it has room for. */
 START_TEST(long_inputs_among_short_ones)
 {
-    static const uint8_t octets[TLS_WANTED_INPUT_MAX] = {7};
-    static const size_t sizes[] = {130, TLS_WANTED_INPUT_MAX, 130, 146, TLS_WANTED_INPUT_MAX, 20000, 10000,
-                                   130};
+    static const uint8_t octets[TLS_SIGN_INPUT_MAX] = {7};
+    static const size_t sizes[] = {130, TLS_SIGN_INPUT_MAX, 130, 146, TLS_SIGN_INPUT_MAX, 20000, 10000, 130};
     static const size_t in_message[] = {1, 1, 2, 1, 3}; /* the last long one is cancelled before it goes */
     enum { COUNT = ARRAY_LEN(sizes), CANCELLED = COUNT };
     connect_anew();
     for (size_t i = 0; i <= COUNT; i++) {
-        struct tls_wanted one = {3, 0x0403, {octets, i < COUNT ? sizes[i] : TLS_WANTED_INPUT_MAX}};
-        ck_assert(key_client_ask(&client, &one, &askers[i].ticket, on_answer, &askers[i]));
+        struct tls_sign_request one = {3, 0x0403, {octets, i < COUNT ? sizes[i] : TLS_SIGN_INPUT_MAX}};
+        ck_assert(key_client_sign(&client, &one, &askers[i].handle, on_answer, &askers[i]));
     }
-    key_client_cancel(&client, &askers[CANCELLED].ticket);
+    key_client_cancel(&client, &askers[CANCELLED].handle);
     turn();
     size_t next = 0;
     for (size_t i = 0; i < ARRAY_LEN(in_message) && next < COUNT; i++) {
@@ -297,13 +297,13 @@ END_TEST
 
 START_TEST(more_long_inputs_than_the_socket_takes)
 {
-    static const uint8_t octets[TLS_WANTED_INPUT_MAX] = {7};
+    static const uint8_t octets[TLS_SIGN_INPUT_MAX] = {7};
     enum { COUNT = 100 };
     size_t got = 0;
     connect_anew();
     for (size_t i = 0; i < COUNT; i++) {
-        struct tls_wanted one = {3, 0x0403, {octets, sizeof octets}};
-        ck_assert(key_client_ask(&client, &one, &askers[i].ticket, on_answer, &askers[i]));
+        struct tls_sign_request one = {3, 0x0403, {octets, sizeof octets}};
+        ck_assert(key_client_sign(&client, &one, &askers[i].handle, on_answer, &askers[i]));
     }
     for (size_t turns = 0; turns < COUNT && got < COUNT; turns++) {
         size_t fds = 0;
@@ -325,12 +325,13 @@ START_TEST(the_end_of_the_key_process_answers_all)
     turn();
     ck_assert_uint_eq(receive(numbers), 2);
     ck_assert(ask(2));
-    key_client_cancel(&client, &askers[1].ticket);
+    key_client_cancel(&client, &askers[1].handle);
     close(far);
     far = -1;
     turn();
     ck_assert_uint_eq(askers[0].answers, 1);
     ck_assert_uint_eq(askers[0].len, 0);
+    ck_assert(!askers[0].was_taken);
     ck_assert_uint_eq(askers[1].answers, 0);
     ck_assert_uint_eq(askers[2].answers, 1);
     ck_assert(!ask(3));
@@ -402,6 +403,7 @@ START_TEST(an_answer_that_asks_again)
         answer(numbers, 1, 1);
         turn();
         ck_assert_uint_eq(askers[0].answers, i);
+        ck_assert(askers[0].was_taken);
     }
 }
 END_TEST
@@ -409,7 +411,7 @@ END_TEST
 START_TEST(nobody_to_ask)
 {
     ck_assert(!ask(0));
-    key_client_cancel(&client, &askers[0].ticket);
+    key_client_cancel(&client, &askers[0].handle);
     turn();
 }
 END_TEST

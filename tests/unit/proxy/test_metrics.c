@@ -35,7 +35,7 @@ static struct tls_context *context(const struct tls_certificate_files *files, si
 {
     struct tls_settings settings = {
         .certificates = files, .certificate_count = count, .min_version = TLS_1_2, .max_version = TLS_1_3};
-    struct tls_report report = {.say = refuse};
+    struct tls_report report = {.add = refuse};
     struct tls_context *made = tls_context_new_server(&settings, &report);
     ck_assert_ptr_nonnull(made);
     return made;

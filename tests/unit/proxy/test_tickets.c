@@ -126,7 +126,7 @@ START_TEST(own_keys_rotate_by_the_clock)
     expect_in_log(said, "level=info event=ticket-keys step=\"in use\" key=");
     expect_in_log(said, key);
     ck_assert_str_eq(look(), "");
-    now.running += TLS_TICKET_KEY_TURN - 1;
+    now.running += TLS_TICKET_KEY_PERIOD - 1;
     ck_assert_str_eq(look(), "");
     now.running += 1;
     expect_in_log(look(), "keys=2\n");
@@ -171,7 +171,7 @@ START_TEST(a_broken_file_is_refused_once_and_the_old_keys_stay)
     put("what is this?\n", 14, 0600);
     const char *said = look();
     expect_in_log(said, "level=error event=ticket-keys step=refused file=");
-    expect_in_log(said, " line=1 reason=\"this is no base64;");
+    expect_in_log(said, " line=1 reason=\"the line is no base64;");
     expect_in_log(said, "note=\"the keys before it serve on\"");
     ck_assert_ptr_null(strstr(said, "what is this"));
     ck_assert(uses(&set));
@@ -193,7 +193,7 @@ START_TEST(a_bad_file_at_the_start_is_an_error_at_its_line)
     const struct cfg_problem *problem = one_problem(CFG_ERROR);
     ck_assert_str_eq(problem->file, path);
     ck_assert_uint_eq(problem->line, 2);
-    expect_in_log(problem->text, "this is no base64");
+    expect_in_log(problem->text, "the line is no base64");
 }
 END_TEST
 
@@ -298,7 +298,7 @@ START_TEST(a_reload_keeps_own_keys)
     tickets_close(&before);
     ck_assert(uses(&set));
     ck_assert_str_eq(look(), "");
-    now.running += TLS_TICKET_KEY_TURN;
+    now.running += TLS_TICKET_KEY_PERIOD;
     expect_in_log(look(), "keys=2");
 }
 END_TEST

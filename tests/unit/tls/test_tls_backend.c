@@ -3,8 +3,8 @@
 #include "tls/endpoint/tls_backend.h"
 
 #include "certificates.h"
-#include "keys/tls_form.h"
-#include "outside_keys.h"
+#include "keys/sign_input.h"
+#include "external_keys.h"
 #include "tls/endpoint/tls_context_private.h"
 #include "tls_pair.h"
 #include "run_suite.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-/* Whom a backend's client believes, what it says where it does not, and what it resumes. */
+/* Which servers the client accepts, with which reason it rejects others, and which sessions it resumes. */
 #define DAY (24L * 3600)
 
 enum { SEALED_CAP = 100 * 1024, HELD_MAX = 1024 * 1024, PROBLEMS_MAX = 8 };
@@ -40,7 +40,7 @@ static void note(void *arg, int certificate, bool is_error, const char *text)
 
 static struct tls_context *load(const struct tls_backend_settings *settings, struct problems *problems)
 {
-    struct tls_report report = {.say = note, .arg = problems};
+    struct tls_report report = {.add = note, .arg = problems};
     *problems = (struct problems){0};
     return tls_context_new_backend(settings, &report);
 }
@@ -71,7 +71,7 @@ static void open_pair(struct tls_pair *pair, struct tls_context *server, struct 
     pair->client.context = tls_context_ref(client);
     pair->server.io = tls_io_new(SEALED_CAP);
     pair->client.io = tls_io_new(SEALED_CAP);
-    static const struct tls_service service = {.protocols = "\x04imap"};
+    static const struct tls_service_settings service = {.protocols = "\x04imap"};
     pair->server.endpoint = tls_endpoint_new_server(server, pair->server.io, &service);
     pair->client.endpoint = tls_endpoint_new_backend(client, pair->client.io, who);
     ck_assert(pair->server.endpoint != NULL && pair->client.endpoint != NULL);
@@ -83,7 +83,7 @@ static void open_pair(struct tls_pair *pair, struct tls_context *server, struct 
 /* ---- names and chains ---- */
 
 static const struct certificate_case {
-    const char *name; /* whom the client looks for */
+    const char *name; /* the name that the client expects */
     struct certificate_wish wish;
     const char *words;   /* in its failure; NULL: it believes */
     bool expired_issuer; /* what it has for an authority is over */
@@ -127,7 +127,7 @@ static const struct certificate_case {
     /* Its common name is that of the client's server, and counts for nothing (RFC 9525 section 2). */
     {.name = "nameless",
      .wish = {.names = {NULL}},
-     .words = "has no name (subjectAltName), and nameless is looked for"},
+     .words = "has no name (subjectAltName); expected nameless"},
     {.name = "10.0.0.11", .wish = {.names = {"10.0.0.11"}}, .words = "is for 10.0.0.11, not for 10.0.0.11"},
     {.name = "10.0.0.12",
      .wish = {.addresses = {"10.0.0.11"}},
@@ -158,7 +158,7 @@ static const struct certificate_case {
      .words = "is self-signed, and not in "},
     {.name = "store.internal",
      .wish = {.names = {"store.internal"}, .unknown_issuer = true},
-     .words = "not in order: certificate signature failure"},
+     .words = "is not valid: certificate signature failure"},
     {.name = "store.internal",
      .wish = {.names = {"store.internal"}, .for_clients = true},
      .words = "is not meant for servers (its key usage)"},
@@ -219,9 +219,9 @@ START_TEST(an_unknown_authority_is_named)
     tls_pair_move(&pair, 0);
     const char *failure = tls_endpoint_failure(pair.client.endpoint);
     ck_assert_ptr_nonnull(failure);
-    ck_assert(
-        strstr(failure, "issuer unknown: the server's certificate leads to /CN=deepproxy test authority") !=
-        NULL);
+    ck_assert(strstr(failure,
+                     "issuer unknown: the server's certificate was issued by /CN=deepproxy test authority") !=
+              NULL);
     ck_assert(strstr(failure, other.chain) != NULL);
     tls_pair_close(&pair);
     tls_context_unref(&server);
@@ -301,14 +301,15 @@ START_TEST(servers_that_speak_otherwise)
         size_t len;
         const char *words;
     } cases[] = {
-        {"* OK IMAP4rev1 ready\r\n", 22, "the server does not speak TLS there, or wants STARTTLS first"},
-        {"220 msa ESMTP\r\n", 15, "the server does not speak TLS there, or wants STARTTLS first"},
+        {"* OK IMAP4rev1 ready\r\n", 22,
+         "the server does not speak TLS on this port, or expects STARTTLS first"},
+        {"220 msa ESMTP\r\n", 15, "the server does not speak TLS on this port, or expects STARTTLS first"},
         {"\x15\x03\x03\x00\x02\x02\x28", 7,
          "the server has no cipher suite in common, or wants a client certificate"},
         {"\x15\x03\x03\x00\x02\x01\x00", 7, "peer closed the connection in the handshake"},
         {"\x15\x03\x03\x00\x02\x02\x46", 7, "the server has no TLS version in common"},
         {"\x15\x03\x03\x00\x02\x02\x70", 7, "the server does not know the name that it is asked for (SNI)"},
-        {"\x15\x03\x03\x00\x02\x02\x78", 7, "the server speaks another protocol there (ALPN)"},
+        {"\x15\x03\x03\x00\x02\x02\x78", 7, "the server speaks another protocol on this port (ALPN)"},
     };
     const struct tls_backend_server who = {.name = "store.internal"};
     struct tls_context *client = backend_context(NULL, TLS_1_2);
@@ -377,35 +378,35 @@ END_TEST
 static const struct {
     enum certificate_key key;
     uint16_t version;
-    enum tls_form form;
-} outside[] = {
-    {CERTIFICATE_P256, TLS_1_2, TLS_FORM_TRANSCRIPT},
-    {CERTIFICATE_P256, TLS_1_3, TLS_FORM_CLIENT_1_3},
-    {CERTIFICATE_RSA, TLS_1_2, TLS_FORM_TRANSCRIPT},
-    {CERTIFICATE_RSA, TLS_1_3, TLS_FORM_CLIENT_1_3},
+    enum sign_input_kind form;
+} external[] = {
+    {CERTIFICATE_P256, TLS_1_2, SIGN_INPUT_TRANSCRIPT},
+    {CERTIFICATE_P256, TLS_1_3, SIGN_INPUT_TLS13_CLIENT},
+    {CERTIFICATE_RSA, TLS_1_2, SIGN_INPUT_TRANSCRIPT},
+    {CERTIFICATE_RSA, TLS_1_3, SIGN_INPUT_TLS13_CLIENT},
 };
-enum { OUTSIDE = ARRAY_LEN(outside) };
+enum { OUTSIDE = ARRAY_LEN(external) };
 
-struct outside_pair {
+struct external_pair {
     struct tls_pair pair;
     struct tls_context *server;
     struct tls_context *client;
 };
 
-static void open_outside(struct outside_pair *it, int kind, STACK_OF(CRYPTO_BUFFER) * authorities)
+static void open_external(struct external_pair *it, int kind, STACK_OF(CRYPTO_BUFFER) * authorities)
 {
     static const struct tls_backend_server who = {.name = "store.internal"};
     struct problems problems;
     struct tls_backend_settings settings = {
         .min_version = TLS_1_2,
         .own = certificate_make(&(struct certificate_wish){
-            .key = outside[kind].key, .names = {"proxy.internal"}, .for_clients = true}),
-        .keys = &outside_keys};
+            .key = external[kind].key, .names = {"proxy.internal"}, .for_clients = true}),
+        .keys = &external_keys};
     it->client = load(&settings, &problems);
     ck_assert_msg(it->client != NULL && problems.count == 0, "%s", problems.items[0].text);
-    ck_assert_uint_eq(outside_keys_count(), 1);
+    ck_assert_uint_eq(external_keys_count(), 1);
     it->server =
-        server_context(&(struct certificate_wish){.names = {"store.internal"}}, outside[kind].version);
+        server_context(&(struct certificate_wish){.names = {"store.internal"}}, external[kind].version);
     SSL_CTX *ctx = tls_context_ssl_ctx(it->server);
     SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept);
     if (authorities != NULL)
@@ -413,27 +414,27 @@ static void open_outside(struct outside_pair *it, int kind, STACK_OF(CRYPTO_BUFF
     open_pair(&it->pair, it->server, it->client, &who);
 }
 
-static void close_outside(struct outside_pair *it)
+static void close_external(struct external_pair *it)
 {
     tls_pair_close(&it->pair);
     tls_context_unref(&it->server);
-    ck_assert_uint_eq(outside_keys_count(), 1);
+    ck_assert_uint_eq(external_keys_count(), 1);
     tls_context_unref(&it->client);
-    ck_assert_uint_eq(outside_keys_count(), 0);
+    ck_assert_uint_eq(external_keys_count(), 0);
 }
 
-static void give(struct outside_pair *it, struct slice signature)
+static void give(struct external_pair *it, struct slice signature)
 {
     static uint8_t plain[TLS_HELD_MAX + TLS_PLAIN_SLACK];
     ck_assert_uint_eq(tls_endpoint_signed(it->pair.client.endpoint, signature, plain), 0);
     tls_pair_deliver(&it->pair, &it->pair.client, 0);
 }
 
-static void sign(struct outside_pair *it)
+static void sign(struct external_pair *it)
 {
     uint8_t signature[1024];
-    struct tls_wanted wanted = tls_endpoint_wanted(it->pair.client.endpoint);
-    size_t len = outside_keys_sign(&wanted, signature);
+    struct tls_sign_request request = tls_endpoint_sign_request(it->pair.client.endpoint);
+    size_t len = external_keys_sign(&request, signature);
     give(it, (struct slice){signature, len});
 }
 
@@ -441,13 +442,13 @@ START_TEST(own_key_somewhere_else)
 {
     static const size_t chunks[] = {0, 1, 100};
     for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
-        struct outside_pair it;
-        open_outside(&it, _i, NULL);
+        struct external_pair it;
+        open_external(&it, _i, NULL);
         tls_pair_move(&it.pair, chunks[i]);
         ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
-        struct tls_wanted wanted = tls_endpoint_wanted(it.pair.client.endpoint);
-        ck_assert_int_eq(outside_keys_role(wanted.key), TLS_KEY_OF_CLIENT);
-        ck_assert_int_eq(tls_form_of(wanted.input), outside[_i].form);
+        struct tls_sign_request request = tls_endpoint_sign_request(it.pair.client.endpoint);
+        ck_assert_int_eq(external_keys_role(request.key), TLS_KEY_OF_CLIENT);
+        ck_assert_int_eq(sign_input_kind_of(request.input), external[_i].form);
         sign(&it);
         tls_pair_move(&it.pair, chunks[i]);
         ck_assert_int_eq(tls_endpoint_state(it.pair.server.endpoint), TLS_OPEN);
@@ -456,50 +457,53 @@ START_TEST(own_key_somewhere_else)
         tls_pair_send(&it.pair, &it.pair.client, &words, 1);
         tls_pair_move(&it.pair, chunks[i]);
         ck_assert(slice_equals(bytes_view(&it.pair.server.plain), words));
-        close_outside(&it);
+        close_external(&it);
     }
 }
 END_TEST
 
 START_TEST(own_key_that_is_not_to_be_had)
 {
-    struct outside_pair it;
-    open_outside(&it, _i, NULL);
+    struct external_pair it;
+    open_external(&it, _i, NULL);
     tls_pair_move(&it.pair, 0);
     give(&it, (struct slice){NULL, 0});
     ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_FAILED);
     ck_assert_str_eq(tls_endpoint_failure(it.pair.client.endpoint), TLS_NO_SIGNATURE);
-    close_outside(&it);
+    close_external(&it);
 }
 END_TEST
 
 START_TEST(endpoint_that_goes_while_its_key_is_awaited)
 {
-    struct outside_pair it;
-    open_outside(&it, _i, NULL);
+    struct external_pair it;
+    open_external(&it, _i, NULL);
     tls_pair_move(&it.pair, 0);
     ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
-    close_outside(&it);
+    close_external(&it);
 }
 END_TEST
 
 START_TEST(server_that_sends_on_while_a_key_is_awaited)
 {
     static const uint8_t flood[TLS_HELD_MAX + 1];
-    struct outside_pair it;
-    open_outside(&it, _i, NULL);
+    struct external_pair it;
+    open_external(&it, _i, NULL);
     tls_pair_move(&it.pair, 0);
     ck_assert(bytes_append(&it.pair.client.incoming, (struct slice){flood, sizeof flood}, HELD_MAX));
     tls_pair_deliver(&it.pair, &it.pair.client, TLS_HELD_MAX);
     ck_assert_int_eq(tls_endpoint_state(it.pair.client.endpoint), TLS_AWAITS_SIGNATURE);
     tls_pair_deliver(&it.pair, &it.pair.client, 1);
     ck_assert_str_eq(tls_endpoint_failure(it.pair.client.endpoint),
-                     "server sent more than it may before the handshake is done");
-    close_outside(&it);
+                     "server sent too much before the end of the handshake");
+    close_external(&it);
 }
 END_TEST
 
-/* So many names that what was said is as long as may be signed, or just too long; in TLS 1.3 its hash is signed. */
+/*
+ * So many names that the transcript is as long as a signature allows, or just too long; TLS 1.3 signs its
+ * hash.
+ */
 static STACK_OF(CRYPTO_BUFFER) * make_authorities(size_t octets)
 {
     static uint8_t name[1000] = {0x30, 0x82, 0x03, 0xE4};
@@ -512,12 +516,11 @@ static STACK_OF(CRYPTO_BUFFER) * make_authorities(size_t octets)
 START_TEST(server_with_many_authorities)
 {
     for (int too_many = 0; too_many < 2; too_many++) {
-        struct outside_pair it;
-        open_outside(&it, _i,
-                     make_authorities(too_many ? TLS_WANTED_INPUT_MAX : TLS_WANTED_INPUT_MAX - 5000));
+        struct external_pair it;
+        open_external(&it, _i, make_authorities(too_many ? TLS_SIGN_INPUT_MAX : TLS_SIGN_INPUT_MAX - 5000));
         tls_pair_move(&it.pair, 0);
         enum tls_state state = tls_endpoint_state(it.pair.client.endpoint);
-        if (too_many && outside[_i].version == TLS_1_2) {
+        if (too_many && external[_i].version == TLS_1_2) {
             ck_assert_int_eq(state, TLS_FAILED);
             ck_assert_ptr_nonnull(
                 strstr(tls_endpoint_failure(it.pair.client.endpoint), "list of authorities are too long"));
@@ -527,7 +530,7 @@ START_TEST(server_with_many_authorities)
             tls_pair_move(&it.pair, 0);
             ck_assert_int_eq(tls_endpoint_state(it.pair.server.endpoint), TLS_OPEN);
         }
-        close_outside(&it);
+        close_external(&it);
     }
 }
 END_TEST
@@ -615,7 +618,10 @@ START_TEST(sessions_of_tls_1_3_are_used_once)
 }
 END_TEST
 
-/* A server that is set up anew can't open the old one's tickets, and shows another certificate: it is looked at. */
+/*
+ * A server that is set up anew can't open the old one's tickets, and shows another certificate: it is looked
+ * at.
+ */
 START_TEST(a_refused_session_is_a_whole_handshake)
 {
     struct tls_context *client = backend_context(certificates_authority(false), TLS_1_2);
@@ -667,14 +673,14 @@ START_TEST(a_session_ends_with_the_certificate)
     ck_assert(connect_once(server, client, &who));
     later = 3700;
     ck_assert(
-        !connect_once(server, client, &who)); /* and the certificate is looked at, by the system's clock */
+        !connect_once(server, client, &who)); /* and the certificate is verified, by the system's clock */
     tls_resumption_free(&resumption);
     tls_context_unref(&server);
     tls_context_unref(&client);
 }
 END_TEST
 
-/* A server that ends the handshake where a session is to be resumed: none is for an hour, and then again. */
+/* A server that ends the handshake if a session is offered: none is offered for an hour, and then again. */
 START_TEST(resumption_is_given_up)
 {
     struct tls_context *client = backend_context(certificates_authority(false), TLS_1_2);
@@ -703,7 +709,7 @@ START_TEST(resumption_is_given_up)
 }
 END_TEST
 
-/* Nor where no session was offered, or where the server has not taken it, and shown its certificate. */
+/* Nor if no session was offered, or if the server did not resume it and sent its certificate. */
 START_TEST(resumption_is_not_to_blame)
 {
     struct tls_context *client = backend_context(certificates_authority(false), TLS_1_2);
@@ -792,7 +798,7 @@ START_TEST(files_that_cannot_be_used)
     expect_error(&settings, TLS_NO_SOURCE, "has no certificate in PEM form");
     settings.ca =
         certificates_write("damaged.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
-    expect_error(&settings, TLS_NO_SOURCE, "a certificate behind number 0 in ");
+    expect_error(&settings, TLS_NO_SOURCE, "a certificate after number 0 in ");
     settings.ca = certificates_authority(false);
     settings.own = foreign;
     expect_error(&settings, TLS_BACKEND_OWN_CERTIFICATE, "does not belong to the first certificate in");
@@ -851,7 +857,7 @@ int main(void)
     tcase_add_test(tests, both_files_are_looked_at);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
-    outside_keys_reset();
+    external_keys_reset();
     certificates_close();
     return status;
 }

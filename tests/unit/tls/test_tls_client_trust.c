@@ -117,7 +117,7 @@ static void make_world(void)
 struct service {
     struct tls_context *context;
     struct tls_io *io;
-    struct tls_service tls;
+    struct tls_service_settings tls;
     struct tls_endpoint *endpoint;
 };
 
@@ -130,7 +130,7 @@ static void ignore(void *arg, int source, bool is_error, const char *text)
 
 static struct tls_client_trust *new_trust(const char *authorities, const char *revoked, bool required)
 {
-    const struct tls_report report = {.say = ignore};
+    const struct tls_report report = {.add = ignore};
     const struct tls_client_trust_settings settings = {authorities, revoked, required, tell_now};
     struct tls_client_trust *trust = tls_client_trust_new(&settings, &report);
     ck_assert_ptr_nonnull(trust);
@@ -183,7 +183,7 @@ static const struct trust_case {
     bool required;
     const char *failure; /* words in it; NULL: the client is let in */
     int alert;           /* SSL_AD_... */
-    int alert_1_2;       /* where it is another; 0: the same */
+    int alert_1_2;       /* if it is a different one; 0: the same */
 } cases[] = {
     {"nobody, where a certificate may be shown", &ca, &no_crl, NOBODY, NULL, false, NULL, 0, 0},
     {"nobody, where one must be", &ca, &no_crl, NOBODY, NULL, true, "shows no certificate",
@@ -220,7 +220,8 @@ static const struct trust_case {
     {"no list covers its issuer", &ca, &middle_crl, JOE_BY_MIDDLE, &middle, false, "no revocation list",
      SSL_AD_CERTIFICATE_UNKNOWN, 0},
     {"no list has to cover an authority", &middle_ca, &middle_crl, JOE_BY_MIDDLE, NULL, true, NULL, 0, 0},
-    {"a list out of date", &ca, &old_crl, JOE, NULL, false, "out of date", SSL_AD_CERTIFICATE_UNKNOWN, 0},
+    {"a list out of date", &ca, &old_crl, JOE, NULL, false,
+     "list (crl) for the client certificate has expired", SSL_AD_CERTIFICATE_UNKNOWN, 0},
     {"a list by somebody else", &ca, &forged_crl, JOE, NULL, false, "wrong signature",
      SSL_AD_CERTIFICATE_UNKNOWN, 0},
 };
@@ -289,7 +290,7 @@ START_TEST(no_certificate_is_asked_for_without_authorities)
 }
 END_TEST
 
-/* A certificate is no secret: who shows another's has not its key. */
+/* A certificate is no secret: a client that sends another's does not have its key. */
 START_TEST(a_stolen_certificate)
 {
     struct service service;
@@ -316,7 +317,7 @@ START_TEST(more_issuers_than_a_chain_has)
     meet(&service, &client, &settings);
     ck_assert_int_eq(tls_endpoint_state(service.endpoint), TLS_FAILED);
     ck_assert_str_eq(tls_endpoint_failure(service.endpoint),
-                     "client certificate comes with too many issuers");
+                     "client certificate was sent with too many issuers");
     raw_client_close(&client);
     settings.chain[7] = NULL;
     meet(&service, &client, &settings);
@@ -432,7 +433,7 @@ END_TEST
 
 /* ---- resumption ---- */
 
-/* A first session of `identity` at one service, and one that goes on with its ticket at another. */
+/* A first session of `identity` at one service, and one that tries to resume it at another. */
 struct two_sessions {
     struct service first;
     struct service second;
@@ -506,7 +507,7 @@ static const struct other_service {
     {"to one that asks for none", &ca, true, NULL, false, true},
 };
 
-/* Whatever the ticket says, the second service treats the client as one that has none. */
+/* Whatever the ticket has, the second service treats the client as one without a ticket. */
 START_TEST(a_ticket_is_worth_nothing_at_another_service)
 {
     const struct other_service *o = &others[_i / 2];
@@ -524,7 +525,10 @@ START_TEST(a_ticket_is_worth_nothing_at_another_service)
 }
 END_TEST
 
-/* The library takes what is a certificate's anew when SNI has chosen another one: the ticket's place is part of it. */
+/*
+ * The library takes what is a certificate's anew when SNI has chosen another one: the ticket's place is part
+ * of it.
+ */
 START_TEST(nor_where_sni_has_chosen_another_certificate)
 {
     struct two_sessions two;
@@ -598,7 +602,7 @@ static void note(void *arg, int source, bool is_error, const char *text)
 static struct said load(const char *authorities, const char *revoked)
 {
     struct said said = {0};
-    const struct tls_report report = {.say = note, .arg = &said, .now = PKI_NOW};
+    const struct tls_report report = {.add = note, .arg = &said, .now = PKI_NOW};
     const struct tls_client_trust_settings settings = {authorities, revoked, false, tell_now};
     struct tls_client_trust *trust = tls_client_trust_new(&settings, &report);
     ck_assert_msg((trust == NULL) == (said.errors > 0), "%s", said.first);
@@ -634,8 +638,8 @@ START_TEST(files_that_are_wrong)
     expect_said(leaf, NULL, 1, 0, "is no authority's certificate");
     expect_said(ca, certificates_path("nowhere.crl"), 1, 0, "can't open the file with the revocation lists");
     expect_said(ca, ca, 1, 0, "has none of the revocation lists (crl) in PEM form");
-    expect_said(old_ca, NULL, 0, 1, "has expired: no client that it has certified gets in");
-    expect_said(ca, old_crl, 0, 1, "no list that is still in force");
+    expect_said(old_ca, NULL, 0, 1, "has expired: clients that it has certified will be rejected");
+    expect_said(ca, old_crl, 0, 1, "no list in force");
     expect_said(other_ca, root_crl, 0, 1, "has no revocation list of the authority");
 }
 END_TEST
@@ -670,7 +674,7 @@ static size_t cost_of_session(struct service *service)
     static struct tls_endpoint *kept[SESSIONS];
     struct raw_client client;
     struct raw_client_settings settings = {.version = TLS_1_3};
-    meet(service, &client, &settings); /* what is made once is made */
+    meet(service, &client, &settings); /* what is made only once exists now */
     raw_client_close(&client);
     size_t before = octets_in_use();
     for (int i = 0; i < SESSIONS; i++) {

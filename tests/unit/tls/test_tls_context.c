@@ -46,11 +46,11 @@ static struct tls_certificate_files files_of(const char *chain, const char *key)
     return (struct tls_certificate_files){.chain = chain, .key = key};
 }
 
-/* Loads; what was said is in `problems`. True where a context came out of it. */
+/* Loads; the problems are in `problems`. True if a context was made. */
 static bool load(const struct tls_settings *settings, struct problems *problems)
 {
     *problems = (struct problems){0};
-    struct tls_report report = {.say = note, .arg = problems, .now = (long long)time(NULL)};
+    struct tls_report report = {.add = note, .arg = problems, .now = (long long)time(NULL)};
     struct tls_context *context = tls_context_new_server(settings, &report);
     bool ok = context != NULL;
     tls_context_unref(&context);
@@ -198,7 +198,7 @@ START_TEST(encrypted_key)
 {
     struct tls_certificate_files files =
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .passphrase = "open sesame"});
-    expect_error(files, files.key, "is encrypted with a passphrase; give the file that has it");
+    expect_error(files, files.key, "is encrypted with a passphrase; name the file that has it");
 }
 END_TEST
 
@@ -291,7 +291,7 @@ START_TEST(dates)
 {
     expect_warning(certificate_make(
                        &(struct certificate_wish){.names = {"a.example"}, .begins = -30 * DAY, .ends = -DAY}),
-                   "has expired: clients will refuse it");
+                   "has expired: clients will reject it");
     expect_warning(
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .begins = DAY, .ends = 30 * DAY}),
         "is not valid yet");
@@ -307,7 +307,7 @@ START_TEST(dates_are_not_looked_at_without_a_clock)
         &(struct certificate_wish){.names = {"a.example"}, .begins = -30 * DAY, .ends = -DAY});
     struct problems problems = {0};
     struct tls_settings settings = settings_for(&files, 1);
-    struct tls_report report = {.say = note, .arg = &problems};
+    struct tls_report report = {.add = note, .arg = &problems};
     struct tls_context *context = tls_context_new_server(&settings, &report);
     ck_assert_ptr_nonnull(context);
     ck_assert_uint_eq(problems.count, 0);

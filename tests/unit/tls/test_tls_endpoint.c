@@ -86,7 +86,7 @@ START_TEST(handshake_that_stalls)
     ck_assert_uint_eq(pair.client.incoming.len, 0);
     ck_assert_ptr_null(tls_endpoint_info(pair.server.endpoint).version);
     ck_assert_ptr_null(tls_endpoint_info(pair.server.endpoint).cipher);
-    /* Nothing to say goodbye with. */
+    /* There is no session to close. */
     tls_pair_send_close(&pair, &pair.server);
     ck_assert_uint_eq(pair.client.incoming.len, 0);
     tls_pair_close(&pair);
@@ -168,7 +168,7 @@ START_TEST(small_slices_share_records)
     };
     struct tls_pair pair;
     tls_pair_connect(&pair, &by_version[_i], 0);
-    /* A ticket of TLS 1.3 goes with the first data. */
+    /* A ticket of TLS 1.3 is sent with the first data. */
     records_of(&pair, cases[0].sizes, 1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         size_t records = records_of(&pair, cases[i].sizes, cases[i].count);
@@ -331,7 +331,7 @@ START_TEST(corrupted_record)
     tls_pair_send(&pair, &pair.client, &data[1], 1);
     pair.server.incoming.data[good + 12] ^= 1;
     tls_pair_deliver(&pair, &pair.server, pair.server.incoming.len);
-    /* What came whole before it stands. */
+    /* What was complete before it stays. */
     expect_plain(&pair.server, data[0].data, data[0].len);
     expect_failure(pair.server.endpoint, "a record was damaged or forged on its way");
     ck_assert_uint_gt(pair.client.incoming.len, 0);
@@ -474,7 +474,10 @@ END_TEST
 
 /* ---- names ---- */
 
-/* In TLS 1.2 the certificate goes in the clear: its subject is the name that certificate_make was given first. */
+/*
+ * In TLS 1.2 the certificate is sent in the clear: its subject is the name that certificate_make was given
+ * first.
+ */
 static bool sees_certificate(const char *server_name, const char *subject)
 {
     const struct tls_pair_settings settings = {
@@ -524,7 +527,7 @@ END_TEST
 static const struct {
     const char *offered; /* by the client */
     const char *spoken;  /* by the server */
-    const char *agreed;  /* NULL: none, and the client is turned away */
+    const char *agreed;  /* NULL: none, and the client is rejected */
 } protocols[] = {
     {"\x04imap", "\x04imap", "imap"},
     {"\x02h2\x08http/1.1\x04imap", "\x04imap", "imap"},
@@ -588,7 +591,7 @@ static void hand_over(struct tls_io *io, struct bytes *to)
     tls_io_reset(io);
 }
 
-/* One small piece in each direction; false where nothing was on its way. */
+/* Delivers one small piece in each direction. False if there was none. */
 static bool step(struct interleaved *one, struct tls_io *io)
 {
     static uint8_t plain[1000 + TLS_PLAIN_SLACK];
@@ -662,11 +665,17 @@ END_TEST
 #if CAN_MEASURE_HEAP
 enum {
     MEASURED = 200,
-    /* Measured: some 3 to 5 KB, most of it the session and its keys. A buffer left behind would be 16 KB more. */
+    /*
+     * Measured: some 3 to 5 KB, most of it the session and its keys. A buffer that is not freed would be 16
+     * KB more.
+     */
     ENDPOINT_HEAP_MAX = 8 * 1024
 };
 
-/* An idle endpoint owns no buffers: server ends alone are kept, the client ends are freed before it is weighed. */
+/*
+ * An idle endpoint owns no buffers: server ends alone are kept, the client ends are freed before it is
+ * weighed.
+ */
 START_TEST(idle_endpoint_is_small)
 {
     static struct tls_pair pairs[2];

@@ -68,7 +68,10 @@ START_TEST(truncated_at_every_octet)
 }
 END_TEST
 
-/* Is the octet at `at` the version of a record's header? It is not looked at (RFC 8446 section 5.1) and not authentic. */
+/*
+ * Is the octet at `at` the version of a record's header? It is not looked at (RFC 8446 section 5.1) and not
+ * authentic.
+ */
 static bool is_record_version(struct slice flight, size_t at)
 {
     size_t start = 0;
@@ -78,8 +81,8 @@ static bool is_record_version(struct slice flight, size_t at)
 }
 
 /*
- * One bit of the client's first flight is another, or of its second: both sides never agree on a session. The length of a
- * record may be the one that is changed, so that the server waits for the rest.
+ * One bit of the client's first flight is another, or of its second: both sides never agree on a session. The
+ * length of a record may be the one that is changed, so that the server waits for the rest.
  */
 START_TEST(changed_at_every_octet)
 {
@@ -136,7 +139,7 @@ START_TEST(no_signature_in_common)
 }
 END_TEST
 
-/* A message that says how long it is going to be. */
+/* The begin of a message, with its length. */
 START_TEST(client_hello_that_is_too_long)
 {
     static const struct {
@@ -173,7 +176,7 @@ START_TEST(record_that_is_too_long)
 }
 END_TEST
 
-/* Before its ClientHello, or behind it: there is no session yet, and so there is none afterwards. */
+/* Before its ClientHello, or after it: there is no session yet, and so there is none later. */
 START_TEST(close_notify_in_the_handshake)
 {
     static const uint8_t close_notify[] = {21, 3, 3, 0, 2, 1, 0};
@@ -269,7 +272,7 @@ START_TEST(key_updates)
     for (int i = 0; i <= KEY_UPDATES_MAX; i++) {
         ck_assert_int_eq(tls_endpoint_state(peer.server), TLS_OPEN);
         ck_assert(SSL_key_update(peer.client, kinds[_i]));
-        /* It goes out with the next write; without one the library keeps it. */
+        /* It is sent with the next write; without one the library keeps it. */
         SSL_write(peer.client, "", 0);
         tls_peer_collect(&peer);
         ck_assert_uint_gt(peer.to_server.len, 0);
@@ -297,7 +300,7 @@ START_TEST(key_updates_with_data_between)
     ck_assert_int_eq(tls_endpoint_state(peer.server), TLS_OPEN);
     ck_assert(slice_equals(bytes_view(&peer.plain), (struct slice){pattern, TIMES}));
     ck_assert_uint_le(peer.answered - answered, 100);
-    /* The answer goes with what the server says next, and both still understand each other. */
+    /* The answer is sent with the server's next data, and both ends still understand each other. */
     struct slice words = slice_of("* OK\r\n");
     char heard[16];
     ck_assert(tls_endpoint_seal(peer.server, &words, 1));
@@ -339,7 +342,10 @@ static int keep_ticket(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* A client that may send early data and wants to: the ticket does not allow it, and nothing comes before its time. */
+/*
+ * A client that may send early data and wants to: the ticket does not allow it, and nothing comes before its
+ * time.
+ */
 START_TEST(no_early_data)
 {
     static const char command[] = "a1 LOGIN joe secret\r\n";
@@ -348,7 +354,7 @@ START_TEST(no_early_data)
     SSL_CTX_set_session_cache_mode(peer.client_context, SSL_SESS_CACHE_CLIENT);
     SSL_CTX_sess_set_new_cb(peer.client_context, keep_ticket);
     tls_peer_connect(&peer);
-    /* The ticket goes with the first data. */
+    /* The ticket is sent with the first data. */
     struct slice words = slice_of("* OK\r\n");
     char heard[16];
     ck_assert(tls_endpoint_seal(peer.server, &words, 1));
@@ -400,7 +406,9 @@ START_TEST(records_of_one_octet)
 }
 END_TEST
 
-/* Nothing of a record is given before its last octet is there and has been found authentic; then all of it. */
+/*
+ * Nothing of a record is given before its last octet is there and has been found authentic; then all of it.
+ */
 START_TEST(largest_record_octet_by_octet)
 {
     enum { LARGEST = 16384 };
@@ -423,7 +431,10 @@ START_TEST(largest_record_octet_by_octet)
 }
 END_TEST
 
-/* Behind a whole record the connection ends: what is whole counters, but nobody may take it for the client's last word. */
+/*
+ * Behind a whole record the connection ends: what is whole counters, but nobody may take it for the client's
+ * last word.
+ */
 START_TEST(end_without_alert)
 {
     struct tls_peer peer;
@@ -506,7 +517,7 @@ START_TEST(memory_of_a_client_that_sends_no_end)
 }
 END_TEST
 
-/* It has its answer, and goes no further. */
+/* It has its answer, and does not continue. */
 START_TEST(memory_of_a_client_that_does_not_finish)
 {
     struct tls_peer peer;

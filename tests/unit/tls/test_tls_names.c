@@ -48,7 +48,9 @@ static const struct {
     {"twice.example.net", 5},
     {"upper.example.net", 7},
     {"dotted.example.net", 8},
-    /* A wildcard is a whole leftmost label: anything else in it is a name like others (RFC 9525 section 6.3). */
+    /*
+     * A wildcard is a whole leftmost label: anything else in it is a name like others (RFC 9525 section 6.3).
+     */
     {"foo.example.org", NOBODY},
     {"f.example.org", NOBODY},
 };
@@ -114,7 +116,7 @@ START_TEST(names_that_are_none)
     over[256] = '\0';
     add(&names, longest, 1);
     add(&names, over, 2);
-    /* An X.509 name can have a NUL in it; it must not match what stands before the NUL. */
+    /* An X.509 name can have a NUL in it; it must not match what is before the NUL. */
     static const char with_nul[] = "bank.example\0.evil.example";
     ck_assert(tls_names_add(&names, (struct slice){(const uint8_t *)with_nul, sizeof with_nul - 1}, 3));
     tls_names_sort(&names);

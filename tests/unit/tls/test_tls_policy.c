@@ -68,7 +68,10 @@ START_TEST(suite)
 }
 END_TEST
 
-/* A client that could do TLS 1.3 too, with a server that can't: its suites of TLS 1.3 do not hide what comes behind them. */
+/*
+ * A client that could do TLS 1.3 too, with a server that can't: its suites of TLS 1.3 do not hide those after
+ * them.
+ */
 START_TEST(suite_of_a_client_that_has_tls_1_3)
 {
     const struct tls_pair_settings settings = {
@@ -195,16 +198,15 @@ static const struct {
      "9325)\n"},
     {TLS_1_1, TLS_1_3, AES128 ":" CBC, 0, 0, ""},
     {TLS_1_2, TLS_1_3, "AES128-GCM-SHA256:" AES128, 1, 0,
-     "the suite AES128-GCM-SHA256 in \"ciphers\" can't be used: it has no forward secrecy: who gets the key "
-     "reads what "
-     "was recorded (RFC 9325)\n"},
+     "the suite AES128-GCM-SHA256 in \"ciphers\" can't be used: it has no forward secrecy: "
+     "whoever gets the key can decrypt recorded connections (RFC 9325)\n"},
     {TLS_1_0, TLS_1_3, "DES-CBC3-SHA", 1, 0,
      "the suite DES-CBC3-SHA in \"ciphers\" can't be used: it has less than 128 bits (RFC 9325)\n"},
     {TLS_1_0, TLS_1_3, "AES128-SHA:DES-CBC3-SHA:AES256-SHA", 3, 0, NULL},
     {TLS_1_2, TLS_1_3, "ALL", 5, 4, NULL},
     {TLS_1_2, TLS_1_3, "ECDHE-PSK-CHACHA20-POLY1305:" AES128, 0, 0, ""},
     {TLS_1_2, TLS_1_3, "ECDHE+AESGCM:ECDHE+CHACHA20", 0, 0, ""},
-    {TLS_1_0, TLS_1_1, AES128, 1, 0, "no suite in \"ciphers\" is known to the versions up to max_version\n"},
+    {TLS_1_0, TLS_1_1, AES128, 1, 0, "no suite in \"ciphers\" belongs to a version up to max_version\n"},
     {TLS_1_3, TLS_1_3, AES128, 0, 0, ""},
 };
 
@@ -216,7 +218,7 @@ START_TEST(list)
                                     .min_version = lists[_i].min,
                                     .max_version = lists[_i].max,
                                     .ciphers = lists[_i].ciphers};
-    struct tls_report report = {.say = note, .arg = &told};
+    struct tls_report report = {.add = note, .arg = &told};
     struct tls_context *context = tls_context_new_server(&settings, &report);
     ck_assert_msg(told.errors == lists[_i].errors, "%u errors: %s", told.errors, told.text);
     ck_assert_msg(told.warnings == lists[_i].warnings, "%u warnings: %s", told.warnings, told.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who is resumed, and who is not: contexts with shared keys, as replicas and reloads have them, and names. */
+/* Which sessions are resumed: contexts with shared keys, as replicas and reloads have them, and names. */
 #include "base/array.h"
 #include "certificates.h"
 #include "tls_visitor.h"
@@ -29,7 +29,7 @@ static struct tls_context *server_with_ciphers(struct tls_ticket_keys *keys, boo
                                     .max_version = TLS_1_3,
                                     .session_tickets = tickets,
                                     .ticket_keys = keys};
-    struct tls_report report = {.say = fail_at_once};
+    struct tls_report report = {.add = fail_at_once};
     struct tls_context *context = tls_context_new_server(&settings, &report);
     ck_assert_ptr_nonnull(context);
     return context;
@@ -49,7 +49,7 @@ static struct tls_ticket_keys *own_keys(void)
 
 static void next_turn(struct tls_ticket_keys *keys, int64_t turn)
 {
-    ck_assert(tls_ticket_keys_keep(keys, turn * TLS_TICKET_KEY_TURN));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, turn * TLS_TICKET_KEY_PERIOD));
 }
 
 static bool is_sealing(const struct tls_ticket_keys *keys, const uint8_t *name)

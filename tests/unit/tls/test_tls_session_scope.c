@@ -10,7 +10,7 @@ struct scope {
     uint8_t octets[SSL_MAX_SID_CTX_LENGTH];
 };
 
-/* Of a handshake with a name, whose SSL object has a context already, or none where `before` is empty. */
+/* Of a handshake with a name, whose SSL object has a context already, or none if `before` is empty. */
 static struct scope scope_of(const char *before, const char *name)
 {
     struct scope scope = {{0}};
@@ -48,7 +48,7 @@ START_TEST(what_was_there_before_counts)
     ck_assert(!is_same(scope_of("x", "mail.example.com"), scope_of("y", "mail.example.com")));
     ck_assert(!is_same(scope_of("x", "mail.example.com"), scope_of("", "mail.example.com")));
     ck_assert(!is_same(scope_of("x", "mail.example.com"), scope_of("x", "mail.example.org")));
-    /* Not by what one looks like behind the other. */
+    /* Not only by both, one after the other. */
     ck_assert(!is_same(scope_of("A", "BC"), scope_of("AB", "C")));
     ck_assert(!is_same(scope_of("", "ABC"), scope_of("ABC", "")));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
 #include "certificates.h"
-#include "keys/tls_form.h"
-#include "outside_keys.h"
+#include "keys/sign_input.h"
+#include "external_keys.h"
 #include "tls_pair.h"
 #include "run_suite.h"
 
@@ -15,26 +15,26 @@ static struct tls_certificate_files rsa;
 
 static const struct {
     struct tls_pair_settings settings;
-    enum tls_form form;
+    enum sign_input_kind form;
 } kinds[] = {
-    {{.certificates = &ecdsa, .server_max = TLS_1_2}, TLS_FORM_ECDHE},
-    {{.certificates = &ecdsa, .server_min = TLS_1_3}, TLS_FORM_1_3},
-    {{.certificates = &rsa, .server_max = TLS_1_2}, TLS_FORM_ECDHE},
-    {{.certificates = &rsa, .server_min = TLS_1_3}, TLS_FORM_1_3},
+    {{.certificates = &ecdsa, .server_max = TLS_1_2}, SIGN_INPUT_ECDHE},
+    {{.certificates = &ecdsa, .server_min = TLS_1_3}, SIGN_INPUT_TLS13_SERVER},
+    {{.certificates = &rsa, .server_max = TLS_1_2}, SIGN_INPUT_ECDHE},
+    {{.certificates = &rsa, .server_min = TLS_1_3}, SIGN_INPUT_TLS13_SERVER},
     {{.certificates = &rsa, .server_min = TLS_1_0, .server_max = TLS_1_0, .client_min = TLS_1_0},
-     TLS_FORM_ECDHE},
+     SIGN_INPUT_ECDHE},
 };
 enum { KINDS = ARRAY_LEN(kinds), TLS_1_3_KIND = 1 };
 
 static uint8_t plain[TLS_HELD_MAX + TLS_PLAIN_SLACK];
-/* What a client in middlebox compatibility mode sends behind its ClientHello (RFC 8446 D.4). */
+/* What a client in middlebox compatibility mode sends after its ClientHello (RFC 8446 appendix D.4). */
 static const uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
 
 static struct tls_pair_settings settings_of(int kind)
 {
     struct tls_pair_settings settings = kinds[kind].settings;
     settings.certificate_count = 1;
-    settings.keys = &outside_keys;
+    settings.keys = &external_keys;
     return settings;
 }
 
@@ -64,8 +64,8 @@ static void give(struct tls_pair *pair, struct slice signature)
 static void sign(struct tls_pair *pair)
 {
     uint8_t signature[1024];
-    struct tls_wanted wanted = tls_endpoint_wanted(pair->server.endpoint);
-    size_t len = outside_keys_sign(&wanted, signature);
+    struct tls_sign_request request = tls_endpoint_sign_request(pair->server.endpoint);
+    size_t len = external_keys_sign(&request, signature);
     give(pair, (struct slice){signature, len});
 }
 
@@ -82,7 +82,7 @@ static void expect_open(struct tls_pair *pair)
 static void close_pair(struct tls_pair *pair)
 {
     tls_pair_close(pair);
-    ck_assert_uint_eq(outside_keys_count(), 0);
+    ck_assert_uint_eq(external_keys_count(), 0);
 }
 
 START_TEST(handshake_waits_for_its_signature)
@@ -91,9 +91,9 @@ START_TEST(handshake_waits_for_its_signature)
     for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         struct tls_pair pair;
         open_until_asked(&pair, _i, chunks[i]);
-        struct tls_wanted wanted = tls_endpoint_wanted(pair.server.endpoint);
-        ck_assert_uint_ge(wanted.key, 100);
-        ck_assert_int_eq(tls_form_of(wanted.input), kinds[_i].form);
+        struct tls_sign_request request = tls_endpoint_sign_request(pair.server.endpoint);
+        ck_assert_uint_ge(request.key, 100);
+        ck_assert_int_eq(sign_input_kind_of(request.input), kinds[_i].form);
         ck_assert_ptr_null(tls_endpoint_failure(pair.server.endpoint));
         sign(&pair);
         tls_pair_move(&pair, chunks[i]);
@@ -122,8 +122,8 @@ START_TEST(signature_that_is_wrong)
     struct tls_pair pair;
     uint8_t signature[1024];
     open_until_asked(&pair, _i, 0);
-    struct tls_wanted wanted = tls_endpoint_wanted(pair.server.endpoint);
-    size_t len = outside_keys_sign(&wanted, signature);
+    struct tls_sign_request request = tls_endpoint_sign_request(pair.server.endpoint);
+    size_t len = external_keys_sign(&request, signature);
     signature[len - 1] ^= 1;
     give(&pair, (struct slice){signature, len});
     tls_pair_move(&pair, 0);
@@ -193,7 +193,7 @@ START_TEST(not_more_is_kept_than_may_be)
         tls_pair_deliver(&pair, &pair.server, 1);
         ck_assert_int_eq(server_state(&pair), TLS_FAILED);
         ck_assert_str_eq(tls_endpoint_failure(pair.server.endpoint),
-                         "client sent more than it may before the handshake is done");
+                         "client sent too much before the end of the handshake");
         close_pair(&pair);
     }
 }
@@ -232,10 +232,10 @@ static struct tls_context *load(const struct tls_certificate_files *files, struc
     struct tls_settings settings = {.certificates = files,
                                     .certificate_count = 1,
                                     .previous = previous,
-                                    .keys = &outside_keys,
+                                    .keys = &external_keys,
                                     .min_version = TLS_1_2,
                                     .max_version = TLS_1_3};
-    struct tls_report report = {.say = note, .arg = said};
+    struct tls_report report = {.add = note, .arg = said};
     *said = (struct said){0};
     return tls_context_new_server(&settings, &report);
 }
@@ -247,7 +247,7 @@ START_TEST(key_that_is_not_the_certificates)
         certificate_make(&(struct certificate_wish){.names = {"a.example"}, .foreign_key = true});
     ck_assert_ptr_null(load(&files, NULL, &said));
     ck_assert_ptr_nonnull(strstr(said.text, "does not belong to the first certificate"));
-    ck_assert_uint_eq(outside_keys_count(), 0);
+    ck_assert_uint_eq(external_keys_count(), 0);
 }
 END_TEST
 
@@ -268,11 +268,11 @@ START_TEST(unchanged_key_is_not_loaded_again)
     struct tls_context *first = load(&ecdsa, NULL, &said);
     ck_assert_ptr_nonnull(first);
     struct tls_context *second = load(&ecdsa, first, &said);
-    ck_assert_uint_eq(outside_keys_count(), 1);
+    ck_assert_uint_eq(external_keys_count(), 1);
     tls_context_unref(&first);
-    ck_assert_uint_eq(outside_keys_count(), 1);
+    ck_assert_uint_eq(external_keys_count(), 1);
     tls_context_unref(&second);
-    ck_assert_uint_eq(outside_keys_count(), 0);
+    ck_assert_uint_eq(external_keys_count(), 0);
 }
 END_TEST
 
@@ -286,7 +286,7 @@ static void append_file(FILE *into, const char *path)
     ck_assert_uint_eq(fwrite(text, 1, len, into), len);
 }
 
-/* A file with the chain of one certificate and, behind it, its key. */
+/* A file with the chain of one certificate and, after it, its key. */
 static const char *write_both(const char *name)
 {
     const char *path = certificates_path(name);
@@ -309,7 +309,7 @@ START_TEST(chain_and_key_in_one_file)
     tls_context_unref(&context);
     ck_assert_ptr_null(
         load(&(struct tls_certificate_files){.chain = ecdsa.key, .key = ecdsa.key}, NULL, &said));
-    ck_assert_uint_eq(outside_keys_count(), 0);
+    ck_assert_uint_eq(external_keys_count(), 0);
 }
 END_TEST
 
@@ -320,7 +320,7 @@ START_TEST(key_in_a_chain_that_needs_none)
         load(&(struct tls_certificate_files){.chain = write_both("more.pem"), .key = ecdsa.key}, NULL, &said);
     ck_assert_ptr_nonnull(context);
     ck_assert_uint_eq(said.warnings, 1);
-    ck_assert_ptr_nonnull(strstr(said.text, "take it out"));
+    ck_assert_ptr_nonnull(strstr(said.text, "remove it from the file"));
     tls_context_unref(&context);
 }
 END_TEST
@@ -349,7 +349,7 @@ int main(void)
     tcase_add_test(tests, key_in_a_chain_that_needs_none);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
-    outside_keys_reset();
+    external_keys_reset();
     certificates_close();
     return status;
 }

@@ -14,13 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Certificates from lists and folders: what is read, what is chosen for which client, and what is kept at a renewal. */
+/*
+ * Certificates from lists and folders: what is read, what is chosen for which client, and what is kept at a
+ * renewal.
+ */
 
 #define DAY (24 * 3600L)
 
 enum { WORDS_MAX = 64 * 1024 };
 
-/* All that was said, a line each: "source: error: text". */
+/* All that was reported, a line each: "source: error: text". */
 static char said[WORDS_MAX];
 
 static void note(void *arg, int source, bool is_error, const char *text)
@@ -41,7 +44,7 @@ static struct tls_settings settings(void)
 
 static struct tls_context *load(const struct tls_settings *from)
 {
-    struct tls_report report = {.say = note, .now = (long long)time(NULL)};
+    struct tls_report report = {.add = note, .now = (long long)time(NULL)};
     said[0] = '\0';
     return tls_context_new_server(from, &report);
 }
@@ -60,7 +63,7 @@ static struct tls_context *load_folder(const char *folder, struct tls_context *p
     return load(&from);
 }
 
-/* ---- a client that says what it can do, and what it was shown ---- */
+/* ---- a client with chosen abilities, and what it was sent ---- */
 
 struct asked {
     const char *name;
@@ -73,7 +76,7 @@ struct asked {
 struct shown {
     bool ok;
     enum certificate_key key;
-    char names[256]; /* of the leaf, each behind a space */
+    char names[256]; /* of the leaf, each after a space */
     size_t chain;
     size_t ocsp;
     const char *failure;
@@ -221,7 +224,7 @@ START_TEST(what_is_wrong_in_a_folder_is_left_out_with_a_warning)
     struct tls_context *context = load_folder(folder, NULL);
     ck_assert_ptr_nonnull(context);
     ck_assert_uint_eq(tls_context_certificate_count(context), 1);
-    expect_said("keyless.pem is left out: there is no key to it");
+    expect_said("keyless.pem is left out: it has no key");
     expect_said("foreign.pem (the leaf must come first); this certificate is left out");
     expect_said("garbage.pem has no certificate in PEM form");
     ck_assert_ptr_null(strstr(said, "error"));
@@ -234,7 +237,7 @@ START_TEST(a_folder_without_a_certificate_is_an_error)
     const char *empty = certificates_folder("empty");
     const char *nowhere = certificates_path("nowhere");
     ck_assert_ptr_null(load_folder(empty, NULL));
-    expect_said("0: error: there is no certificate that could be used");
+    expect_said("0: error: no certificate can be used");
     ck_assert_ptr_null(load_folder(nowhere, NULL));
     expect_said("0: error: can't read the folder of certificates");
     expect_said("No such file or directory");
@@ -280,9 +283,11 @@ START_TEST(the_one_that_holds_longest_is_shown)
 }
 END_TEST
 
-/* ---- who is shown what ---- */
+/* ---- which client is sent which certificate ---- */
 
-/* RSA and ECDSA for mail.example, RSA alone for *.old.example, ECDSA for exact.old.example, and the default. */
+/*
+ * RSA and ECDSA for mail.example, RSA alone for *.old.example, ECDSA for exact.old.example, and the default.
+ */
 static struct tls_context *load_kinds(bool strict)
 {
     const struct tls_certificate_files files[] = {
@@ -541,7 +546,7 @@ START_TEST(a_passphrase_opens_a_key)
     }
     files.passphrase = wrong;
     ck_assert_ptr_null(load(&from));
-    expect_said("0: error: the passphrase does not open the private key");
+    expect_said("0: error: the passphrase does not decrypt the private key");
     ck_assert_ptr_null(strstr(said, "shut"));
     files.passphrase = none;
     ck_assert_ptr_null(load(&from));
@@ -577,15 +582,15 @@ static const struct {
     {{.revoked = false}, false, NULL},
     {{.delegated = true}, false, NULL},
     {{.begins = 120, .ends = DAY}, false, NULL},
-    {{.revoked = true}, false, "says that the certificate is revoked"},
+    {{.revoked = true}, false, "reports that the certificate is revoked"},
     {{.other_certificate = true}, false, "is about another certificate"},
     {{.other_signer = true}, false, "is not signed by the certificate's issuer"},
     {{.delegated = true, .not_for_ocsp = true}, false, "is not signed by the certificate's issuer"},
-    {{.endless = true}, false, "does not say until when it holds"},
-    {{.refused = true}, false, "is the responder's refusal to answer"},
-    {{.begins = -2 * DAY, .ends = -DAY}, false, "is out of date"},
+    {{.endless = true}, false, "has no end of its validity (nextUpdate)"},
+    {{.refused = true}, false, "is a responder's error, not an answer"},
+    {{.begins = -2 * DAY, .ends = -DAY}, false, "has expired"},
     {{.begins = DAY, .ends = 2 * DAY}, false, "is not valid yet"},
-    {{.revoked = false}, true, "can't be checked: the chain has no issuer's certificate"},
+    {{.revoked = false}, true, "can't be checked, as the chain has no issuer's certificate"},
 };
 
 static struct tls_context *load_ocsp(const struct tls_certificate_files *files, struct tls_context *previous)
@@ -639,7 +644,10 @@ START_TEST(damaged_responses_are_not_stapled)
         ck_assert_ptr_nonnull(context);
         struct shown shown = ask(context, &(struct asked){.name = "a.example"});
         ck_assert(shown.ok);
-        /* Octets that nobody signs: the status around it, the delegate's certificate where another octet will do. */
+        /*
+         * Octets that are not signed: the status around it, the delegate's certificate if another octet will
+         * do.
+         */
         if (shown.ocsp == 0)
             expect_said("is not used: it ");
         else

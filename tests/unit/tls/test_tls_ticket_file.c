@@ -64,7 +64,7 @@ static const struct bad_text {
     {"nothing", "", 0, "fewer than three keys"},
     {"empty lines", "\n\n\r\n", 0, "fewer than three keys"},
     {"two keys", KEY_A "\n" KEY_D "\n", 0, "fewer than three keys"},
-    {"a comment", KEY_A "\n# yesterday's\n" KEY_D "\n" KEY_G "\n", 2, "comments can't stand"},
+    {"a comment", KEY_A "\n# yesterday's\n" KEY_D "\n" KEY_G "\n", 2, "can't have comments"},
     {"other text", KEY_A "\n" KEY_D "\n\n-----BEGIN PRIVATE KEY-----\n", 4, "no base64"},
     {"a blank before", " " KEY_A "\n" KEY_D "\n" KEY_G "\n", 1, "too long"},
     {"a blank in the middle", "QUFB QUF\n", 1, "no base64"},

@@ -38,17 +38,17 @@ START_TEST(a_key_seals_for_a_turn_and_opens_for_two_more)
     struct tls_ticket_set first = get(keys);
     ck_assert_uint_eq(first.count, 1);
     ck_assert_uint_eq(first.sealing, 0);
-    ck_assert(!tls_ticket_keys_keep(keys, START));
-    ck_assert(!tls_ticket_keys_keep(keys, START + TLS_TICKET_KEY_TURN - 1));
+    ck_assert(!tls_ticket_keys_rotate_if_due(keys, START));
+    ck_assert(!tls_ticket_keys_rotate_if_due(keys, START + TLS_TICKET_KEY_PERIOD - 1));
     for (unsigned turn = 1; turn < 3; turn++) {
-        ck_assert(tls_ticket_keys_keep(keys, START + turn * TLS_TICKET_KEY_TURN));
+        ck_assert(tls_ticket_keys_rotate_if_due(keys, START + turn * TLS_TICKET_KEY_PERIOD));
         struct tls_ticket_set set = get(keys);
         ck_assert_uint_eq(set.count, turn + 1);
         ck_assert_uint_eq(set.sealing, turn);
         ck_assert_uint_eq(tls_ticket_set_find(&set, first.keys[0].name), 0);
     }
-    ck_assert(!tls_ticket_keys_keep(keys, START + 3 * TLS_TICKET_KEY_TURN - 1));
-    ck_assert(tls_ticket_keys_keep(keys, START + 3 * TLS_TICKET_KEY_TURN));
+    ck_assert(!tls_ticket_keys_rotate_if_due(keys, START + 3 * TLS_TICKET_KEY_PERIOD - 1));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + 3 * TLS_TICKET_KEY_PERIOD));
     struct tls_ticket_set last = get(keys);
     ck_assert_uint_eq(last.count, 3);
     ck_assert_uint_eq(tls_ticket_set_find(&last, first.keys[0].name), TLS_TICKET_KEYS);
@@ -59,18 +59,18 @@ END_TEST
 START_TEST(a_ticket_never_outlives_its_key)
 {
     /* At worst it was sealed at the very end of its key's turn. */
-    ck_assert_int_le(TLS_TICKET_LIFETIME, (TLS_TICKET_KEYS - 1) * TLS_TICKET_KEY_TURN);
-    ck_assert_int_le(2 * TLS_TICKET_LIFETIME, TLS_TICKET_KEYS * TLS_TICKET_KEY_TURN);
-    ck_assert_int_le(TLS_TICKET_KEYS * TLS_TICKET_KEY_TURN, 7 * 24 * HOUR);
+    ck_assert_int_le(TLS_TICKET_LIFETIME, (TLS_TICKET_KEYS - 1) * TLS_TICKET_KEY_PERIOD);
+    ck_assert_int_le(2 * TLS_TICKET_LIFETIME, TLS_TICKET_KEYS * TLS_TICKET_KEY_PERIOD);
+    ck_assert_int_le(TLS_TICKET_KEYS * TLS_TICKET_KEY_PERIOD, 7 * 24 * HOUR);
 }
 END_TEST
 
 START_TEST(turns_do_not_drift_when_the_clock_is_looked_at_late)
 {
     struct tls_ticket_keys *keys = new_keys();
-    ck_assert(tls_ticket_keys_keep(keys, START + TLS_TICKET_KEY_TURN + HOUR));
-    ck_assert(!tls_ticket_keys_keep(keys, START + 2 * TLS_TICKET_KEY_TURN - 1));
-    ck_assert(tls_ticket_keys_keep(keys, START + 2 * TLS_TICKET_KEY_TURN));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + TLS_TICKET_KEY_PERIOD + HOUR));
+    ck_assert(!tls_ticket_keys_rotate_if_due(keys, START + 2 * TLS_TICKET_KEY_PERIOD - 1));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + 2 * TLS_TICKET_KEY_PERIOD));
     tls_ticket_keys_unref(&keys);
 }
 END_TEST
@@ -79,11 +79,11 @@ START_TEST(keys_whose_time_is_over_go_after_a_long_sleep)
 {
     struct tls_ticket_keys *keys = new_keys();
     struct tls_ticket_set first = get(keys);
-    ck_assert(tls_ticket_keys_keep(keys, START + 2 * TLS_TICKET_KEY_TURN + HOUR));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + 2 * TLS_TICKET_KEY_PERIOD + HOUR));
     struct tls_ticket_set set = get(keys);
     ck_assert_uint_eq(tls_ticket_set_find(&set, first.keys[0].name), 0);
     ck_assert_uint_eq(set.sealing, 2);
-    ck_assert(tls_ticket_keys_keep(keys, START + 1000LL * TLS_TICKET_KEY_TURN));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + 1000LL * TLS_TICKET_KEY_PERIOD));
     struct tls_ticket_set later = get(keys);
     for (size_t i = 0; i < 3; i++)
         ck_assert_uint_eq(tls_ticket_set_find(&later, set.keys[i].name), TLS_TICKET_KEYS);
@@ -94,9 +94,9 @@ END_TEST
 START_TEST(a_clock_that_goes_back_all_the_same_stops_nothing)
 {
     struct tls_ticket_keys *keys = new_keys();
-    ck_assert(tls_ticket_keys_keep(keys, START + 1000LL * TLS_TICKET_KEY_TURN));
-    ck_assert(!tls_ticket_keys_keep(keys, START));
-    ck_assert(tls_ticket_keys_keep(keys, START + TLS_TICKET_KEY_TURN));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + 1000LL * TLS_TICKET_KEY_PERIOD));
+    ck_assert(!tls_ticket_keys_rotate_if_due(keys, START));
+    ck_assert(tls_ticket_keys_rotate_if_due(keys, START + TLS_TICKET_KEY_PERIOD));
     tls_ticket_keys_unref(&keys);
 }
 END_TEST
@@ -125,8 +125,8 @@ START_TEST(a_copy_goes_on_where_the_other_was)
     struct tls_ticket_set copied = get(next);
     ck_assert(tls_ticket_set_equals(&copied, &set));
     tls_ticket_keys_unref(&keys);
-    ck_assert(!tls_ticket_keys_keep(next, START + TLS_TICKET_KEY_TURN - 1));
-    ck_assert(tls_ticket_keys_keep(next, START + TLS_TICKET_KEY_TURN));
+    ck_assert(!tls_ticket_keys_rotate_if_due(next, START + TLS_TICKET_KEY_PERIOD - 1));
+    ck_assert(tls_ticket_keys_rotate_if_due(next, START + TLS_TICKET_KEY_PERIOD));
     tls_ticket_keys_unref(&next);
 }
 END_TEST

@@ -42,7 +42,7 @@ START_TEST(keys_are_found_by_the_whole_name)
     ck_assert_uint_eq(tls_ticket_set_find(&set, key.name), 1);
     key.name[15] ^= 1;
     ck_assert_uint_eq(tls_ticket_set_find(&set, key.name), TLS_TICKET_KEYS);
-    /* What is behind the count is no key, even where its octets fit. */
+    /* What is after the count is no key, even if its octets fit. */
     static const uint8_t zeroes[TLS_TICKET_NAME];
     ck_assert_uint_eq(tls_ticket_set_find(&set, zeroes), TLS_TICKET_KEYS);
 }

@@ -95,7 +95,7 @@ static bool matches(unsigned usage, unsigned selector, unsigned matching, struct
 
 START_TEST(each_selector_and_matching)
 {
-    struct tls_report report = {.say = say_nothing};
+    struct tls_report report = {.add = say_nothing};
     X509 *certificates[TLS_CHAIN_MAX];
     CRYPTO_BUFFER *chain[2];
     struct tls_certificate_files files =

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tls/trust/tls_verifier.h"
+#include "tls/endpoint/tls_verifier.h"
 
 #include "tls/endpoint/tls_context_private.h"
+#include "tls/tls_report.h"
 #include "tls/trust/tls_trust.h"
 
 #include <stdio.h>
@@ -14,8 +15,10 @@ struct tls_verifier {
 struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report)
 {
     struct tls_verifier *verifier = calloc(1, sizeof *verifier);
-    if (verifier == NULL)
+    if (verifier == NULL) {
+        tls_report_add(report, TLS_NO_SOURCE, true, "no memory to verify certificates");
         return NULL;
+    }
     verifier->trust = tls_trust_new(ca, report);
     if (verifier->trust == NULL)
         tls_verifier_free(&verifier);
@@ -31,8 +34,8 @@ void tls_verifier_free(struct tls_verifier **verifier)
     *verifier = NULL;
 }
 
-bool tls_verifier_believes(const struct tls_verifier *verifier, const struct tls_context *context,
-                           size_t index, const char *name, char words[TLS_VERIFIER_WORDS])
+bool tls_verifier_accepts(const struct tls_verifier *verifier, const struct tls_context *context,
+                          size_t index, const char *name, char reason[TLS_VERIFIER_REASON])
 {
     struct tls_verdict verdict = {0};
     const struct tls_certificate *certificate = tls_context_store(context)->certificates[index];
@@ -40,9 +43,9 @@ bool tls_verifier_believes(const struct tls_verifier *verifier, const struct tls
     bool ok = chain != NULL;
     for (size_t i = 0; ok && i < certificate->chain_len; i++)
         ok = sk_CRYPTO_BUFFER_push(chain, certificate->chain[i]) != 0;
-    bool believes = ok && tls_trust_judge(verifier->trust, chain, name, &verdict);
+    bool accepts = ok && tls_trust_verify(verifier->trust, chain, name, &verdict);
     sk_CRYPTO_BUFFER_free(chain);
-    _Static_assert((int)TLS_VERIFIER_WORDS >= (int)sizeof verdict.words, "room for the words");
-    snprintf(words, TLS_VERIFIER_WORDS, "%s", ok ? verdict.words : "there is no memory to look at it");
-    return believes;
+    _Static_assert((int)TLS_VERIFIER_REASON >= (int)sizeof verdict.reason, "room for the reason");
+    snprintf(reason, TLS_VERIFIER_REASON, "%s", ok ? verdict.reason : "there is no memory to verify it");
+    return accepts;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "keys/tls_form.h"
+#include "keys/sign_input.h"
 
 #include <string.h>
 
@@ -12,14 +12,17 @@ enum {
     TYPE_NAMED_CURVE = 3,
     MESSAGE_HEADER = 4, /* type, length(3) */
     VERSION_1_2 = 0x0303,
-    /* No server signs as much (two randoms and a point of P-521: 201), and with the certificates in it no transcript is less. */
+    /*
+     * No server signs this much (two randoms and a point of P-521: 201), and no transcript, with its
+     * certificates, less.
+     */
     TRANSCRIPT_MIN = 256
 };
 
 /* With their NUL, which is part of the form. */
 static const char server_context[] = "TLS 1.3, server CertificateVerify";
 static const char client_context[] = "TLS 1.3, client CertificateVerify";
-_Static_assert(sizeof server_context == sizeof client_context, "the hash is at one place");
+_Static_assert(sizeof server_context == sizeof client_context, "the hash has the same offset in both");
 
 /* RFC 5246 section 7.3, up to the CertificateVerify. */
 static const uint8_t transcript[] = {
@@ -41,18 +44,18 @@ static bool begins_with_blanks(struct slice input)
     return true;
 }
 
-static enum tls_form certificate_verify_of(struct slice input)
+static enum sign_input_kind certificate_verify_of(struct slice input)
 {
     struct slice rest = slice_from(input, BLANKS);
     size_t len = sizeof server_context;
     if (rest.len != len + HASH_SHA256 && rest.len != len + HASH_SHA384)
-        return TLS_FORM_NONE;
+        return SIGN_INPUT_UNKNOWN;
     if (memcmp(rest.data, server_context, len) == 0)
-        return TLS_FORM_1_3;
-    return memcmp(rest.data, client_context, len) == 0 ? TLS_FORM_CLIENT_1_3 : TLS_FORM_NONE;
+        return SIGN_INPUT_TLS13_SERVER;
+    return memcmp(rest.data, client_context, len) == 0 ? SIGN_INPUT_TLS13_CLIENT : SIGN_INPUT_UNKNOWN;
 }
 
-/* Octets of a point on one of the registered curves; 0 for others. */
+/* Octets of a point on a registered curve; 0 for any other. */
 static size_t point_len(unsigned curve)
 {
     switch (curve) {
@@ -80,7 +83,7 @@ static bool is_ecdhe(struct slice input)
     return len == params.data[3] && params.len == PARAMS_HEADER + len;
 }
 
-/* Takes a message of this type off the front; its body. */
+/* Takes a message of this type off the front. False if there is none. */
 static bool take_message(struct slice *rest, uint8_t type, struct slice *body)
 {
     if (rest->len < MESSAGE_HEADER || rest->data[0] != type)
@@ -109,18 +112,21 @@ static bool is_transcript(struct slice input)
     return input.len == 0;
 }
 
-enum tls_form tls_form_of(struct slice input)
+enum sign_input_kind sign_input_kind_of(struct slice input)
 {
-    /* Never two: what begins like TLS 1.3, or is as long as a transcript, must not pass for randoms that somebody chose. */
+    /*
+     * An input that begins like TLS 1.3, or is as long as a transcript, must not pass for randoms that an
+     * attacker chose.
+     */
     if (begins_with_blanks(input))
         return certificate_verify_of(input);
     if (input.len >= TRANSCRIPT_MIN)
-        return is_transcript(input) ? TLS_FORM_TRANSCRIPT : TLS_FORM_NONE;
-    return is_ecdhe(input) ? TLS_FORM_ECDHE : TLS_FORM_NONE;
+        return is_transcript(input) ? SIGN_INPUT_TRANSCRIPT : SIGN_INPUT_UNKNOWN;
+    return is_ecdhe(input) ? SIGN_INPUT_ECDHE : SIGN_INPUT_UNKNOWN;
 }
 
-bool tls_form_is_of(enum tls_form form, enum tls_role role)
+bool sign_input_fits_role(enum sign_input_kind form, enum sign_role role)
 {
-    bool is_server = form == TLS_FORM_1_3 || form == TLS_FORM_ECDHE;
-    return form != TLS_FORM_NONE && is_server == (role == TLS_SERVER);
+    bool is_server = form == SIGN_INPUT_TLS13_SERVER || form == SIGN_INPUT_ECDHE;
+    return form != SIGN_INPUT_UNKNOWN && is_server == (role == SIGN_AS_SERVER);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "outside_keys.h"
+#include "external_keys.h"
 
 #include <check.h>
 #include <openssl/evp.h>
@@ -29,7 +29,7 @@ static EVP_PKEY *read_key(const char *path)
 }
 
 static bool load(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
-                 struct tls_outside_key *into)
+                 struct tls_external_key *into)
 {
     uint8_t *der = NULL;
     (void)arg;
@@ -85,9 +85,9 @@ static bool read_chain(void *arg, const char *path, struct bytes *into, char *er
     return bytes_append(into, (struct slice){(const uint8_t *)text, (size_t)(key - text)}, sizeof text);
 }
 
-const struct tls_key_source outside_keys = {.load = load, .release = release, .read_chain = read_chain};
+const struct tls_key_source external_keys = {.load = load, .release = release, .read_chain = read_chain};
 
-size_t outside_keys_count(void)
+size_t external_keys_count(void)
 {
     size_t there = 0;
     for (size_t i = 0; i < count; i++)
@@ -95,7 +95,7 @@ size_t outside_keys_count(void)
     return there;
 }
 
-void outside_keys_reset(void)
+void external_keys_reset(void)
 {
     for (size_t i = 0; i < count; i++)
         EVP_PKEY_free(keys[i]);
@@ -103,27 +103,27 @@ void outside_keys_reset(void)
     count = 0;
 }
 
-enum tls_key_role outside_keys_role(uint32_t number)
+enum tls_key_role external_keys_role(uint32_t number)
 {
     find(number);
     return roles[number - FIRST];
 }
 
-size_t outside_keys_sign(const struct tls_wanted *wanted, uint8_t *into)
+size_t external_keys_sign(const struct tls_sign_request *request, uint8_t *into)
 {
     EVP_MD_CTX context;
     EVP_PKEY_CTX *padding = NULL;
     size_t len = 1024;
     EVP_MD_CTX_init(&context);
     ck_assert_int_eq(EVP_DigestSignInit(&context, &padding,
-                                        SSL_get_signature_algorithm_digest(wanted->algorithm), NULL,
-                                        *find(wanted->key)),
+                                        SSL_get_signature_algorithm_digest(request->algorithm), NULL,
+                                        *find(request->key)),
                      1);
-    if (SSL_is_signature_algorithm_rsa_pss(wanted->algorithm)) {
+    if (SSL_is_signature_algorithm_rsa_pss(request->algorithm)) {
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING), 1);
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, -1), 1);
     }
-    ck_assert_int_eq(EVP_DigestSign(&context, into, &len, wanted->input.data, wanted->input.len), 1);
+    ck_assert_int_eq(EVP_DigestSign(&context, into, &len, request->input.data, request->input.len), 1);
     EVP_MD_CTX_cleanup(&context);
     return len;
 }
