@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct engine_ops *const ops_by_protocol[] = {
-    [ENGINE_IMAP] = &imap_engine_ops,
-    [ENGINE_POP3] = &pop3_engine_ops,
-    [ENGINE_SUBMISSION] = &submission_engine_ops,
-};
-
 static struct engine *new_engine(const struct engine_ops *ops, const struct engine_service *service,
                                  const struct engine_client *client)
 {
@@ -32,7 +26,7 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
 
 struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
 {
-    struct engine *engine = new_engine(ops_by_protocol[service->protocol], service, client);
+    struct engine *engine = new_engine(protocol_traits(service->protocol)->engine, service, client);
     if (engine == NULL || !service->tells_identity)
         return engine;
     engine->untold = client_identity_new(client);

@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROTOCOLS_ENGINE_H
 
 #include "protocols/engine_out.h"
+#include "protocols/protocol.h"
 
 /*
  * A protocol engine stands between one client and one backend that speak IMAP, POP3 or SMTP submission. It is
@@ -31,11 +32,9 @@
  */
 struct engine;
 
-enum engine_protocol { ENGINE_IMAP, ENGINE_POP3, ENGINE_SUBMISSION };
-
 /* What all sessions of a service have in common. Immutable; it and its strings outlive every engine made from it. */
 struct engine_service {
-    enum engine_protocol protocol;
+    enum protocol protocol;
     const char
         *deep_status;     /* deep-status of draft section 5.3, checked; "" is an empty one, and announced */
     const char *hostname; /* the proxy's name, for greetings of its own */

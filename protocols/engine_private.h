@@ -42,9 +42,6 @@ struct engine {
     char *merged_status; /* the service's and the backend's; NULL where they are not merged, or not yet */
 };
 
-extern const struct engine_ops imap_engine_ops;
-extern const struct engine_ops pop3_engine_ops;
-extern const struct engine_ops submission_engine_ops;
 extern const struct engine_ops pretls_engine_ops;
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */

@@ -5,15 +5,9 @@
 
 #include <stdarg.h>
 
-static const struct pretls_dialect *const dialects[] = {
-    [ENGINE_IMAP] = &imap_pretls,
-    [ENGINE_POP3] = &pop3_pretls,
-    [ENGINE_SUBMISSION] = &smtp_pretls,
-};
-
 static const struct pretls_dialect *dialect_of(const struct engine *engine)
 {
-    return dialects[engine->service->protocol];
+    return protocol_traits(engine->service->protocol)->pretls;
 }
 
 void pretls_say(struct engine_out *out, const char *text, ...)

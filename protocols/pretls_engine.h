@@ -53,10 +53,6 @@ struct pretls_dialect {
     void (*goodbye)(const struct engine_service *service, enum engine_farewell why, struct engine_out *out);
 };
 
-extern const struct pretls_dialect imap_pretls;
-extern const struct pretls_dialect pop3_pretls;
-extern const struct pretls_dialect smtp_pretls;
-
 /* For the dialects: lets out each text up to a NULL, to the client. */
 void pretls_say(struct engine_out *out, const char *text, ...) __attribute__((sentinel));
 

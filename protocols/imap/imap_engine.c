@@ -4,6 +4,7 @@
 #include "protocols/imap/imap_command.h"
 #include "protocols/imap/imap_goodbye.h"
 #include "protocols/imap/imap_id.h"
+#include "protocols/imap/imap_protocol.h"
 #include "protocols/imap/imap_response.h"
 
 bool imap_is_live(const struct imap_engine *e)

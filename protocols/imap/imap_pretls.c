@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/pretls_engine.h"
-
 #include "protocols/imap/imap_command_line.h"
 #include "protocols/imap/imap_goodbye.h"
 #include "protocols/imap/imap_literal.h"
+#include "protocols/imap/imap_protocol.h"
 
 /* RFC 3501 section 6.2.1 and 7.2.1: no AUTH=, and LOGIN is refused. */
 #define CAPABILITIES "IMAP4rev1 STARTTLS LOGINDISABLED"

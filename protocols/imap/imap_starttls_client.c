@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_classify.h"
-#include "protocols/starttls_client_private.h"
+#include "protocols/imap/imap_protocol.h"
 
 #define TAG_STARTTLS "s1"
 #define TAG_PROOF    "s2"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pop3/pop3_protocol.h"
 #include "protocols/pop3/pop3_session.h"
 
 static struct pop3_engine *of(struct engine *engine)

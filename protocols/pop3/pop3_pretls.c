@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/pretls_engine.h"
-
 #include "protocols/pop3/pop3_capa.h"
+#include "protocols/pop3/pop3_protocol.h"
 #include "protocols/pop3/pop3_session.h"
 
 /* No timestamp: APOP has no place before TLS, and behind it the backend's own is not shown. */

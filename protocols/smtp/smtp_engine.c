@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_protocol.h"
 #include "protocols/smtp/smtp_session.h"
 
 #include <stdlib.h>

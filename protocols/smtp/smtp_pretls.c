@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/pretls_engine.h"
-
 #include "protocols/smtp/smtp_command.h"
+#include "protocols/smtp/smtp_protocol.h"
 #include "protocols/smtp/smtp_session.h"
 
 static void greet(const struct engine_service *service, struct engine_out *out)

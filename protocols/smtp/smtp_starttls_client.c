@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_protocol.h"
 #include "protocols/smtp/smtp_reply.h"
-#include "protocols/starttls_client_private.h"
 
 static void end_greeting(struct starttls_client *request, unsigned code, struct engine_out *out)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_engine.h"
+#include "protocols/imap/imap_protocol.h"
 #include "run_suite.h"
 
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static void feed_text(enum side from, const char *text)
 static void setup(void)
 {
     static const struct engine_service service = {
-        .protocol = ENGINE_IMAP, .deep_status = "tls12", .hostname = "proxy.example.com"};
+        .protocol = PROTOCOL_IMAP, .deep_status = "tls12", .hostname = "proxy.example.com"};
     static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
                                                 .nonce = "abcdefghijklmnop"};
     engine = engine_new(&service, &client);

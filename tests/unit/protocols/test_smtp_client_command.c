@@ -84,7 +84,7 @@ END_TEST
 static struct engine *new_engine(void)
 {
     static const struct engine_service service = {
-        .protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"};
+        .protocol = PROTOCOL_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"};
     static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
                                                 .nonce = "abcdefghijklmnop"};
     struct engine *engine = engine_new(&service, &client);
