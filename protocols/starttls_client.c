@@ -105,7 +105,7 @@ static void take_line(struct starttls_client *request, struct slice *input, stru
         break;
     }
     if (++request->line_count > STARTTLS_LINES_MAX)
-        starttls_fail(request, "the server says too much around STARTTLS");
+        starttls_fail(request, "the server sends too many lines around STARTTLS");
     else
         dialect_of(request)->line(request, &line, out);
     line_reader_done(&request->lines);
@@ -131,7 +131,7 @@ enum starttls_progress starttls_client_feed(struct starttls_client *request, str
     while (data->len > 0 && is_listening(request))
         take_line(request, data, out);
     if (request->step == STARTTLS_STEP_HANDSHAKE && data->len > 0)
-        starttls_fail(request, "octets in the clear behind the server's consent to STARTTLS: somebody on the "
+        starttls_fail(request, "octets in the clear after the server's consent to STARTTLS: somebody on the "
                                "way injects them, or the server is broken");
     return progress_of(request);
 }

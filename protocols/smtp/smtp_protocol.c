@@ -19,7 +19,7 @@ const struct protocol_traits submission_protocol = {
               .question = "NOOP\r\n",
               .answer = "250",
               .goodbye = "QUIT\r\n"},
-    .engine = &submission_engine_ops,
+    .engine = &smtp_engine_ops,
     .pretls = &smtp_pretls,
     .starttls_client = &smtp_starttls_client,
 };

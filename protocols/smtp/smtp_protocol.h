@@ -7,7 +7,7 @@
 #include "protocols/starttls_client_private.h"
 
 /* The parts of this folder that the protocol's row of traits (smtp_protocol.c, protocols/protocol.h) leads to. */
-extern const struct engine_ops submission_engine_ops;
+extern const struct engine_ops smtp_engine_ops;
 extern const struct pretls_dialect smtp_pretls;
 extern const struct starttls_client_dialect smtp_starttls_client;
 

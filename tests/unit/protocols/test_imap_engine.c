@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/imap/imap_engine.h"
+#include "protocols/imap/imap_private.h"
 #include "protocols/imap/imap_protocol.h"
 #include "run_suite.h"
 
@@ -51,10 +51,10 @@ static const struct imap_engine *imap(void)
 
 static void holds_nothing(void)
 {
-    ck_assert_ptr_null(imap()->client_line.held.data);
+    ck_assert_ptr_null(imap()->from_client.held.data);
     ck_assert_ptr_null(imap()->client_held.data);
     ck_assert_ptr_null(imap()->backend_held.data);
-    ck_assert_ptr_null(imap()->answer.data);
+    ck_assert_ptr_null(imap()->pending_output.data);
 }
 
 START_TEST(a_session_is_small_and_holds_nothing_while_it_idles)

@@ -16,7 +16,7 @@
 #define SECURED "<TLS>" /* in `hears`: the handshake, behind which the next part comes */
 #define WELCOME "2.0.0"
 #define INJECTED                                                                                             \
-    "octets in the clear behind the server's consent to STARTTLS: somebody on the way injects them, or the " \
+    "octets in the clear after the server's consent to STARTTLS: somebody on the way injects them, or the " \
     "server is broken"
 #define NO_TLS_IMAP                                                                                          \
     "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = { mode = \"implicit\" } "  \
@@ -91,16 +91,16 @@ static const struct dialogue dialogues[] = {
     {.name = "IMAP by PREAUTH",
      .protocol = PROTOCOL_IMAP,
      .says = {"* PREAUTH welcome\r\n"},
-     .failure = "the server greets with PREAUTH, behind which there is no STARTTLS"},
+     .failure = "the server greets with PREAUTH, after which there is no STARTTLS"},
     {.name = "IMAP that has no time",
      .protocol = PROTOCOL_IMAP,
      .says = {"* BYE busy\r\n"},
-     .failure = "the server says BYE"},
+     .failure = "the server replies BYE"},
     {.name = "IMAP that loses patience",
      .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* BYE too slow\r\n"},
      .hears = {IMAP_BEFORE},
-     .failure = "the server says BYE"},
+     .failure = "the server replies BYE"},
     {.name = "IMAP that says NO",
      .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 NO none\r\n"},
@@ -115,7 +115,7 @@ static const struct dialogue dialogues[] = {
      .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s2 OK go\r\n"},
      .hears = {IMAP_BEFORE},
-     .failure = "the server answers what was not asked"},
+     .failure = "unsolicited reply of the server"},
     {.name = "IMAP that sends data",
      .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* 3 EXISTS\r\n"},
@@ -218,7 +218,7 @@ static const struct dialogue dialogues[] = {
     {.name = "SMTP that is busy",
      .protocol = PROTOCOL_SUBMISSION,
      .says = {"421 later\r\n"},
-     .failure = "the server says 421, and closes"},
+     .failure = "the server replies 421, and closes"},
     {.name = "SMTP that does not serve",
      .protocol = PROTOCOL_SUBMISSION,
      .says = {"554 none here\r\n"},
@@ -256,7 +256,7 @@ static const struct dialogue dialogues[] = {
      .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", SMTP_OFFER, "220 go\r\n", "421 no\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n", SMTP_BEHIND},
-     .failure = "the server says 421, and closes"},
+     .failure = "the server replies 421, and closes"},
     {.name = "SMTP that is HTTP",
      .protocol = PROTOCOL_SUBMISSION,
      .says = {"HTTP/1.1 400 Bad Request\r\n"},
@@ -504,7 +504,7 @@ START_TEST(lines_without_end)
     for (; run.progress == STARTTLS_UNDER_WAY && count < 100000; count++)
         feed(&run, slice_of(lines[_i]));
     ck_assert_uint_le(count, STARTTLS_LINES_MAX + 1);
-    ck_assert_str_eq(starttls_client_failure(run.request), "the server says too much around STARTTLS");
+    ck_assert_str_eq(starttls_client_failure(run.request), "the server sends too many lines around STARTTLS");
     close_run(&run);
 }
 END_TEST
