@@ -3,6 +3,7 @@
 #define DEEPPROXY_CONFIG_CFG_H
 
 #include "config/cfg_problems.h"
+#include "protocols/protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,8 +84,6 @@ struct cfg_deep {
     struct cfg_place place;
 };
 
-enum cfg_protocol { CFG_IMAP, CFG_POP3, CFG_SUBMISSION };
-
 /* When the TLS of a service's clients begins. */
 enum cfg_tls_mode {
     CFG_TLS_IMPLICIT, /* with the first octet (draft section 4) */
@@ -106,7 +105,7 @@ struct cfg_client_certificates {
 
 struct cfg_service {
     char *name; /* for logs; default: the protocol's name, with "-2" and so on where it is taken */
-    enum cfg_protocol protocol;
+    enum protocol protocol;
     struct cfg_endpoint *listen; /* numeric addresses only; at least one */
     size_t listen_count;
     enum cfg_tls_mode tls_mode;  /* default CFG_TLS_IMPLICIT */
@@ -120,14 +119,12 @@ struct cfg_service {
     struct cfg_place place;
 };
 
-enum { CFG_PROTOCOLS = CFG_SUBMISSION + 1 };
-
 /* What clients get that ask for one of these names (SNI), in place of what their service has. */
 struct cfg_host {
     char **names; /* in lower case; "*.example.com" too; at least one */
     size_t name_count;
     const struct cfg_deep *deep; /* NULL: the service's */
-    int pools[CFG_PROTOCOLS];    /* indexes into cfg.pools; CFG_NO_POOL: the service's */
+    int pools[PROTOCOLS];        /* indexes into cfg.pools; CFG_NO_POOL: the service's */
     struct cfg_place place;
 };
 enum { CFG_NO_POOL = -1 };
@@ -243,8 +240,7 @@ void cfg_free(struct cfg **cfg);
 /* The library that reads the syntax, and its version, static. */
 const char *cfg_library_name(void);
 
-/* Static names, as the file spells them. */
-const char *cfg_protocol_name(enum cfg_protocol protocol);
+/* A static name, as the file spells it. */
 const char *cfg_tls_version_name(enum cfg_tls_version version);
 
 #endif

@@ -41,7 +41,8 @@ struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *
 static bool has_a_way(const struct cfg_service *service, const struct cfg_pool *pool)
 {
     if (pool->identity == CFG_IDENTITY_NATIVE)
-        return service->protocol == CFG_SUBMISSION && service->client_certificates->login != CFG_LOGIN_NONE;
+        return protocol_traits(service->protocol)->native_identity_has_login &&
+               service->client_certificates->login != CFG_LOGIN_NONE;
     return pool->identity == CFG_IDENTITY_PROXY_V2;
 }
 

@@ -88,9 +88,9 @@ static void read_backends(struct cfg_reader *host_reader, struct cfg_host *host,
     if (group == NULL)
         return;
     cfg_reader_open(&reader, host_reader->loader, group, "backends of a host");
-    for (int protocol = 0; protocol < CFG_PROTOCOLS; protocol++) {
+    for (int protocol = 0; protocol < PROTOCOLS; protocol++) {
         size_t pool;
-        if (!cfg_read_pool(&reader, cfg_protocol_name((enum cfg_protocol)protocol), cfg, &pool))
+        if (!cfg_read_pool(&reader, protocol_traits((enum protocol)protocol)->name, cfg, &pool))
             continue;
         host->pools[protocol] = (int)pool;
         uses[pool].used = true;
@@ -105,7 +105,7 @@ static void read_host(struct cfg_loader *loader, config_setting_t *group, struct
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "a host");
     host->place = cfg_tree_place(group);
-    for (int protocol = 0; protocol < CFG_PROTOCOLS; protocol++)
+    for (int protocol = 0; protocol < PROTOCOLS; protocol++)
         host->pools[protocol] = CFG_NO_POOL;
     read_names(&reader, host, all);
     config_setting_t *deep = cfg_read_group(&reader, "deep");

@@ -165,6 +165,16 @@ static void check_mailbox(struct cfg_loader *loader, const struct cfg_pool *pool
             pool->name);
 }
 
+/* Does the pool serve a protocol whose sessions may do without a login, or one whose sessions may not? */
+static bool serves_some(const struct cfg_pool_use *use, bool login_optional)
+{
+    for (unsigned i = 0; i < PROTOCOLS; i++)
+        if ((use->protocols & 1u << i) != 0 &&
+            protocol_traits((enum protocol)i)->login_optional == login_optional)
+            return true;
+    return false;
+}
+
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses)
 {
     for (size_t i = 0; i < cfg->pool_count; i++) {
@@ -179,9 +189,9 @@ void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, cons
                 loader->problems, CFG_WARNING, pool->place,
                 "services of different protocols use the pool \"%s\", and a server speaks one at a port",
                 pool->name);
-        if ((uses[i].protocols & (1u << CFG_SUBMISSION)) != 0)
+        if (serves_some(&uses[i], true))
             check_submission(loader, pool, &uses[i]);
-        if ((uses[i].protocols & (1u << CFG_IMAP | 1u << CFG_POP3)) != 0)
+        if (serves_some(&uses[i], false))
             check_mailbox(loader, pool, &uses[i]);
     }
 }

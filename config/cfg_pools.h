@@ -15,7 +15,7 @@ struct cfg_pool_use {
     enum cfg_identity_given identity_given;
     struct cfg_place identity_place; /* there, or where the pool begins */
     bool used;                       /* a service names it */
-    unsigned protocols;              /* 1 << enum cfg_protocol of each of those whose protocol is known */
+    unsigned protocols;              /* 1 << enum protocol of each of those whose protocol is known */
 };
 
 /* Reads the pools. `*uses`, in the arena, is for the services to fill in. */

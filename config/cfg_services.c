@@ -12,21 +12,33 @@
 static const char example[] =
     "services = ( { protocol = \"imap\"; listen = [ \"[::]:993\" ]; backend = \"stores\"; } )";
 
-static const char *const protocols[] = {
-    [CFG_IMAP] = "imap", [CFG_POP3] = "pop3", [CFG_SUBMISSION] = "submission"};
-
-const char *cfg_protocol_name(enum cfg_protocol protocol)
+static const char *protocol_name(size_t protocol)
 {
-    return protocols[protocol];
+    return protocol_traits((enum protocol)protocol)->name;
+}
+
+/* "imap", "pop3" or "submission" */
+static const char *protocol_choices(struct cfg_arena *arena)
+{
+    char *choices = cfg_arena_copy(arena, slice_of(""));
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        choices = cfg_arena_format(arena, "%s%s\"%s\"", choices,
+                                   i == 0               ? ""
+                                   : i + 1 == PROTOCOLS ? " or "
+                                                        : ", ",
+                                   protocol_name(i));
+    return choices;
 }
 
 static bool read_protocol(struct cfg_reader *reader, struct cfg_service *service)
 {
-    static const struct cfg_words words = {protocols, ARRAY_LEN(protocols)};
-    size_t protocol = CFG_IMAP;
-    bool ok = cfg_reader_require(reader, "protocol", "\"imap\", \"pop3\" or \"submission\"") &&
-              cfg_read_word(reader, "protocol", words, &protocol);
-    service->protocol = (enum cfg_protocol)protocol;
+    const char *names[PROTOCOLS];
+    size_t protocol = 0;
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        names[i] = protocol_name(i);
+    bool ok = cfg_reader_require(reader, "protocol", protocol_choices(reader->loader->arena)) &&
+              cfg_read_word(reader, "protocol", (struct cfg_words){names, PROTOCOLS}, &protocol);
+    service->protocol = (enum protocol)protocol;
     return ok;
 }
 
@@ -59,23 +71,15 @@ static void read_tls_mode(struct cfg_reader *reader, struct cfg_service *service
 /* Ports on which clients begin in the other way: they would wait for each other until a timeout. */
 static void check_ports(struct cfg_loader *loader, const struct cfg_service *service)
 {
-    static const struct {
-        uint16_t port;
-        enum cfg_protocol protocol;
-        enum cfg_tls_mode mode;
-    } usual[] = {{993, CFG_IMAP, CFG_TLS_IMPLICIT},       {995, CFG_POP3, CFG_TLS_IMPLICIT},
-                 {465, CFG_SUBMISSION, CFG_TLS_IMPLICIT}, {143, CFG_IMAP, CFG_TLS_STARTTLS},
-                 {110, CFG_POP3, CFG_TLS_STARTTLS},       {587, CFG_SUBMISSION, CFG_TLS_STARTTLS}};
+    const struct protocol_ports *ports = &protocol_traits(service->protocol)->ports;
+    bool implicit = service->tls_mode == CFG_TLS_IMPLICIT;
+    uint16_t of_other_way = implicit ? ports->starttls : ports->implicit;
     for (size_t i = 0; i < service->listen_count; i++)
-        for (size_t j = 0; j < ARRAY_LEN(usual); j++)
-            if (service->listen[i].port == usual[j].port && service->protocol == usual[j].protocol &&
-                service->tls_mode != usual[j].mode)
-                cfg_problems_add(loader->problems, CFG_WARNING, service->listen[i].place,
-                                 "clients that come to port %u %s: tls = \"%s\" is meant for it",
-                                 usual[j].port,
-                                 usual[j].mode == CFG_TLS_IMPLICIT ? "begin with TLS at once"
-                                                                   : "begin in the clear and ask for TLS",
-                                 usual[j].mode == CFG_TLS_IMPLICIT ? "implicit" : "starttls");
+        if (service->listen[i].port == of_other_way)
+            cfg_problems_add(loader->problems, CFG_WARNING, service->listen[i].place,
+                             "clients that come to port %u %s: tls = \"%s\" is meant for it", of_other_way,
+                             implicit ? "begin in the clear and ask for TLS" : "begin with TLS at once",
+                             implicit ? "starttls" : "implicit");
 }
 
 /* Reads a key with two words, of which the first is the default; true for the second. No service: protocol unknown. */
@@ -84,10 +88,10 @@ static bool read_submission_key(struct cfg_reader *reader, const struct cfg_serv
 {
     size_t index = 0;
     bool given = cfg_read_word(reader, key, (struct cfg_words){words, 2}, &index);
-    if (given && service != NULL && service->protocol != CFG_SUBMISSION)
+    if (given && service != NULL && !protocol_traits(service->protocol)->submits_messages)
         CFG_FAIL(reader->loader, cfg_reader_place(reader, key),
                  "\"%s\" is a key of submission services, and this one speaks \"%s\"", key,
-                 protocols[service->protocol]);
+                 protocol_name(service->protocol));
     return index == 1;
 }
 
@@ -155,9 +159,9 @@ static void name_services(struct cfg_loader *loader, struct cfg *cfg)
                      other->place.file, other->place.line);
     }
     for (struct cfg_service *s = cfg->services; s < end; s++) {
-        char *name = cfg_arena_format(loader->arena, "%s", protocols[s->protocol]);
+        char *name = cfg_arena_format(loader->arena, "%s", protocol_name(s->protocol));
         for (unsigned n = 2; s->name == NULL && find_name(cfg, name, end) != NULL; n++)
-            name = cfg_arena_format(loader->arena, "%s-%u", protocols[s->protocol], n);
+            name = cfg_arena_format(loader->arena, "%s-%u", protocol_name(s->protocol), n);
         s->name = s->name != NULL ? s->name : name;
     }
 }

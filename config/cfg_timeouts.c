@@ -10,27 +10,20 @@
 /* No limit is meant to be endless: what stalls for a week never comes back. */
 #define LONGEST (168 * HOURS)
 
-/* How long a server must wait for a client at least before it hangs up. */
-static const struct {
-    uint64_t least;
-    const char *rule;
-} patience[] = {[CFG_IMAP] = {30 * MINUTES, "RFC 3501 section 5.4"},
-                [CFG_POP3] = {10 * MINUTES, "RFC 1939 section 3"},
-                [CFG_SUBMISSION] = {5 * MINUTES, "RFC 5321 section 4.5.3.2.7"}};
-
 static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
 {
-    bool warned[CFG_SUBMISSION + 1] = {false};
+    bool warned[PROTOCOLS] = {false};
     for (size_t i = 0; i < cfg->service_count; i++) {
-        enum cfg_protocol protocol = cfg->services[i].protocol;
-        if (cfg->timeouts.idle >= patience[protocol].least || warned[protocol])
+        enum protocol protocol = cfg->services[i].protocol;
+        const struct protocol_traits *traits = protocol_traits(protocol);
+        if (cfg->timeouts.idle >= traits->autologout.min_ms || warned[protocol])
             continue;
         warned[protocol] = true;
-        cfg_problems_add(
-            reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "idle"),
-            "\"idle\" is %s: %s clients may be silent for %s (%s), and lose their session here",
-            cfg_duration_text(reader->loader->arena, cfg->timeouts.idle), cfg_protocol_name(protocol),
-            cfg_duration_text(reader->loader->arena, patience[protocol].least), patience[protocol].rule);
+        cfg_problems_add(reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "idle"),
+                         "\"idle\" is %s: %s clients may be silent for %s (%s), and lose their session here",
+                         cfg_duration_text(reader->loader->arena, cfg->timeouts.idle), traits->name,
+                         cfg_duration_text(reader->loader->arena, traits->autologout.min_ms),
+                         traits->autologout.rule);
     }
 }
 

@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct engine_ops *const ops_by_protocol[] = {
-    [ENGINE_IMAP] = &imap_engine_ops,
-    [ENGINE_POP3] = &pop3_engine_ops,
-    [ENGINE_SUBMISSION] = &submission_engine_ops,
-};
-
 static struct engine *new_engine(const struct engine_ops *ops, const struct engine_service *service,
                                  const struct engine_client *client)
 {
@@ -32,11 +26,11 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
 
 struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
 {
-    struct engine *engine = new_engine(ops_by_protocol[service->protocol], service, client);
+    struct engine *engine = new_engine(protocol_traits(service->protocol)->engine, service, client);
     if (engine == NULL || !service->tells_identity)
         return engine;
-    engine->untold = client_identity_new(client);
-    if (engine->untold == NULL)
+    engine->identity_unsent = client_identity_new(client);
+    if (engine->identity_unsent == NULL)
         engine_free(&engine);
     return engine;
 }
@@ -51,7 +45,12 @@ void engine_greet(struct engine *engine, struct engine_out *out)
 {
     ENSURE(engine->ops->greet != NULL && !engine->status.greeted);
     engine->ops->greet(engine, out);
-    engine->status.greeted = true;
+    engine_note_greeted(engine);
+}
+
+void engine_set_trace(struct engine *engine, const struct state_trace *trace)
+{
+    engine->trace = trace;
 }
 
 void engine_free(struct engine **engine)
@@ -62,27 +61,46 @@ void engine_free(struct engine **engine)
     for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
         free((*engine)->report[i]);
     engine_forget_merged(*engine);
-    client_identity_free(&(*engine)->untold);
+    client_identity_free(&(*engine)->identity_unsent);
     explicit_bzero(*engine, (*engine)->ops->size);
     free(*engine);
     *engine = NULL;
 }
 
+/* Steps until the input or the room is used up, the engine waits for the other side, or the session ends. */
+static size_t take_steps(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (left.len > 0 && engine_is_open(engine) && engine->ops->wants(engine, from) &&
+           engine_out_has_room(out))
+        engine->ops->step(engine, from, &left, out);
+    ENSURE(left.len <= data.len);
+    return data.len - left.len;
+}
+
+static bool status_is_sound(const struct engine_status *status)
+{
+    return (status->detail == NULL) == (status->reason == ENGINE_OPEN) &&
+           (status->ending || !status->last_word) &&
+           (status->greeted || (!status->committed && !status->authenticated && !status->serving));
+}
+
+/* Does the engine still take part in the session? */
 static bool is_live(const struct engine *engine)
 {
-    return engine->status.reason == ENGINE_OPEN && !engine->silent;
+    return engine_is_open(engine) && !engine->silent;
 }
 
 size_t engine_feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
     size_t consumed = 0;
     if (is_live(engine)) {
-        consumed = engine->ops->feed(engine, from, data, out);
-        ENSURE(consumed <= data.len);
+        consumed = take_steps(engine, from, data, out);
         if (out->lanes[SIDE_CLIENT].count > 0)
             engine->status.greeted = engine->status.committed = true;
         if (from == SIDE_CLIENT && consumed > 0)
             engine->status.committed = true;
+        ENSURE(status_is_sound(&engine->status));
     }
     if (is_live(engine))
         return consumed;
@@ -123,6 +141,32 @@ void engine_fail(struct engine *engine, enum engine_reason reason, const char *d
         return;
     engine->status.reason = reason;
     engine->status.detail = detail;
+}
+
+void engine_note_greeted(struct engine *engine)
+{
+    engine->status.greeted = true;
+}
+
+void engine_note_login(struct engine *engine, bool logged_in)
+{
+    engine->status.authenticated = logged_in;
+}
+
+void engine_note_serving(struct engine *engine)
+{
+    engine->status.serving = true;
+}
+
+void engine_note_ending(struct engine *engine, bool ending)
+{
+    ENSURE(ending || !engine->status.last_word);
+    engine->status.ending = ending;
+}
+
+void engine_note_last_word(struct engine *engine)
+{
+    engine->status.ending = engine->status.last_word = true;
 }
 
 void engine_warn(struct engine *engine, const char *warning)

@@ -43,7 +43,7 @@ bool line_reader_is_inside(const struct line_reader *reader)
     return reader->held.len > 0;
 }
 
-void line_let_out(const struct line *line, enum side to, struct engine_out *out)
+void line_send(const struct line *line, enum side to, struct engine_out *out)
 {
     struct slice as_is = line->bare_lf ? line->text : line->whole;
     if (line->in_input)

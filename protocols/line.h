@@ -43,6 +43,6 @@ bool line_reader_is_inside(const struct line_reader *reader);
 struct line line_of_whole(struct slice whole);
 
 /* Lets a line out as it is, but for a bare LF, which goes on as CRLF: passed where it can be, else made. */
-void line_let_out(const struct line *line, enum side to, struct engine_out *out);
+void line_send(const struct line *line, enum side to, struct engine_out *out);
 
 #endif

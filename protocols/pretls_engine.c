@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/pretls_engine.h"
 
+#include "protocols/counted.h"
 #include "protocols/http_request.h"
 
 #include <stdarg.h>
 
-static const struct pretls_dialect *const dialects[] = {
-    [ENGINE_IMAP] = &imap_pretls,
-    [ENGINE_POP3] = &pop3_pretls,
-    [ENGINE_SUBMISSION] = &smtp_pretls,
-};
-
 static const struct pretls_dialect *dialect_of(const struct engine *engine)
 {
-    return dialects[engine->service->protocol];
+    return protocol_traits(engine->service->protocol)->pretls;
 }
 
-void pretls_say(struct engine_out *out, const char *text, ...)
+void pretls_send(struct engine_out *out, const char *text, ...)
 {
     va_list more;
     va_start(more, text);
@@ -25,85 +20,81 @@ void pretls_say(struct engine_out *out, const char *text, ...)
     va_end(more);
 }
 
-static void end_with(struct pretls_engine *e, const char *words, const char *detail, struct engine_out *out)
+static void reject_and_close(struct pretls_engine *pretls, const char *words, const char *detail,
+                             struct engine_out *out)
 {
-    dialect_of(&e->base)->farewell(e->base.service, words, out);
-    engine_fail(&e->base, ENGINE_CLIENT_ERROR, detail);
+    dialect_of(&pretls->base)->close(pretls->base.service, words, out);
+    engine_fail(&pretls->base, ENGINE_CLIENT_ERROR, detail);
 }
 
-static void count_refusal(struct pretls_engine *e, struct engine_out *out)
+static void count_refusal(struct pretls_engine *pretls, struct engine_out *out)
 {
-    if (++e->refusals >= PRETLS_REFUSALS_MAX)
-        end_with(e, "Too many errors", "too many commands before STARTTLS", out);
+    if (++pretls->refusals >= PRETLS_REFUSALS_MAX)
+        reject_and_close(pretls, "Too many errors", "too many commands before STARTTLS", out);
 }
 
-static void take_whole_line(struct pretls_engine *e, struct slice text, struct engine_out *out)
+static void take_whole_line(struct pretls_engine *pretls, struct slice text, struct engine_out *out)
 {
     if (http_is_request(text)) {
-        end_with(e, "This is not HTTP", "the client speaks HTTP", out);
+        reject_and_close(pretls, "This is not HTTP", "the client speaks HTTP", out);
         return;
     }
-    switch (dialect_of(&e->base)->line(e, text, out)) {
+    switch (dialect_of(&pretls->base)->take_line(pretls, text, out)) {
     case PRETLS_SERVED:
         return;
     case PRETLS_REFUSED:
-        if (e->skip > PRETLS_LITERAL_MAX)
-            end_with(e, "This literal is too large", "a literal is too large", out);
+        if (pretls->skip > PRETLS_LITERAL_MAX)
+            reject_and_close(pretls, "This literal is too large", "a literal is too large", out);
         else
-            count_refusal(e, out);
+            count_refusal(pretls, out);
         return;
     case PRETLS_STARTTLS:
-        engine_fail(&e->base, ENGINE_STARTTLS, "the client begins its handshake");
+        engine_fail(&pretls->base, ENGINE_STARTTLS, "the client begins its handshake");
         return;
     case PRETLS_LOGOUT:
-        e->base.status.ending = true;
-        engine_fail(&e->base, ENGINE_LOGOUT, "before STARTTLS");
+        engine_note_ending(&pretls->base, true);
+        engine_fail(&pretls->base, ENGINE_LOGOUT, "before STARTTLS");
         return;
     }
 }
 
 /* The first octet of a TLS record with a ClientHello (RFC 8446 section 5.1): such a line may never end. */
-static bool begins_tls(const struct pretls_engine *e, struct slice input)
+static bool begins_tls(const struct pretls_engine *pretls, struct slice input)
 {
-    return !line_reader_is_inside(&e->from_client) && input.data[0] == 0x16;
+    return !line_reader_is_inside(&pretls->from_client) && input.data[0] == 0x16;
 }
 
-static void take_line(struct pretls_engine *e, struct slice *input, struct engine_out *out)
+static void take_line(struct pretls_engine *pretls, struct slice *input, struct engine_out *out)
 {
     struct line line;
-    if (begins_tls(e, *input)) {
-        end_with(e, "TLS begins with a command here", "the client begins with TLS, not with STARTTLS", out);
+    if (begins_tls(pretls, *input)) {
+        reject_and_close(pretls, "TLS begins with a command here",
+                         "the client begins with TLS, not with STARTTLS", out);
         return;
     }
-    switch (line_reader_take(&e->from_client, input, PRETLS_LINE_MAX, &line)) {
+    switch (line_reader_take(&pretls->from_client, input, PRETLS_LINE_MAX, &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:
-        engine_fail(&e->base, ENGINE_NO_MEMORY, "no memory for a line of the client");
+        engine_fail(&pretls->base, ENGINE_NO_MEMORY, "no memory for a line of the client");
         return;
     case LINE_TOO_LONG:
-        end_with(e, "This line is too long", "a line of the client is too long", out);
+        reject_and_close(pretls, "This line is too long", "a line of the client is too long", out);
         return;
     case LINE_WHOLE:
         break;
     }
-    take_whole_line(e, line.text, out);
-    line_reader_done(&e->from_client);
+    take_whole_line(pretls, line.text, out);
+    line_reader_done(&pretls->from_client);
 }
 
-static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
+static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
 {
-    struct pretls_engine *e = (struct pretls_engine *)engine;
-    struct slice left = data;
-    while (from == SIDE_CLIENT && left.len > 0 && engine->status.reason == ENGINE_OPEN &&
-           engine_out_has_room(out)) {
-        size_t skipped = e->skip < left.len ? e->skip : left.len;
-        e->skip -= skipped;
-        left = slice_from(left, skipped);
-        if (left.len > 0)
-            take_line(e, &left, out);
-    }
-    return data.len - left.len;
+    struct pretls_engine *pretls = (struct pretls_engine *)engine;
+    (void)from; /* it only wants the client */
+    counted_take(&pretls->skip, input);
+    if (input->len > 0)
+        take_line(pretls, input, out);
 }
 
 static bool wants(const struct engine *engine, enum side from)
@@ -138,7 +129,7 @@ const struct engine_ops pretls_engine_ops = {
     .size = sizeof(struct pretls_engine),
     .init = init,
     .greet = greet,
-    .feed = feed,
+    .step = step,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

@@ -9,15 +9,9 @@
 /* What IMAP's capabilities become, with the words around them. */
 #define GREETING_MAX (STARTTLS_LINE_MAX + 512)
 
-static const struct starttls_client_dialect *const dialects[] = {
-    [ENGINE_IMAP] = &imap_starttls_client,
-    [ENGINE_POP3] = &pop3_starttls_client,
-    [ENGINE_SUBMISSION] = &smtp_starttls_client,
-};
-
 static const struct starttls_client_dialect *dialect_of(const struct starttls_client *request)
 {
-    return dialects[request->service->protocol];
+    return protocol_traits(request->service->protocol)->starttls_client;
 }
 
 struct starttls_client *starttls_client_new(const struct engine_service *service)
@@ -62,10 +56,11 @@ void starttls_add_greeting(struct starttls_client *request, struct slice text)
 /* `%` stands for the proxy's name. */
 static void make_greeting(struct starttls_client *request)
 {
-    struct slice text = slice_of(dialect_of(request)->greeting);
+    const struct starttls_client_dialect *dialect = dialect_of(request);
+    struct slice text = slice_of(dialect->greeting);
     size_t name_at = slice_find(text, '%');
-    if (request->service->protocol == ENGINE_POP3 && request->service->tells_identity)
-        starttls_add_greeting(request, slice_of("+OK [XCLIENT] "));
+    if (dialect->greeting_before_identity != NULL && request->service->tells_identity)
+        starttls_add_greeting(request, slice_of(dialect->greeting_before_identity));
     else if (request->greeting.len == 0)
         starttls_add_greeting(request, slice_first(text, name_at));
     starttls_add_greeting(request, slice_of(request->service->hostname));
@@ -110,7 +105,7 @@ static void take_line(struct starttls_client *request, struct slice *input, stru
         break;
     }
     if (++request->line_count > STARTTLS_LINES_MAX)
-        starttls_fail(request, "the server says too much around STARTTLS");
+        starttls_fail(request, "the server sends too many lines around STARTTLS");
     else
         dialect_of(request)->line(request, &line, out);
     line_reader_done(&request->lines);
@@ -136,7 +131,7 @@ enum starttls_progress starttls_client_feed(struct starttls_client *request, str
     while (data->len > 0 && is_listening(request))
         take_line(request, data, out);
     if (request->step == STARTTLS_STEP_HANDSHAKE && data->len > 0)
-        starttls_fail(request, "octets in the clear behind the server's consent to STARTTLS: somebody on the "
+        starttls_fail(request, "octets in the clear after the server's consent to STARTTLS: somebody on the "
                                "way injects them, or the server is broken");
     return progress_of(request);
 }

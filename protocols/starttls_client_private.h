@@ -37,11 +37,9 @@ struct starttls_client_dialect {
     const char *proof;
     /* Makes the greeting where the answer has not; printf's format, with the proxy's name. */
     const char *greeting;
+    /* What takes the place of its beginning for a server that is to be told who the client is; NULL: nothing does. */
+    const char *greeting_before_identity;
 };
-
-extern const struct starttls_client_dialect imap_starttls_client;
-extern const struct starttls_client_dialect pop3_starttls_client;
-extern const struct starttls_client_dialect smtp_starttls_client;
 
 /* Sends a command and expects its answer. */
 void starttls_ask(struct starttls_client *request, enum starttls_step next, const char *command,

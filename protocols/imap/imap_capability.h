@@ -4,18 +4,25 @@
 
 #include "protocols/engine_out.h"
 
-/* What a list of capabilities (the words behind "CAPABILITY", wherever it stands) says that the proxy goes by. */
+/*
+ * Lists of capabilities: the words after "CAPABILITY", in a response of its own or in a response code.
+ */
+
+/* What the proxy acts on. */
 struct imap_capabilities {
     bool id;
     bool login_disabled;
 };
+
+/* Reads a list. */
 struct imap_capabilities imap_capability_read(struct slice list);
 
 /*
- * Lets the list out to the client: each with a space before it, edited. Out goes what can't work behind a proxy that
- * ends TLS: STARTTLS, mechanisms that can't (sasl_mechanism.h; `external` as there), COMPRESS=, private hints to proxies;
- * and a DEEP of the backend's, as clients see one status. In comes DEEP (draft section 7.1), and ID, which DEEP implies. LOGINDISABLED
- * stays: it is true. Returns what the backend itself has of it.
+ * Sends the client an edited list, each word with a space before it, and returns what the backend's own list has.
+ *   Removed: what cannot work through a proxy that ends TLS (STARTTLS; mechanisms of sasl_mechanism.h, `external` as there;
+ *            COMPRESS=), private hints to proxies, and the backend's DEEP, as clients see one status.
+ *   Added:   DEEP (draft section 7.1), and ID, which DEEP implies.
+ *   Stays:   LOGINDISABLED, as it is true.
  */
 struct imap_capabilities imap_capability_edit(struct slice list, bool external, struct engine_out *out);
 

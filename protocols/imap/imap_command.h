@@ -2,40 +2,48 @@
 #ifndef DEEPPROXY_PROTOCOLS_IMAP_IMAP_COMMAND_H
 #define DEEPPROXY_PROTOCOLS_IMAP_IMAP_COMMAND_H
 
-#include "protocols/imap/imap_engine.h"
+#include "base/slice.h"
+#include "protocols/sasl_mechanism.h"
 
 /*
- * The client's half of the IMAP engine: knows where its commands begin and end, refuses what must not reach
- * the backend, puts the cipher suite in, and passes all the rest. imap_engine.h has the rules.
+ * Reads the first words of a client's command. It is stricter than servers are: one space between tag and name, a name of
+ * letters, digits, ".", "-" and "_". A line is wrong if a lenient server might read it as another command than the proxy
+ * does. Pure functions over slices.
  */
+enum imap_command_kind {
+    IMAP_COMMAND_NONE,
+    IMAP_COMMAND_OTHER,
+    IMAP_COMMAND_LOGIN,
+    IMAP_COMMAND_AUTHENTICATE,
+    IMAP_COMMAND_UNAUTHENTICATE,
+    IMAP_COMMAND_ID,
+    IMAP_COMMAND_IDLE,
+    IMAP_COMMAND_LOGOUT,
+    IMAP_COMMAND_STARTTLS,
+    IMAP_COMMAND_COMPRESS
+};
 
-/* As engine_feed and engine_wants. */
-size_t imap_command_feed(struct imap_engine *e, struct slice data, struct engine_out *out);
-bool imap_command_wants(const struct imap_engine *e);
+struct imap_command {
+    enum imap_command_kind kind; /* NONE if the line is wrong */
+    struct slice tag;            /* empty if the line has none */
+    struct slice name;           /* of the command, if it is one */
+    struct slice args;           /* all after the name and a space */
+    const char *wrong;           /* NULL, or the status and text of the reply that says what is wrong */
+};
 
-/* Remembers the command that goes to the backend now and travels alone; or that one goes that doesn't. */
-void imap_command_track(struct imap_engine *e, enum imap_command_kind kind, struct slice tag);
+/* `text`: the line without its end; of an ID command, the whole of it with its literals. */
+struct imap_command imap_command_parse(struct slice text);
+
+/* The tag that a line begins with, as far as the line is there; empty if there is none. */
+struct slice imap_command_tag(struct slice text);
+
+/* Has a line, without its end, a NUL or a CR? Neither has a place in a command outside of a literal. */
+bool imap_has_forbidden_octet(struct slice text);
 
 /*
- * Answers a command in the backend's place. `literal`, or NULL: what its line so far ended in; where that is
- * {n+}, the rest of the command still comes and is skipped.
+ * Judges the mechanism of an AUTHENTICATE with these arguments (sasl_mechanism.h; `external` as there). Its name is an atom
+ * (RFC 3501 section 9) or, as servers accept it, a quoted string; anything else is malformed.
  */
-void imap_command_refuse(struct imap_engine *e, struct slice tag, const char *text,
-                         const struct imap_literal *literal, struct engine_out *out);
-
-/* The same for what is an error of the client's; IMAP_ERRORS_MAX of them in a row end the session. */
-void imap_command_wrong(struct imap_engine *e, struct slice tag, const char *text,
-                        const struct imap_literal *literal, struct engine_out *out);
-
-/* Keeps a whole command (its text without the last line end) until those before it have been answered. */
-void imap_command_drain(struct imap_engine *e, struct slice text);
-
-/* What the backend said: "+"; the tagged answer (imap_engine.status) to the command under way; to any other. */
-void imap_command_go_ahead(struct imap_engine *e);
-void imap_command_answered(struct imap_engine *e, struct engine_out *out);
-void imap_command_settled(struct imap_engine *e);
-
-/* Sends a command that waits in DRAIN, if nothing stands before it any more. */
-void imap_command_resume(struct imap_engine *e, struct engine_out *out);
+enum sasl_mechanism imap_authenticate_judge(struct slice args, bool external);
 
 #endif

@@ -1,123 +1,127 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/imap/imap_engine.h"
-
-#include "protocols/imap/imap_command.h"
+#include "protocols/imap/imap_backend.h"
+#include "protocols/imap/imap_client.h"
 #include "protocols/imap/imap_goodbye.h"
 #include "protocols/imap/imap_id.h"
-#include "protocols/imap/imap_response.h"
+#include "protocols/imap/imap_protocol.h"
 
-bool imap_is_live(const struct imap_engine *e)
+/* ---- what both halves use ---- */
+
+bool imap_is_open(const struct imap_engine *imap)
 {
-    return e->base.status.reason == ENGINE_OPEN && !e->doomed;
+    return engine_is_open(&imap->base) && imap->close_reason == NULL;
 }
 
-void imap_no_memory(struct imap_engine *e)
+void imap_fail_memory(struct imap_engine *imap)
 {
-    engine_fail(&e->base, ENGINE_NO_MEMORY, "no memory");
+    engine_fail(&imap->base, ENGINE_NO_MEMORY, "no memory");
 }
 
-void imap_say(struct imap_engine *e, struct slice text, struct engine_out *out)
+void imap_send(struct imap_engine *imap, struct slice text, struct engine_out *out)
 {
-    if (!e->open)
+    if (!imap->client_in_response)
         engine_out_make(out, SIDE_CLIENT, text);
-    else if (!bytes_append(&e->answer, text, IMAP_ANSWER_MAX))
-        imap_no_memory(e);
+    else if (!bytes_append(&imap->pending_output, text, IMAP_ANSWER_MAX))
+        imap_fail_memory(imap);
 }
 
-void imap_answer(struct imap_engine *e, struct slice tag, const char *text, struct engine_out *out)
+void imap_reply(struct imap_engine *imap, struct slice tag, const char *text, struct engine_out *out)
 {
-    imap_say(e, tag.len > 0 ? tag : slice_of("*"), out);
-    imap_say(e, slice_of(" "), out);
-    imap_say(e, slice_of(text), out);
-    imap_say(e, slice_of("\r\n"), out);
+    imap_send(imap, tag.len > 0 ? tag : slice_of("*"), out);
+    imap_send(imap, slice_of(" "), out);
+    imap_send(imap, slice_of(text), out);
+    imap_send(imap, slice_of("\r\n"), out);
 }
 
-void imap_say_id(struct imap_engine *e, bool with_name, struct engine_out *out)
+void imap_send_id(struct imap_engine *imap, bool with_name, struct engine_out *out)
 {
     char fields[IMAP_ID_OWN_FIELDS_MAX];
-    imap_id_own_fields(engine_deep_status(&e->base), fields);
-    imap_say(e, slice_of(with_name ? "* ID (\"name\" \"deepproxy\" " : "* ID ("), out);
-    imap_say(e, slice_of(fields), out);
-    imap_say(e, slice_of(")\r\n"), out);
+    imap_id_own_fields(engine_deep_status(&imap->base), fields);
+    imap_send(imap, slice_of(with_name ? "* ID (\"name\" \"deepproxy\" " : "* ID ("), out);
+    imap_send(imap, slice_of(fields), out);
+    imap_send(imap, slice_of(")\r\n"), out);
 }
 
-static void let_client_go(struct imap_engine *e)
+static void close_if_due(struct imap_engine *imap)
 {
-    if (e->doomed)
-        engine_fail(&e->base, ENGINE_CLIENT_ERROR, e->doom);
+    if (imap->close_reason != NULL)
+        engine_fail(&imap->base, ENGINE_CLIENT_ERROR, imap->close_reason);
 }
 
-void imap_answers_due(struct imap_engine *e, struct engine_out *out)
+void imap_send_pending(struct imap_engine *imap, struct engine_out *out)
 {
-    if (e->answer.len > 0) {
-        engine_out_make(out, SIDE_CLIENT, bytes_view(&e->answer));
-        bytes_free(&e->answer);
+    if (imap->pending_output.len > 0) {
+        engine_out_make(out, SIDE_CLIENT, bytes_view(&imap->pending_output));
+        bytes_free(&imap->pending_output);
     }
-    let_client_go(e);
+    close_if_due(imap);
 }
 
-void imap_client_error(struct imap_engine *e, const char *detail, struct engine_out *out)
+void imap_fail_client(struct imap_engine *imap, const char *detail, struct engine_out *out)
 {
-    imap_say(e, slice_of("* BYE "), out);
-    imap_say(e, slice_of(detail), out);
-    imap_say(e, slice_of("\r\n"), out);
-    e->doomed = true;
-    e->doom = detail;
-    if (!e->open)
-        let_client_go(e);
+    imap_send(imap, slice_of("* BYE "), out);
+    imap_send(imap, slice_of(detail), out);
+    imap_send(imap, slice_of("\r\n"), out);
+    imap->close_reason = detail;
+    if (!imap->client_in_response)
+        close_if_due(imap);
 }
 
-void imap_backend_error(struct imap_engine *e, const char *detail, struct engine_out *out)
+void imap_fail_backend(struct imap_engine *imap, const char *detail, struct engine_out *out)
 {
-    if (e->backend != IMAP_BACKEND_GREETING && !e->open)
-        imap_say(e, slice_of("* BYE [UNAVAILABLE] The mail server made a mistake, try again later\r\n"), out);
-    engine_fail(&e->base, ENGINE_BACKEND_ERROR, detail);
+    if (imap->backend != IMAP_BACKEND_GREETING && !imap->client_in_response)
+        imap_send(imap, slice_of("* BYE [UNAVAILABLE] The mail server made a mistake, try again later\r\n"),
+                  out);
+    engine_fail(&imap->base, ENGINE_BACKEND_ERROR, detail);
+}
+
+/* ---- the operations ---- */
+
+static struct imap_engine *of(struct engine *engine)
+{
+    return (struct imap_engine *)engine;
 }
 
 static bool init(struct engine *engine, const struct engine_client *client)
 {
     (void)client;
-    struct imap_engine *e = (struct imap_engine *)engine;
-    e->client = IMAP_CLIENT_COMMAND;
-    e->backend = IMAP_BACKEND_GREETING;
+    of(engine)->client = IMAP_CLIENT_COMMAND;
+    of(engine)->backend = IMAP_BACKEND_GREETING;
     return true;
-}
-
-static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
-{
-    struct imap_engine *e = (struct imap_engine *)engine;
-    return from == SIDE_CLIENT ? imap_command_feed(e, data, out) : imap_response_feed(e, data, out);
 }
 
 static bool wants(const struct engine *engine, enum side from)
 {
-    const struct imap_engine *e = (const struct imap_engine *)engine;
-    return from == SIDE_BACKEND || imap_command_wants(e);
+    return from == SIDE_BACKEND || imap_client_is_wanted((const struct imap_engine *)engine);
 }
 
-static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
 {
-    struct imap_engine *e = (struct imap_engine *)engine;
-    char text[IMAP_GOODBYE_MAX];
-    if (e->open || engine->status.last_word)
-        return;
-    imap_goodbye_text(engine->service->hostname, farewell, text);
-    imap_say(e, slice_of(text), out);
+    if (from == SIDE_CLIENT)
+        imap_client_step(of(engine), input, out);
+    else
+        imap_backend_step(of(engine), input, out);
+}
+
+/* Not inside a response, in which the client would take the words for content, nor after the backend's own BYE. */
+static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+{
+    if (!of(engine)->client_in_response && !engine->status.last_word)
+        imap_goodbye_send(engine->service, why, out);
 }
 
 static void release(struct engine *engine)
 {
-    struct imap_engine *e = (struct imap_engine *)engine;
-    line_reader_done(&e->client_line);
-    bytes_free(&e->client_held);
-    bytes_free(&e->backend_held);
-    bytes_free(&e->answer);
+    line_reader_done(&of(engine)->from_client);
+    bytes_free(&of(engine)->client_held);
+    bytes_free(&of(engine)->backend_held);
+    bytes_free(&of(engine)->pending_output);
 }
 
 const struct engine_ops imap_engine_ops = {
     .size = sizeof(struct imap_engine),
     .init = init,
-    .feed = feed,
+    .step = step,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_goodbye.h"
 
-#include "base/ensure.h"
-
-#include <stdio.h>
-
-void imap_goodbye_text(const char *hostname, enum engine_farewell why, char text[IMAP_GOODBYE_MAX])
+void imap_goodbye_send(const struct engine_service *service, enum engine_farewell why, struct engine_out *out)
 {
     static const struct {
         const char *code;
         const char *words;
     } texts[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] = {"[UNAVAILABLE] ",
-                                         "the mail server can't be reached, try again later"},
-        [ENGINE_FAREWELL_SHUTDOWN] = {"[UNAVAILABLE] ", "shutting down, try again"},
-        [ENGINE_FAREWELL_TIMEOUT] = {"", "nothing was heard for too long"},
+        [ENGINE_FAREWELL_UNAVAILABLE] = {"* BYE [UNAVAILABLE] ",
+                                         ": the mail server can't be reached, try again later\r\n"},
+        [ENGINE_FAREWELL_SHUTDOWN] = {"* BYE [UNAVAILABLE] ", ": shutting down, try again\r\n"},
+        [ENGINE_FAREWELL_TIMEOUT] = {"* BYE ", ": nothing was heard for too long\r\n"},
     };
-    int len =
-        snprintf(text, IMAP_GOODBYE_MAX, "* BYE %s%s: %s\r\n", texts[why].code, hostname, texts[why].words);
-    ENSURE(len > 0 && len < IMAP_GOODBYE_MAX);
+    engine_out_make_text(out, SIDE_CLIENT, texts[why].code);
+    engine_out_make_text(out, SIDE_CLIENT, service->hostname);
+    engine_out_make_text(out, SIDE_CLIENT, texts[why].words);
 }

@@ -4,9 +4,8 @@
 
 #include "protocols/engine.h"
 
-enum { IMAP_GOODBYE_MAX = 512 };
-
-/* The "* BYE" of a proxy that ends a session by itself (RFC 3501 section 7.1.5, RFC 5530), with its line end. */
-void imap_goodbye_text(const char *hostname, enum engine_farewell why, char text[IMAP_GOODBYE_MAX]);
+/* Sends the client the "* BYE" with which the proxy ends a session by itself (RFC 3501 section 7.1.5, RFC 5530). */
+void imap_goodbye_send(const struct engine_service *service, enum engine_farewell why,
+                       struct engine_out *out);
 
 #endif

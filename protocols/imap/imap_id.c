@@ -77,7 +77,7 @@ const char *imap_id_check(struct slice params)
     return step == IMAP_ID_END ? NULL : not_a_list;
 }
 
-/* ENGINE_REPORT_FIELDS where the name reports nothing that is kept. */
+/* ENGINE_REPORT_FIELDS if the name reports nothing that is kept. */
 static enum engine_report_field report_field(struct slice name)
 {
     static const struct {

@@ -5,9 +5,9 @@
 #include "base/slice.h"
 
 /*
- * The announcement of a literal right before the end of a line: {n}, {n+} (RFC 7888) and, with a ~ before it
- * that makes no difference here, literal8 (RFC 3516). Whether a line may end in one is the caller's to know:
- * data responses and commands may, text (RFC 3501 section 9, resp-text) may not.
+ * The announcement of a literal right before the end of a line: {n}, {n+} (RFC 7888) and, with a ~ before it that makes no
+ * difference here, literal8 (RFC 3516). The caller knows whether a line may end in one: data responses and commands may,
+ * text (RFC 3501 section 9, resp-text) may not. Values that own nothing.
  */
 struct imap_literal {
     uint64_t octets;    /* above IMAP_LITERAL_MAX: absurd */
@@ -26,7 +26,7 @@ enum imap_tail_state {
     IMAP_TAIL_CR      /* {12} and a CR */
 };
 
-/* What has to be remembered of a line that comes in pieces and isn't held. All zero is the start of a line. */
+/* What has to be remembered of a line that comes in pieces and is not held. All zero is the start of a line. */
 struct imap_tail {
     uint64_t octets;
     enum imap_tail_state state;
@@ -36,10 +36,10 @@ struct imap_tail {
 /* Adds the next octets of a line, without its LF. Costs one search for "{", whatever the length. */
 void imap_tail_feed(struct imap_tail *tail, struct slice part);
 
-/* True where the line ends in a literal's announcement, given that its LF comes now. */
+/* Does the line, whose LF comes now, end in a literal's announcement? Fills `*literal` in then. */
 bool imap_tail_literal(const struct imap_tail *tail, struct imap_literal *literal);
 
-/* The same for a line that is there as a whole, without its line end. */
+/* The same for a whole line without its end. */
 bool imap_literal_at_end(struct slice text, struct imap_literal *literal);
 
 #endif

@@ -2,16 +2,49 @@
 #ifndef DEEPPROXY_PROTOCOLS_IMAP_IMAP_RESPONSE_H
 #define DEEPPROXY_PROTOCOLS_IMAP_IMAP_RESPONSE_H
 
-#include "protocols/imap/imap_engine.h"
+#include "base/slice.h"
 
 /*
- * The backend's half of the IMAP engine: edits its capability lists and its ID, swallows what is not the
- * client's, notices what answers a command, and passes all the rest as it is. Held are a line's first octets
- * (IMAP_HEAD_MAX), a line with capabilities, an ID response; a line that is only data may be of any length,
- * and a literal is counted.
+ * Tells what a response of a backend is, from as few of its first octets as it takes. A pure function: more octets of the
+ * same line never change what it has returned for fewer, so that cuts make no difference.
  */
+enum imap_response_kind {
+    IMAP_RESPONSE_UNDECIDED,
+    IMAP_RESPONSE_DATA,       /* "* " and data: may end in literals */
+    IMAP_RESPONSE_TEXT,       /* something else: free text, in which {5} is no literal */
+    IMAP_RESPONSE_GO_AHEAD,   /* "+": free text as well, as in the two that follow */
+    IMAP_RESPONSE_STATUS,     /* "* OK", "* BYE" and so on */
+    IMAP_RESPONSE_TAGGED,     /* "a1 OK" and so on */
+    IMAP_RESPONSE_CAPABILITY, /* "* CAPABILITY" */
+    IMAP_RESPONSE_ID          /* "* ID" */
+};
 
-/* As engine_feed. */
-size_t imap_response_feed(struct imap_engine *e, struct slice data, struct engine_out *out);
+enum imap_status {
+    IMAP_STATUS_NONE,
+    IMAP_STATUS_OK,
+    IMAP_STATUS_NO,
+    IMAP_STATUS_BAD,
+    IMAP_STATUS_PREAUTH,
+    IMAP_STATUS_BYE
+};
+
+struct imap_response {
+    enum imap_response_kind kind;
+    enum imap_status status; /* of STATUS and TAGGED */
+    struct slice tag;        /* of TAGGED; lies in the head */
+    /* Offset in the head of the words of CAPABILITY, of the list of ID, or of the words in [CAPABILITY ...] of a status; 0
+     * if the response has none of them. */
+    size_t list_offset;
+};
+
+enum {
+    /* No client that exists uses tags of more than a dozen octets. A session keeps one. */
+    IMAP_TAG_MAX = 64,
+    /* No more octets are needed to tell: a tag, a status and "[CAPABILITY " */
+    IMAP_HEAD_MAX = IMAP_TAG_MAX + 24
+};
+
+/* `head`: the line from its first octet on, as far as it is there. What follows its LF does not count. */
+struct imap_response imap_response_classify(struct slice head);
 
 #endif

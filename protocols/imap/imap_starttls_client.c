@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/imap/imap_classify.h"
-#include "protocols/starttls_client_private.h"
+#include "protocols/imap/imap_response.h"
+#include "protocols/imap/imap_protocol.h"
 
 #define TAG_STARTTLS "s1"
 #define TAG_PROOF    "s2"
@@ -13,7 +13,7 @@ static void take_greeting(struct starttls_client *request, const struct imap_res
         starttls_fail(request, "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = "
                                "{ mode = \"implicit\" } is meant for it");
     else if (heard->status == IMAP_STATUS_PREAUTH) /* RFC 9051 section 7.1.4 */
-        starttls_fail(request, "the server greets with PREAUTH, behind which there is no STARTTLS");
+        starttls_fail(request, "the server greets with PREAUTH, after which there is no STARTTLS");
     else
         starttls_ask(request, STARTTLS_STEP_CONSENT, TAG_STARTTLS " STARTTLS\r\n", out);
 }
@@ -33,7 +33,7 @@ static void take_tagged(struct starttls_client *request, const struct imap_respo
 {
     bool proof = request->step == STARTTLS_STEP_PROOF;
     if (!slice_equals(heard->tag, slice_of(proof ? TAG_PROOF : TAG_STARTTLS)))
-        starttls_fail(request, "the server answers what was not asked");
+        starttls_fail(request, "unsolicited reply of the server");
     else if (heard->status == IMAP_STATUS_OK)
         starttls_go_on(request);
     else
@@ -50,7 +50,7 @@ static void take_answer(struct starttls_client *request, const struct imap_respo
         return;
     case IMAP_RESPONSE_CAPABILITY:
         if (request->step == STARTTLS_STEP_PROOF)
-            keep_capabilities(request, slice_from(line->text, heard->list));
+            keep_capabilities(request, slice_from(line->text, heard->list_offset));
         return;
     case IMAP_RESPONSE_STATUS:
         return;
@@ -61,9 +61,9 @@ static void take_answer(struct starttls_client *request, const struct imap_respo
 
 static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
 {
-    struct imap_response heard = imap_classify(line->whole);
+    struct imap_response heard = imap_response_classify(line->whole);
     if (heard.kind == IMAP_RESPONSE_STATUS && heard.status == IMAP_STATUS_BYE)
-        starttls_fail(request, "the server says BYE");
+        starttls_fail(request, "the server replies BYE");
     else if (request->step == STARTTLS_STEP_GREETING)
         take_greeting(request, &heard, out);
     else

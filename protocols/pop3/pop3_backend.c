@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pop3/pop3_backend.h"
+
 #include "base/ensure.h"
 #include "protocols/pop3/pop3_capa.h"
 #include "protocols/pop3/pop3_reply.h"
-#include "protocols/pop3/pop3_session.h"
 #include "protocols/xclient.h"
 
 #define XCLIENT_REMEDY " (Dovecot: login_trusted_networks)"
 
 /*
- * The client is told where the words can't be taken for content: not before the greeting, as another backend may
- * still serve it, not inside a multi-line reply, and not behind the backend's last word.
+ * The backend has made a mistake. The client gets words if it cannot take them for content: not before the greeting, as
+ * another backend may still serve it, not inside a multi-line reply, and not after the backend's last word.
  */
 static void fail_backend(struct pop3_engine *pop3, const char *detail, struct engine_out *out)
 {
-    if (pop3->backend == BACKEND_REPLY)
+    if (pop3->backend == POP3_BACKEND_REPLY)
         engine_out_make_text(out, SIDE_CLIENT,
                              "-ERR [SYS/TEMP] The mail server made a mistake, try again later\r\n");
     engine_fail(&pop3->base, ENGINE_BACKEND_ERROR, detail);
 }
 
-/* The client may be heard: the backend knows what it is to know. */
-static void greet(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+/* The backend knows what it has to know: the client is greeted, and may send commands. */
+static void greet_client(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (!pop3->base.service->starttls)
-        pop3_greeting_let_out(line, out);
-    pop3->base.status.greeted = true;
-    pop3_move_backend(pop3, BACKEND_REPLY);
-    pop3_move_client(pop3, CLIENT_COMMAND);
+        pop3_greeting_send(line, out);
+    engine_note_greeted(&pop3->base);
+    pop3_move_backend(pop3, POP3_BACKEND_REPLY);
+    pop3_move_client(pop3, POP3_CLIENT_COMMAND);
 }
 
 /*
- * A backend that takes no XCLIENT from the proxy would take every client for it. So would one that reads on
- * before it has the answer: the client is greeted only then.
+ * A backend that accepts no XCLIENT from the proxy would take every client for the proxy. So might one that has not
+ * replied to it yet: the client is greeted only after that.
  */
-static void introduce(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+static void send_xclient(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     char command[XCLIENT_POP3_MAX];
     if (!pop3_greeting_offers_xclient(line->text)) {
@@ -44,20 +45,20 @@ static void introduce(struct pop3_engine *pop3, const struct line *line, struct 
         engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for the backend's greeting");
         return;
     }
-    size_t len = xclient_write_pop3(pop3->base.untold, command);
+    size_t len = xclient_write_pop3(pop3->base.identity_unsent, command);
     engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)command, len});
-    client_identity_free(&pop3->base.untold);
-    pop3_move_backend(pop3, BACKEND_XCLIENT);
+    client_identity_free(&pop3->base.identity_unsent);
+    pop3_move_backend(pop3, POP3_BACKEND_XCLIENT);
 }
 
-static void take_introduced(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+static void take_xclient_reply(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (pop3_indicator_of(line->text) != POP3_INDICATOR_OK) {
         engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend refuses XCLIENT" XCLIENT_REMEDY);
         return;
     }
     struct line greeting = line_of_whole(bytes_view(&pop3->greeting));
-    greet(pop3, &greeting, out);
+    greet_client(pop3, &greeting, out);
     bytes_free(&pop3->greeting);
 }
 
@@ -66,10 +67,10 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
     switch (pop3_indicator_of(line->text)) {
     case POP3_INDICATOR_OK:
         pop3->apop = slice_find(line->text, '<') < slice_find(line->text, '>');
-        if (pop3->base.untold != NULL)
-            introduce(pop3, line, out);
+        if (pop3->base.identity_unsent != NULL)
+            send_xclient(pop3, line, out);
         else
-            greet(pop3, line, out);
+            greet_client(pop3, line, out);
         return;
     case POP3_INDICATOR_ERR:
         engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is -ERR");
@@ -82,51 +83,59 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 }
 
 /*
- * A reply that nobody asked for. Dovecot and others say -ERR before they close an idle connection; it is let
- * out as the backend's last word. Any other one would be taken for the answer to the next command.
+ * An unsolicited reply. Dovecot and others send -ERR before they close an idle connection: it goes to the client as the
+ * backend's last word. The client would take any other one for the reply to its next command.
  */
-static void take_unasked(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
+static void take_unsolicited(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (pop3_indicator_of(line->text) != POP3_INDICATOR_ERR) {
-        fail_backend(pop3, "the backend sent a reply that nobody asked for", out);
+        fail_backend(pop3, "unsolicited reply of the backend", out);
         return;
     }
-    line_let_out(line, SIDE_CLIENT, out);
-    pop3->base.status.ending = pop3->base.status.last_word = true;
-    pop3_move_backend(pop3, BACKEND_DONE);
-    pop3_move_client(pop3, CLIENT_DONE);
+    line_send(line, SIDE_CLIENT, out);
+    engine_note_last_word(&pop3->base);
+    pop3_move_backend(pop3, POP3_BACKEND_DONE);
+    pop3_move_client(pop3, POP3_CLIENT_DONE);
 }
 
-/* The answers of one line that move a state. */
-static void note_result(struct pop3_engine *pop3, enum pop3_answer answer, bool ok)
+/* RFC 1939 section 6 has the server close in any case, but one that replies -ERR may go on. */
+static void note_quit_result(struct pop3_engine *pop3, bool ok)
 {
-    if (ok && (answer == POP3_ANSWER_LOGIN || answer == POP3_ANSWER_SASL))
-        pop3->base.status.authenticated = true;
-    if (answer == POP3_ANSWER_SASL || answer == POP3_ANSWER_LOGIN)
-        pop3_move_client(pop3, CLIENT_COMMAND);
-    if (answer == POP3_ANSWER_QUIT) {
-        /* RFC 1939 section 6 has the server close in any case, but who says -ERR may go on. */
-        pop3->base.status.ending = pop3->base.status.last_word = ok;
-        pop3_move_client(pop3, ok ? CLIENT_DONE : CLIENT_COMMAND);
-        if (ok)
-            pop3_move_backend(pop3, BACKEND_DONE);
+    if (ok) {
+        engine_note_last_word(&pop3->base);
+        pop3_move_client(pop3, POP3_CLIENT_DONE);
+        pop3_move_backend(pop3, POP3_BACKEND_DONE);
+    } else {
+        engine_note_ending(&pop3->base, false);
+        pop3_move_client(pop3, POP3_CLIENT_COMMAND);
     }
 }
 
-/* Opens the rest of a multi-line reply; false where the reply is one line. */
-static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
+/* The replies of one line that move a state. */
+static void note_result(struct pop3_engine *pop3, enum pop3_slot slot, bool ok)
 {
-    switch (answer) {
-    case POP3_ANSWER_LINES:
-        pop3_move_backend(pop3, BACKEND_BODY);
+    if (ok && (slot == POP3_AWAIT_LOGIN || slot == POP3_AWAIT_SASL))
+        engine_note_login(&pop3->base, true);
+    if (slot == POP3_AWAIT_SASL || slot == POP3_AWAIT_LOGIN)
+        pop3_move_client(pop3, POP3_CLIENT_COMMAND);
+    if (slot == POP3_AWAIT_QUIT)
+        note_quit_result(pop3, ok);
+}
+
+/* Begins the rest of a multi-line reply; false if the reply is one line. */
+static bool open_lines(struct pop3_engine *pop3, enum pop3_slot slot)
+{
+    switch (slot) {
+    case POP3_AWAIT_LINES:
+        pop3_move_backend(pop3, POP3_BACKEND_BODY);
         pop3->end_matched = POP3_END_AFTER_LINE;
         return true;
-    case POP3_ANSWER_CAPA:
-        pop3_move_backend(pop3, BACKEND_CAPA);
+    case POP3_AWAIT_CAPA:
+        pop3_move_backend(pop3, POP3_BACKEND_CAPA);
         pop3->capa_login = false;
         return true;
-    case POP3_ANSWER_MECHANISMS:
-        pop3_move_backend(pop3, BACKEND_MECHANISMS);
+    case POP3_AWAIT_MECHANISMS:
+        pop3_move_backend(pop3, POP3_BACKEND_MECHANISMS);
         return true;
     default:
         return false;
@@ -135,35 +144,35 @@ static bool open_lines(struct pop3_engine *pop3, enum pop3_answer answer)
 
 static void take_challenge(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    if (pop3->client != CLIENT_LOGIN || pop3_pending_first(&pop3->pending) != POP3_ANSWER_SASL) {
-        fail_backend(pop3, "the backend sent a challenge that nobody asked for", out);
+    if (pop3->client != POP3_CLIENT_LOGIN || pop3_first_slot(pop3) != POP3_AWAIT_SASL) {
+        fail_backend(pop3, "unsolicited challenge of the backend", out);
         return;
     }
-    line_let_out(line, SIDE_CLIENT, out);
-    pop3_move_client(pop3, CLIENT_SASL_LINE);
+    line_send(line, SIDE_CLIENT, out);
+    pop3_move_client(pop3, POP3_CLIENT_SASL_LINE);
 }
 
 /* The last line of a reply, or the first of several. */
 static void take_result(struct pop3_engine *pop3, const struct line *line, bool ok, struct engine_out *out)
 {
-    enum pop3_answer answer = pop3_pending_first(&pop3->pending);
-    if (ok && pop3->client == CLIENT_SASL_LINE) {
+    enum pop3_slot slot = pop3_first_slot(pop3);
+    if (ok && pop3->client == POP3_CLIENT_SASL_LINE) {
         fail_backend(pop3, "the backend accepted a login without the client's response", out);
         return;
     }
-    if (!ok && answer == POP3_ANSWER_CAPA)
+    if (!ok && slot == POP3_AWAIT_CAPA)
         pop3_capa_instead(engine_deep_status(&pop3->base), out);
     else
-        line_let_out(line, SIDE_CLIENT, out);
-    note_result(pop3, answer, ok);
-    if (!ok || !open_lines(pop3, answer))
-        pop3_finish_answer(pop3, out);
+        line_send(line, SIDE_CLIENT, out);
+    note_result(pop3, slot, ok);
+    if (!ok || !open_lines(pop3, slot))
+        pop3_finish_reply(pop3, out);
 }
 
 static void take_reply(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    if (pop3_pending_is_empty(&pop3->pending)) {
-        take_unasked(pop3, line, out);
+    if (reply_queue_is_empty(&pop3->replies)) {
+        take_unsolicited(pop3, line, out);
         return;
     }
     switch (pop3_indicator_of(line->text)) {
@@ -180,7 +189,7 @@ static void take_reply(struct pop3_engine *pop3, const struct line *line, struct
     }
 }
 
-/* The status can only be shown when the list is over: the backend's may stand anywhere in it. */
+/* The DEEP status can only be shown when the list has ended: the backend's may be anywhere in it. */
 static void take_capability(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     struct slice rest = line->text;
@@ -190,7 +199,7 @@ static void take_capability(struct pop3_engine *pop3, const struct line *line, s
     if (slice_is_word(keyword, "USER") ||
         (slice_is_word(keyword, "SASL") && slice_next_word(&rest, ' ').len > 0))
         pop3->capa_login = true;
-    pop3_capa_let_out(line, pop3->base.client.external, out);
+    pop3_capa_send(line, pop3->base.client.external, out);
 }
 
 static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
@@ -205,48 +214,48 @@ static void end_capabilities(struct pop3_engine *pop3, struct engine_out *out)
 
 static void take_list_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
-    bool is_capa = pop3->backend == BACKEND_CAPA;
+    bool is_capa = pop3->backend == POP3_BACKEND_CAPA;
     if (!slice_is_word(line->text, ".")) {
         if (is_capa)
             take_capability(pop3, line, out);
         else
-            pop3_mechanism_let_out(line, pop3->base.client.external, out);
+            pop3_mechanism_send(line, pop3->base.client.external, out);
         return;
     }
     if (is_capa)
         end_capabilities(pop3, out);
     else
-        line_let_out(line, SIDE_CLIENT, out);
-    pop3_move_backend(pop3, BACKEND_REPLY);
-    pop3_finish_answer(pop3, out);
+        line_send(line, SIDE_CLIENT, out);
+    pop3_move_backend(pop3, POP3_BACKEND_REPLY);
+    pop3_finish_reply(pop3, out);
 }
 
 static void take_backend_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     switch (pop3->backend) {
-    case BACKEND_GREETING:
+    case POP3_BACKEND_GREETING:
         take_greeting(pop3, line, out);
         return;
-    case BACKEND_XCLIENT:
-        take_introduced(pop3, line, out);
+    case POP3_BACKEND_XCLIENT:
+        take_xclient_reply(pop3, line, out);
         return;
-    case BACKEND_REPLY:
+    case POP3_BACKEND_REPLY:
         take_reply(pop3, line, out);
         return;
-    case BACKEND_CAPA:
-    case BACKEND_MECHANISMS:
+    case POP3_BACKEND_CAPA:
+    case POP3_BACKEND_MECHANISMS:
         take_list_line(pop3, line, out);
         return;
-    case BACKEND_DONE:
-        fail_backend(pop3, "the backend went on after its last word", out);
+    case POP3_BACKEND_DONE:
+        fail_backend(pop3, "the backend sent more after its last reply", out);
         return;
-    case BACKEND_BODY:
+    case POP3_BACKEND_BODY:
         break;
     }
-    ENSURE(pop3->backend != BACKEND_BODY);
+    ENSURE(pop3->backend != POP3_BACKEND_BODY);
 }
 
-/* Message content: nothing is looked at but its end, and nothing copied. */
+/* Message content: only its end is looked for, and nothing is copied. */
 static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
     size_t end = pop3_end_find(&pop3->end_matched, *input);
@@ -254,14 +263,14 @@ static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engi
     engine_out_pass(out, SIDE_CLIENT, slice_first(*input, len));
     *input = slice_from(*input, len);
     if (end > 0) {
-        pop3_move_backend(pop3, BACKEND_REPLY);
-        pop3_finish_answer(pop3, out);
+        pop3_move_backend(pop3, POP3_BACKEND_REPLY);
+        pop3_finish_reply(pop3, out);
     }
 }
 
 void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
-    if (pop3->backend == BACKEND_BODY) {
+    if (pop3->backend == POP3_BACKEND_BODY) {
         pass_body(pop3, input, out);
         return;
     }

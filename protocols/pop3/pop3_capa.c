@@ -5,7 +5,7 @@
 
 #include "protocols/sasl_mechanism.h"
 
-/* Not for this client: STLS as it is on TLS, DEEP as there is one status, the others as only a proxy may use them. */
+/* Not for this client: it is on TLS already, sees one DEEP status, and must not use what is for proxies alone. */
 static bool is_hidden(struct slice keyword)
 {
     static const char *const hidden[] = {"STLS", "DEEP", "XCLIENT", "XOIP"};
@@ -33,14 +33,14 @@ static struct mechanism_count count_mechanisms(struct slice list, bool external)
     return count;
 }
 
-/* A SASL line that has no mechanism, or none left, goes: clients would find AUTH without a way to use it. */
-static void let_sasl_out(const struct line *line, struct slice list, bool external, struct engine_out *out)
+/* A SASL line that has no mechanism, or none left, is dropped: clients would find AUTH without a way to use it. */
+static void send_sasl(const struct line *line, struct slice list, bool external, struct engine_out *out)
 {
     struct mechanism_count count = count_mechanisms(list, external);
     if (count.kept == 0)
         return;
     if (count.dropped == 0) {
-        line_let_out(line, SIDE_CLIENT, out);
+        line_send(line, SIDE_CLIENT, out);
         return;
     }
     engine_out_make_text(out, SIDE_CLIENT, "SASL");
@@ -54,14 +54,14 @@ static void let_sasl_out(const struct line *line, struct slice list, bool extern
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-void pop3_capa_let_out(const struct line *line, bool external, struct engine_out *out)
+void pop3_capa_send(const struct line *line, bool external, struct engine_out *out)
 {
     struct slice rest = line->text;
     struct slice keyword = slice_next_word(&rest, ' ');
     if (slice_is_word(keyword, "SASL"))
-        let_sasl_out(line, rest, external, out);
+        send_sasl(line, rest, external, out);
     else if (!is_hidden(keyword))
-        line_let_out(line, SIDE_CLIENT, out);
+        line_send(line, SIDE_CLIENT, out);
 }
 
 void pop3_capa_end(const char *deep_status, struct engine_out *out)
@@ -79,8 +79,8 @@ void pop3_capa_instead(const char *deep_status, struct engine_out *out)
     pop3_capa_end(deep_status, out);
 }
 
-void pop3_mechanism_let_out(const struct line *line, bool external, struct engine_out *out)
+void pop3_mechanism_send(const struct line *line, bool external, struct engine_out *out)
 {
     if (sasl_mechanism_is_shown(line->text, external))
-        line_let_out(line, SIDE_CLIENT, out);
+        line_send(line, SIDE_CLIENT, out);
 }

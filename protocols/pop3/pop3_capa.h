@@ -5,29 +5,28 @@
 #include "protocols/line.h"
 
 /*
- * What the client sees of the backend's capabilities (RFC 2449): the backend's own list, line by line as it
- * comes, less what can't work through the proxy or is not for clients, and with the service's DEEP status
- * (draft section 7.2) as its last line. Nothing of a list is kept.
+ * What the client sees of the backend's capabilities (RFC 2449): the backend's own list, line by line as it comes, less
+ * what cannot work through the proxy or is not for clients, and with the service's DEEP status (draft section 7.2) as its
+ * last line. Nothing of a list is kept.
  */
 
 /*
- * Lets a line of the list out: as it is, less mechanisms that can't work (sasl_mechanism.h; `external` as there), or not
- * at all.
+ * Sends a line of the reply to CAPA to the client: as it is, without the mechanisms that cannot work (sasl_mechanism.h;
+ * `external` as there), or not at all.
  */
-void pop3_capa_let_out(const struct line *line, bool external, struct engine_out *out);
+void pop3_capa_send(const struct line *line, bool external, struct engine_out *out);
 
-/* The DEEP line and the end of the list. */
+/* Sends the DEEP line and the end of the list. "" is an empty status, and announced. */
 void pop3_capa_end(const char *deep_status, struct engine_out *out);
 
 /*
- * A whole list in place of the backend's -ERR, as a DEEP server must know CAPA (draft section 7.2). It says
- * USER: a client that finds a list without it takes USER and PASS for missing (RFC 2449 section 6.3) and
- * gives up, where after -ERR it would have tried them. What else such a backend can do the proxy does not
- * know, and does not say.
+ * Sends a whole list in place of the backend's -ERR: a DEEP server must know CAPA (draft section 7.2). The list has USER,
+ * as a client takes USER and PASS for missing if a list has no USER (RFC 2449 section 6.3), and gives up; after -ERR it
+ * would have tried them. The proxy does not know what else such a backend can do, and announces nothing of it.
  */
 void pop3_capa_instead(const char *deep_status, struct engine_out *out);
 
-/* Lets a line of the list behind AUTH without argument out, less those mechanisms. */
-void pop3_mechanism_let_out(const struct line *line, bool external, struct engine_out *out);
+/* Sends a line of the list that AUTH without an argument asks for, unless its mechanism cannot work. */
+void pop3_mechanism_send(const struct line *line, bool external, struct engine_out *out);
 
 #endif

@@ -10,33 +10,33 @@
 
 struct command {
     const char *keyword;
-    enum pop3_answer alone; /* the answer where there is no argument ... */
-    enum pop3_answer with;  /* ... and where there is one */
+    enum pop3_slot alone; /* if there is no argument ... */
+    enum pop3_slot with;  /* ... and if there is one */
 };
 
 static const struct command commands[] = {
     /* RFC 1939 */
-    {"APOP", POP3_ANSWER_LOGIN, POP3_ANSWER_LOGIN},
-    {"DELE", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
-    {"LIST", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
-    {"NOOP", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
-    {"PASS", POP3_ANSWER_LOGIN, POP3_ANSWER_LOGIN},
-    {"QUIT", POP3_ANSWER_QUIT, POP3_ANSWER_QUIT},
-    {"RETR", POP3_ANSWER_LINES, POP3_ANSWER_LINES},
-    {"RSET", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
-    {"STAT", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
-    {"TOP", POP3_ANSWER_LINES, POP3_ANSWER_LINES},
-    {"UIDL", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
-    {"USER", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
+    {"APOP", POP3_AWAIT_LOGIN, POP3_AWAIT_LOGIN},
+    {"DELE", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
+    {"LIST", POP3_AWAIT_LINES, POP3_AWAIT_LINE},
+    {"NOOP", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
+    {"PASS", POP3_AWAIT_LOGIN, POP3_AWAIT_LOGIN},
+    {"QUIT", POP3_AWAIT_QUIT, POP3_AWAIT_QUIT},
+    {"RETR", POP3_AWAIT_LINES, POP3_AWAIT_LINES},
+    {"RSET", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
+    {"STAT", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
+    {"TOP", POP3_AWAIT_LINES, POP3_AWAIT_LINES},
+    {"UIDL", POP3_AWAIT_LINES, POP3_AWAIT_LINE},
+    {"USER", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
     /* RFC 2449 section 5, RFC 5034 section 4, RFC 6856 sections 2 and 3 */
-    {"CAPA", POP3_ANSWER_CAPA, POP3_ANSWER_CAPA},
-    {"AUTH", POP3_ANSWER_MECHANISMS, POP3_ANSWER_SASL},
-    {"UTF8", POP3_ANSWER_LINE, POP3_ANSWER_LINE},
-    {"LANG", POP3_ANSWER_LINES, POP3_ANSWER_LINE},
-    /* RFC 2595: the client is on TLS. The others are how Dovecot and Zimbra trust a proxy's word on the client. */
-    {"STLS", POP3_REFUSE_STLS, POP3_REFUSE_STLS},
-    {"XCLIENT", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},
-    {"XOIP", POP3_REFUSE_COMMAND, POP3_REFUSE_COMMAND},
+    {"CAPA", POP3_AWAIT_CAPA, POP3_AWAIT_CAPA},
+    {"AUTH", POP3_AWAIT_MECHANISMS, POP3_AWAIT_SASL},
+    {"UTF8", POP3_AWAIT_LINE, POP3_AWAIT_LINE},
+    {"LANG", POP3_AWAIT_LINES, POP3_AWAIT_LINE},
+    /* RFC 2595: the client is on TLS. Dovecot and Zimbra believe the others of proxies alone. */
+    {"STLS", POP3_OWN_TLS_ACTIVE, POP3_OWN_TLS_ACTIVE},
+    {"XCLIENT", POP3_OWN_UNKNOWN, POP3_OWN_UNKNOWN},
+    {"XOIP", POP3_OWN_UNKNOWN, POP3_OWN_UNKNOWN},
 };
 
 static const struct command *find_command(struct slice keyword)
@@ -71,34 +71,34 @@ static bool has_argument(struct slice rest)
     return false;
 }
 
-static enum pop3_answer answer_to_auth(struct slice rest, bool external)
+static enum pop3_slot slot_of_auth(struct slice rest, bool external)
 {
     switch (sasl_mechanism_judge(slice_next_word(&rest, ' '), external)) {
     case SASL_MECHANISM_PASSES:
-        return POP3_ANSWER_SASL;
+        return POP3_AWAIT_SASL;
     case SASL_MECHANISM_BINDS_CHANNEL:
-        return POP3_REFUSE_MECHANISM;
+        return POP3_OWN_BINDS_CHANNEL;
     case SASL_MECHANISM_EXTERNAL:
-        return POP3_REFUSE_EXTERNAL;
+        return POP3_OWN_EXTERNAL;
     case SASL_MECHANISM_MALFORMED:
         break;
     }
-    return POP3_REFUSE_SYNTAX;
+    return POP3_OWN_SYNTAX;
 }
 
-enum pop3_answer pop3_command_answer(struct slice text, bool external)
+enum pop3_slot pop3_command_slot(struct slice text, bool external)
 {
     struct slice keyword = slice_first(text, slice_find(text, ' '));
     struct slice rest = slice_from(text, keyword.len);
     if (!is_name(keyword) || !is_one_line(rest))
-        return POP3_REFUSE_SYNTAX;
+        return POP3_OWN_SYNTAX;
     const struct command *command = find_command(keyword);
-    enum pop3_answer answer = command == NULL      ? POP3_ANSWER_LINE
-                              : has_argument(rest) ? command->with
-                                                   : command->alone;
-    if (answer == POP3_ANSWER_SASL)
-        return answer_to_auth(rest, external);
+    enum pop3_slot slot = command == NULL      ? POP3_AWAIT_LINE
+                          : has_argument(rest) ? command->with
+                                               : command->alone;
+    if (slot == POP3_AWAIT_SASL)
+        return slot_of_auth(rest, external);
     if (command == NULL && http_is_request(text))
-        return POP3_END_HTTP;
-    return text.len + LINE_END_LEN > POP3_COMMAND_MAX ? POP3_REFUSE_LENGTH : answer;
+        return POP3_CLOSE_NOT_POP3;
+    return text.len + LINE_END_LEN > POP3_COMMAND_MAX ? POP3_OWN_TOO_LONG : slot;
 }

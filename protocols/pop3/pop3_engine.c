@@ -1,61 +1,86 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/pop3/pop3_session.h"
+#include "protocols/pop3/pop3_backend.h"
+#include "protocols/pop3/pop3_client.h"
+#include "protocols/pop3/pop3_goodbye.h"
+#include "protocols/pop3/pop3_protocol.h"
+
+/* ---- what both halves use ---- */
+
+enum pop3_slot pop3_first_slot(const struct pop3_engine *pop3)
+{
+    return (enum pop3_slot)reply_queue_first(&pop3->replies);
+}
+
+/* Sends the own replies at the front of the queue. All that can be outstanding fit into a step, as one slice. */
+static void send_own_replies(struct pop3_engine *pop3, struct engine_out *out)
+{
+    while (engine_is_open(&pop3->base) && pop3_slot_is_own(pop3_first_slot(pop3))) {
+        enum pop3_slot slot = (enum pop3_slot)reply_queue_take(&pop3->replies);
+        pop3_slot_send(slot, out);
+        if (pop3_slot_closes(slot))
+            engine_fail(&pop3->base, ENGINE_CLIENT_ERROR, pop3_slot_close_detail(slot));
+    }
+}
+
+void pop3_reject(struct pop3_engine *pop3, enum pop3_slot slot, struct engine_out *out)
+{
+    pop3->refusals++;
+    if (pop3->refusals >= POP3_REFUSALS_MAX && !pop3_slot_closes(slot))
+        slot = POP3_CLOSE_TOO_MANY_ERRORS;
+    reply_queue_add(&pop3->replies, (uint8_t)slot);
+    if (pop3_slot_closes(slot))
+        pop3_move_client(pop3, POP3_CLIENT_DONE);
+    send_own_replies(pop3, out);
+}
+
+void pop3_finish_reply(struct pop3_engine *pop3, struct engine_out *out)
+{
+    reply_queue_take(&pop3->replies);
+    send_own_replies(pop3, out);
+}
+
+/* ---- the operations ---- */
 
 static struct pop3_engine *of(struct engine *engine)
 {
     return (struct pop3_engine *)engine;
 }
 
-static bool wants(const struct engine *engine, enum side from)
-{
-    return from == SIDE_BACKEND || pop3_wants_client((const struct pop3_engine *)engine);
-}
-
-static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
-{
-    struct pop3_engine *pop3 = of(engine);
-    struct slice left = data;
-    while (left.len > 0 && pop3_is_open(pop3) && wants(engine, from) && engine_out_has_room(out)) {
-        if (from == SIDE_CLIENT)
-            pop3_client_step(pop3, &left, out);
-        else
-            pop3_backend_step(pop3, &left, out);
-    }
-    return data.len - left.len;
-}
-
 static bool init(struct engine *engine, const struct engine_client *client)
 {
     (void)client;
-    of(engine)->client = CLIENT_GREETING;
-    of(engine)->backend = BACKEND_GREETING;
+    of(engine)->client = POP3_CLIENT_GREETING;
+    of(engine)->backend = POP3_BACKEND_GREETING;
     return true;
 }
 
-const char *pop3_goodbye_text(enum engine_farewell farewell)
+static bool wants(const struct engine *engine, enum side from)
 {
-    static const char *const words[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] = "-ERR [SYS/TEMP] Mail server not available, try again later\r\n",
-        [ENGINE_FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
-        [ENGINE_FAREWELL_TIMEOUT] = "-ERR [SYS/TEMP] Timeout, try again later\r\n",
-    };
-    return words[farewell];
+    return from == SIDE_BACKEND || pop3_client_is_wanted((const struct pop3_engine *)engine);
+}
+
+static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+{
+    if (from == SIDE_CLIENT)
+        pop3_client_step(of(engine), input, out);
+    else
+        pop3_backend_step(of(engine), input, out);
 }
 
 /*
- * The words serve as greeting, as answer to the command under way, or as an idle client's next answer; not
- * inside a multi-line reply, where they would be content, and not after the backend's last word. A client
- * that was just idle for too long is told nothing (RFC 1939 section 3).
+ * The words serve as greeting, as reply to the command under way, or as an idle client's next reply. They are not sent
+ * inside a multi-line reply, in which they would be content, nor after the backend's last word. A client that was just
+ * idle for too long gets nothing (RFC 1939 section 3).
  */
-static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
     const struct pop3_engine *pop3 = of(engine);
-    bool between_replies = pop3->backend == BACKEND_GREETING || pop3->backend == BACKEND_XCLIENT ||
-                           pop3->backend == BACKEND_REPLY;
-    bool idled = farewell == ENGINE_FAREWELL_TIMEOUT && pop3->backend == BACKEND_REPLY &&
-                 pop3_pending_is_empty(&pop3->pending);
+    bool between_replies = pop3->backend == POP3_BACKEND_GREETING || pop3->backend == POP3_BACKEND_XCLIENT ||
+                           pop3->backend == POP3_BACKEND_REPLY;
+    bool idled = why == ENGINE_FAREWELL_TIMEOUT && pop3->backend == POP3_BACKEND_REPLY &&
+                 reply_queue_is_empty(&pop3->replies);
     if (between_replies && !idled)
-        engine_out_make_text(out, SIDE_CLIENT, pop3_goodbye_text(farewell));
+        pop3_goodbye_send(why, out);
 }
 
 static void release(struct engine *engine)
@@ -68,7 +93,7 @@ static void release(struct engine *engine)
 const struct engine_ops pop3_engine_ops = {
     .size = sizeof(struct pop3_engine),
     .init = init,
-    .feed = feed,
+    .step = step,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

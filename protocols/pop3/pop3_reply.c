@@ -6,7 +6,7 @@
 static const char end_mark[] = "\r\n.\r\n";
 enum {
     END_LEN = sizeof end_mark - 1,
-    END_DOT = 2, /* where the dot stands in it */
+    END_DOT = 2, /* the index of the dot in it */
     /*
      * Dots of a chunk that are looked at one by one. An encoded attachment has none, and memchr is twenty
      * times as fast as memmem then; text has many, and memmem takes over.
@@ -36,11 +36,11 @@ bool pop3_greeting_offers_xclient(struct slice text)
     return take_xclient_code(&text);
 }
 
-void pop3_greeting_let_out(const struct line *line, struct engine_out *out)
+void pop3_greeting_send(const struct line *line, struct engine_out *out)
 {
     struct slice rest = line->text;
     if (!take_xclient_code(&rest)) {
-        line_let_out(line, SIDE_CLIENT, out);
+        line_send(line, SIDE_CLIENT, out);
         return;
     }
     engine_out_make_text(out, SIDE_CLIENT, "+OK");
@@ -48,7 +48,7 @@ void pop3_greeting_let_out(const struct line *line, struct engine_out *out)
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-/* What is matched of the end behind one more octet: the mark's only proper prefix that can begin anew is its CR. */
+/* What is matched of the end after one more octet: the mark's only proper prefix that can begin anew is its CR. */
 static uint8_t match_octet(uint8_t matched, uint8_t octet)
 {
     if (octet == (uint8_t)end_mark[matched])
@@ -56,7 +56,7 @@ static uint8_t match_octet(uint8_t matched, uint8_t octet)
     return octet == '\r' ? 1 : 0;
 }
 
-/* Offset behind the first end mark that lies in `s` as a whole; 0 where there is none. */
+/* Offset after the first end mark that lies in `s` as a whole; 0 if there is none. */
 static size_t find_whole_end(struct slice s)
 {
     size_t from = END_DOT;

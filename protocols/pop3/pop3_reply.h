@@ -4,7 +4,7 @@
 
 #include "protocols/line.h"
 
-/* The backend's replies: their first word, the greeting, and where a multi-line one ends. */
+/* Reads the backend's replies: their first word, the greeting, and the end of a multi-line one. */
 
 enum {
     /*
@@ -21,26 +21,26 @@ enum pop3_indicator {
     POP3_INDICATOR_NONE       /* no reply at all */
 };
 
+/* What a line, without its end, begins with. */
 enum pop3_indicator pop3_indicator_of(struct slice text);
 
-/* Has the greeting "[XCLIENT]", by which Dovecot says that it trusts the proxy? */
+/* Has the greeting, a line that begins with +OK, "[XCLIENT]"? Dovecot shows it to proxies that it trusts. */
 bool pop3_greeting_offers_xclient(struct slice text);
 
 /*
- * Lets the greeting out to the client. "[XCLIENT]", which Dovecot shows to those whose word it trusts on
- * where a client comes from, is not for the client and taken out; APOP's timestamp stays.
+ * Sends the greeting to the client, without "[XCLIENT]", which is not for clients. APOP's timestamp stays.
  */
-void pop3_greeting_let_out(const struct line *line, struct engine_out *out);
+void pop3_greeting_send(const struct line *line, struct engine_out *out);
 
 enum {
-    /* Where a multi-line reply stands behind its first line: the CR LF of CR LF "." CR LF has been seen. */
+    /* `*matched` at the start of a multi-line reply: its first line has ended with the CR LF of CR LF "." CR LF. */
     POP3_END_AFTER_LINE = 2
 };
 
 /*
- * Looks for the end of a multi-line reply (RFC 1939 section 3): CRLF, ".", CRLF and nothing else. `*matched`,
- * octets of it that the last chunk ended with, is kept from chunk to chunk. Returns how many octets of `s`
- * belong to the reply where it ends in `s`, else 0.
+ * Looks for the end of a multi-line reply (RFC 1939 section 3): CRLF, ".", CRLF and nothing else. `*matched` counts the
+ * octets of it that the last chunk ended with: begin with POP3_END_AFTER_LINE, and keep it from chunk to chunk. Returns
+ * how many octets of `s` belong to the reply if it ends in `s`, else 0.
  */
 size_t pop3_end_find(uint8_t *matched, struct slice s);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/pop3/pop3_protocol.h"
 #include "protocols/pop3/pop3_reply.h"
-#include "protocols/starttls_client_private.h"
 
 static void take_greeting(struct starttls_client *request, enum pop3_indicator heard, struct engine_out *out)
 {
@@ -52,4 +52,5 @@ const struct starttls_client_dialect pop3_starttls_client = {
     .line = take_line,
     .proof = "CAPA\r\n",
     .greeting = "+OK % ready\r\n",
+    .greeting_before_identity = "+OK [XCLIENT] ",
 };

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_backend.h"
+
+#include "protocols/smtp/smtp_client.h"
 #include "protocols/smtp/smtp_external.h"
-#include "protocols/smtp/smtp_introduction.h"
-#include "protocols/smtp/smtp_session.h"
+#include "protocols/smtp/smtp_message.h"
+#include "protocols/smtp/smtp_xclient.h"
 
 /*
- * The backend has made a mistake, and the session ends. The client is told where that can't be taken for a part
- * of a reply: not before the greeting, as another backend may still serve it, and not behind a last word.
+ * The backend has made a mistake, and the session ends. The client gets 421 if it cannot take it for a part of a reply: not
+ * before the greeting, as another backend may still serve it, and not after the backend's own 421 or 221.
  */
 static void fail_backend(struct smtp_engine *smtp, const char *detail, struct engine_out *out)
 {
-    bool said_already = smtp->base.status.ending && smtp_is_quiet(smtp);
-    if (smtp_is_open(smtp) && smtp->expects != SMTP_EXPECTS_GREETING && !smtp_client_is_in_reply(smtp) &&
-        !said_already)
-        smtp_turn_let_out(SMTP_ANSWER_BACKEND_FAILED, smtp->base.service->hostname, out);
+    bool has_been_sent = smtp->base.status.ending && smtp_is_quiet(smtp);
+    if (engine_is_open(&smtp->base) && smtp->client != SMTP_CLIENT_GREETING &&
+        !smtp_client_is_in_reply(smtp) && !has_been_sent)
+        smtp_slot_send(SMTP_CLOSE_BACKEND_FAILED, smtp->base.service->hostname, out);
     engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, detail);
 }
 
-/* A reply that asks the client for more (3yz) fits two commands only; behind any other the sides would part. */
-static bool asks_for_what_is_known(enum smtp_turn turn, unsigned code)
+/* A reply that asks the client for more (3yz) fits two commands only; after any other the sides would lose step. */
+static bool fits_command(enum smtp_slot slot, unsigned code)
 {
-    return code / 100 != 3 || (turn == SMTP_AWAIT_AUTH && code == 334) ||
-           (turn == SMTP_AWAIT_DATA && code == 354);
+    return code / 100 != 3 || (slot == SMTP_AWAIT_AUTH && code == 334) ||
+           (slot == SMTP_AWAIT_DATA && code == 354);
 }
 
-/* The first line of the session. A backend that can't serve says so before the client has seen an octet. */
+/* The first line of the session: a backend that cannot serve replies so before the client has seen an octet. */
 static void check_greeting(struct smtp_engine *smtp, unsigned code)
 {
     if (code / 100 == 4 || code / 100 == 5)
@@ -33,33 +36,33 @@ static void check_greeting(struct smtp_engine *smtp, unsigned code)
 }
 
 /*
- * A backend that will not have the message and says so before its end. What it takes the rest for nobody knows, so it
- * gets none of it, and the session ends with what it said.
+ * Does the backend refuse the message before its end? Nobody knows what it takes the rest for, so it gets none of it, and
+ * the session ends with its reply.
  */
 static bool refuses_early(const struct smtp_engine *smtp, unsigned code)
 {
-    return smtp->expects == SMTP_EXPECTS_MESSAGE && code != 421 && (code / 100 == 4 || code / 100 == 5);
+    return smtp->client == SMTP_CLIENT_MESSAGE && code != 421 && (code / 100 == 4 || code / 100 == 5);
 }
 
-/* The first line of a reply: finds the turn that it belongs to, or fails. */
+/* The first line of a reply: finds the slot that it belongs to, or fails. */
 static void open_reply(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
-    enum smtp_turn turn = smtp_turns_take(&smtp->turns);
-    const char *no_introduction = smtp_introduction_fails(smtp, turn, code);
-    if (turn == SMTP_AWAIT_GREETING)
+    enum smtp_slot slot = (enum smtp_slot)reply_queue_take(&smtp->replies);
+    const char *xclient_failure = smtp_xclient_failure(smtp, slot, code);
+    if (slot == SMTP_AWAIT_GREETING)
         check_greeting(smtp, code);
-    else if (no_introduction != NULL)
-        smtp_introduction_fail(smtp, no_introduction, out);
-    else if (turn == SMTP_TURN_NONE && refuses_early(smtp, code))
-        smtp_move(smtp, SMTP_EXPECTS_NOTHING);
-    else if (turn == SMTP_TURN_NONE && code != 421)
-        fail_backend(smtp, "the backend answers where nothing was asked", out);
-    else if (!asks_for_what_is_known(turn, code))
-        fail_backend(smtp, "the backend asks for more where there is no more", out);
-    /* A farewell is the client's to know, even where it answers the proxy's own command. */
-    bool swallowed = turn == SMTP_AWAIT_REPORT || turn == SMTP_AWAIT_CLIENT || turn == SMTP_AWAIT_XCLIENT;
-    bool unasked = turn == SMTP_TURN_NONE || (swallowed && code == 421);
-    smtp->replying = unasked ? SMTP_UNASKED : turn;
+    else if (xclient_failure != NULL)
+        smtp_xclient_fail(smtp, xclient_failure, out);
+    else if (slot == SMTP_SLOT_NONE && refuses_early(smtp, code))
+        smtp_move_client(smtp, SMTP_CLIENT_NOTHING);
+    else if (slot == SMTP_SLOT_NONE && code != 421)
+        fail_backend(smtp, "unsolicited reply of the backend", out);
+    else if (!fits_command(slot, code))
+        fail_backend(smtp, "unexpected 3xx reply of the backend", out);
+    /* The client gets a 421 even if it is the reply to the proxy's own command. */
+    bool swallowed = slot == SMTP_AWAIT_CIPHER || slot == SMTP_AWAIT_CLIENT || slot == SMTP_AWAIT_XCLIENT;
+    bool unsolicited = slot == SMTP_SLOT_NONE || (swallowed && code == 421);
+    smtp->replying = unsolicited ? SMTP_UNSOLICITED : slot;
     smtp->reply_code = code;
 }
 
@@ -71,7 +74,7 @@ static void accept_greeting(struct smtp_engine *smtp, bool extended)
         smtp_received_accept_name(smtp->received);
 }
 
-/* So Dovecot shows it to a peer in clear that it does not trust. */
+/* Dovecot shows it so to a peer in clear that it does not trust. */
 static void warn_of_empty_auth(struct smtp_engine *smtp)
 {
     if (smtp->ehlo.auth && !smtp->ehlo.mechanisms && !smtp->base.status.authenticated)
@@ -88,68 +91,70 @@ static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_ou
         engine_forget_merged(&smtp->base);
         warn_of_empty_auth(smtp);
         /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
-        if (smtp->report != SMTP_REPORT_REFUSED)
-            smtp->report = smtp->ehlo.deep ? SMTP_REPORT_DUE : SMTP_REPORT_UNKNOWN;
+        if (smtp->cipher != SMTP_CIPHER_REFUSED)
+            smtp->cipher = smtp->ehlo.deep ? SMTP_CIPHER_DUE : SMTP_CIPHER_UNKNOWN;
     }
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }
 
-/* HELO: no extensions. Where it is refused all stays as it was (RFC 5321 section 4.1.4). */
+/* HELO: no extensions. If it is refused all stays as it was (RFC 5321 section 4.1.4). */
 static void close_helo(struct smtp_engine *smtp, unsigned code)
 {
     if (code == 250) {
         accept_greeting(smtp, false);
         smtp->ehlo = (struct smtp_ehlo){0};
-        if (smtp->report != SMTP_REPORT_REFUSED)
-            smtp->report = SMTP_REPORT_UNKNOWN;
+        if (smtp->cipher != SMTP_CIPHER_REFUSED)
+            smtp->cipher = SMTP_CIPHER_UNKNOWN;
     }
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }
 
 static void close_auth(struct smtp_engine *smtp, unsigned code)
 {
     if (code == 235)
-        smtp->base.status.authenticated = true;
-    smtp_move(smtp, code == 334 ? SMTP_EXPECTS_SASL_LINE : SMTP_EXPECTS_COMMAND);
+        engine_note_login(&smtp->base, true);
+    smtp_move_client(smtp, code == 334 ? SMTP_CLIENT_SASL_LINE : SMTP_CLIENT_COMMAND);
 }
 
-/* A message behind DATA begins here and nowhere else. */
+/* A message sent by DATA begins here and nowhere else. */
 static void close_data(struct smtp_engine *smtp, unsigned code)
 {
     if (code != 354) {
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
         return;
     }
-    smtp->base.status.serving = true;
+    engine_note_serving(&smtp->base);
     smtp_begin_message(smtp);
 }
 
-/* A chunk that was refused ends its message (RFC 3030 section 2), but not the one that may have begun behind it. */
+/* A chunk that was refused ends its message (RFC 3030 section 2), but not one that may have begun after it. */
 static void close_chunk(struct smtp_engine *smtp, unsigned code)
 {
     if (smtp->others_chunks > 0)
         smtp->others_chunks--;
     else if (code / 100 != 2)
         smtp_end_chunks(smtp); /* those that are unanswered are of the message that is lost */
-    smtp->base.status.serving = smtp->base.status.serving || code / 100 == 2;
-    smtp->refusals = code / 100 == 2 ? 0 : smtp->refusals;
+    if (code / 100 == 2) {
+        engine_note_serving(&smtp->base);
+        smtp->refusals = 0;
+    }
 }
 
-static void close_report(struct smtp_engine *smtp, unsigned code)
+static void close_cipher(struct smtp_engine *smtp, unsigned code)
 {
     if (code == 500 || code == 502)
-        smtp->report = SMTP_REPORT_REFUSED;
+        smtp->cipher = SMTP_CIPHER_REFUSED;
 }
 
 /* The backend has answered the EHLO that asks for XCLIENT. */
 static void close_offer(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
     if (code != 250)
-        smtp_introduction_give_up(smtp);
-    else if (!smtp_introduction_is_offered(smtp))
-        smtp_introduction_fail(smtp, "the server offers no XCLIENT" SMTP_XCLIENT_REMEDY, out);
+        smtp_xclient_give_up(smtp);
+    else if (!smtp_xclient_is_offered(smtp))
+        smtp_xclient_fail(smtp, "the server offers no XCLIENT" SMTP_XCLIENT_REMEDY, out);
     else
-        smtp_introduction_tell(smtp, out);
+        smtp_xclient_send(smtp, out);
 }
 
 static void close_message(struct smtp_engine *smtp, unsigned code)
@@ -160,17 +165,17 @@ static void close_message(struct smtp_engine *smtp, unsigned code)
 
 static void close_client(struct smtp_engine *smtp, unsigned code, struct engine_out *out)
 {
-    close_report(smtp, code);
-    smtp_turn_let_out(SMTP_ANSWER_OK, smtp->base.service->hostname, out);
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    close_cipher(smtp, code);
+    smtp_slot_send(SMTP_OWN_OK, smtp->base.service->hostname, out);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }
 
-static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned code, struct engine_out *out)
+static void close_slot(struct smtp_engine *smtp, enum smtp_slot slot, unsigned code, struct engine_out *out)
 {
-    switch (turn) {
+    switch (slot) {
     case SMTP_AWAIT_GREETING:
-        smtp->base.status.greeted = true;
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        engine_note_greeted(&smtp->base);
+        smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
         return;
     case SMTP_AWAIT_EHLO:
         close_ehlo(smtp, code, out);
@@ -183,7 +188,7 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         return;
     case SMTP_AWAIT_MAIL:
     case SMTP_AWAIT_MAIL_UTF8:
-        smtp_mail_answered(smtp, turn, code == 250);
+        smtp_mail_answered(smtp, slot, code == 250);
         return;
     case SMTP_AWAIT_DATA:
         close_data(smtp, code);
@@ -197,10 +202,10 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
     case SMTP_AWAIT_CLIENT:
         close_client(smtp, code, out);
         return;
-    case SMTP_AWAIT_REPORT:
-        close_report(smtp, code);
+    case SMTP_AWAIT_CIPHER:
+        close_cipher(smtp, code);
         return;
-    case SMTP_UNASKED:
+    case SMTP_UNSOLICITED:
         if (code != 421)
             engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend refused the message before its end");
         return;
@@ -208,7 +213,7 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
         close_offer(smtp, code, out);
         return;
     case SMTP_AWAIT_XCLIENT:
-        smtp_introduction_end(smtp, out);
+        smtp_xclient_end(smtp, out);
         return;
     default: /* a reply that moves nothing */
         return;
@@ -218,18 +223,18 @@ static void close_turn(struct smtp_engine *smtp, enum smtp_turn turn, unsigned c
 /* The last line of a reply. */
 static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
 {
-    enum smtp_turn turn = smtp->replying;
+    enum smtp_slot slot = smtp->replying;
     unsigned code = smtp->reply_code;
-    smtp->replying = SMTP_TURN_NONE;
+    smtp->replying = SMTP_SLOT_NONE;
     if (code == 221 || code == 421)
-        smtp->base.status.ending = smtp->base.status.last_word = true;
-    close_turn(smtp, turn, code, out);
-    smtp_give_answers(smtp, out);
-    if (smtp->expects == SMTP_EXPECTS_TURN && smtp_is_quiet(smtp) && !smtp->base.status.ending)
+        engine_note_last_word(&smtp->base);
+    close_slot(smtp, slot, code, out);
+    smtp_send_own_replies(smtp, out);
+    if (smtp->client == SMTP_CLIENT_HELD && smtp_is_quiet(smtp) && !smtp->base.status.ending)
         smtp_client_resume(smtp, out);
 }
 
-/* The status can only be shown when the reply is over: the backend's may stand anywhere in it. */
+/* The DEEP status can only be shown when the reply has ended: the backend's may be anywhere in it. */
 static void show_extension(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
 {
     struct slice rest = text;
@@ -245,11 +250,11 @@ static void show(struct smtp_engine *smtp, const struct line *line, const struct
                  bool first, struct engine_out *out)
 {
     if (smtp->replying == SMTP_AWAIT_OFFER && !first)
-        smtp_introduction_note(smtp, reply->text);
+        smtp_xclient_note_offer(smtp, reply->text);
     if (smtp_is_swallowing(smtp))
         return;
     if (smtp->replying != SMTP_AWAIT_EHLO || reply->code != 250)
-        line_let_out(line, SIDE_CLIENT, out);
+        line_send(line, SIDE_CLIENT, out);
     else if (first)
         smtp_ehlo_begin(&smtp->ehlo, reply->text, out);
     else
@@ -259,7 +264,7 @@ static void show(struct smtp_engine *smtp, const struct line *line, const struct
 static void take_reply_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     struct smtp_reply reply;
-    bool first = smtp->replying == SMTP_TURN_NONE;
+    bool first = smtp->replying == SMTP_SLOT_NONE;
     if (!smtp_reply_parse(line->text, &reply)) {
         fail_backend(smtp, "the backend's line is no SMTP reply", out);
         return;
@@ -268,10 +273,10 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
         open_reply(smtp, reply.code, out);
     else if (reply.code != smtp->reply_code) /* RFC 5321 section 4.2.1 */
         fail_backend(smtp, "the lines of a reply have different codes", out);
-    if (!smtp_is_open(smtp))
+    if (!engine_is_open(&smtp->base))
         return;
     show(smtp, line, &reply, first, out);
-    if (reply.last && smtp_is_open(smtp))
+    if (reply.last && engine_is_open(&smtp->base))
         close_reply(smtp, out);
 }
 

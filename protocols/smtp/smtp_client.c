@@ -1,71 +1,73 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_client.h"
+
 #include "protocols/http_request.h"
 #include "protocols/sasl_line.h"
 #include "protocols/sasl_mechanism.h"
-#include "protocols/smtp/smtp_client_command.h"
+#include "protocols/smtp/smtp_client_report.h"
 #include "protocols/smtp/smtp_external.h"
-#include "protocols/smtp/smtp_introduction.h"
-#include "protocols/smtp/smtp_session.h"
+#include "protocols/smtp/smtp_message.h"
+#include "protocols/smtp/smtp_xclient.h"
 
-static void forward(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+static void forward(struct smtp_engine *smtp, const struct line *line, enum smtp_slot slot,
                     struct engine_out *out)
 {
-    smtp_turns_add(&smtp->turns, turn);
-    line_let_out(line, SIDE_BACKEND, out);
+    smtp_add_slot(smtp, slot);
+    line_send(line, SIDE_BACKEND, out);
 }
 
-/* EHLO, AUTH, DATA: what the client's next octets are depends on the reply. */
-static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+/* EHLO, AUTH, DATA: the reply decides what the client's next octets are. */
+static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, enum smtp_slot slot,
                              struct engine_out *out)
 {
-    forward(smtp, line, turn, out);
-    smtp_move(smtp, SMTP_EXPECTS_REPLY);
+    forward(smtp, line, slot, out);
+    smtp_move_client(smtp, SMTP_CLIENT_REPLY);
 }
 
 /*
- * Where a field is added it must be known whose first chunk comes next: one that the backend refuses takes the field
- * away with it, and a client could have its message sent without. Nobody sends another command in the middle of a
- * message, so waiting for the chunk's answer costs nobody anything.
+ * A service that adds a field must know which message the next chunk belongs to. A chunk that the backend refuses takes
+ * the field away with it, and a client could have its message sent without. No client sends another command in the middle
+ * of a message, so that waiting for the reply to the chunk costs nothing.
  */
 static bool waits_for_chunk(const struct smtp_engine *smtp, enum smtp_verb verb)
 {
     return smtp->received != NULL && smtp->in_chunks && smtp_unanswered(smtp, SMTP_AWAIT_CHUNK) > 0 &&
-           verb != SMTP_BDAT && verb != SMTP_RSET && verb != SMTP_QUIT;
+           verb != SMTP_VERB_BDAT && verb != SMTP_VERB_RSET && verb != SMTP_VERB_QUIT;
 }
 
 /*
- * A command before which the backend has to know the cipher suite. The proxy's own goes behind what is
- * outstanding where the backend takes groups of commands, and else waits for the replies; as a command of an
- * extension it is the last of its group (RFC 2920 section 3.1), so the client's waits for the reply to it: the
- * line then stays in the reader. True where the command may go now.
+ * Before this command the backend has to know the cipher suite. The proxy sends it at once if the backend accepts groups of
+ * commands, and otherwise after all replies. As CLIENT belongs to an extension it is the last of its group (RFC 2920 section
+ * 3.1), so the client's command waits for the reply to it: the line then stays in the reader. True if the command may be
+ * sent now.
  */
-static bool backend_is_informed(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
+static bool backend_knows_cipher(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
-    if (smtp->report != SMTP_REPORT_DUE)
+    if (smtp->cipher != SMTP_CIPHER_DUE)
         return true;
     if (smtp->ehlo.pipelining || smtp_is_quiet(smtp))
-        smtp_send_report(smtp, out);
+        smtp_send_cipher(smtp, out);
     if (smtp_hold(smtp, line))
-        smtp_move(smtp, SMTP_EXPECTS_TURN);
+        smtp_move_client(smtp, SMTP_CLIENT_HELD);
     return false;
 }
 
 /* Draft section 7.3. Before EHLO the proxy answers as it does for a backend without DEEP. */
 static void take_client(struct smtp_engine *smtp, struct slice arguments, struct engine_out *out)
 {
-    if (!smtp_client_command_is_valid(arguments)) {
-        smtp_refuse(smtp, SMTP_ANSWER_CLIENT_SYNTAX, out);
+    if (!smtp_client_report_is_valid(arguments)) {
+        smtp_reject(smtp, SMTP_OWN_CLIENT_SYNTAX, out);
         return;
     }
-    smtp_client_command_record(&smtp->base, arguments);
-    if (smtp->report != SMTP_REPORT_DUE && smtp->report != SMTP_REPORT_SENT) {
-        smtp_answer(smtp, SMTP_ANSWER_OK, out);
+    smtp_client_report_record(&smtp->base, arguments);
+    if (smtp->cipher != SMTP_CIPHER_DUE && smtp->cipher != SMTP_CIPHER_SENT) {
+        smtp_reply(smtp, SMTP_OWN_OK, out);
         return;
     }
-    smtp_client_command_make(arguments, smtp->base.client.tls_cipher, out);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CLIENT);
-    smtp->report = SMTP_REPORT_SENT;
-    smtp_move(smtp, SMTP_EXPECTS_REPLY); /* RFC 2920 section 3.1, as above */
+    smtp_client_report_send(arguments, smtp->base.client.tls_cipher, out);
+    smtp_add_slot(smtp, SMTP_AWAIT_CLIENT);
+    smtp->cipher = SMTP_CIPHER_SENT;
+    smtp_move_client(smtp, SMTP_CLIENT_REPLY); /* RFC 2920 section 3.1, as above */
 }
 
 static void take_auth(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
@@ -77,50 +79,50 @@ static void take_auth(struct smtp_engine *smtp, const struct line *line, struct 
         smtp_external_take_auth(smtp, arguments, out);
     else if (mechanism.len > 0 &&
              sasl_mechanism_judge(mechanism, smtp->base.client.external) != SASL_MECHANISM_PASSES)
-        smtp_refuse(smtp, SMTP_ANSWER_MECHANISM, out);
-    else if (backend_is_informed(smtp, line, out))
+        smtp_reject(smtp, SMTP_OWN_MECHANISM, out);
+    else if (backend_knows_cipher(smtp, line, out))
         forward_and_wait(smtp, line, SMTP_AWAIT_AUTH, out);
 }
 
 static void take_quit(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     forward(smtp, line, SMTP_AWAIT_OTHER, out);
-    smtp->base.status.ending = true;
-    smtp_move(smtp, SMTP_EXPECTS_NOTHING);
+    engine_note_ending(&smtp->base, true);
+    smtp_move_client(smtp, SMTP_CLIENT_NOTHING);
 }
 
-static void take_hello(struct smtp_engine *smtp, const struct line *line, enum smtp_turn turn,
+static void take_hello(struct smtp_engine *smtp, const struct line *line, enum smtp_slot slot,
                        struct slice arguments, struct engine_out *out)
 {
-    if (smtp->base.untold != NULL) {
-        smtp_introduce(smtp, line, out);
+    if (smtp->base.identity_unsent != NULL) {
+        smtp_xclient_begin(smtp, line, out);
         return;
     }
     if (smtp->received != NULL)
         smtp_received_offer_name(smtp->received, arguments);
-    forward_and_wait(smtp, line, turn, out);
+    forward_and_wait(smtp, line, slot, out);
 }
 
 static void take_mail(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
-    /* RFC 5321 section 3.3. A server that took it all the same would get a message without the field. */
+    /* RFC 5321 section 3.3. A server that accepted it all the same would get a message without the field. */
     if (smtp->received != NULL && smtp->in_chunks) {
-        smtp_refuse(smtp, SMTP_ANSWER_IN_MESSAGE, out);
+        smtp_reject(smtp, SMTP_OWN_IN_MESSAGE, out);
         return;
     }
-    if (!backend_is_informed(smtp, line, out))
+    if (!backend_knows_cipher(smtp, line, out))
         return;
     smtp->utf8_offered = smtp_mail_is_utf8(arguments);
     forward(smtp, line, smtp->utf8_offered ? SMTP_AWAIT_MAIL_UTF8 : SMTP_AWAIT_MAIL, out);
 }
 
-/* RFC 5321 section 4.1.1.5: without an argument. Servers differ in whether one makes it void: it does not go on. */
+/* RFC 5321 section 4.1.1.5: without an argument. Servers differ in whether one makes it void: it is not sent on. */
 static void take_rset(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
     if (!smtp_has_no_words(arguments)) {
-        smtp_refuse(smtp, SMTP_ANSWER_RSET_SYNTAX, out);
+        smtp_reject(smtp, SMTP_OWN_RSET_SYNTAX, out);
         return;
     }
     forward(smtp, line, SMTP_AWAIT_OTHER, out);
@@ -132,58 +134,58 @@ static void take_command(struct smtp_engine *smtp, const struct line *line, stru
     struct smtp_command command = smtp_command_parse(line->text);
     if (waits_for_chunk(smtp, command.verb)) {
         if (smtp_hold(smtp, line))
-            smtp_move(smtp, SMTP_EXPECTS_TURN);
+            smtp_move_client(smtp, SMTP_CLIENT_HELD);
         return;
     }
-    if (smtp->base.untold != NULL && !smtp_is_for_strangers(command.verb)) {
-        smtp_refuse(smtp, SMTP_ANSWER_GREET_FIRST, out);
+    if (smtp->base.identity_unsent != NULL && !smtp_xclient_lets_pass(command.verb)) {
+        smtp_reject(smtp, SMTP_OWN_GREET_FIRST, out);
         return;
     }
     switch (command.verb) {
-    case SMTP_EHLO:
+    case SMTP_VERB_EHLO:
         take_hello(smtp, line, SMTP_AWAIT_EHLO, command.arguments, out);
         return;
-    case SMTP_HELO:
+    case SMTP_VERB_HELO:
         take_hello(smtp, line, SMTP_AWAIT_HELO, command.arguments, out);
         return;
-    case SMTP_AUTH:
+    case SMTP_VERB_AUTH:
         take_auth(smtp, line, command.arguments, out);
         return;
-    case SMTP_MAIL:
+    case SMTP_VERB_MAIL:
         take_mail(smtp, line, command.arguments, out);
         return;
-    case SMTP_RSET:
+    case SMTP_VERB_RSET:
         take_rset(smtp, line, command.arguments, out);
         return;
-    case SMTP_DATA:
+    case SMTP_VERB_DATA:
         forward_and_wait(smtp, line, SMTP_AWAIT_DATA, out);
         return;
-    case SMTP_BDAT:
+    case SMTP_VERB_BDAT:
         smtp_take_bdat(smtp, command.arguments, out);
         return;
-    case SMTP_BURL:
+    case SMTP_VERB_BURL:
         smtp_take_burl(smtp, line, command.arguments, out);
         return;
-    case SMTP_CLIENT:
+    case SMTP_VERB_CLIENT:
         take_client(smtp, command.arguments, out);
         return;
-    case SMTP_QUIT:
+    case SMTP_VERB_QUIT:
         take_quit(smtp, line, out);
         return;
-    case SMTP_STARTTLS: /* RFC 3207 section 4: not within TLS */
-        smtp_refuse(smtp, SMTP_ANSWER_TLS_ACTIVE, out);
+    case SMTP_VERB_STARTTLS: /* RFC 3207 section 4: not within TLS */
+        smtp_reject(smtp, SMTP_OWN_TLS_ACTIVE, out);
         return;
-    case SMTP_TRUSTED:
-        smtp_refuse(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, out);
+    case SMTP_VERB_TRUSTED:
+        smtp_reject(smtp, SMTP_OWN_NOT_IMPLEMENTED, out);
         return;
-    case SMTP_HTTP:
-        smtp_refuse(smtp, SMTP_ANSWER_NOT_SMTP, out);
+    case SMTP_VERB_HTTP:
+        smtp_reject(smtp, SMTP_CLOSE_NOT_SMTP, out);
         return;
-    case SMTP_MALFORMED:
-        smtp_refuse(smtp, SMTP_ANSWER_SYNTAX, out);
+    case SMTP_VERB_MALFORMED:
+        smtp_reject(smtp, SMTP_OWN_SYNTAX, out);
         return;
-    case SMTP_NOOP:
-    case SMTP_OTHER:
+    case SMTP_VERB_NOOP:
+    case SMTP_VERB_OTHER:
         forward(smtp, line, SMTP_AWAIT_OTHER, out);
         return;
     }
@@ -191,31 +193,31 @@ static void take_command(struct smtp_engine *smtp, const struct line *line, stru
 
 void smtp_client_resume(struct smtp_engine *smtp, struct engine_out *out)
 {
-    if (smtp->report == SMTP_REPORT_DUE) {
-        smtp_send_report(smtp, out);
+    if (smtp->cipher == SMTP_CIPHER_DUE) {
+        smtp_send_cipher(smtp, out);
         return;
     }
-    smtp_client_go_on(smtp, out);
+    smtp_client_resume_command(smtp, out);
 }
 
-void smtp_client_go_on(struct smtp_engine *smtp, struct engine_out *out)
+void smtp_client_resume_command(struct smtp_engine *smtp, struct engine_out *out)
 {
     struct line line = line_of_whole(bytes_view(&smtp->from_client.held));
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
     take_command(smtp, &line, out);
     line_reader_done(&smtp->from_client);
 }
 
-/* RFC 4954 section 4: a line of the exchange is data. One that servers could read as a command becomes a cancellation. */
+/* RFC 4954 section 4: a line of the exchange is data. One that a server could read as a command becomes a cancellation. */
 static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     bool sound = line != NULL && sasl_line_is_sound(line->text);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_AUTH);
+    smtp_add_slot(smtp, SMTP_AWAIT_AUTH);
     if (sound)
-        line_let_out(line, SIDE_BACKEND, out);
+        line_send(line, SIDE_BACKEND, out);
     else
         engine_out_make_text(out, SIDE_BACKEND, "*\r\n");
-    smtp_move(smtp, SMTP_EXPECTS_REPLY);
+    smtp_move_client(smtp, SMTP_CLIENT_REPLY);
 }
 
 enum { BEGINNING_MAX = HTTP_BEGINNING_MAX }; /* more than smtp_command_limit needs */
@@ -233,22 +235,22 @@ static struct slice beginning_of_line(const struct smtp_engine *smtp, struct sli
     return (struct slice){into, len};
 }
 
-/* A command is answered right here: its end may never come. An exchange is cancelled at the line's end. */
+/* A command gets its reply right here: its end may never come. An exchange is cancelled at the line's end. */
 static void begin_to_skip(struct smtp_engine *smtp, struct slice input, struct engine_out *out)
 {
     uint8_t octets[BEGINNING_MAX];
     bool is_http = http_begins_request(beginning_of_line(smtp, input, octets));
     smtp->chunk_left = smtp->from_client.held.len;
     line_reader_done(&smtp->from_client);
-    if (smtp->expects == SMTP_EXPECTS_EXTERNAL)
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
-    if (smtp->expects == SMTP_EXPECTS_SASL_LINE) {
-        smtp_move(smtp, SMTP_EXPECTS_SASL_LINE_END);
+    if (smtp->client == SMTP_CLIENT_EXTERNAL)
+        smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
+    if (smtp->client == SMTP_CLIENT_SASL_LINE) {
+        smtp_move_client(smtp, SMTP_CLIENT_SASL_LINE_END);
         return;
     }
-    smtp_refuse(smtp, is_http ? SMTP_ANSWER_NOT_SMTP : SMTP_ANSWER_TOO_LONG, out);
-    if (smtp->expects == SMTP_EXPECTS_COMMAND)
-        smtp_move(smtp, SMTP_EXPECTS_LINE_END);
+    smtp_reject(smtp, is_http ? SMTP_CLOSE_NOT_SMTP : SMTP_OWN_TOO_LONG, out);
+    if (smtp->client == SMTP_CLIENT_COMMAND)
+        smtp_move_client(smtp, SMTP_CLIENT_LINE_END);
 }
 
 static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
@@ -257,22 +259,22 @@ static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engi
     bool ended = end < input->len;
     size_t len = ended ? end + 1 : input->len;
     if (len > SMTP_LINE_ENDLESS - smtp->chunk_left) {
-        smtp_refuse(smtp, SMTP_ANSWER_ENDLESS, out);
+        smtp_reject(smtp, SMTP_CLOSE_ENDLESS, out);
         return;
     }
     smtp->chunk_left += len;
     *input = slice_from(*input, len);
     if (!ended)
         return;
-    if (smtp->expects == SMTP_EXPECTS_SASL_LINE_END)
+    if (smtp->client == SMTP_CLIENT_SASL_LINE_END)
         take_sasl_line(smtp, NULL, out);
     else
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }
 
 static size_t line_limit(const struct smtp_engine *smtp, struct slice input)
 {
-    if (smtp->expects == SMTP_EXPECTS_SASL_LINE || smtp->expects == SMTP_EXPECTS_EXTERNAL)
+    if (smtp->client == SMTP_CLIENT_SASL_LINE || smtp->client == SMTP_CLIENT_EXTERNAL)
         return SMTP_SASL_LINE_MAX;
     uint8_t octets[BEGINNING_MAX];
     return smtp_command_limit(beginning_of_line(smtp, input, octets));
@@ -293,41 +295,49 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
     case LINE_WHOLE:
         break;
     }
-    if (smtp->expects == SMTP_EXPECTS_SASL_LINE)
+    if (smtp->client == SMTP_CLIENT_SASL_LINE)
         take_sasl_line(smtp, &line, out);
-    else if (smtp->expects == SMTP_EXPECTS_EXTERNAL)
+    else if (smtp->client == SMTP_CLIENT_EXTERNAL)
         smtp_external_take_line(smtp, line.text, out);
     else
         take_command(smtp, &line, out);
-    if (smtp->expects != SMTP_EXPECTS_TURN && smtp->expects != SMTP_EXPECTS_INTRODUCTION)
+    if (smtp->client != SMTP_CLIENT_HELD && smtp->client != SMTP_CLIENT_XCLIENT)
         line_reader_done(&smtp->from_client);
+}
+
+bool smtp_client_is_wanted(const struct smtp_engine *smtp)
+{
+    /* Two: a command, and the proxy's own before it. */
+    if (smtp->client == SMTP_CLIENT_COMMAND || smtp->client == SMTP_CLIENT_EXTERNAL)
+        return reply_queue_has_room(&smtp->replies, 2);
+    return smtp->client < SMTP_CLIENT_GREETING;
 }
 
 void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
-    switch (smtp->expects) {
-    case SMTP_EXPECTS_COMMAND:
-    case SMTP_EXPECTS_SASL_LINE:
-    case SMTP_EXPECTS_EXTERNAL:
+    switch (smtp->client) {
+    case SMTP_CLIENT_COMMAND:
+    case SMTP_CLIENT_SASL_LINE:
+    case SMTP_CLIENT_EXTERNAL:
         take_line(smtp, input, out);
         return;
-    case SMTP_EXPECTS_LINE_END:
-    case SMTP_EXPECTS_SASL_LINE_END:
+    case SMTP_CLIENT_LINE_END:
+    case SMTP_CLIENT_SASL_LINE_END:
         skip_line(smtp, input, out);
         return;
-    case SMTP_EXPECTS_MESSAGE:
+    case SMTP_CLIENT_MESSAGE:
         smtp_take_message(smtp, input, out);
         return;
-    case SMTP_EXPECTS_CHUNK:
-    case SMTP_EXPECTS_REFUSED_CHUNK:
+    case SMTP_CLIENT_CHUNK:
+    case SMTP_CLIENT_REFUSED_CHUNK:
         smtp_take_chunk(smtp, input, out);
         return;
-    case SMTP_EXPECTS_NOTHING:
-    case SMTP_EXPECTS_GREETING:
-    case SMTP_EXPECTS_REPLY:
-    case SMTP_EXPECTS_TURN:
-    case SMTP_EXPECTS_INTRODUCTION:
-        *input = slice_sub(*input, input->len, 0);
+    case SMTP_CLIENT_NOTHING:
+    case SMTP_CLIENT_GREETING:
+    case SMTP_CLIENT_REPLY:
+    case SMTP_CLIENT_HELD:
+    case SMTP_CLIENT_XCLIENT:
+        *input = slice_from(*input, input->len);
         return;
     }
 }

@@ -9,10 +9,11 @@ static const struct {
     const char *word;
     enum smtp_verb verb;
 } verbs[] = {
-    {"EHLO", SMTP_EHLO},       {"HELO", SMTP_HELO},        {"AUTH", SMTP_AUTH}, {"MAIL", SMTP_MAIL},
-    {"NOOP", SMTP_NOOP},       {"RSET", SMTP_RSET},        {"DATA", SMTP_DATA}, {"BDAT", SMTP_BDAT},
-    {"BURL", SMTP_BURL},       {"CLIENT", SMTP_CLIENT},    {"QUIT", SMTP_QUIT}, {"STARTTLS", SMTP_STARTTLS},
-    {"XCLIENT", SMTP_TRUSTED}, {"XFORWARD", SMTP_TRUSTED},
+    {"EHLO", SMTP_VERB_EHLO},       {"HELO", SMTP_VERB_HELO},        {"AUTH", SMTP_VERB_AUTH},
+    {"MAIL", SMTP_VERB_MAIL},       {"NOOP", SMTP_VERB_NOOP},        {"RSET", SMTP_VERB_RSET},
+    {"DATA", SMTP_VERB_DATA},       {"BDAT", SMTP_VERB_BDAT},        {"BURL", SMTP_VERB_BURL},
+    {"CLIENT", SMTP_VERB_CLIENT},   {"QUIT", SMTP_VERB_QUIT},        {"STARTTLS", SMTP_VERB_STARTTLS},
+    {"XCLIENT", SMTP_VERB_TRUSTED}, {"XFORWARD", SMTP_VERB_TRUSTED},
 };
 
 /* Postfix takes a tab for a space. */
@@ -49,7 +50,7 @@ static enum smtp_verb find_verb(struct slice word)
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (slice_is_word(word, verbs[i].word))
             return verbs[i].verb;
-    return SMTP_OTHER;
+    return SMTP_VERB_OTHER;
 }
 
 /* Has it an octet that some server takes for the end of a line, or of a string? */
@@ -60,15 +61,15 @@ static bool is_ambiguous(struct slice line)
 
 struct smtp_command smtp_command_parse(struct slice line)
 {
-    struct smtp_command command = {.verb = SMTP_MALFORMED, .arguments = {line.data, 0}};
+    struct smtp_command command = {.verb = SMTP_VERB_MALFORMED, .arguments = {line.data, 0}};
     size_t len = verb_len(line);
     bool ends_well = len == line.len || is_blank(line.data[len]);
     /* Servers skip blanks before a verb, or skip an empty line without a reply: neither goes to one. */
     if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || is_ambiguous(line))
         return command;
     command.verb = find_verb(slice_first(line, len));
-    if (command.verb == SMTP_OTHER && http_is_request(line))
-        command.verb = SMTP_HTTP;
+    if (command.verb == SMTP_VERB_OTHER && http_is_request(line))
+        command.verb = SMTP_VERB_HTTP;
     command.arguments = slice_from(line, len);
     return command;
 }

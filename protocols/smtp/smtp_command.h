@@ -10,22 +10,22 @@
  * concern.
  */
 enum smtp_verb {
-    SMTP_OTHER, /* a word that the backend may know */
-    SMTP_EHLO,
-    SMTP_HELO,
-    SMTP_AUTH,
-    SMTP_MAIL,
-    SMTP_RSET,
-    SMTP_NOOP,
-    SMTP_DATA,
-    SMTP_BDAT,
-    SMTP_BURL,   /* RFC 4468 */
-    SMTP_CLIENT, /* draft section 7.3 */
-    SMTP_QUIT,
-    SMTP_STARTTLS,
-    SMTP_TRUSTED,  /* XCLIENT, XFORWARD: what backends believe of proxies */
-    SMTP_HTTP,     /* a web browser, or who speaks through one (ALPACA) */
-    SMTP_MALFORMED /* no command at all, or one with a bare CR or a NUL, which servers read in different ways
+    SMTP_VERB_OTHER, /* a word that the backend may know */
+    SMTP_VERB_EHLO,
+    SMTP_VERB_HELO,
+    SMTP_VERB_AUTH,
+    SMTP_VERB_MAIL,
+    SMTP_VERB_RSET,
+    SMTP_VERB_NOOP,
+    SMTP_VERB_DATA,
+    SMTP_VERB_BDAT,
+    SMTP_VERB_BURL,   /* RFC 4468 */
+    SMTP_VERB_CLIENT, /* draft section 7.3 */
+    SMTP_VERB_QUIT,
+    SMTP_VERB_STARTTLS,
+    SMTP_VERB_TRUSTED, /* XCLIENT, XFORWARD: what backends believe of proxies */
+    SMTP_VERB_HTTP,    /* a web browser, or who speaks through one (ALPACA) */
+    SMTP_VERB_MALFORMED /* no command at all, or one with a bare CR or a NUL, which servers read in different ways
                     */
 };
 

@@ -9,19 +9,19 @@ enum { AUTHZID_MAX = 512 }; /* longer than any login that XCLIENT takes */
 
 void smtp_external_begin(struct smtp_engine *smtp)
 {
-    struct client_identity *identity = smtp->base.untold;
+    struct client_identity *identity = smtp->base.identity_unsent;
     if (identity->login == NULL)
         return;
     if (!xclient_tells_login(identity, smtp->xclient_offered)) {
         engine_warn(&smtp->base,
-                    "the server takes no LOGIN by XCLIENT, so that a client certificate is no login there: "
+                    "the server accepts no LOGIN by XCLIENT, so that a client certificate is no login there: "
                     "let it know SASL (Postfix: smtpd_sasl_auth_enable), or take login out of "
                     "client_certificates");
         return;
     }
     smtp->login = identity->login;
     identity->login = NULL;
-    smtp->base.status.authenticated = true;
+    engine_note_login(&smtp->base, true);
 }
 
 enum smtp_auth_shown smtp_external_shown(const struct smtp_engine *smtp)
@@ -72,12 +72,12 @@ static void take_response(struct smtp_engine *smtp, struct slice response, struc
     uint8_t octets[AUTHZID_MAX];
     size_t len;
     if (!decode(response, octets, &len)) {
-        smtp_refuse(smtp, SMTP_ANSWER_AUTH_SYNTAX, out);
+        smtp_reject(smtp, SMTP_OWN_AUTH_SYNTAX, out);
     } else if (len > 0 && !slice_equals((struct slice){octets, len}, slice_of(smtp->login))) {
-        smtp_refuse(smtp, SMTP_ANSWER_AUTH_OTHER, out);
+        smtp_reject(smtp, SMTP_OWN_AUTH_OTHER, out);
     } else {
         smtp->external_done = true;
-        smtp_answer(smtp, SMTP_ANSWER_AUTH_DONE, out);
+        smtp_reply(smtp, SMTP_OWN_AUTH_DONE, out);
     }
 }
 
@@ -87,24 +87,24 @@ void smtp_external_take_auth(struct smtp_engine *smtp, struct slice arguments, s
     struct slice response = smtp_next_word(&arguments);
     bool has_more = smtp_next_word(&arguments).len > 0;
     if (mechanism.len == 0 || has_more) {
-        smtp_refuse(smtp, SMTP_ANSWER_AUTH_SYNTAX, out);
+        smtp_reject(smtp, SMTP_OWN_AUTH_SYNTAX, out);
     } else if (!slice_is_word(mechanism, "EXTERNAL")) {
-        smtp_refuse(smtp, SMTP_ANSWER_MECHANISM, out);
+        smtp_reject(smtp, SMTP_OWN_MECHANISM, out);
     } else if (smtp->external_done) { /* RFC 4954 section 4 */
-        smtp_refuse(smtp, SMTP_ANSWER_AUTH_AGAIN, out);
+        smtp_reject(smtp, SMTP_OWN_AUTH_AGAIN, out);
     } else if (response.len > 0) {
         take_response(smtp, slice_is_word(response, "=") ? slice_of("") : response, out);
     } else {
-        smtp_answer(smtp, SMTP_ANSWER_AUTH_GO_AHEAD, out);
-        smtp_move(smtp, SMTP_EXPECTS_EXTERNAL);
+        smtp_reply(smtp, SMTP_OWN_AUTH_GO_AHEAD, out);
+        smtp_move_client(smtp, SMTP_CLIENT_EXTERNAL);
     }
 }
 
 void smtp_external_take_line(struct smtp_engine *smtp, struct slice text, struct engine_out *out)
 {
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
     if (slice_is_word(text, "*"))
-        smtp_answer(smtp, SMTP_ANSWER_AUTH_CANCELLED, out);
+        smtp_reply(smtp, SMTP_OWN_AUTH_CANCELLED, out);
     else
         take_response(smtp, text, out);
 }

@@ -1,19 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/smtp/smtp_session.h"
+#include "protocols/smtp/smtp_message.h"
+
+#include "protocols/counted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 /*
- * Messages on their way to the backend: behind DATA, in chunks by BDAT (RFC 3030), fetched by BURL (RFC 4468); and the
- * Received field before each. The field's last line goes on where the client's first octet is a blank (RFC 5322
- * section 2.2.3), and what stands there would be a client's words in a field that is believed: an empty line ends the
- * header then, as Postfix does it, and the client's line is text. NUL counts as a blank, as servers drop it, and so
- * does a CR without its LF; and a dot that somebody forgot to double is no octet of the message.
+ * The Received field goes before the message's first octet. If that is a blank, the field's last line would go on with it
+ * (RFC 5322 section 2.2.3), and a client's words would become a part of a field that servers believe. An empty line ends
+ * the header then, as Postfix does it, and the client's line is text. NUL counts as a blank, as servers drop it, and so
+ * does a CR without its LF. A dot that the client forgot to double is no octet of the message.
  */
 
 /* Room that the field may take of a chunk's size, with the empty line behind it. */
 enum { FIELD_ROOM = SMTP_RECEIVED_MAX + 2 };
+
+/* ---- which chunk belongs to which message ---- */
+
+static uint8_t unanswered_mails(const struct smtp_engine *smtp)
+{
+    return (uint8_t)(smtp_unanswered(smtp, SMTP_AWAIT_MAIL) + smtp_unanswered(smtp, SMTP_AWAIT_MAIL_UTF8));
+}
+
+/* The proxy has refused a chunk. RSET, a greeting, or a MAIL that is accepted may begin another message. */
+static void lose_chunk(struct smtp_engine *smtp)
+{
+    smtp->chunk_lost = true;
+    smtp->mails_before_loss = unanswered_mails(smtp);
+}
+
+void smtp_mail_answered(struct smtp_engine *smtp, enum smtp_slot mail, bool accepted)
+{
+    if (smtp->mails_before_loss > 0)
+        smtp->mails_before_loss--;
+    else if (accepted)
+        smtp->chunk_lost = false;
+    if (accepted)
+        smtp->utf8 = mail == SMTP_AWAIT_MAIL_UTF8;
+}
+
+void smtp_end_chunks(struct smtp_engine *smtp)
+{
+    smtp->in_chunks = false;
+    smtp->others_chunks = smtp_unanswered(smtp, SMTP_AWAIT_CHUNK);
+}
+
+void smtp_begin_anew(struct smtp_engine *smtp)
+{
+    smtp->chunk_lost = false;
+    smtp_end_chunks(smtp);
+}
 
 /* ---- the field ---- */
 
@@ -25,7 +62,7 @@ static bool adds_field(const struct smtp_engine *smtp)
 static size_t write_field(const struct smtp_engine *smtp, bool ends_header, char into[FIELD_ROOM])
 {
     const struct engine *base = &smtp->base;
-    bool mail_is_open = smtp_unanswered_mails(smtp) > 0;
+    bool mail_is_open = unanswered_mails(smtp) > 0;
     struct smtp_stamp stamp = {.hostname = base->service->hostname,
                                .tls_cipher = base->client.tls_cipher,
                                .seconds = base->service->now(),
@@ -45,49 +82,49 @@ static bool is_blank(uint8_t octet)
     return octet == ' ' || octet == '\t' || octet == '\0';
 }
 
-/* What a first octet has to be held for, until the next one is there. */
+/* Whether a first octet has to be held until the next one is there, and as what. */
 static enum smtp_field held_as(uint8_t octet, bool has_dots)
 {
-    return octet == '\r'              ? SMTP_FIELD_BEHIND_CR
-           : octet == '.' && has_dots ? SMTP_FIELD_BEHIND_DOT
+    return octet == '\r'              ? SMTP_FIELD_AFTER_CR
+           : octet == '.' && has_dots ? SMTP_FIELD_AFTER_DOT
                                       : SMTP_FIELD_DUE;
 }
 
-/* What has been held, to go behind the field. */
+/* What has been held, and is sent after the field. */
 static const char *held_octet(enum smtp_field field)
 {
-    return field == SMTP_FIELD_BEHIND_CR ? "\r" : field == SMTP_FIELD_BEHIND_DOT ? "." : "";
+    return field == SMTP_FIELD_AFTER_CR ? "\r" : field == SMTP_FIELD_AFTER_DOT ? "." : "";
 }
 
 /*
- * Looks at the message's first octet, of which there is one. True where it is decided what goes behind the field; false
- * where the octet was taken and is held. `left`: octets of the message that are known to come.
+ * Looks at the message's first octet, which is there. True if it is known what follows the field: `*ends_header` then. False
+ * if the octet was taken and is held. `left`: octets of the message that are known to come.
  */
 static bool decide_field(struct smtp_engine *smtp, struct slice *input, uint64_t left, bool *ends_header)
 {
     uint8_t octet = input->data[0];
-    bool has_dots = smtp->expects == SMTP_EXPECTS_MESSAGE;
+    bool has_dots = smtp->client == SMTP_CLIENT_MESSAGE;
     if (smtp->field == SMTP_FIELD_DUE && left > 1 && held_as(octet, has_dots) != SMTP_FIELD_DUE) {
         smtp->field = held_as(octet, has_dots);
         *input = slice_from(*input, 1);
         return false;
     }
-    if (smtp->field == SMTP_FIELD_BEHIND_CR)
+    if (smtp->field == SMTP_FIELD_AFTER_CR)
         *ends_header = octet != '\n';
     else
         *ends_header = is_blank(octet) || octet == '\r';
-    if (smtp->field == SMTP_FIELD_BEHIND_DOT && octet == '\r')
+    if (smtp->field == SMTP_FIELD_AFTER_DOT && octet == '\r')
         *ends_header = false; /* the end of the message, or a dot that smtp_data.c doubles */
     return true;
 }
 
-/* ---- behind DATA ---- */
+/* ---- sent by DATA ---- */
 
 void smtp_begin_message(struct smtp_engine *smtp)
 {
     smtp->data = SMTP_DATA_LINE;
     smtp->field = adds_field(smtp) ? SMTP_FIELD_DUE : SMTP_FIELD_NONE;
-    smtp_move(smtp, SMTP_EXPECTS_MESSAGE);
+    smtp_move_client(smtp, SMTP_CLIENT_MESSAGE);
 }
 
 static size_t pass_message(struct smtp_engine *smtp, struct slice octets, struct engine_out *out)
@@ -95,7 +132,7 @@ static size_t pass_message(struct smtp_engine *smtp, struct slice octets, struct
     return smtp_data_take(&smtp->data, octets, smtp->base.service->refuses_bare_lf, out);
 }
 
-static void let_out_field(struct smtp_engine *smtp, bool ends_header, struct engine_out *out)
+static void send_field(struct smtp_engine *smtp, bool ends_header, struct engine_out *out)
 {
     char field[FIELD_ROOM];
     size_t len = write_field(smtp, ends_header, field);
@@ -110,52 +147,51 @@ void smtp_take_message(struct smtp_engine *smtp, struct slice *input, struct eng
     if (smtp->field != SMTP_FIELD_NONE) {
         if (!decide_field(smtp, input, UINT64_MAX, &ends_header))
             return;
-        let_out_field(smtp, ends_header, out);
+        send_field(smtp, ends_header, out);
     }
     size_t taken = pass_message(smtp, *input, out);
     *input = slice_from(*input, taken);
     if (smtp->data == SMTP_DATA_REFUSED)
-        smtp_refuse(smtp, SMTP_ANSWER_BARE_LF, out);
+        smtp_reject(smtp, SMTP_CLOSE_BARE_LF, out);
     if (smtp->data != SMTP_DATA_END)
         return;
     smtp_end_chunks(smtp);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_MESSAGE);
-    smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+    smtp_add_slot(smtp, SMTP_AWAIT_MESSAGE);
+    smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }
 
 /* ---- chunks ---- */
 
-/* The octets behind BDAT come whatever the answer (RFC 3030 section 2), so they are taken and dropped. */
-static void refuse_chunk(struct smtp_engine *smtp, enum smtp_turn answer, uint64_t size,
-                         struct engine_out *out)
+/* The octets after BDAT come whatever the reply (RFC 3030 section 2), so they are taken and dropped. */
+static void refuse_chunk(struct smtp_engine *smtp, enum smtp_slot slot, uint64_t size, struct engine_out *out)
 {
-    smtp_lose_chunk(smtp);
-    smtp_refuse(smtp, answer, out);
-    if (smtp->expects == SMTP_EXPECTS_NOTHING || size == 0)
+    lose_chunk(smtp);
+    smtp_reject(smtp, slot, out);
+    if (smtp->client == SMTP_CLIENT_NOTHING || size == 0)
         return;
     smtp->chunk_left = size;
-    smtp_move(smtp, SMTP_EXPECTS_REFUSED_CHUNK);
+    smtp_move_client(smtp, SMTP_CLIENT_REFUSED_CHUNK);
 }
 
 /* The line is made anew: a backend that reads the size in another way would take the chunk for commands. */
-static void let_out_bdat(struct smtp_engine *smtp, uint64_t size, bool last, struct engine_out *out)
+static void send_bdat(struct smtp_engine *smtp, uint64_t size, bool last, struct engine_out *out)
 {
     char line[40];
     snprintf(line, sizeof line, "BDAT %" PRIu64 "%s\r\n", size, last ? " LAST" : "");
     engine_out_make_text(out, SIDE_BACKEND, line);
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CHUNK);
+    smtp_add_slot(smtp, SMTP_AWAIT_CHUNK);
     smtp->in_chunks = size > 0 && !last;
     if (!smtp->in_chunks)
         smtp_end_chunks(smtp);
 }
 
 /* A chunk with the field before it. `size`: of the client's octets, a CR that is held among them. */
-static void let_out_first_chunk(struct smtp_engine *smtp, uint64_t size, bool ends_header,
-                                struct engine_out *out)
+static void send_first_chunk(struct smtp_engine *smtp, uint64_t size, bool ends_header,
+                             struct engine_out *out)
 {
     char field[FIELD_ROOM];
     size_t len = write_field(smtp, ends_header, field);
-    let_out_bdat(smtp, size + len, smtp->chunk_is_last, out);
+    send_bdat(smtp, size + len, smtp->chunk_is_last, out);
     engine_out_make(out, SIDE_BACKEND, (struct slice){(const uint8_t *)field, len});
     engine_out_make_text(out, SIDE_BACKEND, held_octet(smtp->field));
     smtp->field = SMTP_FIELD_NONE;
@@ -169,21 +205,21 @@ static void begin_first_chunk(struct smtp_engine *smtp, const struct smtp_chunk 
     if (chunk->size > 0) {
         smtp->field = SMTP_FIELD_DUE;
         smtp->chunk_left = chunk->size;
-        smtp_move(smtp, SMTP_EXPECTS_CHUNK);
+        smtp_move_client(smtp, SMTP_CLIENT_CHUNK);
     } else if (chunk->last) {
-        let_out_first_chunk(smtp, 0, false, out);
+        send_first_chunk(smtp, 0, false, out);
     } else {
-        let_out_bdat(smtp, 0, false, out);
+        send_bdat(smtp, 0, false, out);
     }
 }
 
 static void begin_chunk(struct smtp_engine *smtp, const struct smtp_chunk *chunk, struct engine_out *out)
 {
-    let_out_bdat(smtp, chunk->size, chunk->last, out);
+    send_bdat(smtp, chunk->size, chunk->last, out);
     smtp->in_chunks = !chunk->last;
     smtp->chunk_left = chunk->size;
     if (chunk->size > 0)
-        smtp_move(smtp, SMTP_EXPECTS_CHUNK);
+        smtp_move_client(smtp, SMTP_CLIENT_CHUNK);
 }
 
 /* A backend that does not announce CHUNKING would take the chunk for commands. */
@@ -192,48 +228,36 @@ void smtp_take_bdat(struct smtp_engine *smtp, struct slice arguments, struct eng
     struct smtp_chunk chunk;
     uint64_t room = adds_field(smtp) ? FIELD_ROOM : 0;
     if (!smtp_chunk_parse(arguments, &chunk))
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_SYNTAX, 0, out);
+        refuse_chunk(smtp, SMTP_OWN_CHUNK_SYNTAX, 0, out);
     else if (!smtp->ehlo.chunking)
-        refuse_chunk(smtp, SMTP_ANSWER_NOT_IMPLEMENTED, chunk.size, out);
+        refuse_chunk(smtp, SMTP_OWN_NOT_IMPLEMENTED, chunk.size, out);
     else if (chunk.size > SMTP_CHUNK_MAX - room)
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_TOO_BIG, chunk.size, out);
+        refuse_chunk(smtp, SMTP_OWN_CHUNK_TOO_BIG, chunk.size, out);
     else if (smtp->chunk_lost)
-        refuse_chunk(smtp, SMTP_ANSWER_CHUNK_LOST, chunk.size, out);
+        refuse_chunk(smtp, SMTP_OWN_CHUNK_LOST, chunk.size, out);
     else if (adds_field(smtp))
         begin_first_chunk(smtp, &chunk, out);
     else
         begin_chunk(smtp, &chunk, out);
 }
 
-/*
- * A part of a message that the backend itself fetches. What it begins with nobody knows here, so that where fields are
- * added it is not for use.
- */
+/* BURL: the backend itself fetches a part of a message. The proxy cannot know its first octet, so a service that adds fields refuses it. */
 void smtp_take_burl(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                     struct engine_out *out)
 {
     if (smtp->received != NULL || smtp->chunk_lost) {
-        smtp_refuse(smtp, smtp->chunk_lost ? SMTP_ANSWER_CHUNK_LOST : SMTP_ANSWER_NOT_IMPLEMENTED, out);
+        smtp_reject(smtp, smtp->chunk_lost ? SMTP_OWN_CHUNK_LOST : SMTP_OWN_NOT_IMPLEMENTED, out);
         return;
     }
-    smtp_turns_add(&smtp->turns, SMTP_AWAIT_CHUNK);
-    line_let_out(line, SIDE_BACKEND, out);
+    smtp_add_slot(smtp, SMTP_AWAIT_CHUNK);
+    line_send(line, SIDE_BACKEND, out);
     smtp->in_chunks = true;
     if (smtp_burl_is_last(arguments))
         smtp_end_chunks(smtp);
 }
 
-static struct slice take_octets(struct smtp_engine *smtp, struct slice *input)
-{
-    struct slice part =
-        slice_first(*input, smtp->chunk_left < input->len ? (size_t)smtp->chunk_left : input->len);
-    *input = slice_from(*input, part.len);
-    smtp->chunk_left -= part.len;
-    return part;
-}
-
-/* The chunk's first octet is there: its BDAT may go, unless that octet is a CR that says nothing alone. */
-static bool may_go(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+/* The chunk's first octet is there: sends its BDAT, unless that octet is a CR that decides nothing alone. */
+static bool begin_held_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     bool ends_header = false;
     if (smtp->field == SMTP_FIELD_NONE)
@@ -242,19 +266,18 @@ static bool may_go(struct smtp_engine *smtp, struct slice *input, struct engine_
         smtp->chunk_left--;
         return false;
     }
-    let_out_first_chunk(smtp, smtp->chunk_left + (smtp->field == SMTP_FIELD_BEHIND_CR ? 1 : 0), ends_header,
-                        out);
+    send_first_chunk(smtp, smtp->chunk_left + (smtp->field == SMTP_FIELD_AFTER_CR ? 1 : 0), ends_header, out);
     return true;
 }
 
 void smtp_take_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
-    if (!may_go(smtp, input, out))
+    if (!begin_held_chunk(smtp, input, out))
         return;
-    bool refused = smtp->expects == SMTP_EXPECTS_REFUSED_CHUNK;
-    struct slice octets = take_octets(smtp, input);
+    bool refused = smtp->client == SMTP_CLIENT_REFUSED_CHUNK;
+    struct slice octets = counted_take(&smtp->chunk_left, input);
     if (!refused)
         engine_out_pass(out, SIDE_BACKEND, octets);
     if (smtp->chunk_left == 0)
-        smtp_move(smtp, SMTP_EXPECTS_COMMAND);
+        smtp_move_client(smtp, SMTP_CLIENT_COMMAND);
 }

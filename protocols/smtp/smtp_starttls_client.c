@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocols/smtp/smtp_protocol.h"
 #include "protocols/smtp/smtp_reply.h"
-#include "protocols/starttls_client_private.h"
 
 static void end_greeting(struct starttls_client *request, unsigned code, struct engine_out *out)
 {
@@ -27,7 +27,7 @@ static void end_reply(struct starttls_client *request, unsigned code, struct eng
 {
     request->in_reply = false;
     if (code == 421)
-        starttls_fail(request, "the server says 421, and closes");
+        starttls_fail(request, "the server replies 421, and closes");
     else if (request->step == STARTTLS_STEP_GREETING)
         end_greeting(request, code, out);
     else if (request->step == STARTTLS_STEP_OFFER)

@@ -73,19 +73,10 @@ static bool flush(struct probe *probe)
     return sent;
 }
 
-/* What the three protocols say in their own words. */
-static const struct words {
-    const char *welcome; /* what a good answer begins with; IMAP's greeting may also be PREAUTH */
-    const char *starttls;
-    const char *go_ahead; /* the answer to it */
-    const char *question; /* whose answer begins with `answer` if a backend is there */
-    const char *answer;
-    const char *goodbye;
-} protocol_words[] = {
-    [CFG_IMAP] = {"* OK", "probe STARTTLS\r\n", "probe OK", "probe NOOP\r\n", "probe OK", "probe LOGOUT\r\n"},
-    [CFG_POP3] = {"+OK", "STLS\r\n", "+OK", "CAPA\r\n", "+OK", "QUIT\r\n"},
-    [CFG_SUBMISSION] = {"220", "STARTTLS\r\n", "220", "NOOP\r\n", "250", "QUIT\r\n"},
-};
+static const struct protocol_probe *words_of(const struct cfg_service *service)
+{
+    return &protocol_traits(service->protocol)->probe;
+}
 
 /* A line in the clear, octet by octet, so that nothing behind it is taken. NULL where it begins as it should. */
 static const char *expect_in_clear(struct probe *probe, const char *beginning)
@@ -104,12 +95,12 @@ static const char *expect_in_clear(struct probe *probe, const char *beginning)
 }
 
 /* Up to where the handshake begins. */
-static const char *start_tls(struct probe *probe, const struct words *words)
+static const char *start_tls(struct probe *probe, const struct protocol_probe *words)
 {
-    const char *error = expect_in_clear(probe, words->welcome);
+    const char *error = expect_in_clear(probe, words->greeting);
     if (error == NULL && !send_all(probe, slice_of(words->starttls)))
         error = strerror(errno);
-    return error != NULL ? error : expect_in_clear(probe, words->go_ahead);
+    return error != NULL ? error : expect_in_clear(probe, words->consent);
 }
 
 static void ask(struct probe *probe)
@@ -147,18 +138,18 @@ static const char *read_first_line(struct probe *probe)
 
 static bool is_welcome(struct slice line, const struct cfg_service *service)
 {
-    const struct words *words = &protocol_words[service->protocol];
+    const struct protocol_probe *words = words_of(service);
     if (service->tls_mode == CFG_TLS_STARTTLS)
         return slice_has_prefix(line, words->answer);
-    return slice_has_prefix(line, words->welcome) ||
-           (service->protocol == CFG_IMAP && slice_has_prefix(line, "* PREAUTH"));
+    return slice_has_prefix(line, words->greeting) ||
+           (words->greeting_2 != NULL && slice_has_prefix(line, words->greeting_2));
 }
 
 /* And waits for the other end's goodbye: a connection that just went would be logged as broken. */
-static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
+static void say_goodbye(struct probe *probe, const char *goodbye)
 {
     uint8_t buffer[PROBE_READ_CAP];
-    struct slice words = slice_of(protocol_words[protocol].goodbye);
+    struct slice words = slice_of(goodbye);
     if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
         return;
     tls_endpoint_close(probe->tls);
@@ -170,7 +161,7 @@ static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
 
 static const char *talk(struct probe *probe, const struct cfg_service *service)
 {
-    const struct words *words = &protocol_words[service->protocol];
+    const struct protocol_probe *words = words_of(service);
     bool starttls = service->tls_mode == CFG_TLS_STARTTLS;
     const char *error = starttls ? start_tls(probe, words) : NULL;
     probe->question = starttls ? words->question : NULL;
@@ -180,7 +171,7 @@ static const char *talk(struct probe *probe, const struct cfg_service *service)
         return error;
     if (!is_welcome((struct slice){probe->text, probe->len}, service))
         return "it says that it can't serve: is a backend down?";
-    say_goodbye(probe, service->protocol);
+    say_goodbye(probe, words->goodbye);
     return NULL;
 }
 

@@ -13,14 +13,14 @@ static const char everybody[] = "*";
 
 /* ---- a list in order ---- */
 
-static int compare(const char *host, enum cfg_protocol protocol, const struct promise *to)
+static int compare(const char *host, enum protocol protocol, const struct promise *to)
 {
     int order = strcmp(host, to->host);
     return order != 0 ? order : (int)protocol - (int)to->protocol;
 }
 
 /* Where it is, or belongs. */
-static size_t place_of(const struct promises *promises, const char *host, enum cfg_protocol protocol)
+static size_t place_of(const struct promises *promises, const char *host, enum protocol protocol)
 {
     size_t low = 0;
     size_t high = promises->count;
@@ -34,7 +34,7 @@ static size_t place_of(const struct promises *promises, const char *host, enum c
     return low;
 }
 
-static struct promise *find(const struct promises *promises, const char *host, enum cfg_protocol protocol)
+static struct promise *find(const struct promises *promises, const char *host, enum protocol protocol)
 {
     size_t place = place_of(promises, host, protocol);
     bool found = place < promises->count && compare(host, protocol, &promises->items[place]) == 0;
@@ -76,8 +76,7 @@ static void free_one(struct promise *promise)
     free(promise->tags);
 }
 
-bool promises_append(struct promises *promises, const char *host, enum cfg_protocol protocol,
-                     const char *words)
+bool promises_append(struct promises *promises, const char *host, enum protocol protocol, const char *words)
 {
     struct promise promise = {strdup(host), protocol, strdup("")};
     if (promise.host == NULL || promise.tags == NULL || !add_tags(&promise, words) || !make_room(promises)) {
@@ -131,7 +130,7 @@ bool promises_merge(struct promises *into, const struct promises *others)
 
 /* ---- what a configuration promises ---- */
 
-static bool serves(const struct cfg *cfg, enum cfg_protocol protocol)
+static bool serves(const struct cfg *cfg, enum protocol protocol)
 {
     for (size_t i = 0; i < cfg->service_count; i++)
         if (cfg->services[i].protocol == protocol)
@@ -167,7 +166,7 @@ bool promises_of(const struct cfg *cfg, struct promises *into)
 
 /* What clients that ask for the host are promised: its own, that of a wildcard which covers it, or everybody's. */
 static const struct promise *effective(const struct promises *promises, const char *host,
-                                       enum cfg_protocol protocol)
+                                       enum protocol protocol)
 {
     char wildcard[256];
     const char *dot = strchr(host, '.');
@@ -189,7 +188,7 @@ static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
 }
 
 /* What the operator takes back for clients of this host, in the host's own group or in one of the services'. */
-static bool withdraws(const struct cfg *cfg, const char *host, enum cfg_protocol protocol, struct slice tag)
+static bool withdraws(const struct cfg *cfg, const char *host, enum protocol protocol, struct slice tag)
 {
     for (size_t i = 0; i < cfg->host_count; i++)
         for (size_t j = 0; j < cfg->hosts[i].name_count; j++)
@@ -201,7 +200,7 @@ static bool withdraws(const struct cfg *cfg, const char *host, enum cfg_protocol
     return false;
 }
 
-static struct cfg_place place_of_deep(const struct cfg *cfg, const char *host, enum cfg_protocol protocol)
+static struct cfg_place place_of_deep(const struct cfg *cfg, const char *host, enum protocol protocol)
 {
     for (size_t i = 0; i < cfg->host_count; i++)
         for (size_t j = 0; j < cfg->hosts[i].name_count; j++)
@@ -214,7 +213,7 @@ static struct cfg_place place_of_deep(const struct cfg *cfg, const char *host, e
     return (struct cfg_place){cfg->path, 0};
 }
 
-static void compare_one(const char *host, enum cfg_protocol protocol, const struct promises *before,
+static void compare_one(const char *host, enum protocol protocol, const struct promises *before,
                         const struct promises *now, const struct cfg *cfg, struct cfg_problems *problems)
 {
     const struct promise *old = effective(before, host, protocol);
@@ -228,7 +227,7 @@ static void compare_one(const char *host, enum cfg_protocol protocol, const stru
             problems, CFG_ERROR, place_of_deep(cfg, host, protocol),
             "the tag \"%.*s\" was promised to %s clients%s%s for ever, and is missing: those that "
             "latched it will refuse to connect; put it back, or name it in \"withdraw\"",
-            (int)tag.len, (const char *)tag.data, cfg_protocol_name(protocol), named ? " of " : "",
+            (int)tag.len, (const char *)tag.data, protocol_traits(protocol)->name, named ? " of " : "",
             named ? host : "");
     }
 }

@@ -15,7 +15,7 @@
 /* The tags of one host and protocol. */
 struct promise {
     char *host; /* "*": of clients that ask for a name with nothing of its own, or for none */
-    enum cfg_protocol protocol;
+    enum protocol protocol;
     char *tags; /* separated by spaces; may be empty */
 };
 

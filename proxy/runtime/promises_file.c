@@ -15,11 +15,11 @@ static const char heading[] =
 
 /* ---- reading ---- */
 
-static bool read_protocol(const char *word, enum cfg_protocol *into)
+static bool read_protocol(const char *word, enum protocol *into)
 {
-    for (int protocol = 0; protocol < CFG_PROTOCOLS; protocol++)
-        if (strcmp(cfg_protocol_name((enum cfg_protocol)protocol), word) == 0) {
-            *into = (enum cfg_protocol)protocol;
+    for (int protocol = 0; protocol < PROTOCOLS; protocol++)
+        if (strcmp(protocol_traits((enum protocol)protocol)->name, word) == 0) {
+            *into = (enum protocol)protocol;
             return true;
         }
     return false;
@@ -28,7 +28,7 @@ static bool read_protocol(const char *word, enum cfg_protocol *into)
 /* False, with errno 0 where the line is none. */
 static bool read_line(char *line, struct promises *into)
 {
-    enum cfg_protocol protocol;
+    enum protocol protocol;
     char *rest = line;
     line[strcspn(line, "\n")] = '\0';
     if (line[0] == '#' || line[0] == '\0')
@@ -105,7 +105,7 @@ static bool write_all(FILE *file, const struct promises *promises)
     bool ok = fputs(heading, file) >= 0;
     for (size_t i = 0; ok && i < promises->count; i++) {
         const struct promise *at = &promises->items[i];
-        ok = fprintf(file, "%s %s%s%s\n", at->host, cfg_protocol_name(at->protocol),
+        ok = fprintf(file, "%s %s%s%s\n", at->host, protocol_traits(at->protocol)->name,
                      at->tags[0] != '\0' ? " " : "", at->tags) > 0;
     }
     return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;

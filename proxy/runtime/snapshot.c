@@ -398,13 +398,8 @@ static void set_pool(struct service *service, struct snapshot *snapshot, size_t 
 static bool make_service(struct service *service, struct snapshot *snapshot, const struct cfg_service *from,
                          const struct snapshot *previous)
 {
-    static const enum engine_protocol protocols[] = {
-        [CFG_IMAP] = ENGINE_IMAP, [CFG_POP3] = ENGINE_POP3, [CFG_SUBMISSION] = ENGINE_SUBMISSION};
-    /* IANA's names; there is none for SMTP, and this is what its servers and clients use. */
-    static const char *const alpn[] = {
-        [CFG_IMAP] = "\x04imap", [CFG_POP3] = "\x04pop3", [CFG_SUBMISSION] = "\x04smtp"};
     *service = (struct service){.cfg = from,
-                                .engine = {.protocol = protocols[from->protocol],
+                                .engine = {.protocol = from->protocol,
                                            .deep_status = from->deep->status,
                                            .hostname = snapshot->cfg->hostname,
                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
@@ -412,7 +407,7 @@ static bool make_service(struct service *service, struct snapshot *snapshot, con
                                            .adds_received = from->adds_received,
                                            .refuses_bare_lf = from->refuses_bare_lf,
                                            .now = seconds_since_1970},
-                                .tls = {.protocols = alpn[from->protocol]}};
+                                .tls = {.protocols = protocol_traits(from->protocol)->alpn.list}};
     set_pool(service, snapshot, from->pool);
     return set_counts(service, find_service(previous, from->name));
 }

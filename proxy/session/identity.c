@@ -47,13 +47,11 @@ static struct slice authority_of(const char *server_name)
     return name;
 }
 
-/*
- * What ALPN has agreed on. Dovecot drops a connection whose name is not its own protocol's, so that the one for
- * submission, which nobody has registered, stays here.
- */
+/* What ALPN has agreed on. Dovecot drops a connection whose name is not its own protocol's: no other goes there. */
 static struct slice alpn_of(const struct session *session, const struct tls_info *info)
 {
-    return session->service->engine.protocol != ENGINE_SUBMISSION ? info->protocol : slice_of("");
+    bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
+    return is_registered ? info->protocol : slice_of("");
 }
 
 static size_t write_v1(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])

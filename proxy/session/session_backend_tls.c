@@ -118,9 +118,8 @@ static bool begin_handshake(struct session *session)
     struct tls_backend_server server =
         pool_tls_server(link->tls->pool, (size_t)(link->server - pool->servers), link->server->tls_name,
                         session->worker->index);
-    /* There is no registered name for submission, and servers that know ALPN refuse those that they don't know. */
-    server.protocols =
-        session->service->engine.protocol != ENGINE_SUBMISSION ? session->service->tls.protocols : NULL;
+    bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
+    server.protocols = is_registered ? session->service->tls.protocols : NULL;
     link->tls->endpoint =
         tls_endpoint_new_backend(link->tls->pool->context, session->worker->tls_io, &server);
     if (link->tls->endpoint == NULL)

@@ -149,7 +149,7 @@ static void restart_timeout(struct session *session)
         return; /* see judge */
     else if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
-    else if (session->service->engine.protocol == ENGINE_SUBMISSION)
+    else if (protocol_traits(session->service->engine.protocol)->octets_restart_login_timer)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
 }
 

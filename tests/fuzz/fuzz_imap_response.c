@@ -3,7 +3,7 @@
 #include "lane.h"
 #include "pattern.h"
 #include "protocols/imap/imap_capability.h"
-#include "protocols/imap/imap_classify.h"
+#include "protocols/imap/imap_response.h"
 #include "protocols/imap/imap_literal.h"
 
 /*
@@ -49,15 +49,15 @@ static size_t list_of(struct slice text, enum imap_response_kind kind)
 
 static bool same_response(const struct imap_response *a, const struct imap_response *b)
 {
-    return a->kind == b->kind && a->status == b->status && a->list == b->list && slice_equals(a->tag, b->tag);
+    return a->kind == b->kind && a->status == b->status && a->list_offset == b->list_offset && slice_equals(a->tag, b->tag);
 }
 
 static void check_kind(struct slice line, struct slice text)
 {
-    struct imap_response whole = imap_classify(line);
+    struct imap_response whole = imap_response_classify(line);
     check(whole.kind != IMAP_RESPONSE_UNDECIDED, "a whole line is decided");
     for (size_t len = 1; len <= line.len && len <= IMAP_HEAD_MAX; len++) {
-        struct imap_response r = imap_classify(slice_first(line, len));
+        struct imap_response r = imap_response_classify(slice_first(line, len));
         bool decided = r.kind != IMAP_RESPONSE_UNDECIDED;
         check(!decided || same_response(&r, &whole), "what has been decided stays");
         check(decided || len < IMAP_HEAD_MAX, "a decision takes no more octets than are held");
@@ -66,7 +66,7 @@ static void check_kind(struct slice line, struct slice text)
         return;
     enum imap_response_kind kind = kind_of(text);
     check(whole.kind == kind, "a response is of the kind that its line says");
-    check(whole.list == list_of(text, kind), "and its list begins where it does");
+    check(whole.list_offset == list_of(text, kind), "and its list begins where it does");
 }
 
 /* From behind: "}", perhaps "+", digits, "{". */

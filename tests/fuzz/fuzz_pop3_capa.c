@@ -61,11 +61,11 @@ static void let_out(struct slice chunk, struct line_reader *reader, struct bytes
     struct line line;
     while (line_reader_take(reader, &chunk, NO_LIMIT, &line) == LINE_WHOLE) {
         struct engine_out *out = lane_out();
-        pop3_capa_let_out(&line, external, out);
+        pop3_capa_send(&line, external, out);
         struct bytes part = lane_take(out, SIDE_CLIENT);
         expect(capa, bytes_view(&part));
         bytes_free(&part);
-        pop3_mechanism_let_out(&line, external, out);
+        pop3_mechanism_send(&line, external, out);
         part = lane_take(out, SIDE_CLIENT);
         expect(auth, bytes_view(&part));
         bytes_free(&part);

@@ -3,7 +3,7 @@
 #include "fuzz_check.h"
 #include "lane.h"
 #include "pattern.h"
-#include "protocols/smtp/smtp_client_command.h"
+#include "protocols/smtp/smtp_client_report.h"
 
 #include <string.h>
 
@@ -76,7 +76,7 @@ static bool is_right(struct slice arguments)
 static void check_made(struct slice arguments)
 {
     struct engine_out *out = lane_out();
-    smtp_client_command_make(arguments, tls_cipher, out);
+    smtp_client_report_send(arguments, tls_cipher, out);
     struct bytes came = lane_take(out, SIDE_BACKEND);
     struct bytes expected = {0};
     expect_text(&expected, "CLIENT tls=");
@@ -111,7 +111,7 @@ static void check_reports(struct slice arguments)
 {
     struct engine engine = {0};
     struct slice last[KNOWN] = {{0}};
-    smtp_client_command_record(&engine, arguments);
+    smtp_client_report_record(&engine, arguments);
     struct slice rest = trimmed(arguments);
     while (rest.len > 0) {
         struct slice p = take_parameter(&rest);
@@ -131,7 +131,7 @@ static void check_reports(struct slice arguments)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice arguments = {data, size};
-    bool right = smtp_client_command_is_valid(arguments);
+    bool right = smtp_client_report_is_valid(arguments);
     check(right == is_right(arguments), "CLIENT is right where the grammar says so");
     if (!right)
         return 0;

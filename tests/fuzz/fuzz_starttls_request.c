@@ -22,16 +22,16 @@ struct result {
 };
 
 static const struct engine_service services[] = {
-    {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com", .tells_identity = true},
+    {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com", .tells_identity = true},
 };
 
 static const char *const commands[] = {
-    [ENGINE_IMAP] = "s1 STARTTLS\r\ns2 CAPABILITY\r\n",
-    [ENGINE_POP3] = "STLS\r\nCAPA\r\n",
-    [ENGINE_SUBMISSION] = "EHLO proxy.example.com\r\nSTARTTLS\r\nNOOP\r\n",
+    [PROTOCOL_IMAP] = "s1 STARTTLS\r\ns2 CAPABILITY\r\n",
+    [PROTOCOL_POP3] = "STLS\r\nCAPA\r\n",
+    [PROTOCOL_SUBMISSION] = "EHLO proxy.example.com\r\nSTARTTLS\r\nNOOP\r\n",
 };
 
 static void hear(struct result *result, struct engine_out *out)

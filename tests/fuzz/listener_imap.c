@@ -4,7 +4,7 @@
 #include "heard_line.h"
 #include "listener.h"
 
-#include "protocols/imap/imap_classify.h"
+#include "protocols/imap/imap_response.h"
 
 #include <string.h>
 
@@ -200,7 +200,7 @@ static void said_line(struct listener *l)
     struct slice line = bytes_view(&l->response);
     if (!l->response_begun) {
         l->response_begun = true;
-        l->kind = imap_classify(line);
+        l->kind = imap_response_classify(line);
         bytes_free(&l->response_tag);
         bytes_append(&l->response_tag, l->kind.tag, NO_LIMIT);
     }

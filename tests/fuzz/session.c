@@ -23,7 +23,7 @@ static size_t heap_in_use(const struct session *s)
 
 static size_t held_max(const struct session *s)
 {
-    return s->as->service.protocol == ENGINE_IMAP ? HELD_MAX_IMAP : HELD_MAX;
+    return s->as->service.protocol == PROTOCOL_IMAP ? HELD_MAX_IMAP : HELD_MAX;
 }
 
 void session_end(struct session *s)

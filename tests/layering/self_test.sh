@@ -25,11 +25,13 @@ right() {
     put protocols/line.c '#include "protocols/line.h"' '/* no time() here, and' ' * no clock() */ int x; // sleep()' \
         'const char *said = "time(" /* " */;' 'void f(void) { daytime(); clock_time(1); a.time(); }'
     put protocols/deep/deep_status.h '#include <stdbool.h>'
+    put protocols/protocol.h '#include <stdint.h>'
     put tls/endpoint/tls_endpoint.c '#include <openssl/ssl.h>' '#include "base/slice.h"'
     put tls/endpoint/tls_context.c '#include "tls/certificates/tls_store.h"' '#include "tls/tls_file.h"' \
         '#include "tls/trust/tls_trust.h"' '#include "tls/tickets/tls_ticket_set.h"'
     put config/cfg.h '#include <sys/socket.h>'
-    put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/deep/deep_status.h"'
+    put config/cfg.c '#include "config/cfg.h"' '#include <libconfig.h>' '#include "protocols/protocol.h"' \
+        '#include "protocols/deep/deep_status.h"'
     put proxy/worker/worker.c '#include "tls/endpoint/tls_endpoint.h"' '#include "config/cfg.h"' '#include "protocols/line.h"' \
         '#include "proxy/worker/listeners.h"' '#include <uv.h>' '#include <time.h>' 'long now(void) { return time(NULL); }'
     put keys/signer.c '#include "keys/keys_wire.h"' '#include "base/slice.h"' '#include <openssl/evp.h>' '#include <pthread.h>'
@@ -72,6 +74,8 @@ mistake 'protocols/x.h:2: protocols/ must not include "proxy/worker/worker.h"' p
 mistake 'tls/x.c:2: tls/ must not include "protocols/line.h"' tls/x.c '#include "protocols/line.h"'
 mistake 'tls/x.c:2: tls/ must not include "config/cfg.h"' tls/x.c '#include "config/cfg.h"'
 mistake 'config/x.c:2: config/ must not include "protocols/line.h"' config/x.c '#include "protocols/line.h"'
+mistake 'config/x.c:2: config/ must not include "protocols/protocol_private.h"' \
+    config/x.c '#include "protocols/protocol_private.h"'
 mistake 'config/x.c:2: config/ must not include "tls/endpoint/tls_endpoint.h"' config/x.c '#include "tls/endpoint/tls_endpoint.h"'
 mistake 'config/x.c:2: config/ must not include "tests/unit/helper.h"' config/x.c '#include "tests/unit/helper.h"'
 mistake 'config/x.c:2: includes "cfg.h" without its folder' config/x.c '#include "cfg.h"'

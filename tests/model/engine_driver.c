@@ -147,9 +147,9 @@ static void begin(struct drive *d, const char *stage, const char *line)
     unhex(deep);
     d->deep = strdup(deep);
     d->cipher = strdup(cipher);
-    d->service = (struct engine_service){.protocol = strcmp(protocol, "imap") == 0   ? ENGINE_IMAP
-                                                     : strcmp(protocol, "pop3") == 0 ? ENGINE_POP3
-                                                                                     : ENGINE_SUBMISSION,
+    d->service = (struct engine_service){.protocol = strcmp(protocol, "imap") == 0   ? PROTOCOL_IMAP
+                                                     : strcmp(protocol, "pop3") == 0 ? PROTOCOL_POP3
+                                                                                     : PROTOCOL_SUBMISSION,
                                          .deep_status = d->deep,
                                          .hostname = "proxy.example.com"};
     d->client = (struct engine_client){.tls_cipher = d->cipher, .external = d->external};

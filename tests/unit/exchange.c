@@ -175,7 +175,7 @@ static bool client_lane_is_right(const struct run *r)
 {
     const struct exchange *x = r->exchange;
     struct slice got = bytes_view(&r->got[SIDE_CLIENT]);
-    if (x->protocol != ENGINE_IMAP)
+    if (x->protocol != PROTOCOL_IMAP)
         return slice_equals(got, bytes_view(&x->to_client));
     bool cut_short = engine_status(r->engine)->reason == ENGINE_CLIENT_ERROR;
     return responses_are_shuffled(got, bytes_view(&x->by_step[SIDE_CLIENT]),

@@ -23,7 +23,7 @@ struct exchange_step {
 };
 
 struct exchange {
-    enum engine_protocol protocol;
+    enum protocol protocol;
     struct exchange_step *steps;
     size_t count;
     struct bytes to_backend;

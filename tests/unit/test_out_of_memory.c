@@ -203,12 +203,11 @@ static bool ask_for_tls(const struct engine_service *service, const char *const 
 START_TEST(requests_for_tls)
 {
     static const char *const parts[][4] = {
-        [ENGINE_IMAP] = {"* OK\r\n", "s1 OK\r\n", "* CAPABILITY IMAP4rev1\r\ns2 OK\r\n", NULL},
-        [ENGINE_POP3] = {"+OK\r\n", "+OK\r\n", "+OK\r\nUSER\r\n.\r\n", NULL},
-        [ENGINE_SUBMISSION] = {"220 a\r\n", "250-a\r\n250 STARTTLS\r\n220 go\r\n", "250 ok\r\n", NULL},
+        [PROTOCOL_IMAP] = {"* OK\r\n", "s1 OK\r\n", "* CAPABILITY IMAP4rev1\r\ns2 OK\r\n", NULL},
+        [PROTOCOL_POP3] = {"+OK\r\n", "+OK\r\n", "+OK\r\nUSER\r\n.\r\n", NULL},
+        [PROTOCOL_SUBMISSION] = {"220 a\r\n", "250-a\r\n250 STARTTLS\r\n220 go\r\n", "250 ok\r\n", NULL},
     };
-    const struct engine_service service = {.protocol = (enum engine_protocol)_i,
-                                           .hostname = "proxy.example.com"};
+    const struct engine_service service = {.protocol = (enum protocol)_i, .hostname = "proxy.example.com"};
     ck_assert(ask_for_tls(&service, parts[_i], NEVER));
     size_t fails_at = 0;
     do {
@@ -226,7 +225,7 @@ int main(void)
     TCase *tcase = tcase_create("dialogues");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, dialogues, 0, (int)found.gl_pathc);
-    tcase_add_loop_test(tcase, requests_for_tls, 0, ENGINE_SUBMISSION + 1);
+    tcase_add_loop_test(tcase, requests_for_tls, 0, PROTOCOLS);
     Suite *suite = suite_create("out of memory");
     suite_add_tcase(suite, tcase);
     int status = run_suite(suite);

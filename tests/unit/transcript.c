@@ -42,7 +42,7 @@ struct dialogue {
     bool refuses_bare_lf;
     bool external;
     char *login;
-    enum engine_protocol protocol;
+    enum protocol protocol;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
     bool merge;
@@ -227,11 +227,11 @@ static bool read_line(const char *text, unsigned number, struct dialogue *d)
     return true;
 }
 
-enum engine_protocol transcript_protocol(const struct transcript *t)
+enum protocol transcript_protocol(const struct transcript *t)
 {
-    return strstr(t->path, "/imap/")   ? ENGINE_IMAP
-           : strstr(t->path, "/pop3/") ? ENGINE_POP3
-                                       : ENGINE_SUBMISSION;
+    return strstr(t->path, "/imap/")   ? PROTOCOL_IMAP
+           : strstr(t->path, "/pop3/") ? PROTOCOL_POP3
+                                       : PROTOCOL_SUBMISSION;
 }
 
 static struct dialogue *add_dialogue(struct transcript *t, const char *name)

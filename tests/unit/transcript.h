@@ -22,7 +22,7 @@ size_t transcript_count(const struct transcript *t);
 const char *transcript_name(const struct transcript *t, size_t index);
 
 /* The protocol of the file's folder. */
-enum engine_protocol transcript_protocol(const struct transcript *t);
+enum protocol transcript_protocol(const struct transcript *t);
 
 /* Who talks in a dialogue, as its settings have it. The strings are the transcript's. */
 struct transcript_setting {

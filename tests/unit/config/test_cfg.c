@@ -48,7 +48,7 @@ START_TEST(defaults_of_the_groups)
     ck_assert_ptr_null(cfg->tls.ticket_keys);
     ck_assert_uint_eq(cfg->service_count, 1);
     ck_assert_str_eq(cfg->services[0].name, "imap");
-    ck_assert_int_eq(cfg->services[0].protocol, CFG_IMAP);
+    ck_assert_int_eq(cfg->services[0].protocol, PROTOCOL_IMAP);
     ck_assert_str_eq(cfg->services[0].deep->status, "");
     ck_assert_uint_eq(cfg->services[0].pool, 0);
     ck_assert_uint_eq(cfg->services[0].place.line, 2);
@@ -120,11 +120,11 @@ START_TEST(every_key_of_a_host)
     ck_assert_str_eq(host->names[1], "*.example.org");
     ck_assert_str_eq(host->deep->status, "tls12");
     ck_assert(host->deep->merge);
-    ck_assert_int_eq(host->pools[CFG_IMAP], 0);
-    ck_assert_int_eq(host->pools[CFG_POP3], CFG_NO_POOL);
+    ck_assert_int_eq(host->pools[PROTOCOL_IMAP], 0);
+    ck_assert_int_eq(host->pools[PROTOCOL_POP3], CFG_NO_POOL);
     ck_assert_uint_eq(host->place.line, 4);
     ck_assert_ptr_null(cfg->hosts[1].deep);
-    ck_assert_int_eq(cfg->hosts[1].pools[CFG_IMAP], CFG_NO_POOL);
+    ck_assert_int_eq(cfg->hosts[1].pools[PROTOCOL_IMAP], CFG_NO_POOL);
     cfg_free(&cfg);
 }
 END_TEST
@@ -280,9 +280,9 @@ END_TEST
 
 START_TEST(names)
 {
-    ck_assert_str_eq(cfg_protocol_name(CFG_SUBMISSION), "submission");
-    ck_assert_str_eq(cfg_protocol_name(CFG_POP3), "pop3");
-    ck_assert_str_eq(cfg_protocol_name(CFG_IMAP), "imap");
+    ck_assert_str_eq(protocol_traits(PROTOCOL_SUBMISSION)->name, "submission");
+    ck_assert_str_eq(protocol_traits(PROTOCOL_POP3)->name, "pop3");
+    ck_assert_str_eq(protocol_traits(PROTOCOL_IMAP)->name, "imap");
     ck_assert_str_eq(cfg_tls_version_name(CFG_TLS_1_0), "TLSv1.0");
     ck_assert_str_eq(cfg_tls_version_name(CFG_TLS_1_3), "TLSv1.3");
     ck_assert_ptr_eq(strstr(cfg_library_name(), "libconfig 1."), cfg_library_name());

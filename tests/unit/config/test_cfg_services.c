@@ -4,7 +4,9 @@
 #include "cfg_file.h"
 #include "run_suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One service, its keys from line 3 on. */
 #define SERVICE(what)     CFG_TLS CFG_POOL "services = ( {\n" what "\n} );\n"
@@ -310,6 +312,37 @@ START_TEST(identity)
 }
 END_TEST
 
+/* ---- what each protocol has a row of ---- */
+
+/* Two services for each protocol: what is counted for each, as here the warning about a short "idle", has room for all. */
+START_TEST(each_protocol_has_its_autologout)
+{
+    char list[1024] = "";
+    char idle[256];
+    for (int i = 0; i < PROTOCOLS; i++) {
+        const char *name = protocol_traits((enum protocol)i)->name;
+        size_t len = strlen(list);
+        snprintf(list + len, sizeof list - len,
+                 "%s{ protocol = \"%s\"; listen = [ \"*:%d\" ]; backend = \"stores\"; },"
+                 " { protocol = \"%s\"; listen = [ \"*:%d\" ]; backend = \"stores\"; }",
+                 i > 0 ? ", " : "", name, 2000 + i, name, 3000 + i);
+    }
+    char *text;
+    ck_assert_int_gt(
+        asprintf(&text, CFG_TLS CFG_POOL "services = ( %s );\ntimeouts = { idle = 1; };\n", list), 0);
+    char *printed = cfg_text_load(text, NULL);
+    for (int i = 0; i < PROTOCOLS; i++) {
+        const char *name = protocol_traits((enum protocol)i)->name;
+        snprintf(idle, sizeof idle, "\"idle\" is 1 s: %s clients may be silent for ", name);
+        const char *found = strstr(printed, idle);
+        ck_assert_msg(found != NULL, "%s: %s", name, printed);
+        ck_assert_ptr_null(strstr(found + 1, idle));
+    }
+    free(printed);
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cfg_services");
@@ -320,6 +353,7 @@ int main(void)
     tcase_add_loop_test(tcase, host, 0, COUNT(host_cases));
     tcase_add_loop_test(tcase, pool, 0, COUNT(pool_cases));
     tcase_add_loop_test(tcase, identity, 0, COUNT(identity_cases));
+    tcase_add_test(tcase, each_protocol_has_its_autologout);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

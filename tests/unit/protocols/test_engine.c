@@ -6,9 +6,9 @@
 
 /* What engine.c does for all three engines alike. */
 static const struct engine_service services[] = {
-    {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = ENGINE_POP3, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com"},
+    {.protocol = PROTOCOL_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
 };
 static const struct engine_client client = {.tls_cipher = "0x1301", .nonce = "abcdefghijklmnop"};
 
@@ -77,9 +77,9 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("engine");
-    tcase_add_loop_test(tcase, the_first_reason_stays, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
-    tcase_add_loop_test(tcase, after_it_all_is_dropped, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
-    tcase_add_loop_test(tcase, goodbye_is_said_once, ENGINE_IMAP, ENGINE_SUBMISSION + 1);
+    tcase_add_loop_test(tcase, the_first_reason_stays, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_loop_test(tcase, after_it_all_is_dropped, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_loop_test(tcase, goodbye_is_said_once, PROTOCOL_IMAP, PROTOCOLS);
     tcase_add_test(tcase, freeing_nothing_is_allowed);
     Suite *suite = suite_create("engine");
     suite_add_tcase(suite, tcase);

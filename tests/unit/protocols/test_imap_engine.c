@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/imap/imap_engine.h"
+#include "protocols/imap/imap_private.h"
+#include "protocols/imap/imap_protocol.h"
 #include "run_suite.h"
 
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static void feed_text(enum side from, const char *text)
 static void setup(void)
 {
     static const struct engine_service service = {
-        .protocol = ENGINE_IMAP, .deep_status = "tls12", .hostname = "proxy.example.com"};
+        .protocol = PROTOCOL_IMAP, .deep_status = "tls12", .hostname = "proxy.example.com"};
     static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
                                                 .nonce = "abcdefghijklmnop"};
     engine = engine_new(&service, &client);
@@ -50,10 +51,10 @@ static const struct imap_engine *imap(void)
 
 static void holds_nothing(void)
 {
-    ck_assert_ptr_null(imap()->client_line.held.data);
+    ck_assert_ptr_null(imap()->from_client.held.data);
     ck_assert_ptr_null(imap()->client_held.data);
     ck_assert_ptr_null(imap()->backend_held.data);
-    ck_assert_ptr_null(imap()->answer.data);
+    ck_assert_ptr_null(imap()->pending_output.data);
 }
 
 START_TEST(a_session_is_small_and_holds_nothing_while_it_idles)

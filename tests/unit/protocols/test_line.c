@@ -136,7 +136,7 @@ static void check_out(const char *chunk, const char *more, const char *expected,
         input = slice_of(more);
     }
     ck_assert_int_eq(line_reader_take(&reader, &input, 100, &line), LINE_WHOLE);
-    line_let_out(&line, SIDE_BACKEND, out);
+    line_send(&line, SIDE_BACKEND, out);
     line_reader_done(&reader);
     struct bytes got = {0};
     for (size_t i = 0; i < out->lanes[SIDE_BACKEND].count; i++)

@@ -16,7 +16,7 @@
 #define SECURED "<TLS>" /* in `hears`: the handshake, behind which the next part comes */
 #define WELCOME "2.0.0"
 #define INJECTED                                                                                             \
-    "octets in the clear behind the server's consent to STARTTLS: somebody on the way injects them, or the " \
+    "octets in the clear after the server's consent to STARTTLS: somebody on the way injects them, or the " \
     "server is broken"
 #define NO_TLS_IMAP                                                                                          \
     "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = { mode = \"implicit\" } "  \
@@ -32,7 +32,7 @@ enum { PARTS_MAX = 6 };
 
 struct dialogue {
     const char *name;
-    enum engine_protocol protocol;
+    enum protocol protocol;
     bool tells_identity;
     const char *says[PARTS_MAX];
     const char *hears[PARTS_MAX]; /* behind each part; NULL: nothing more */
@@ -50,219 +50,219 @@ struct dialogue {
 
 static const struct dialogue dialogues[] = {
     {.name = "IMAP",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK hello\r\n", "s1 OK go\r\n", "* CAPABILITY IMAP4rev1 ID\r\ns2 OK done\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK [CAPABILITY IMAP4rev1 ID] proxy.example.com ready\r\n"},
     {.name = "IMAP with much to say",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK [CAPABILITY IMAP4rev1 STARTTLS XEVIL] hello\r\n",
               "* CAPABILITY XEVIL\r\n* NO really?\r\n* OK well\r\nS1 ok?\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = "the server's answer to STARTTLS is not IMAP"},
     {.name = "IMAP with capabilities in the clear",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK [CAPABILITY XEVIL] hello\r\n",
               "* CAPABILITY XEVIL\r\n* OK well\r\ns1 OK [CAPABILITY XEVIL] go\r\n",
               "* OK [CAPABILITY X] hm\r\ns2 OK done\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK proxy.example.com ready\r\n"},
     {.name = "IMAP with bare LF and two lists",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* ok hello\n", "s1 ok go\n", "* capability A\n* CAPABILITY B\ns2 OK done\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK [CAPABILITY A] proxy.example.com ready\r\n"},
     {.name = "IMAP with a list that would break out",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n", "* CAPABILITY A] B\r\ns2 OK done\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK proxy.example.com ready\r\n"},
     {.name = "IMAP with a CR in its list",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n", "* CAPABILITY A\rB\r\ns2 OK done\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK proxy.example.com ready\r\n"},
     {.name = "IMAP that goes on",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n", "* CAPABILITY A\r\ns2 OK done\r\n* OK still here\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .greeting = "* OK [CAPABILITY A] proxy.example.com ready\r\n",
      .left = "* OK still here\r\n"},
     {.name = "IMAP by PREAUTH",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* PREAUTH welcome\r\n"},
-     .failure = "the server greets with PREAUTH, behind which there is no STARTTLS"},
+     .failure = "the server greets with PREAUTH, after which there is no STARTTLS"},
     {.name = "IMAP that has no time",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* BYE busy\r\n"},
-     .failure = "the server says BYE"},
+     .failure = "the server replies BYE"},
     {.name = "IMAP that loses patience",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* BYE too slow\r\n"},
      .hears = {IMAP_BEFORE},
-     .failure = "the server says BYE"},
+     .failure = "the server replies BYE"},
     {.name = "IMAP that says NO",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 NO none\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = "the server refuses STARTTLS"},
     {.name = "IMAP that says BAD",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 BAD what?\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = "the server refuses STARTTLS"},
     {.name = "IMAP that answers another tag",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s2 OK go\r\n"},
      .hears = {IMAP_BEFORE},
-     .failure = "the server answers what was not asked"},
+     .failure = "unsolicited reply of the server"},
     {.name = "IMAP that sends data",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* 3 EXISTS\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = "the server's answer to STARTTLS is not IMAP"},
     {.name = "IMAP that asks for more",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "+ go on\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = "the server's answer to STARTTLS is not IMAP"},
     {.name = "IMAP with an injection",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n* CAPABILITY XEVIL\r\n"},
      .hears = {IMAP_BEFORE},
      .failure = INJECTED},
     {.name = "IMAP with an octet too many",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n\x16"},
      .hears = {IMAP_BEFORE},
      .failure = INJECTED},
     {.name = "IMAP that refuses over TLS",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "s1 OK go\r\n", "s2 NO and go away\r\n"},
      .hears = {IMAP_BEFORE, IMAP_BEHIND},
      .failure = "the server refuses CAPABILITY over TLS"},
     {.name = "IMAP that is SMTP",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"220 msa ESMTP\r\n"},
      .failure = NO_TLS_IMAP},
     {.name = "IMAP with an untagged NO for a greeting",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* NO\r\n"},
      .failure = NO_TLS_IMAP},
     {.name = "IMAP that is not through",
-     .protocol = ENGINE_IMAP,
+     .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* OK well\r\n"},
      .hears = {IMAP_BEFORE}},
 
     {.name = "POP3",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK hello <1.2@3>\r\n", "+OK go\r\n", "+OK\r\nUSER\r\n..\r\nSTLS\r\n.\r\n"},
      .hears = {"STLS\r\n", POP3_BEHIND},
      .greeting = "+OK proxy.example.com ready\r\n"},
     {.name = "POP3 without CAPA",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK\n", "+OK\n", "-ERR what?\n"},
      .hears = {"STLS\r\n", POP3_BEHIND},
      .greeting = "+OK proxy.example.com ready\r\n"},
     {.name = "POP3 that is told who the client is",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .tells_identity = true,
      .says = {"+OK\r\n", "+OK\r\n", "-ERR what?\r\n"},
      .hears = {"STLS\r\n", POP3_BEHIND},
      .greeting = "+OK [XCLIENT] proxy.example.com ready\r\n"},
     {.name = "POP3 that says no",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"-ERR [SYS/TEMP] busy\r\n"},
      .failure = "the server's greeting is -ERR"},
     {.name = "POP3 that refuses",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK\r\n", "-ERR what?\r\n"},
      .hears = {"STLS\r\n"},
      .failure = "the server refuses STLS"},
     {.name = "POP3 that says something else",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK\r\n", "+ go\r\n"},
      .hears = {"STLS\r\n"},
      .failure = "the server's answer to STLS is not POP3"},
     {.name = "POP3 with an injection",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK\r\n", "+OK go\r\n+OK XEVIL\r\n"},
      .hears = {"STLS\r\n"},
      .failure = INJECTED},
     {.name = "POP3 that turns strange",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"+OK\r\n", "+OK\r\n", "* OK\r\n"},
      .hears = {"STLS\r\n", POP3_BEHIND},
      .failure = "the server's answer to CAPA over TLS is not POP3"},
     {.name = "POP3 that is IMAP",
-     .protocol = ENGINE_POP3,
+     .protocol = PROTOCOL_POP3,
      .says = {"* OK hello\r\n"},
      .failure = NO_TLS_POP3},
 
     {.name = "SMTP",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 msa ESMTP\r\n", SMTP_OFFER, "220 go\r\n", "250 ok\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n", SMTP_BEHIND},
      .greeting = "220 proxy.example.com ESMTP ready\r\n"},
     {.name = "SMTP in many lines",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220-hello\r\n220 msa\r\n", "250-msa\r\n250-STARTTLS\r\n250 SIZE\r\n", "220-go\r\n220 on\r\n",
               "250-well\r\n250 ok\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n", SMTP_BEHIND},
      .greeting = "220 proxy.example.com ESMTP ready\r\n"},
     {.name = "SMTP that knows no NOOP yet",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\n", "250-a\n250 STARTTLS\n", "220\n", "503 EHLO first\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n", SMTP_BEHIND},
      .greeting = "220 proxy.example.com ESMTP ready\r\n"},
     {.name = "SMTP that is busy",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"421 later\r\n"},
-     .failure = "the server says 421, and closes"},
+     .failure = "the server replies 421, and closes"},
     {.name = "SMTP that does not serve",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"554 none here\r\n"},
      .failure = "the server's greeting refuses service"},
     {.name = "SMTP without EHLO",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", "502 what?\r\n"},
      .hears = {SMTP_HELLO},
      .failure = "the server refuses EHLO, and so STARTTLS"},
     {.name = "SMTP without the offer",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", "250-STARTTLS\r\n250-XSTARTTLS\r\n250 STARTTLSX\r\n"},
      .hears = {SMTP_HELLO},
      .failure = "the server offers no STARTTLS"},
     {.name = "SMTP that refuses",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", SMTP_OFFER, "454 later\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n"},
      .failure = "the server refuses STARTTLS"},
     {.name = "SMTP that says 250",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", SMTP_OFFER, "250 ok\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n"},
      .failure = "the server refuses STARTTLS"},
     {.name = "SMTP with an injection",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", SMTP_OFFER, "220 go\r\n250 XEVIL\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n"},
      .failure = INJECTED},
     {.name = "SMTP with two codes",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220-a\r\n221 b\r\n"},
      .failure = "the lines of a reply have different codes"},
     {.name = "SMTP that closes over TLS",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", SMTP_OFFER, "220 go\r\n", "421 no\r\n"},
      .hears = {SMTP_HELLO, "STARTTLS\r\n", SMTP_BEHIND},
-     .failure = "the server says 421, and closes"},
+     .failure = "the server replies 421, and closes"},
     {.name = "SMTP that is HTTP",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"HTTP/1.1 400 Bad Request\r\n"},
      .failure = NO_TLS_SMTP},
     {.name = "SMTP that turns strange",
-     .protocol = ENGINE_SUBMISSION,
+     .protocol = PROTOCOL_SUBMISSION,
      .says = {"220 a\r\n", "OK\r\n"},
      .hears = {SMTP_HELLO},
      .failure = "the server's line is no SMTP reply"},
@@ -435,8 +435,8 @@ START_TEST(answers_ahead)
     static const char *const ahead[] = {"* OK\r\ns1 OK go\r\n", "+OK\r\n+OK go\r\n",
                                         "220 a\r\n250-a\r\n250 STARTTLS\r\n220 go\r\n"};
     static const char *const heard[] = {"s1 STARTTLS\r\n", "STLS\r\n", SMTP_HELLO "STARTTLS\r\n"};
-    for (int protocol = ENGINE_IMAP; protocol <= ENGINE_SUBMISSION; protocol++) {
-        struct dialogue dialogue = {"ahead", (enum engine_protocol)protocol, .says = {ahead[protocol]}};
+    for (int protocol = PROTOCOL_IMAP; protocol < PROTOCOLS; protocol++) {
+        struct dialogue dialogue = {"ahead", (enum protocol)protocol, .says = {ahead[protocol]}};
         struct run run;
         open_run(&run, &dialogue);
         feed(&run, slice_of(ahead[protocol]));
@@ -455,7 +455,7 @@ START_TEST(lines_too_long)
 {
     char line[STARTTLS_LINE_MAX + 2];
     for (size_t len = STARTTLS_LINE_MAX; len <= STARTTLS_LINE_MAX + 1; len++) {
-        struct dialogue dialogue = {.name = "long", .protocol = (enum engine_protocol)_i};
+        struct dialogue dialogue = {.name = "long", .protocol = (enum protocol)_i};
         struct run run;
         memset(line, 'x', sizeof line);
         memcpy(line, begins[_i], strlen(begins[_i]));
@@ -475,7 +475,7 @@ END_TEST
 
 START_TEST(line_without_end)
 {
-    struct dialogue dialogue = {.name = "endless", .protocol = (enum engine_protocol)_i};
+    struct dialogue dialogue = {.name = "endless", .protocol = (enum protocol)_i};
     struct run run;
     size_t fed = 0;
     open_run(&run, &dialogue);
@@ -491,11 +491,11 @@ START_TEST(lines_without_end)
 {
     static const char *const first[] = {"* OK\r\n", "+OK\r\n", ""};
     static const char *const lines[] = {"* OK x\r\n", "x\r\n", "220-x\r\n"};
-    struct dialogue dialogue = {.name = "endless", .protocol = (enum engine_protocol)_i};
+    struct dialogue dialogue = {.name = "endless", .protocol = (enum protocol)_i};
     struct run run;
     open_run(&run, &dialogue);
     feed(&run, slice_of(first[_i]));
-    if (_i == ENGINE_POP3) {
+    if (_i == PROTOCOL_POP3) {
         feed(&run, slice_of("+OK go\r\n"));
         shake_hands(&run);
         feed(&run, slice_of("+OK list\r\n"));
@@ -504,7 +504,7 @@ START_TEST(lines_without_end)
     for (; run.progress == STARTTLS_UNDER_WAY && count < 100000; count++)
         feed(&run, slice_of(lines[_i]));
     ck_assert_uint_le(count, STARTTLS_LINES_MAX + 1);
-    ck_assert_str_eq(starttls_client_failure(run.request), "the server says too much around STARTTLS");
+    ck_assert_str_eq(starttls_client_failure(run.request), "the server sends too many lines around STARTTLS");
     close_run(&run);
 }
 END_TEST
@@ -513,7 +513,7 @@ END_TEST
 START_TEST(longest_capabilities)
 {
     char list[STARTTLS_LINE_MAX + 1];
-    struct dialogue dialogue = {.name = "long", .protocol = ENGINE_IMAP};
+    struct dialogue dialogue = {.name = "long", .protocol = PROTOCOL_IMAP};
     struct run run;
     memset(list, 'A', sizeof list);
     memcpy(list, "* CAPABILITY ", 13);
@@ -534,7 +534,7 @@ END_TEST
 
 int main(void)
 {
-    enum { COUNT = ARRAY_LEN(dialogues), PROTOCOLS = ENGINE_SUBMISSION + 1 };
+    enum { COUNT = ARRAY_LEN(dialogues) };
     Suite *suite = suite_create("starttls_request");
     TCase *tests = tcase_create("request");
     tcase_set_timeout(tests, 60);

@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(reports)
 {
-    static const struct engine_service imap = {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "h"};
+    static const struct engine_service imap = {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "h"};
     static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256"};
     struct engine *engine = engine_new(&imap, &client);
     engine_set_report(engine, ENGINE_REPORT_LATCH, slice_of("tls12 own else"));

@@ -36,7 +36,7 @@ static void expect_lines(const struct promises *promises, const char *expected)
     char lines[1024] = "";
     for (size_t i = 0; i < promises->count; i++)
         sprintf(lines + strlen(lines), "%s %s [%s]\n", promises->items[i].host,
-                cfg_protocol_name(promises->items[i].protocol), promises->items[i].tags);
+                protocol_traits(promises->items[i].protocol)->name, promises->items[i].tags);
     ck_assert_str_eq(lines, expected);
 }
 

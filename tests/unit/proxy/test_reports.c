@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct engine_service service = {.protocol = ENGINE_IMAP, .deep_status = "", .hostname = "h"};
+static const struct engine_service service = {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "h"};
 static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256"};
 
 static void end_session(struct reports *reports, const char *latch, const char *fail, const char *tags)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
-#include "protocols/smtp/smtp_client_command.h"
+#include "protocols/smtp/smtp_client_report.h"
 #include "run_suite.h"
 
 #include <stdlib.h>
@@ -76,7 +76,7 @@ static const struct {
 
 START_TEST(syntax)
 {
-    bool valid = smtp_client_command_is_valid(slice_of(syntax_cases[_i].arguments));
+    bool valid = smtp_client_report_is_valid(slice_of(syntax_cases[_i].arguments));
     ck_assert_msg(valid == syntax_cases[_i].valid, "CLIENT%s", syntax_cases[_i].arguments);
 }
 END_TEST
@@ -84,7 +84,7 @@ END_TEST
 static struct engine *new_engine(void)
 {
     static const struct engine_service service = {
-        .protocol = ENGINE_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"};
+        .protocol = PROTOCOL_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"};
     static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256",
                                                 .nonce = "abcdefghijklmnop"};
     struct engine *engine = engine_new(&service, &client);
@@ -95,7 +95,7 @@ static struct engine *new_engine(void)
 START_TEST(reports)
 {
     struct engine *engine = new_engine();
-    smtp_client_command_record(engine,
+    smtp_client_report_record(engine,
                                slice_of(" Name=a,b version=1 latch=x,y LATCH-fail=z security-tags=u,v,w "
                                         "tls=0x1301 other=1"));
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_NAME), "a,b");
@@ -103,7 +103,7 @@ START_TEST(reports)
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_LATCH), "x y");
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_LATCH_FAIL), "z");
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_SECURITY_TAGS), "u v w");
-    smtp_client_command_record(engine, slice_of(" version=2"));
+    smtp_client_report_record(engine, slice_of(" version=2"));
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_VERSION), "2");
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_NAME), "a,b");
     engine_free(&engine);
@@ -113,7 +113,7 @@ END_TEST
 START_TEST(long_reports_are_cut)
 {
     struct engine *engine = new_engine();
-    smtp_client_command_record(engine, slice_of(" latch=" A64 "," A64 "," A64 "," A64 "," A64));
+    smtp_client_report_record(engine, slice_of(" latch=" A64 "," A64 "," A64 "," A64 "," A64));
     ck_assert_uint_eq(strlen(engine_report(engine, ENGINE_REPORT_LATCH)), ENGINE_REPORT_MAX);
     engine_free(&engine);
 }
@@ -137,7 +137,7 @@ START_TEST(made)
 {
     struct engine_out *out = engine_out_new();
     ck_assert_ptr_nonnull(out);
-    smtp_client_command_make(slice_of(make_cases[_i].arguments), "C", out);
+    smtp_client_report_send(slice_of(make_cases[_i].arguments), "C", out);
     ck_assert_uint_eq(out->lanes[SIDE_CLIENT].count, 0);
     ck_assert_uint_eq(out->lanes[SIDE_BACKEND].count, 1);
     ck_assert(slice_equals(out->lanes[SIDE_BACKEND].slices[0], slice_of(make_cases[_i].command)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
-#include "protocols/imap/imap_classify.h"
+#include "protocols/imap/imap_response.h"
 #include "run_suite.h"
 
 #include <stdlib.h>
@@ -56,14 +56,14 @@ START_TEST(every_prefix_of_a_line_agrees_with_the_line)
     struct slice line = slice_of(lines[_i].line);
     bool decided = false;
     for (size_t len = 0; len <= line.len; len++) {
-        struct imap_response r = imap_classify(slice_first(line, len));
+        struct imap_response r = imap_response_classify(slice_first(line, len));
         ck_assert_msg(!decided || r.kind != IMAP_RESPONSE_UNDECIDED, "line %d at %zu", _i, len);
         decided = r.kind != IMAP_RESPONSE_UNDECIDED;
         ck_assert_msg(decided || (len < IMAP_HEAD_MAX && len < line.len), "line %d at %zu", _i, len);
         if (!decided)
             continue;
-        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list == lines[_i].list,
-                      "line %d at %zu: %d %d %zu", _i, len, (int)r.kind, (int)r.status, r.list);
+        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list_offset == lines[_i].list,
+                      "line %d at %zu: %d %d %zu", _i, len, (int)r.kind, (int)r.status, r.list_offset);
         if (r.kind == IMAP_RESPONSE_TAGGED)
             ck_assert(slice_equals(r.tag, slice_first(line, slice_find(line, ' '))));
     }
@@ -81,8 +81,8 @@ START_TEST(what_stands_behind_the_line_does_not_count)
     static const char *const more[] = {"[CAPABILITY A]\r\n", " OK x\r\n", "* 1 EXISTS\r\n"};
     for (size_t i = 0; i < ARRAY_LEN(more); i++) {
         memcpy(text + line.len, more[i], strlen(more[i]) + 1);
-        struct imap_response r = imap_classify(slice_of(text));
-        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list == lines[_i].list,
+        struct imap_response r = imap_response_classify(slice_of(text));
+        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list_offset == lines[_i].list,
                       "line %d", _i);
     }
 }
@@ -93,7 +93,7 @@ int main(void)
     TCase *tcase = tcase_create("classify");
     tcase_add_loop_test(tcase, every_prefix_of_a_line_agrees_with_the_line, 0, (int)(ARRAY_LEN(lines)));
     tcase_add_loop_test(tcase, what_stands_behind_the_line_does_not_count, 0, (int)(ARRAY_LEN(lines)));
-    Suite *suite = suite_create("imap_classify");
+    Suite *suite = suite_create("imap_response_classify");
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

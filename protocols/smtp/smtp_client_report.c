@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "protocols/smtp/smtp_client_command.h"
+#include "protocols/smtp/smtp_client_report.h"
 
 #include "base/array.h"
 
@@ -109,7 +109,7 @@ static bool take_parameter(struct slice *rest, struct parameter *p)
     return true;
 }
 
-bool smtp_client_command_is_valid(struct slice arguments)
+bool smtp_client_report_is_valid(struct slice arguments)
 {
     struct slice rest = without_blanks_at_end(arguments);
     struct parameter p;
@@ -130,7 +130,7 @@ static void record_tags(struct engine *engine, enum engine_report_field field, s
     engine_set_report(engine, field, (struct slice){spaced, len});
 }
 
-void smtp_client_command_record(struct engine *engine, struct slice arguments)
+void smtp_client_report_record(struct engine *engine, struct slice arguments)
 {
     struct slice rest = without_blanks_at_end(arguments);
     struct parameter p;
@@ -144,7 +144,7 @@ void smtp_client_command_record(struct engine *engine, struct slice arguments)
     }
 }
 
-void smtp_client_command_make(struct slice arguments, const char *tls_cipher, struct engine_out *out)
+void smtp_client_report_send(struct slice arguments, const char *tls_cipher, struct engine_out *out)
 {
     static const char beginning[] = "CLIENT tls=";
     engine_out_make_text(out, SIDE_BACKEND, beginning);
