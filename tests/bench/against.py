@@ -76,7 +76,8 @@ class Against:
         for system in both:
             system.stop()
             self.start(system)
-            taken[system], _ = figures.take_idle(system, self.programs.load, self.load_core)
+            taken[system], _ = figures.take_idle(system, self.programs.load, self.load_core,
+                                                  "Pss_Anon")
         self.pairs.setdefault(figure, []).append((taken[self.new], taken[self.old]))
 
     def take(self, figure, both, life, count):

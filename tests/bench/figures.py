@@ -121,19 +121,19 @@ def take_cpu(figure, system, load_program, core, seconds):
                                            "without_close_notify": result["unclean"]}
 
 
-def take_idle(system, load_program, core):
-    """PSS for each session after LOGIN, SELECT and IDLE, in a process that has served a few before: code that
-    has to be there once is not counted."""
+def take_idle(system, load_program, core, part="Pss"):
+    """PSS, or a part of it, for each session after LOGIN, SELECT and IDLE, in a process that has served a few before:
+    code that has to be there once is not counted."""
     with Load(load_program, core, system.port, "idle", "--sessions", WARM_UP_SESSIONS) as load:
         load.work()
         load.end()
     time.sleep(SETTLE_SECONDS)
-    before = measure.pss_kib(system.process.pid)
+    before = measure.pss_kib(system.process.pid, part)
     options = ("--sessions", HELD_SESSIONS, "--seconds", PATIENCE_SECONDS)
     with Load(load_program, core, system.port, "idle", *options) as load:
         result = load.work()
         time.sleep(SETTLE_IDLE_SECONDS)
-        held = measure.pss_kib(system.process.pid)
+        held = measure.pss_kib(system.process.pid, part)
         if result["units"] != HELD_SESSIONS or load.end()["units"] != HELD_SESSIONS:
             raise Trouble(f"of {HELD_SESSIONS} sessions only {result['units']} came to IDLE")
     return (held - before) / HELD_SESSIONS, {"before_kib": before, "held_kib": held}

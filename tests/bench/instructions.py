@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How many instructions a proxy takes for a turn, by `perf stat`, on machines that count them: most virtual ones don't."""
+"""How many instructions a proxy takes for a turn, by `perf stat`. Most virtual machines can't count them."""
 
 import os
 import pathlib

@@ -50,11 +50,12 @@ def cpu_time_when_quiet(pid):
     return times
 
 
-def pss_kib(pid):
-    """Proportional set size: what is shared with other processes counts by its share."""
+def pss_kib(pid, part="Pss"):
+    """Proportional set size: what is shared with other processes counts by its share. Or a part of it: Pss_Anon
+    leaves out files, whose share depends on which other programs use the same libraries."""
     total = 0
     for process in process_tree(pid):
         for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{part}:"):
                 total += int(line.split()[1])
     return total

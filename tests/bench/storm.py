@@ -27,7 +27,8 @@ def parse(arguments):
     parser.add_argument("--seconds", metavar="N", type=int, default=3, help="length of one measurement (3)")
     parser.add_argument("--storm", metavar="N", type=int, default=256, help="handshakes at once (256)")
     parser.add_argument("--rsa", action="store_true", help="a certificate of RSA-2048 in place of P-256")
-    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=options.BUILD, help="where the project is built")
+    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=options.BUILD,
+                        help="where the project is built")
     parser.add_argument("--proxy", metavar="PATH", type=pathlib.Path, help="the deepproxy to measure (DIR/deepproxy)")
     parser.add_argument("--beside", metavar="PATH", type=pathlib.Path, help="another deepproxy, measured in turn with it")
     chosen = parser.parse_args(arguments)
