@@ -7,6 +7,7 @@ import figures
 import measure
 
 CONNECTIONS_STAY_SECONDS = 60  # a turn that takes so long is worth nothing
+LEAST_SHARE = 2
 
 
 class Contender:
@@ -43,13 +44,13 @@ def contenders(figure, systems, load_program, core):
 
 
 def units_for(figure, contender, seconds):
-    """How many units take so long; the same number for each connection."""
-    units = figure.connections
+    """How many units take so long; the same number for each connection, and two at least: the last ones run alone."""
+    units = LEAST_SHARE * figure.connections
     while True:
         _, taken = contender.turn(units)
         if taken >= seconds / 2:
             share = units * seconds / taken / figure.connections
-            return max(1, round(share)) * figure.connections
+            return max(LEAST_SHARE, round(share)) * figure.connections
         units *= 2
 
 
