@@ -11,6 +11,7 @@ import systems
 
 CIPHER = "TLS_AES_128_GCM_SHA256"
 HELD_SESSIONS = 2000
+MESSAGE_OCTETS = 16 << 20  # of download and upload
 WARM_UP_SESSIONS = 8
 SETTLE_SECONDS = 0.2  # for the last connections to be taken down, before a clock is read
 SETTLE_IDLE_SECONDS = 1
@@ -29,18 +30,22 @@ class Figure:
     unit: str
     higher_is_better: bool
     format: str
+    cost: tuple = ("", 0)  # with --against: its unit, and how many of it are a CPU-nanosecond a unit of work (or KiB)
+    connections: int = 0   # at once, by default
     repeat_at_most: int = 1000
 
 
+EACH = ("CPU-µs each", 1e-3)
+PER_GB = ("CPU-seconds per GB", 1 / MESSAGE_OCTETS)
 FIGURES = [
-    Figure("full", "full", "full handshakes", "per CPU-second", True, "{:,.0f}"),
-    Figure("resumed", "resumed", "resumed handshakes", "per CPU-second", True, "{:,.0f}"),
-    Figure("session", "session", "whole IMAP sessions", "per CPU-second", True, "{:,.0f}"),
-    Figure("noop", "noop", "NOOP round trips", "per CPU-second", True, "{:,.0f}"),
-    Figure("download", "download", "download", "CPU-seconds per GB", False, "{:.3f}"),
-    Figure("upload", "upload", "upload", "CPU-seconds per GB", False, "{:.3f}"),
+    Figure("full", "full", "full handshakes", "per CPU-second", True, "{:,.0f}", EACH, 32),
+    Figure("resumed", "resumed", "resumed handshakes", "per CPU-second", True, "{:,.0f}", EACH, 32),
+    Figure("session", "session", "whole IMAP sessions", "per CPU-second", True, "{:,.0f}", EACH, 32),
+    Figure("noop", "noop", "NOOP round trips", "per CPU-second", True, "{:,.0f}", EACH, 32),
+    Figure("download", "download", "download", "CPU-seconds per GB", False, "{:.3f}", PER_GB, 4),
+    Figure("upload", "upload", "upload", "CPU-seconds per GB", False, "{:.3f}", PER_GB, 4),
     Figure("idle", "idle", f"memory, {HELD_SESSIONS:,} idle sessions", "KiB of PSS per session", False, "{:.2f}",
-           repeat_at_most=3),
+           ("KiB per session", 1), repeat_at_most=3),
 ]
 
 
@@ -69,12 +74,13 @@ class Load:
             raise Trouble(self.process.stderr.read().strip() or "the load generator has ended")
         return line
 
-    def say(self):
-        self.process.stdin.write("\n")
+    def say(self, word=""):
+        self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
 
-    def work(self):
-        self.say()
+    def work(self, units=""):
+        """So many units, as often as it is asked to; once those of its options without a number."""
+        self.say(units)
         return self.check(json.loads(self.hear()))
 
     def end(self):
@@ -115,19 +121,19 @@ def take_cpu(figure, system, load_program, core, seconds):
                                            "without_close_notify": result["unclean"]}
 
 
-def take_idle(system, load_program, core):
-    """PSS for each session after LOGIN, SELECT and IDLE, in a process that has served a few before: code that
-    has to be there once is not counted."""
+def take_idle(system, load_program, core, part="Pss"):
+    """PSS, or a part of it, for each session after LOGIN, SELECT and IDLE, in a process that has served a few before:
+    code that has to be there once is not counted."""
     with Load(load_program, core, system.port, "idle", "--sessions", WARM_UP_SESSIONS) as load:
         load.work()
         load.end()
     time.sleep(SETTLE_SECONDS)
-    before = measure.pss_kib(system.process.pid)
+    before = measure.pss_kib(system.process.pid, part)
     options = ("--sessions", HELD_SESSIONS, "--seconds", PATIENCE_SECONDS)
     with Load(load_program, core, system.port, "idle", *options) as load:
         result = load.work()
         time.sleep(SETTLE_IDLE_SECONDS)
-        held = measure.pss_kib(system.process.pid)
+        held = measure.pss_kib(system.process.pid, part)
         if result["units"] != HELD_SESSIONS or load.end()["units"] != HELD_SESSIONS:
             raise Trouble(f"of {HELD_SESSIONS} sessions only {result['units']} came to IDLE")
     return (held - before) / HELD_SESSIONS, {"before_kib": before, "held_kib": held}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * deepproxy-load: the benchmark's clients. It prepares its sessions and says "ready"; at the first line (or
- * the end) of its standard input it does its work, for so many units or seconds, and prints one line of JSON
- * about it; its connections stay until the next line or the end of the input, and a second line of JSON says
- * how they ended. Who measures a proxy from outside does so between these lines.
+ * deepproxy-load: the benchmark's clients. It prepares its sessions and prints "ready". Then it obeys its
+ * standard input. A line with a number makes it work for so many units; there may be many such lines. A first
+ * line that is empty makes it work for the units or seconds of its command line. After each work it prints one
+ * line of JSON, and its connections stay. Another empty line, or the end of the input, makes it end its
+ * sessions; a last line of JSON says how they ended. A caller measures a proxy from outside between these lines.
  */
 #include "load_session.h"
 #include "pattern.h"
@@ -194,7 +195,7 @@ static double work(struct load *load)
     script_make(&load->script, load->mode->unit, load->octets);
     load->connects = load->mode->connects;
     load->repeats = true;
-    load->started = load->units = 0;
+    load->started = load->units = load->resumed = load->unclean = 0;
     double begin = now();
     load->deadline = begin + load->max_seconds;
     size_t first = load->session_count;
@@ -239,12 +240,22 @@ static void report(const struct load *load, double seconds)
     fflush(stdout);
 }
 
-/* Until a line comes or the input ends. */
-static void wait_for_word(void)
+/* Waits for a line of input. Returns the units that it asks for; 0 if it names none, or if the input has ended. */
+static uint64_t wait_for_word(void)
 {
-    int c;
-    while ((c = getchar()) != EOF && c != '\n')
-        continue;
+    char line[32];
+    return fgets(line, sizeof(line), stdin) != NULL ? strtoull(line, NULL, 10) : 0;
+}
+
+/* Until a line asks for no more of it. */
+static void work_as_told(struct load *load)
+{
+    uint64_t units = wait_for_word();
+    do {
+        if (units > 0)
+            load->max_units = units;
+        report(load, work(load));
+    } while ((units = wait_for_word()) > 0);
 }
 
 /* ---- command line ---- */
@@ -266,6 +277,15 @@ static uint64_t number(const char *name, const char *text, uint64_t max)
     uint64_t value = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || value == 0 || value > max)
         errx(2, "--%s: expected a number from 1 to %" PRIu64 ", not \"%s\"", name, max, text);
+    return value;
+}
+
+static double seconds(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value > 0 && value <= 3600))
+        errx(2, "--seconds: expected a number above 0, up to 3600, not \"%s\"", text);
     return value;
 }
 
@@ -292,7 +312,7 @@ static uint16_t read_options(struct load *load, int argc, char **argv)
         else if (option == 'u')
             load->max_units = number(name, optarg, UINT32_MAX);
         else if (option == 's')
-            load->max_seconds = (double)number(name, optarg, 3600);
+            load->max_seconds = seconds(optarg);
         else {
             usage(option == 'h' ? stdout : stderr);
             exit(option == 'h' ? 0 : 2);
@@ -325,9 +345,7 @@ int main(int argc, char **argv)
     prepare(&load);
     puts("ready");
     fflush(stdout);
-    wait_for_word();
-    report(&load, work(&load));
-    wait_for_word();
+    work_as_told(&load);
     finish_all(&load);
     report(&load, 0);
     load_tls_free(&load.tls);

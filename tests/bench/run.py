@@ -2,113 +2,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The benchmark: deepproxy beside HAProxy and nginx, in CPU time and memory for each unit of work. See README.md."""
 
-import argparse
 import contextlib
 import json
 import os
 import pathlib
 import platform
-import resource
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import types
 
+import against
 import figures
 import measure
+import options
 import profiler
 import systems
+from stage import allow_many_files, backend, cpu_model, make_certificate, programs, say, two_cores
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = HERE.parent.parent / "build" / "release"
 WARM_UP_SECONDS = 1
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def options(arguments):
-    known = [figure.name for figure in figures.FIGURES]
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__,
-                                     epilog="Figures: " + ", ".join(known) + ". Takes about six minutes.")
-    parser.add_argument("--quick", action="store_true", help="one short repetition: to see that all works")
-    parser.add_argument("--only", metavar="FIGURE[,..]", default=",".join(known), help="only these figures")
-    parser.add_argument("--systems", metavar="LIST", default="deepproxy,haproxy,nginx", help="only these proxies")
-    parser.add_argument("--key", choices=["ecdsa", "rsa"], default="ecdsa",
-                        help="the certificate's: ECDSA P-256 (the default), or RSA with 2048 bits")
-    parser.add_argument("--repeat", metavar="N", type=int, help="repetitions, of which the median counts (9)")
-    parser.add_argument("--seconds", metavar="N", type=int, default=1, help="length of one measurement (1)")
-    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=BUILD,
-                        help="where the project is built (build/release)")
-    parser.add_argument("--proxy", metavar="PATH", type=pathlib.Path, help="the deepproxy to measure (DIR/deepproxy)")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where results go (DIR/bench.json)")
-    parser.add_argument("--profile", metavar="DIR", type=pathlib.Path,
-                        help="no figures: where the proxies' CPU time goes, by perf, into DIR")
-    chosen = parser.parse_args(arguments)
-    if chosen.repeat is None:
-        chosen.repeat = 1 if chosen.quick else 9
-    chosen.proxy = chosen.proxy or chosen.build / "deepproxy"
-    chosen.json = chosen.json or chosen.build / "bench.json"
-    chosen.only = chosen.only.split(",")
-    chosen.systems = chosen.systems.split(",")
-    for what, names, allowed in (("figure", chosen.only, known),
-                                 ("system", chosen.systems, [*systems.OURS, *systems.PEERS])):
-        for name in names:
-            if name not in allowed:
-                parser.error(f"there is no {what} {name}: choose from {', '.join(allowed)}")
-    if chosen.repeat < 1 or chosen.seconds < 1:
-        parser.error("--repeat and --seconds want a number of 1 or more")
-    return chosen
-
-
-def two_cores():
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        sys.exit("bench: two cores are needed, one for the proxy and one for its load; there is one")
-    return cores[0], cores[1]
-
-
-def programs(build):
-    found = types.SimpleNamespace(load=build / "tests/bench/deepproxy-load",
-                                  backend=build / "tests/bench/deepproxy-bench-backend")
-    for program in (found.load, found.backend):
-        if not program.exists():
-            sys.exit(f"bench: {program} is not built: cmake --preset release && cmake --build --preset release")
-    return found
-
-
-def allow_many_files():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def make_certificate(directory, key):
-    """One for all."""
-    kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if key == "ecdsa" else ["rsa:2048"]
-    certificate = types.SimpleNamespace(chain=directory / "cert.pem", key=directory / "key.pem",
-                                        both=directory / "both.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout",
-                    certificate.key, "-out", certificate.chain, "-days", "7", "-subj",
-                    "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com"],
-                   check=True, stderr=subprocess.DEVNULL)
-    certificate.both.write_text(certificate.chain.read_text() + certificate.key.read_text())
-    return certificate
-
-
-@contextlib.contextmanager
-def backend(program, core, prefixed=list):
-    """`prefixed`: makes another command of the one that starts it."""
-    process = subprocess.Popen(prefixed(systems.pinned(core, [program])), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True)
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.stdin.close()
-        process.wait()
 
 
 def choose_systems(chosen):
@@ -237,13 +150,6 @@ def print_table(bench):
         print(f"not valid: {figure} of {name}: {trouble}")
 
 
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
 def as_json(bench, load_before):
     results = []
     for figure in figures.FIGURES:
@@ -285,12 +191,13 @@ def run(chosen, directory, stack):
 
 
 def main():
-    chosen = options(sys.argv[1:])
+    chosen = options.parse(__doc__, sys.argv[1:])
     allow_many_files()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="deepproxy-bench-") as directory, contextlib.ExitStack() as stack:
         try:
-            return run(chosen, pathlib.Path(directory), stack)
+            compare = against.run if chosen.against else run
+            return compare(chosen, pathlib.Path(directory), stack)
         except KeyboardInterrupt:
             return 130
 

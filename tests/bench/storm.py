@@ -13,20 +13,22 @@ import sys
 import tempfile
 
 import figures
-import run
+import options
+import stage
 import systems
 
 QUANTILES = ("p50", "p99", "p999")
 
 
-def options(arguments):
+def parse(arguments):
     parser = argparse.ArgumentParser(prog="storm", description=__doc__)
     parser.add_argument("--systems", metavar="LIST", default="deepproxy,haproxy,nginx", help="only these proxies")
     parser.add_argument("--repeat", metavar="N", type=int, default=5, help="repetitions, of which the median counts (5)")
     parser.add_argument("--seconds", metavar="N", type=int, default=3, help="length of one measurement (3)")
     parser.add_argument("--storm", metavar="N", type=int, default=256, help="handshakes at once (256)")
     parser.add_argument("--rsa", action="store_true", help="a certificate of RSA-2048 in place of P-256")
-    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=run.BUILD, help="where the project is built")
+    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=options.BUILD,
+                        help="where the project is built")
     parser.add_argument("--proxy", metavar="PATH", type=pathlib.Path, help="the deepproxy to measure (DIR/deepproxy)")
     parser.add_argument("--beside", metavar="PATH", type=pathlib.Path, help="another deepproxy, measured in turn with it")
     chosen = parser.parse_args(arguments)
@@ -83,16 +85,6 @@ def measure(programs, core, system, chosen):
     return quiet, stormy, result["units"] / result["seconds"]
 
 
-def make_certificate(directory, rsa):
-    certificate = run.make_certificate(directory)
-    if rsa:
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", certificate.key, "-out",
-                        certificate.chain, "-days", "7", "-subj", "/CN=mail.example.com"],
-                       check=True, stderr=subprocess.DEVNULL)
-        certificate.both.write_text(certificate.chain.read_text() + certificate.key.read_text())
-    return certificate
-
-
 def start(system, directory, core, certificate, backend_port):
     system.start(directory, core, certificate, backend_port)
     # As the probe: what others do on this core is no latency of the proxy's.
@@ -109,25 +101,25 @@ def print_table(results):
 
 
 def main():
-    chosen = options(sys.argv[1:])
-    run.allow_many_files()
-    proxy_core, load_core = run.two_cores()
-    programs = run.programs(chosen.build)
+    chosen = parse(sys.argv[1:])
+    stage.allow_many_files()
+    proxy_core, load_core = stage.two_cores()
+    programs = stage.programs(chosen.build)
     programs.latency = chosen.build / "tests/bench/deepproxy-latency"
     if os.getloadavg()[0] > 0.5:
-        run.say("storm: the machine is busy: take the figures with care")
+        stage.say("storm: the machine is busy: take the figures with care")
     results = {}
     with tempfile.TemporaryDirectory(prefix="deepproxy-storm-") as directory, contextlib.ExitStack() as stack:
         directory = pathlib.Path(directory)
-        certificate = make_certificate(directory, chosen.rsa)
-        port = stack.enter_context(run.backend(programs.backend, load_core, in_real_time))
+        certificate = stage.make_certificate(directory, "rsa" if chosen.rsa else "ecdsa")
+        port = stack.enter_context(stage.backend(programs.backend, load_core, in_real_time))
         for repetition in range(chosen.repeat):
             for name, system in chosen_systems(chosen).items():
                 stack.callback(system.stop)
                 start(system, directory, proxy_core, certificate, port)
                 results.setdefault(name, []).append(measure(programs, load_core, system, chosen))
                 system.stop()
-                run.say(f"  {repetition + 1} {name:10} {results[name][-1]}")
+                stage.say(f"  {repetition + 1} {name:10} {results[name][-1]}")
     print_table(results)
 
 

@@ -133,6 +133,12 @@ backends = ( {{ name = "bench"; identity = "none"; servers = ( {{ address = "127
         return [self.program, "version"]
 
 
+class Against(Deepproxy):
+    """Another build."""
+
+    name = "against"
+
+
 class KeysInside(Deepproxy):
     """Private keys in the proxy's own process, signed with by BoringSSL."""
 
