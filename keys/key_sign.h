@@ -18,6 +18,8 @@ struct key_signer; /* of one thread: nothing here locks */
  * that it keeps.
  */
 MUST_CHECK struct key_signer *key_signer_new(void);
+
+/* Frees it and what it keeps, and sets the pointer to NULL. */
 void key_signer_free(struct key_signer **signer);
 
 /*

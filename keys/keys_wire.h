@@ -73,18 +73,25 @@ struct keys_answer {
 };
 
 /*
- * Append a request, or an answer, to the `*used` octets in `buffer`, which has room for `cap`, and advance
- * `*used`. False, and nothing written, if there is no room or the input or signature is too long.
+ * Appends a request to the `*used` octets in `buffer`, which has room for `cap`, and advances `*used`. False,
+ * and nothing written, if there is no room or the input is too long.
  */
 MUST_CHECK bool keys_put_request(uint8_t *buffer, size_t cap, size_t *used,
                                  const struct keys_request *request);
+
+/*
+ * Appends an answer in the same way. False, and nothing written, if there is no room or the signature is too
+ * long.
+ */
 MUST_CHECK bool keys_put_answer(uint8_t *buffer, size_t cap, size_t *used, const struct keys_answer *answer);
 
 /*
- * Take the next request, or answer, off the front of `*rest`, which must not be empty. Its slice points into
- * the message. False if the message is malformed: the sender is faulty or hostile.
+ * Takes the next request off the front of `*rest`, which must not be empty. Its input points into the
+ * message. False if the message is malformed: the sender is faulty or hostile.
  */
 MUST_CHECK bool keys_take_request(struct slice *rest, struct keys_request *request);
+
+/* Takes the next answer in the same way. Its signature points into the message. */
 MUST_CHECK bool keys_take_answer(struct slice *rest, struct keys_answer *answer);
 
 /* The commands to the key process, and their answers. */

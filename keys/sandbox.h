@@ -48,13 +48,14 @@ MUST_CHECK const char *sandbox_become(bool becomes, uid_t uid, gid_t gid, pid_t 
  * locked then.
  */
 MUST_CHECK bool sandbox_lock_memory(void);
+
+/* Unlocks all memory, now and later. */
 void sandbox_unlock_memory(void);
 
-/*
- * Any system call that is not on the list ends the process from here on. The signer's list holds for all of
- * its threads.
- */
+/* From here on any system call that is not on the guard's list ends the process. */
 MUST_CHECK const char *sandbox_filter_guard(void);
+
+/* The same with the signer's list, for all threads of the process. */
 MUST_CHECK const char *sandbox_filter_signer(void);
 
 #endif

@@ -23,6 +23,8 @@ struct address_counts;
 
 /* An empty table. The caller frees it. NULL if memory is short. */
 MUST_CHECK struct address_counts *address_counts_new(void);
+
+/* Frees it, and sets the pointer to NULL. */
 void address_counts_free(struct address_counts **counts);
 
 /* The key of an address for the calls below. The port does not matter. */

@@ -284,7 +284,7 @@ class Isolation(harness.TestCase):
         noisy = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(noisy)
         noisy.socket.sendall(b"\x17\x03\x03\x40\x00" + bytes(30000))
-        self.assertIn("more than it may", proxy.session(reason="handshake-failed")["detail"])
+        self.assertIn("too much before the end of the handshake", proxy.session(reason="handshake-failed")["detail"])
         os.kill(signer, signal.SIGCONT)
         for name in self.names:
             self.shake_hands(proxy, name)

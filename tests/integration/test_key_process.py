@@ -335,7 +335,7 @@ class KeyProcess(harness.TestCase):
         os.kill(keys.signer(), signal.SIGKILL)
         self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))
         self.assertEqual(keys.channels[0].recv(100), b"")
-        self.refuses(keys, 0, "ec.pem", "not there")
+        self.refuses(keys, 0, "ec.pem", "does not run")
         self.assertEqual(keys.start().started[0], DONE)
         self.assertIsNone(keys.sign(request(1, 0, P256_SHA256, TLS_1_3))[1])
         self.load(keys, 0, "ec.pem")

@@ -57,6 +57,8 @@ struct tls_resumption;
  * after the last endpoint that uses it.
  */
 MUST_CHECK struct tls_resumption *tls_resumption_new(struct tls_context *context, size_t slots);
+
+/* Frees it with its sessions, and sets the pointer to NULL. */
 void tls_resumption_free(struct tls_resumption **resumption);
 
 /* One server. The strings and the resumption outlive the endpoint. */

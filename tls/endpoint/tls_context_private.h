@@ -15,11 +15,12 @@
 /* What endpoints make their SSL objects from. */
 SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context);
 
+struct tls_trust;
+
 /*
  * Makes a context without certificates that owns `trust`. The caller owns one reference. NULL if memory is
  * short: `trust` is freed then.
  */
-struct tls_trust;
 MUST_CHECK struct tls_context *tls_context_new_trusting(struct tls_trust *trust);
 
 /* Hands over the certificate that a client sends to a server that asks for one; NULL: none. */

@@ -23,6 +23,8 @@ struct tls_io;
  * was made with it.
  */
 MUST_CHECK struct tls_io *tls_io_new(size_t sealed_cap);
+
+/* Wipes what is left of plaintext in it, frees it, and sets the pointer to NULL. */
 void tls_io_free(struct tls_io **io);
 
 /*
@@ -147,6 +149,22 @@ enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
  * the peer's, so encode them before they are logged.
  */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
+
+/* The failures that a program acts on: the texts of tls_endpoint_failure are only for a log. */
+enum tls_failure {
+    TLS_FAILURE_NONE, /* the state is not TLS_FAILED */
+    TLS_FAILURE_OTHER,
+    /* The server requires a certificate of its client. Only TLS 1.3 has an alert for that. */
+    TLS_FAILURE_CERTIFICATE_REQUIRED,
+    /* The server rejects the handshake: before TLS 1.3 for want of a certificate, or for another reason. */
+    TLS_FAILURE_HANDSHAKE_REFUSED,
+    TLS_FAILURE_NO_SIGNATURE /* the key process has made no signature */
+};
+
+/*
+ * The failure as such a value. An endpoint towards a backend (tls_backend.h) has only TLS_FAILURE_OTHER.
+ */
+enum tls_failure tls_endpoint_failure_kind(const struct tls_endpoint *endpoint);
 
 /*
  * Two reasons with which a server rejects a client that sends no certificate; before TLS 1.3 there is no

@@ -29,11 +29,10 @@ MUST_CHECK struct tls_peer *tls_peer_new(const char *name, struct tls_resumption
 /* Frees it, and sets the pointer to NULL. */
 void tls_peer_free(struct tls_peer **peer);
 
-/*
- * tls_endpoint.c: the peer of an endpoint, by its SSL object or itself. NULL if it is no endpoint towards a
- * backend.
- */
+/* tls_endpoint.c: the peer of an SSL object's endpoint. NULL if that is no endpoint towards a backend. */
 struct tls_peer *tls_endpoint_peer(const SSL *ssl);
+
+/* tls_endpoint.c: the peer of an endpoint. NULL if it is no endpoint towards a backend. */
 struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint);
 
 /*

@@ -18,6 +18,8 @@ enum { TLS_VERIFIER_REASON = 512 /* octets of a reason, with its NUL */ };
  * frees it.
  */
 MUST_CHECK struct tls_verifier *tls_verifier_new(const char *ca, const struct tls_report *report);
+
+/* Frees it, and sets the pointer to NULL. */
 void tls_verifier_free(struct tls_verifier **verifier);
 
 /*

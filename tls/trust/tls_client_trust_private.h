@@ -41,6 +41,8 @@ const uint8_t *tls_client_trust_id(const struct tls_client_trust *trust);
 
 /* Reads a certificate in DER. The caller frees it. NULL if it can't be read, or memory is short. */
 MUST_CHECK struct tls_client_certificate *tls_client_certificate_read(CRYPTO_BUFFER *der);
+
+/* Frees it, and sets the pointer to NULL. */
 void tls_client_certificate_free(struct tls_client_certificate **certificate);
 
 #endif

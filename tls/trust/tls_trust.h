@@ -19,6 +19,8 @@ struct tls_trust;
  * it. NULL if an error was reported.
  */
 MUST_CHECK struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report);
+
+/* Frees it, and sets the pointer to NULL. */
 void tls_trust_free(struct tls_trust **trust);
 
 /* Whether the file is as it was when it was read. */

@@ -111,6 +111,7 @@ START_TEST(no_signature_no_handshake)
     ck_assert_int_eq(server_state(&pair), TLS_FAILED);
     ck_assert_str_eq(tls_endpoint_failure(pair.server.endpoint),
                      "no signature was to be had from the key process");
+    ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), TLS_FAILURE_NO_SIGNATURE);
     tls_pair_move(&pair, 0);
     ck_assert_int_ne(tls_endpoint_state(pair.client.endpoint), TLS_OPEN);
     close_pair(&pair);
