@@ -6,8 +6,9 @@
 #include "protocols/engine.h"
 
 /*
- * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member and brings
- * the operations of its protocol. engine.c has the loop, the checks and the bookkeeping that all of them share.
+ * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member
+ * and brings the operations of its protocol. engine.c has the loop, the checks and the bookkeeping that all
+ * of them share.
  *
  * All three protocols have the same files, and the same words for the same things:
  *   X_protocol.[ch]  the row of traits, and the parts that it leads to
@@ -29,8 +30,9 @@ struct engine_ops {
     /* As engine_greet; NULL if it is the backend that greets. */
     void (*greet)(struct engine *engine, struct engine_out *out);
     /*
-     * One step: takes a line, or a stretch of one or of a message, off the front of `*input`, which is not empty. Called
-     * while the session is open, the engine wants this side, and `out` has room (engine_out_has_room).
+     * One step: takes a line, or a stretch of one or of a message, off the front of `*input`, which is not
+     * empty. Called while the session is open, the engine wants this side, and `out` has room
+     * (engine_out_has_room).
      */
     void (*step)(struct engine *engine, enum side from, struct slice *input, struct engine_out *out);
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
@@ -102,7 +104,9 @@ void engine_warn(struct engine *engine, const char *warning);
     "set identity = proxy-v2 for its pool and a port of the server's that expects it, or tls for its pool "  \
     "and a port that has it, or let the server allow logins without TLS (README: What the server needs)"
 
-/* The DEEP status to show to the client: the service's, merged with the backend's if the service wants that. */
+/*
+ * The DEEP status to show to the client: the service's, merged with the backend's if the service wants that.
+ */
 const char *engine_deep_status(const struct engine *engine);
 
 /* Merges a DEEP status that the backend has shown, if the service wants that. */

@@ -5,10 +5,10 @@
 #include "protocols/imap/imap_private.h"
 
 /*
- * The backend half of the IMAP engine: edits the backend's capability lists and its ID, swallows what is not for the
- * client, notices which response answers a command, and passes all the rest as it is. It holds a line's first octets
- * (IMAP_HEAD_MAX), a line with capabilities, and an ID response. A line that is only data may be of any length, and a
- * literal is counted.
+ * The backend half of the IMAP engine: edits the backend's capability lists and its ID, swallows what is not
+ * for the client, notices which response answers a command, and passes all the rest as it is. It holds a
+ * line's first octets (IMAP_HEAD_MAX), a line with capabilities, and an ID response. A line that is only data
+ * may be of any length, and a literal is counted.
  */
 
 /* As engine_ops.step: takes a line, or a stretch of one or of a literal, off the front of `*input`. */

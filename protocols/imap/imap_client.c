@@ -70,7 +70,7 @@ static bool travels_alone(enum imap_command_kind kind, const struct imap_literal
     return literal != NULL || (kind != IMAP_COMMAND_OTHER && kind != IMAP_COMMAND_LOGOUT);
 }
 
-/* A {n+} goes on as {n}: see imap_private.h. */
+/* A {n+} is sent on as {n}: see imap_private.h. */
 static void pass_line(const struct line *line, const struct imap_literal *literal, struct engine_out *out)
 {
     struct line shortened = *line;
@@ -192,7 +192,10 @@ static void take_first_line(struct imap_engine *imap, const struct line *line, s
         send_first(imap, &c, line, literal, out);
 }
 
-/* The backend has the beginning of the command already: after an error there is no way back to a common state. */
+/*
+ * The backend has the beginning of the command already: after an error there is no way back to a common
+ * state.
+ */
 static void take_rest_line(struct imap_engine *imap, const struct line *line, struct engine_out *out)
 {
     struct imap_literal at_end;

@@ -5,8 +5,8 @@
 #include "protocols/imap/imap_private.h"
 
 /*
- * The client half of the IMAP engine: knows where the client's commands begin and end, refuses what must not reach the
- * backend, puts the cipher suite in, and passes all the rest. imap_private.h has the rules.
+ * The client half of the IMAP engine: knows where the client's commands begin and end, refuses what must not
+ * reach the backend, puts the cipher suite in, and passes all the rest. imap_private.h has the rules.
  */
 
 /* As engine_wants. */
@@ -19,8 +19,8 @@ void imap_client_step(struct imap_engine *imap, struct slice *input, struct engi
 void imap_client_track(struct imap_engine *imap, enum imap_command_kind kind, struct slice tag);
 
 /*
- * Refuses a command in the backend's place. `text` as in imap_reply. `literal`: what its line so far ended in, or NULL. If
- * that is {n+}, the rest of the command still comes, and is skipped.
+ * Refuses a command in the backend's place. `text` as in imap_reply. `literal`: what its line so far ended
+ * in, or NULL. If that is {n+}, the rest of the command still comes, and is skipped.
  */
 void imap_client_reject(struct imap_engine *imap, struct slice tag, const char *text,
                         const struct imap_literal *literal, struct engine_out *out);

@@ -103,7 +103,10 @@ static void step(struct engine *engine, enum side from, struct slice *input, str
         imap_backend_step(of(engine), input, out);
 }
 
-/* Not inside a response, in which the client would take the words for content, nor after the backend's own BYE. */
+/*
+ * Not inside a response, in which the client would take the words for content, nor after the backend's own
+ * BYE.
+ */
 static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
     if (!of(engine)->client_in_response && !engine->status.last_word)

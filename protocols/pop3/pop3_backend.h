@@ -5,8 +5,8 @@
 #include "protocols/pop3/pop3_private.h"
 
 /*
- * The backend half of the POP3 engine: edits the backend's lists of capabilities, notes logins and the end, and passes all
- * other replies as they are. It never reads the content of a message, but looks for its end.
+ * The backend half of the POP3 engine: edits the backend's lists of capabilities, notes logins and the end,
+ * and passes all other replies as they are. It never reads the content of a message, but looks for its end.
  */
 
 /* As engine_ops.step: takes a line, or a stretch of a message, off the front of `*input`. */

@@ -21,7 +21,10 @@ static void take_command(struct pop3_engine *pop3, const struct line *line, stru
     }
 }
 
-/* A line of the exchange is data and passes. One that a server could read as a command becomes a cancellation. */
+/*
+ * A line of the exchange is data and passes. One that a server could read as a command becomes a
+ * cancellation.
+ */
 static void take_sasl_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (sasl_line_is_sound(line->text))

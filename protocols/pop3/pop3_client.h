@@ -5,8 +5,8 @@
 #include "protocols/pop3/pop3_private.h"
 
 /*
- * The client half of the POP3 engine: takes the client's commands and its lines of an AUTH exchange, refuses what must
- * not reach the backend, and passes all the rest.
+ * The client half of the POP3 engine: takes the client's commands and its lines of an AUTH exchange, refuses
+ * what must not reach the backend, and passes all the rest.
  */
 
 /* As engine_wants: the engine expects a line of the client, and its reply has room in the queue. */

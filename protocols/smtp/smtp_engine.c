@@ -91,8 +91,8 @@ static bool init(struct engine *engine, const struct engine_client *client)
 }
 
 /*
- * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or in place of a reply, but not within a
- * reply of several lines. After the backend's own 421 or 221 it would be one too many.
+ * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or in place of a reply, but not
+ * within a reply of several lines. After the backend's own 421 or 221 it would be one too many.
  */
 static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
