@@ -29,12 +29,8 @@ struct engine_ops {
     bool (*init)(struct engine *engine, const struct engine_client *client);
     /* As engine_greet; NULL if it is the backend that greets. */
     void (*greet)(struct engine *engine, struct engine_out *out);
-    /*
-     * One step: takes a line, or a stretch of one or of a message, off the front of `*input`, which is not
-     * empty. Called while the session is open, the engine wants this side, and `out` has room
-     * (engine_out_has_room).
-     */
-    void (*step)(struct engine *engine, enum side from, struct slice *input, struct engine_out *out);
+    /* As engine_feed. Called while the session is open and no goodbye has been sent. */
+    size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
     bool (*wants)(const struct engine *engine, enum side from);
     /* As engine_goodbye. Called at most once, and only while the session is open. */
@@ -72,10 +68,21 @@ static inline bool engine_is_open(const struct engine *engine)
 }
 
 /*
- * What an engine finds out is kept in its status by these alone. After each feed the status is sound:
- *   `detail` is NULL exactly while the session is open
- *   `last_word` implies `ending`
- *   `committed`, `authenticated` and `serving` imply `greeted`
+ * May an engine take another step? A step takes a line, or a stretch of one or of a message, off the front of
+ * its input; it may use the room that engine_out_has_room promises. Each half of an engine feeds so:
+ *     while (engine_may_step(&pop3->base, left, out))
+ *         take_step(pop3, &left, out);
+ */
+static inline bool engine_may_step(const struct engine *engine, struct slice left,
+                                   const struct engine_out *out)
+{
+    return left.len > 0 && engine_is_open(engine) && engine_out_has_room(out);
+}
+
+/*
+ * What an engine finds out is kept in its status by these alone, which ENSURE that it stays sound: `detail`
+ * is NULL exactly while the session is open `last_word` implies `ending` `authenticated` and `serving` imply
+ * `greeted`; so does `committed`, as no engine wants a client before that
  */
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */

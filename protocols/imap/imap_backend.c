@@ -366,7 +366,7 @@ static void take_head(struct imap_engine *imap, struct slice *input, struct engi
     flush_head(imap, out);
 }
 
-void imap_backend_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
+static void take_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
 {
     switch (imap->backend) {
     case IMAP_BACKEND_RESPONSE:
@@ -387,4 +387,12 @@ void imap_backend_step(struct imap_engine *imap, struct slice *input, struct eng
     default:
         hold_line(imap, input, out);
     }
+}
+
+size_t imap_backend_feed(struct imap_engine *imap, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&imap->base, left, out))
+        take_step(imap, &left, out);
+    return data.len - left.len;
 }

@@ -11,7 +11,7 @@
  * may be of any length, and a literal is counted.
  */
 
-/* As engine_ops.step: takes a line, or a stretch of one or of a literal, off the front of `*input`. */
-void imap_backend_step(struct imap_engine *imap, struct slice *input, struct engine_out *out);
+/* As engine_feed. */
+size_t imap_backend_feed(struct imap_engine *imap, struct slice data, struct engine_out *out);
 
 #endif

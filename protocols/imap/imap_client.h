@@ -12,8 +12,8 @@
 /* As engine_wants. */
 bool imap_client_is_wanted(const struct imap_engine *imap);
 
-/* As engine_ops.step: takes a line, or a stretch of one or of a literal, off the front of `*input`. */
-void imap_client_step(struct imap_engine *imap, struct slice *input, struct engine_out *out);
+/* As engine_feed. */
+size_t imap_client_feed(struct imap_engine *imap, struct slice data, struct engine_out *out);
 
 /* A command that travels alone goes to the backend now: keeps its kind and tag, and counts it. */
 void imap_client_track(struct imap_engine *imap, enum imap_command_kind kind, struct slice tag);

@@ -269,7 +269,7 @@ static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engi
     }
 }
 
-void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+static void take_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
     if (pop3->backend == POP3_BACKEND_BODY) {
         pass_body(pop3, input, out);
@@ -290,4 +290,12 @@ void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct eng
     }
     take_backend_line(pop3, &line, out);
     line_reader_done(&pop3->from_backend);
+}
+
+size_t pop3_backend_feed(struct pop3_engine *pop3, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&pop3->base, left, out))
+        take_step(pop3, &left, out);
+    return data.len - left.len;
 }

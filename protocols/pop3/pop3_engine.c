@@ -61,12 +61,10 @@ static bool wants(const struct engine *engine, enum side from)
     return from == SIDE_BACKEND || pop3_client_is_wanted((const struct pop3_engine *)engine);
 }
 
-static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (from == SIDE_CLIENT)
-        pop3_client_step(of(engine), input, out);
-    else
-        pop3_backend_step(of(engine), input, out);
+    return from == SIDE_CLIENT ? pop3_client_feed(of(engine), data, out)
+                               : pop3_backend_feed(of(engine), data, out);
 }
 
 /*
@@ -95,7 +93,7 @@ static void release(struct engine *engine)
 const struct engine_ops pop3_engine_ops = {
     .size = sizeof(struct pop3_engine),
     .init = init,
-    .step = step,
+    .feed = feed,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

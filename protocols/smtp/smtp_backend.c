@@ -288,7 +288,7 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
         close_reply(smtp, out);
 }
 
-void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     struct line line;
     switch (line_reader_take(&smtp->from_backend, input, SMTP_REPLY_LINE_MAX, &line)) {
@@ -305,4 +305,12 @@ void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct eng
         line_reader_done(&smtp->from_backend);
         return;
     }
+}
+
+size_t smtp_backend_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&smtp->base, left, out))
+        take_step(smtp, &left, out);
+    return data.len - left.len;
 }

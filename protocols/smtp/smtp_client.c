@@ -319,7 +319,7 @@ bool smtp_client_is_wanted(const struct smtp_engine *smtp)
     return smtp->client < SMTP_CLIENT_GREETING;
 }
 
-void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     switch (smtp->client) {
     case SMTP_CLIENT_COMMAND:
@@ -346,4 +346,12 @@ void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engi
         *input = slice_from(*input, input->len);
         return;
     }
+}
+
+size_t smtp_client_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&smtp->base, left, out) && smtp_client_is_wanted(smtp))
+        take_step(smtp, &left, out);
+    return data.len - left.len;
 }

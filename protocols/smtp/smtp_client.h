@@ -15,8 +15,8 @@
  */
 bool smtp_client_is_wanted(const struct smtp_engine *smtp);
 
-/* As engine_ops.step: takes a line, or a stretch of a message, off the front of `*input`. */
-void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
+/* As engine_feed. */
+size_t smtp_client_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out);
 
 /*
  * SMTP_CLIENT_HELD, and no reply is outstanding: sends the cipher suite if that is still due, else the held
