@@ -5,8 +5,8 @@
 #include "protocols/engine.h"
 
 /*
- * Who the client is, as an engine keeps it until the backend has been told in its protocol's own words (IMAP ID,
- * XCLIENT). Only a service with `tells_identity` has it, and an idle session has told it.
+ * Who the client is, as an engine keeps it until the backend has learned it by its protocol's own words (IMAP
+ * ID, XCLIENT). Only a service with `tells_identity` has it. An idle session has sent and freed it.
  */
 struct client_identity {
     char address[ENGINE_ADDRESS_MAX]; /* numeric, IPv6 without brackets */
@@ -17,8 +17,10 @@ struct client_identity {
     char *login; /* NULL: none */
 };
 
-/* NULL where memory is short. */
+/* A copy of what is needed of `client`. NULL if memory is short. */
 struct client_identity *client_identity_new(const struct engine_client *client);
+
+/* Frees it, and sets the pointer to NULL, which it may already be. */
 void client_identity_free(struct client_identity **identity);
 
 #endif

@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 /*
- * Octets that are counted and not read: an IMAP literal, a BDAT chunk. Takes those that belong to it off the front of
- * `*input`, at most `*left`, subtracts them from `*left` and returns them.
+ * Octets that are counted and not read: an IMAP literal, a BDAT chunk. Takes those that belong to it off the
+ * front of `*input`, at most `*left`, subtracts them from `*left` and returns them.
  */
 static inline struct slice counted_take(uint64_t *left, struct slice *input)
 {

@@ -67,24 +67,6 @@ void engine_free(struct engine **engine)
     *engine = NULL;
 }
 
-/* Steps until the input or the room is used up, the engine waits for the other side, or the session ends. */
-static size_t take_steps(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
-{
-    struct slice left = data;
-    while (left.len > 0 && engine_is_open(engine) && engine->ops->wants(engine, from) &&
-           engine_out_has_room(out))
-        engine->ops->step(engine, from, &left, out);
-    ENSURE(left.len <= data.len);
-    return data.len - left.len;
-}
-
-static bool status_is_sound(const struct engine_status *status)
-{
-    return (status->detail == NULL) == (status->reason == ENGINE_OPEN) &&
-           (status->ending || !status->last_word) &&
-           (status->greeted || (!status->committed && !status->authenticated && !status->serving));
-}
-
 /* Does the engine still take part in the session? */
 static bool is_live(const struct engine *engine)
 {
@@ -95,12 +77,12 @@ size_t engine_feed(struct engine *engine, enum side from, struct slice data, str
 {
     size_t consumed = 0;
     if (is_live(engine)) {
-        consumed = take_steps(engine, from, data, out);
+        consumed = engine->ops->feed(engine, from, data, out);
+        ENSURE(consumed <= data.len);
         if (out->lanes[SIDE_CLIENT].count > 0)
             engine->status.greeted = engine->status.committed = true;
         if (from == SIDE_CLIENT && consumed > 0)
             engine->status.committed = true;
-        ENSURE(status_is_sound(&engine->status));
     }
     if (is_live(engine))
         return consumed;
@@ -150,11 +132,13 @@ void engine_note_greeted(struct engine *engine)
 
 void engine_note_login(struct engine *engine, bool logged_in)
 {
+    ENSURE(engine->status.greeted);
     engine->status.authenticated = logged_in;
 }
 
 void engine_note_serving(struct engine *engine)
 {
+    ENSURE(engine->status.greeted);
     engine->status.serving = true;
 }
 

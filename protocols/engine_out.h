@@ -5,21 +5,28 @@
 #include "base/slice.h"
 
 /*
- * What an engine lets out: two lanes of slices, one to the client and one to the backend, each in order.
- * A slice either lies in the caller's input (passed: no copy) or in the scratch memory of this value (made).
- * A worker owns one engine_out for all its sessions; it is emptied (engine_out_reset) after the lanes have
- * been written or queued, and every slice in it is void from then on.
+ * What an engine sends: two lanes of slices, one to the client and one to the backend, each in order. A slice
+ * lies either in the caller's input (passed: no copy) or in the scratch memory of this value (made). A worker
+ * owns one engine_out for all its sessions. It empties it (engine_out_reset) after the lanes have been
+ * written or queued; every slice in it is void from then on.
  */
 enum side { SIDE_CLIENT, SIDE_BACKEND };
 
+/* The other side. */
 enum side side_opposite(enum side side);
 
 enum {
-    /* Slices a lane can hold: a chunk of pipelined commands rarely needs more, and feeding goes on after a flush. */
+    /*
+     * Slices a lane can hold: a chunk of pipelined commands rarely needs more, and feeding goes on after a
+     * flush.
+     */
     ENGINE_OUT_SLICES = 128,
     /* What one step of an engine (a line, a reply, a command) may add to a lane, in slices ... */
     ENGINE_STEP_SLICES = 16,
-    /* ... and to the scratch, in octets: an ID command of 30 pairs with values of 1,024 (RFC 2971 3.3), escaped. */
+    /*
+     * ... and to the scratch, in octets: an ID command of 30 pairs with values of 1,024 (RFC 2971 3.3),
+     * escaped.
+     */
     ENGINE_STEP_SCRATCH = 80 * 1024,
     ENGINE_OUT_SCRATCH = 2 * ENGINE_STEP_SCRATCH
 };
@@ -36,26 +43,31 @@ struct engine_out {
     uint8_t scratch[ENGINE_OUT_SCRATCH];
 };
 
-/* On the heap, for its size. NULL where memory is short. */
+/* An empty one on the heap, as it is large. NULL if memory is short. */
 struct engine_out *engine_out_new(void);
+
+/* Wipes the scratch memory, frees it, and sets the pointer to NULL, which it may already be. */
 void engine_out_free(struct engine_out **out);
 
+/* Empties both lanes and the scratch memory. */
 void engine_out_reset(struct engine_out *out);
 
 /*
- * Room for one more step in both lanes and in the scratch. An engine asks before each step and, where there
- * is none, stops consuming; within a step the calls below may then not fail (they ENSURE).
+ * Is there room for one more step in both lanes and in the scratch? An engine asks before each step, and
+ * stops consuming if there is none. Within a step the functions below ENSURE that there is room.
  */
 bool engine_out_has_room(const struct engine_out *out);
 
-/* Lets octets of the caller's input through. Neighbours become one slice. */
+/* Passes octets of the caller's input. Neighbours become one slice. */
 void engine_out_pass(struct engine_out *out, enum side to, struct slice s);
 
 /* Adds a copy of octets of the engine's own. */
 void engine_out_make(struct engine_out *out, enum side to, struct slice s);
+
+/* The same for a C string, without its NUL. */
 void engine_out_make_text(struct engine_out *out, enum side to, const char *text);
 
-/* True where nothing waits in either lane. */
+/* Are both lanes empty? */
 bool engine_out_is_empty(const struct engine_out *out);
 
 #endif

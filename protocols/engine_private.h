@@ -6,8 +6,9 @@
 #include "protocols/engine.h"
 
 /*
- * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member and brings
- * the operations of its protocol. engine.c has the loop, the checks and the bookkeeping that all of them share.
+ * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member
+ * and brings the operations of its protocol. engine.c has the loop, the checks and the bookkeeping that all
+ * of them share.
  *
  * All three protocols have the same files, and the same words for the same things:
  *   X_protocol.[ch]  the row of traits, and the parts that it leads to
@@ -28,11 +29,8 @@ struct engine_ops {
     bool (*init)(struct engine *engine, const struct engine_client *client);
     /* As engine_greet; NULL if it is the backend that greets. */
     void (*greet)(struct engine *engine, struct engine_out *out);
-    /*
-     * One step: takes a line, or a stretch of one or of a message, off the front of `*input`, which is not empty. Called
-     * while the session is open, the engine wants this side, and `out` has room (engine_out_has_room).
-     */
-    void (*step)(struct engine *engine, enum side from, struct slice *input, struct engine_out *out);
+    /* As engine_feed. Called while the session is open and no goodbye has been sent. */
+    size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
     bool (*wants)(const struct engine *engine, enum side from);
     /* As engine_goodbye. Called at most once, and only while the session is open. */
@@ -70,10 +68,21 @@ static inline bool engine_is_open(const struct engine *engine)
 }
 
 /*
- * What an engine finds out is kept in its status by these alone. After each feed the status is sound:
- *   `detail` is NULL exactly while the session is open
- *   `last_word` implies `ending`
- *   `committed`, `authenticated` and `serving` imply `greeted`
+ * May an engine take another step? A step takes a line, or a stretch of one or of a message, off the front of
+ * its input; it may use the room that engine_out_has_room promises. Each half of an engine feeds so:
+ *     while (engine_may_step(&pop3->base, left, out))
+ *         take_step(pop3, &left, out);
+ */
+static inline bool engine_may_step(const struct engine *engine, struct slice left,
+                                   const struct engine_out *out)
+{
+    return left.len > 0 && engine_is_open(engine) && engine_out_has_room(out);
+}
+
+/*
+ * What an engine finds out is kept in its status by these alone, which ENSURE that it stays sound: `detail`
+ * is NULL exactly while the session is open `last_word` implies `ending` `authenticated` and `serving` imply
+ * `greeted`; so does `committed`, as no engine wants a client before that
  */
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
@@ -102,7 +111,9 @@ void engine_warn(struct engine *engine, const char *warning);
     "set identity = proxy-v2 for its pool and a port of the server's that expects it, or tls for its pool "  \
     "and a port that has it, or let the server allow logins without TLS (README: What the server needs)"
 
-/* The DEEP status to show to the client: the service's, merged with the backend's if the service wants that. */
+/*
+ * The DEEP status to show to the client: the service's, merged with the backend's if the service wants that.
+ */
 const char *engine_deep_status(const struct engine *engine);
 
 /* Merges a DEEP status that the backend has shown, if the service wants that. */

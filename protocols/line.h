@@ -6,9 +6,10 @@
 #include "protocols/engine_out.h"
 
 /*
- * Lines of a protocol, whole, whatever the chunks. A line that lies in one chunk is a view of that chunk;
- * only one that is cut is held, up to a limit, and the memory goes back when it has been decided. A bare LF
- * ends a line as CRLF does: every real server takes it so, and a filter that does not is walked around.
+ * Whole lines of a protocol, however they are cut into chunks. A line that lies in one chunk is a view of
+ * that chunk. Only one that is cut is held, up to a limit, and freed after it has been used. A bare LF ends a
+ * line as CRLF does: every real server takes it so, and a client could bypass a filter that does not. All
+ * zero is a reader that holds nothing.
  */
 struct line_reader {
     struct bytes held;
@@ -17,7 +18,7 @@ struct line_reader {
 enum line_result {
     LINE_WHOLE,    /* `line` is the next one */
     LINE_CUT,      /* no end yet: all input has been taken into the reader */
-    LINE_TOO_LONG, /* over the limit: nothing of it has been taken */
+    LINE_TOO_LONG, /* over the limit: nothing of it has been taken from this chunk */
     LINE_NO_MEMORY
 };
 
@@ -29,20 +30,22 @@ struct line {
 };
 
 /*
- * Takes the next line off the front of `*input`. `limit` counts the line end in. After LINE_WHOLE and before
- * the next call the caller says line_reader_done.
+ * Takes the next line off the front of `*input`. `limit` includes the line end. `*line` is set if it returns
+ * LINE_WHOLE; the caller must then call line_reader_done before the next line_reader_take.
  */
 enum line_result line_reader_take(struct line_reader *reader, struct slice *input, size_t limit,
                                   struct line *line);
+
+/* Frees what is held, and with it the last line if it was cut. */
 void line_reader_done(struct line_reader *reader);
 
-/* True where part of a line is held. */
+/* Is a part of a line held? */
 bool line_reader_is_inside(const struct line_reader *reader);
 
-/* The line that these octets, a line end with them, are; not in the input. */
+/* A line of these octets, which include its end; it counts as not in the input. */
 struct line line_of_whole(struct slice whole);
 
-/* Lets a line out as it is, but for a bare LF, which goes on as CRLF: passed where it can be, else made. */
+/* Sends a line as it is, but a bare LF as CRLF: passed if it lies in the input, else made. */
 void line_send(const struct line *line, enum side to, struct engine_out *out);
 
 #endif

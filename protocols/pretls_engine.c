@@ -88,13 +88,16 @@ static void take_line(struct pretls_engine *pretls, struct slice *input, struct 
     line_reader_done(&pretls->from_client);
 }
 
-static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
     struct pretls_engine *pretls = (struct pretls_engine *)engine;
-    (void)from; /* it only wants the client */
-    counted_take(&pretls->skip, input);
-    if (input->len > 0)
-        take_line(pretls, input, out);
+    struct slice left = data;
+    while (from == SIDE_CLIENT && engine_may_step(engine, left, out)) {
+        counted_take(&pretls->skip, &left);
+        if (left.len > 0)
+            take_line(pretls, &left, out);
+    }
+    return data.len - left.len;
 }
 
 static bool wants(const struct engine *engine, enum side from)
@@ -129,7 +132,7 @@ const struct engine_ops pretls_engine_ops = {
     .size = sizeof(struct pretls_engine),
     .init = init,
     .greet = greet,
-    .step = step,
+    .feed = feed,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

@@ -6,23 +6,29 @@
 #include "protocols/line.h"
 
 /*
- * The engine of engine_new_pretls: the dialogue before STARTTLS (RFC 3501 6.2.1, RFC 3207) or STLS (RFC 2595 4), in which
- * the proxy alone speaks with the client. Draft section 9.1 allows the discovery of capabilities and the command itself;
- * NOOP and the end of the session are harmless. The proxy rejects everything else and says what to do instead, so that
- * no client is asked for a password, and one that is sent goes nowhere.
+ * The engine of engine_new_pretls: the dialogue before STARTTLS (RFC 3501 6.2.1, RFC 3207) or STLS (RFC 2595
+ * 4), in which the proxy alone speaks with the client. Draft section 9.1 allows the discovery of capabilities
+ * and the command itself; NOOP and the end of the session are harmless. The proxy rejects everything else and
+ * says what to do instead, so that no client is asked for a password, and one that is sent goes nowhere.
  *
- * pretls_engine.c has what the protocols share: lines, limits, and the end. A dialect has the words of one protocol
- * (imap_pretls.c and its like).
+ * pretls_engine.c has what the protocols share: lines, limits, and the end. A dialect has the words of one
+ * protocol (imap_pretls.c and its like).
  *
- * POP3's list alone has DEEP, where it is a status to read. In IMAP and SMTP it announces commands (ID, CLIENT) that have
- * no place before TLS, and clients ignore a status that came without it (section 5.3).
+ * POP3's list alone has DEEP, where it is a status to read. In IMAP and SMTP it announces commands (ID,
+ * CLIENT) that have no place before TLS, and clients ignore a status that came without it (section 5.3).
  */
 enum {
-    /* With its end. The longest command that is served here is short; a rejected one may bring a password along. */
+    /*
+     * With its end. The longest command that is served here is short; a rejected one may bring a password
+     * along.
+     */
     PRETLS_LINE_MAX = 4096,
     /* Commands that the proxy rejects: a client that does not understand the first rejections never will. */
     PRETLS_REFUSALS_MAX = 10,
-    /* A literal of a rejected IMAP command that comes unasked is skipped; there is no reason for a larger one. */
+    /*
+     * A literal of a rejected IMAP command that comes unasked is skipped; there is no reason for a larger
+     * one.
+     */
     PRETLS_LITERAL_MAX = 64 * 1024
 };
 

@@ -6,10 +6,11 @@
 #include <stdint.h>
 
 /*
- * What distinguishes one mail protocol from another, as one row of traits for each. Whoever has to know ("is there a
- * registered name for ALPN?", "does a session do without a login?") asks the row, and never compares a protocol. A new
- * protocol is a value of the enum, a row in its folder (protocols/imap/imap_protocol.c and its like) and a line in
- * protocol.c. All of it is constant, static and shared by all threads.
+ * What distinguishes one mail protocol from another, as one row of traits for each. Code that has to know
+ * ("is there a registered name for ALPN?", "does a session do without a login?") asks the row, and never
+ * compares a protocol. A new protocol is a value of the enum, a row in its folder
+ * (protocols/imap/imap_protocol.c and its like) and a line in protocol.c. All of it is constant, static and
+ * shared by all threads.
  */
 enum protocol { PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_SUBMISSION, PROTOCOLS /* how many */ };
 
@@ -22,11 +23,11 @@ struct protocol_ports {
 /* The name that is negotiated by ALPN (RFC 7301). */
 struct protocol_alpn {
     const char *list; /* as a ProtocolNameList with this one name: a length octet and the name */
-    bool
-        is_registered; /* by IANA. Servers that know ALPN refuse a name that they do not know: no other is sent to one. */
+    /* By IANA. Servers that know ALPN refuse a name that they do not know: no other is sent to one. */
+    bool is_registered;
 };
 
-/* How long a server must wait at least for a client that sends nothing. */
+/* The shortest time after which a server may disconnect a client that sends nothing. */
 struct protocol_autologout {
     uint64_t min_ms;
     const char *rule; /* the RFC and its section */
@@ -49,15 +50,15 @@ struct protocol_traits {
     struct protocol_alpn alpn;
     struct protocol_autologout autologout;
     /*
-     * A session may be served without a login: by the client's address. The server must then know that address, or it
-     * trusts everybody as it trusts the proxy.
+     * A session may be served without a login: by the client's address. The server must then know that
+     * address, or it trusts everybody as it trusts the proxy.
      */
     bool login_optional;
     /* Each octet restarts the time that a client has for its login: it is not known whether one will come. */
     bool octets_restart_login_timer;
     /* The session carries messages that are on their way, to which a server adds trace fields. */
     bool submits_messages;
-    /* The protocol's own words of who the client is (identity = "native") have one for the name it has logged in with. */
+    /* Its own words for who the client is (identity = "native") include the name of a certificate's login. */
     bool native_identity_has_login;
     struct protocol_probe probe;
 

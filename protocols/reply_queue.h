@@ -7,14 +7,18 @@
 #include <stdint.h>
 
 /*
- * The replies that a client still expects, in the order of its commands. POP3 and SMTP have no tags: this order alone
- * tells which command a reply of the backend belongs to (RFC 2449 section 6.6, RFC 2920 section 3.1). Each command takes
- * a slot. A slot is an octet whose values the protocol defines (pop3_slot.h, smtp_slot.h): who replies, and what the
- * reply is like. The proxy's own replies take slots too, so that they keep their place among the backend's. The queue is
- * a value that owns nothing; all zero is an empty queue. IMAP has tags, and no queue.
+ * The replies that a client still expects, in the order of its commands. POP3 and SMTP have no tags: this
+ * order alone tells which command a reply of the backend belongs to (RFC 2449 section 6.6, RFC 2920 section
+ * 3.1). Each command takes a slot. A slot is an octet whose values the protocol defines (pop3_slot.h,
+ * smtp_slot.h): who replies, and what the reply is like. The proxy's own replies take slots too, so that they
+ * keep their place among the backend's. The queue is a value that owns nothing; all zero is an empty queue.
+ * IMAP has tags, and no queue.
  */
 enum {
-    /* Commands without a reply: MAIL, 100 RCPT (RFC 5321 section 4.5.3.1.8) and DATA in one group, and some more. */
+    /*
+     * Commands without a reply: MAIL, 100 RCPT (RFC 5321 section 4.5.3.1.8) and DATA in one group, and some
+     * more.
+     */
     REPLY_QUEUE_MAX = 128,
     /* No slot: 0 in each protocol. */
     REPLY_SLOT_NONE = 0

@@ -5,16 +5,17 @@
 #include "base/slice.h"
 
 /*
- * Which SASL mechanisms (RFC 4422) can work through a proxy that ends the client's TLS, in all three protocols: which of
- * a backend's list the client sees, and which of those that a client asks for may reach the backend. Pure functions over
- * slices. One table in sasl_mechanism.c decides both, so that a mechanism that is shown is also let through. To hide one
- * more, add a row there; for a new kind also a value here, which the compiler then misses in pop3_command.c.
+ * Which SASL mechanisms (RFC 4422) can work through a proxy that ends the client's TLS, in all three
+ * protocols: which of a backend's list the client sees, and which of those that a client asks for may reach
+ * the backend. Pure functions over slices. One table in sasl_mechanism.c decides both, so that a mechanism
+ * that is shown is also let through. To hide one more, add a row there; for a new kind also a value here,
+ * which the compiler then misses in pop3_command.c.
  *
  * Two kinds depend on the TLS session, of which the backend has another one than the client:
  *   -PLUS      binds to the channel (RFC 5801), which cannot cross a proxy
- *   EXTERNAL   takes the identity that the connection comes with (RFC 4422 appendix A). If the backend knows nothing of
- *              the client's own certificate, that is the proxy's identity: its address, or its certificate. Any client
- *              that may ask for EXTERNAL then is logged in as the proxy.
+ *   EXTERNAL   takes the identity that the connection comes with (RFC 4422 appendix A). If the backend knows
+ *              nothing of the client's own certificate, that is the proxy's identity: its address, or its
+ *              certificate. Any client that may ask for EXTERNAL then is logged in as the proxy.
  *
  * Seven tests have the rules a second time, written independently; a new rule goes there too:
  *   tests/unit/protocols/test_sasl_mechanism.c    what is judged how
@@ -33,8 +34,8 @@ enum sasl_mechanism {
 enum sasl_mechanism sasl_mechanism_judge(struct slice name, bool external);
 
 /*
- * Does a client see this word of a backend's list? Not if no client may ask for it by the table. A word that is not a
- * name tells a client nothing, and stays.
+ * Does a client see this word of a backend's list? Not if no client may ask for it by the table. A word that
+ * is not a name tells a client nothing, and stays.
  */
 bool sasl_mechanism_is_shown(struct slice name, bool external);
 

@@ -53,7 +53,7 @@ void starttls_add_greeting(struct starttls_client *request, struct slice text)
         starttls_fail(request, "no memory for a greeting");
 }
 
-/* `%` stands for the proxy's name. */
+/* `%` is replaced by the proxy's name. */
 static void make_greeting(struct starttls_client *request)
 {
     const struct starttls_client_dialect *dialect = dialect_of(request);
@@ -84,7 +84,7 @@ void starttls_client_secured(struct starttls_client *request, struct engine_out 
     starttls_ask(request, STARTTLS_STEP_PROOF, dialect_of(request)->proof, out);
 }
 
-static bool is_listening(const struct starttls_client *request)
+static bool expects_line(const struct starttls_client *request)
 {
     return request->step < STARTTLS_STEP_HANDSHAKE || request->step == STARTTLS_STEP_PROOF;
 }
@@ -128,7 +128,7 @@ static enum starttls_progress progress_of(const struct starttls_client *request)
 enum starttls_progress starttls_client_feed(struct starttls_client *request, struct slice *data,
                                             struct engine_out *out)
 {
-    while (data->len > 0 && is_listening(request))
+    while (data->len > 0 && expects_line(request))
         take_line(request, data, out);
     if (request->step == STARTTLS_STEP_HANDSHAKE && data->len > 0)
         starttls_fail(request, "octets in the clear after the server's consent to STARTTLS: somebody on the "

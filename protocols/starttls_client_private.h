@@ -6,8 +6,9 @@
 #include "protocols/starttls_client.h"
 
 /*
- * The inner side of starttls_client.h: starttls_client.c has what the protocols share, and imap_starttls_client.c and its like
- * have their words. A dialect gets the server's lines one by one, and moves the request on.
+ * The inner side of starttls_client.h. starttls_client.c has what the protocols share: lines, limits, and the
+ * greeting. A dialect has the words of one protocol (imap_starttls_client.c and its like): it gets the
+ * server's lines one by one, and says which step is next.
  */
 enum starttls_step {
     STARTTLS_STEP_GREETING, /* the server's greeting */
@@ -27,31 +28,35 @@ struct starttls_client {
     const char *failure;
     struct bytes greeting;
     bool offered;        /* SMTP: the list has STARTTLS */
-    bool in_reply;       /* SMTP: a reply of several lines is open; POP3: the list of capabilities is */
+    bool in_reply;       /* a reply of several lines has begun: SMTP; POP3's list of capabilities */
     unsigned reply_code; /* SMTP: of that reply */
 };
 
 struct starttls_client_dialect {
+    /* Takes a line of the server, in the clear or over TLS. */
     void (*line)(struct starttls_client *request, const struct line *line, struct engine_out *out);
     /* The first command over TLS. */
     const char *proof;
-    /* Makes the greeting where the answer has not; printf's format, with the proxy's name. */
+    /*
+     * The greeting for the engine, with "%" for the proxy's name. Its beginning is left out if the dialect
+     * has added one.
+     */
     const char *greeting;
-    /* What takes the place of its beginning for a server that is to be told who the client is; NULL: nothing does. */
+    /* Takes the place of its beginning if the server has to learn who the client is; NULL: nothing does. */
     const char *greeting_before_identity;
 };
 
-/* Sends a command and expects its answer. */
+/* Sends a command; its reply belongs to step `next`. */
 void starttls_ask(struct starttls_client *request, enum starttls_step next, const char *command,
                   struct engine_out *out);
 
-/* The end of a step: of CONSENT the handshake follows, and of PROOF the engine. */
+/* The end of a step: after CONSENT the handshake follows, and after PROOF the engine. */
 void starttls_go_on(struct starttls_client *request);
 
-/* The first reason stays. */
+/* The request has failed. `failure`: static words; the first ones stay. */
 void starttls_fail(struct starttls_client *request, const char *failure);
 
-/* Adds to the greeting. */
+/* Adds to the greeting for the engine. */
 void starttls_add_greeting(struct starttls_client *request, struct slice text);
 
 #endif

@@ -33,7 +33,7 @@ unsigned xclient_offered(struct slice offer)
 }
 
 /*
- * RFC 3461 section 4: xchar is any graphic character but "+" and "=". 0 where the value would be longer than
+ * RFC 3461 section 4: xchar is any graphic character but "+" and "=". 0 if the value would be longer than
  * XCLIENT_VALUE_MAX: nothing is cut, which would make another value of it.
  */
 static size_t encode_xtext(struct slice value, char into[XCLIENT_VALUE_MAX])
@@ -74,13 +74,13 @@ static size_t encode_port(uint16_t port, char into[XCLIENT_VALUE_MAX])
     return encode_text(value, into);
 }
 
-/* 0: nothing is said of one. */
+/* 0: the client has none. */
 static size_t encode_login(const struct client_identity *identity, char into[XCLIENT_VALUE_MAX])
 {
     return identity->login != NULL ? encode_text(identity->login, into) : 0;
 }
 
-/* The client greets again behind XCLIENT: where the line has no room for name and login, nothing is lost. */
+/* The client greets again after XCLIENT: if the line has no room for name and login, nothing is lost. */
 static size_t encode_name(const struct client_identity *identity, struct slice name,
                           char into[XCLIENT_VALUE_MAX])
 {
@@ -95,7 +95,7 @@ static size_t encode(const struct client_identity *identity, const struct xclien
 {
     switch (attribute) {
     case XCLIENT_NAME:
-    case XCLIENT_REVERSE_NAME: /* the proxy asks no resolver, and what one says anybody may have written */
+    case XCLIENT_REVERSE_NAME: /* the proxy asks no resolver: anybody may have written what that returns */
         return encode_text(unavailable, into);
     case XCLIENT_PORT:
         return encode_port(identity->port, into);

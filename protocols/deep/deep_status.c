@@ -111,7 +111,7 @@ bool deep_status_has(const char *status, struct slice word)
     return false;
 }
 
-/* Does the status say this already? Of URLs it has one. */
+/* Has the status this already? It has at most one URL. */
 static bool has_tag(struct slice status, struct slice tag)
 {
     struct slice word;

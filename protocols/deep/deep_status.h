@@ -12,9 +12,9 @@
  */
 
 enum {
-    DEEP_TAG_MAX = 64,     /* section 5.1: ALPHA *63(...) */
-    DEEP_STATUS_MAX = 400, /* so that "250-DEEP ..." stays below the 512 octets of RFC 5321 4.5.3.1.5, and
-                              CAPA's line below those of RFC 2449 section 4 */
+    DEEP_TAG_MAX = 64, /* section 5.1: ALPHA *63(...) */
+    /* "250-DEEP ..." stays below the 512 octets of RFC 5321 4.5.3.1.5, and of RFC 2449 section 4. */
+    DEEP_STATUS_MAX = 400
 };
 
 /* The registered security tags (section 11.2). */
@@ -24,12 +24,14 @@ extern const char *const deep_registered_tags[DEEP_REGISTERED_TAGS];
 /* security-tag = ALPHA *63(ALPHA / DIGIT / "-" / "_") */
 bool deep_is_security_tag(struct slice s);
 
-/* An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters. */
+/*
+ * An https URI as RFC 3986 has it, without the angle brackets: scheme, a host, and none but its characters.
+ */
 bool deep_is_https_uri(struct slice s);
 
 /*
- * deep-extend, less the space that EXTCHAR has by an error of the draft: a space separates deep-tags. "/" is
- * not in its ranges, though the comment beside them does not exclude it: what is sent keeps to the stricter
+ * deep-extend, without the space that EXTCHAR has by an error of the draft: a space separates deep-tags. "/"
+ * is not in its ranges, though the comment beside them does not exclude it: the proxy keeps to the stricter
  * reading.
  */
 bool deep_is_extension(struct slice s);
@@ -41,21 +43,21 @@ bool deep_is_extension(struct slice s);
 bool deep_is_tls_cipher(struct slice s);
 
 /*
- * NULL where `s` is a deep-status of at most DEEP_STATUS_MAX octets, else a static sentence that says what is
- * wrong;
- * `*at` is then the offset of the deep-tag that it is wrong with.
+ * NULL if `s` is a deep-status of at most DEEP_STATUS_MAX octets, else a static sentence that says what is
+ * wrong; `*at` is then the offset of the deep-tag that is wrong.
  */
 const char *deep_status_check(struct slice s, size_t *at);
 
-/* Does the word stand in the status? Without regard to case. */
+/* Has the status this word, without regard to case? */
 bool deep_status_has(const char *status, struct slice word);
 
 /*
- * One status out of the proxy's own and a backend's (section 9.5: what stands between advertises all that the actual
- * server does): `own` as it is, then what the backend's has and `own` lacks: security tags and extensions, and its
- * first URL where `own` has none. What is no deep-tag is left out, and so is all from the first one on that would
- * not fit. Tags compare without case: the registered ones are in lower case, and a client that takes "TLS12" for
- * "tls12" is not to find it twice. `own` is a deep-status; the backend's is any octets.
+ * Merges the proxy's own status and a backend's (section 9.5: a proxy advertises all that the actual server
+ * does): `own` as it is, then what the backend's has and `own` lacks: security tags and extensions, and its
+ * first URL if `own` has none. Words that are not deep-tags are left out, and so is all from the first one on
+ * that would not fit. Tags compare without case: the registered ones are in lower case, and a client that
+ * takes "TLS12" for "tls12" must not find it twice. `own` is a deep-status; the backend's is any octets. The
+ * result has a NUL.
  */
 void deep_status_merge(const char *own, struct slice backends, char into[DEEP_STATUS_MAX + 1]);
 

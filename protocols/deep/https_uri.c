@@ -31,7 +31,7 @@ static bool has_only(struct slice s, const char *besides)
     return true;
 }
 
-/* Takes what stands before the first of these octets off the front. */
+/* Takes what comes before the first of these octets off the front. */
 static struct slice take_until(struct slice *rest, const char *ends)
 {
     size_t len = 0;

@@ -6,8 +6,8 @@
 
 /*
  * Is it an absolute https URI (RFC 3986, RFC 9110 section 4.2.2): scheme, authority with a host that is not
- * empty, then path, query and fragment, each with its own characters? IPvFuture, which nobody has defined
- * yet, is refused.
+ * empty, then path, query and fragment, each with its own characters? IPvFuture, which is not
+ * defined yet, is refused.
  */
 bool https_uri_is_valid(struct slice s);
 

@@ -94,7 +94,9 @@ static void send_list(struct imap_engine *imap, struct slice line, size_t list, 
     engine_out_make(out, SIDE_CLIENT, slice_from(line, list + words.len));
 }
 
-/* What was merged stays: Cyrus answers a second ID with nothing, and clients must not find a tag taken back. */
+/*
+ * What was merged stays: Cyrus answers a second ID with nothing, and clients must not find a tag taken back.
+ */
 static void send_id(struct imap_engine *imap, struct slice held, struct engine_out *out)
 {
     struct slice params = slice_from(without_line_end(held), imap->list_offset);
@@ -110,9 +112,9 @@ static void send_id(struct imap_engine *imap, struct slice held, struct engine_o
 }
 
 /*
- * The client never sees a greeting that refuses service or is not IMAP, as another backend may do better. After STARTTLS
- * it sees none at all, and PREAUTH is refused: an attacker uses it to keep a client from STARTTLS (RFC 9051 section
- * 7.1.4), and nobody has logged in to such a session.
+ * The client never sees a greeting that refuses service or is not IMAP, as another backend may do better.
+ * After STARTTLS it sees none at all, and PREAUTH is refused: an attacker uses it to keep a client from
+ * STARTTLS (RFC 9051 section 7.1.4), and nobody has logged in to such a session.
  */
 static void take_greeting(struct imap_engine *imap, struct slice line, struct engine_out *out)
 {
@@ -232,7 +234,10 @@ static void pass_text(struct imap_engine *imap, struct slice *input, struct engi
         finish_response(imap, out);
 }
 
-/* Most lines come whole and end in no literal: they cost a search for their end and a look at the octets before it. */
+/*
+ * Most lines come whole and end in no literal: they cost a search for their end and a look at the octets
+ * before it.
+ */
 static bool may_end_in_literal(const struct imap_engine *imap, struct slice text)
 {
     return imap->backend_tail.state != IMAP_TAIL_NONE || slice_has_suffix(text, "}") ||
@@ -361,7 +366,7 @@ static void take_head(struct imap_engine *imap, struct slice *input, struct engi
     flush_head(imap, out);
 }
 
-void imap_backend_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
+static void take_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
 {
     switch (imap->backend) {
     case IMAP_BACKEND_RESPONSE:
@@ -382,4 +387,12 @@ void imap_backend_step(struct imap_engine *imap, struct slice *input, struct eng
     default:
         hold_line(imap, input, out);
     }
+}
+
+size_t imap_backend_feed(struct imap_engine *imap, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&imap->base, left, out))
+        take_step(imap, &left, out);
+    return data.len - left.len;
 }

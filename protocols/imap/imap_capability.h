@@ -18,11 +18,13 @@ struct imap_capabilities {
 struct imap_capabilities imap_capability_read(struct slice list);
 
 /*
- * Sends the client an edited list, each word with a space before it, and returns what the backend's own list has.
- *   Removed: what cannot work through a proxy that ends TLS (STARTTLS; mechanisms of sasl_mechanism.h, `external` as there;
- *            COMPRESS=), private hints to proxies, and the backend's DEEP, as clients see one status.
- *   Added:   DEEP (draft section 7.1), and ID, which DEEP implies.
- *   Stays:   LOGINDISABLED, as it is true.
+ * Sends the client an edited list, each word with a space before it, and returns what the backend's own list
+ * has.
+ *   Removed   what cannot work through a proxy that ends TLS: STARTTLS, COMPRESS=, and mechanisms
+ *             (sasl_mechanism.h; `external` as there); private hints to proxies; and the backend's DEEP, as
+ *             clients see one status
+ *   Added     DEEP (draft section 7.1), and ID, which DEEP implies
+ *   Stays     LOGINDISABLED, as it is true
  */
 struct imap_capabilities imap_capability_edit(struct slice list, bool external, struct engine_out *out);
 

@@ -70,7 +70,7 @@ static bool travels_alone(enum imap_command_kind kind, const struct imap_literal
     return literal != NULL || (kind != IMAP_COMMAND_OTHER && kind != IMAP_COMMAND_LOGOUT);
 }
 
-/* A {n+} goes on as {n}: see imap_private.h. */
+/* A {n+} is sent on as {n}: see imap_private.h. */
 static void pass_line(const struct line *line, const struct imap_literal *literal, struct engine_out *out)
 {
     struct line shortened = *line;
@@ -192,7 +192,10 @@ static void take_first_line(struct imap_engine *imap, const struct line *line, s
         send_first(imap, &c, line, literal, out);
 }
 
-/* The backend has the beginning of the command already: after an error there is no way back to a common state. */
+/*
+ * The backend has the beginning of the command already: after an error there is no way back to a common
+ * state.
+ */
 static void take_rest_line(struct imap_engine *imap, const struct line *line, struct engine_out *out)
 {
     struct imap_literal at_end;
@@ -320,7 +323,7 @@ static void skip_line(struct imap_engine *imap, struct slice *input, struct engi
         skip_rest(imap, imap_tail_literal(&imap->client_tail, &literal) ? &literal : NULL, out);
 }
 
-void imap_client_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
+static void take_step(struct imap_engine *imap, struct slice *input, struct engine_out *out)
 {
     switch (imap->client) {
     case IMAP_CLIENT_LITERAL:
@@ -349,6 +352,14 @@ bool imap_client_is_wanted(const struct imap_engine *imap)
     return imap->backend != IMAP_BACKEND_GREETING && imap_is_open(imap) && imap->pending_output.len == 0 &&
            imap->client != IMAP_CLIENT_HELD && imap->client != IMAP_CLIENT_GO_AHEAD &&
            imap->client != IMAP_CLIENT_REPLY;
+}
+
+size_t imap_client_feed(struct imap_engine *imap, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&imap->base, left, out) && imap_client_is_wanted(imap))
+        take_step(imap, &left, out);
+    return data.len - left.len;
 }
 
 /* ---- what the backend replies ---- */

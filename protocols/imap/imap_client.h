@@ -5,22 +5,22 @@
 #include "protocols/imap/imap_private.h"
 
 /*
- * The client half of the IMAP engine: knows where the client's commands begin and end, refuses what must not reach the
- * backend, puts the cipher suite in, and passes all the rest. imap_private.h has the rules.
+ * The client half of the IMAP engine: knows where the client's commands begin and end, refuses what must not
+ * reach the backend, puts the cipher suite in, and passes all the rest. imap_private.h has the rules.
  */
 
 /* As engine_wants. */
 bool imap_client_is_wanted(const struct imap_engine *imap);
 
-/* As engine_ops.step: takes a line, or a stretch of one or of a literal, off the front of `*input`. */
-void imap_client_step(struct imap_engine *imap, struct slice *input, struct engine_out *out);
+/* As engine_feed. */
+size_t imap_client_feed(struct imap_engine *imap, struct slice data, struct engine_out *out);
 
 /* A command that travels alone goes to the backend now: keeps its kind and tag, and counts it. */
 void imap_client_track(struct imap_engine *imap, enum imap_command_kind kind, struct slice tag);
 
 /*
- * Refuses a command in the backend's place. `text` as in imap_reply. `literal`: what its line so far ended in, or NULL. If
- * that is {n+}, the rest of the command still comes, and is skipped.
+ * Refuses a command in the backend's place. `text` as in imap_reply. `literal`: what its line so far ended
+ * in, or NULL. If that is {n+}, the rest of the command still comes, and is skipped.
  */
 void imap_client_reject(struct imap_engine *imap, struct slice tag, const char *text,
                         const struct imap_literal *literal, struct engine_out *out);

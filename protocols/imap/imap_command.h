@@ -6,9 +6,9 @@
 #include "protocols/sasl_mechanism.h"
 
 /*
- * Reads the first words of a client's command. It is stricter than servers are: one space between tag and name, a name of
- * letters, digits, ".", "-" and "_". A line is wrong if a lenient server might read it as another command than the proxy
- * does. Pure functions over slices.
+ * Reads the first words of a client's command. It is stricter than servers are: one space between tag and
+ * name, a name of letters, digits, ".", "-" and "_". A line is wrong if a lenient server might read it as
+ * another command than the proxy does. Pure functions over slices.
  */
 enum imap_command_kind {
     IMAP_COMMAND_NONE,
@@ -41,8 +41,8 @@ struct slice imap_command_tag(struct slice text);
 bool imap_has_forbidden_octet(struct slice text);
 
 /*
- * Judges the mechanism of an AUTHENTICATE with these arguments (sasl_mechanism.h; `external` as there). Its name is an atom
- * (RFC 3501 section 9) or, as servers accept it, a quoted string; anything else is malformed.
+ * Judges the mechanism of an AUTHENTICATE with these arguments (sasl_mechanism.h; `external` as there). Its
+ * name is an atom (RFC 3501 section 9) or, as servers accept it, a quoted string; anything else is malformed.
  */
 enum sasl_mechanism imap_authenticate_judge(struct slice args, bool external);
 

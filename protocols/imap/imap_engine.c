@@ -95,15 +95,16 @@ static bool wants(const struct engine *engine, enum side from)
     return from == SIDE_BACKEND || imap_client_is_wanted((const struct imap_engine *)engine);
 }
 
-static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (from == SIDE_CLIENT)
-        imap_client_step(of(engine), input, out);
-    else
-        imap_backend_step(of(engine), input, out);
+    return from == SIDE_CLIENT ? imap_client_feed(of(engine), data, out)
+                               : imap_backend_feed(of(engine), data, out);
 }
 
-/* Not inside a response, in which the client would take the words for content, nor after the backend's own BYE. */
+/*
+ * Not inside a response, in which the client would take the words for content, nor after the backend's own
+ * BYE.
+ */
 static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
     if (!of(engine)->client_in_response && !engine->status.last_word)
@@ -121,7 +122,7 @@ static void release(struct engine *engine)
 const struct engine_ops imap_engine_ops = {
     .size = sizeof(struct imap_engine),
     .init = init,
-    .step = step,
+    .feed = feed,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

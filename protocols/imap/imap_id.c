@@ -112,13 +112,18 @@ void imap_id_report(struct slice params, struct engine *engine)
     }
 }
 
-/* What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and tls. */
+/*
+ * What backends take from a proxy as the truth about its client: Dovecot's x-originating-ip and its like, and
+ * tls.
+ */
 static bool is_trusted_by_backends(struct slice name)
 {
     return slice_has_prefix(name, "x-") || slice_is_word(name, "tls");
 }
 
-/* Of a client's pairs: how many go on of those that report something, and of those that report nothing. */
+/*
+ * How many of a client's pairs are sent on: of those that report something, and of those that report nothing.
+ */
 struct kept {
     int reporting;
     int idle;

@@ -6,8 +6,8 @@
 #include "protocols/imap/imap_string.h"
 
 /*
- * The parameter lists of ID (RFC 2971): NIL, or pairs of a name and a value in parentheses. A list is a view of octets
- * that hold the whole command or response, literals included.
+ * The parameter lists of ID (RFC 2971): NIL, or pairs of a name and a value in parentheses. A list is a view
+ * of octets that hold the whole command or response, literals included.
  */
 enum {
     /* RFC 2971 section 3.3; Dovecot replies BYE to more, Cyrus BAD */
@@ -37,25 +37,28 @@ bool imap_id_open(struct slice params, struct imap_id_list *list);
 /* Takes the next pair. `*pair` is set if it returns IMAP_ID_PAIR. */
 enum imap_id_step imap_id_next(struct imap_id_list *list, struct imap_id_pair *pair);
 
-/* Checks a client's list. NULL if it is right and within the limits, else the status and text of a tagged reply. */
+/*
+ * Checks a client's list. NULL if it is right and within the limits, else the status and text of a tagged
+ * reply.
+ */
 const char *imap_id_check(struct slice params);
 
 /* Keeps what a checked list reports (draft section 7.1). */
 void imap_id_report(struct slice params, struct engine *engine);
 
 /*
- * Sends a client's checked list to the backend in quoted strings (see imap_string_quote). Removed are all fields that
- * backends believe of a proxy: names that begin with "x-", and "tls". Added are "tls" with the cipher suite and, if
- * `identity` is not NULL, the fields with the client's address that Dovecot believes of the addresses in its
- * login_trusted_networks. If that makes more than 30 pairs, which Cyrus refuses, the last ones are dropped, and before
- * them those that report nothing.
+ * Sends a client's checked list to the backend in quoted strings (see imap_string_quote). Removed are all
+ * fields that backends believe of a proxy: names that begin with "x-", and "tls". Added are "tls" with the
+ * cipher suite and, if `identity` is not NULL, the fields with the client's address that Dovecot believes of
+ * the addresses in its login_trusted_networks. If that makes more than 30 pairs, which Cyrus refuses, the
+ * last ones are dropped, and before them those that report nothing.
  */
 void imap_id_forward(struct slice params, const char *cipher, const struct client_identity *identity,
                      struct engine_out *out);
 
 /*
- * Writes the fields that have the DEEP status in a server's reply (draft section 7.1), with a NUL: one under the name that
- * the draft's text has, one under that of its examples. A deep-status needs no escapes.
+ * Writes the fields that have the DEEP status in a server's reply (draft section 7.1), with a NUL: one under
+ * the name that the draft's text has, one under that of its examples. A deep-status needs no escapes.
  */
 void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MAX]);
 
@@ -63,8 +66,8 @@ void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MA
 void imap_id_learn_status(struct slice params, struct engine *engine);
 
 /*
- * Sends a backend's list to the client as it came, without its own such fields, and with ours. If it is not a list, ours
- * alone are sent.
+ * Sends a backend's list to the client as it came, without its own such fields, and with ours. If it is not a
+ * list, ours alone are sent.
  */
 void imap_id_reply(struct slice params, const char *deep_status, struct engine_out *out);
 

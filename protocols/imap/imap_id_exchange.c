@@ -106,8 +106,9 @@ static void send_own(struct imap_engine *imap, struct engine_out *out)
 }
 
 /*
- * If the backend has to know who the client is (identity = native), a login waits until it has replied OK to an ID that
- * says so: otherwise it would take the client for the proxy. It is sent that ID even if it has announced none.
+ * If the backend has to know who the client is (identity = native), a login waits until it has replied OK to
+ * an ID that says so: otherwise it would take the client for the proxy. It is sent that ID even if it has
+ * announced none.
  */
 static bool knows_client(struct imap_engine *imap, struct engine_out *out)
 {

@@ -5,13 +5,16 @@
 #include "protocols/imap/imap_private.h"
 
 /*
- * ID between a client and a backend (RFC 2971, draft section 7.1). The engine holds a client's ID until it is whole, and
- * sends it on with the cipher suite in it. The first ID of a session is the one that counts: Dovecot applies no second,
- * and Cyrus answers it with a bare OK. So the proxy sends one of its own only if the client has sent none by the time it
- * logs in, or at once if the backend greets with PREAUTH.
+ * ID between a client and a backend (RFC 2971, draft section 7.1). The engine holds a client's ID until it is
+ * whole, and sends it on with the cipher suite in it. The first ID of a session is the one that counts:
+ * Dovecot applies no second, and Cyrus answers it with a bare OK. So the proxy sends one of its own only if
+ * the client has sent none by the time it logs in, or at once if the backend greets with PREAUTH.
  */
 
-/* Takes a line of an ID command: its first, or one after a literal. `literal`: what the line ends in, or NULL. */
+/*
+ * Takes a line of an ID command: its first, or one after a literal. `literal`: what the line ends in, or
+ * NULL.
+ */
 void imap_id_exchange_line(struct imap_engine *imap, struct slice text, const struct imap_literal *literal,
                            struct engine_out *out);
 
@@ -22,18 +25,25 @@ void imap_id_exchange_literal(struct imap_engine *imap, struct slice *input);
 void imap_id_exchange_finish(struct imap_engine *imap, struct slice text, struct engine_out *out);
 
 /*
- * Called before a command that logs in goes to the backend: sends the proxy's own ID if the backend has not been sent the
- * cipher suite yet. False if the command has to wait for the reply to that, or the session has ended.
+ * Called before a command that logs in goes to the backend: sends the proxy's own ID if the backend has not
+ * been sent the cipher suite yet. False if the command has to wait for the reply to that, or the session has
+ * ended.
  */
 bool imap_id_exchange_before_login(struct imap_engine *imap, struct engine_out *out);
 
-/* The backend has greeted with PREAUTH, so no login will come: sends the proxy's own ID if the backend announces ID. */
+/*
+ * The backend has greeted with PREAUTH, so no login will come: sends the proxy's own ID if the backend
+ * announces ID.
+ */
 void imap_id_exchange_after_preauth(struct imap_engine *imap, struct engine_out *out);
 
 /* The backend does not accept an ID, by which it had to learn who the client is: ends the session. */
 void imap_id_exchange_fail(struct imap_engine *imap, struct engine_out *out);
 
-/* The tagged reply to the client's ID begins; imap->status is its status. True if the proxy replies in its place. */
+/*
+ * The tagged reply to the client's ID begins; imap->status is its status. True if the proxy replies in its
+ * place.
+ */
 bool imap_id_exchange_reply_begins(struct imap_engine *imap, struct engine_out *out);
 
 /* That reply has ended. */

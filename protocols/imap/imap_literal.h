@@ -5,9 +5,9 @@
 #include "base/slice.h"
 
 /*
- * The announcement of a literal right before the end of a line: {n}, {n+} (RFC 7888) and, with a ~ before it that makes no
- * difference here, literal8 (RFC 3516). The caller knows whether a line may end in one: data responses and commands may,
- * text (RFC 3501 section 9, resp-text) may not. Values that own nothing.
+ * The announcement of a literal right before the end of a line: {n}, {n+} (RFC 7888) and, with a ~ before it
+ * that makes no difference here, literal8 (RFC 3516). The caller knows whether a line may end in one: data
+ * responses and commands may, text (RFC 3501 section 9, resp-text) may not. Values that own nothing.
  */
 struct imap_literal {
     uint64_t octets;    /* above IMAP_LITERAL_MAX: absurd */
@@ -26,7 +26,9 @@ enum imap_tail_state {
     IMAP_TAIL_CR      /* {12} and a CR */
 };
 
-/* What has to be remembered of a line that comes in pieces and is not held. All zero is the start of a line. */
+/*
+ * What has to be remembered of a line that comes in pieces and is not held. All zero is the start of a line.
+ */
 struct imap_tail {
     uint64_t octets;
     enum imap_tail_state state;

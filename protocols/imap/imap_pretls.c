@@ -69,8 +69,8 @@ static enum pretls_line take_command(struct pretls_engine *pretls, struct slice 
 }
 
 /*
- * The synchronising literal of a rejected command never comes. A non-synchronising one does: it is skipped, and what
- * follows it belongs to the same command.
+ * The synchronising literal of a rejected command never comes. A non-synchronising one does: it is skipped,
+ * and what follows it belongs to the same command.
  */
 static enum pretls_line take_line(struct pretls_engine *pretls, struct slice text, struct engine_out *out)
 {

@@ -10,17 +10,18 @@
 #include "protocols/line.h"
 
 /*
- * The IMAP engine (RFC 3501, 9051; draft section 7.1), for its own sources alone: the state of a session, and what both
- * halves use. imap_client.c takes what the client sends, imap_backend.c what the backend sends. The engine holds nothing
- * while the session idles.
+ * The IMAP engine (RFC 3501, 9051; draft section 7.1), for its own sources alone: the state of a session, and
+ * what both halves use. imap_client.c takes what the client sends, imap_backend.c what the backend sends. The
+ * engine holds nothing while the session idles.
  *
- * How the two sides are kept in step. Octets of a literal, lines of a SASL exchange and DONE pass unread. If the proxy
- * took such octets for commands and the backend did not, or the other way round, a client could forge an ID. So a command
- * that has them travels alone: it goes when all commands before it have been answered, and its octets go when the backend
- * itself has sent "+" for it. A non-synchronising literal becomes a synchronising one on the way ({n+} as {n}) for the
- * same reason: after an error Dovecot takes the octets of a {n+} for commands. It costs a round trip between proxy and
- * backend. LOGIN, AUTHENTICATE, ID and UNAUTHENTICATE travel alone as well: a tag may be used twice, so their replies
- * could be mistaken, and Courier loses what follows a login.
+ * How the two sides are kept in step. Octets of a literal, lines of a SASL exchange and DONE pass unread. If
+ * the proxy took such octets for commands and the backend did not, or the other way round, a client could
+ * forge an ID. So a command that has them travels alone: it goes when all commands before it have been
+ * answered, and its octets go when the backend itself has sent "+" for it. A non-synchronising literal
+ * becomes a synchronising one on the way ({n+} as {n}) for the same reason: after an error Dovecot takes the
+ * octets of a {n+} for commands. It costs a round trip between proxy and backend. LOGIN, AUTHENTICATE, ID and
+ * UNAUTHENTICATE travel alone as well: a tag may be used twice, so their replies could be mistaken, and
+ * Courier loses what follows a login.
  */
 enum {
     /* RFC 7162 section 4 has clients stay below 8,192 octets in a line; Dovecot takes 65,536 of a user ... */
@@ -36,7 +37,7 @@ enum {
     IMAP_HELD_ID_MAX = 65536,
     /* A reply of the proxy's own that waits for the end of a response; there is one at a time */
     IMAP_ANSWER_MAX = 2048,
-    /* Errors in a row before goodbye: a web browser or an attack across protocols (ALPACA) is at its second line */
+    /* Errors in a row before goodbye: a browser, or an attack through one (ALPACA), is at its second line */
     IMAP_ERRORS_MAX = 5
 };
 
@@ -88,24 +89,30 @@ struct imap_engine {
 /* Nothing has ended the session, and nothing has been decided that will. */
 bool imap_is_open(const struct imap_engine *imap);
 
-/* Sends whole responses of the proxy's own to the client: at once, or after the backend's response under way. */
+/*
+ * Sends whole responses of the proxy's own to the client: at once, or after the backend's response under way.
+ */
 void imap_send(struct imap_engine *imap, struct slice text, struct engine_out *out);
 
 /*
- * Sends the client "TAG TEXT" with its line end, as imap_send does; "* TEXT" if the tag is empty. `text`: status, a space
- * and words for people.
+ * Sends the client "TAG TEXT" with its line end, as imap_send does; "* TEXT" if the tag is empty. `text`:
+ * status, a space and words for people.
  */
 void imap_reply(struct imap_engine *imap, struct slice tag, const char *text, struct engine_out *out);
 
-/* Sends the client "* ID" with the DEEP status, and with the proxy's name if `with_name`, as imap_send does. */
+/*
+ * Sends the client "* ID" with the DEEP status, and with the proxy's name if `with_name`, as imap_send does.
+ */
 void imap_send_id(struct imap_engine *imap, bool with_name, struct engine_out *out);
 
-/* The backend's response has ended: sends what had to wait for that, and ends the session if it was the last. */
+/*
+ * The backend's response has ended: sends what had to wait for that, and ends the session if it was the last.
+ */
 void imap_send_pending(struct imap_engine *imap, struct engine_out *out);
 
 /*
- * The client has made a mistake, and the session ends: at once, or after the backend's response under way. `detail`:
- * static words for the log and, in "* BYE", for the client.
+ * The client has made a mistake, and the session ends: at once, or after the backend's response under way.
+ * `detail`: static words for the log and, in "* BYE", for the client.
  */
 void imap_fail_client(struct imap_engine *imap, const char *detail, struct engine_out *out);
 

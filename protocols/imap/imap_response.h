@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 /*
- * Tells what a response of a backend is, from as few of its first octets as it takes. A pure function: more octets of the
- * same line never change what it has returned for fewer, so that cuts make no difference.
+ * Tells what a response of a backend is, from as few of its first octets as it takes. A pure function: more
+ * octets of the same line never change what it has returned for fewer, so that cuts make no difference.
  */
 enum imap_response_kind {
     IMAP_RESPONSE_UNDECIDED,
@@ -32,8 +32,10 @@ struct imap_response {
     enum imap_response_kind kind;
     enum imap_status status; /* of STATUS and TAGGED */
     struct slice tag;        /* of TAGGED; lies in the head */
-    /* Offset in the head of the words of CAPABILITY, of the list of ID, or of the words in [CAPABILITY ...] of a status; 0
-     * if the response has none of them. */
+    /*
+     * Offset in the head of the words of CAPABILITY, of the list of ID, or of the words in [CAPABILITY ...]
+     * of a status; 0 if the response has none of them.
+     */
     size_t list_offset;
 };
 

@@ -5,14 +5,14 @@
 #define TAG_STARTTLS "s1"
 #define TAG_PROOF    "s2"
 
-static void take_greeting(struct starttls_client *request, const struct imap_response *heard,
+static void take_greeting(struct starttls_client *request, const struct imap_response *response,
                           struct engine_out *out)
 {
-    if (heard->kind != IMAP_RESPONSE_STATUS ||
-        (heard->status != IMAP_STATUS_OK && heard->status != IMAP_STATUS_PREAUTH))
+    if (response->kind != IMAP_RESPONSE_STATUS ||
+        (response->status != IMAP_STATUS_OK && response->status != IMAP_STATUS_PREAUTH))
         starttls_fail(request, "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = "
                                "{ mode = \"implicit\" } is meant for it");
-    else if (heard->status == IMAP_STATUS_PREAUTH) /* RFC 9051 section 7.1.4 */
+    else if (response->status == IMAP_STATUS_PREAUTH) /* RFC 9051 section 7.1.4 */
         starttls_fail(request, "the server greets with PREAUTH, after which there is no STARTTLS");
     else
         starttls_ask(request, STARTTLS_STEP_CONSENT, TAG_STARTTLS " STARTTLS\r\n", out);
@@ -29,28 +29,28 @@ static void keep_capabilities(struct starttls_client *request, struct slice word
     starttls_add_greeting(request, slice_of("] "));
 }
 
-static void take_tagged(struct starttls_client *request, const struct imap_response *heard)
+static void take_tagged(struct starttls_client *request, const struct imap_response *response)
 {
     bool proof = request->step == STARTTLS_STEP_PROOF;
-    if (!slice_equals(heard->tag, slice_of(proof ? TAG_PROOF : TAG_STARTTLS)))
+    if (!slice_equals(response->tag, slice_of(proof ? TAG_PROOF : TAG_STARTTLS)))
         starttls_fail(request, "unsolicited reply of the server");
-    else if (heard->status == IMAP_STATUS_OK)
+    else if (response->status == IMAP_STATUS_OK)
         starttls_go_on(request);
     else
         starttls_fail(request,
                       proof ? "the server refuses CAPABILITY over TLS" : "the server refuses STARTTLS");
 }
 
-static void take_answer(struct starttls_client *request, const struct imap_response *heard,
+static void take_answer(struct starttls_client *request, const struct imap_response *response,
                         const struct line *line)
 {
-    switch (heard->kind) {
+    switch (response->kind) {
     case IMAP_RESPONSE_TAGGED:
-        take_tagged(request, heard);
+        take_tagged(request, response);
         return;
     case IMAP_RESPONSE_CAPABILITY:
         if (request->step == STARTTLS_STEP_PROOF)
-            keep_capabilities(request, slice_from(line->text, heard->list_offset));
+            keep_capabilities(request, slice_from(line->text, response->list_offset));
         return;
     case IMAP_RESPONSE_STATUS:
         return;
@@ -61,13 +61,13 @@ static void take_answer(struct starttls_client *request, const struct imap_respo
 
 static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
 {
-    struct imap_response heard = imap_response_classify(line->whole);
-    if (heard.kind == IMAP_RESPONSE_STATUS && heard.status == IMAP_STATUS_BYE)
+    struct imap_response response = imap_response_classify(line->whole);
+    if (response.kind == IMAP_RESPONSE_STATUS && response.status == IMAP_STATUS_BYE)
         starttls_fail(request, "the server replies BYE");
     else if (request->step == STARTTLS_STEP_GREETING)
-        take_greeting(request, &heard, out);
+        take_greeting(request, &response, out);
     else
-        take_answer(request, &heard, line);
+        take_answer(request, &response, line);
 }
 
 const struct starttls_client_dialect imap_starttls_client = {

@@ -43,7 +43,10 @@ enum imap_backend_state {
 
 struct imap_engine;
 
-/* Moves to another state. The table in imap_state.c allows the move, or it is a mistake of ours that ends the program. */
+/*
+ * Moves to another state. The table in imap_state.c allows the move, or it is a mistake of ours that ends the
+ * program.
+ */
 void imap_move_client(struct imap_engine *imap, enum imap_client_state to);
 
 /* The same for the backend's side. */

@@ -9,8 +9,9 @@
 #define XCLIENT_REMEDY " (Dovecot: login_trusted_networks)"
 
 /*
- * The backend has made a mistake. The client gets words if it cannot take them for content: not before the greeting, as
- * another backend may still serve it, not inside a multi-line reply, and not after the backend's last word.
+ * The backend has made a mistake. The client gets words if it cannot take them for content: not before the
+ * greeting, as another backend may still serve it, not inside a multi-line reply, and not after the backend's
+ * last word.
  */
 static void fail_backend(struct pop3_engine *pop3, const char *detail, struct engine_out *out)
 {
@@ -31,8 +32,8 @@ static void greet_client(struct pop3_engine *pop3, const struct line *line, stru
 }
 
 /*
- * A backend that accepts no XCLIENT from the proxy would take every client for the proxy. So might one that has not
- * replied to it yet: the client is greeted only after that.
+ * A backend that accepts no XCLIENT from the proxy would take every client for the proxy. So might one that
+ * has not replied to it yet: the client is greeted only after that.
  */
 static void send_xclient(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
@@ -83,8 +84,8 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
 }
 
 /*
- * An unsolicited reply. Dovecot and others send -ERR before they close an idle connection: it goes to the client as the
- * backend's last word. The client would take any other one for the reply to its next command.
+ * An unsolicited reply. Dovecot and others send -ERR before they close an idle connection: it goes to the
+ * client as the backend's last word. The client would take any other one for the reply to its next command.
  */
 static void take_unsolicited(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
@@ -268,7 +269,7 @@ static void pass_body(struct pop3_engine *pop3, struct slice *input, struct engi
     }
 }
 
-void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+static void take_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
     if (pop3->backend == POP3_BACKEND_BODY) {
         pass_body(pop3, input, out);
@@ -289,4 +290,12 @@ void pop3_backend_step(struct pop3_engine *pop3, struct slice *input, struct eng
     }
     take_backend_line(pop3, &line, out);
     line_reader_done(&pop3->from_backend);
+}
+
+size_t pop3_backend_feed(struct pop3_engine *pop3, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&pop3->base, left, out))
+        take_step(pop3, &left, out);
+    return data.len - left.len;
 }

@@ -5,7 +5,10 @@
 
 #include "protocols/sasl_mechanism.h"
 
-/* Not for this client: it is on TLS already, sees one DEEP status, and must not use what is for proxies alone. */
+/*
+ * Not for this client: it is on TLS already, sees one DEEP status, and must not use what is for proxies
+ * alone.
+ */
 static bool is_hidden(struct slice keyword)
 {
     static const char *const hidden[] = {"STLS", "DEEP", "XCLIENT", "XOIP"};
@@ -33,7 +36,10 @@ static struct mechanism_count count_mechanisms(struct slice list, bool external)
     return count;
 }
 
-/* A SASL line that has no mechanism, or none left, is dropped: clients would find AUTH without a way to use it. */
+/*
+ * A SASL line that has no mechanism, or none left, is dropped: clients would find AUTH without a way to use
+ * it.
+ */
 static void send_sasl(const struct line *line, struct slice list, bool external, struct engine_out *out)
 {
     struct mechanism_count count = count_mechanisms(list, external);

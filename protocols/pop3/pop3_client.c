@@ -21,7 +21,10 @@ static void take_command(struct pop3_engine *pop3, const struct line *line, stru
     }
 }
 
-/* A line of the exchange is data and passes. One that a server could read as a command becomes a cancellation. */
+/*
+ * A line of the exchange is data and passes. One that a server could read as a command becomes a
+ * cancellation.
+ */
 static void take_sasl_line(struct pop3_engine *pop3, const struct line *line, struct engine_out *out)
 {
     if (sasl_line_is_sound(line->text))
@@ -47,7 +50,7 @@ bool pop3_client_is_wanted(const struct pop3_engine *pop3)
            reply_queue_has_room(&pop3->replies, 1);
 }
 
-void pop3_client_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
+static void take_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
     struct line line;
     switch (line_reader_take(&pop3->from_client, input, POP3_SASL_LINE_MAX, &line)) {
@@ -67,4 +70,12 @@ void pop3_client_step(struct pop3_engine *pop3, struct slice *input, struct engi
     else
         take_command(pop3, &line, out);
     line_reader_done(&pop3->from_client);
+}
+
+size_t pop3_client_feed(struct pop3_engine *pop3, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&pop3->base, left, out) && pop3_client_is_wanted(pop3))
+        take_step(pop3, &left, out);
+    return data.len - left.len;
 }

@@ -11,7 +11,9 @@ enum pop3_slot pop3_first_slot(const struct pop3_engine *pop3)
     return (enum pop3_slot)reply_queue_first(&pop3->replies);
 }
 
-/* Sends the own replies at the front of the queue. All that can be outstanding fit into a step, as one slice. */
+/*
+ * Sends the own replies at the front of the queue. All that can be outstanding fit into a step, as one slice.
+ */
 static void send_own_replies(struct pop3_engine *pop3, struct engine_out *out)
 {
     while (engine_is_open(&pop3->base) && pop3_slot_is_own(pop3_first_slot(pop3))) {
@@ -59,18 +61,16 @@ static bool wants(const struct engine *engine, enum side from)
     return from == SIDE_BACKEND || pop3_client_is_wanted((const struct pop3_engine *)engine);
 }
 
-static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (from == SIDE_CLIENT)
-        pop3_client_step(of(engine), input, out);
-    else
-        pop3_backend_step(of(engine), input, out);
+    return from == SIDE_CLIENT ? pop3_client_feed(of(engine), data, out)
+                               : pop3_backend_feed(of(engine), data, out);
 }
 
 /*
- * The words serve as greeting, as reply to the command under way, or as an idle client's next reply. They are not sent
- * inside a multi-line reply, in which they would be content, nor after the backend's last word. A client that was just
- * idle for too long gets nothing (RFC 1939 section 3).
+ * The words serve as greeting, as reply to the command under way, or as an idle client's next reply. They are
+ * not sent inside a multi-line reply, in which they would be content, nor after the backend's last word. A
+ * client that was just idle for too long gets nothing (RFC 1939 section 3).
  */
 static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
@@ -93,7 +93,7 @@ static void release(struct engine *engine)
 const struct engine_ops pop3_engine_ops = {
     .size = sizeof(struct pop3_engine),
     .init = init,
-    .step = step,
+    .feed = feed,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

@@ -8,9 +8,10 @@
 #include "protocols/pop3/pop3_state.h"
 
 /*
- * The POP3 engine (RFC 1939, 2449, 5034; draft section 7.2), for its own sources alone: the state of a session, and what
- * both halves use. Each command that passes takes a slot in the queue of replies; each line of the backend belongs to the
- * first slot. The proxy sends the backend nothing of its own, but for XCLIENT before it greets the client.
+ * The POP3 engine (RFC 1939, 2449, 5034; draft section 7.2), for its own sources alone: the state of a
+ * session, and what both halves use. Each command that passes takes a slot in the queue of replies; each line
+ * of the backend belongs to the first slot. The proxy sends the backend nothing of its own, but for XCLIENT
+ * before it greets the client.
  */
 
 enum {
@@ -38,12 +39,16 @@ _Static_assert(sizeof(struct pop3_engine) < 400, "a session is small");
 enum pop3_slot pop3_first_slot(const struct pop3_engine *pop3);
 
 /*
- * Replies to a command that does not go to the backend. The reply takes its place after those that are outstanding, or is
- * sent at once if there are none. After a reply that closes, nothing more is taken from the client.
+ * Replies to a command that does not go to the backend. The reply takes its place after those that are
+ * outstanding, or is sent at once if there are none. After a reply that closes, nothing more is taken from
+ * the client.
  */
 void pop3_reject(struct pop3_engine *pop3, enum pop3_slot slot, struct engine_out *out);
 
-/* The client has got the whole reply of the first slot: removes it, and sends the proxy's own replies that follow it. */
+/*
+ * The client has got the whole reply of the first slot: removes it, and sends the proxy's own replies that
+ * follow it.
+ */
 void pop3_finish_reply(struct pop3_engine *pop3, struct engine_out *out);
 
 #endif

@@ -48,7 +48,10 @@ void pop3_greeting_send(const struct line *line, struct engine_out *out)
     engine_out_make_text(out, SIDE_CLIENT, "\r\n");
 }
 
-/* What is matched of the end after one more octet: the mark's only proper prefix that can begin anew is its CR. */
+/*
+ * What is matched of the end after one more octet: the mark's only proper prefix that can begin anew is its
+ * CR.
+ */
 static uint8_t match_octet(uint8_t matched, uint8_t octet)
 {
     if (octet == (uint8_t)end_mark[matched])

@@ -33,14 +33,17 @@ bool pop3_greeting_offers_xclient(struct slice text);
 void pop3_greeting_send(const struct line *line, struct engine_out *out);
 
 enum {
-    /* `*matched` at the start of a multi-line reply: its first line has ended with the CR LF of CR LF "." CR LF. */
+    /*
+     * `*matched` at the start of a multi-line reply: its first line has ended with the CR LF of CR LF "." CR
+     * LF.
+     */
     POP3_END_AFTER_LINE = 2
 };
 
 /*
- * Looks for the end of a multi-line reply (RFC 1939 section 3): CRLF, ".", CRLF and nothing else. `*matched` counts the
- * octets of it that the last chunk ended with: begin with POP3_END_AFTER_LINE, and keep it from chunk to chunk. Returns
- * how many octets of `s` belong to the reply if it ends in `s`, else 0.
+ * Looks for the end of a multi-line reply (RFC 1939 section 3): CRLF, ".", CRLF and nothing else. `*matched`
+ * counts the octets of it that the last chunk ended with: begin with POP3_END_AFTER_LINE, and keep it from
+ * chunk to chunk. Returns how many octets of `s` belong to the reply if it ends in `s`, else 0.
  */
 size_t pop3_end_find(uint8_t *matched, struct slice s);
 

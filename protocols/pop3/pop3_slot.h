@@ -5,7 +5,10 @@
 #include "protocols/engine_out.h"
 #include "protocols/reply_queue.h"
 
-/* What a slot in the queue of outstanding replies (reply_queue.h) stands for: who replies to the command, and how. */
+/*
+ * What a slot in the queue of outstanding replies (reply_queue.h) stands for: who replies to the command, and
+ * how.
+ */
 enum pop3_slot {
     POP3_SLOT_NONE = REPLY_SLOT_NONE,
     /* The backend replies. */

@@ -2,37 +2,38 @@
 #include "protocols/pop3/pop3_protocol.h"
 #include "protocols/pop3/pop3_reply.h"
 
-static void take_greeting(struct starttls_client *request, enum pop3_indicator heard, struct engine_out *out)
+static void take_greeting(struct starttls_client *request, enum pop3_indicator indicator,
+                          struct engine_out *out)
 {
-    if (heard == POP3_INDICATOR_OK)
+    if (indicator == POP3_INDICATOR_OK)
         starttls_ask(request, STARTTLS_STEP_CONSENT, "STLS\r\n", out);
-    else if (heard == POP3_INDICATOR_ERR)
+    else if (indicator == POP3_INDICATOR_ERR)
         starttls_fail(request, "the server's greeting is -ERR");
     else
         starttls_fail(request, "the server's greeting is not POP3: does it begin with TLS? Then tls = { mode "
                                "= \"implicit\" } is meant for it");
 }
 
-static void take_consent(struct starttls_client *request, enum pop3_indicator heard)
+static void take_consent(struct starttls_client *request, enum pop3_indicator indicator)
 {
-    if (heard == POP3_INDICATOR_OK)
+    if (indicator == POP3_INDICATOR_OK)
         starttls_go_on(request);
     else
-        starttls_fail(request, heard == POP3_INDICATOR_ERR ? "the server refuses STLS"
-                                                           : "the server's answer to STLS is not POP3");
+        starttls_fail(request, indicator == POP3_INDICATOR_ERR ? "the server refuses STLS"
+                                                               : "the server's answer to STLS is not POP3");
 }
 
-/* A server without CAPA has been heard as well. */
+/* A server without CAPA has replied as well. */
 static void take_proof(struct starttls_client *request, const struct line *line)
 {
-    enum pop3_indicator heard = pop3_indicator_of(line->text);
+    enum pop3_indicator indicator = pop3_indicator_of(line->text);
     if (request->in_reply) {
         if (slice_is_word(line->text, "."))
             starttls_go_on(request);
         return;
     }
-    request->in_reply = heard == POP3_INDICATOR_OK;
-    if (heard == POP3_INDICATOR_ERR)
+    request->in_reply = indicator == POP3_INDICATOR_OK;
+    if (indicator == POP3_INDICATOR_ERR)
         starttls_go_on(request);
     else if (!request->in_reply)
         starttls_fail(request, "the server's answer to CAPA over TLS is not POP3");

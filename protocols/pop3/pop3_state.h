@@ -18,8 +18,11 @@ enum pop3_client_state {
     POP3_CLIENT_SASL_LINE, /* its line of an AUTH exchange, after a challenge */
     /* From here on the engine wants nothing of the client. */
     POP3_CLIENT_GREETING, /* the client has not been greeted */
-    /* The backend replies to PASS, APOP or AUTH first. What follows AUTH may be data or a command. What follows any of
-     * them in the same segment is lost at Courier, where another program goes on with the session. */
+    /*
+     * The backend replies to PASS, APOP or AUTH first. What follows AUTH may be data or a command. What
+     * follows any of them in the same segment is lost at Courier, where another program goes on with the
+     * session.
+     */
     POP3_CLIENT_LOGIN,
     POP3_CLIENT_QUIT, /* the backend replies to QUIT first */
     POP3_CLIENT_DONE  /* nothing more */
@@ -37,7 +40,10 @@ enum pop3_backend_state {
 
 struct pop3_engine;
 
-/* Moves to another state. The table in pop3_state.c allows the move, or it is a mistake of ours that ends the program. */
+/*
+ * Moves to another state. The table in pop3_state.c allows the move, or it is a mistake of ours that ends the
+ * program.
+ */
 void pop3_move_client(struct pop3_engine *pop3, enum pop3_client_state to);
 
 /* The same for the backend's side. */

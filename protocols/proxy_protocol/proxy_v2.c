@@ -23,7 +23,7 @@ enum {
     CLIENT_SSL = 0x01,
     CLIENT_CERT_CONN = 0x02,
     CLIENT_CERT_SESS = 0x04,
-    LENGTH_AT = 14 /* behind signature, command and family */
+    LENGTH_AT = 14 /* after signature, command and family */
 };
 
 static const uint8_t signature[12] = {0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A};
@@ -57,7 +57,9 @@ static void put_u16(struct writer *w, size_t number)
     put_octet(w, (uint8_t)number);
 }
 
-/* Puts a length where it belongs, now that all it counters, what is behind its two octets, has been written. */
+/*
+ * Writes a length at its place, now that all that it counts, what follows its two octets, has been written.
+ */
 static void set_length(struct writer *w, size_t at)
 {
     if (w->failed)

@@ -7,8 +7,9 @@
 #include "protocols/smtp/smtp_xclient.h"
 
 /*
- * The backend has made a mistake, and the session ends. The client gets 421 if it cannot take it for a part of a reply: not
- * before the greeting, as another backend may still serve it, and not after the backend's own 421 or 221.
+ * The backend has made a mistake, and the session ends. The client gets 421 if it cannot take it for a part
+ * of a reply: not before the greeting, as another backend may still serve it, and not after the backend's own
+ * 421 or 221.
  */
 static void fail_backend(struct smtp_engine *smtp, const char *detail, struct engine_out *out)
 {
@@ -19,14 +20,19 @@ static void fail_backend(struct smtp_engine *smtp, const char *detail, struct en
     engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, detail);
 }
 
-/* A reply that asks the client for more (3yz) fits two commands only; after any other the sides would lose step. */
+/*
+ * A reply that asks the client for more (3yz) fits two commands only; after any other the sides would lose
+ * step.
+ */
 static bool fits_command(enum smtp_slot slot, unsigned code)
 {
     return code / 100 != 3 || (slot == SMTP_AWAIT_AUTH && code == 334) ||
            (slot == SMTP_AWAIT_DATA && code == 354);
 }
 
-/* The first line of the session: a backend that cannot serve replies so before the client has seen an octet. */
+/*
+ * The first line of the session: a backend that cannot serve replies so before the client has seen an octet.
+ */
 static void check_greeting(struct smtp_engine *smtp, unsigned code)
 {
     if (code / 100 == 4 || code / 100 == 5)
@@ -36,8 +42,8 @@ static void check_greeting(struct smtp_engine *smtp, unsigned code)
 }
 
 /*
- * Does the backend refuse the message before its end? Nobody knows what it takes the rest for, so it gets none of it, and
- * the session ends with its reply.
+ * Does the backend refuse the message before its end? Nobody knows what it takes the rest for, so it gets
+ * none of it, and the session ends with its reply.
  */
 static bool refuses_early(const struct smtp_engine *smtp, unsigned code)
 {
@@ -90,7 +96,7 @@ static void close_ehlo(struct smtp_engine *smtp, unsigned code, struct engine_ou
         smtp_ehlo_end(engine_deep_status(&smtp->base), out);
         engine_forget_merged(&smtp->base);
         warn_of_empty_auth(smtp);
-        /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is told again. */
+        /* EHLO begins anew (RFC 5321 section 4.1.4), so the backend is sent the cipher suite again. */
         if (smtp->cipher != SMTP_CIPHER_REFUSED)
             smtp->cipher = smtp->ehlo.deep ? SMTP_CIPHER_DUE : SMTP_CIPHER_UNKNOWN;
     }
@@ -127,7 +133,9 @@ static void close_data(struct smtp_engine *smtp, unsigned code)
     smtp_begin_message(smtp);
 }
 
-/* A chunk that was refused ends its message (RFC 3030 section 2), but not one that may have begun after it. */
+/*
+ * A chunk that was refused ends its message (RFC 3030 section 2), but not one that may have begun after it.
+ */
 static void close_chunk(struct smtp_engine *smtp, unsigned code)
 {
     if (smtp->others_chunks > 0)
@@ -280,7 +288,7 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
         close_reply(smtp, out);
 }
 
-void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     struct line line;
     switch (line_reader_take(&smtp->from_backend, input, SMTP_REPLY_LINE_MAX, &line)) {
@@ -297,4 +305,12 @@ void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct eng
         line_reader_done(&smtp->from_backend);
         return;
     }
+}
+
+size_t smtp_backend_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&smtp->base, left, out))
+        take_step(smtp, &left, out);
+    return data.len - left.len;
 }

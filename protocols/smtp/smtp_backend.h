@@ -5,11 +5,11 @@
 #include "protocols/smtp/smtp_private.h"
 
 /*
- * The backend half of the submission engine: finds the slot that a reply belongs to, edits the reply to EHLO, swallows what
- * is not for the client, and passes all other lines as they are.
+ * The backend half of the submission engine: finds the slot that a reply belongs to, edits the reply to EHLO,
+ * swallows what is not for the client, and passes all other lines as they are.
  */
 
-/* As engine_ops.step: takes a line off the front of `*input`, or all of it if the line is not complete. */
-void smtp_backend_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out);
+/* As engine_feed. */
+size_t smtp_backend_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out);
 
 #endif

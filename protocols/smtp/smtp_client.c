@@ -25,9 +25,9 @@ static void forward_and_wait(struct smtp_engine *smtp, const struct line *line, 
 }
 
 /*
- * A service that adds a field must know which message the next chunk belongs to. A chunk that the backend refuses takes
- * the field away with it, and a client could have its message sent without. No client sends another command in the middle
- * of a message, so that waiting for the reply to the chunk costs nothing.
+ * A service that adds a field must know which message the next chunk belongs to. A chunk that the backend
+ * refuses takes the field away with it, and a client could have its message sent without. No client sends
+ * another command in the middle of a message, so that waiting for the reply to the chunk costs nothing.
  */
 static bool waits_for_chunk(const struct smtp_engine *smtp, enum smtp_verb verb)
 {
@@ -36,10 +36,10 @@ static bool waits_for_chunk(const struct smtp_engine *smtp, enum smtp_verb verb)
 }
 
 /*
- * Before this command the backend has to know the cipher suite. The proxy sends it at once if the backend accepts groups of
- * commands, and otherwise after all replies. As CLIENT belongs to an extension it is the last of its group (RFC 2920 section
- * 3.1), so the client's command waits for the reply to it: the line then stays in the reader. True if the command may be
- * sent now.
+ * Before this command the backend has to know the cipher suite. The proxy sends it at once if the backend
+ * accepts groups of commands, and otherwise after all replies. As CLIENT belongs to an extension it is the
+ * last of its group (RFC 2920 section 3.1), so the client's command waits for the reply to it: the line then
+ * stays in the reader. True if the command may be sent now.
  */
 static bool backend_knows_cipher(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
@@ -117,7 +117,10 @@ static void take_mail(struct smtp_engine *smtp, const struct line *line, struct 
     forward(smtp, line, smtp->utf8_offered ? SMTP_AWAIT_MAIL_UTF8 : SMTP_AWAIT_MAIL, out);
 }
 
-/* RFC 5321 section 4.1.1.5: without an argument. Servers differ in whether one makes it void: it is not sent on. */
+/*
+ * RFC 5321 section 4.1.1.5: without an argument. Servers differ in whether one makes it void: it is not sent
+ * on.
+ */
 static void take_rset(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                       struct engine_out *out)
 {
@@ -208,7 +211,10 @@ void smtp_client_resume_command(struct smtp_engine *smtp, struct engine_out *out
     line_reader_done(&smtp->from_client);
 }
 
-/* RFC 4954 section 4: a line of the exchange is data. One that a server could read as a command becomes a cancellation. */
+/*
+ * RFC 4954 section 4: a line of the exchange is data. One that a server could read as a command becomes a
+ * cancellation.
+ */
 static void take_sasl_line(struct smtp_engine *smtp, const struct line *line, struct engine_out *out)
 {
     bool sound = line != NULL && sasl_line_is_sound(line->text);
@@ -313,7 +319,7 @@ bool smtp_client_is_wanted(const struct smtp_engine *smtp)
     return smtp->client < SMTP_CLIENT_GREETING;
 }
 
-void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
+static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     switch (smtp->client) {
     case SMTP_CLIENT_COMMAND:
@@ -340,4 +346,12 @@ void smtp_client_step(struct smtp_engine *smtp, struct slice *input, struct engi
         *input = slice_from(*input, input->len);
         return;
     }
+}
+
+size_t smtp_client_feed(struct smtp_engine *smtp, struct slice data, struct engine_out *out)
+{
+    struct slice left = data;
+    while (engine_may_step(&smtp->base, left, out) && smtp_client_is_wanted(smtp))
+        take_step(smtp, &left, out);
+    return data.len - left.len;
 }

@@ -9,7 +9,7 @@
 
 enum { COMMAND_LINE_MAX = 512 };
 
-/* A value's syntax, and where it is reported. */
+/* The syntax of a value. */
 enum value_kind { VALUE_TEXT, VALUE_TAGS, VALUE_CIPHER };
 
 static const struct known {
@@ -94,18 +94,18 @@ static struct slice without_blanks_at_end(struct slice s)
     return s;
 }
 
-/* Takes one SP and the parameter behind it off the front; false where nothing, or no SP, is there. */
+/* Takes one SP and the parameter after it off the front; false if there is no SP. */
 static bool take_parameter(struct slice *rest, struct parameter *p)
 {
     if (rest->len == 0 || rest->data[0] != ' ')
         return false;
-    struct slice behind = slice_from(*rest, 1);
-    p->text = slice_first(behind, slice_find(behind, ' '));
+    struct slice after = slice_from(*rest, 1);
+    p->text = slice_first(after, slice_find(after, ' '));
     size_t equals = slice_find(p->text, '=');
     p->has_value = equals < p->text.len;
     p->value = slice_from(p->text, equals + 1);
     p->known = find_known(slice_first(p->text, equals));
-    *rest = slice_from(behind, p->text.len);
+    *rest = slice_from(after, p->text.len);
     return true;
 }
 

@@ -64,7 +64,7 @@ struct smtp_command smtp_command_parse(struct slice line)
     struct smtp_command command = {.verb = SMTP_VERB_MALFORMED, .arguments = {line.data, 0}};
     size_t len = verb_len(line);
     bool ends_well = len == line.len || is_blank(line.data[len]);
-    /* Servers skip blanks before a verb, or skip an empty line without a reply: neither goes to one. */
+    /* Some servers skip blanks before a verb, or an empty line without a reply: neither is sent to one. */
     if (len == 0 || !ascii_is_alpha(line.data[0]) || !ends_well || is_ambiguous(line))
         return command;
     command.verb = find_verb(slice_first(line, len));
@@ -100,7 +100,7 @@ bool smtp_has_no_words(struct slice arguments)
     return smtp_next_word(&arguments).len == 0;
 }
 
-/* What stands behind the path: a quoted local part may have blanks and ">" in it. */
+/* What follows the path: a quoted local part may have blanks and ">" in it. */
 static struct slice parameters_of_mail(struct slice arguments)
 {
     bool quoted = false;

@@ -5,9 +5,9 @@
 #include "base/slice.h"
 
 /*
- * What the proxy has to know of a client's command line: which of the few commands it is that move the
- * dialogue into another state or must not pass, and of those the arguments. All others are the backend's
- * concern.
+ * What the proxy has to know of a client's command line: whether it is one of the few commands that move the
+ * dialogue into another state or must not pass, and the arguments of those. All others are the backend's
+ * concern. Pure functions over slices.
  */
 enum smtp_verb {
     SMTP_VERB_OTHER, /* a word that the backend may know */
@@ -24,14 +24,14 @@ enum smtp_verb {
     SMTP_VERB_QUIT,
     SMTP_VERB_STARTTLS,
     SMTP_VERB_TRUSTED, /* XCLIENT, XFORWARD: what backends believe of proxies */
-    SMTP_VERB_HTTP,    /* a web browser, or who speaks through one (ALPACA) */
-    SMTP_VERB_MALFORMED /* no command at all, or one with a bare CR or a NUL, which servers read in different ways
-                    */
+    SMTP_VERB_HTTP,    /* a web browser, which an attacker may control (ALPACA) */
+    /* No command at all, or one with a bare CR or a NUL, which servers read in different ways. */
+    SMTP_VERB_MALFORMED
 };
 
 struct smtp_command {
     enum smtp_verb verb;
-    struct slice arguments; /* all that stands behind the verb, with the space before it */
+    struct slice arguments; /* all that follows the verb, with the space before it */
 };
 
 enum {
@@ -44,14 +44,14 @@ enum {
     SMTP_AUTH_COMMAND_MAX = 12288 + 64,
     /* A line of a SASL exchange, with its end. */
     SMTP_SASL_LINE_MAX = 12288 + 2,
-    /* A line that is over its limit is answered and skipped; one that goes on as long as this never ends. */
+    /* A line over its limit gets a reply and is skipped; one as long as this is taken for endless. */
     SMTP_LINE_ENDLESS = 64 * 1024
 };
 
-/* Reads a line without its end. */
+/* Reads a line without its end; the arguments are a view of it. */
 struct smtp_command smtp_command_parse(struct slice line);
 
-/* Limit of a line that begins so. Five octets decide; with fewer any limit will do. */
+/* The limit of a line that begins so. Five octets decide; with fewer any limit will do. */
 size_t smtp_command_limit(struct slice beginning);
 
 /* Takes a word off the front of `*rest`; empty at the end. Postfix takes a tab for a space. */
@@ -59,9 +59,11 @@ struct slice smtp_next_word(struct slice *rest);
 
 /* Does BURL end its message (RFC 4468 section 3.2)? */
 bool smtp_burl_is_last(struct slice arguments);
-struct slice smtp_without_blanks(struct slice s); /* at either end */
 
-/* Nothing but blanks behind a verb? */
+/* The slice without blanks at either end. */
+struct slice smtp_without_blanks(struct slice s);
+
+/* Are there only blanks after a verb? */
 bool smtp_has_no_words(struct slice arguments);
 
 /* Is SMTPUTF8 among the parameters of MAIL (RFC 6531 section 3.4)? */
@@ -80,7 +82,10 @@ enum {
     SMTP_CHUNK_MAX = INT32_MAX
 };
 
-/* RFC 3030 section 2: chunk-size [ SP end-marker ]. False where it is not, or over 64 bits. */
+/*
+ * Reads the arguments of BDAT (RFC 3030 section 2): chunk-size [ SP end-marker ]. False if they are not, or
+ * over 64 bits.
+ */
 bool smtp_chunk_parse(struct slice arguments, struct smtp_chunk *chunk);
 
 #endif

@@ -4,11 +4,11 @@
 /* What becomes of an octet. All but PASS are rare: a well-formed message has only its end. */
 enum action {
     PASS,
-    HOLD,           /* goes out with the next octet, or not at all */
-    DOUBLE,         /* a dot goes out before it */
-    AS_CRLF,        /* CRLF goes out for it */
+    HOLD,           /* sent with the next octet, or not at all */
+    DOUBLE,         /* a dot is sent before it */
+    AS_CRLF,        /* CRLF is sent for it */
     DOUBLE_AS_CRLF, /* a dot and CRLF go out for it */
-    END_MESSAGE,    /* the held CR goes out, and it */
+    END_MESSAGE,    /* the held CR is sent, and it */
     RELEASE         /* a dot and the held CR go out; the octet is then looked at again */
 };
 
@@ -73,7 +73,7 @@ static enum octet_class class_of(uint8_t c)
 
 struct scan {
     struct slice s;
-    size_t passed; /* up to here all has been let out */
+    size_t passed; /* up to here all has been sent */
     size_t at;
     /*
      * Where the next CR and LF are. Looked up again only when passed by: else a message of nothing but LF
@@ -88,7 +88,7 @@ static size_t find_from(struct slice s, size_t at, uint8_t octet)
     return at + slice_find(slice_from(s, at), octet);
 }
 
-/* From text to the next octet that must be looked at: over whole line ends with text behind them, too. */
+/* From text to the next octet that must be looked at: over whole line ends that text follows, too. */
 static void skip_text(struct scan *scan)
 {
     for (;;) {
@@ -104,7 +104,7 @@ static void skip_text(struct scan *scan)
     scan->at = scan->cr < scan->lf ? scan->cr : scan->lf;
 }
 
-/* Lets out what lies between, and what stands for the octet at `at`; `consumed` of it are then dealt with. */
+/* Sends what lies between, and what replaces the octet at `at`; `consumed` octets are done with then. */
 static void replace(struct scan *scan, const char *made, size_t consumed, struct engine_out *out)
 {
     engine_out_pass(out, SIDE_BACKEND, slice_sub(scan->s, scan->passed, scan->at - scan->passed));
@@ -139,7 +139,10 @@ static void act(struct scan *scan, enum action action, struct engine_out *out)
     }
 }
 
-/* Each of the two goes out for a bare LF. The dot of CRLF.LF has gone on by then, and would have been one of an end. */
+/*
+ * A bare LF is sent as these two. The dot of CRLF.LF has been sent by then, and would have been one of an
+ * end.
+ */
 static enum smtp_data_state after_bare_lf(enum smtp_data_state before)
 {
     return before == SMTP_DATA_DOT ? SMTP_DATA_REFUSED : SMTP_DATA_SKIP_LINE;

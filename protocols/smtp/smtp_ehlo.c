@@ -9,13 +9,13 @@
  * The first are not for this client. The dialogue of the others is not SMTP's any more, and this engine could
  * not follow it: PRDR (Exim) answers one message with a reply for each recipient, CHECKPOINT (RFC 1845) has
  * 355 in reply to MAIL, X-EXPS is Exchange's AUTH and X-ANONYMOUSTLS its STARTTLS, octets that are counted
- * follow XEXCH50, and behind ATRN (RFC 2645) and TURN (RFC 5321 F.1) the sides change roles.
+ * follow XEXCH50, and after ATRN (RFC 2645) and TURN (RFC 5321 F.1) the sides change roles.
  */
 static const char *const hidden[] = {
     "STARTTLS", "XCLIENT",    "XFORWARD", "PIPECONNECT", "X_PIPE_CONNECT", "PIPE_CONNECT", "DEEP",
     "PRDR",     "CHECKPOINT", "X-EXPS",   "XEXCH50",     "X-ANONYMOUSTLS", "ATRN",         "TURN"};
 
-static void let_out(struct slice text, struct engine_out *out)
+static void send_line(struct slice text, struct engine_out *out)
 {
     engine_out_make_text(out, SIDE_CLIENT, "250-");
     engine_out_make(out, SIDE_CLIENT, text);
@@ -25,7 +25,7 @@ static void let_out(struct slice text, struct engine_out *out)
 void smtp_ehlo_begin(struct smtp_ehlo *ehlo, struct slice text, struct engine_out *out)
 {
     *ehlo = (struct smtp_ehlo){0};
-    let_out(text, out);
+    send_line(text, out);
 }
 
 static bool is_hidden(struct slice keyword)
@@ -43,9 +43,12 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
     ehlo->deep = ehlo->deep || slice_is_word(keyword, "DEEP");
 }
 
-/* "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the separator. */
-static void let_out_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
-                               enum smtp_auth_shown shown, struct engine_out *out)
+/*
+ * "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the
+ * separator.
+ */
+static void send_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
+                            enum smtp_auth_shown shown, struct engine_out *out)
 {
     struct slice rest = slice_from(text, start);
     bool begun = false;
@@ -78,9 +81,9 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, enum smtp_auth_sh
     if (keyword.len == 0 || is_hidden(keyword))
         return;
     if (slice_is_word(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
-        let_out_mechanisms(ehlo, text, start, shown, out);
+        send_mechanisms(ehlo, text, start, shown, out);
     else
-        let_out(text, out);
+        send_line(text, out);
 }
 
 void smtp_ehlo_end(const char *deep_status, struct engine_out *out)

@@ -91,8 +91,8 @@ static bool init(struct engine *engine, const struct engine_client *client)
 }
 
 /*
- * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or in place of a reply, but not within a
- * reply of several lines. After the backend's own 421 or 221 it would be one too many.
+ * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or in place of a reply, but not
+ * within a reply of several lines. After the backend's own 421 or 221 it would be one too many.
  */
 static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
@@ -107,12 +107,10 @@ static bool wants(const struct engine *engine, enum side from)
     return from == SIDE_BACKEND || smtp_client_is_wanted((const struct smtp_engine *)engine);
 }
 
-static void step(struct engine *engine, enum side from, struct slice *input, struct engine_out *out)
+static size_t feed(struct engine *engine, enum side from, struct slice data, struct engine_out *out)
 {
-    if (from == SIDE_CLIENT)
-        smtp_client_step(of(engine), input, out);
-    else
-        smtp_backend_step(of(engine), input, out);
+    return from == SIDE_CLIENT ? smtp_client_feed(of(engine), data, out)
+                               : smtp_backend_feed(of(engine), data, out);
 }
 
 static void release(struct engine *engine)
@@ -126,7 +124,7 @@ static void release(struct engine *engine)
 const struct engine_ops smtp_engine_ops = {
     .size = sizeof(struct smtp_engine),
     .init = init,
-    .step = step,
+    .feed = feed,
     .wants = wants,
     .goodbye = goodbye,
     .release = release,

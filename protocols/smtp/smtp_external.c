@@ -44,7 +44,7 @@ static int base64_digit(uint8_t c)
     return found != NULL ? (int)(found - digits) : -1;
 }
 
-/* RFC 4648 section 4. False where it is not, or is too long to be a login. */
+/* RFC 4648 section 4. False if it is not base64, or is too long to be a login. */
 static bool decode(struct slice text, uint8_t into[AUTHZID_MAX], size_t *len)
 {
     size_t padding = 0;
@@ -66,7 +66,10 @@ static bool decode(struct slice text, uint8_t into[AUTHZID_MAX], size_t *len)
     return true;
 }
 
-/* The authorization identity: empty is the certificate's own (RFC 4422 appendix A.2), and nobody else's will do. */
+/*
+ * The authorization identity: empty is the certificate's own (RFC 4422 appendix A.2), and nobody else's will
+ * do.
+ */
 static void take_response(struct smtp_engine *smtp, struct slice response, struct engine_out *out)
 {
     uint8_t octets[AUTHZID_MAX];

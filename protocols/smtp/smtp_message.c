@@ -7,13 +7,14 @@
 #include <stdio.h>
 
 /*
- * The Received field goes before the message's first octet. If that is a blank, the field's last line would go on with it
- * (RFC 5322 section 2.2.3), and a client's words would become a part of a field that servers believe. An empty line ends
- * the header then, as Postfix does it, and the client's line is text. NUL counts as a blank, as servers drop it, and so
- * does a CR without its LF. A dot that the client forgot to double is no octet of the message.
+ * The Received field goes before the message's first octet. If that is a blank, the field's last line would
+ * go on with it (RFC 5322 section 2.2.3), and a client's words would become a part of a field that servers
+ * believe. An empty line ends the header then, as Postfix does it, and the client's line is text. NUL counts
+ * as a blank, as servers drop it, and so does a CR without its LF. A dot that the client forgot to double is
+ * no octet of the message.
  */
 
-/* Room that the field may take of a chunk's size, with the empty line behind it. */
+/* Room that the field may take of a chunk's size, with the empty line after it. */
 enum { FIELD_ROOM = SMTP_RECEIVED_MAX + 2 };
 
 /* ---- which chunk belongs to which message ---- */
@@ -97,8 +98,9 @@ static const char *held_octet(enum smtp_field field)
 }
 
 /*
- * Looks at the message's first octet, which is there. True if it is known what follows the field: `*ends_header` then. False
- * if the octet was taken and is held. `left`: octets of the message that are known to come.
+ * Looks at the message's first octet, which is there. True if it is known what follows the field:
+ * `*ends_header` then. False if the octet was taken and is held. `left`: octets of the message that are known
+ * to come.
  */
 static bool decide_field(struct smtp_engine *smtp, struct slice *input, uint64_t left, bool *ends_header)
 {
@@ -241,7 +243,10 @@ void smtp_take_bdat(struct smtp_engine *smtp, struct slice arguments, struct eng
         begin_chunk(smtp, &chunk, out);
 }
 
-/* BURL: the backend itself fetches a part of a message. The proxy cannot know its first octet, so a service that adds fields refuses it. */
+/*
+ * BURL: the backend itself fetches a part of a message. The proxy cannot know its first octet, so a service
+ * that adds fields refuses it.
+ */
 void smtp_take_burl(struct smtp_engine *smtp, const struct line *line, struct slice arguments,
                     struct engine_out *out)
 {

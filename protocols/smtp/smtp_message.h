@@ -5,8 +5,9 @@
 #include "protocols/smtp/smtp_private.h"
 
 /*
- * Messages on their way to the backend: sent by DATA, in chunks by BDAT (RFC 3030), fetched by BURL (RFC 4468); and the
- * Received field before each. The content passes, and is not read but for the end of DATA and the message's first octet.
+ * Messages on their way to the backend: sent by DATA, in chunks by BDAT (RFC 3030), fetched by BURL (RFC
+ * 4468); and the Received field before each. The content passes, and is not read but for the end of DATA and
+ * the message's first octet.
  */
 
 /* The backend has replied 354: the message follows. */
@@ -31,7 +32,10 @@ void smtp_end_chunks(struct smtp_engine *smtp);
 /* What has come of a message is void: RSET, or a new greeting (RFC 5321 section 4.1.1.5, 4.1.4). */
 void smtp_begin_anew(struct smtp_engine *smtp);
 
-/* The backend has replied to the MAIL of this slot. One that it accepts may begin a message after a chunk was lost. */
+/*
+ * The backend has replied to the MAIL of this slot. One that it accepts may begin a message after a chunk was
+ * lost.
+ */
 void smtp_mail_answered(struct smtp_engine *smtp, enum smtp_slot mail, bool accepted);
 
 #endif

@@ -12,10 +12,11 @@
 #include "protocols/smtp/smtp_state.h"
 
 /*
- * The submission engine (RFC 6409, 5321, 4954, 2920, 3030; draft section 7.3), for its own sources alone: the state of a
- * session, and what both halves use. Each command takes a slot in the queue of replies; each reply of the backend belongs
- * to the first slot. What the client sends next is not always known before the backend has replied: after EHLO, AUTH,
- * CLIENT and DATA, which end a group of commands (RFC 2920 section 3.1), the engine takes nothing of the client until then.
+ * The submission engine (RFC 6409, 5321, 4954, 2920, 3030; draft section 7.3), for its own sources alone: the
+ * state of a session, and what both halves use. Each command takes a slot in the queue of replies; each reply
+ * of the backend belongs to the first slot. What the client sends next is not always known before the backend
+ * has replied: after EHLO, AUTH, CLIENT and DATA, which end a group of commands (RFC 2920 section 3.1), the
+ * engine takes nothing of the client until then.
  */
 
 enum {
@@ -28,7 +29,10 @@ enum smtp_field {
     SMTP_FIELD_NONE,     /* none is due: it has been sent, or the service adds none */
     SMTP_FIELD_DUE,      /* it goes before the message's first octet, as soon as that is known */
     SMTP_FIELD_AFTER_CR, /* the first octet is a CR, held until it is known whether a LF follows */
-    /* It is a dot of a message sent by DATA, held as the server removes it: what follows is the first octet then. */
+    /*
+     * It is a dot of a message sent by DATA, held as the server removes it: what follows is the first octet
+     * then.
+     */
     SMTP_FIELD_AFTER_DOT
 };
 
@@ -46,7 +50,10 @@ struct smtp_engine {
     struct line_reader from_backend;
     struct reply_queue replies; /* of enum smtp_slot */
     enum smtp_client_state client;
-    /* The slot whose reply is under way: its first line has come, its last has not. SMTP_SLOT_NONE: between replies. */
+    /*
+     * The slot whose reply is under way: its first line has come, its last has not. SMTP_SLOT_NONE: between
+     * replies.
+     */
     enum smtp_slot replying;
     unsigned reply_code;   /* of that reply */
     struct smtp_ehlo ehlo; /* what the backend's last reply to EHLO has announced */
@@ -91,22 +98,29 @@ static inline enum smtp_slot smtp_first_slot(const struct smtp_engine *smtp)
 /* No reply is outstanding or under way. */
 bool smtp_is_quiet(const struct smtp_engine *smtp);
 
-/* The reply under way is not for the client: it is to the proxy's own command, or the greeting after STARTTLS. */
+/*
+ * The reply under way is not for the client: it is to the proxy's own command, or the greeting after
+ * STARTTLS.
+ */
 bool smtp_is_swallowing(const struct smtp_engine *smtp);
 
 /* The client has got some lines of a reply, and not its last. */
 bool smtp_client_is_in_reply(const struct smtp_engine *smtp);
 
 /*
- * Replies to a command that does not go to the backend. The reply takes its place after those that are outstanding, or is
- * sent at once if there are none. After a reply that closes, nothing more is taken from the client.
+ * Replies to a command that does not go to the backend. The reply takes its place after those that are
+ * outstanding, or is sent at once if there are none. After a reply that closes, nothing more is taken from
+ * the client.
  */
 void smtp_reply(struct smtp_engine *smtp, enum smtp_slot slot, struct engine_out *out);
 
 /* The same, and counts it as a refusal; SMTP_REFUSALS_MAX of them end the session. */
 void smtp_reject(struct smtp_engine *smtp, enum smtp_slot slot, struct engine_out *out);
 
-/* A reply has ended: sends the proxy's own replies at the front. All that can wait together fit into a step, as one slice. */
+/*
+ * A reply has ended: sends the proxy's own replies at the front. All that can wait together fit into a step,
+ * as one slice.
+ */
 void smtp_send_own_replies(struct smtp_engine *smtp, struct engine_out *out);
 
 /* Sends the backend the cipher suite by a CLIENT of the proxy's own, whose reply is swallowed. */

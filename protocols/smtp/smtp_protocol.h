@@ -6,7 +6,10 @@
 #include "protocols/pretls_engine.h"
 #include "protocols/starttls_client_private.h"
 
-/* The parts of this folder that the protocol's row of traits (smtp_protocol.c, protocols/protocol.h) leads to. */
+/*
+ * The parts of this folder that the protocol's row of traits (smtp_protocol.c, protocols/protocol.h) leads
+ * to.
+ */
 extern const struct engine_ops smtp_engine_ops;
 extern const struct pretls_dialect smtp_pretls;
 extern const struct starttls_client_dialect smtp_starttls_client;

@@ -50,7 +50,7 @@ static bool is_hex(uint8_t c)
     return ascii_is_digit(c) || (ascii_upper(c) >= 'A' && ascii_upper(c) <= 'F');
 }
 
-/* Takes what `is` says yes to off the front; how many octets that was. */
+/* Takes the octets for which `is` holds off the front, and returns how many there were. */
 static size_t take_digits(struct slice *s, bool (*is)(uint8_t))
 {
     size_t len = 0;
@@ -80,7 +80,7 @@ static bool is_ipv4(struct slice s)
     return s.len == 0;
 }
 
-/* The same section's IPv6-addr: eight groups, of which "::" stands for some, and the last two may be an IPv4 address. */
+/* The same section's IPv6-addr: eight groups; "::" replaces some, and the last two may be an IPv4 address. */
 static bool is_ipv6(struct slice s)
 {
     unsigned groups = 0;
@@ -124,7 +124,7 @@ void smtp_received_offer_name(struct smtp_received *received, struct slice argum
     struct slice name = smtp_without_blanks(argument);
     bool shown = name.len <= DOMAIN_MAX && (is_domain(name) || is_address_literal(name));
     free(received->offered);
-    /* Where memory is short the address stands for the name, as for one that can't be shown. */
+    /* If memory is short the address takes the place of the name, as for a name that is not one. */
     received->offered = shown ? strndup((const char *)name.data, name.len) : NULL;
 }
 
@@ -183,7 +183,7 @@ static void fold(struct writer *w)
     put(w, "\t");
 }
 
-/* A word and its value, on this line where there is room, else on the next. */
+/* A word and its value, on this line if there is room, else on the next. */
 static void add(struct writer *w, const char *word, const char *value, const char *end)
 {
     size_t len = strlen(word) + strlen(value) + strlen(end);

@@ -11,7 +11,7 @@
  *   Received: from client.example.com ([203.0.113.5])
  *   	by mail.example.com with ESMTPSA id 5i9kzprs-0
  *   	tls TLS_AES_128_GCM_SHA256; Wed, 25 Nov 2026 09:00:00 +0000
- * Nothing of the client's choice stands in it but the name of its HELO, and that only where it is one.
+ * It has nothing of the client's choice but the name of its HELO, and that only if it is a name.
  */
 struct smtp_received;
 
@@ -20,15 +20,22 @@ enum {
     SMTP_RECEIVED_MAX = 1024
 };
 
-/* Copies the client's address and the session's id. NULL where memory is short. */
+/*
+ * What a session's fields have in common: copies the client's address and the session's id. NULL if memory is
+ * short.
+ */
 struct smtp_received *smtp_received_new(const struct engine_client *client);
+
+/* Frees it, and sets the pointer to NULL, which it may already be. */
 void smtp_received_free(struct smtp_received **received);
 
 /*
- * The client says who it is: what stands behind its HELO or EHLO. The name counts once the backend has
- * accepted the command. What is neither a domain nor an address (RFC 5321 section 4.1.2, 4.1.3) counts as no name.
+ * The client has sent HELO or EHLO with this argument. It is a name only if it is a domain or an address (RFC
+ * 5321 section 4.1.2, 4.1.3).
  */
 void smtp_received_offer_name(struct smtp_received *received, struct slice argument);
+
+/* The backend has accepted that command: from now on the name is in the field. */
 void smtp_received_accept_name(struct smtp_received *received);
 
 /* What differs from message to message. The strings are atoms or domains. */
@@ -41,7 +48,10 @@ struct smtp_stamp {
     bool utf8;          /* MAIL with SMTPUTF8 */
 };
 
-/* The field's length, without a NUL. No line of it is over 998 octets, and none over 78 where a blank allows that. */
+/*
+ * Writes the field, and returns its length, without a NUL. No line is over 998 octets, and none over 78 if
+ * blanks allow it.
+ */
 size_t smtp_received_write(const struct smtp_received *received, const struct smtp_stamp *stamp,
                            char into[SMTP_RECEIVED_MAX]);
 

@@ -7,20 +7,20 @@
 /* One line of a reply: RFC 5321 section 4.2, Reply-line. A reply is one or more of them. */
 struct smtp_reply {
     unsigned code;     /* 200 to 599 */
-    bool last;         /* the last line of its reply: no hyphen behind the code */
-    struct slice text; /* what stands behind code and separator */
+    bool last;         /* the last line of its reply: no hyphen after the code */
+    struct slice text; /* what follows code and separator */
 };
 
 enum {
     /*
-     * With its end. RFC 5321 says 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
+     * With its end. RFC 5321 has 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
      * section 4.)
      */
     SMTP_REPLY_LINE_MAX = 12288 + 6
 };
 
 /*
- * Reads a line without its end. False where it is none of SMTP. A code alone is a line (section 4.2, last
+ * Reads a line without its end. False if it is not one of SMTP. A code alone is a line (section 4.2, last
  * paragraph).
  */
 bool smtp_reply_parse(struct slice line, struct smtp_reply *reply);

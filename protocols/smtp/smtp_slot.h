@@ -6,8 +6,8 @@
 #include "protocols/reply_queue.h"
 
 /*
- * What a slot in the queue of outstanding replies (reply_queue.h) stands for: the backend replies to the command (and what
- * the engine makes of that reply), or the proxy does (and what it replies).
+ * What a slot in the queue of outstanding replies (reply_queue.h) stands for: the backend replies to the
+ * command (and what the engine makes of that reply), or the proxy does (and what it replies).
  */
 enum smtp_slot {
     SMTP_SLOT_NONE = REPLY_SLOT_NONE,
@@ -65,7 +65,10 @@ bool smtp_slot_is_own(enum smtp_slot slot);
 /* Does it end the session with that reply? */
 bool smtp_slot_closes(enum smtp_slot slot);
 
-/* Why it ends the session then: static words for the log. Not of SMTP_CLOSE_BACKEND_FAILED, which has many reasons. */
+/*
+ * Why it ends the session then: static words for the log. Not of SMTP_CLOSE_BACKEND_FAILED, which has many
+ * reasons.
+ */
 const char *smtp_slot_close_detail(enum smtp_slot slot);
 
 /* Sends the proxy's own reply to the client. */

@@ -32,7 +32,10 @@ enum smtp_client_state {
 
 struct smtp_engine;
 
-/* Moves to another state. The table in smtp_state.c allows the move, or it is a mistake of ours that ends the program. */
+/*
+ * Moves to another state. The table in smtp_state.c allows the move, or it is a mistake of ours that ends the
+ * program.
+ */
 void smtp_move_client(struct smtp_engine *smtp, enum smtp_client_state to);
 
 #endif

@@ -38,7 +38,8 @@ bool smtp_xclient_lets_pass(enum smtp_verb verb)
     case SMTP_VERB_BURL:
     case SMTP_VERB_OTHER:
         return false;
-    case SMTP_VERB_CLIENT: /* no greeting has announced DEEP and CHUNKING yet: the proxy replies to all of these */
+    /* no greeting has announced DEEP and CHUNKING yet: the proxy replies to all of these */
+    case SMTP_VERB_CLIENT:
     case SMTP_VERB_BDAT:
     case SMTP_VERB_STARTTLS:
     case SMTP_VERB_TRUSTED:

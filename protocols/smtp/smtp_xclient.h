@@ -12,10 +12,10 @@
  *                     XCLIENT ...                   220 ...                          not shown
  *                     EHLO c                        250-...                          the client's reply
  *
- * XCLIENT starts the dialogue over, so the engine holds the client's greeting and sends it again. Each step waits for the
- * one before. Until then the backend does not know the client: besides its greeting only NOOP, RSET and QUIT pass, since
- * Postfix accepts MAIL without a greeting, and would accept it from the proxy. A backend that offers no XCLIENT, or
- * refuses it, would take every client for the proxy: the session ends.
+ * XCLIENT starts the dialogue over, so the engine holds the client's greeting and sends it again. Each step
+ * waits for the one before. Until then the backend does not know the client: besides its greeting only NOOP,
+ * RSET and QUIT pass, since Postfix accepts MAIL without a greeting, and would accept it from the proxy. A
+ * backend that offers no XCLIENT, or refuses it, would take every client for the proxy: the session ends.
  */
 
 /* The end of a detail for the log: which setting of Postfix it is about. */
@@ -24,7 +24,10 @@
 /* Takes the client's EHLO or HELO: holds it, and asks the backend for its offer. */
 void smtp_xclient_begin(struct smtp_engine *smtp, const struct line *line, struct engine_out *out);
 
-/* May this command be taken while the backend does not know the client? Not if it would go to the backend and count there. */
+/*
+ * May this command be taken while the backend does not know the client? Not if it would go to the backend and
+ * count there.
+ */
 bool smtp_xclient_lets_pass(enum smtp_verb verb);
 
 /* A line of the backend's offer, after the first: notes the attributes that it accepts. */
@@ -42,7 +45,10 @@ void smtp_xclient_send(struct smtp_engine *smtp, struct engine_out *out);
 /* The backend has accepted it: sends the client's greeting on. */
 void smtp_xclient_end(struct smtp_engine *smtp, struct engine_out *out);
 
-/* The backend has refused EHLO, and the client has got that reply: drops the held greeting, and expects another one. */
+/*
+ * The backend has refused EHLO, and the client has got that reply: drops the held greeting, and expects
+ * another one.
+ */
 void smtp_xclient_give_up(struct smtp_engine *smtp);
 
 /* Ends the session, with goodbye to the client. `detail`: static words for the log. */

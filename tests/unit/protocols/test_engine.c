@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/engine_private.h"
+#include "base/state_machine.h"
 #include "run_suite.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What engine.c does for all three engines alike. */
@@ -66,6 +69,83 @@ START_TEST(goodbye_is_said_once)
 }
 END_TEST
 
+/* ---- the status is sound ---- */
+
+START_TEST(a_last_word_is_an_orderly_end)
+{
+    begin(_i);
+    engine_note_last_word(engine);
+    ck_assert(engine_status(engine)->last_word && engine_status(engine)->ending);
+    end();
+}
+END_TEST
+
+START_TEST(the_client_takes_its_goodbye_back)
+{
+    begin(_i);
+    engine_note_ending(engine, true);
+    ck_assert(engine_status(engine)->ending);
+    engine_note_ending(engine, false);
+    ck_assert(!engine_status(engine)->ending && !engine_status(engine)->last_word);
+    end();
+}
+END_TEST
+
+START_TEST(a_last_word_is_not_taken_back)
+{
+    begin(PROTOCOL_IMAP);
+    engine_note_last_word(engine);
+    engine_note_ending(engine, false);
+}
+END_TEST
+
+START_TEST(nobody_logs_in_before_the_greeting)
+{
+    begin(PROTOCOL_IMAP);
+    engine_note_login(engine, true);
+}
+END_TEST
+
+START_TEST(nobody_is_served_before_the_greeting)
+{
+    begin(PROTOCOL_SUBMISSION);
+    engine_note_serving(engine);
+}
+END_TEST
+
+/* ---- the moves are shown ---- */
+
+static char shown[256];
+
+static void show_move(void *arg, const struct state_machine *machine, unsigned from, unsigned to)
+{
+    size_t len = strlen(shown);
+    ck_assert_ptr_eq(arg, shown);
+    snprintf(shown + len, sizeof shown - len, "%s: %s -> %s\n", machine->name, machine->names[from],
+             machine->names[to]);
+}
+
+START_TEST(moves_are_shown_to_the_trace)
+{
+    static const struct {
+        const char *greeting;
+        const char *moves;
+    } cases[PROTOCOLS] = {
+        [PROTOCOL_IMAP] = {"* OK hi\r\n", "imap-backend: greeting -> response\n"},
+        [PROTOCOL_POP3] = {"+OK hi\r\n",
+                           "pop3-backend: greeting -> reply\npop3-client: greeting -> command\n"},
+        [PROTOCOL_SUBMISSION] = {"220 hi\r\n", "smtp-client: greeting -> command\n"},
+    };
+    const struct state_trace trace = {show_move, shown};
+    shown[0] = '\0';
+    begin(_i);
+    engine_set_trace(engine, &trace);
+    engine_feed(engine, SIDE_BACKEND, slice_of(cases[_i].greeting), out);
+    ck_assert_str_eq(shown, cases[_i].moves);
+    end();
+}
+END_TEST
+
 START_TEST(freeing_nothing_is_allowed)
 {
     struct engine *none = NULL;
@@ -80,6 +160,12 @@ int main(void)
     tcase_add_loop_test(tcase, the_first_reason_stays, PROTOCOL_IMAP, PROTOCOLS);
     tcase_add_loop_test(tcase, after_it_all_is_dropped, PROTOCOL_IMAP, PROTOCOLS);
     tcase_add_loop_test(tcase, goodbye_is_said_once, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_loop_test(tcase, a_last_word_is_an_orderly_end, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_loop_test(tcase, the_client_takes_its_goodbye_back, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_test_raise_signal(tcase, a_last_word_is_not_taken_back, SIGABRT);
+    tcase_add_test_raise_signal(tcase, nobody_logs_in_before_the_greeting, SIGABRT);
+    tcase_add_test_raise_signal(tcase, nobody_is_served_before_the_greeting, SIGABRT);
+    tcase_add_loop_test(tcase, moves_are_shown_to_the_trace, PROTOCOL_IMAP, PROTOCOLS);
     tcase_add_test(tcase, freeing_nothing_is_allowed);
     Suite *suite = suite_create("engine");
     suite_add_tcase(suite, tcase);

@@ -62,7 +62,8 @@ START_TEST(every_prefix_of_a_line_agrees_with_the_line)
         ck_assert_msg(decided || (len < IMAP_HEAD_MAX && len < line.len), "line %d at %zu", _i, len);
         if (!decided)
             continue;
-        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list_offset == lines[_i].list,
+        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status &&
+                          r.list_offset == lines[_i].list,
                       "line %d at %zu: %d %d %zu", _i, len, (int)r.kind, (int)r.status, r.list_offset);
         if (r.kind == IMAP_RESPONSE_TAGGED)
             ck_assert(slice_equals(r.tag, slice_first(line, slice_find(line, ' '))));
@@ -82,7 +83,8 @@ START_TEST(what_stands_behind_the_line_does_not_count)
     for (size_t i = 0; i < ARRAY_LEN(more); i++) {
         memcpy(text + line.len, more[i], strlen(more[i]) + 1);
         struct imap_response r = imap_response_classify(slice_of(text));
-        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status && r.list_offset == lines[_i].list,
+        ck_assert_msg(r.kind == lines[_i].kind && r.status == lines[_i].status &&
+                          r.list_offset == lines[_i].list,
                       "line %d", _i);
     }
 }

@@ -40,11 +40,33 @@ START_TEST(mechanism)
 }
 END_TEST
 
+/* It is no name, so that no client may ask for it; but it looks like one that binds to the channel. */
+START_TEST(what_looks_like_one_that_cannot_work_is_hidden)
+{
+    struct slice word = slice_of("SCRAM!-PLUS");
+    ck_assert_int_eq(sasl_mechanism_judge(word, true), SASL_MECHANISM_MALFORMED);
+    ck_assert(!sasl_mechanism_is_shown(word, true));
+}
+END_TEST
+
+START_TEST(each_kind_has_its_words)
+{
+    ck_assert_ptr_nonnull(sasl_mechanism_why(SASL_MECHANISM_BINDS_CHANNEL));
+    ck_assert_ptr_nonnull(sasl_mechanism_why(SASL_MECHANISM_EXTERNAL));
+    ck_assert_str_ne(sasl_mechanism_why(SASL_MECHANISM_BINDS_CHANNEL),
+                     sasl_mechanism_why(SASL_MECHANISM_EXTERNAL));
+    ck_assert_ptr_null(sasl_mechanism_why(SASL_MECHANISM_PASSES));
+    ck_assert_ptr_null(sasl_mechanism_why(SASL_MECHANISM_MALFORMED));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sasl_mechanism");
     TCase *tests = tcase_create("mechanisms");
     tcase_add_loop_test(tests, mechanism, 0, ARRAY_LEN(cases));
+    tcase_add_test(tests, what_looks_like_one_that_cannot_work_is_hidden);
+    tcase_add_test(tests, each_kind_has_its_words);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

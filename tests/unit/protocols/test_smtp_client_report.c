@@ -96,8 +96,8 @@ START_TEST(reports)
 {
     struct engine *engine = new_engine();
     smtp_client_report_record(engine,
-                               slice_of(" Name=a,b version=1 latch=x,y LATCH-fail=z security-tags=u,v,w "
-                                        "tls=0x1301 other=1"));
+                              slice_of(" Name=a,b version=1 latch=x,y LATCH-fail=z security-tags=u,v,w "
+                                       "tls=0x1301 other=1"));
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_NAME), "a,b");
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_VERSION), "1");
     ck_assert_str_eq(engine_report(engine, ENGINE_REPORT_LATCH), "x y");

@@ -16,7 +16,7 @@
 #define SECURED "<TLS>" /* in `hears`: the handshake, behind which the next part comes */
 #define WELCOME "2.0.0"
 #define INJECTED                                                                                             \
-    "octets in the clear after the server's consent to STARTTLS: somebody on the way injects them, or the " \
+    "octets in the clear after the server's consent to STARTTLS: somebody on the way injects them, or the "  \
     "server is broken"
 #define NO_TLS_IMAP                                                                                          \
     "the server's greeting is not one of IMAP: does it begin with TLS? Then tls = { mode = \"implicit\" } "  \
