@@ -142,8 +142,8 @@ void session_drop_backend(struct session *session);
 bool session_begin_backend_tls(struct session *session);
 /* Octets as they came from the server. */
 void session_take_from_backend(struct session *session, struct slice data);
-/* 0, or a libuv error: its end is then read next. The TLS output is empty before and after. */
-int session_write_to_backend(struct session *session, const struct engine_lane *lane);
+/* After a write that fails its end is read next. The TLS output is empty before and after. Only if tcp_conn_can_write. */
+void session_write_to_backend(struct session *session, const struct engine_lane *lane);
 /* close_notify where there is TLS, and FIN. */
 void session_end_backend_output(struct session *session);
 /* close_notify where it can go out now; frees what there is for TLS. */
@@ -173,6 +173,6 @@ bool session_let_out(struct session *session);
 void session_on_signature(void *session, struct slice signature);
 void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
-void session_on_drained(struct tcp_conn *stream, int status);
+void session_on_drained(struct tcp_conn *conn, int status);
 
 #endif

@@ -40,8 +40,7 @@ static void on_link_drained(struct tcp_conn *stream, int status)
     struct backend_link *link = stream->tcp.data;
     if (link->session == NULL)
         return;
-    if (status != 0)
-        link->stream.output_ended = true; /* its end is read next */
+    (void)status; /* after a failed write the server's end is read next */
     session_advance(link->session);
 }
 

@@ -28,22 +28,22 @@ struct backend_tls {
 
 /* ---- writing ---- */
 
-/* What waits in the TLS output goes to the server; 0, or a libuv error. */
-static int flush(struct session *session)
+/* A write that fails needs no answer here: the server's end is read next. */
+static void write_octets(struct session *session, const struct slice *slices, size_t count)
 {
-    struct tls_io *io = session->worker->tls_io;
-    struct tcp_conn *stream = &session->link->stream;
-    struct slice output = tls_io_output(io);
-    int error = output.len > 0 && !stream->output_ended ? tcp_conn_write(stream, &output, 1) : 0;
-    tls_io_reset(io);
-    return error;
+    struct tcp_conn *conn = &session->link->stream;
+    if (tcp_conn_can_write(conn) && tcp_conn_write(conn, slices, count) != 0)
+        ENSURE(conn->write_failed);
 }
 
-/* The same, where its end is read next if it has gone. */
-static void flush_if_there(struct session *session)
+/* Sends what waits in the TLS output to the server. */
+static void flush(struct session *session)
 {
-    if (flush(session) != 0)
-        session->link->stream.output_ended = true;
+    struct tls_io *io = session->worker->tls_io;
+    struct slice output = tls_io_output(io);
+    if (output.len > 0)
+        write_octets(session, &output, 1);
+    tls_io_reset(io);
 }
 
 static bool is_open(const struct backend_tls *tls)
@@ -54,19 +54,22 @@ static bool is_open(const struct backend_tls *tls)
     return state == TLS_OPEN || state == TLS_PEER_CLOSED;
 }
 
-int session_write_to_backend(struct session *session, const struct engine_lane *lane)
+void session_write_to_backend(struct session *session, const struct engine_lane *lane)
 {
     struct backend_link *link = session->link;
-    if (link->tls == NULL)
-        return tcp_conn_write(&link->stream, lane->slices, lane->count);
+    if (link->tls == NULL) {
+        write_octets(session, lane->slices, lane->count);
+        return;
+    }
     ENSURE(tls_io_output(session->worker->tls_io).len == 0);
     /* Sealed or not at all. FIN, as a server that waits for more would not end it. */
     if (!is_open(link->tls) || !tls_endpoint_seal(link->tls->endpoint, lane->slices, lane->count)) {
         tls_io_reset(session->worker->tls_io);
         tcp_conn_end_output(&link->stream);
-        return UV_EPROTO;
+        link->stream.write_failed = true;
+        return;
     }
-    return flush(session);
+    flush(session);
 }
 
 void session_end_backend_output(struct session *session)
@@ -74,7 +77,7 @@ void session_end_backend_output(struct session *session)
     struct backend_link *link = session->link;
     if (link->tls != NULL && is_open(link->tls)) {
         tls_endpoint_close(link->tls->endpoint);
-        flush_if_there(session);
+        flush(session);
     }
     tcp_conn_end_output(&link->stream);
 }
@@ -126,7 +129,7 @@ static bool begin_handshake(struct session *session)
     if (link->tls->endpoint == NULL)
         return false;
     tls_endpoint_start(link->tls->endpoint);
-    flush_if_there(session);
+    flush(session);
     return tls_endpoint_state(link->tls->endpoint) != TLS_FAILED;
 }
 
@@ -155,13 +158,11 @@ static void let_out_request(struct session *session)
     struct engine_out *out = session->worker->out;
     const struct engine_lane *lane = &out->lanes[SIDE_BACKEND];
     struct backend_link *link = session->link;
-    int error = 0;
-    if (lane->count > 0 && !link->stream.output_ended)
-        error = link->tls->endpoint == NULL ? tcp_conn_write(&link->stream, lane->slices, lane->count)
-                                            : session_write_to_backend(session, lane);
+    if (lane->count > 0 && link->tls->endpoint == NULL)
+        write_octets(session, lane->slices, lane->count);
+    else if (lane->count > 0 && tcp_conn_can_write(&link->stream))
+        session_write_to_backend(session, lane);
     engine_out_reset(out);
-    if (error != 0)
-        link->stream.output_ended = true;
 }
 
 /* The engine's turn: it hears the greeting that was made for it, and then the server. */
@@ -243,7 +244,7 @@ static void take_plaintext(struct session *session, size_t len)
 {
     struct backend_tls *tls = session->link->tls;
     enum tls_state state = tls_endpoint_state(tls->endpoint);
-    flush_if_there(session);
+    flush(session);
     if (state == TLS_FAILED) {
         fail(session, tls_endpoint_failure(tls->endpoint));
         return;

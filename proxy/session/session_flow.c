@@ -44,18 +44,17 @@ bool session_let_out(struct session *session)
 {
     struct engine_out *out = session->worker->out;
     const struct engine_lane *to_backend = &out->lanes[SIDE_BACKEND];
-    int backend_error = 0;
-    if (to_backend->count > 0 && session->link != NULL && !session->link->stream.output_ended)
-        backend_error = session_write_to_backend(session, to_backend);
+    /* What the backend said before a failed write is still to be read; its end follows. */
+    if (to_backend->count > 0 && session->link != NULL && tcp_conn_can_write(&session->link->stream))
+        session_write_to_backend(session, to_backend);
     int client_error = write_to_client(session, &out->lanes[SIDE_CLIENT]);
     engine_out_reset(out);
     if (client_error == UV_EPROTO && session->tls != NULL)
         session_close(session, "tls-error", tls_endpoint_failure(session->tls));
     else if (client_error != 0)
         session_close(session, "client-reset", uv_strerror(client_error));
-    else if (session_flush_client(session) && backend_error != 0)
-        /* What the backend said before it went away is still to be read; its end follows. */
-        session->link->stream.output_ended = true;
+    else
+        session_flush_client(session);
     return session->state != SESSION_CLOSED;
 }
 
@@ -142,7 +141,7 @@ static void restart_timeout(struct session *session)
     if (session->state != SESSION_RELAYING)
         return;
     const struct engine_status *status = engine_status(session->engine);
-    if (session->link->stream.output_ended) {
+    if (!tcp_conn_can_write(&session->link->stream)) {
         if (session->client_ended)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     } else if (status->last_word)
@@ -224,7 +223,8 @@ static void judge_ends(struct session *session)
     bool client_done = session->client_ended && session->kept[SIDE_CLIENT].len == 0;
     bool backend_done = backend->input_ended && session->kept[SIDE_BACKEND].len == 0;
     bool cut = backend_done && session_backend_was_cut(session) && !status->last_word;
-    bool hung_up = session->client_ended && backend->output_ended; /* we have, on the client's behalf */
+    /* We have, on the client's behalf: after a failed write the end is the server's. */
+    bool hung_up = session->client_ended && backend->output_ended && !backend->write_failed;
     if (backend_done && status->ending && !cut)
         session_finish(session, "logout", NULL);
     else if (backend_done && session_backend_awaits_signature(session))
@@ -240,7 +240,7 @@ static void judge_ends(struct session *session)
     else if (backend_done)
         session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed",
                             cut ? "without close_notify" : NULL);
-    else if (client_done && session->state == SESSION_RELAYING && !backend->output_ended) {
+    else if (client_done && session->state == SESSION_RELAYING && tcp_conn_can_write(backend)) {
         session_end_backend_output(session);
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     }
