@@ -318,6 +318,6 @@ const struct worker_session_calls session_calls = {
     .accept = accept_client,
     .expire = expire,
     .shut_down = shut_down,
-    .go_on_with_handshake = session_on_handshake,
+    .continue_handshake = session_on_handshake,
     .evict = evict,
 };

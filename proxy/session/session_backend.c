@@ -194,7 +194,7 @@ void session_connect(struct session *session)
     if (!begin_connecting(session))
         return;
     struct server *server = balance_next(
-        service->pool, &session->in_worker.generation->turns[service->pool_index], &session->tries, now_ms());
+        service->pool, &session->in_worker.generation->rr_next[service->pool_index], &session->tries, now_ms());
     if (server != NULL)
         connect_to(session, server);
     else
