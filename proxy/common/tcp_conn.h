@@ -8,21 +8,21 @@
 #include <uv.h>
 
 /*
- * One TCP connection of a session, towards its client or its server. A write sends what the kernel takes at once from
- * where it lies. The rest is copied and queued. `queued` tells the owner to read no more from the other side. Reading
- * goes into a buffer of the owner's choice. The owner opens and closes the handle `tcp`, and frees the connection after
- * libuv has closed it. Nothing here ends a connection.
+ * One TCP connection of a session, towards its client or its server. A write sends what the kernel takes at
+ * once from where it lies. The rest is copied and queued. `queued` tells the owner to read no more from the
+ * other side. Reading goes into a buffer of the owner's choice. The owner opens and closes the handle `tcp`,
+ * and frees the connection after libuv has closed it. Nothing here ends a connection.
  */
 struct tcp_conn {
     uv_tcp_t tcp; /* tcp.data is the owner's */
     size_t queued;
     bool reading;
-    bool input_ended;  /* the peer's FIN or RST was seen, or (set by the owner) its close_notify */
+    bool input_ended;  /* the peer's FIN or RST was seen, or, as the owner notes, its close_notify */
     bool output_ended; /* our FIN was sent, or is sent after what is queued */
-    bool write_failed; /* a write has failed: nothing more can be sent, and the end of the input is read next */
+    bool write_failed; /* no more can be sent; the end of the input is read next */
     /*
-     * Called from the loop, never from within a call, when all that was queued has been sent (status 0), or after a
-     * queued write has failed (a libuv error; write_failed is set).
+     * Called from the loop, never from within a call, when all that was queued has been sent (status 0), or
+     * after a queued write has failed (a libuv error; write_failed is set).
      */
     void (*on_drained)(struct tcp_conn *conn, int status);
 };
@@ -34,8 +34,8 @@ static inline bool tcp_conn_can_write(const struct tcp_conn *conn)
 }
 
 /*
- * Sends or queues `count` slices (at most ENGINE_OUT_SLICES) in order; they may be changed afterwards. Returns 0, or a
- * libuv error, and then write_failed is set. Only if tcp_conn_can_write.
+ * Sends or queues `count` slices (at most ENGINE_OUT_SLICES) in order; they may be changed afterwards.
+ * Returns 0, or a libuv error, and then write_failed is set. Only if tcp_conn_can_write.
  */
 MUST_CHECK int tcp_conn_write(struct tcp_conn *conn, const struct slice *slices, size_t count);
 
@@ -43,8 +43,8 @@ MUST_CHECK int tcp_conn_write(struct tcp_conn *conn, const struct slice *slices,
 void tcp_conn_end_output(struct tcp_conn *conn);
 
 /*
- * Starts or stops reading. Does nothing if it is so already, and never starts after the end of the input. `alloc` and
- * `read` are the same for the connection's whole life.
+ * Starts or stops reading. Does nothing if it is so already, and never starts after the end of the input.
+ * `alloc` and `read` are the same for the connection's whole life.
  */
 void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc, uv_read_cb read);
 
