@@ -55,7 +55,7 @@ class DebugLog(harness.TestCase):
         """STARTTLS on both sides: every state, every timeout, and the server."""
         backend = self.over_tls(self.pop3)
         proxy = self.start({"pop3": [backend]}, extra=DEBUG, pool=TLS, keys='tls = "starttls";',
-                           timeouts='login = "97 s"; idle = "11 m";')
+                           timeouts='login = "97 s"; idle = "11 min";')
         end = self.talk(proxy, before=harness.starttls("pop3"))
         self.assertEqual(self.moves(proxy), WHOLE_SESSION)
         self.assertEqual(self.timeouts(proxy),

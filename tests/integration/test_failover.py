@@ -135,7 +135,7 @@ class Failover(harness.TestCase):
         client = self.client(proxy, "pop3", shake_hands=False)
         finished = client.last_flight()
         client.send_close_notify(before=finished + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
-        self.assertEqual(client.rest(), b"+OK ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
+        self.assertEqual(client.rest(), b"+OK proxy.example.com ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
         self.assertEqual(proxy.session()["reason"], "logout")
         self.assertEqual(len(proxy.find(event="backend-failed")), 1)
 
