@@ -80,6 +80,25 @@ class DebugLog(harness.TestCase):
         self.assertEqual([(line["backend"], line["attempt"]) for line in proxy.find(event="server-chosen")],
                          [(bad, "1"), (good.address, "2")])
 
+    def test_a_closing_reply_after_a_server_that_refused(self):
+        """The second server has the time to close as well, though the first one has sent such a reply before it."""
+        def refusing(connection):
+            connection.send(b"421 4.3.2 not now\r\n")
+            connection.rest()
+
+        def closing(connection):
+            connection.send(b"220 msa.example.com ESMTP\r\n")
+            self.assertTrue(connection.line().startswith(b"EHLO"))
+            connection.send(b"421 4.4.2 idle for too long\r\n")
+            connection.rest()  # and does not close
+        second = self.backend(closing)
+        proxy = self.start({"submission": [self.backend(refusing), second]}, extra=DEBUG)
+        client = self.client(proxy, "submission")
+        self.assertTrue(client.line().startswith(b"220 "))
+        self.assertTrue(client.ask(b"EHLO me").startswith(b"421 "))
+        proxy.wait_line(event="timeout", backend=second.address, **{"class": "closing"})
+        self.assertEqual(self.moves(proxy)[-1], "relaying")
+
     def test_a_client_that_half_closes(self):
         """Its server has the last word."""
         def script(connection):
