@@ -76,7 +76,7 @@ bool session_has_abandoned(const struct session *session)
 void session_set_timeout(struct session *session, enum worker_timeout timeout)
 {
     if (session_has_abandoned(session))
-        timeout = WORKER_TIMEOUT_LEAVING;
+        timeout = WORKER_TIMEOUT_ABANDONED;
     deadline_set(&session->in_worker.generation->timeouts[timeout], &session->in_worker.deadline,
                  worker_now(session->worker));
     if (timeout == session->timeout)

@@ -316,8 +316,8 @@ static void apply_status(struct session *session)
 {
     if (session->state == SESSION_CLEARTEXT)
         apply_cleartext(session);
-    if (session_has_abandoned(session) && session->timeout != WORKER_TIMEOUT_LEAVING)
-        session_set_timeout(session, WORKER_TIMEOUT_LEAVING);
+    if (session_has_abandoned(session) && session->timeout != WORKER_TIMEOUT_ABANDONED)
+        session_set_timeout(session, WORKER_TIMEOUT_ABANDONED);
     if (session_is_in(session, SESSION_IS_LINKED))
         apply_linked(session);
 }

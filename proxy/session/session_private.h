@@ -137,13 +137,13 @@ void session_move(struct session *session, enum session_state to);
 
 /*
  * Has the client half-closed without a command, before its server has greeted? Most of these have
- * disconnected, so the greeting is awaited no longer than WORKER_TIMEOUT_LEAVING.
+ * disconnected, so the greeting is awaited no longer than WORKER_TIMEOUT_ABANDONED.
  */
 bool session_has_abandoned(const struct session *session);
 
 /*
  * (Re)starts a timeout in place of the one before. For a client that has abandoned it is
- * WORKER_TIMEOUT_LEAVING.
+ * WORKER_TIMEOUT_ABANDONED.
  */
 void session_set_timeout(struct session *session, enum worker_timeout timeout);
 

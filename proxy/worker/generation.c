@@ -10,8 +10,8 @@
  * How long a server gets to greet a client that has half-closed. The tick of the workers may add half a
  * second.
  */
-#define LEAVING_MS 1000
-_Static_assert(LEAVING_MS > BALANCE_SLOW, "a server that is silent all that time was slow");
+#define ABANDONED_MS 1000
+_Static_assert(ABANDONED_MS > BALANCE_SLOW, "a server that is silent all that time was slow");
 /* How long a peer gets to take our last octets and close. */
 #define CLOSING_MS 10000
 /* The same if the program is to end at once: last octets to peers that read, no more. */
@@ -23,7 +23,7 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LEAVING], LEAVING_MS);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ABANDONED], ABANDONED_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);

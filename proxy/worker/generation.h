@@ -17,7 +17,7 @@ enum worker_timeout {
     WORKER_TIMEOUT_HANDSHAKE,
     WORKER_TIMEOUT_CONNECT,
     WORKER_TIMEOUT_GREETING,
-    WORKER_TIMEOUT_LEAVING, /* in place of these two, for a client that has half-closed without a command */
+    WORKER_TIMEOUT_ABANDONED, /* in place of these two, for a client that has half-closed without a command */
     WORKER_TIMEOUT_LOGIN,
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
