@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the kernel did not take, with the request that is to bring it out. */
+/* What the kernel did not take, with the request that sends it. */
 struct queued_write {
     uv_write_t request;
     size_t len;
@@ -17,18 +17,20 @@ struct queued_write {
 
 static void on_written(uv_write_t *request, int status)
 {
-    struct tcp_conn *stream = request->data;
+    struct tcp_conn *conn = request->data;
     struct queued_write *write = (struct queued_write *)request;
-    stream->queued -= write->len;
+    conn->queued -= write->len;
     wipe(write->data, write->len);
     free(write);
     if (status == UV_ECANCELED)
         return;
-    if (stream->queued == 0 || status != 0)
-        stream->on_drained(stream, status);
+    if (status != 0)
+        conn->write_failed = true;
+    if (conn->queued == 0 || status != 0)
+        conn->on_drained(conn, status);
 }
 
-static int queue(struct tcp_conn *stream, const struct slice *slices, size_t count, size_t skip)
+static int queue(struct tcp_conn *conn, const struct slice *slices, size_t count, size_t skip)
 {
     size_t len = 0;
     for (size_t i = 0; i < count; i++)
@@ -45,20 +47,19 @@ static int queue(struct tcp_conn *stream, const struct slice *slices, size_t cou
             memcpy(write->data + write->len, rest.data, rest.len);
         write->len += rest.len;
     }
-    write->request.data = stream;
+    write->request.data = conn;
     uv_buf_t buffer = uv_buf_init((char *)write->data, (unsigned)write->len);
-    int error = uv_write(&write->request, (uv_stream_t *)&stream->tcp, &buffer, 1, on_written);
+    int error = uv_write(&write->request, (uv_stream_t *)&conn->tcp, &buffer, 1, on_written);
     if (error != 0) {
         free(write);
         return error;
     }
-    stream->queued += len;
+    conn->queued += len;
     return 0;
 }
 
-int tcp_conn_write(struct tcp_conn *stream, const struct slice *slices, size_t count)
+static int write_or_queue(struct tcp_conn *conn, const struct slice *slices, size_t count)
 {
-    ENSURE(!stream->output_ended && count <= ENGINE_OUT_SLICES);
     if (count == 0)
         return 0;
     size_t written = 0;
@@ -68,13 +69,22 @@ int tcp_conn_write(struct tcp_conn *stream, const struct slice *slices, size_t c
         buffers[i] = uv_buf_init((char *)(uintptr_t)slices[i].data, (unsigned)slices[i].len);
         total += slices[i].len;
     }
-    if (stream->queued == 0) {
-        int result = uv_try_write((uv_stream_t *)&stream->tcp, buffers, (unsigned)count);
+    if (conn->queued == 0) {
+        int result = uv_try_write((uv_stream_t *)&conn->tcp, buffers, (unsigned)count);
         if (result < 0 && result != UV_EAGAIN)
             return result;
         written = result > 0 ? (size_t)result : 0;
     }
-    return written < total ? queue(stream, slices, count, written) : 0;
+    return written < total ? queue(conn, slices, count, written) : 0;
+}
+
+int tcp_conn_write(struct tcp_conn *conn, const struct slice *slices, size_t count)
+{
+    ENSURE(tcp_conn_can_write(conn) && count <= ENGINE_OUT_SLICES);
+    int error = write_or_queue(conn, slices, count);
+    if (error != 0)
+        conn->write_failed = true;
+    return error;
 }
 
 static void on_output_ended(uv_shutdown_t *request, int status)
@@ -83,25 +93,25 @@ static void on_output_ended(uv_shutdown_t *request, int status)
     free(request);
 }
 
-void tcp_conn_end_output(struct tcp_conn *stream)
+void tcp_conn_end_output(struct tcp_conn *conn)
 {
-    if (stream->output_ended)
+    if (conn->output_ended)
         return;
-    stream->output_ended = true;
+    conn->output_ended = true;
     uv_shutdown_t *request = malloc(sizeof *request);
-    if (request != NULL && uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_output_ended) != 0)
+    if (request != NULL && uv_shutdown(request, (uv_stream_t *)&conn->tcp, on_output_ended) != 0)
         free(request);
 }
 
-void tcp_conn_set_reading(struct tcp_conn *stream, bool reading, uv_alloc_cb alloc, uv_read_cb read)
+void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc, uv_read_cb read)
 {
-    if (stream->input_ended)
+    if (conn->input_ended)
         reading = false;
-    if (stream->reading == reading)
+    if (conn->reading == reading)
         return;
-    stream->reading = reading;
+    conn->reading = reading;
     if (reading)
-        uv_read_start((uv_stream_t *)&stream->tcp, alloc, read);
+        uv_read_start((uv_stream_t *)&conn->tcp, alloc, read);
     else
-        uv_read_stop((uv_stream_t *)&stream->tcp);
+        uv_read_stop((uv_stream_t *)&conn->tcp);
 }

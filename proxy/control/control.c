@@ -207,10 +207,10 @@ static struct worker_limits limits_each(const struct control *control, const str
                                   .handshakes_per_address = (uint32_t)per_address};
 }
 
-struct worker_service control_service(const struct control *control, const struct loaded *loaded,
+struct worker_config control_service(const struct control *control, const struct loaded *loaded,
                                       struct listeners *listeners, unsigned worker)
 {
-    return (struct worker_service){.snapshot = loaded->snapshot,
+    return (struct worker_config){.snapshot = loaded->snapshot,
                                    .tls = loaded->tls,
                                    .pools = loaded->pools,
                                    .sockets = listeners->sockets + worker * listeners->per_worker,
@@ -237,7 +237,7 @@ static int start_workers(struct control *control)
             .key_channel = control->keys != NULL ? key_manager_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
             .on_event_arg = control};
-        struct worker_service service = control_service(control, &loaded, &control->listeners, i);
+        struct worker_config service = control_service(control, &loaded, &control->listeners, i);
         int error =
             settings.log != NULL ? worker_start(&control->workers[i], &settings, &service) : UV_ENOMEM;
         if (error != 0)
@@ -276,7 +276,7 @@ void control_log_listening(struct control *control)
 {
     const struct listeners *listeners = &control->listeners;
     for (size_t i = 0; i < listeners->per_worker; i++) {
-        if (listeners->sockets[i].kept != LISTENER_NEW)
+        if (listeners->sockets[i].reused != LISTENER_NEW)
             continue;
         char address[ADDRESS_TEXT_MAX];
         struct log_line line;

@@ -55,7 +55,7 @@ struct control {
 };
 
 /* What one worker is to serve. */
-struct worker_service control_service(const struct control *control, const struct loaded *loaded,
+struct worker_config control_service(const struct control *control, const struct loaded *loaded,
                                       struct listeners *listeners, unsigned worker);
 
 /* What is in effect; the references stay the control's. */

@@ -64,7 +64,7 @@ static struct worker_update **make_updates(const struct control *control, const 
 {
     struct worker_update **updates = calloc(control->worker_count, sizeof(struct worker_update *));
     for (unsigned i = 0; updates != NULL && i < control->worker_count; i++) {
-        struct worker_service service = {.tls = loaded->tls, .pools = loaded->pools};
+        struct worker_config service = {.tls = loaded->tls, .pools = loaded->pools};
         if (loaded->snapshot != NULL)
             service = control_service(control, loaded, listeners, i);
         updates[i] = worker_update_new(&control->workers[i], &service);

@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "proxy/common/address.h"
 #include "proxy/runtime/client_certificates.h"
+#include "proxy/session/session_private.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -34,8 +35,8 @@ void identity_connected_address(const struct session *session, struct sockaddr_s
 }
 
 /*
- * The name that the client asked for, where it is one: SNI is any octets of the client's choice, and a backend that
- * logs it or looks something up by it may be less careful than our own log.
+ * The name that the client asked for, if it is one, else "". SNI is any octets of the client's choice, and a
+ * server that logs it or looks something up by it may be less careful than our own log.
  */
 static struct slice authority_of(const char *server_name)
 {
@@ -47,7 +48,7 @@ static struct slice authority_of(const char *server_name)
     return name;
 }
 
-/* What ALPN has agreed on. Dovecot drops a connection whose name is not its own protocol's: no other goes there. */
+/* What ALPN has agreed on. Dovecot drops a connection with a name that it does not know: only a registered one is sent. */
 static struct slice alpn_of(const struct session *session, const struct tls_info *info)
 {
     bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
@@ -73,7 +74,7 @@ static size_t write_v2(const struct session *session, uint8_t into[IDENTITY_HEAD
 {
     char id[SESSION_ID_MAX];
     struct sockaddr_storage own;
-    struct tls_info info = tls_endpoint_info(session->tls);
+    struct tls_info info = tls_endpoint_info(session->tls.endpoint);
     const struct tls_client_certificate *certificate = info.client_certificate;
     struct client_name name = client_certificates_name(session->service->cfg->client_certificates,
                                                        certificate, CFG_IDENTITY_PROXY_V2);
@@ -100,7 +101,7 @@ size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEAD
 {
     switch (session->service->pool->cfg->identity) {
     case CFG_IDENTITY_NONE:
-    case CFG_IDENTITY_NATIVE: /* the engine's affair */
+    case CFG_IDENTITY_NATIVE: /* the engine does it */
         return 0;
     case CFG_IDENTITY_PROXY_V1:
         return write_v1(session, into);

@@ -6,15 +6,22 @@
 #include "protocols/proxy_protocol/proxy_v2.h"
 #include "proxy/session/session.h"
 
+/*
+ * How a server learns which client is connected to it, if its pool has `identity` proxy-v1 or proxy-v2: by a
+ * header that is sent before anything else. (With native, the engine does it in its protocol's words.)
+ * Nothing here sends.
+ */
 enum { IDENTITY_HEADER_MAX = PROXY_V2_MAX };
 
 /*
- * What tells the backend who the client is, to go out before anything else on its connection; the pool's
- * `identity` says in which form. The length, 0 where the pool wants none.
+ * Writes the header of the session's pool, and returns its length; 0 if the pool has none. The client's
+ * handshake is done.
  */
 size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX]);
 
-/* The address that the client connected to; AF_UNSPEC where the connection is gone already. */
+/*
+ * Writes the address that the client connected to; its family is AF_UNSPEC if the connection is gone already.
+ */
 void identity_connected_address(const struct session *session, struct sockaddr_storage *own);
 
 #endif

@@ -4,52 +4,90 @@
 #include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
+#include "proxy/session/session_private.h"
 
 #include <stdlib.h>
 
 /* ---- states ---- */
 
-#define TO(state) (1u << (state))
+static const char *const names[] = {
+    [SESSION_ACCEPTED] = "accepted",
+    [SESSION_CLEARTEXT] = "cleartext",
+    [SESSION_HANDSHAKING] = "handshaking",
+    [SESSION_CONNECTING] = "connecting",
+    [SESSION_BACKEND_STARTTLS] = "backend-starttls",
+    [SESSION_BACKEND_HANDSHAKE] = "backend-handshake",
+    [SESSION_GREETING] = "greeting",
+    [SESSION_RELAYING] = "relaying",
+    [SESSION_HALF_CLOSED] = "half-closed",
+    [SESSION_LINGERING] = "lingering",
+    [SESSION_CLOSED] = "closed",
+};
 
-/* Where a session may go from each state. */
+enum {
+    END = SESSION_IS_ENDING,
+    NEXT = STATE(SESSION_CONNECTING) /* the next server */
+};
+
 static const unsigned moves[] = {
-    [SESSION_CLEARTEXT] = TO(SESSION_HANDSHAKING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
-    [SESSION_HANDSHAKING] = TO(SESSION_CONNECTING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
-    [SESSION_CONNECTING] = TO(SESSION_GREETING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
-    [SESSION_GREETING] =
-        TO(SESSION_CONNECTING) | TO(SESSION_RELAYING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
-    [SESSION_RELAYING] = TO(SESSION_CONNECTING) | TO(SESSION_LINGERING) | TO(SESSION_CLOSED),
-    [SESSION_LINGERING] = TO(SESSION_CLOSED),
+    [SESSION_ACCEPTED] = STATE(SESSION_CLEARTEXT) | STATE(SESSION_HANDSHAKING) | STATE(SESSION_CLOSED),
+    [SESSION_CLEARTEXT] = STATE(SESSION_HANDSHAKING) | END,
+    [SESSION_HANDSHAKING] = STATE(SESSION_CONNECTING) | END,
+    [SESSION_CONNECTING] = NEXT | SESSION_IS_LINKED_UNGREETED | END,
+    [SESSION_BACKEND_STARTTLS] = STATE(SESSION_BACKEND_HANDSHAKE) | NEXT | END,
+    [SESSION_BACKEND_HANDSHAKE] = STATE(SESSION_GREETING) | NEXT | END,
+    [SESSION_GREETING] = STATE(SESSION_RELAYING) | NEXT | END,
+    [SESSION_RELAYING] = STATE(SESSION_HALF_CLOSED) | NEXT | END,
+    [SESSION_HALF_CLOSED] = NEXT | END,
+    [SESSION_LINGERING] = STATE(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
-_Static_assert(ARRAY_LEN(moves) == SESSION_CLOSED + 1, "a row for each state");
+STATE_MACHINE_ASSERT(names, moves, SESSION_CLOSED);
 
-static void count(const struct session *session, enum counter what)
+/* What a state demands of the session that moves there. */
+static bool keeps_invariant(const void *object, unsigned state)
 {
-    counters_add(session->service->counters, session->worker->index, what);
+    const struct session *session = object;
+    if (state == SESSION_HANDSHAKING)
+        return session->tls.endpoint != NULL && session->engine == NULL;
+    if (state == SESSION_CONNECTING)
+        return session->link == NULL && session->engine == NULL && session->tls.endpoint != NULL;
+    if ((STATE(state) & SESSION_IS_LINKED) != 0)
+        return session->link != NULL && session->engine != NULL && session->tls.endpoint != NULL;
+    return state != SESSION_LINGERING || session->link == NULL;
 }
+
+const struct state_machine session_machine = {"session", names, moves, ARRAY_LEN(names), keeps_invariant};
 
 void session_move(struct session *session, enum session_state to)
 {
-    ENSURE((moves[session->state] & TO(to)) != 0);
-    /* A client that a limit keeps out has not got as far as TLS. */
-    if (session->state == SESSION_HANDSHAKING && session->tls != NULL)
-        count(session, to == SESSION_CONNECTING ? COUNTER_HANDSHAKES : COUNTER_HANDSHAKES_FAILED);
-    session->state = to;
+    session->state = (enum session_state)state_machine_move(&session_machine, session_trace(session), session,
+                                                            session->state, to);
 }
 
-bool session_is_leaving(const struct session *session)
+/* ---- timeouts ---- */
+
+bool session_has_abandoned(const struct session *session)
 {
-    bool has_greeted = session->state != SESSION_CONNECTING && session->state != SESSION_GREETING;
-    return session->client_ended && session->kept[SIDE_CLIENT].len == 0 && !has_greeted;
+    return session->client_half_closed && session->pending_input[SIDE_CLIENT].len == 0 &&
+           session_is_in(session, SESSION_IS_UNGREETED);
 }
 
 void session_set_timeout(struct session *session, enum worker_timeout timeout)
 {
-    if (session_is_leaving(session))
-        timeout = WORKER_TIMEOUT_LEAVING;
+    if (session_has_abandoned(session))
+        timeout = WORKER_TIMEOUT_ABANDONED;
     deadline_set(&session->in_worker.generation->timeouts[timeout], &session->in_worker.deadline,
                  worker_now(session->worker));
+    if (timeout == session->timeout)
+        return;
+    session->timeout = timeout;
+    session_log_timeout(session);
+}
+
+static void count_event(const struct session *session, enum counter what)
+{
+    counters_add(session->service->counters, session->worker->index, what);
 }
 
 static struct session *of_worker(struct worker_session *in_worker)
@@ -66,37 +104,39 @@ struct session *session_of_handshake(struct handshake *handshake)
 
 void session_begin_handshake(struct session *session)
 {
-    if (session->state != SESSION_HANDSHAKING)
-        session_move(session, SESSION_HANDSHAKING);
-    session->tls =
+    session->tls.endpoint =
         tls_endpoint_new_server(session->worker->tls, session->worker->tls_io, &session->service->tls);
-    if (session->tls == NULL)
-        session_close(session, "no-memory", NULL);
-    else
-        session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+    if (session->tls.endpoint == NULL) {
+        session_close(session, END_NO_MEMORY, NULL);
+        return;
+    }
+    session_move(session, SESSION_HANDSHAKING);
+    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
 }
 
 static void begin_cleartext(struct session *session)
 {
     session->engine = engine_new_pretls(&session->service->engine);
     if (session->engine == NULL) {
-        session_close(session, "no-memory", NULL);
+        session_close(session, END_NO_MEMORY, NULL);
         return;
     }
+    session_move(session, SESSION_CLEARTEXT);
     session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+    session_lend_trace(session);
     engine_greet(session->engine, session->worker->out);
-    session_let_out(session);
+    if (session_send_output(session))
+        session_advance(session);
 }
 
-static void refuse(struct session *session, enum client_limit limit)
+static void reject_client(struct session *session, enum client_limit limit)
 {
-    session->is_refused = true;
-    count(session, counters_of_limit(limit));
+    count_event(session, counters_of_limit(limit));
     limit_log_note(&session->worker->limit_log, limit, session->service->cfg->name, &session->address);
-    session_close(session, "overload", NULL);
+    session_close(session, END_OVERLOAD, NULL);
 }
 
-/* False where a limit keeps the client out; it is closed then. */
+/* False if a limit keeps the client out: the session is CLOSED then. */
 static bool is_admitted(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -105,29 +145,30 @@ static bool is_admitted(struct session *session)
     session->is_counted =
         address_counts_add(worker->connections, session->address_key, worker->limits.sessions_per_address);
     if (worker->session_count > worker->limits.sessions)
-        refuse(session, CLIENT_LIMIT_CONNECTIONS);
+        reject_client(session, CLIENT_LIMIT_CONNECTIONS);
     else if (!session->is_counted)
-        refuse(session, CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS);
+        reject_client(session, CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS);
     else if (!handshakes_enter(&worker->handshakes, &session->handshake, address))
-        refuse(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
+        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
     return session->state != SESSION_CLOSED;
 }
 
-static void begin(struct session *session)
+static void begin_session(struct session *session)
 {
     int len = sizeof session->address;
     if (uv_tcp_getpeername(&session->client.tcp, (struct sockaddr *)&session->address, &len) != 0) {
-        session_close(session, "client-closed", "gone before it was accepted");
+        session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
         return;
     }
     address_unmap(&session->address);
     if (!is_admitted(session))
         return;
-    if (session->state == SESSION_CLEARTEXT)
+    if (session->service->engine.starttls) {
         begin_cleartext(session);
-    else
+    } else {
         session_begin_handshake(session);
-    session_advance(session);
+        session_advance(session);
+    }
 }
 
 static bool accept_client(struct worker *worker, struct service *service, uv_stream_t *listener)
@@ -137,18 +178,18 @@ static bool accept_client(struct worker *worker, struct service *service, uv_str
         return false;
     session->worker = worker;
     session->service = service;
-    session->state = service->engine.starttls ? SESSION_CLEARTEXT : SESSION_HANDSHAKING;
+    session->timeout = WORKER_TIMEOUTS;
     session->started = worker_now(worker);
     session->number = worker->next_session++;
-    session->client.on_drained = session_on_drained;
+    session->client.on_drained = session_on_client_drained;
     ENSURE(uv_tcp_init(&worker->loop, &session->client.tcp) == 0);
     session->client.tcp.data = session;
     worker_add_session(worker, &session->in_worker);
-    count(session, COUNTER_SESSIONS);
+    count_event(session, COUNTER_SESSIONS);
     if (uv_accept(listener, (uv_stream_t *)&session->client.tcp) == 0)
-        begin(session);
+        begin_session(session);
     else
-        session_close(session, "client-closed", "gone before it was accepted");
+        session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
     return true;
 }
 
@@ -158,41 +199,53 @@ static void on_client_closed(uv_handle_t *handle)
 {
     struct session *session = handle->data;
     engine_free(&session->engine);
-    tls_endpoint_free(&session->tls);
-    bytes_free(&session->kept[SIDE_CLIENT]);
-    bytes_free(&session->kept[SIDE_BACKEND]);
-    count(session, COUNTER_ENDED);
-    /* Last: with it the configuration may go that all this was made from. */
+    tls_side_free(&session->tls, session->worker);
+    bytes_free(&session->pending_input[SIDE_CLIENT]);
+    bytes_free(&session->pending_input[SIDE_BACKEND]);
+    count_event(session, COUNTER_ENDED);
+    /* Last: the configuration that all this was made from may be freed with it. */
     worker_remove_session(session->worker, &session->in_worker);
     free(session);
 }
 
-static void set_reason(struct session *session, const char *reason, const char *detail)
+static void set_reason(struct session *session, enum end_reason reason, const char *detail)
 {
-    if (session->reason != NULL)
+    if (session->reason != END_NONE)
         return;
     session->reason = reason;
     session->detail = detail;
 }
 
-void session_close(struct session *session, const char *reason, const char *detail)
+/* Nobody waits any longer for what the session was about to do. */
+static void drop_handshakes(struct session *session)
 {
+    if (session->state == SESSION_HANDSHAKING)
+        count_event(session, COUNTER_HANDSHAKES_FAILED);
+    key_client_cancel(&session->worker->keys, &session->tls.signature);
+}
+
+void session_close(struct session *session, enum end_reason reason, const char *detail)
+{
+    struct worker *worker = session->worker;
     if (session->state == SESSION_CLOSED)
         return;
     set_reason(session, reason, detail);
+    drop_handshakes(session);
     session_move(session, SESSION_CLOSED);
     deadline_drop(&session->in_worker.deadline);
-    handshakes_leave(&session->worker->handshakes, &session->handshake);
+    handshakes_leave(&worker->handshakes, &session->handshake);
     if (session->is_counted)
-        address_counts_drop(session->worker->connections, session->address_key);
-    key_client_cancel(&session->worker->keys, &session->signature);
-    /* The worker's buffers are everybody's: what did not go out here must not go out on another's connection. */
-    tls_io_reset(session->worker->tls_io);
-    engine_out_reset(session->worker->out);
-    /* Before its line, so that who has read the line finds it counted. */
-    if (session->engine != NULL && session->tls != NULL) /* before STARTTLS there is no handshake to count */
+        address_counts_drop(worker->connections, session->address_key);
+    /*
+     * All sessions share the worker's buffers: what was not sent here must not be sent on another's
+     * connection.
+     */
+    tls_io_reset(worker->tls_io);
+    engine_out_reset(worker->out);
+    /* Before the line of its end, so that a reader of the line finds it counted. */
+    if (session->tls.endpoint != NULL && session->engine != NULL)
         reports_count(session->service->reports, session->engine);
-    if (!session->is_refused)
+    if (session->reason != END_OVERLOAD)
         session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
@@ -200,11 +253,11 @@ void session_close(struct session *session, const char *reason, const char *deta
 
 static void linger_on(struct session *session)
 {
-    bool in_haste = session->worker->phase == WORKER_ENDING;
-    session_set_timeout(session, in_haste ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_CLOSING);
+    bool is_urgent = session->worker->phase == WORKER_ENDING;
+    session_set_timeout(session, is_urgent ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_CLOSING);
 }
 
-/* Last words on a slow line: as long as some of them go out within each time, there is another. */
+/* A slow client gets another timeout as long as some of what is queued was sent within each. */
 static bool is_still_sending(struct session *session)
 {
     size_t before = session->unsent;
@@ -212,16 +265,16 @@ static bool is_still_sending(struct session *session)
     return session->unsent > 0 && session->unsent < before && session->worker->phase != WORKER_ENDING;
 }
 
-void session_finish(struct session *session, const char *reason, const char *detail)
+void session_finish(struct session *session, enum end_reason reason, const char *detail)
 {
-    if (session->state >= SESSION_LINGERING)
+    if (session_is_in(session, SESSION_IS_ENDING))
         return;
     set_reason(session, reason, detail);
     session_drop_backend(session);
-    key_client_cancel(&session->worker->keys, &session->signature);
+    drop_handshakes(session);
     session_move(session, SESSION_LINGERING);
-    if (session->tls != NULL)
-        tls_endpoint_close(session->tls);
+    if (session->tls.endpoint != NULL)
+        tls_endpoint_close(session->tls.endpoint);
     if (!session_flush_client(session))
         return;
     tcp_conn_end_output(&session->client);
@@ -230,13 +283,14 @@ void session_finish(struct session *session, const char *reason, const char *det
     session_advance(session);
 }
 
-void session_say_goodbye(struct session *session, enum engine_farewell farewell, const char *reason,
-                         const char *detail)
+void session_send_goodbye(struct session *session, enum engine_farewell farewell, enum end_reason reason,
+                          const char *detail)
 {
     set_reason(session, reason, detail);
-    if (session->engine != NULL && session->state < SESSION_LINGERING) {
+    if (session->engine != NULL && !session_is_in(session, SESSION_IS_ENDING)) {
+        session_lend_trace(session);
         engine_goodbye(session->engine, farewell, session->worker->out);
-        if (!session_let_out(session))
+        if (!session_send_output(session))
             return;
     }
     session_finish(session, reason, detail);
@@ -244,44 +298,46 @@ void session_say_goodbye(struct session *session, enum engine_farewell farewell,
 
 /* ---- events from outside ---- */
 
-static void expire_without_greeting(struct session *session)
+static void expire_ungreeted(struct session *session)
 {
-    if (session_is_leaving(session)) {
-        session_blame_slow_server(session);
-        session_finish(session, "client-closed", NULL);
-    } else if (session->state == SESSION_CONNECTING)
-        session_try_next_server(session, "timeout while connecting");
-    else if (session_backend_awaits_signature(session))
-        session_give_up_signature(session);
+    if (session_has_abandoned(session)) {
+        session_mark_slow_server(session);
+        session_finish(session, END_CLIENT_CLOSED, NULL);
+    } else
+        session_server_timed_out(session);
+}
+
+static void expire_relaying(struct session *session)
+{
+    const struct engine_status *status = engine_status(session->engine);
+    if (session->client_half_closed)
+        session_close(session, END_CLIENT_CLOSED, NULL);
+    else if (status->last_word)
+        session_finish(session, END_LOGOUT, "the server sent its closing reply and did not close");
     else
-        session_try_next_server(session, session_backend_phase(session, "timeout while asking for TLS",
-                                                               "timeout in the TLS handshake",
-                                                               "timeout while waiting for its greeting"));
+        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
+                             status->authenticated ? END_IDLE_TIMEOUT : END_LOGIN_TIMEOUT, NULL);
 }
 
 static void expire(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
-    bool logged_in = session->engine != NULL && engine_status(session->engine)->authenticated;
     switch (session->state) {
     case SESSION_CLEARTEXT:
-        session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT, "login-timeout", "before STARTTLS");
+        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT, END_LOGIN_TIMEOUT, "before STARTTLS");
         break;
     case SESSION_HANDSHAKING:
-        session_close(session, "handshake-timeout", NULL);
+        session_close(session, END_HANDSHAKE_TIMEOUT, NULL);
         break;
     case SESSION_CONNECTING:
+    case SESSION_BACKEND_STARTTLS:
+    case SESSION_BACKEND_HANDSHAKE:
     case SESSION_GREETING:
-        expire_without_greeting(session);
+        expire_ungreeted(session);
         break;
     case SESSION_RELAYING:
-        if (session->client_ended)
-            session_close(session, "client-closed", NULL);
-        else if (engine_status(session->engine)->last_word)
-            session_finish(session, "logout", "the server said its last word and did not close");
-        else
-            session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
-                                logged_in ? "idle-timeout" : "login-timeout", NULL);
+    case SESSION_HALF_CLOSED:
+        expire_relaying(session);
         break;
     case SESSION_LINGERING:
         if (is_still_sending(session))
@@ -289,6 +345,7 @@ static void expire(struct worker_session *in_worker)
         else
             session_close(session, session->reason, session->detail);
         break;
+    case SESSION_ACCEPTED:
     case SESSION_CLOSED:
         break;
     }
@@ -298,26 +355,26 @@ static void evict(struct handshake *handshake)
 {
     struct session *session = session_of_handshake(handshake);
     if (session->state == SESSION_CLEARTEXT)
-        session_say_goodbye(session, ENGINE_FAREWELL_TIMEOUT, "login-timeout",
-                            "before STARTTLS, while others waited (limits.handshakes)");
-    session_close(session, "handshake-timeout", "while others waited (limits.handshakes)");
+        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT, END_LOGIN_TIMEOUT,
+                             "before STARTTLS, while others waited (limits.handshakes)");
+    session_close(session, END_HANDSHAKE_TIMEOUT, "while others waited (limits.handshakes)");
 }
 
 static void shut_down(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
     if (session->state == SESSION_HANDSHAKING)
-        session_close(session, "shutdown", NULL);
+        session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
         session_close(session, session->reason, session->detail);
-    else if (session->state < SESSION_LINGERING)
-        session_say_goodbye(session, ENGINE_FAREWELL_SHUTDOWN, "shutdown", NULL);
+    else
+        session_send_goodbye(session, ENGINE_FAREWELL_SHUTDOWN, END_SHUTDOWN, NULL);
 }
 
 const struct worker_session_calls session_calls = {
     .accept = accept_client,
     .expire = expire,
     .shut_down = shut_down,
-    .go_on_with_handshake = session_on_handshake,
+    .continue_handshake = session_on_handshake,
     .evict = evict,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/session.h"
+#include "proxy/session/session_private.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
 #include "proxy/runtime/client_certificates.h"
@@ -9,7 +10,10 @@
 
 #include <stdlib.h>
 
-/* As for the client's side (listeners.c): connections that idle for half an hour must not be forgotten on the way. */
+/*
+ * As for clients (listeners.c): no load balancer on the way may forget a connection that idles for half an
+ * hour.
+ */
 #define KEEPALIVE_SECONDS 120
 
 static uint64_t now_ms(void)
@@ -17,7 +21,7 @@ static uint64_t now_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-/* ---- letting go ---- */
+/* ---- dropping ---- */
 
 static void on_link_closed(uv_handle_t *handle)
 {
@@ -32,51 +36,82 @@ void session_drop_backend(struct session *session)
     session_drop_backend_tls(session);
     session->link = NULL;
     link->session = NULL;
-    uv_close((uv_handle_t *)&link->stream.tcp, on_link_closed);
+    uv_close((uv_handle_t *)&link->conn.tcp, on_link_closed);
 }
 
-static void on_link_drained(struct tcp_conn *stream, int status)
+/* Nothing of the server is left. */
+static void forget_server(struct session *session)
 {
-    struct backend_link *link = stream->tcp.data;
-    if (link->session == NULL)
-        return;
-    if (status != 0)
-        link->stream.output_ended = true; /* its end is read next */
-    session_advance(link->session);
+    session_drop_backend(session);
+    engine_free(&session->engine);
+    bytes_free(&session->pending_input[SIDE_BACKEND]);
+    session->pending_start[SIDE_BACKEND] = 0;
+    session_move(session, SESSION_CONNECTING);
 }
 
-/* ---- connecting ---- */
+/* ---- servers that fail ---- */
 
-void session_server_failed(struct session *session, const char *error)
+/* What a server had to do in a state. */
+struct duty {
+    const char *closed;
+    const char *timed_out;
+};
+
+static const struct duty duties[] = {
+    [SESSION_CONNECTING] = {NULL, "timeout while connecting"},
+    [SESSION_BACKEND_STARTTLS] = {"closed the connection when asked for TLS", "timeout while asking for TLS"},
+    [SESSION_BACKEND_HANDSHAKE] = {"closed the connection in the TLS handshake",
+                                   "timeout in the TLS handshake"},
+    [SESSION_GREETING] = {"closed the connection before its greeting",
+                          "timeout while waiting for its greeting"},
+    [SESSION_RELAYING] = {"closed the connection after its greeting", NULL},
+};
+
+const char *session_words_for_close(enum session_state state)
+{
+    ENSURE(state < ARRAY_LEN(duties) && duties[state].closed != NULL);
+    return duties[state].closed;
+}
+
+void session_server_timed_out(struct session *session)
+{
+    if (session_backend_awaits_signature(session))
+        session_give_up_signature(session);
+    else
+        session_try_next_server(session, duties[session->state].timed_out);
+}
+
+void session_mark_server_failed(struct session *session, const char *error)
 {
     balance_server_failed(session->link->server, now_ms());
     session_log_server_failed(session, error);
 }
 
-void session_blame_slow_server(struct session *session)
+void session_mark_slow_server(struct session *session)
 {
-    bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
-    if (!is_awaited || session->link == NULL || session_backend_awaits_signature(session) ||
-        worker_now(session->worker) - session->link->since < BALANCE_SLOW)
+    if (!session_is_in(session, SESSION_IS_UNGREETED) || session->link == NULL ||
+        session_backend_awaits_signature(session) ||
+        worker_now(session->worker) - session->link->last_heard < BALANCE_SLOW)
         return;
     balance_server_failed(session->link->server, now_ms());
     session_log_slow_server(session, "a client gave up waiting");
 }
 
-/* Nothing of the server's is left. */
-static void forget_server(struct session *session)
-{
-    session_drop_backend(session);
-    engine_free(&session->engine);
-    bytes_free(&session->kept[SIDE_BACKEND]);
-    session->kept_start[SIDE_BACKEND] = 0;
-}
-
 void session_try_next_server(struct session *session, const char *error)
 {
-    session_server_failed(session, error);
+    session_mark_server_failed(session, error);
     forget_server(session);
     session_connect(session);
+}
+
+/* ---- connecting ---- */
+
+static void on_link_drained(struct tcp_conn *conn, int status)
+{
+    struct backend_link *link = conn->tcp.data;
+    (void)status; /* after a failed write the server's end is read next */
+    if (link->session != NULL)
+        session_advance(link->session);
 }
 
 static bool send_identity(struct session *session)
@@ -84,7 +119,7 @@ static bool send_identity(struct session *session)
     uint8_t header[IDENTITY_HEADER_MAX];
     size_t len = identity_header(session, header);
     struct slice slice = {header, len};
-    return len == 0 || tcp_conn_write(&session->link->stream, &slice, 1) == 0;
+    return len == 0 || tcp_conn_write(&session->link->conn, &slice, 1) == 0;
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -101,30 +136,29 @@ static void on_connected(uv_connect_t *request, int status)
         session_try_next_server(session, "closed the connection at once");
         return;
     }
-    session_move(session, SESSION_GREETING);
     session_set_timeout(session, WORKER_TIMEOUT_GREETING);
     if (session_begin_backend_tls(session))
         session_advance(session);
     else
-        session_close(session, "no-memory", NULL);
+        session_close(session, END_NO_MEMORY, NULL);
 }
 
 static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
 {
     const struct sockaddr *address = (const struct sockaddr *)&server->address;
-    link->stream.on_drained = on_link_drained;
+    link->conn.on_drained = on_link_drained;
     link->session = session;
     link->server = server;
-    link->since = worker_now(session->worker);
-    int error = uv_tcp_init_ex(&session->worker->loop, &link->stream.tcp, server->address.ss_family);
+    link->last_heard = worker_now(session->worker);
+    int error = uv_tcp_init_ex(&session->worker->loop, &link->conn.tcp, server->address.ss_family);
     if (error != 0)
         return error;
-    link->stream.tcp.data = link;
+    link->conn.tcp.data = link;
     link->connect.data = link;
     session->link = link;
-    uv_tcp_nodelay(&link->stream.tcp, 1);
-    uv_tcp_keepalive(&link->stream.tcp, 1, KEEPALIVE_SECONDS);
-    return uv_tcp_connect(&link->connect, &link->stream.tcp, address, on_connected);
+    uv_tcp_nodelay(&link->conn.tcp, 1);
+    uv_tcp_keepalive(&link->conn.tcp, 1, KEEPALIVE_SECONDS);
+    return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
 }
 
 static bool make_engine(struct session *session)
@@ -137,7 +171,7 @@ static bool make_engine(struct session *session)
     address_format_host((const struct sockaddr *)&session->address, address);
     address_format_host((const struct sockaddr *)&own, connected);
     session_format_id(session, id);
-    struct tls_info tls = tls_endpoint_info(session->tls);
+    struct tls_info tls = tls_endpoint_info(session->tls.endpoint);
     struct client_name name =
         client_certificates_name(session->service->cfg->client_certificates, tls.client_certificate,
                                  session->service->pool->cfg->identity);
@@ -154,36 +188,30 @@ static bool make_engine(struct session *session)
     return session->engine != NULL;
 }
 
-/* Goes to CONNECTING from wherever the next server is to be tried. */
-static void enter_connecting(struct session *session)
+/* False if memory is short: the session is CLOSED then. */
+static bool prepare_engine(struct session *session)
 {
-    if (session->state != SESSION_CONNECTING)
-        session_move(session, SESSION_CONNECTING);
-    session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
-}
-
-/* False where memory is short, and the session closed. */
-static bool begin_connecting(struct session *session)
-{
+    ENSURE(session->state == SESSION_CONNECTING);
     if (make_engine(session)) {
-        enter_connecting(session);
+        session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
         return true;
     }
-    session_close(session, "no-memory", NULL);
+    session_close(session, END_NO_MEMORY, NULL);
     return false;
 }
 
 static void connect_to(struct session *session, struct server *server)
 {
     session->server_name = server->name;
+    session_log_server_chosen(session);
     struct backend_link *link = calloc(1, sizeof *link);
     int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
     if (error == 0)
         return;
     if (session->link == NULL) {
-        /* No socket or no memory: no server's fault, and the next one would fare no better. */
+        /* No socket or no memory: no server's fault, and the next one would do no better. */
         free(link);
-        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "no-resources", uv_strerror(error));
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_NO_RESOURCES, uv_strerror(error));
     } else {
         session_try_next_server(session, uv_strerror(error));
     }
@@ -192,14 +220,15 @@ static void connect_to(struct session *session, struct server *server)
 void session_connect(struct session *session)
 {
     const struct service *service = session->service;
-    if (!begin_connecting(session))
+    if (!prepare_engine(session))
         return;
-    struct server *server = balance_next(
-        service->pool, &session->in_worker.generation->turns[service->pool_index], &session->tries, now_ms());
+    struct server *server =
+        balance_next(service->pool, &session->in_worker.generation->rr_next[service->pool_index],
+                     &session->tries, now_ms());
     if (server != NULL)
         connect_to(session, server);
     else
-        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", NULL);
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_UNAVAILABLE, NULL);
 }
 
 void session_server_ended(struct session *session, const char *error)
@@ -211,6 +240,6 @@ void session_server_ended(struct session *session, const char *error)
     }
     session_log_odd_server(session, "ends a handshake that resumes a session: none is resumed for an hour");
     forget_server(session);
-    if (begin_connecting(session))
+    if (prepare_engine(session))
         connect_to(session, server);
 }

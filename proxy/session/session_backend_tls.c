@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/session.h"
+#include "proxy/session/session_private.h"
 
 #include "base/ensure.h"
 #include "protocols/starttls_client.h"
@@ -8,110 +8,117 @@
 #include <stdlib.h>
 
 /*
- * TLS towards the server of a session, where its pool has it:
+ * TLS towards the server of a session, if its pool has it. The session's state shows how far it is:
  *
- *   implicit    handshake -> open
- *   starttls    request in the clear -> handshake -> request over TLS -> open
+ *     implicit                        BACKEND_HANDSHAKE -> GREETING
+ *     starttls    BACKEND_STARTTLS -> BACKEND_HANDSHAKE -> GREETING
+ *                 (request in the clear)                   (request over TLS, then the engine's greeting)
  *
- * A server that asks for a certificate makes the handshake wait for the key process, which has the key of it.
- *
- * Only in "open" does the engine hear the server; before it a failure is the next server's chance. Both endpoints of a
- * session share the worker's tls_io: what one call has put into its output is written before the other endpoint is called.
+ * A server that asks for a certificate makes the handshake wait for the key process, which has its key. Only
+ * in GREETING, when no request is left, does the engine get the server's octets; a failure before that is the
+ * next server's chance.
  */
 struct backend_tls {
     struct pool_tls *pool;           /* as it was when the server was connected to */
-    struct starttls_client *request; /* STARTTLS: until the engine's turn */
-    struct tls_endpoint *endpoint;   /* from the handshake on */
-    struct key_client_handle signature;     /* what was asked of the key process, for a certificate of the pool's */
-    bool secured;                    /* the handshake is done */
+    struct starttls_client *request; /* STARTTLS: until the engine gets the server's octets; else NULL */
+    struct tls_side side;
 };
 
-/* ---- writing ---- */
+/* ---- sending ---- */
 
-/* What waits in the TLS output goes to the server; 0, or a libuv error. */
-static int flush(struct session *session)
+/* A write that fails needs no answer: the server's end is read next. */
+static void send_octets(struct session *session, const struct slice *slices, size_t count)
 {
-    struct tls_io *io = session->worker->tls_io;
-    struct tcp_conn *stream = &session->link->stream;
-    struct slice output = tls_io_output(io);
-    int error = output.len > 0 && !stream->output_ended ? tcp_conn_write(stream, &output, 1) : 0;
-    tls_io_reset(io);
-    return error;
+    struct tcp_conn *conn = &session->link->conn;
+    if (tcp_conn_can_write(conn) && tcp_conn_write(conn, slices, count) != 0)
+        ENSURE(conn->write_failed);
 }
 
-/* The same, where its end is read next if it has gone. */
-static void flush_if_there(struct session *session)
+/* Sends the TLS output; a write that fails as for send_octets. */
+static void flush_to_server(struct session *session)
 {
-    if (flush(session) != 0)
-        session->link->stream.output_ended = true;
+    struct tcp_conn *conn = &session->link->conn;
+    if (tls_side_flush(session->worker, conn) != 0)
+        ENSURE(conn->write_failed);
 }
 
+/* Can octets be sealed? */
 static bool is_open(const struct backend_tls *tls)
 {
-    if (tls->endpoint == NULL)
+    if (tls->side.endpoint == NULL)
         return false;
-    enum tls_state state = tls_endpoint_state(tls->endpoint);
+    enum tls_state state = tls_endpoint_state(tls->side.endpoint);
     return state == TLS_OPEN || state == TLS_PEER_CLOSED;
 }
 
-int session_write_to_backend(struct session *session, const struct engine_lane *lane)
+static void send_sealed(struct session *session, const struct engine_lane *lane)
 {
     struct backend_link *link = session->link;
-    if (link->tls == NULL)
-        return tcp_conn_write(&link->stream, lane->slices, lane->count);
+    if (!tcp_conn_can_write(&link->conn))
+        return;
     ENSURE(tls_io_output(session->worker->tls_io).len == 0);
-    /* Sealed or not at all. FIN, as a server that waits for more would not end it. */
-    if (!is_open(link->tls) || !tls_endpoint_seal(link->tls->endpoint, lane->slices, lane->count)) {
-        tls_io_reset(session->worker->tls_io);
-        tcp_conn_end_output(&link->stream);
-        return UV_EPROTO;
+    if (is_open(link->tls) && tls_endpoint_seal(link->tls->side.endpoint, lane->slices, lane->count)) {
+        flush_to_server(session);
+        return;
     }
-    return flush(session);
+    /* Sealed or not at all. FIN, as a server that waits for more would not end the connection. */
+    tls_io_reset(session->worker->tls_io);
+    tcp_conn_end_output(&link->conn);
+    link->conn.write_failed = true;
+}
+
+void session_send_to_server(struct session *session, const struct engine_lane *lane)
+{
+    if (session->link->tls == NULL)
+        send_octets(session, lane->slices, lane->count);
+    else
+        send_sealed(session, lane);
 }
 
 void session_end_backend_output(struct session *session)
 {
     struct backend_link *link = session->link;
     if (link->tls != NULL && is_open(link->tls)) {
-        tls_endpoint_close(link->tls->endpoint);
-        flush_if_there(session);
+        tls_endpoint_close(link->tls->side.endpoint);
+        flush_to_server(session);
     }
-    tcp_conn_end_output(&link->stream);
+    tcp_conn_end_output(&link->conn);
 }
 
-/* close_notify goes out where nothing waits before it: what is queued is lost with the connection. */
+/* close_notify is sent if nothing waits before it: what is queued is lost with the connection. */
 void session_drop_backend_tls(struct session *session)
 {
     struct backend_link *link = session->link;
-    if (link->tls == NULL)
+    struct backend_tls *tls = link->tls;
+    if (tls == NULL)
         return;
-    if (is_open(link->tls) && link->stream.queued == 0 && tls_io_output(session->worker->tls_io).len == 0) {
-        tls_endpoint_close(link->tls->endpoint);
-        flush(session);
+    if (is_open(tls) && link->conn.queued == 0 && tls_io_output(session->worker->tls_io).len == 0) {
+        tls_endpoint_close(tls->side.endpoint);
+        flush_to_server(session);
     }
-    key_client_cancel(&session->worker->keys, &link->tls->signature);
-    starttls_client_free(&link->tls->request);
-    tls_endpoint_free(&link->tls->endpoint);
-    pool_tls_unref(&link->tls->pool);
-    free(link->tls);
+    starttls_client_free(&tls->request);
+    tls_side_free(&tls->side, session->worker);
+    pool_tls_unref(&tls->pool);
+    free(tls);
     link->tls = NULL;
 }
 
 /* ---- the handshake ---- */
 
-static void fail(struct session *session, const char *error)
+/* `error` may belong to the endpoint. */
+static void fail_server(struct session *session, const char *error)
 {
     if (!engine_status(session->engine)->committed) {
         session_server_ended(session, error);
         return;
     }
     /* The handshake is long over, and the words are static. */
-    session_server_failed(session, error);
-    session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-error", error);
+    session_mark_server_failed(session, error);
+    session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_ERROR, error);
 }
 
-/* False where memory is short. */
-static bool begin_handshake(struct session *session)
+/* False if memory is short. */
+MUST_CHECK static bool begin_handshake(struct session *session)
 {
     struct backend_link *link = session->link;
     const struct pool *pool = session->service->pool;
@@ -120,13 +127,24 @@ static bool begin_handshake(struct session *session)
                         session->worker->index);
     bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
     server.protocols = is_registered ? session->service->tls.protocols : NULL;
-    link->tls->endpoint =
+    link->tls->side.endpoint =
         tls_endpoint_new_backend(link->tls->pool->context, session->worker->tls_io, &server);
-    if (link->tls->endpoint == NULL)
+    if (link->tls->side.endpoint == NULL)
         return false;
-    tls_endpoint_start(link->tls->endpoint);
-    flush_if_there(session);
-    return tls_endpoint_state(link->tls->endpoint) != TLS_FAILED;
+    session_move(session, SESSION_BACKEND_HANDSHAKE);
+    tls_endpoint_start(link->tls->side.endpoint);
+    flush_to_server(session);
+    return tls_endpoint_state(link->tls->side.endpoint) != TLS_FAILED;
+}
+
+MUST_CHECK static bool begin_request(struct session *session)
+{
+    struct backend_tls *tls = session->link->tls;
+    tls->request = starttls_client_new(&session->service->engine);
+    if (tls->request == NULL)
+        return false;
+    session_move(session, SESSION_BACKEND_STARTTLS);
+    return true;
 }
 
 bool session_begin_backend_tls(struct session *session)
@@ -134,37 +152,35 @@ bool session_begin_backend_tls(struct session *session)
     struct backend_link *link = session->link;
     const struct pool *pool = session->service->pool;
     struct pool_tls *tls = session->in_worker.generation->pools->pools[session->service->pool_index];
-    if (tls == NULL)
+    if (tls == NULL) {
+        session_move(session, SESSION_GREETING);
         return true;
+    }
     link->tls = calloc(1, sizeof *link->tls);
     if (link->tls == NULL)
         return false;
     link->tls->pool = pool_tls_ref(tls);
-    if (pool->cfg->tls.mode == CFG_POOL_TLS_IMPLICIT)
-        return begin_handshake(session);
-    link->tls->request = starttls_client_new(&session->service->engine);
-    return link->tls->request != NULL;
+    return pool->cfg->tls.mode == CFG_POOL_TLS_IMPLICIT ? begin_handshake(session) : begin_request(session);
 }
 
-/* ---- what the server says ---- */
+/* ---- what the server sends ---- */
 
-/* What the request says goes in the clear before the handshake, and sealed behind it. */
-static void let_out_request(struct session *session)
+/* The request is sent in the clear before the handshake, and sealed after it. */
+static void send_request(struct session *session)
 {
-    struct engine_out *out = session->worker->out;
-    const struct engine_lane *lane = &out->lanes[SIDE_BACKEND];
-    struct backend_link *link = session->link;
-    int error = 0;
-    if (lane->count > 0 && !link->stream.output_ended)
-        error = link->tls->endpoint == NULL ? tcp_conn_write(&link->stream, lane->slices, lane->count)
-                                            : session_write_to_backend(session, lane);
-    engine_out_reset(out);
-    if (error != 0)
-        link->stream.output_ended = true;
+    const struct engine_lane *lane = &session->worker->out->lanes[SIDE_BACKEND];
+    if (lane->count > 0 && session->state == SESSION_BACKEND_STARTTLS)
+        send_octets(session, lane->slices, lane->count);
+    else if (lane->count > 0)
+        send_sealed(session, lane);
+    engine_out_reset(session->worker->out);
 }
 
-/* The engine's turn: it hears the greeting that was made for it, and then the server. */
-static void begin_session(struct session *session, struct slice rest)
+/*
+ * From now on the engine gets the server's octets: first the greeting that was made for it, then the server's
+ * own.
+ */
+static void end_request(struct session *session, struct slice rest)
 {
     const struct backend_link *link = session->link;
     struct starttls_client *request = link->tls->request;
@@ -175,7 +191,8 @@ static void begin_session(struct session *session, struct slice rest)
         session_take_input(session, SIDE_BACKEND, rest);
 }
 
-static void hear(struct session *session, struct slice data)
+/* Octets in the clear, before the handshake or after TLS has opened them. */
+static void receive_plaintext(struct session *session, struct slice data)
 {
     struct backend_tls *tls = session->link->tls;
     if (tls->request == NULL) {
@@ -183,116 +200,101 @@ static void hear(struct session *session, struct slice data)
         return;
     }
     enum starttls_progress progress = starttls_client_feed(tls->request, &data, session->worker->out);
-    let_out_request(session);
+    send_request(session);
     if (progress == STARTTLS_FAILED)
         session_try_next_server(session, starttls_client_failure(tls->request));
     else if (progress == STARTTLS_READY)
-        begin_session(session, data);
+        end_request(session, data);
     else if (progress == STARTTLS_AGREED && !begin_handshake(session))
-        session_close(session, "no-memory", NULL);
+        session_close(session, END_NO_MEMORY, NULL);
     else
         session_advance(session);
 }
 
-/* The server is who it should be. */
+/* The handshake is done, and the server has proved its name. */
 static void on_secured(struct session *session)
 {
     struct backend_tls *tls = session->link->tls;
-    session_log_backend_tls(session, tls->endpoint);
+    session_move(session, SESSION_GREETING);
+    session_log_backend_tls(session, tls->side.endpoint);
     if (tls->request == NULL)
         return;
     starttls_client_secured(tls->request, session->worker->out);
-    let_out_request(session);
+    send_request(session);
 }
 
 bool session_give_up_resumption(struct session *session)
 {
-    const struct backend_tls *tls = session->link->tls;
-    return tls != NULL && tls->endpoint != NULL && !tls->secured &&
-           tls_endpoint_give_up_resumption(tls->endpoint);
+    return session->state == SESSION_BACKEND_HANDSHAKE &&
+           tls_endpoint_give_up_resumption(session->link->tls->side.endpoint);
 }
 
 bool session_backend_awaits_signature(const struct session *session)
 {
-    const struct backend_tls *tls = session->link->tls;
-    return tls != NULL && tls->endpoint != NULL && tls_endpoint_state(tls->endpoint) == TLS_AWAITS_SIGNATURE;
+    return session->state == SESSION_BACKEND_HANDSHAKE &&
+           tls_endpoint_state(session->link->tls->side.endpoint) == TLS_AWAITS_SIGNATURE;
 }
 
 void session_give_up_signature(struct session *session)
 {
-    session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-unavailable", TLS_NO_SIGNATURE);
+    session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_UNAVAILABLE, TLS_NO_SIGNATURE);
 }
 
 static void on_signature(void *arg, struct slice signature);
 
-/* Asked for once, whatever else the server sends meanwhile. */
 static void await_signature(struct session *session)
 {
-    struct backend_tls *tls = session->link->tls;
-    struct tls_sign_request wanted = tls_endpoint_sign_request(tls->endpoint);
-    if (key_client_handle_is_open(&tls->signature) ||
-        key_client_sign(&session->worker->keys, &wanted, &tls->signature, on_signature, session))
+    if (tls_side_await_signature(&session->link->tls->side, session->worker, on_signature, session))
         session_advance(session);
     else
         on_signature(session, (struct slice){NULL, 0});
 }
 
-/* What follows from the plaintext and the state that the endpoint has come to. */
-static void take_plaintext(struct session *session, size_t len)
+/*
+ * What follows from `len` octets in the plaintext buffer, and from the state that the endpoint has come to.
+ */
+static void on_opened(struct session *session, size_t len)
 {
-    struct backend_tls *tls = session->link->tls;
-    enum tls_state state = tls_endpoint_state(tls->endpoint);
-    flush_if_there(session);
+    struct backend_link *link = session->link;
+    enum tls_state state = tls_endpoint_state(link->tls->side.endpoint);
+    flush_to_server(session);
     if (state == TLS_FAILED) {
-        fail(session, tls_endpoint_failure(tls->endpoint));
+        fail_server(session, tls_endpoint_failure(link->tls->side.endpoint));
         return;
     }
     if (state == TLS_AWAITS_SIGNATURE) {
         await_signature(session);
         return;
     }
-    if (!tls->secured && state != TLS_HANDSHAKING) {
-        tls->secured = true;
+    if (session->state == SESSION_BACKEND_HANDSHAKE && state != TLS_HANDSHAKING)
         on_secured(session);
-    }
-    session->link->stream.input_ended = session->link->stream.input_ended || state == TLS_PEER_CLOSED;
+    link->conn.input_ended = link->conn.input_ended || state == TLS_PEER_CLOSED;
     if (len > 0)
-        hear(session, (struct slice){session->worker->plain_buffer, len});
+        receive_plaintext(session, (struct slice){session->worker->plain_buffer, len});
     else
         session_advance(session);
 }
 
-static void take_sealed(struct session *session, struct slice ciphertext)
-{
-    struct worker *worker = session->worker;
-    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    take_plaintext(session,
-                   tls_endpoint_receive(session->link->tls->endpoint, ciphertext, worker->plain_buffer));
-}
-
-/* From the key process; empty where it has none. */
+/* From the key process; empty if it has none. */
 static void on_signature(void *arg, struct slice signature)
 {
     struct session *session = arg;
-    struct worker *worker = session->worker;
-    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    session->link->since = worker_now(worker); /* it was not the server that was awaited */
+    session->link->last_heard = worker_now(session->worker); /* the server was not the one that was awaited */
     if (signature.len == 0)
         session_give_up_signature(session);
     else
-        take_plaintext(session,
-                       tls_endpoint_signed(session->link->tls->endpoint, signature, worker->plain_buffer));
+        on_opened(session, tls_side_sign(&session->link->tls->side, session->worker, signature));
 }
 
-void session_take_from_backend(struct session *session, struct slice data)
+void session_receive_from_server(struct session *session, struct slice data)
 {
-    const struct backend_tls *tls = session->link->tls;
+    struct backend_tls *tls = session->link->tls;
     if (tls == NULL)
         session_take_input(session, SIDE_BACKEND, data);
-    else if (tls->endpoint == NULL)
-        hear(session, data);
+    else if (session->state == SESSION_BACKEND_STARTTLS)
+        receive_plaintext(session, data);
     else
-        take_sealed(session, data);
+        on_opened(session, tls_side_receive(&tls->side, session->worker, data));
 }
 
 /* ---- its end ---- */
@@ -300,15 +302,6 @@ void session_take_from_backend(struct session *session, struct slice data)
 bool session_backend_was_cut(const struct session *session)
 {
     const struct backend_link *link = session->link;
-    return link->tls != NULL && link->tls->endpoint != NULL && link->stream.input_ended &&
-           tls_endpoint_state(link->tls->endpoint) == TLS_OPEN;
-}
-
-const char *session_backend_phase(const struct session *session, const char *in_clear,
-                                  const char *in_handshake, const char *otherwise)
-{
-    const struct backend_tls *tls = session->link->tls;
-    if (tls != NULL && tls->endpoint == NULL)
-        return in_clear;
-    return tls != NULL && !is_open(tls) ? in_handshake : otherwise;
+    return link->tls != NULL && link->tls->side.endpoint != NULL && link->conn.input_ended &&
+           tls_endpoint_state(link->tls->side.endpoint) == TLS_OPEN;
 }

@@ -1,84 +1,87 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/session.h"
+#include "proxy/session/session_private.h"
 
-#include "base/ensure.h"
+#include "proxy/session/ends.h"
 
 /*
- * A client that sends commands which the proxy answers itself, and reads no answer, is not read from beyond
- * this: 64 KB is more than any client leaves unread that means well.
+ * A client that sends commands which the proxy answers itself, and reads no reply, is not read from beyond
+ * this. No well-behaved client leaves 64 KB unread.
  */
 #define OWN_QUEUE_MAX (64 * 1024)
-/* Input that is kept while the engine waits for the other side: one read's worth, since nothing is read meanwhile. */
-#define KEPT_MAX ((size_t)2 * WORKER_PLAIN_CAP)
-/* Of a client that has not logged in: what it sends ahead of a greeting or a reply is kept, and it may be anybody. */
-#define STRANGER_READ_CAP (16 * 1024)
-
-/* What a client may send after the end: a full window of a fast sender on a long line, so that no RST cuts off last words. */
+/*
+ * Input that is kept while the engine waits for the other side: one read's worth, since nothing is read
+ * meanwhile.
+ */
+#define PENDING_MAX ((size_t)2 * WORKER_PLAIN_CAP)
+/*
+ * One read from a client that has not logged in: what it sends ahead of a reply is kept, and it may be
+ * anybody.
+ */
+#define PREAUTH_READ_MAX (16 * 1024)
+/*
+ * What a client may send after the end: a full window of a fast sender on a long line, so that no RST cuts
+ * off replies.
+ */
 #define DROPPED_MAX (4 * 1024 * 1024)
 
-/* ---- letting out ---- */
+/* ---- sending ---- */
 
 bool session_flush_client(struct session *session)
 {
-    struct tls_io *io = session->worker->tls_io;
-    struct slice output = tls_io_output(io);
-    int error = output.len > 0 ? tcp_conn_write(&session->client, &output, 1) : 0;
-    tls_io_reset(io);
+    int error = tls_side_flush(session->worker, &session->client);
     if (error == 0)
         return true;
-    session_close(session, "client-reset", uv_strerror(error));
+    session_close(session, END_CLIENT_RESET, uv_strerror(error));
     return false;
 }
 
 /* In the clear before STARTTLS, else sealed. 0, or a libuv error. */
-static int write_to_client(struct session *session, const struct engine_lane *lane)
+MUST_CHECK static int write_to_client(struct session *session, const struct engine_lane *lane)
 {
     if (lane->count == 0)
         return 0;
-    if (session->tls == NULL)
+    if (session->tls.endpoint == NULL)
         return tcp_conn_write(&session->client, lane->slices, lane->count);
-    return tls_endpoint_seal(session->tls, lane->slices, lane->count) ? 0 : UV_EPROTO;
+    return tls_endpoint_seal(session->tls.endpoint, lane->slices, lane->count) ? 0 : UV_EPROTO;
 }
 
-bool session_let_out(struct session *session)
+bool session_send_output(struct session *session)
 {
     struct engine_out *out = session->worker->out;
-    const struct engine_lane *to_backend = &out->lanes[SIDE_BACKEND];
-    int backend_error = 0;
-    if (to_backend->count > 0 && session->link != NULL && !session->link->stream.output_ended)
-        backend_error = session_write_to_backend(session, to_backend);
-    int client_error = write_to_client(session, &out->lanes[SIDE_CLIENT]);
+    if (out->lanes[SIDE_BACKEND].count > 0 && session->link != NULL)
+        session_send_to_server(session, &out->lanes[SIDE_BACKEND]);
+    int error = write_to_client(session, &out->lanes[SIDE_CLIENT]);
     engine_out_reset(out);
-    if (client_error == UV_EPROTO && session->tls != NULL)
-        session_close(session, "tls-error", tls_endpoint_failure(session->tls));
-    else if (client_error != 0)
-        session_close(session, "client-reset", uv_strerror(client_error));
-    else if (session_flush_client(session) && backend_error != 0)
-        /* What the backend said before it went away is still to be read; its end follows. */
-        session->link->stream.output_ended = true;
-    return session->state != SESSION_CLOSED;
+    if (error == 0)
+        return session_flush_client(session);
+    if (error == UV_EPROTO && session->tls.endpoint != NULL)
+        session_close(session, END_TLS_ERROR, tls_endpoint_failure(session->tls.endpoint));
+    else
+        session_close(session, END_CLIENT_RESET, uv_strerror(error));
+    return false;
 }
 
 /* ---- feeding the engine ---- */
 
-/* Is there room for what feeding this side's octets may let out? */
+/* Is there room for what feeding this side's octets may send? */
 static bool has_room(const struct session *session, enum side from)
 {
     const struct tcp_conn *client = &session->client;
     if (session->state == SESSION_CLEARTEXT)
         return from == SIDE_CLIENT && client->queued <= OWN_QUEUE_MAX;
-    if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
+    if (!session_is_in(session, SESSION_IS_LINKED))
         return false;
-    /* An engine that has failed would swallow what the client sent, which may yet be another server's. */
+    /* An engine that has failed would swallow what the client sent, which another server may get yet. */
     if (engine_status(session->engine)->reason != ENGINE_OPEN)
         return false;
     /*
-     * What is queued towards the backend does not stop its own octets: it may read no further before they are taken.
-     * What the engine says to it of its own accord is bounded by what it holds of the client's.
+     * What is queued towards the server does not stop the server's own octets: it may read no further before
+     * they are taken. What the engine sends to it of its own accord is bounded by what it holds of the
+     * client's.
      */
     if (from == SIDE_BACKEND)
         return client->queued == 0;
-    return session->link->stream.queued == 0 && client->queued <= OWN_QUEUE_MAX;
+    return session->link->conn.queued == 0 && client->queued <= OWN_QUEUE_MAX;
 }
 
 static bool may_feed(const struct session *session, enum side from)
@@ -86,67 +89,71 @@ static bool may_feed(const struct session *session, enum side from)
     return has_room(session, from) && engine_wants(session->engine, from);
 }
 
-/* Feeds as much as the engine takes now; how much that was. */
+/* Feeds as much as the engine takes now. Returns how much that was. May end the session. */
 static size_t feed(struct session *session, enum side from, struct slice data)
 {
+    struct engine_out *out = session->worker->out;
     size_t fed = 0;
+    session_lend_trace(session);
     while (fed < data.len && may_feed(session, from)) {
-        size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), session->worker->out);
-        bool moved = consumed > 0 || !engine_out_is_empty(session->worker->out);
+        size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), out);
+        bool moved = consumed > 0 || !engine_out_is_empty(out);
         fed += consumed;
-        if (!session_let_out(session) || !moved)
+        if (!session_send_output(session) || !moved)
             break;
     }
     return fed;
 }
 
-static bool feed_kept(struct session *session, enum side from)
+/* True if the engine has taken some of what was pending. May end the session. */
+static bool feed_pending(struct session *session, enum side from)
 {
-    struct bytes *kept = &session->kept[from];
-    size_t *start = &session->kept_start[from];
-    if (kept->len == 0)
+    struct bytes *pending = &session->pending_input[from];
+    size_t *start = &session->pending_start[from];
+    if (pending->len == 0)
         return false;
-    size_t fed = feed(session, from, slice_from(bytes_view(kept), *start));
+    size_t fed = feed(session, from, slice_from(bytes_view(pending), *start));
     *start += fed;
-    if (*start == kept->len) {
-        bytes_free(kept);
+    if (*start == pending->len) {
+        bytes_free(pending);
         *start = 0;
     }
     return fed > 0;
 }
 
-static void keep(struct session *session, enum side from, struct slice data)
+static void keep_pending(struct session *session, enum side from, struct slice data)
 {
-    if (!bytes_append(&session->kept[from], data, KEPT_MAX))
-        session_close(session, "no-memory", NULL);
+    if (!bytes_append(&session->pending_input[from], data, PENDING_MAX))
+        session_close(session, END_NO_MEMORY, NULL);
 }
 
 void session_take_input(struct session *session, enum side from, struct slice data)
 {
     session->octets[from] += data.len;
-    size_t fed = session->kept[from].len == 0 ? feed(session, from, data) : 0;
-    if (fed < data.len && session->state < SESSION_LINGERING)
-        keep(session, from, slice_from(data, fed));
+    size_t fed = session->pending_input[from].len == 0 ? feed(session, from, data) : 0;
+    if (fed < data.len && !session_is_in(session, SESSION_IS_ENDING))
+        keep_pending(session, from, slice_from(data, fed));
     session_advance(session);
 }
 
 /* ---- what follows from an event ---- */
 
 /*
- * Idle time counts from the last octet of either side once there is a login; before it the time is fixed, so
- * that nobody holds a connection by dribbling. Submission may do without a login (by address): each octet
- * counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the server's. A server that has said its last word is to close now.
+ * After a login the idle time counts from the last octet of either side. Before it the time is fixed, so that
+ * nobody holds a connection by sending one octet at a time. Submission may do without a login (by address):
+ * each octet counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the
+ * server's. After its closing reply a server has a fixed time to close (apply_status).
  */
 static void restart_timeout(struct session *session)
 {
-    if (session->state != SESSION_RELAYING)
+    if (!session_is_in(session, SESSION_IS_IN_DIALOGUE))
         return;
     const struct engine_status *status = engine_status(session->engine);
-    if (session->link->stream.output_ended) {
-        if (session->client_ended)
+    if (!tcp_conn_can_write(&session->link->conn)) {
+        if (session->client_half_closed)
             session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     } else if (status->last_word)
-        return; /* see judge */
+        return;
     else if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (protocol_traits(session->service->engine.protocol)->octets_restart_login_timer)
@@ -154,24 +161,36 @@ static void restart_timeout(struct session *session)
 }
 
 /*
- * Nothing that was said before the handshake is known after it (RFC 3207 section 4.2): the engine goes, and with it
- * what it held and what it did not want yet.
+ * Nothing that the client sent before the handshake is known after it (RFC 3207 section 4.2): the engine is
+ * freed, with what it held and what it did not want yet.
  */
 static void start_tls(struct session *session)
 {
-    struct bytes *kept = &session->kept[SIDE_CLIENT];
+    struct bytes *pending = &session->pending_input[SIDE_CLIENT];
     size_t discarded =
-        engine_status(session->engine)->discarded + kept->len - session->kept_start[SIDE_CLIENT];
+        engine_status(session->engine)->discarded + pending->len - session->pending_start[SIDE_CLIENT];
     if (discarded > 0)
         session_log_discarded(session, discarded);
     engine_free(&session->engine);
-    bytes_free(kept);
-    session->kept_start[SIDE_CLIENT] = 0;
+    bytes_free(pending);
+    session->pending_start[SIDE_CLIENT] = 0;
     session_begin_handshake(session);
 }
 
-/* True where the engine's status has ended the session, or this attempt of it. */
-static bool judge_engine(struct session *session)
+/* The server broke its protocol, or does not serve. Ends the session, or this attempt of it. */
+static void apply_server_failure(struct session *session, const struct engine_status *status)
+{
+    if (!status->committed) {
+        session_try_next_server(session, status->detail);
+        return;
+    }
+    if (status->reason == ENGINE_BACKEND_REFUSED)
+        session_mark_server_failed(session, status->detail);
+    session_finish(session, END_BACKEND_ERROR, status->detail);
+}
+
+/* True if the engine's status has ended the session, this attempt of it, or the cleartext before STARTTLS. */
+static bool apply_engine_status(struct session *session)
 {
     const struct engine_status *status = engine_status(session->engine);
     switch (status->reason) {
@@ -179,100 +198,131 @@ static bool judge_engine(struct session *session)
         return false;
     case ENGINE_BACKEND_REFUSED:
     case ENGINE_BACKEND_ERROR:
-        if (!status->committed) {
-            session_try_next_server(session, status->detail);
-            return true;
-        }
-        if (status->reason == ENGINE_BACKEND_REFUSED)
-            session_server_failed(session, status->detail);
-        session_finish(session, "backend-error", status->detail);
+        apply_server_failure(session, status);
         return true;
     case ENGINE_CLIENT_ERROR:
-        session_finish(session, "client-error", status->detail);
+        session_finish(session, END_CLIENT_ERROR, status->detail);
         return true;
     case ENGINE_STARTTLS:
         start_tls(session);
         return true;
     case ENGINE_LOGOUT:
-        session_finish(session, "logout", status->detail);
+        session_finish(session, END_LOGOUT, status->detail);
         return true;
     case ENGINE_NO_MEMORY:
-        session_close(session, "no-memory", status->detail);
+        session_close(session, END_NO_MEMORY, status->detail);
         return true;
     }
     return false;
 }
 
-/*
- * Who has ended, and what follows once everything they sent is fed and out:
- *
- *   client  backend
- *   -       -        go on
- *   ended   -        FIN to the backend, and wait for its last words, a limited time
- *   -       ended    before the client has seen anything of it: the next server; else goodbye, unless the backend has
- *                    said it already
- *   ended   ended    the end
- *
- * Before its server has greeted, a client that has ended, and has said nothing, is leaving: it has a moment for the greeting.
- *
- * A backend's TLS that ends without close_notify may have been cut: only the last word of a session then makes it a logout.
- */
-static void judge_ends(struct session *session)
+static enum client_end client_end_of(const struct session *session)
+{
+    if (session->state == SESSION_HALF_CLOSED)
+        return CLIENT_SENT_ON;
+    if (!session->client_half_closed)
+        return CLIENT_OPEN;
+    return session->pending_input[SIDE_CLIENT].len > 0 ? CLIENT_PENDING : CLIENT_DONE;
+}
+
+static enum server_end server_end_of(const struct session *session)
+{
+    const struct tcp_conn *conn = &session->link->conn;
+    if (conn->input_ended && session->pending_input[SIDE_BACKEND].len == 0)
+        return session_backend_was_cut(session) ? SERVER_CUT : SERVER_CLOSED;
+    return conn->write_failed ? SERVER_WRITE_FAILED : SERVER_OPEN;
+}
+
+static enum dialogue_stage stage_of(const struct session *session)
 {
     const struct engine_status *status = engine_status(session->engine);
-    struct tcp_conn *backend = &session->link->stream;
-    bool client_done = session->client_ended && session->kept[SIDE_CLIENT].len == 0;
-    bool backend_done = backend->input_ended && session->kept[SIDE_BACKEND].len == 0;
-    bool cut = backend_done && session_backend_was_cut(session) && !status->last_word;
-    bool hung_up = session->client_ended && backend->output_ended; /* we have, on the client's behalf */
-    if (backend_done && status->ending && !cut)
-        session_finish(session, "logout", NULL);
-    else if (backend_done && session_backend_awaits_signature(session))
+    if (status->last_word)
+        return STAGE_CLOSING;
+    if (status->ending)
+        return STAGE_ENDING;
+    if (status->committed)
+        return STAGE_COMMITTED;
+    if (session_is_in(session, SESSION_IS_IN_DIALOGUE))
+        return STAGE_UNCOMMITTED;
+    return session_backend_awaits_signature(session) ? STAGE_SIGNING : STAGE_UNGREETED;
+}
+
+static void half_close(struct session *session)
+{
+    session_move(session, SESSION_HALF_CLOSED);
+    session_end_backend_output(session);
+    session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+}
+
+static void apply_ends(struct session *session)
+{
+    switch (ends_action(client_end_of(session), server_end_of(session), stage_of(session))) {
+    case ENDS_NOTHING:
+        break;
+    case ENDS_SEND_FIN:
+        half_close(session);
+        break;
+    case ENDS_TRY_NEXT_SERVER:
+        session_server_ended(session, session_words_for_close(session->state));
+        break;
+    case ENDS_GIVE_UP_SIGNATURE:
         session_give_up_signature(session);
-    else if (backend_done && !status->committed && !hung_up)
-        session_server_ended(
-            session, session_backend_phase(session, "closed the connection when asked for TLS",
-                                           "closed the connection in the TLS handshake",
-                                           status->greeted ? "closed the connection behind its greeting"
-                                                           : "closed the connection before its greeting"));
-    else if (backend_done && session->client_ended)
-        session_finish(session, "client-closed", NULL);
-    else if (backend_done)
-        session_say_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, "backend-closed",
-                            cut ? "without close_notify" : NULL);
-    else if (client_done && session->state == SESSION_RELAYING && !backend->output_ended) {
-        session_end_backend_output(session);
-        session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+        break;
+    case ENDS_GOODBYE_CLOSED:
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_CLOSED, NULL);
+        break;
+    case ENDS_GOODBYE_CUT:
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_CLOSED,
+                             "without close_notify");
+        break;
+    case ENDS_FINISH_CLIENT_CLOSED:
+        session_finish(session, END_CLIENT_CLOSED, NULL);
+        break;
+    case ENDS_FINISH_LOGOUT:
+        session_finish(session, END_LOGOUT, NULL);
+        break;
     }
 }
 
-static void judge(struct session *session)
+/* In CLEARTEXT. */
+static void apply_cleartext(struct session *session)
 {
-    if (session->state == SESSION_CLEARTEXT)
-        judge_engine(session);
-    if (session->state == SESSION_CLEARTEXT && session->client_ended && session->kept[SIDE_CLIENT].len == 0)
-        session_finish(session, "client-closed", NULL);
-    if (session_is_leaving(session) && !session->leaves) {
-        session->leaves = true;
-        session_set_timeout(session, WORKER_TIMEOUT_LEAVING);
-    }
-    if (session->state != SESSION_GREETING && session->state != SESSION_RELAYING)
-        return;
+    if (!apply_engine_status(session) && session->client_half_closed &&
+        session->pending_input[SIDE_CLIENT].len == 0)
+        session_finish(session, END_CLIENT_CLOSED, NULL);
+}
+
+/* With a server that is connected to. */
+static void apply_linked(struct session *session)
+{
     session_log_warning(session);
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
         session_move(session, SESSION_RELAYING);
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
         balance_server_worked(session->link->server);
     }
-    if (engine_status(session->engine)->last_word && !session->awaits_close) {
-        session->awaits_close = true;
+    if (session_is_in(session, SESSION_IS_IN_DIALOGUE) && engine_status(session->engine)->last_word &&
+        session->timeout != WORKER_TIMEOUT_CLOSING)
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    }
-    if (!judge_engine(session))
-        judge_ends(session);
+    if (!apply_engine_status(session))
+        apply_ends(session);
 }
 
-/* The worker's buffer: what is read is fed or copied before the next read. */
+/*
+ * Acts on what the engine and both ends have come to, when all that could be fed has been. May end the
+ * session.
+ */
+static void apply_status(struct session *session)
+{
+    if (session->state == SESSION_CLEARTEXT)
+        apply_cleartext(session);
+    if (session_has_abandoned(session) && session->timeout != WORKER_TIMEOUT_ABANDONED)
+        session_set_timeout(session, WORKER_TIMEOUT_ABANDONED);
+    if (session_is_in(session, SESSION_IS_LINKED))
+        apply_linked(session);
+}
+
+/* Reads go into the worker's buffer: what is read is fed or copied before the next read. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
@@ -285,7 +335,7 @@ static void on_client_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf
     const struct session *session = handle->data;
     on_alloc(handle, suggested, buffer);
     if (session->engine == NULL || !engine_status(session->engine)->authenticated)
-        buffer->len = STRANGER_READ_CAP;
+        buffer->len = PREAUTH_READ_MAX;
 }
 
 static bool wants_client(const struct session *session)
@@ -294,30 +344,36 @@ static bool wants_client(const struct session *session)
         return !handshake_is_put_aside(&session->handshake);
     if (session->state == SESSION_LINGERING)
         return true;
-    if (session->kept[SIDE_CLIENT].len > 0)
+    if (session->pending_input[SIDE_CLIENT].len > 0)
         return false;
     if (session->state == SESSION_CLEARTEXT)
         return may_feed(session, SIDE_CLIENT);
-    /* Where the engine waits for the backend one read ahead is kept, or the client's end would go unnoticed. */
-    return session->state != SESSION_RELAYING || has_room(session, SIDE_CLIENT);
+    /*
+     * If the engine waits for the server, one read ahead is kept: the client's end would not be noticed
+     * otherwise.
+     */
+    return !session_is_in(session, SESSION_IS_IN_DIALOGUE) || has_room(session, SIDE_CLIENT);
 }
+
+static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
+static void on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 
 static void set_reading(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
-    tcp_conn_set_reading(&session->client, wants_client(session), on_client_alloc, session_on_client_read);
-    if (session->state == SESSION_GREETING || session->state == SESSION_RELAYING)
-        tcp_conn_set_reading(&session->link->stream,
-                             session->kept[SIDE_BACKEND].len == 0 && may_feed(session, SIDE_BACKEND),
-                             on_alloc, session_on_backend_read);
+    tcp_conn_set_reading(&session->client, wants_client(session), on_client_alloc, on_client_read);
+    if (session_is_in(session, SESSION_IS_LINKED))
+        tcp_conn_set_reading(&session->link->conn,
+                             session->pending_input[SIDE_BACKEND].len == 0 && may_feed(session, SIDE_BACKEND),
+                             on_alloc, on_backend_read);
 }
 
 void session_advance(struct session *session)
 {
-    while (feed_kept(session, SIDE_BACKEND) || feed_kept(session, SIDE_CLIENT))
+    while (feed_pending(session, SIDE_BACKEND) || feed_pending(session, SIDE_CLIENT))
         ;
-    judge(session);
+    apply_status(session);
     if (session->state == SESSION_LINGERING && session->client.input_ended && session->client.queued == 0)
         session_close(session, session->reason, session->detail);
     set_reading(session);
@@ -325,58 +381,65 @@ void session_advance(struct session *session)
 
 /* ---- events of the sockets ---- */
 
-/* The handshake needs a signature: asked for once, whatever else the client sends meanwhile. */
-static void await_signature(struct session *session)
+/*
+ * The handshake with the client is done: the client has named the host that it wants, and a server is looked
+ * for.
+ */
+static void on_secured(struct session *session)
 {
-    struct tls_sign_request wanted = tls_endpoint_sign_request(session->tls);
-    if (!key_client_handle_is_open(&session->signature) &&
-        !key_client_sign(&session->worker->keys, &wanted, &session->signature, session_on_signature, session))
-        session_on_signature(session, (struct slice){NULL, 0});
+    handshakes_leave(&session->worker->handshakes, &session->handshake);
+    session->service = snapshot_service(session->in_worker.generation->snapshot, session->service,
+                                        tls_endpoint_info(session->tls.endpoint).server_name);
+    counters_add(session->service->counters, session->worker->index, COUNTER_HANDSHAKES);
+    session_move(session, SESSION_CONNECTING);
+    session_connect(session);
 }
 
-/* What follows from the plaintext and the state that the endpoint has come to. */
-static void take_plaintext(struct session *session, size_t len)
+/*
+ * What follows from `len` octets in the plaintext buffer, and from the state that the endpoint has come to.
+ */
+static void on_opened(struct session *session, size_t len)
 {
-    struct worker *worker = session->worker;
-    enum tls_state state = tls_endpoint_state(session->tls);
+    enum tls_state state = tls_endpoint_state(session->tls.endpoint);
     bool was_handshaking = session->state == SESSION_HANDSHAKING;
     /* Handshake flights, tickets, alerts, KeyUpdate answers. */
     if (!session_flush_client(session))
         return;
     if (state == TLS_FAILED) {
-        session_finish(session, was_handshaking ? "handshake-failed" : "tls-error",
-                       tls_endpoint_failure(session->tls));
+        session_finish(session, was_handshaking ? END_HANDSHAKE_FAILED : END_TLS_ERROR,
+                       tls_endpoint_failure(session->tls.endpoint));
         return;
     }
-    /* From here on there is an engine, and a server is looked for: the client has said which host it wants. */
-    if (was_handshaking && state != TLS_HANDSHAKING) {
-        handshakes_leave(&worker->handshakes, &session->handshake);
-        session->service = snapshot_service(session->in_worker.generation->snapshot, session->service,
-                                            tls_endpoint_info(session->tls).server_name);
-        session_connect(session);
-    }
-    /* Behind it, as what the client has to say is not kept yet: it is not leaving that has. */
-    session->client_ended = session->client_ended || state == TLS_PEER_CLOSED;
-    session_take_input(session, SIDE_CLIENT, (struct slice){worker->plain_buffer, len});
+    if (was_handshaking && state != TLS_HANDSHAKING)
+        on_secured(session);
+    /*
+     * Only after on_secured: the client's last octets are not pending yet, so it would look like one that has
+     * abandoned.
+     */
+    session->client_half_closed = session->client_half_closed || state == TLS_PEER_CLOSED;
+    session_take_input(session, SIDE_CLIENT, (struct slice){session->worker->plain_buffer, len});
+}
+
+/* The key process has signed for the handshake, or has not (empty). */
+static void on_signature(void *arg, struct slice signature)
+{
+    struct session *session = arg;
+    on_opened(session, tls_side_sign(&session->tls, session->worker, signature));
+}
+
+static void await_signature(struct session *session)
+{
+    if (!tls_side_await_signature(&session->tls, session->worker, on_signature, session))
+        on_signature(session, (struct slice){NULL, 0});
 }
 
 static void take_ciphertext(struct session *session, struct slice ciphertext)
 {
-    struct worker *worker = session->worker;
-    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    size_t len = tls_endpoint_receive(session->tls, ciphertext, worker->plain_buffer);
-    if (tls_endpoint_state(session->tls) != TLS_AWAITS_SIGNATURE)
-        take_plaintext(session, len);
+    size_t len = tls_side_receive(&session->tls, session->worker, ciphertext);
+    if (tls_endpoint_state(session->tls.endpoint) != TLS_AWAITS_SIGNATURE)
+        on_opened(session, len);
     else if (session_flush_client(session)) /* a HelloRetryRequest */
         await_signature(session);
-}
-
-void session_on_signature(void *arg, struct slice signature)
-{
-    struct session *session = arg;
-    struct worker *worker = session->worker;
-    ENSURE(tls_io_output(worker->tls_io).len == 0 && engine_out_is_empty(worker->out));
-    take_plaintext(session, tls_endpoint_signed(session->tls, signature, worker->plain_buffer));
 }
 
 void session_on_handshake(struct handshake *handshake, struct slice input)
@@ -384,7 +447,7 @@ void session_on_handshake(struct handshake *handshake, struct slice input)
     take_ciphertext(session_of_handshake(handshake), input);
 }
 
-/* As soon as the worker has time for it. */
+/* The input of a handshake waits for its turn if the worker has no time. */
 static void take_handshake(struct session *session, struct slice input)
 {
     handshakes_take(&session->worker->handshakes, &session->handshake, input);
@@ -396,17 +459,17 @@ static void on_client_end(struct session *session, int error)
 {
     session->client.input_ended = true;
     session->client.reading = false;
-    session->client_ended = true;
+    session->client_half_closed = true;
     if (error != UV_EOF) {
-        session_blame_slow_server(session);
-        session_close(session, "client-reset", uv_strerror(error));
+        session_mark_slow_server(session);
+        session_close(session, END_CLIENT_RESET, uv_strerror(error));
     } else if (session->state == SESSION_HANDSHAKING)
-        session_close(session, "client-closed", "during the TLS handshake");
+        session_close(session, END_CLIENT_CLOSED, "during the TLS handshake");
     else
         session_advance(session);
 }
 
-/* Who goes on sending to nobody is not listened to for long. */
+/* A client that still sends after the end is not read from for long. */
 static void drop_ciphertext(struct session *session, size_t len)
 {
     session->dropped += len;
@@ -414,7 +477,7 @@ static void drop_ciphertext(struct session *session, size_t len)
         session_close(session, session->reason, session->detail);
 }
 
-void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct session *session = stream->data;
     if (session->state == SESSION_CLOSED || len == 0)
@@ -429,12 +492,12 @@ void session_on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *bu
         take_handshake(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
     else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-        if (session->state < SESSION_LINGERING && !session->client_ended)
+        if (!session_is_in(session, SESSION_IS_ENDING) && !session->client_half_closed)
             restart_timeout(session);
     }
 }
 
-void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+static void on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct backend_link *link = stream->data;
     struct session *session = link->session;
@@ -442,23 +505,23 @@ void session_on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *b
         return;
     if (len < 0) {
         /* A reset is an end as well: what came before it has been fed. */
-        link->stream.input_ended = true;
-        link->stream.reading = false;
+        link->conn.input_ended = true;
+        link->conn.reading = false;
         uv_read_stop(stream);
         session_advance(session);
         return;
     }
-    link->since = worker_now(session->worker);
-    session_take_from_backend(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-    if (session->state < SESSION_LINGERING)
+    link->last_heard = worker_now(session->worker);
+    session_receive_from_server(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+    if (!session_is_in(session, SESSION_IS_ENDING))
         restart_timeout(session);
 }
 
-void session_on_drained(struct tcp_conn *stream, int status)
+void session_on_client_drained(struct tcp_conn *conn, int status)
 {
-    struct session *session = stream->tcp.data;
+    struct session *session = conn->tcp.data;
     if (status != 0) {
-        session_close(session, "client-reset", uv_strerror(status));
+        session_close(session, END_CLIENT_RESET, uv_strerror(status));
         return;
     }
     session_advance(session);

@@ -1,11 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/session.h"
+#include "proxy/session/session_private.h"
 
+#include "base/array.h"
 #include "proxy/common/address.h"
 
 #include <stdio.h>
 
-/* Enough to be seen, and no flood where each session of a busy server meets the same. */
+/*
+ * What a session logs. Each line has session=, service=, client= and, after a server was chosen, backend=.
+ *
+ *     level    event               fields, and when
+ *     info     session             tls cipher resumed alpn client_cert... sni in out duration reason detail,
+ *                                  the client's reports: a session has ended
+ *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
+ *     warning  backend-failed      error: the server failed, and is tried last for a while
+ *     warning  backend-warning     warning: something is odd about the server; once a minute for each server
+ *
+ * Level debug shows what a session does and waits for, never its content:
+ *
+ *     debug    move                machine from to: a state machine has moved to another state: "session", or
+ *                                  one of the session's engine
+ *     debug    timeout             class seconds: another timeout runs ("login", "idle" ...); one that starts
+ *                                  anew with each octet is logged once
+ *     debug    server-chosen       attempt: this server is tried, as the first, second ... for the session
+ *     debug    backend-tls         tls cipher resumed: the TLS handshake with the server is done
+ *
+ * A reload that changes log_level holds for sessions that began before it, too.
+ */
+
+/* Often enough to be seen, and no flood if every session of a busy server meets the same. */
 #define WARNING_INTERVAL_MS 60000
 
 void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
@@ -13,8 +36,8 @@ void session_format_id(const struct session *session, char into[SESSION_ID_MAX])
     snprintf(into, SESSION_ID_MAX, "%s-%llu", session->worker->id, (unsigned long long)session->number);
 }
 
-static void begin(const struct session *session, struct log_line *line, enum cfg_log_level level,
-                  const char *event)
+static void begin_line(const struct session *session, struct log_line *line, enum cfg_log_level level,
+                       const char *event)
 {
     char id[SESSION_ID_MAX];
     char address[ADDRESS_TEXT_MAX];
@@ -38,10 +61,10 @@ static void add_client_certificate(struct log_line *line, const struct tls_clien
 
 static void add_tls(const struct session *session, struct log_line *line)
 {
-    if (session->tls == NULL)
+    if (session->tls.endpoint == NULL)
         return;
-    struct tls_info info = tls_endpoint_info(session->tls);
-    if (session->engine != NULL) { /* the handshake was done, whatever became of it */
+    struct tls_info info = tls_endpoint_info(session->tls.endpoint);
+    if (session->engine != NULL) { /* the handshake was done, whatever followed */
         log_line_add_text(line, "tls", info.version);
         log_line_add_text(line, "cipher", info.cipher);
         log_line_add_text(line, "resumed", info.resumed ? "yes" : "no");
@@ -52,7 +75,7 @@ static void add_tls(const struct session *session, struct log_line *line)
     log_line_add_text(line, "sni", info.server_name);
 }
 
-/* Draft section 7: reports exist so that the operator sees who would break. */
+/* Draft section 7: by these reports the operator sees which clients would break. */
 static void add_reports(const struct session *session, struct log_line *line)
 {
     static const char *const keys[ENGINE_REPORT_FIELDS] = {[ENGINE_REPORT_NAME] = "client_name",
@@ -67,12 +90,12 @@ static void add_reports(const struct session *session, struct log_line *line)
 void session_log_end(const struct session *session)
 {
     struct log_line line;
-    begin(session, &line, CFG_LOG_INFO, "session");
+    begin_line(session, &line, CFG_LOG_INFO, "session");
     add_tls(session, &line);
     log_line_add_number(&line, "in", session->octets[SIDE_CLIENT]);
     log_line_add_number(&line, "out", session->octets[SIDE_BACKEND]);
     log_line_add_seconds(&line, "duration", worker_now(session->worker) - session->started);
-    log_line_add_text(&line, "reason", session->reason);
+    log_line_add_text(&line, "reason", end_reason_name(session->reason));
     log_line_add_text(&line, "detail", session->detail);
     add_reports(session, &line);
     log_queue_put(session->worker->log, &line);
@@ -81,33 +104,20 @@ void session_log_end(const struct session *session)
 void session_log_discarded(const struct session *session, size_t octets)
 {
     struct log_line line;
-    begin(session, &line, CFG_LOG_WARNING, "starttls-injection");
+    begin_line(session, &line, CFG_LOG_WARNING, "starttls-injection");
     log_line_add_number(&line, "discarded", octets);
-    log_queue_put(session->worker->log, &line);
-}
-
-void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint)
-{
-    struct log_line line;
-    if (session->in_worker.generation->snapshot->cfg->log_level < CFG_LOG_DEBUG)
-        return;
-    struct tls_info info = tls_endpoint_info(endpoint);
-    begin(session, &line, CFG_LOG_DEBUG, "backend-tls");
-    log_line_add_text(&line, "tls", info.version);
-    log_line_add_text(&line, "cipher", info.cipher);
-    log_line_add_text(&line, "resumed", info.resumed ? "yes" : "no");
     log_queue_put(session->worker->log, &line);
 }
 
 void session_log_server_failed(const struct session *session, const char *error)
 {
     struct log_line line;
-    begin(session, &line, CFG_LOG_WARNING, "backend-failed");
+    begin_line(session, &line, CFG_LOG_WARNING, "backend-failed");
     log_line_add_text(&line, "error", error);
     log_queue_put(session->worker->log, &line);
 }
 
-/* True for the one caller of a minute. */
+/* True for one caller a minute. */
 static bool is_warning_due(struct server *server, uint64_t now)
 {
     uint64_t last = atomic_load_explicit(&server->warned, memory_order_relaxed);
@@ -127,18 +137,86 @@ void session_log_warning(struct session *session)
         session_log_odd_server(session, warning);
 }
 
-void session_log_slow_server(const struct session *session, const char *words)
+void session_log_slow_server(const struct session *session, const char *error)
 {
     if (is_warning_due(session->link->server, worker_now(session->worker)))
-        session_log_server_failed(session, words);
+        session_log_server_failed(session, error);
 }
 
-void session_log_odd_server(const struct session *session, const char *words)
+void session_log_odd_server(const struct session *session, const char *warning)
 {
     if (!is_warning_due(session->link->server, worker_now(session->worker)))
         return;
     struct log_line line;
-    begin(session, &line, CFG_LOG_WARNING, "backend-warning");
-    log_line_add_text(&line, "warning", words);
+    begin_line(session, &line, CFG_LOG_WARNING, "backend-warning");
+    log_line_add_text(&line, "warning", warning);
+    log_queue_put(session->worker->log, &line);
+}
+
+/* ---- level debug ---- */
+
+/* The newest generation has the configuration of today, which holds for the log. */
+static bool is_debugging(const struct worker *worker)
+{
+    return worker->generation->snapshot->cfg->log_level >= CFG_LOG_DEBUG;
+}
+
+static void log_move(void *arg, const struct state_machine *machine, unsigned from, unsigned to)
+{
+    const struct session *session = arg;
+    struct log_line line;
+    begin_line(session, &line, CFG_LOG_DEBUG, "move");
+    log_line_add_text(&line, "machine", machine->name);
+    log_line_add_text(&line, "from", machine->names[from]);
+    log_line_add_text(&line, "to", machine->names[to]);
+    log_queue_put(session->worker->log, &line);
+}
+
+const struct state_trace *session_trace(struct session *session)
+{
+    struct worker *worker = session->worker;
+    if (!is_debugging(worker))
+        return NULL;
+    worker->trace = (struct state_trace){log_move, session};
+    return &worker->trace;
+}
+
+void session_log_timeout(const struct session *session)
+{
+    static const char *const classes[] = {
+        [WORKER_TIMEOUT_HANDSHAKE] = "handshake", [WORKER_TIMEOUT_CONNECT] = "connect",
+        [WORKER_TIMEOUT_GREETING] = "greeting",   [WORKER_TIMEOUT_ABANDONED] = "abandoned",
+        [WORKER_TIMEOUT_LOGIN] = "login",         [WORKER_TIMEOUT_IDLE] = "idle",
+        [WORKER_TIMEOUT_CLOSING] = "closing",     [WORKER_TIMEOUT_ENDING] = "ending"};
+    _Static_assert(ARRAY_LEN(classes) == WORKER_TIMEOUTS, "a word for each class");
+    struct log_line line;
+    if (!is_debugging(session->worker))
+        return;
+    begin_line(session, &line, CFG_LOG_DEBUG, "timeout");
+    log_line_add_text(&line, "class", classes[session->timeout]);
+    log_line_add_seconds(&line, "seconds", session->in_worker.generation->timeouts[session->timeout].span);
+    log_queue_put(session->worker->log, &line);
+}
+
+void session_log_server_chosen(const struct session *session)
+{
+    struct log_line line;
+    if (!is_debugging(session->worker))
+        return;
+    begin_line(session, &line, CFG_LOG_DEBUG, "server-chosen");
+    log_line_add_number(&line, "attempt", session->tries.count);
+    log_queue_put(session->worker->log, &line);
+}
+
+void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint)
+{
+    struct log_line line;
+    if (!is_debugging(session->worker))
+        return;
+    struct tls_info info = tls_endpoint_info(endpoint);
+    begin_line(session, &line, CFG_LOG_DEBUG, "backend-tls");
+    log_line_add_text(&line, "tls", info.version);
+    log_line_add_text(&line, "cipher", info.cipher);
+    log_line_add_text(&line, "resumed", info.resumed ? "yes" : "no");
     log_queue_put(session->worker->log, &line);
 }

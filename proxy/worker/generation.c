@@ -6,12 +6,15 @@
 
 #include <stdlib.h>
 
-/* How long a server gets to greet a client that has ended; with the tick of the workers it may be half a second more. */
-#define LEAVING_MS 1000
-_Static_assert(LEAVING_MS > BALANCE_SLOW, "who says nothing all that time was slow");
-/* How long a peer gets to take in our last words and close. */
+/*
+ * How long a server gets to greet a client that has half-closed. The tick of the workers may add half a
+ * second.
+ */
+#define ABANDONED_MS 1000
+_Static_assert(ABANDONED_MS > BALANCE_SLOW, "a server that is silent all that time was slow");
+/* How long a peer gets to take our last octets and close. */
 #define CLOSING_MS 10000
-/* ... and how long when the program is told to end at once: last words to peers that read, no more. */
+/* The same if the program is to end at once: last octets to peers that read, no more. */
 #define ENDING_MS 500
 
 static void set_timeouts(struct generation *generation)
@@ -20,7 +23,7 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LEAVING], LEAVING_MS);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ABANDONED], ABANDONED_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
@@ -35,13 +38,13 @@ struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set
     size_t pools = snapshot->cfg->pool_count;
     generation->snapshot = snapshot_ref(snapshot);
     generation->pools = pool_tls_set_ref(set);
-    generation->turns = calloc(pools, sizeof generation->turns[0]);
-    if (generation->turns == NULL) {
+    generation->rr_next = calloc(pools, sizeof generation->rr_next[0]);
+    if (generation->rr_next == NULL) {
         generation_free(&generation);
         return NULL;
     }
     for (size_t i = 0; i < pools; i++)
-        generation->turns[i] = worker;
+        generation->rr_next[i] = worker;
     set_timeouts(generation);
     return generation;
 }
@@ -51,7 +54,7 @@ void generation_free(struct generation **generation)
     if (*generation == NULL)
         return;
     ENSURE((*generation)->sessions == 0);
-    free((*generation)->turns);
+    free((*generation)->rr_next);
     pool_tls_set_unref(&(*generation)->pools);
     snapshot_unref(&(*generation)->snapshot);
     free(*generation);

@@ -2,47 +2,55 @@
 #ifndef DEEPPROXY_PROXY_WORKER_GENERATION_H
 #define DEEPPROXY_PROXY_WORKER_GENERATION_H
 
+#include "base/must_check.h"
 #include "proxy/common/deadlines.h"
 #include "proxy/runtime/snapshot.h"
 
 /*
- * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS towards its pools, and
- * the worker's places in the rounds of these. A reload begins a new generation; an old one ends with its last session. Belongs to the
- * worker's thread.
+ * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS
+ * towards its pools, and the worker's round-robin position in each pool. A reload begins a new generation; an
+ * old one is dropped with its last session. A worker owns its generations, and only its thread uses them.
  */
 
-/* Classes of timeout; see struct cfg_timeouts. */
+/* Classes of timeout: struct cfg_timeouts has most of them, the rest is fixed (generation.c). */
 enum worker_timeout {
     WORKER_TIMEOUT_HANDSHAKE,
     WORKER_TIMEOUT_CONNECT,
     WORKER_TIMEOUT_GREETING,
-    WORKER_TIMEOUT_LEAVING, /* in place of these two, for a client that has ended */
+    WORKER_TIMEOUT_ABANDONED, /* in place of these two, for a client that has half-closed without a command */
     WORKER_TIMEOUT_LOGIN,
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
-    WORKER_TIMEOUT_ENDING, /* as CLOSING, where the worker itself ends */
+    WORKER_TIMEOUT_ENDING, /* as CLOSING, if the worker itself ends */
     WORKER_TIMEOUTS
 };
 
 struct generation {
     struct generation *older;
     struct snapshot *snapshot;
-    struct pool_tls_set *pools; /* as they are now, for the newest; as they were, for those before */
+    struct pool_tls_set
+        *pools; /* replaced with the certificates in the newest generation; in older ones as it was */
     struct deadline_list timeouts[WORKER_TIMEOUTS];
-    size_t *turns; /* for balance_next, by pool */
+    size_t *rr_next; /* by pool: the position for balance_next */
     size_t sessions;
 };
 
-/* `worker`: its index, so that workers begin at different servers, and few connections already spread. NULL: no memory. */
-struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools, unsigned worker);
+/*
+ * Takes references of its own. `worker` is the worker's index: each begins at another server, so that even
+ * few connections are spread. NULL if memory is short.
+ */
+MUST_CHECK struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools,
+                                             unsigned worker);
 
-/* Without sessions. */
+/* Frees one that has no sessions, and nulls the pointer, which may be NULL already. */
 void generation_free(struct generation **generation);
 
-/* A deadline of any generation in the list that has passed; NULL where there is none. */
+/*
+ * Takes a deadline that has passed out of a list, of any generation from `newest` on; NULL if there is none.
+ */
 struct deadline *generation_take_expired(struct generation *newest, uint64_t now);
 
-/* Frees those behind the newest that have no session. */
+/* Frees those older than `newest` that have no sessions. */
 void generation_drop_empty(struct generation *newest);
 
 #endif

@@ -13,12 +13,12 @@ static struct handshake *of_slot(struct deadline *slot)
     return (struct handshake *)((char *)slot - offsetof(struct handshake, slot));
 }
 
-static struct handshake *of_turn(struct deadline *turn)
+static struct handshake *of_run_turn(struct deadline *run_turn)
 {
-    return (struct handshake *)((char *)turn - offsetof(struct handshake, turn));
+    return (struct handshake *)((char *)run_turn - offsetof(struct handshake, run_turn));
 }
 
-static uint64_t now(const struct handshakes *handshakes)
+static uint64_t loop_now(const struct handshakes *handshakes)
 {
     return uv_now(handshakes->check.loop);
 }
@@ -30,13 +30,13 @@ static bool is_full(const struct handshakes *handshakes)
     return handshakes->max > 0 && handshakes->count >= handshakes->max;
 }
 
-/* Makes room, if somebody has been half open for too long. */
-static bool hurry_oldest(struct handshakes *handshakes)
+/* Frees a slot if a client has been half open for too long. */
+static bool evict_oldest(struct handshakes *handshakes)
 {
-    struct deadline *slot = deadline_list_take_expired(&handshakes->half_open, now(handshakes));
+    struct deadline *slot = deadline_list_take_expired(&handshakes->half_open, loop_now(handshakes));
     if (slot == NULL)
         return false;
-    handshakes->events->hurry(of_slot(slot));
+    handshakes->events->evict(of_slot(slot));
     return true;
 }
 
@@ -44,12 +44,12 @@ enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes)
 {
     bool is_late = handshakes->accepted >= HANDSHAKES_ACCEPTS;
     if (!is_late && is_full(handshakes))
-        hurry_oldest(handshakes);
+        evict_oldest(handshakes);
     if (is_late || is_full(handshakes)) {
         handshakes->is_awaited = true;
         return is_late ? HANDSHAKES_LATER : HANDSHAKES_FULL;
     }
-    /* Others may wait still: on_check asks for them. */
+    /* Others may still wait: on_check lets them be asked for. */
     handshakes->accepted++;
     return HANDSHAKES_ACCEPT;
 }
@@ -62,7 +62,7 @@ bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake
         return false;
     handshake->is_counted = true;
     handshakes->count++;
-    deadline_set(&handshakes->half_open, &handshake->slot, now(handshakes));
+    deadline_set(&handshakes->half_open, &handshake->slot, loop_now(handshakes));
     return true;
 }
 
@@ -74,36 +74,36 @@ void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake
     handshakes->count--;
     address_counts_drop(handshakes->counts, handshake->address);
     deadline_drop(&handshake->slot);
-    deadline_drop(&handshake->turn);
+    deadline_drop(&handshake->run_turn);
     bytes_free(&handshake->input);
 }
 
 void handshakes_tick(struct handshakes *handshakes)
 {
-    while (handshakes->is_awaited && is_full(handshakes) && hurry_oldest(handshakes))
+    while (handshakes->is_awaited && is_full(handshakes) && evict_oldest(handshakes))
         ;
 }
 
-/* ---- turns ---- */
+/* ---- the run queue ---- */
 
 static bool has_time(const struct handshakes *handshakes)
 {
     return handshakes->spent_ns < (uint64_t)HANDSHAKES_BUDGET_US * 1000;
 }
 
-static void go_on(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
+static void proceed(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
 {
     uint64_t begin = handshakes->clock_ns();
-    handshakes->events->go_on(handshake, input);
+    handshakes->events->proceed(handshake, input);
     handshakes->spent_ns += handshakes->clock_ns() - begin;
 }
 
 bool handshake_is_put_aside(const struct handshake *handshake)
 {
-    return handshake->turn.expires != 0;
+    return handshake->run_turn.expires != 0;
 }
 
-/* It is enough that it is active. */
+/* It only has to be active. */
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
@@ -113,7 +113,7 @@ static bool put_aside(struct handshakes *handshakes, struct handshake *handshake
 {
     if (!bytes_append(&handshake->input, input, INPUT_MAX))
         return false;
-    deadline_set(&handshakes->queue, &handshake->turn, now(handshakes));
+    deadline_set(&handshakes->run_queue, &handshake->run_turn, loop_now(handshakes));
     uv_idle_start(&handshakes->idle, on_idle);
     return true;
 }
@@ -121,32 +121,32 @@ static bool put_aside(struct handshakes *handshakes, struct handshake *handshake
 void handshakes_take(struct handshakes *handshakes, struct handshake *handshake, struct slice input)
 {
     ENSURE(!handshake_is_put_aside(handshake));
-    bool at_once = has_time(handshakes) && deadline_list_is_empty(&handshakes->queue);
+    bool at_once = has_time(handshakes) && deadline_list_is_empty(&handshakes->run_queue);
     if (at_once || !put_aside(handshakes, handshake, input))
-        go_on(handshakes, handshake, input);
+        proceed(handshakes, handshake, input);
 }
 
-static void take_turn(struct handshakes *handshakes, struct deadline *turn)
+static void take_turn(struct handshakes *handshakes, struct deadline *run_turn)
 {
-    struct handshake *handshake = of_turn(turn);
-    /* The session may end, and then lets go of what it has put aside. */
+    struct handshake *handshake = of_run_turn(run_turn);
+    /* The owner may end, and drops what it has put aside then. */
     struct bytes input = handshake->input;
     handshake->input = (struct bytes){0};
-    go_on(handshakes, handshake, bytes_view(&input));
+    proceed(handshakes, handshake, bytes_view(&input));
     bytes_free(&input);
 }
 
-/* What the loop had to tell in this iteration is told. */
+/* All other events of this iteration have been handled. */
 static void on_check(uv_check_t *check)
 {
     struct handshakes *handshakes = check->data;
-    struct deadline *turn;
+    struct deadline *run_turn;
     do {
-        turn = deadline_list_take_expired(&handshakes->queue, UINT64_MAX);
-        if (turn != NULL)
-            take_turn(handshakes, turn);
-    } while (turn != NULL && has_time(handshakes));
-    if (deadline_list_is_empty(&handshakes->queue))
+        run_turn = deadline_list_take_expired(&handshakes->run_queue, UINT64_MAX);
+        if (run_turn != NULL)
+            take_turn(handshakes, run_turn);
+    } while (run_turn != NULL && has_time(handshakes));
+    if (deadline_list_is_empty(&handshakes->run_queue))
         uv_idle_stop(&handshakes->idle);
     handshakes->spent_ns = 0;
     handshakes->accepted = 0;
@@ -156,7 +156,7 @@ static void on_check(uv_check_t *check)
     }
 }
 
-/* ---- */
+/* ---- setting up ---- */
 
 void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct address_counts *counts,
                      const struct handshakes_events *events, void *arg)
@@ -166,8 +166,8 @@ void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct addr
     handshakes->events = events;
     handshakes->arg = arg;
     handshakes->clock_ns = uv_hrtime;
-    deadline_list_init(&handshakes->half_open, HANDSHAKES_HURRY_MS);
-    deadline_list_init(&handshakes->queue, 0);
+    deadline_list_init(&handshakes->half_open, HANDSHAKES_EVICT_MS);
+    deadline_list_init(&handshakes->run_queue, 0);
     uv_check_init(loop, &handshakes->check);
     uv_idle_init(loop, &handshakes->idle);
     handshakes->check.data = handshakes;

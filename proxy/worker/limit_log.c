@@ -2,7 +2,6 @@
 #include "proxy/worker/limit_log.h"
 
 #include "base/array.h"
-
 #include "proxy/common/address.h"
 
 #include <stdio.h>
@@ -16,7 +15,7 @@ static const char *const actions[] = {
 };
 _Static_assert(ARRAY_LEN(actions) == CLIENT_LIMITS, "an action for each limit");
 
-static void say(struct limit_log *limits, enum client_limit limit)
+static void log_limit(struct limit_log *limits, enum client_limit limit)
 {
     struct log_line line;
     log_line_begin(&line, CFG_LOG_WARNING, "overload");
@@ -28,9 +27,9 @@ static void say(struct limit_log *limits, enum client_limit limit)
     }
     log_line_add_text(&line, "limit", client_limit_name(limit));
     log_line_add_text(&line, "action", actions[limit]);
-    log_line_add_number(&line, "count", limits->kinds[limit].unsaid);
+    log_line_add_number(&line, "count", limits->kinds[limit].unlogged);
     log_queue_put(limits->log, &line);
-    limits->kinds[limit].unsaid = 0;
+    limits->kinds[limit].unlogged = 0;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -38,7 +37,7 @@ static void on_timer(uv_timer_t *timer)
     struct limit_log *limits = timer->data;
     bool goes_on = false;
     for (int i = 0; i < CLIENT_LIMITS; i++) {
-        limits->kinds[i].is_recent = limits->kinds[i].unsaid > 0;
+        limits->kinds[i].is_recent = limits->kinds[i].unlogged > 0;
         goes_on = goes_on || limits->kinds[i].is_recent;
     }
     limit_log_flush(limits);
@@ -58,13 +57,13 @@ void limit_log_init(struct limit_log *limits, uv_loop_t *loop, struct log_queue 
 void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
                     const struct sockaddr_storage *client)
 {
-    limits->kinds[limit].unsaid++;
+    limits->kinds[limit].unlogged++;
     snprintf(limits->kinds[limit].service, sizeof limits->kinds[limit].service, "%s", service);
     limits->kinds[limit].client = client != NULL ? *client : (struct sockaddr_storage){0};
     if (limits->kinds[limit].is_recent)
         return;
     limits->kinds[limit].is_recent = true;
-    say(limits, limit);
+    log_limit(limits, limit);
     if (!uv_is_active((const uv_handle_t *)&limits->timer))
         uv_timer_start(&limits->timer, on_timer, LIMIT_LOG_MS, LIMIT_LOG_MS);
 }
@@ -72,6 +71,6 @@ void limit_log_note(struct limit_log *limits, enum client_limit limit, const cha
 void limit_log_flush(struct limit_log *limits)
 {
     for (int i = 0; i < CLIENT_LIMITS; i++)
-        if (limits->kinds[i].unsaid > 0)
-            say(limits, (enum client_limit)i);
+        if (limits->kinds[i].unlogged > 0)
+            log_limit(limits, (enum client_limit)i);
 }

@@ -61,7 +61,7 @@ static void explain(const struct cfg_endpoint *endpoint, int error, bool reload,
         error == EADDRINUSE && reload
             ? "; another program listens there, or an address of ours that covers it: that takes a restart"
         : error == EADDRINUSE       ? "; another program listens there: stop it, or choose another port"
-        : error == EACCES && reload ? "; ports below 1024 take a restart where the program has given root up"
+        : error == EACCES && reload ? "; ports below 1024 take a restart if the program has dropped root"
         : error == EACCES           ? "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
         : error == EADDRNOTAVAIL    ? "; this machine has no such address"
                                     : "";
@@ -73,7 +73,10 @@ int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, boo
                           struct cfg_problems *problems)
 {
     int fd = open_bound(&endpoint->address, endpoint->address_len, only_v6, false);
-    /* Without this, two sockets could be bound to the address, and only the second one's listening would fail. */
+    /*
+     * Without this, two sockets could be bound to the address, and only the second one's listening would
+     * fail.
+     */
     if (fd >= 0 && listen(fd, SOMAXCONN) == 0)
         return fd;
     explain(endpoint, errno, reload, problems);
@@ -83,8 +86,8 @@ int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, boo
 }
 
 /*
- * With SO_REUSEPORT alone the kernel would let a second program of ours share the port without a word. So the first
- * socket is bound without it, which nobody else's can be beside, and shares the port afterwards.
+ * With SO_REUSEPORT alone the kernel would let a second program of ours share the port without a word. So the
+ * first socket is bound without it, which nobody else's can be beside, and shares the port afterwards.
  */
 static bool open_for_workers(struct listeners *listeners, size_t slot, size_t service,
                              const struct cfg_endpoint *endpoint, bool only_v6)
@@ -93,7 +96,7 @@ static bool open_for_workers(struct listeners *listeners, size_t slot, size_t se
     for (unsigned worker = 0; worker < listeners->workers; worker++) {
         struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
         socket->service = service;
-        socket->kept = LISTENER_NEW;
+        socket->reused = LISTENER_NEW;
         socket->configured = endpoint->address;
         socket->fd = open_bound(&address, endpoint->address_len, only_v6, worker > 0);
         socklen_t len = sizeof address;
@@ -106,36 +109,39 @@ static bool open_for_workers(struct listeners *listeners, size_t slot, size_t se
 }
 
 /* A port that the system picks stays with the service. */
-static bool may_keep(const struct listeners *previous, size_t index, const struct cfg_service *service,
-                     const struct cfg_endpoint *endpoint)
+static bool may_reuse(const struct listeners *previous, size_t index, const struct cfg_service *service,
+                      const struct cfg_endpoint *endpoint)
 {
     const struct listener_socket *socket = &previous->sockets[index];
     return memcmp(&socket->configured, &endpoint->address, sizeof endpoint->address) == 0 &&
            (endpoint->port != 0 || strcmp(previous->cfg->services[socket->service].name, service->name) == 0);
 }
 
-/* Is the address served already, by a socket that no other address of the new file has got? Its index, or LISTENER_NEW. */
-static int find_kept(const struct listeners *previous, const struct listeners *listeners, size_t slots,
-                     const struct cfg_service *service, const struct cfg_endpoint *endpoint)
+/*
+ * Is the address served already, by a socket that no other address of the new file has got? Its index, or
+ * LISTENER_NEW.
+ */
+static int find_reusable(const struct listeners *previous, const struct listeners *listeners, size_t slots,
+                         const struct cfg_service *service, const struct cfg_endpoint *endpoint)
 {
     for (size_t i = 0; previous != NULL && i < previous->per_worker; i++) {
         bool taken = false;
         for (size_t j = 0; j < slots; j++)
-            taken = taken || listeners->sockets[j].kept == (int)i;
-        if (!taken && may_keep(previous, i, service, endpoint))
+            taken = taken || listeners->sockets[j].reused == (int)i;
+        if (!taken && may_reuse(previous, i, service, endpoint))
             return (int)i;
     }
     return LISTENER_NEW;
 }
 
-static void keep(struct listeners *listeners, size_t slot, size_t service, const struct listeners *previous,
-                 int kept)
+static void reuse_sockets(struct listeners *listeners, size_t slot, size_t service,
+                          const struct listeners *previous, int reused)
 {
     for (unsigned worker = 0; worker < listeners->workers; worker++) {
         struct listener_socket *socket = &listeners->sockets[worker * listeners->per_worker + slot];
-        *socket = previous->sockets[worker * previous->per_worker + (unsigned)kept];
+        *socket = previous->sockets[worker * previous->per_worker + (unsigned)reused];
         socket->fd = -1;
-        socket->kept = kept;
+        socket->reused = reused;
         socket->service = service;
     }
 }
@@ -156,15 +162,15 @@ bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listen
     if (into->sockets == NULL)
         return false;
     for (size_t i = 0; i < into->per_worker * workers; i++)
-        into->sockets[i] = (struct listener_socket){.fd = -1, .kept = LISTENER_NEW};
+        into->sockets[i] = (struct listener_socket){.fd = -1, .reused = LISTENER_NEW};
     size_t slot = 0;
     size_t errors = problems->errors;
     for (size_t i = 0; i < cfg->service_count; i++)
         for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
             const struct cfg_endpoint *endpoint = &cfg->services[i].listen[j];
-            int kept = find_kept(previous, into, slot, &cfg->services[i], endpoint);
-            if (kept != LISTENER_NEW)
-                keep(into, slot, i, previous, kept);
+            int reused = find_reusable(previous, into, slot, &cfg->services[i], endpoint);
+            if (reused != LISTENER_NEW)
+                reuse_sockets(into, slot, i, previous, reused);
             else if (!open_for_workers(into, slot, i, endpoint, wants_only_v6(cfg, endpoint)))
                 explain(endpoint, errno, previous != NULL, problems);
             slot++;

@@ -2,44 +2,49 @@
 #ifndef DEEPPROXY_PROXY_WORKER_LISTENERS_H
 #define DEEPPROXY_PROXY_WORKER_LISTENERS_H
 
+#include "base/must_check.h"
 #include "proxy/runtime/snapshot.h"
 
 /*
- * The listening sockets: for each address of each service one a worker, bound with SO_REUSEPORT so that the
- * kernel spreads connections. All are opened by the main thread, before privileges are dropped where it can be.
+ * The listening sockets: for each address of each service one socket a worker, bound with SO_REUSEPORT so
+ * that the kernel spreads connections. The main thread opens all of them, before it drops privileges if it
+ * can. A worker takes its own over. A reload reuses the sockets of addresses that stay, and loses no
+ * connection.
  */
 enum { LISTENER_NEW = -1 };
 
 struct listener_socket {
-    int fd;
-    size_t service;                     /* index in the snapshot */
-    int kept;                           /* index of the same socket before a reload; LISTENER_NEW */
+    int fd;         /* -1: a worker has taken it over */
+    int reused;     /* index of the same socket before a reload; LISTENER_NEW: a new one */
+    size_t service; /* index in the snapshot */
     struct sockaddr_storage configured; /* as in the file */
     struct sockaddr_storage address;    /* as bound: a port of 0 has become a real one */
 };
 
 struct listeners {
-    const struct cfg *cfg;           /* whose addresses they are */
+    const struct cfg *cfg;           /* that has the addresses; outlives it */
     struct listener_socket *sockets; /* those of worker 0, then those of worker 1 ... */
     size_t per_worker;
     unsigned workers;
 };
 
 /*
- * False with errors in `problems`; nothing new stays open then. Addresses that are in `previous` too (NULL: there is none) are
- * not opened again: their sockets have `kept` set, and fd -1.
+ * Opens the sockets for `workers` workers. Addresses that `previous` has too (NULL: nothing is reused) are
+ * not opened again: their sockets have `reused` set, and fd -1. False after errors in `problems`, or if
+ * memory is short: no new one stays open.
  */
-bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listeners *previous,
-                    struct listeners *into, struct cfg_problems *problems);
+MUST_CHECK bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listeners *previous,
+                               struct listeners *into, struct cfg_problems *problems);
 
 /*
- * One more address, for the main thread alone: a socket that listens, or -1 after an error. `reload`: the program has given its
- * privileges up.
+ * Opens one more socket, for the main thread itself, which listens already. Returns -1 after an error in
+ * `problems`. `only_v6`: an IPv6 wildcard takes no IPv4. `reload`: the program has dropped its privileges, as
+ * the error then explains.
  */
-int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,
-                          struct cfg_problems *problems);
+MUST_CHECK int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,
+                                     struct cfg_problems *problems);
 
-/* Closes what a worker has not taken over (fd -1). */
+/* Closes what no worker has taken over, and frees the list. Does nothing for one that is all zero. */
 void listeners_close(struct listeners *listeners);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Timeouts are kept to half a second. */
+/* Timeouts are exact to half a second. */
 #define TICK_MS 500
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
@@ -19,14 +19,14 @@ struct listener {
     uv_tcp_t tcp;
     struct worker *worker;
     struct service *service;
-    bool stalled;  /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
-    bool is_noted; /* it waits for a slot, and that has been said */
+    bool stalled;      /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
+    bool limit_logged; /* it waits for a slot, and the limit has been logged */
 };
 
-/* One address in an update: a socket to take over, or a listener that goes on for another service. */
+/* One address in an update: a socket to take over, or a listener that continues for another service. */
 struct update_slot {
     int fd;
-    int kept; /* index of the listener, or LISTENER_NEW */
+    int reused; /* index of the listener, or LISTENER_NEW */
     size_t service;
     struct listener *listener; /* memory for a new one */
 };
@@ -46,7 +46,7 @@ uint64_t worker_now(const struct worker *worker)
     return uv_now(&worker->loop);
 }
 
-/* It stops by itself where it has nothing to look after. */
+/* It stops by itself if there are no sessions and no waiting connections. */
 static void start_tick(struct worker *worker)
 {
     if (!uv_is_active((const uv_handle_t *)&worker->tick))
@@ -94,15 +94,15 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
 static void accept_one(struct worker *worker, struct listener *listener)
 {
     enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
-    if (answer == HANDSHAKES_FULL && !listener->is_noted) {
+    if (answer == HANDSHAKES_FULL && !listener->limit_logged) {
         counters_add(listener->service->counters, worker->index, counters_of_limit(CLIENT_LIMIT_HANDSHAKES));
         limit_log_note(&worker->limit_log, CLIENT_LIMIT_HANDSHAKES, listener->service->cfg->name, NULL);
     }
     if (answer != HANDSHAKES_LATER)
-        listener->is_noted = answer == HANDSHAKES_FULL;
+        listener->limit_logged = answer == HANDSHAKES_FULL;
     listener->stalled = answer != HANDSHAKES_ACCEPT ||
                         !worker->calls->accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
-    /* Whatever it waits for, the tick asks again. */
+    /* Whatever it waits for, the tick tries again. */
     if (listener->stalled)
         start_tick(worker);
 }
@@ -122,7 +122,10 @@ static void on_connection(uv_stream_t *stream, int status)
     accept_one(worker, listener);
 }
 
-/* libuv takes no further connection from a listener before the one that waits has been accepted. True where one still waits. */
+/*
+ * libuv takes no further connection from a listener before the one that waits has been accepted. True if one
+ * still waits.
+ */
 static bool accept_stalled(struct worker *worker)
 {
     bool waits = false;
@@ -213,45 +216,45 @@ void worker_update_free(struct worker_update **update)
     free(last);
 }
 
-static bool fill_slots(struct worker_update *update, const struct worker_service *service)
+static bool fill_slots(struct worker_update *update, const struct worker_config *config)
 {
     bool ok = true;
-    for (size_t i = 0; i < service->socket_count; i++) {
-        struct listener_socket *socket = &service->sockets[i];
-        update->slots[i] = (struct update_slot){.fd = -1, .kept = socket->kept, .service = socket->service};
-        if (socket->kept == LISTENER_NEW) {
+    for (size_t i = 0; i < config->socket_count; i++) {
+        struct listener_socket *socket = &config->sockets[i];
+        update->slots[i] =
+            (struct update_slot){.fd = -1, .reused = socket->reused, .service = socket->service};
+        if (socket->reused == LISTENER_NEW) {
             update->slots[i].listener = calloc(1, sizeof(struct listener));
             ok = update->slots[i].listener != NULL && ok;
         }
     }
-    update->slot_count = service->socket_count;
-    /* At last, so that what fails leaves the sockets where they were. */
-    for (size_t i = 0; ok && i < service->socket_count; i++) {
-        update->slots[i].fd = service->sockets[i].fd;
-        service->sockets[i].fd = -1;
+    update->slot_count = config->socket_count;
+    /* Last, so that a failure leaves the sockets to the caller. */
+    for (size_t i = 0; ok && i < config->socket_count; i++) {
+        update->slots[i].fd = config->sockets[i].fd;
+        config->sockets[i].fd = -1;
     }
     return ok;
 }
 
-struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service)
+struct worker_update *worker_update_new(const struct worker *worker, const struct worker_config *config)
 {
-    struct worker_update *update =
-        calloc(1, sizeof *update + service->socket_count * sizeof update->slots[0]);
+    struct worker_update *update = calloc(1, sizeof *update + config->socket_count * sizeof update->slots[0]);
     if (update == NULL)
         return NULL;
-    update->tls = tls_context_ref(service->tls);
-    update->pools = pool_tls_set_ref(service->pools);
-    update->limits = service->limits;
-    if (service->snapshot == NULL)
+    update->tls = tls_context_ref(config->tls);
+    update->pools = pool_tls_set_ref(config->pools);
+    update->limits = config->limits;
+    if (config->snapshot == NULL)
         return update;
-    update->generation = generation_new(service->snapshot, service->pools, worker->index);
-    update->listeners = calloc(service->socket_count, sizeof(struct listener *));
-    if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, service))
+    update->generation = generation_new(config->snapshot, config->pools, worker->index);
+    update->listeners = calloc(config->socket_count, sizeof(struct listener *));
+    if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, config))
         worker_update_free(&update);
     return update;
 }
 
-/* 0, or the first error of a new listener; those that are kept lose no connection. */
+/* 0, or the first error of a new listener. Listeners that are reused lose no connection. */
 static int change_listeners(struct worker *worker, struct worker_update *update)
 {
     struct listener **before = worker->listeners;
@@ -262,13 +265,13 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
     update->listeners = before;
     for (size_t i = 0; i < update->slot_count; i++) {
         struct update_slot *slot = &update->slots[i];
-        if (slot->kept == LISTENER_NEW) {
+        if (slot->reused == LISTENER_NEW) {
             int failed = listen_on(worker, slot);
             error = error != 0 ? error : failed;
             continue;
         }
-        struct listener *listener = before[slot->kept];
-        before[slot->kept] = NULL;
+        struct listener *listener = before[slot->reused];
+        before[slot->reused] = NULL;
         listener->service = &worker->generation->snapshot->services[slot->service];
         worker->listeners[worker->listener_count++] = listener;
     }
@@ -278,7 +281,7 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
     return error;
 }
 
-static int apply(struct worker *worker, struct worker_update *update)
+static int apply_update(struct worker *worker, struct worker_update *update)
 {
     struct tls_context *tls = worker->tls;
     worker->tls = update->tls;
@@ -313,7 +316,7 @@ static void take_update(struct worker *worker)
     struct worker_update *update = atomic_exchange(&worker->update, NULL);
     if (update == NULL)
         return;
-    int error = worker->phase == WORKER_RUNNING ? apply(worker, update) : 0;
+    int error = worker->phase == WORKER_RUNNING ? apply_update(worker, update) : 0;
     if (error != 0)
         log_listen_failed(worker, error);
     worker_update_free(&update);
@@ -328,7 +331,7 @@ void worker_give_update(struct worker *worker, struct worker_update *update)
 
 /* ---- phases ---- */
 
-static void say_goodbye_to_all(struct worker *worker)
+static void shut_down_all(struct worker *worker)
 {
     struct worker_session *next;
     for (struct worker_session *session = worker->sessions; session != NULL; session = next) {
@@ -364,7 +367,7 @@ static void on_wake(uv_async_t *wake)
         stop_listening(worker);
     worker->phase = wanted;
     if (wanted == WORKER_ENDING)
-        say_goodbye_to_all(worker);
+        shut_down_all(worker);
     end_if_empty(worker);
 }
 
@@ -376,7 +379,7 @@ void worker_set_phase(struct worker *worker, enum worker_phase phase)
 
 /* ---- the thread ---- */
 
-static void run(void *arg)
+static void run_worker(void *arg)
 {
     struct worker *worker = arg;
     uv_run(&worker->loop, UV_RUN_DEFAULT);
@@ -384,7 +387,7 @@ static void run(void *arg)
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
 
-static bool allocate(struct worker *worker)
+static bool allocate_buffers(struct worker *worker)
 {
     size_t sealed = tls_sealed_bound(WORKER_PLAIN_CAP + ENGINE_OUT_SCRATCH, ENGINE_OUT_SLICES);
     worker->tls_io = tls_io_new(sealed);
@@ -395,7 +398,7 @@ static bool allocate(struct worker *worker)
            worker->plain_buffer != NULL;
 }
 
-static void release(struct worker *worker)
+static void free_all(struct worker *worker)
 {
     int unused = atomic_exchange(&worker->wanted_channel, -1);
     if (unused >= 0)
@@ -418,7 +421,7 @@ static void release(struct worker *worker)
     tls_context_unref(&worker->tls);
 }
 
-static int open_handles(struct worker *worker, const struct worker_service *service)
+static int open_handles(struct worker *worker, const struct worker_config *config)
 {
     worker->wake.data = worker->tick.data = worker;
     int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
@@ -431,11 +434,11 @@ static int open_handles(struct worker *worker, const struct worker_service *serv
     if (error != 0)
         return error;
     take_key_channel(worker);
-    /* What it begins with is its first update. */
-    struct worker_update *update = worker_update_new(worker, service);
+    /* The configuration that it starts with is its first update. */
+    struct worker_update *update = worker_update_new(worker, config);
     if (update == NULL)
         return UV_ENOMEM;
-    error = apply(worker, update);
+    error = apply_update(worker, update);
     worker_update_free(&update);
     return error;
 }
@@ -456,7 +459,7 @@ static void close_loop(struct worker *worker)
 }
 
 int worker_start(struct worker *worker, const struct worker_settings *settings,
-                 const struct worker_service *service)
+                 const struct worker_config *config)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = settings->index;
@@ -472,16 +475,16 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     worker->loop.data = worker;
     worker->calls = settings->calls;
     worker->handshakes_events = (struct handshakes_events){
-        .go_on = settings->calls->go_on_with_handshake, .hurry = settings->calls->evict, .accept = on_slots};
+        .proceed = settings->calls->continue_handshake, .evict = settings->calls->evict, .accept = on_slots};
     handshakes_init(&worker->handshakes, &worker->loop, settings->handshakes, &worker->handshakes_events,
                     worker);
     limit_log_init(&worker->limit_log, &worker->loop, worker->log);
-    error = allocate(worker) ? open_handles(worker, service) : UV_ENOMEM;
+    error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
-        error = uv_thread_create(&worker->thread, run, worker);
+        error = uv_thread_create(&worker->thread, run_worker, worker);
     if (error != 0) {
         close_loop(worker);
-        release(worker);
+        free_all(worker);
     }
     return error;
 }
@@ -490,5 +493,5 @@ void worker_join(struct worker *worker)
 {
     uv_thread_join(&worker->thread);
     close_loop(worker);
-    release(worker);
+    free_all(worker);
 }

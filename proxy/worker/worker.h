@@ -2,6 +2,8 @@
 #ifndef DEEPPROXY_PROXY_WORKER_WORKER_H
 #define DEEPPROXY_PROXY_WORKER_WORKER_H
 
+#include "base/must_check.h"
+#include "base/state_machine.h"
 #include "protocols/engine_out.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
@@ -13,31 +15,36 @@
 
 /*
  * A worker is a thread with its own event loop, listening sockets, sessions and buffers. It shares nothing on
- * the data path with other workers and never blocks.
+ * the data path with other workers, and never blocks. The main thread starts it, gives it updates, moves it
+ * on to later phases, and joins it; the worker owns all that it was given in between. It calls its sessions
+ * by a table, and knows nothing else of them.
  */
 
 enum {
-    /* One read from a socket: eight TLS records of 16 KB; twice that gains nothing, half costs system calls. */
+    /*
+     * One read from a socket: eight TLS records of 16 KB; twice that gains nothing, half costs system calls.
+     */
     WORKER_READ_CAP = 128 * 1024,
     WORKER_PLAIN_CAP = WORKER_READ_CAP + TLS_PLAIN_SLACK
 };
 
 enum worker_phase {
     WORKER_RUNNING,
-    WORKER_DRAINING, /* no new sessions; those there go on */
-    WORKER_ENDING    /* those there are told goodbye; the thread ends with the last one */
+    WORKER_DRAINING, /* it accepts no new sessions; those that it has continue */
+    WORKER_ENDING    /* its sessions are shut down; the thread ends with the last one */
 };
 
 enum worker_event {
-    WORKER_UPDATED, /* an update is in effect, or came too late to be */
-    WORKER_ENDED    /* the thread's last act */
+    WORKER_UPDATED, /* an update is in effect, or was dropped because the worker no longer accepts */
+    WORKER_ENDED    /* the last thing that the thread does */
 };
 
-/* 0: no limit. */
+/* 0 is no limit. */
 struct worker_limits {
     size_t sessions; /* at least 1 */
     size_t handshakes;
-    uint32_t sessions_per_address; /* these two are for all workers together */
+    /* Of all workers together. */
+    uint32_t sessions_per_address;
     uint32_t handshakes_per_address;
 };
 struct listener;
@@ -45,8 +52,8 @@ struct worker_update;
 struct worker;
 
 /*
- * What a worker knows of a session of its own: embedded in the session, whose room is above this one. The worker's list,
- * its count and the generation's are kept by worker_add_session and worker_remove_session alone.
+ * What a worker knows of a session of its own: embedded in the session, whose room includes this one. Only
+ * worker_add_session and worker_remove_session change the worker's list, its count and the generation's.
  */
 struct worker_session {
     struct worker_session *next;
@@ -57,14 +64,17 @@ struct worker_session {
 
 /* How a worker calls its sessions; each in the worker's thread. */
 struct worker_session_calls {
-    /* Accepts the connection that waits at the listener. False if memory is short: it still waits, for a later call. */
+    /*
+     * Accepts the connection that waits at the listener. False if memory is short: it still waits, for a
+     * later call. The session may have ended when this returns.
+     */
     bool (*accept)(struct worker *worker, struct service *service, uv_stream_t *listener);
-    /* Its deadline has passed. The session may have ended when this returns. */
+    /* The session's deadline has passed. The session may have ended when this returns. */
     void (*expire)(struct worker_session *session);
-    /* The worker ends: the session is to end, in the protocol's words. It may have ended when this returns. */
+    /* The worker ends: the session sends a goodbye, and has ended, or is ending, when this returns. */
     void (*shut_down)(struct worker_session *session);
     /* As in struct handshakes_events. */
-    void (*go_on_with_handshake)(struct handshake *handshake, struct slice input);
+    void (*continue_handshake)(struct handshake *handshake, struct slice input);
     void (*evict)(struct handshake *handshake);
 };
 
@@ -78,8 +88,8 @@ struct worker {
     enum worker_phase phase;
     _Atomic int wanted_phase;               /* set by the main thread, before wake */
     _Atomic(struct worker_update *) update; /* likewise */
-    struct generation *generation;          /* that new sessions belong to; the older ones hang on it */
-    struct tls_context *tls;                /* that new handshakes use */
+    struct generation *generation;          /* the newest, of new sessions; it links to the older ones */
+    struct tls_context *tls;                /* for new handshakes */
     struct log_queue *log;
     void (*on_event)(void *arg, enum worker_event event);
     void *on_event_arg;
@@ -94,8 +104,9 @@ struct worker {
     struct handshakes_events handshakes_events;
     struct limit_log limit_log;
     struct address_counts *connections; /* by address; shared by all workers */
-    struct key_client keys;             /* to the key process, where keys are there */
+    struct key_client keys;             /* to the key process, if that has the keys */
     _Atomic int wanted_channel;         /* a new socket to it, set by the main thread before wake; -1: none */
+    struct state_trace trace; /* at level debug: of the session that is being served; the sessions set it */
     struct tls_io *tls_io;
     struct engine_out *out;
     uint8_t *read_buffer;  /* WORKER_READ_CAP */
@@ -105,55 +116,64 @@ struct worker {
 struct worker_settings {
     unsigned index;
     const struct worker_session_calls *calls; /* static */
-    struct address_counts *connections;       /* for all workers the same; they live as long */
+    struct address_counts *connections;       /* one for all workers, which it outlives */
     struct address_counts *handshakes;        /* likewise */
     struct log_queue *log;
-    int key_channel; /* socket to the key process, taken over; -1: keys are in this process */
+    int key_channel; /* socket to the key process, which the worker then owns; -1: keys are in this process */
     /* Called in the worker's thread. */
     void (*on_event)(void *arg, enum worker_event event);
     void *on_event_arg;
 };
 
-/* What a worker serves, at its start and from a reload on. */
-struct worker_service {
+/* What a worker serves, from its start or from a reload on. */
+struct worker_config {
     struct snapshot *snapshot; /* the worker takes references of these three */
     struct tls_context *tls;
     struct pool_tls_set *pools;
-    struct listener_socket *sockets; /* new ones are taken over: their fd becomes -1 */
+    struct listener_socket *sockets; /* the worker takes new ones over: their fd becomes -1 */
     size_t socket_count;
     struct worker_limits limits;
 };
 
-/* 0, or a libuv error with nothing started. */
-int worker_start(struct worker *worker, const struct worker_settings *settings,
-                 const struct worker_service *service);
+/*
+ * Starts the thread. Returns 0, or a libuv error: nothing was started then, and sockets may have been closed.
+ */
+MUST_CHECK int worker_start(struct worker *worker, const struct worker_settings *settings,
+                            const struct worker_config *config);
 
 /*
- * An update is made by the main thread with all the memory that it takes, so that it can't fail half-way through the
- * workers: first one for each worker, then all are given out. NULL where memory is short. `snapshot` NULL: that goes on, with
- * its listeners and limits, and only the certificates, and TLS towards its pools, change.
+ * Makes an update in the main thread, with all the memory that it takes, so that it can't fail half-way
+ * through the workers: first one for each worker, then all are given. NULL if memory is short. If
+ * config->snapshot is NULL, only the certificates and TLS towards the pools change; the rest stays as it is.
  */
-struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service);
-/* Takes it back before it was given. */
+MUST_CHECK struct worker_update *worker_update_new(const struct worker *worker,
+                                                   const struct worker_config *config);
+/* Frees one that was not given, closes its sockets, and nulls the pointer, which may be NULL already. */
 void worker_update_free(struct worker_update **update);
-/* WORKER_UPDATED follows; there must be none under way. The worker frees it. */
+/* From the main thread. WORKER_UPDATED follows; no other update may be on its way. The worker frees it. */
 void worker_give_update(struct worker *worker, struct worker_update *update);
 
-/* From the main thread: another socket to the key process, taken over, as the one before has ended. */
+/*
+ * From the main thread: another socket to the key process, after the one before has ended. The worker owns
+ * it.
+ */
 void worker_set_key_channel(struct worker *worker, int channel);
 
-/* From the main thread: moves on to a later phase. */
+/* From the main thread: moves on to a later phase; does nothing for an earlier one. */
 void worker_set_phase(struct worker *worker, enum worker_phase phase);
 
-/* Waits for the thread's end and frees what the worker owns. */
+/* Waits for the thread's end, and frees what the worker owns. */
 void worker_join(struct worker *worker);
 
 /* ---- for sessions, in the worker's thread ---- */
 
+/* The loop's clock, in milliseconds. */
 uint64_t worker_now(const struct worker *worker);
+
 /* The session now belongs to the worker, and to its newest generation. */
 void worker_add_session(struct worker *worker, struct worker_session *session);
-/* The worker may end after its last session: nothing of the worker may be touched after this but by the event loop. */
+
+/* The worker may end after its last session: only the event loop may touch the worker after this. */
 void worker_remove_session(struct worker *worker, struct worker_session *session);
 
 #endif

@@ -2,6 +2,7 @@
 """Which server a session goes to, and what the client sees of servers that fail: nothing, as long as one does not."""
 
 import contextlib
+import signal
 import socket
 import ssl
 import threading
@@ -199,6 +200,27 @@ class Failover(harness.TestCase):
         client.socket.sendall(client.last_flight() + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
         self.assertEqual(client.rest(), b"+OK ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
         self.assertEqual(events.wait(), b"")
+
+
+class FailedWrites(harness.TestCase):
+    def test_client_that_has_ended_and_a_server_that_takes_no_more(self):
+        """The write that fails is no end of the client's: the next server gets what the client has sent."""
+        def agrees_and_resets(connection):
+            connection.send(b"+OK in the clear\r\n")
+            self.assertEqual(connection.line(), b"STLS")
+            harness.freeze(proxy.process.pid)  # so that it reads the answer of a server that is gone
+            connection.send(b"+OK go\r\n")
+            connection.reset()
+            proxy.process.send_signal(signal.SIGCONT)
+        good = harness.over_tls(harness.pop3, harness.server_context(self.folder.path), "pop3")
+        proxy = self.start({"pop3": [self.backend(agrees_and_resets), self.backend(good)]}, extra=ONE_WORKER,
+                           pool='tls = { mode = "starttls"; verify = false; };')
+        client = self.client(proxy, "pop3", shake_hands=False)
+        finished = client.last_flight()
+        client.send_close_notify(before=finished + client.seal(b"USER joe\r\nSTAT\r\nQUIT\r\n"))
+        self.assertEqual(client.rest(), b"+OK proxy.example.com ready\r\n+OK USER\r\n+OK 2 0\r\n+OK bye\r\n")
+        self.assertEqual(proxy.session()["reason"], "logout")
+        self.assertEqual(len(proxy.find(event="backend-failed")), 1)
 
 
 if __name__ == "__main__":

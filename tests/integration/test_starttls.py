@@ -135,7 +135,7 @@ class Starttls(harness.TestCase):
         good = self.backend(harness.imap)
         proxy = self.start_starttls({"imap": [closes, good]}, extra="workers = 1;")
         client = self.upgraded(proxy, "imap")
-        proxy.wait_line(event="backend-failed", error="closed the connection behind its greeting")
+        proxy.wait_line(event="backend-failed", error="closed the connection after its greeting")
         self.assertEqual(client.ask(b"a NOOP"), b"a OK NOOP done")
         client.send(b"z LOGOUT\r\n")
         client.rest()

@@ -20,7 +20,7 @@ static struct handshake clients[MOST];
 static uint64_t clock_ns;
 static char order[MOST * 4]; /* a letter for each that went on */
 static size_t gone_on;
-static struct handshake *hurried;
+static struct handshake *evicted;
 static unsigned accepts;
 static bool leaves; /* a handshake is over when it has gone on */
 
@@ -29,7 +29,7 @@ static uint64_t tell_time(void)
     return clock_ns;
 }
 
-static void go_on(struct handshake *handshake, struct slice input)
+static void proceed(struct handshake *handshake, struct slice input)
 {
     ck_assert(!handshake_is_put_aside(handshake));
     ck_assert_uint_eq(input.len, 3);
@@ -40,9 +40,9 @@ static void go_on(struct handshake *handshake, struct slice input)
         handshakes_leave(&handshakes, handshake);
 }
 
-static void hurry(struct handshake *handshake)
+static void evict(struct handshake *handshake)
 {
-    hurried = handshake;
+    evicted = handshake;
     handshakes_leave(&handshakes, handshake);
 }
 
@@ -52,7 +52,7 @@ static void accept_again(void *arg)
     accepts++;
 }
 
-static const struct handshakes_events events = {.go_on = go_on, .hurry = hurry, .accept = accept_again};
+static const struct handshakes_events events = {.proceed = proceed, .evict = evict, .accept = accept_again};
 
 static void set_up(void)
 {
@@ -176,7 +176,7 @@ START_TEST(all_slots)
     turn();
     ck_assert_uint_eq(accepts, 1);
     ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
-    ck_assert_ptr_null(hurried);
+    ck_assert_ptr_null(evicted);
 }
 END_TEST
 
@@ -228,7 +228,7 @@ static void let_pass(uint64_t milliseconds)
         uv_update_time(&loop);
 }
 
-START_TEST(who_is_slow_is_hurried_where_others_wait)
+START_TEST(a_slow_client_is_evicted_if_others_wait)
 {
     handshakes.half_open.span = 20;
     handshakes_set_limits(&handshakes, 2, 0);
@@ -237,20 +237,20 @@ START_TEST(who_is_slow_is_hurried_where_others_wait)
     let_pass(21);
     /* Nobody waits. */
     handshakes_tick(&handshakes);
-    ck_assert_ptr_null(hurried);
+    ck_assert_ptr_null(evicted);
     /* Somebody comes: one goes, the one that was there first. */
     ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
-    ck_assert_ptr_eq(hurried, &clients[0]);
+    ck_assert_ptr_eq(evicted, &clients[0]);
     ck_assert(enter(2, 3));
-    hurried = NULL;
+    evicted = NULL;
     handshakes_leave(&handshakes, &clients[1]);
     ck_assert(enter(3, 4));
     ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
-    ck_assert_ptr_null(hurried);
+    ck_assert_ptr_null(evicted);
     /* He waits, and time goes by. */
     let_pass(21);
     handshakes_tick(&handshakes);
-    ck_assert_ptr_eq(hurried, &clients[2]);
+    ck_assert_ptr_eq(evicted, &clients[2]);
     ck_assert_uint_eq(handshakes.count, 1);
     turn();
     ck_assert_uint_eq(accepts, 1);
@@ -285,7 +285,7 @@ int main(void)
     tcase_add_test(tests, who_waits_is_not_forgotten_for_another);
     tcase_add_test(tests, no_limits);
     tcase_add_test(tests, so_many_in_an_iteration);
-    tcase_add_test(tests, who_is_slow_is_hurried_where_others_wait);
+    tcase_add_test(tests, a_slow_client_is_evicted_if_others_wait);
     tcase_add_test(tests, slots_of_an_address);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_SESSION_SESSION_PRIVATE_H
+#define DEEPPROXY_PROXY_SESSION_SESSION_PRIVATE_H
+
+#include "base/bytes.h"
+#include "base/must_check.h"
+#include "base/state_machine.h"
+#include "protocols/engine.h"
+#include "proxy/backends/balance.h"
+#include "proxy/session/end_reason.h"
+#include "proxy/session/session.h"
+#include "proxy/session/tls_side.h"
+
+/*
+ * What the files of this room share; no other room includes it. After any event session_advance brings the
+ * session forward until nothing moves. Functions report to their callers by the session's state: each one
+ * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
+ *
+ *     ACCEPTED -> (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
+ *     GREETING -> RELAYING -> (HALF_CLOSED ->) LINGERING -> CLOSED
+ *
+ * Every state but LINGERING can be followed by CLOSED at once, and every state from CLEARTEXT on by
+ * LINGERING. From CONNECTING on, until the client has had anything of its server, CONNECTING follows again,
+ * for the next server: after STARTTLS the client is not shown the greeting, so that can still be after
+ * GREETING.
+ */
+enum session_state {
+    /* The limits have not been checked. No session outlasts the event of its acceptance in this state. */
+    SESSION_ACCEPTED,
+    /* A service with STARTTLS: the dialogue before the handshake. No server takes part in it. */
+    SESSION_CLEARTEXT,
+    /*
+     * The client's TLS handshake. It runs, or waits in the run queue (handshake_is_put_aside), or waits for a
+     * signature (TLS_AWAITS_SIGNATURE).
+     */
+    SESSION_HANDSHAKING,
+    /* No server, or TCP to a server. */
+    SESSION_CONNECTING,
+    /* The server is asked for TLS in the clear (pools with STARTTLS). */
+    SESSION_BACKEND_STARTTLS,
+    /* The TLS handshake with the server (pools with TLS). It runs, or waits for a signature. */
+    SESSION_BACKEND_HANDSHAKE,
+    /* The server's greeting, or, after STARTTLS, its answer to the first command over TLS. */
+    SESSION_GREETING,
+    /* The dialogue, with both sides open. */
+    SESSION_RELAYING,
+    /*
+     * The client has ended its input, and the server has our FIN in turn: it may send what is left, a limited
+     * time.
+     */
+    SESSION_HALF_CLOSED,
+    /*
+     * The server is dropped. Last octets, close_notify and FIN are sent; what the client still sends is
+     * dropped.
+     */
+    SESSION_LINGERING,
+    /* libuv closes the handles; the last one frees the session. */
+    SESSION_CLOSED
+};
+
+/* The states' names, the allowed moves, and what each state demands of the session. */
+extern const struct state_machine session_machine;
+
+/* The connection to a server. On the heap: it is made after the handshake, and another one may follow it. */
+struct backend_link {
+    struct tcp_conn conn;
+    uv_connect_t connect;
+    struct session *session; /* NULL when the session has dropped it */
+    struct server *server;
+    struct backend_tls *tls; /* NULL: in the clear */
+    uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
+};
+
+struct session {
+    struct tcp_conn client;
+    struct worker *worker;
+    struct worker_session in_worker; /* `service` points into its generation's snapshot */
+    struct service *service;
+    struct handshake handshake; /* holds a slot while the client is half open */
+    enum session_state state;
+    enum end_reason reason;      /* END_NONE until it is to end; the first one stays */
+    enum worker_timeout timeout; /* the class that was set last; WORKER_TIMEOUTS: none */
+    bool is_counted;             /* in worker.connections */
+    bool client_half_closed;     /* the client's close_notify or FIN was seen: no more input comes from it */
+    struct tls_side tls;         /* towards the client; its endpoint is NULL before the handshake begins */
+    struct engine *engine;       /* NULL in HANDSHAKING: nothing of what came before is known after it */
+    struct backend_link *link;   /* NULL: no server */
+    struct balance_tries tries;  /* servers tried for this client */
+    /*
+     * By the side that they came from: input that the engine does not want yet, how much of it is fed, and
+     * plaintext.
+     */
+    struct bytes pending_input[2];
+    size_t pending_start[2];
+    uint64_t octets[2];
+    size_t unsent;                   /* LINGERING: what was queued when its timeout last passed */
+    size_t dropped;                  /* LINGERING: octets of the client that were dropped */
+    uint64_t started;                /* worker_now */
+    uint64_t address_key;            /* of worker.connections */
+    uint64_t number;                 /* the second part of its name */
+    const char *detail;              /* for the log, beside the reason; static, or NULL */
+    const char *warning;             /* the engine's that was logged last; static */
+    const char *server_name;         /* the last server's; lives as long as the generation */
+    struct sockaddr_storage address; /* the client's */
+};
+/* A million idle clients are a million of these: what grows it takes a reason. */
+_Static_assert(sizeof(struct session) <= 768, "a session is small");
+
+/* Is it in a state of the set? */
+static inline bool session_is_in(const struct session *session, unsigned states)
+{
+    return (STATE(session->state) & states) != 0;
+}
+
+/* Sets of states. */
+enum {
+    /* It is to end, or has. Functions that "may end the session" return in one of these if they have. */
+    SESSION_IS_ENDING = STATE(SESSION_LINGERING) | STATE(SESSION_CLOSED),
+    /* A server is connected to, and has not greeted. */
+    SESSION_IS_LINKED_UNGREETED =
+        STATE(SESSION_BACKEND_STARTTLS) | STATE(SESSION_BACKEND_HANDSHAKE) | STATE(SESSION_GREETING),
+    /* The client waits for a server's greeting. */
+    SESSION_IS_UNGREETED = STATE(SESSION_CONNECTING) | SESSION_IS_LINKED_UNGREETED,
+    /* The server has greeted. */
+    SESSION_IS_IN_DIALOGUE = STATE(SESSION_RELAYING) | STATE(SESSION_HALF_CLOSED),
+    /* There is a link, and it is connected. */
+    SESSION_IS_LINKED = SESSION_IS_LINKED_UNGREETED | SESSION_IS_IN_DIALOGUE
+};
+
+/* ---- session.c ---- */
+
+/*
+ * Moves to a state that session_machine allows, and shows the move to the log at level debug. It does nothing
+ * else.
+ */
+void session_move(struct session *session, enum session_state to);
+
+/*
+ * Has the client half-closed without a command, before its server has greeted? Most of these have
+ * disconnected, so the greeting is awaited no longer than WORKER_TIMEOUT_ABANDONED.
+ */
+bool session_has_abandoned(const struct session *session);
+
+/*
+ * (Re)starts a timeout in place of the one before. For a client that has abandoned it is
+ * WORKER_TIMEOUT_ABANDONED.
+ */
+void session_set_timeout(struct session *session, enum worker_timeout timeout);
+
+/* The session that owns a handshake. */
+struct session *session_of_handshake(struct handshake *handshake);
+
+/*
+ * Ends the session in good order: drops the server, sends close_notify and FIN, and lingers until the client
+ * has taken what is queued. `detail` is static or NULL. Does nothing to a session that is ending. LINGERING
+ * or CLOSED when it returns.
+ */
+void session_finish(struct session *session, enum end_reason reason, const char *detail);
+
+/* Ends the session at once, and logs its end; does nothing to one that is CLOSED. CLOSED when it returns. */
+void session_close(struct session *session, enum end_reason reason, const char *detail);
+
+/*
+ * Sends a goodbye in the protocol's words, as engine_goodbye, then finishes. LINGERING or CLOSED when it
+ * returns.
+ */
+void session_send_goodbye(struct session *session, enum engine_farewell farewell, enum end_reason reason,
+                          const char *detail);
+
+/* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */
+void session_begin_handshake(struct session *session);
+
+/* ---- session_log.c: lines of the log; none of these changes anything in a session but `warning` ---- */
+
+/*
+ * The trace for a state machine of the session; NULL below level debug. It is the worker's, so it holds for
+ * one session at a time: session_lend_trace before each call of an engine that has it.
+ */
+const struct state_trace *session_trace(struct session *session);
+static inline void session_lend_trace(struct session *session)
+{
+    session->worker->trace.arg = session;
+}
+
+/* Logs the session's end. */
+void session_log_end(const struct session *session);
+/* Logs that octets after STARTTLS, which came before the handshake, were dropped. */
+void session_log_discarded(const struct session *session, size_t octets);
+/* Logs a failed server. */
+void session_log_server_failed(const struct session *session, const char *error);
+/* Logs a slow server as session_log_server_failed does, but once a minute for each server. */
+void session_log_slow_server(const struct session *session, const char *error);
+/* Logs what is odd about the server in use, once a minute for each server. */
+void session_log_odd_server(const struct session *session, const char *warning);
+/* Logs the engine's warning as session_log_odd_server does, if it is another one than before. */
+void session_log_warning(struct session *session);
+
+/* Level debug only: the TLS handshake with the server is done. */
+void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint);
+/* Level debug only: another timeout runs. */
+void session_log_timeout(const struct session *session);
+/* Level debug only: the server to try next was chosen. */
+void session_log_server_chosen(const struct session *session);
+
+/* ---- session_backend.c: the server in use, and the next one ---- */
+
+/*
+ * In CONNECTING, without a link: chooses the next server and connects to it. Sends a goodbye if none is left.
+ * May end the session.
+ */
+void session_connect(struct session *session);
+
+/* Marks the server in use as failed: it is tried last for BALANCE_AVOID milliseconds. Logs it. */
+void session_mark_server_failed(struct session *session, const char *error);
+
+/*
+ * Call when a client disconnects: if its server is awaited and has been silent for BALANCE_SLOW milliseconds,
+ * this counts against the server, as the timeout that would have shown it never fires.
+ */
+void session_mark_slow_server(struct session *session);
+
+/*
+ * Drops the server in use, which has failed before the client had anything of it, and connects to the next
+ * one. `error` may belong to the server's TLS endpoint. May end the session.
+ */
+void session_try_next_server(struct session *session, const char *error);
+
+/*
+ * The same for a server that has ended the connection. If it has aborted the resumption of a TLS session, the
+ * same server is connected to once more, without. May end the session.
+ */
+void session_server_ended(struct session *session, const char *error);
+
+/* The server in use has ended the connection, in this state: words for the log. */
+const char *session_words_for_close(enum session_state state);
+
+/* An awaited server's time is over: tries the next one. May end the session. */
+void session_server_timed_out(struct session *session);
+
+/* Drops the connection to the server; it closes by itself. Does nothing if there is none. */
+void session_drop_backend(struct session *session);
+
+/* ---- session_backend_tls.c: octets between the session and its server, in the clear or by TLS ---- */
+
+/*
+ * From CONNECTING, when TCP is there: begins TLS if the pool has it, and moves on to BACKEND_STARTTLS,
+ * BACKEND_HANDSHAKE or GREETING. False if memory is short: the caller closes the session.
+ */
+MUST_CHECK bool session_begin_backend_tls(struct session *session);
+
+/* Octets as they came from the server. May end the session. */
+void session_receive_from_server(struct session *session, struct slice data);
+
+/*
+ * Sends what the engine has for the server. A write that fails is no error here: the server's end is read
+ * next. The TLS output is empty before and after.
+ */
+void session_send_to_server(struct session *session, const struct engine_lane *lane);
+
+/* Sends close_notify, if there is TLS, and FIN. */
+void session_end_backend_output(struct session *session);
+
+/* Sends close_notify, if it can be sent now, and frees all that there is for TLS. */
+void session_drop_backend_tls(struct session *session);
+
+/* Has the server's input ended without close_notify? */
+bool session_backend_was_cut(const struct session *session);
+
+/* Did the server end a handshake because a session was to be resumed? None is, for an hour then. */
+MUST_CHECK bool session_give_up_resumption(struct session *session);
+
+/* Does the handshake with the server wait for the key process? */
+bool session_backend_awaits_signature(const struct session *session);
+
+/*
+ * The key process does not sign. No server is to blame, and the next one would do no better. Ends the
+ * session.
+ */
+void session_give_up_signature(struct session *session);
+
+/* ---- session_flow.c: octets between both sides and the engine, and what follows from each event ---- */
+
+/*
+ * Feeds the engine with plaintext of a side, or keeps it until the engine wants it, and advances. May end the
+ * session.
+ */
+void session_take_input(struct session *session, enum side from, struct slice data);
+
+/*
+ * Feeds what waits, acts on what the engine and both ends have come to, and sets what is read next. May end
+ * the session.
+ */
+void session_advance(struct session *session);
+
+/* Sends the TLS output to the client. False if its connection broke: the session is CLOSED then. */
+MUST_CHECK bool session_flush_client(struct session *session);
+
+/*
+ * Sends what the engine has for both sides, and empties the engine_out. False if the session is CLOSED now.
+ */
+MUST_CHECK bool session_send_output(struct session *session);
+
+/* For the worker: input of a handshake, in its turn. May end the session. */
+void session_on_handshake(struct handshake *handshake, struct slice input);
+
+/* tcp_conn.on_drained of the client. May end the session. */
+void session_on_client_drained(struct tcp_conn *conn, int status);
+
+#endif
