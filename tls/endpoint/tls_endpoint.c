@@ -45,6 +45,7 @@ struct tls_endpoint {
     const char *failure;
     struct tls_signing *signing; /* NULL but while a signature is awaited */
     enum tls_state state;
+    enum tls_failure failure_kind;
     uint32_t key; /* of the certificate, where its key is somewhere else */
     bool seen_input;
     bool sent_close;
@@ -312,6 +313,20 @@ void tls_endpoint_blame(SSL *ssl, const char *words)
     endpoint->failure = words;
 }
 
+static enum tls_failure kind_of_failure(int reason)
+{
+    switch (reason) {
+    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED:
+        return TLS_FAILURE_CERTIFICATE_REQUIRED;
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+        return TLS_FAILURE_HANDSHAKE_REFUSED;
+    case SSL_R_PRIVATE_KEY_OPERATION_FAILED:
+        return TLS_FAILURE_NO_SIGNATURE;
+    default:
+        return TLS_FAILURE_OTHER;
+    }
+}
+
 static void set_failed(struct tls_endpoint *endpoint)
 {
     uint32_t code = first_error();
@@ -321,8 +336,10 @@ static void set_failed(struct tls_endpoint *endpoint)
     if (endpoint->failure == NULL)
         endpoint->failure = tls_client_check_failure(endpoint->ssl);
     /* In a handshake what the first octet told stands, unless it is told more exactly. */
-    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http))
+    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http)) {
         endpoint->failure = known != NULL ? known->words : reason;
+        endpoint->failure_kind = known != NULL ? kind_of_failure(known->reason) : TLS_FAILURE_OTHER;
+    }
     if (endpoint->failure == NULL)
         endpoint->failure = "TLS library has no words for it";
     endpoint->state = TLS_FAILED;
@@ -535,6 +552,13 @@ enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint)
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint)
 {
     return endpoint->state == TLS_FAILED ? endpoint->failure : NULL;
+}
+
+enum tls_failure tls_endpoint_failure_kind(const struct tls_endpoint *endpoint)
+{
+    if (endpoint->state != TLS_FAILED)
+        return TLS_FAILURE_NONE;
+    return endpoint->failure_kind != TLS_FAILURE_NONE ? endpoint->failure_kind : TLS_FAILURE_OTHER;
 }
 
 struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)

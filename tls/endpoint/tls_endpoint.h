@@ -114,6 +114,16 @@ enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
  */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 
+/* Failures that a program acts on; its words (tls_endpoint_failure) are for a log alone. */
+enum tls_failure {
+    TLS_FAILURE_NONE, /* the state is not TLS_FAILED */
+    TLS_FAILURE_OTHER,
+    TLS_FAILURE_CERTIFICATE_REQUIRED, /* the server demands a certificate of its client; TLS 1.3 alone says so */
+    TLS_FAILURE_HANDSHAKE_REFUSED,    /* ... and what a server says before TLS 1.3, for this and other reasons */
+    TLS_FAILURE_NO_SIGNATURE          /* the key process has not signed */
+};
+enum tls_failure tls_endpoint_failure_kind(const struct tls_endpoint *endpoint);
+
 /* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */
 #define TLS_CERTIFICATE_REQUIRED "the other side requires a certificate"
 #define TLS_HANDSHAKE_REFUSED    "the other side refuses the handshake"

@@ -219,6 +219,7 @@ START_TEST(close_notify_both_ways)
     tls_pair_move(&pair, 0);
     ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_PEER_CLOSED);
     ck_assert_ptr_null(tls_endpoint_failure(pair.client.endpoint));
+    ck_assert_int_eq(tls_endpoint_failure_kind(pair.client.endpoint), TLS_FAILURE_NONE);
     tls_pair_send_close(&pair, &pair.client);
     tls_pair_move(&pair, 0);
     ck_assert_int_eq(tls_endpoint_state(pair.server.endpoint), TLS_PEER_CLOSED);
