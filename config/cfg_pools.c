@@ -2,7 +2,6 @@
 #include "config/cfg_pools.h"
 
 #include "base/array.h"
-
 #include "config/cfg_endpoint.h"
 #include "config/cfg_pool_tls.h"
 #include "config/cfg_suggest.h"
@@ -15,11 +14,18 @@ enum { NAME_MAX_LEN = 64 };
 static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
 
-static const char *const balances[] = {[CFG_ROUND_ROBIN] = "round-robin"};
+static const char *const balances[] = {[CFG_BALANCE_ROUND_ROBIN] = "round-robin"};
+_Static_assert(ARRAY_LEN(balances) == CFG_BALANCES, "a word for each policy");
+
 static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",
                                          [CFG_IDENTITY_PROXY_V1] = "proxy-v1",
                                          [CFG_IDENTITY_PROXY_V2] = "proxy-v2",
                                          [CFG_IDENTITY_NATIVE] = "native"};
+
+const char *cfg_balance_name(enum cfg_balance balance)
+{
+    return balances[balance];
+}
 
 bool cfg_read_name(struct cfg_reader *reader, char **name)
 {
@@ -76,7 +82,7 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     static const struct cfg_words balance_words = {balances, ARRAY_LEN(balances)};
     static const struct cfg_words identity_words = {identities, ARRAY_LEN(identities)};
     struct cfg_reader reader;
-    size_t balance = CFG_ROUND_ROBIN;
+    size_t balance = CFG_BALANCE_ROUND_ROBIN;
     size_t identity = CFG_IDENTITY_NONE;
     cfg_reader_open(&reader, loader, group, "a pool of backends");
     pool->place = cfg_tree_place(group);

@@ -38,6 +38,9 @@ __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems 
                                                             enum cfg_severity severity,
                                                             struct cfg_place place, const char *format, ...);
 
+/* Adds the error that memory was short while the file at `path` was loaded. */
+void cfg_problems_add_out_of_memory(struct cfg_problems *problems, const char *path);
+
 /* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by line. */
 void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
 

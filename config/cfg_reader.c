@@ -36,19 +36,27 @@ static void fail_key(const struct cfg_reader *r, const config_setting_t *setting
                  r->what, cfg_suggest_list(r->loader->arena, r->known, r->known_count));
 }
 
+static config_setting_t *find(const struct cfg_reader *r, const char *key)
+{
+    return r->group != NULL ? config_setting_get_member(r->group, key) : NULL;
+}
+
+static void show_keys(const struct cfg_reader *r)
+{
+    const struct cfg_key_visitor *visitor = r->loader->visitor;
+    for (size_t i = 0; visitor != NULL && i < r->known_count; i++)
+        visitor->each(visitor->arg, r->what, r->known[i], find(r, r->known[i]) != NULL);
+}
+
 void cfg_reader_close(struct cfg_reader *reader)
 {
     int count = reader->group != NULL ? config_setting_length(reader->group) : 0;
+    show_keys(reader);
     for (int i = 0; i < count; i++) {
         const config_setting_t *setting = config_setting_get_elem(reader->group, (unsigned)i);
         if (!is_known(reader, config_setting_name(setting)))
             fail_key(reader, setting);
     }
-}
-
-static config_setting_t *find(const struct cfg_reader *r, const char *key)
-{
-    return r->group != NULL ? config_setting_get_member(r->group, key) : NULL;
 }
 
 /* Looks a key up, and makes it known. */

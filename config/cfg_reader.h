@@ -12,9 +12,16 @@
  * key's place, and the caller goes on with its default. A key that was never asked for is unknown:
  * cfg_reader_close says so, and names the nearest of those that were.
  */
+/* Sees each key that the reader knows (cfg_keys.h). */
+struct cfg_key_visitor {
+    void (*each)(void *arg, const char *group, const char *key, bool is_set);
+    void *arg;
+};
+
 struct cfg_loader {
     struct cfg_arena *arena; /* what the configuration is made of */
     struct cfg_problems *problems;
+    const struct cfg_key_visitor *visitor; /* NULL: there is none */
 };
 
 enum { CFG_READER_KEYS = 24 }; /* more than the largest group has */

@@ -23,13 +23,13 @@ static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
     bool warned[CFG_SUBMISSION + 1] = {false};
     for (size_t i = 0; i < cfg->service_count; i++) {
         enum cfg_protocol protocol = cfg->services[i].protocol;
-        if (cfg->timeouts.idle >= patience[protocol].least || warned[protocol])
+        if (cfg->timeouts.idle_ms >= patience[protocol].least || warned[protocol])
             continue;
         warned[protocol] = true;
         cfg_problems_add(
             reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "idle"),
             "\"idle\" is %s: %s clients may be silent for %s (%s), and lose their session here",
-            cfg_duration_text(reader->loader->arena, cfg->timeouts.idle), cfg_protocol_name(protocol),
+            cfg_duration_text(reader->loader->arena, cfg->timeouts.idle_ms), cfg_protocol_name(protocol),
             cfg_duration_text(reader->loader->arena, patience[protocol].least), patience[protocol].rule);
     }
 }
@@ -37,23 +37,23 @@ static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
 void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     struct cfg_timeouts *t = &cfg->timeouts;
-    *t = (struct cfg_timeouts){.handshake = 30 * SECONDS,
-                               .login = 3 * MINUTES,
-                               .idle = 35 * MINUTES,
-                               .connect = 5 * SECONDS,
-                               .greeting = 30 * SECONDS,
-                               .shutdown = 30 * SECONDS};
+    *t = (struct cfg_timeouts){.handshake_ms = 30 * SECONDS,
+                               .login_ms = 3 * MINUTES,
+                               .idle_ms = 35 * MINUTES,
+                               .connect_ms = 5 * SECONDS,
+                               .greeting_ms = 30 * SECONDS,
+                               .shutdown_ms = 30 * SECONDS};
     config_setting_t *group = cfg_read_group(top, "timeouts");
     if (group == NULL)
         return;
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "timeouts");
-    cfg_read_duration(&reader, "handshake", 1, LONGEST, &t->handshake);
-    cfg_read_duration(&reader, "login", 1, LONGEST, &t->login);
-    cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle);
-    cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect);
-    cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting);
-    cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown);
+    cfg_read_duration(&reader, "handshake", 1, LONGEST, &t->handshake_ms);
+    cfg_read_duration(&reader, "login", 1, LONGEST, &t->login_ms);
+    cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle_ms);
+    cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect_ms);
+    cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting_ms);
+    cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown_ms);
     check_idle(&reader, cfg);
     cfg_reader_close(&reader);
 }

@@ -67,7 +67,7 @@ static struct pool_tls *with_context(struct tls_context *context, const struct c
     if (tls == NULL) {
         tls_context_unref(&context);
     } else {
-        atomic_init(&tls->references, 1);
+        refcount_init(&tls->references);
         tls->workers = count_workers(cfg);
         tls->context = context;
         tls->resumption = tls_resumption_new(context, server_count * tls->workers);
@@ -88,22 +88,19 @@ struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool
 
 struct pool_tls *pool_tls_ref(struct pool_tls *tls)
 {
-    atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
+    refcount_take(&tls->references);
     return tls;
-}
-
-static void destroy(struct pool_tls *tls)
-{
-    tls_resumption_free(&tls->resumption);
-    tls_context_unref(&tls->context);
-    free(tls);
 }
 
 void pool_tls_unref(struct pool_tls **tls)
 {
-    if (*tls != NULL && atomic_fetch_sub_explicit(&(*tls)->references, 1, memory_order_acq_rel) == 1)
-        destroy(*tls);
+    struct pool_tls *dropped = *tls;
     *tls = NULL;
+    if (dropped == NULL || !refcount_drop(&dropped->references))
+        return;
+    tls_resumption_free(&dropped->resumption);
+    tls_context_unref(&dropped->context);
+    free(dropped);
 }
 
 /* What is no reason to stop. */
@@ -160,26 +157,26 @@ struct pool_tls_set *pool_tls_set_new(size_t count)
     struct pool_tls_set *set = calloc(1, sizeof *set + count * sizeof set->pools[0]);
     if (set == NULL)
         return NULL;
-    atomic_init(&set->references, 1);
+    refcount_init(&set->references);
     set->count = count;
     return set;
 }
 
 struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set)
 {
-    atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    refcount_take(&set->references);
     return set;
 }
 
 void pool_tls_set_unref(struct pool_tls_set **set)
 {
-    struct pool_tls_set *last = *set;
+    struct pool_tls_set *dropped = *set;
     *set = NULL;
-    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
+    if (dropped == NULL || !refcount_drop(&dropped->references))
         return;
-    for (size_t i = 0; i < last->count; i++)
-        pool_tls_unref(&last->pools[i]);
-    free(last);
+    for (size_t i = 0; i < dropped->count; i++)
+        pool_tls_unref(&dropped->pools[i]);
+    free(dropped);
 }
 
 bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into)

@@ -5,7 +5,7 @@
 #include "proxy/keyclient/key_service.h"
 #include "proxy/common/privileges.h"
 #include "proxy/commands/probe.h"
-#include "proxy/runtime/snapshot.h"
+#include "proxy/runtime/runtime.h"
 #include "proxy/commands/ticket_keys_command.h"
 
 #include <stdio.h>
@@ -42,14 +42,14 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
 }
 
 /* False after everything that is wrong has been said. */
-static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
+static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct runtime *runtime,
                  struct key_service **keys)
 {
-    static const struct loaded nothing = {0};
+    static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
     bool ok = start_keys(path, worker_count, keys, &problems);
     const struct tls_key_source *source = *keys != NULL ? key_service_source(*keys) : NULL;
-    ok = ok && snapshot_load(path, source, &nothing, loaded, &problems);
+    ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
     cfg_problems_print(&problems, stderr);
     if (!ok)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
@@ -60,22 +60,23 @@ static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cf
 
 static int run(const char *path)
 {
-    struct loaded loaded;
+    struct runtime runtime;
     struct key_service *keys;
     privileges_forbid_core_dumps();
-    int status = load(path, control_worker_count, &loaded, &keys) ? control_run(&loaded, keys) : EXIT_FAILURE;
+    int status =
+        load(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys) : EXIT_FAILURE;
     key_service_free(&keys);
     return status;
 }
 
 static int check(const char *path)
 {
-    struct loaded loaded;
+    struct runtime runtime;
     struct key_service *keys;
-    bool ok = load(path, NULL, &loaded, &keys);
+    bool ok = load(path, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
-        loaded_unref(&loaded);
+        runtime_unref(&runtime);
     }
     key_service_free(&keys);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;

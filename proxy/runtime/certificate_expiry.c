@@ -23,7 +23,7 @@ static void log_one(const struct tls_certificate_info *info, int64_t left, struc
     log_write(log, &line);
 }
 
-static void look_at(const struct tls_certificate_info *info, int64_t now, struct log *log)
+static void log_if_due(const struct tls_certificate_info *info, int64_t now, struct log *log)
 {
     if (certificate_expiry_of(info->ends, now) != CERTIFICATE_EXPIRY_FAR)
         log_one(info, info->ends - now, log);
@@ -35,9 +35,9 @@ void certificate_expiry_log(const struct tls_context *tls, const struct pool_tls
     struct tls_certificate_info info;
     for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
         info = tls_context_certificate(tls, i);
-        look_at(&info, now, log);
+        log_if_due(&info, now, log);
     }
     for (size_t i = 0; i < pools->count; i++)
         if (pool_tls_set_certificate(pools, i, &info))
-            look_at(&info, now, log);
+            log_if_due(&info, now, log);
 }

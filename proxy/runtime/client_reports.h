@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DEEPPROXY_PROXY_RUNTIME_REPORTS_H
-#define DEEPPROXY_PROXY_RUNTIME_REPORTS_H
+#ifndef DEEPPROXY_PROXY_RUNTIME_CLIENT_REPORTS_H
+#define DEEPPROXY_PROXY_RUNTIME_CLIENT_REPORTS_H
 
+#include "base/refcount.h"
 #include "protocols/deep/deep_status.h"
 #include "protocols/engine.h"
 #include "proxy/common/log.h"
@@ -14,41 +15,46 @@
  * where all else is counted that clients make up: what they send must not make this grow. Counted at a session's end
  * from any thread, without a lock.
  */
-enum reports_kind { REPORTS_LATCH, REPORTS_LATCH_FAIL, REPORTS_SECURITY_TAGS, REPORTS_KINDS };
-
-/* The registered ones, those of a status of one-letter tags, "other", and room for what later statuses add. */
-enum { REPORTS_TAGS_MAX = 2 * (DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1) };
-
-/* As the log calls it, static. */
-const char *reports_kind_name(enum reports_kind kind);
-
-struct reports_tag {
-    char *name;
-    _Atomic uint64_t counts[REPORTS_KINDS];
+enum client_report_kind {
+    CLIENT_REPORTS_LATCH,
+    CLIENT_REPORTS_LATCH_FAIL,
+    CLIENT_REPORTS_SECURITY_TAGS,
+    CLIENT_REPORTS_KINDS
 };
 
-struct reports {
-    atomic_uint references;
+/* The registered ones, those of a status of one-letter tags, "other", and room for what later statuses add. */
+enum { CLIENT_REPORTS_TAGS_MAX = 2 * (DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1) };
+
+/* As the log calls it, static. */
+const char *client_report_kind_name(enum client_report_kind kind);
+
+struct client_reports_tag {
+    char *name;
+    _Atomic uint64_t counts[CLIENT_REPORTS_KINDS];
+};
+
+struct client_reports {
+    struct refcount references;
     _Atomic uint64_t sessions; /* with a TLS handshake, ended */
     _Atomic size_t tag_count;
-    struct reports_tag tags[REPORTS_TAGS_MAX]; /* "other" is the first */
+    struct client_reports_tag tags[CLIENT_REPORTS_TAGS_MAX]; /* "other" is the first */
 };
 
 /* `deep_status`: the service's. NULL where memory is short. One reference is the caller's. */
-struct reports *reports_new(const char *deep_status);
-struct reports *reports_ref(struct reports *reports);
-void reports_unref(struct reports **reports);
+struct client_reports *client_reports_new(const char *deep_status);
+struct client_reports *client_reports_ref(struct client_reports *reports);
+void client_reports_unref(struct client_reports **reports);
 
 /*
  * The service has another status from now on: its tags are counted too, and those before still are. From one thread at a
  * time, while others count. False where memory is short.
  */
-bool reports_add_status(struct reports *reports, const char *deep_status);
+bool client_reports_add_status(struct client_reports *reports, const char *deep_status);
 
 /* A session has ended. A tag counts once for each kind, however often the client has named it. */
-void reports_count(struct reports *reports, const struct engine *engine);
+void client_reports_count(struct client_reports *reports, const struct engine *engine);
 
 /* A line for the service, and one for each tag that has been reported. From the main thread. */
-void reports_log(const struct reports *reports, const char *service, struct log *log);
+void client_reports_log(const struct client_reports *reports, const char *service, struct log *log);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/runtime/promises.h"
+#include "proxy/runtime/commitments.h"
 
 #include "base/array.h"
 #include "protocols/deep/deep_status.h"
-#include "proxy/runtime/promises_private.h"
+#include "proxy/runtime/commitments_private.h"
 #include "tls/tls_names.h"
 
 #include <stdlib.h>
@@ -13,20 +13,20 @@ static const char everybody[] = "*";
 
 /* ---- a list in order ---- */
 
-static int compare(const char *host, enum cfg_protocol protocol, const struct promise *to)
+static int compare(const char *host, enum cfg_protocol protocol, const struct commitment *to)
 {
     int order = strcmp(host, to->host);
     return order != 0 ? order : (int)protocol - (int)to->protocol;
 }
 
 /* Where it is, or belongs. */
-static size_t place_of(const struct promises *promises, const char *host, enum cfg_protocol protocol)
+static size_t place_of(const struct commitments *commitments, const char *host, enum cfg_protocol protocol)
 {
     size_t low = 0;
-    size_t high = promises->count;
+    size_t high = commitments->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(host, protocol, &promises->items[middle]) > 0)
+        if (compare(host, protocol, &commitments->items[middle]) > 0)
             low = middle + 1;
         else
             high = middle;
@@ -34,25 +34,26 @@ static size_t place_of(const struct promises *promises, const char *host, enum c
     return low;
 }
 
-static struct promise *find(const struct promises *promises, const char *host, enum cfg_protocol protocol)
+static struct commitment *find(const struct commitments *commitments, const char *host,
+                               enum cfg_protocol protocol)
 {
-    size_t place = place_of(promises, host, protocol);
-    bool found = place < promises->count && compare(host, protocol, &promises->items[place]) == 0;
-    return found ? &promises->items[place] : NULL;
+    size_t place = place_of(commitments, host, protocol);
+    bool found = place < commitments->count && compare(host, protocol, &commitments->items[place]) == 0;
+    return found ? &commitments->items[place] : NULL;
 }
 
 /* Adds the security tags among the words that are not there yet. */
-static bool add_tags(struct promise *promise, const char *words)
+static bool add_tags(struct commitment *commitment, const char *words)
 {
     struct slice rest = slice_of(words);
     for (struct slice word; (word = slice_next_word(&rest, ' ')).len > 0;) {
-        if (!deep_is_security_tag(word) || deep_status_has(promise->tags, word))
+        if (!deep_is_security_tag(word) || deep_status_has(commitment->tags, word))
             continue;
-        size_t len = strlen(promise->tags);
-        char *longer = realloc(promise->tags, len + word.len + 2);
+        size_t len = strlen(commitment->tags);
+        char *longer = realloc(commitment->tags, len + word.len + 2);
         if (longer == NULL)
             return false;
-        promise->tags = longer;
+        commitment->tags = longer;
         if (len > 0)
             longer[len++] = ' ';
         memcpy(longer + len, word.data, word.len);
@@ -61,72 +62,75 @@ static bool add_tags(struct promise *promise, const char *words)
     return true;
 }
 
-static bool make_room(struct promises *promises)
+static bool make_room(struct commitments *commitments)
 {
-    struct promise *items = array_make_room(promises->items, promises->count, &promises->cap, sizeof *items);
+    struct commitment *items =
+        array_make_room(commitments->items, commitments->count, &commitments->cap, sizeof *items);
     if (items == NULL)
         return false;
-    promises->items = items;
+    commitments->items = items;
     return true;
 }
 
-static void free_one(struct promise *promise)
+static void free_one(struct commitment *commitment)
 {
-    free(promise->host);
-    free(promise->tags);
+    free(commitment->host);
+    free(commitment->tags);
 }
 
-bool promises_append(struct promises *promises, const char *host, enum cfg_protocol protocol,
-                     const char *words)
+bool commitments_append(struct commitments *commitments, const char *host, enum cfg_protocol protocol,
+                        const char *words)
 {
-    struct promise promise = {strdup(host), protocol, strdup("")};
-    if (promise.host == NULL || promise.tags == NULL || !add_tags(&promise, words) || !make_room(promises)) {
-        free_one(&promise);
+    struct commitment commitment = {strdup(host), protocol, strdup("")};
+    if (commitment.host == NULL || commitment.tags == NULL || !add_tags(&commitment, words) ||
+        !make_room(commitments)) {
+        free_one(&commitment);
         return false;
     }
-    promises->items[promises->count++] = promise;
+    commitments->items[commitments->count++] = commitment;
     return true;
 }
 
 static int by_host_and_protocol(const void *a, const void *b)
 {
-    const struct promise *left = a;
+    const struct commitment *left = a;
     return compare(left->host, left->protocol, b);
 }
 
-bool promises_sort(struct promises *promises)
+bool commitments_sort(struct commitments *commitments)
 {
     bool ok = true;
     size_t kept = 0;
-    if (promises->count > 0)
-        qsort(promises->items, promises->count, sizeof promises->items[0], by_host_and_protocol);
-    for (size_t i = 0; i < promises->count; i++) {
-        struct promise *at = &promises->items[i];
-        if (kept > 0 && by_host_and_protocol(&promises->items[kept - 1], at) == 0) {
-            ok = add_tags(&promises->items[kept - 1], at->tags) && ok;
+    if (commitments->count > 0)
+        qsort(commitments->items, commitments->count, sizeof commitments->items[0], by_host_and_protocol);
+    for (size_t i = 0; i < commitments->count; i++) {
+        struct commitment *at = &commitments->items[i];
+        if (kept > 0 && by_host_and_protocol(&commitments->items[kept - 1], at) == 0) {
+            ok = add_tags(&commitments->items[kept - 1], at->tags) && ok;
             free_one(at);
         } else {
-            promises->items[kept++] = *at;
+            commitments->items[kept++] = *at;
         }
     }
-    promises->count = kept;
+    commitments->count = kept;
     return ok;
 }
 
-void promises_free(struct promises *promises)
+void commitments_free(struct commitments *commitments)
 {
-    for (size_t i = 0; i < promises->count; i++)
-        free_one(&promises->items[i]);
-    free(promises->items);
-    *promises = (struct promises){0};
+    for (size_t i = 0; i < commitments->count; i++)
+        free_one(&commitments->items[i]);
+    free(commitments->items);
+    *commitments = (struct commitments){0};
 }
 
-bool promises_merge(struct promises *into, const struct promises *others)
+bool commitments_merge(struct commitments *into, const struct commitments *others)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < others->count; i++)
-        ok = promises_append(into, others->items[i].host, others->items[i].protocol, others->items[i].tags);
-    return ok && promises_sort(into);
+        ok =
+            commitments_append(into, others->items[i].host, others->items[i].protocol, others->items[i].tags);
+    return ok && commitments_sort(into);
 }
 
 /* ---- what a configuration promises ---- */
@@ -140,44 +144,44 @@ static bool serves(const struct cfg *cfg, enum cfg_protocol protocol)
 }
 
 /* A host of its own is promised what its clients are shown: its own status, or the services'. */
-static bool add_host(struct promises *into, const struct cfg *cfg, const struct cfg_host *host)
+static bool add_host(struct commitments *into, const struct cfg *cfg, const struct cfg_host *host)
 {
     bool ok = true;
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_service *service = &cfg->services[i];
         const char *status = host->deep != NULL ? host->deep->status : service->deep->status;
         for (size_t j = 0; ok && j < host->name_count; j++)
-            ok = promises_append(into, host->names[j], service->protocol, status);
+            ok = commitments_append(into, host->names[j], service->protocol, status);
     }
     return ok;
 }
 
-bool promises_of(const struct cfg *cfg, struct promises *into)
+bool commitments_of(const struct cfg *cfg, struct commitments *into)
 {
     bool ok = true;
-    *into = (struct promises){0};
+    *into = (struct commitments){0};
     for (size_t i = 0; ok && i < cfg->service_count; i++)
-        ok = promises_append(into, everybody, cfg->services[i].protocol, cfg->services[i].deep->status);
+        ok = commitments_append(into, everybody, cfg->services[i].protocol, cfg->services[i].deep->status);
     for (size_t i = 0; ok && i < cfg->host_count; i++)
         ok = add_host(into, cfg, &cfg->hosts[i]);
-    return ok && promises_sort(into);
+    return ok && commitments_sort(into);
 }
 
 /* ---- from one to the next ---- */
 
 /* What clients that ask for the host are promised: its own, that of a wildcard which covers it, or everybody's. */
-static const struct promise *effective(const struct promises *promises, const char *host,
-                                       enum cfg_protocol protocol)
+static const struct commitment *effective(const struct commitments *commitments, const char *host,
+                                          enum cfg_protocol protocol)
 {
     char wildcard[256];
     const char *dot = strchr(host, '.');
-    const struct promise *found = find(promises, host, protocol);
+    const struct commitment *found = find(commitments, host, protocol);
     if (found == NULL && dot != NULL && host[0] != '*' && strlen(dot) + 2 <= sizeof wildcard) {
         wildcard[0] = '*';
         strcpy(wildcard + 1, dot);
-        found = find(promises, wildcard, protocol);
+        found = find(commitments, wildcard, protocol);
     }
-    return found != NULL ? found : find(promises, everybody, protocol);
+    return found != NULL ? found : find(commitments, everybody, protocol);
 }
 
 static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
@@ -214,11 +218,11 @@ static struct cfg_place place_of_deep(const struct cfg *cfg, const char *host, e
     return (struct cfg_place){cfg->path, 0};
 }
 
-static void compare_one(const char *host, enum cfg_protocol protocol, const struct promises *before,
-                        const struct promises *now, const struct cfg *cfg, struct cfg_problems *problems)
+static void compare_one(const char *host, enum cfg_protocol protocol, const struct commitments *before,
+                        const struct commitments *now, const struct cfg *cfg, struct cfg_problems *problems)
 {
-    const struct promise *old = effective(before, host, protocol);
-    const struct promise *new = effective(now, host, protocol);
+    const struct commitment *old = effective(before, host, protocol);
+    const struct commitment *new = effective(now, host, protocol);
     struct slice rest = slice_of(old != NULL ? old->tags : "");
     for (struct slice tag; (tag = slice_next_word(&rest, ' ')).len > 0;) {
         if ((new != NULL &&deep_status_has(new->tags, tag)) || withdraws(cfg, host, protocol, tag))
@@ -233,12 +237,12 @@ static void compare_one(const char *host, enum cfg_protocol protocol, const stru
     }
 }
 
-bool promises_compare(const struct promises *before, struct promises *now, const struct cfg *cfg,
-                      struct cfg_problems *problems)
+bool commitments_compare(const struct commitments *before, struct commitments *now, const struct cfg *cfg,
+                         struct cfg_problems *problems)
 {
     bool ok = true;
     for (size_t i = 0; i < before->count; i++) {
-        const struct promise *old = &before->items[i];
+        const struct commitment *old = &before->items[i];
         if (serves(cfg, old->protocol))
             compare_one(old->host, old->protocol, before, now, cfg, problems);
     }
@@ -248,7 +252,7 @@ bool promises_compare(const struct promises *before, struct promises *now, const
             compare_one(now->items[i].host, now->items[i].protocol, before, now, cfg, problems);
     for (size_t i = 0; ok && i < before->count; i++)
         if (!serves(cfg, before->items[i].protocol))
-            ok =
-                promises_append(now, before->items[i].host, before->items[i].protocol, before->items[i].tags);
-    return ok && promises_sort(now);
+            ok = commitments_append(now, before->items[i].host, before->items[i].protocol,
+                                    before->items[i].tags);
+    return ok && commitments_sort(now);
 }

@@ -1,69 +1,69 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DEEPPROXY_PROXY_RUNTIME_PROMISES_H
-#define DEEPPROXY_PROXY_RUNTIME_PROMISES_H
+#ifndef DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_H
+#define DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_H
 
 #include "config/cfg.h"
+#include "proxy/runtime/breaches.h"
 #include "tls/endpoint/tls_context.h"
 
 /*
  * What clients have been promised by security tags. "When a server advertises a security tag it is making a commitment to
- * support that security facility indefinitely" (draft section 5.1), and clients record it with the host's name (5.3): so it is
- * remembered by host and protocol, over reloads and, in a file, over restarts, and a configuration that no longer keeps it
- * is refused, unless the operator withdraws the tag by name.
+ * support that security facility indefinitely" (draft section 5.1), and clients record it with the host's name (5.3). So
+ * commitments are remembered by host and protocol: over reloads in memory, and over restarts in a file. These functions
+ * compare and check; commitment_guard.h decides what is refused.
  */
 
-/* The tags of one host and protocol. */
-struct promise {
-    char *host; /* "*": of clients that ask for a name with nothing of its own, or for none */
+/* The tags that clients of one host and protocol were promised. */
+struct commitment {
+    /* "*": clients that ask for a name with nothing of its own, or for none. */
+    char *host;
     enum cfg_protocol protocol;
-    char *tags; /* separated by spaces; may be empty */
+    /* Separated by spaces; may be empty. */
+    char *tags;
 };
 
-/* In the order of host and protocol. */
-struct promises {
-    struct promise *items;
+/* In the order of host and protocol, each pair once. All zero is an empty list. */
+struct commitments {
+    struct commitment *items;
     size_t count;
     size_t cap;
 };
 
-/* What a configuration promises. False where memory is short; to be freed either way. */
-bool promises_of(const struct cfg *cfg, struct promises *into);
+/* What a configuration promises. False if memory is short. The caller frees `into` either way. */
+bool commitments_of(const struct cfg *cfg, struct commitments *into);
 
-/* Adds those of another. False where memory is short. */
-bool promises_merge(struct promises *into, const struct promises *others);
-
-/*
- * What was promised `before` and is not kept by `cfg`, whose own promises are `now`: an error for each tag that is not withdrawn.
- * What nobody serves any more is not broken, and stays remembered in `now`. False where memory is short.
- */
-bool promises_compare(const struct promises *before, struct promises *now, const struct cfg *cfg,
-                      struct cfg_problems *problems);
-
-/* Paths of chains by which a promise is broken: what is in them now, or is not any more. They are the contexts' strings. */
-struct promises_culprits {
-    const char **chains; /* in order; one may be there twice */
-    size_t count;
-    size_t cap;
-};
+/* Adds the commitments of `others` to `into`. False if memory is short. */
+bool commitments_merge(struct commitments *into, const struct commitments *others);
 
 /*
- * Is each tag that the configuration advertises true of these certificates and settings? tls11, tls12: a suite of 128 bits
- * or more. tls-cert: a certificate that an authority has issued, for the host's name. tls-dane-tlsa: one that a record given in
- * the file matches (draft section 11.2). `culprits`, all zero before, is to be freed; it and `previous`, the certificates in use
- * until now, may be NULL.
+ * Finds what was promised `before` and is not kept by `cfg`, whose own commitments are `now`: adds an error for each tag that is
+ * missing and not withdrawn. Commitments of protocols that no service has any more are not broken; they are added to `now`, so
+ * that they stay remembered. False if memory is short.
  */
-void promises_check(const struct cfg *cfg, const struct tls_context *tls, const struct tls_context *previous,
-                    struct promises_culprits *culprits, struct cfg_problems *problems);
-void promises_culprits_free(struct promises_culprits *culprits);
+bool commitments_compare(const struct commitments *before, struct commitments *now, const struct cfg *cfg,
+                         struct cfg_problems *problems);
 
 /*
- * The file: a line for each host and protocol, "HOST PROTOCOL [TAG...]", and comments behind #. One that is not there yet is
- * empty. False after an error was added.
+ * Checks whether each tag that the configuration advertises is true of these certificates and settings. tls11, tls12: there is
+ * a cipher suite of 128 bits or more. tls-cert: an authority has issued a certificate for the host's name. tls-dane-tlsa: a
+ * record given in the file matches it (draft section 11.2). Adds an error to `problems` for each that is not, and the breach
+ * that belongs to it to `breaches`, which lives no longer than `cfg`, `tls` and `previous`. `previous` has the certificates that
+ * were in use until now, by which chains are found that no longer have a name; it may be NULL. Reads the files of authorities.
  */
-bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems);
-/* Replaces it in one step. False with errno. */
-bool promises_write(const struct promises *promises, const char *path);
+void commitments_check(const struct cfg *cfg, const struct tls_context *tls,
+                       const struct tls_context *previous, struct breaches *breaches,
+                       struct cfg_problems *problems);
 
-void promises_free(struct promises *promises);
+/*
+ * Reads cfg->state_file into `into`: a line for each host and protocol, "HOST PROTOCOL [TAG...]", and comments after "#". A
+ * file that is not there yet is empty. False after an error was added, or if memory is short. The caller frees `into`.
+ */
+bool commitments_read(const struct cfg *cfg, struct commitments *into, struct cfg_problems *problems);
+
+/* Replaces the file at `path` in one step. False with errno. Blocks until the disk has it. */
+bool commitments_write(const struct commitments *commitments, const char *path);
+
+/* Frees the commitments, and leaves none. */
+void commitments_free(struct commitments *commitments);
 
 #endif

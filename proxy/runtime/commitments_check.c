@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/runtime/promises.h"
+#include "proxy/runtime/commitments.h"
 
 #include "base/array.h"
 #include "protocols/deep/deep_status.h"
@@ -10,95 +10,108 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Certificates that are looked at for a name. */
+/* How many certificates of one name are checked. */
 enum { CERTIFICATES_MAX = 16 };
 
-/* A status, and the certificates that clients are shown to whom it is announced. */
-struct promised {
+/* A status as it is announced to some clients, and the certificates that these are shown. */
+struct announced {
     const struct cfg_deep *deep;
-    const char *name; /* the host's; NULL: all that have nothing of their own */
+    unsigned protocols; /* 1 << enum cfg_protocol of each */
+    const char *name;   /* the host's; NULL: all clients that ask for no host of the configuration */
     size_t certificates[CERTIFICATES_MAX];
     size_t count;
 };
 
-/* What everything is held against. The authorities are read once for all that are verified by the same file. */
+/* What everything is checked against. The authorities are read once for all that are verified by the same file. */
 struct checks {
     const struct cfg *cfg;
     const struct tls_context *tls;
     const struct tls_context *previous;
-    struct promises_culprits *culprits;
+    struct breaches *breaches;
     struct cfg_problems *problems;
     const char *ca;
     struct tls_verifier *verifier; /* made of `ca` */
 };
 
-static bool promises_tag(const struct cfg_deep *deep, const char *tag)
+static bool has_tag(const struct cfg_deep *deep, const char *tag)
 {
     return deep_status_has(deep->status, slice_of(tag));
 }
 
-/* Without memory it is none, and all is refused that came with it. */
-static void blame(const struct checks *checks, const char *chain)
+/* Call right before the error is added. */
+static void add_breach(const struct checks *checks, const struct announced *announced, enum breach_kind kind,
+                       const char *tag, const char *subject)
 {
-    struct promises_culprits *culprits = checks->culprits;
-    if (culprits == NULL)
-        return;
-    const char **chains = array_make_room(culprits->chains, culprits->count, &culprits->cap, sizeof(char *));
-    if (chains == NULL)
-        return;
-    culprits->chains = chains;
-    chains[culprits->count++] = chain;
+    breaches_add(checks->breaches, (struct breach){.kind = kind,
+                                                   .protocols = announced->protocols,
+                                                   .host = announced->name,
+                                                   .tag = tag,
+                                                   .subject = subject,
+                                                   .problem = checks->problems->count});
 }
 
-/* Those that had the name before, and have another now, or have gone. */
-static void blame_former(const struct checks *checks, const char *name)
+static void add_chain_breach(const struct checks *checks, const struct announced *announced,
+                             enum breach_kind kind, const char *tag, const char *chain)
+{
+    breaches_add_chain(checks->breaches, chain);
+    add_breach(checks, announced, kind, tag, chain);
+}
+
+/* Those that had the name before, and have another now, or are gone. */
+static void add_former_chains(const struct checks *checks, const char *name)
 {
     size_t indexes[CERTIFICATES_MAX];
     size_t count =
         checks->previous != NULL ? tls_context_find(checks->previous, name, indexes, CERTIFICATES_MAX) : 0;
     for (size_t i = 0; i < count; i++)
-        blame(checks, tls_context_certificate(checks->previous, indexes[i]).path);
+        breaches_add_chain(checks->breaches, tls_context_certificate(checks->previous, indexes[i]).path);
 }
 
-static void check_versions(const struct checks *checks, const struct cfg_deep *deep)
+static void check_versions(const struct checks *checks, const struct announced *announced)
 {
     static const struct {
         const char *tag;
         uint16_t version;
     } tags[] = {{"tls11", TLS_1_1}, {"tls12", TLS_1_2}};
-    for (size_t i = 0; i < ARRAY_LEN(tags); i++)
-        if (promises_tag(deep, tags[i].tag) && !tls_context_is_strong(checks->tls, tags[i].version))
-            cfg_problems_add(checks->problems, CFG_ERROR, deep->place,
-                             "\"%s\" promises a cipher suite of 128 bits or more, and \"ciphers\" has none",
-                             tags[i].tag);
+    const struct cfg_deep *deep = announced->deep;
+    for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+        if (!has_tag(deep, tags[i].tag) || tls_context_is_strong(checks->tls, tags[i].version))
+            continue;
+        add_breach(checks, announced, BREACH_NO_SUITE, tags[i].tag, NULL);
+        cfg_problems_add(checks->problems, CFG_ERROR, deep->place,
+                         "\"%s\" promises a cipher suite of 128 bits or more, and \"ciphers\" has none",
+                         tags[i].tag);
+    }
 }
 
 /* A name that no certificate has: certain to fail for a host, and a guess for the proxy's own, which clients may not use. */
-static void check_names(const struct checks *checks, const struct promised *promised)
+static void check_names(const struct checks *checks, const struct announced *announced)
 {
     size_t index;
-    if (promised->name != NULL && promised->count == 0) {
-        blame_former(checks, promised->name);
-        cfg_problems_add(checks->problems, CFG_ERROR, promised->deep->place,
-                         "\"tls-cert\" is promised for %s, and no certificate has that name", promised->name);
+    if (announced->name != NULL && announced->count == 0) {
+        add_former_chains(checks, announced->name);
+        add_breach(checks, announced, BREACH_NO_CERTIFICATE, "tls-cert", NULL);
+        cfg_problems_add(checks->problems, CFG_ERROR, announced->deep->place,
+                         "\"tls-cert\" is promised for %s, and no certificate has that name",
+                         announced->name);
     }
-    if (promised->name == NULL && tls_context_find(checks->tls, checks->cfg->hostname, &index, 1) == 0)
+    if (announced->name == NULL && tls_context_find(checks->tls, checks->cfg->hostname, &index, 1) == 0)
         cfg_problems_add(
-            checks->problems, CFG_WARNING, promised->deep->place,
+            checks->problems, CFG_WARNING, announced->deep->place,
             "\"tls-cert\" is promised, and no certificate has the name %s (\"hostname\"): clients that "
             "connect by it will not be able to verify it",
             checks->cfg->hostname);
 }
 
-static void check_issuer(const struct checks *checks, const struct promised *promised)
+static void check_issuer(const struct checks *checks, const struct announced *announced)
 {
-    for (size_t i = 0; i < promised->count; i++) {
-        struct tls_certificate_info info = tls_context_certificate(checks->tls, promised->certificates[i]);
+    for (size_t i = 0; i < announced->count; i++) {
+        struct tls_certificate_info info = tls_context_certificate(checks->tls, announced->certificates[i]);
         if (!info.self_signed)
             continue;
-        blame(checks, info.path);
+        add_chain_breach(checks, announced, BREACH_SELF_SIGNED, "tls-cert", info.path);
         cfg_problems_add(
-            checks->problems, CFG_ERROR, promised->deep->place,
+            checks->problems, CFG_ERROR, announced->deep->place,
             "\"tls-cert\" promises a certificate that an authority has issued, and %s has signed itself",
             info.path);
     }
@@ -107,8 +120,8 @@ static void check_issuer(const struct checks *checks, const struct promised *pro
 /* ---- the chain, as clients see it ---- */
 
 struct ca_problems {
+    const struct checks *checks;
     const struct cfg_deep *deep;
-    struct cfg_problems *problems;
 };
 
 static void add_ca_problem(void *arg, int source, bool is_error, const char *text)
@@ -116,15 +129,20 @@ static void add_ca_problem(void *arg, int source, bool is_error, const char *tex
     const struct ca_problems *to = arg;
     (void)source;
     /* What is wrong with the system's own file is the system's affair. */
-    if (to->deep->ca != NULL)
-        cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, to->deep->ca_place, "%s", text);
+    if (to->deep->ca == NULL)
+        return;
+    struct announced all = {.deep = to->deep};
+    if (is_error)
+        add_breach(to->checks, &all, BREACH_BAD_AUTHORITIES, NULL, to->deep->ca);
+    cfg_problems_add(to->checks->problems, is_error ? CFG_ERROR : CFG_WARNING, to->deep->ca_place, "%s",
+                     text);
 }
 
-/* NULL, after saying so where it is not the system's file, where there are no authorities. */
+/* NULL if there are no authorities; that is a problem if the file is not the system's. */
 static const struct tls_verifier *verifier_for(struct checks *checks, const struct cfg_deep *deep)
 {
     const char *ca = deep->ca != NULL ? deep->ca : ca_bundle_of_system();
-    struct ca_problems to = {deep, checks->problems};
+    struct ca_problems to = {checks, deep};
     struct tls_report report = {.say = add_ca_problem, .arg = &to};
     if (ca == NULL || (checks->verifier != NULL && strcmp(ca, checks->ca) == 0))
         return ca != NULL ? checks->verifier : NULL;
@@ -135,13 +153,13 @@ static const struct tls_verifier *verifier_for(struct checks *checks, const stru
 }
 
 /* A name to verify it for: the host's, the proxy's own where the certificate has that, or else one that it has. */
-static void choose_name(const struct checks *checks, const struct promised *promised, size_t certificate,
+static void choose_name(const struct checks *checks, const struct announced *announced, size_t certificate,
                         char *into, size_t cap)
 {
     size_t indexes[CERTIFICATES_MAX];
     struct tls_certificate_info info = tls_context_certificate(checks->tls, certificate);
-    const char *name = promised->name != NULL ? promised->name : checks->cfg->hostname;
-    bool has = promised->name != NULL;
+    const char *name = announced->name != NULL ? announced->name : checks->cfg->hostname;
+    bool has = announced->name != NULL;
     size_t count = tls_context_find(checks->tls, checks->cfg->hostname, indexes, CERTIFICATES_MAX);
     for (size_t i = 0; i < count && !has; i++)
         has = indexes[i] == certificate;
@@ -152,20 +170,20 @@ static void choose_name(const struct checks *checks, const struct promised *prom
 }
 
 /* Against the authorities that are given it is an error; the system's may not be those of the clients. */
-static void check_chain(struct checks *checks, const struct promised *promised)
+static void check_chain(struct checks *checks, const struct announced *announced)
 {
-    const struct cfg_deep *deep = promised->deep;
+    const struct cfg_deep *deep = announced->deep;
     const struct tls_verifier *verifier = verifier_for(checks, deep);
-    for (size_t i = 0; verifier != NULL && i < promised->count; i++) {
+    for (size_t i = 0; verifier != NULL && i < announced->count; i++) {
         char name[256];
         char words[TLS_VERIFIER_WORDS];
-        struct tls_certificate_info info = tls_context_certificate(checks->tls, promised->certificates[i]);
-        choose_name(checks, promised, promised->certificates[i], name, sizeof name);
+        struct tls_certificate_info info = tls_context_certificate(checks->tls, announced->certificates[i]);
+        choose_name(checks, announced, announced->certificates[i], name, sizeof name);
         if (info.self_signed ||
-            tls_verifier_believes(verifier, checks->tls, promised->certificates[i], name, words))
+            tls_verifier_believes(verifier, checks->tls, announced->certificates[i], name, words))
             continue;
         if (deep->ca != NULL)
-            blame(checks, info.path);
+            add_chain_breach(checks, announced, BREACH_UNVERIFIABLE, "tls-cert", info.path);
         cfg_problems_add(
             checks->problems, deep->ca != NULL ? CFG_ERROR : CFG_WARNING, deep->place,
             "\"tls-cert\" is promised, and clients that trust the authorities in %s can't verify %s: %s%s",
@@ -176,38 +194,42 @@ static void check_chain(struct checks *checks, const struct promised *promised)
 
 /* ---- TLSA ---- */
 
-static void check_tlsa(const struct checks *checks, const struct promised *promised)
+static void check_tlsa(const struct checks *checks, const struct announced *announced)
 {
-    const struct cfg_deep *deep = promised->deep;
+    const struct cfg_deep *deep = announced->deep;
     if (deep->tlsa_count == 0)
         cfg_problems_add(
             checks->problems, CFG_WARNING, deep->place,
             "\"tls-dane-tlsa\" is promised; give the TLSA records in \"tlsa\", so that certificates can "
             "be held against them");
-    for (size_t i = 0; deep->tlsa_count > 0 && i < promised->count; i++) {
+    for (size_t i = 0; deep->tlsa_count > 0 && i < announced->count; i++) {
         bool matched = false;
         for (size_t j = 0; j < deep->tlsa_count; j++)
             matched = matched ||
-                      tls_context_matches_tlsa(checks->tls, promised->certificates[i], deep->tlsa[j].text);
+                      tls_context_matches_tlsa(checks->tls, announced->certificates[i], deep->tlsa[j].text);
         if (matched)
             continue;
-        const char *path = tls_context_certificate(checks->tls, promised->certificates[i]).path;
-        blame(checks, path);
+        const char *path = tls_context_certificate(checks->tls, announced->certificates[i]).path;
+        add_chain_breach(checks, announced, BREACH_TLSA_MISMATCH, "tls-dane-tlsa", path);
         cfg_problems_add(
             checks->problems, CFG_ERROR, deep->place,
             "\"tls-dane-tlsa\" is promised, and no record in \"tlsa\" matches the certificate %s", path);
     }
 }
 
-static void check_records(const struct checks *checks, const struct cfg_deep *deep)
+static void check_records(const struct checks *checks, const struct announced *announced)
 {
-    for (size_t i = 0; i < deep->tlsa_count; i++)
-        if (!tls_is_tlsa(deep->tlsa[i].text))
-            cfg_problems_add(
-                checks->problems, CFG_ERROR, deep->tlsa[i].place,
-                "\"%s\" is no TLSA record, expected for example \"3 1 1 \" and 64 hexadecimal digits "
-                "(RFC 6698 section 2.2)",
-                deep->tlsa[i].text);
+    const struct cfg_deep *deep = announced->deep;
+    for (size_t i = 0; i < deep->tlsa_count; i++) {
+        if (tls_is_tlsa(deep->tlsa[i].text))
+            continue;
+        add_breach(checks, announced, BREACH_BAD_TLSA, NULL, deep->tlsa[i].text);
+        cfg_problems_add(
+            checks->problems, CFG_ERROR, deep->tlsa[i].place,
+            "\"%s\" is no TLSA record, expected for example \"3 1 1 \" and 64 hexadecimal digits "
+            "(RFC 6698 section 2.2)",
+            deep->tlsa[i].text);
+    }
 }
 
 /* Whoever asks for the name of another certificate is promised it too; one customer's is no reason to serve no one. */
@@ -222,21 +244,32 @@ static void warn_of_self_signed(const struct checks *checks, const struct cfg_de
     }
 }
 
-static void check_certificates(struct checks *checks, const struct cfg_deep *deep, const char *name)
+static void check_certificates(struct checks *checks, const struct announced *to, const char *name)
 {
-    struct promised promised = {.deep = deep, .name = name};
-    promised.count = tls_context_find(checks->tls, name, promised.certificates, CERTIFICATES_MAX);
-    if (promises_tag(deep, "tls-cert")) {
-        check_names(checks, &promised);
-        check_issuer(checks, &promised);
-        check_chain(checks, &promised);
+    struct announced announced = {.deep = to->deep, .protocols = to->protocols, .name = name};
+    announced.count = tls_context_find(checks->tls, name, announced.certificates, CERTIFICATES_MAX);
+    if (has_tag(announced.deep, "tls-cert")) {
+        check_names(checks, &announced);
+        check_issuer(checks, &announced);
+        check_chain(checks, &announced);
         if (name == NULL)
-            warn_of_self_signed(checks, deep);
+            warn_of_self_signed(checks, announced.deep);
     }
-    if (promises_tag(deep, "tls-dane-tlsa"))
-        check_tlsa(checks, &promised);
+    if (has_tag(announced.deep, "tls-dane-tlsa"))
+        check_tlsa(checks, &announced);
 }
 
+/* The protocols of the services that announce this status; NULL: of all services. */
+static unsigned protocols_of(const struct cfg *cfg, const struct cfg_deep *deep)
+{
+    unsigned protocols = 0;
+    for (size_t i = 0; i < cfg->service_count; i++)
+        if (deep == NULL || cfg->services[i].deep == deep)
+            protocols |= 1u << cfg->services[i].protocol;
+    return protocols;
+}
+
+/* Has a service before this one the same status? */
 static bool is_checked(const struct cfg *cfg, size_t service)
 {
     for (size_t i = 0; i < service; i++)
@@ -245,37 +278,36 @@ static bool is_checked(const struct cfg *cfg, size_t service)
     return false;
 }
 
+static void check_service(struct checks *checks, const struct cfg_deep *deep)
+{
+    struct announced announced = {.deep = deep, .protocols = protocols_of(checks->cfg, deep)};
+    check_versions(checks, &announced);
+    check_records(checks, &announced);
+    check_certificates(checks, &announced, NULL);
+}
+
 static void check_host(struct checks *checks, const struct cfg_host *host)
 {
-    check_versions(checks, host->deep);
-    check_records(checks, host->deep);
+    struct announced announced = {
+        .deep = host->deep, .protocols = protocols_of(checks->cfg, NULL), .name = host->names[0]};
+    check_versions(checks, &announced);
+    check_records(checks, &announced);
     for (size_t i = 0; i < host->name_count; i++)
-        check_certificates(checks, host->deep, host->names[i]);
+        check_certificates(checks, &announced, host->names[i]);
 }
 
-void promises_culprits_free(struct promises_culprits *culprits)
-{
-    free(culprits->chains);
-    *culprits = (struct promises_culprits){0};
-}
-
-void promises_check(const struct cfg *cfg, const struct tls_context *tls, const struct tls_context *previous,
-                    struct promises_culprits *culprits, struct cfg_problems *problems)
+void commitments_check(const struct cfg *cfg, const struct tls_context *tls,
+                       const struct tls_context *previous, struct breaches *breaches,
+                       struct cfg_problems *problems)
 {
     struct checks checks = {
-        .cfg = cfg, .tls = tls, .previous = previous, .culprits = culprits, .problems = problems};
-    for (size_t i = 0; i < cfg->service_count; i++) {
-        const struct cfg_deep *deep = cfg->services[i].deep;
-        if (is_checked(cfg, i))
-            continue;
-        check_versions(&checks, deep);
-        check_records(&checks, deep);
-        check_certificates(&checks, deep, NULL);
-    }
+        .cfg = cfg, .tls = tls, .previous = previous, .breaches = breaches, .problems = problems};
+    for (size_t i = 0; i < cfg->service_count; i++)
+        if (!is_checked(cfg, i))
+            check_service(&checks, cfg->services[i].deep);
     for (size_t i = 0; i < cfg->host_count; i++)
         if (cfg->hosts[i].deep != NULL)
             check_host(&checks, &cfg->hosts[i]);
     tls_verifier_free(&checks.verifier);
-    if (culprits != NULL && culprits->count > 0)
-        qsort(culprits->chains, culprits->count, sizeof culprits->chains[0], text_order);
+    breaches_sort_chains(breaches);
 }

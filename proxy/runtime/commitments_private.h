@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DEEPPROXY_PROXY_RUNTIME_PROMISES_PRIVATE_H
-#define DEEPPROXY_PROXY_RUNTIME_PROMISES_PRIVATE_H
+#ifndef DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_PRIVATE_H
+#define DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_PRIVATE_H
 
-#include "proxy/runtime/promises.h"
+#include "proxy/runtime/commitments.h"
 
-/* Between the promises_*.c files. */
+/* For commitments.c and commitments_file.c alone: how a list is made before it is in order. */
 
-/* Adds the security tags among the words, in no order yet. False where memory is short. */
-bool promises_append(struct promises *promises, const char *host, enum cfg_protocol protocol,
-                     const char *words);
+/* Adds the security tags among the words as a commitment, in no order yet. False if memory is short. */
+bool commitments_append(struct commitments *commitments, const char *host, enum cfg_protocol protocol,
+                        const char *words);
 
-/* Puts them in order, and makes one of those that are for the same host and protocol. False where memory is short. */
-bool promises_sort(struct promises *promises);
+/* Puts them in order, and makes one of those for the same host and protocol. False if memory is short. */
+bool commitments_sort(struct commitments *commitments);
 
 #endif

@@ -191,7 +191,7 @@ void session_close(struct session *session, const char *reason, const char *deta
     engine_out_reset(session->worker->out);
     /* Before its line, so that who has read the line finds it counted. */
     if (session->engine != NULL && session->tls != NULL) /* before STARTTLS there is no handshake to count */
-        reports_count(session->service->reports, session->engine);
+        client_reports_count(session->service->reports, session->engine);
     if (!session->is_refused)
         session_log_end(session);
     session_drop_backend(session);

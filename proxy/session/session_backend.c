@@ -57,7 +57,7 @@ void session_blame_slow_server(struct session *session)
 {
     bool is_awaited = session->state == SESSION_CONNECTING || session->state == SESSION_GREETING;
     if (!is_awaited || session->link == NULL || session_backend_awaits_signature(session) ||
-        worker_now(session->worker) - session->link->since < BALANCE_SLOW)
+        worker_now(session->worker) - session->link->since < BALANCE_SLOW_MS)
         return;
     balance_server_failed(session->link->server, now_ms());
     session_log_slow_server(session, "a client gave up waiting");

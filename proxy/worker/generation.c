@@ -8,7 +8,7 @@
 
 /* How long a server gets to greet a client that has ended; with the tick of the workers it may be half a second more. */
 #define LEAVING_MS 1000
-_Static_assert(LEAVING_MS > BALANCE_SLOW, "who says nothing all that time was slow");
+_Static_assert(LEAVING_MS > BALANCE_SLOW_MS, "who says nothing all that time was slow");
 /* How long a peer gets to take in our last words and close. */
 #define CLOSING_MS 10000
 /* ... and how long when the program is told to end at once: last words to peers that read, no more. */
@@ -17,12 +17,12 @@ _Static_assert(LEAVING_MS > BALANCE_SLOW, "who says nothing all that time was sl
 static void set_timeouts(struct generation *generation)
 {
     const struct cfg_timeouts *timeouts = &generation->snapshot->cfg->timeouts;
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LEAVING], LEAVING_MS);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
 }

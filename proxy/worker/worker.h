@@ -5,6 +5,7 @@
 #include "protocols/engine_out.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
+#include "proxy/runtime/runtime.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/handshakes.h"
 #include "proxy/common/log.h"
@@ -116,9 +117,7 @@ struct worker_settings {
 
 /* What a worker serves, at its start and from a reload on. */
 struct worker_service {
-    struct snapshot *snapshot; /* the worker takes references of these three */
-    struct tls_context *tls;
-    struct pool_tls_set *pools;
+    struct runtime runtime;          /* the worker takes references of its own */
     struct listener_socket *sockets; /* new ones are taken over: their fd becomes -1 */
     size_t socket_count;
     struct worker_limits limits;
@@ -130,7 +129,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
 
 /*
  * An update is made by the main thread with all the memory that it takes, so that it can't fail half-way through the
- * workers: first one for each worker, then all are given out. NULL where memory is short. `snapshot` NULL: that goes on, with
+ * workers: first one for each worker, then all are given out. NULL where memory is short. `runtime.snapshot` NULL: that goes on, with
  * its listeners and limits, and only the certificates, and TLS towards its pools, change.
  */
 struct worker_update *worker_update_new(const struct worker *worker, const struct worker_service *service);
