@@ -6,16 +6,17 @@
 #include <stdbool.h>
 
 /*
- * How many owners an object has. The object embeds a refcount and frees itself when refcount_drop returns true. Any thread
- * may take a further reference of an object that it has one of, and drop it; nothing else here is synchronised.
+ * How many owners an object has. The object embeds a refcount and frees itself when refcount_drop returns
+ * true. Any thread may take a further reference of an object that it has one of, and drop it; nothing else
+ * here is synchronised.
  *
- *     struct thing *thing_ref(struct thing *thing)        void thing_unref(struct thing **thing)
- *     {                                                   {
- *         refcount_take(&thing->references);                  struct thing *dropped = *thing;
- *         return thing;                                       *thing = NULL;
- *     }                                                       if (dropped != NULL && refcount_drop(&dropped->references))
- *                                                                 free(dropped);
- *                                                         }
+ *     void thing_unref(struct thing **thing)
+ *     {
+ *         struct thing *dropped = *thing;
+ *         *thing = NULL;
+ *         if (dropped != NULL && refcount_drop(&dropped->references))
+ *             free(dropped);
+ *     }
  */
 struct refcount {
     atomic_uint count;
@@ -33,7 +34,10 @@ static inline void refcount_take(struct refcount *references)
     atomic_fetch_add_explicit(&references->count, 1, memory_order_relaxed);
 }
 
-/* Drops one of the caller's references. True if it was the last: the caller frees the object, and sees all that was done to it. */
+/*
+ * Drops one of the caller's references. True if it was the last: the caller frees the object, and sees all
+ * that was done to it.
+ */
 static inline bool refcount_drop(struct refcount *references)
 {
     return atomic_fetch_sub_explicit(&references->count, 1, memory_order_acq_rel) == 1;

@@ -10,10 +10,11 @@
 #include <sys/socket.h>
 
 /*
- * The configuration file (libconfig's syntax) as one validated, immutable value. Loading reads the file and what it includes,
- * and nothing else: it opens no certificate, resolves no name and binds no port. It reports everything that is wrong with the
- * text in one run, each problem with file:line, what was expected and the nearest known key. Every string belongs to the
- * struct cfg and lives as long. Symbols are cfg_*: libconfig owns config_*.
+ * The configuration file (libconfig's syntax) as one validated, immutable value. Loading reads the file and
+ * what it includes, and nothing else: it opens no certificate, resolves no name and binds no port. It reports
+ * everything that is wrong with the text in one run, each problem with file:line, what was expected and the
+ * nearest known key. Every string belongs to the struct cfg and lives as long. Symbols are cfg_*: libconfig
+ * owns config_*.
  */
 
 /* "[::]:993", "10.0.0.1:143", "store1.internal:143". */
@@ -29,8 +30,8 @@ struct cfg_endpoint {
 enum cfg_tls_version { CFG_TLS_1_0, CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_3 };
 
 /*
- * A PEM file with the chain, leaf first, and one with its private key; they may be the same. Relative paths are meant from
- * the configuration's folder.
+ * A PEM file with the chain, leaf first, and one with its private key; they may be the same. Relative paths
+ * are meant from the configuration's folder.
  */
 struct cfg_certificate {
     char *chain;
@@ -159,7 +160,10 @@ enum cfg_pool_tls_mode {
 
 struct cfg_pool_tls {
     enum cfg_pool_tls_mode mode;
-    /* A PEM file with the authorities that are trusted, or with the server's own certificate; NULL: the system's. */
+    /*
+     * A PEM file with the authorities that are trusted, or with the server's own certificate; NULL: the
+     * system's.
+     */
     char *ca;
     /* The name that the certificates must have; NULL: the host of each server's address. */
     char *name;
@@ -191,7 +195,9 @@ struct cfg_pool {
 struct cfg_timeouts {
     uint64_t handshake_ms; /* from accept to the end of the TLS handshake; default 30 s */
     uint64_t login_ms;     /* from there to a successful login; default 3 min, as Dovecot */
-    /* Without an octet from either side; default 35 min: over Cyrus' 32 (RFC 3501 section 5.4: 30 at least). */
+    /*
+     * Without an octet from either side; default 35 min: over Cyrus' 32 (RFC 3501 section 5.4: 30 at least).
+     */
     uint64_t idle_ms;
     uint64_t connect_ms;  /* for each server that is tried; default 5 s */
     uint64_t greeting_ms; /* for a server's greeting; default 30 s */
@@ -224,7 +230,10 @@ enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG
 struct cfg {
     char *path;
     char *hostname; /* default: the machine's name */
-    /* The user and the group to become after binding, if started as root; NULL: no change, and the user's own group. */
+    /*
+     * The user and the group to become after binding, if started as root; NULL: no change, and the user's own
+     * group.
+     */
     char *user;
     char *group;
     /* Are private keys in a process of their own? Default true. */
@@ -252,14 +261,14 @@ struct cfg {
 };
 
 /*
- * Loads and checks a file. Returns the value, or NULL if there was an error; `problems` then has it. Warnings may be there
- * either way. The caller frees both.
+ * Loads and checks a file. Returns the value, or NULL if there was an error; `problems` then has it. Warnings
+ * may be there either way. The caller frees both.
  */
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
 
 /*
- * As cfg_load, for callers that go on checking: never NULL. After an error the value is what could be read: a text that is
- * missing or wrong is NULL in it, a list empty. Such a value must not be run.
+ * As cfg_load, for callers that go on checking: never NULL. After an error the value is what could be read: a
+ * text that is missing or wrong is NULL in it, a list empty. Such a value must not be run.
  */
 struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems);
 

@@ -46,8 +46,8 @@ static bool has_a_way(const struct cfg_service *service, const struct cfg_pool *
 }
 
 /*
- * A server that reads no TLVs, or prefers what it sees itself, would take EXTERNAL for the certificate that the proxy
- * shows: whoever has any certificate would be the proxy.
+ * A server that reads no TLVs, or prefers what it sees itself, would take EXTERNAL for the certificate that
+ * the proxy shows: whoever has any certificate would be the proxy.
  */
 static void check_own_certificate(struct cfg_loader *loader, const struct cfg_service *service,
                                   const struct cfg_pool *pool)

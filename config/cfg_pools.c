@@ -158,7 +158,10 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             pool->name);
 }
 
-/* Version 1 has no place for TLS: without TLS of the proxy's own the server takes every client for one in clear. */
+/*
+ * Version 1 has no place for TLS: without TLS of the proxy's own the server takes every client for one in
+ * clear.
+ */
 static void check_mailbox(struct cfg_loader *loader, const struct cfg_pool *pool,
                           const struct cfg_pool_use *use)
 {

@@ -6,8 +6,9 @@
 #include "config/cfg_reader.h"
 
 /*
- * Reads the keys at the top of the file that are about the program as a whole: "user", "workers" and so on. Each is a row of one
- * table, with its type, its limit, and whether a change takes a restart (cfg_warn_of_restart in cfg.h). A new one is such a row.
+ * Reads the keys at the top of the file that are about the program as a whole: "user", "workers" and so on.
+ * Each is a row of one table, with its type, its limit, and whether a change takes a restart
+ * (cfg_warn_of_restart in cfg.h). A new one is such a row.
  */
 void cfg_process_read(struct cfg_reader *top, struct cfg *cfg);
 

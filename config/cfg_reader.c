@@ -114,7 +114,9 @@ static void fail_type(const struct cfg_reader *r, const config_setting_t *settin
              expected);
 }
 
-/* A string's text where it is one that can be used: not empty, and nothing in it that would spoil a log line. */
+/*
+ * A string's text where it is one that can be used: not empty, and nothing in it that would spoil a log line.
+ */
 static const char *usable_text(const struct cfg_reader *r, const config_setting_t *setting, const char *key)
 {
     const char *text = config_setting_get_string(setting);

@@ -78,7 +78,10 @@ static void check_ports(struct cfg_loader *loader, const struct cfg_service *ser
                                  usual[j].mode == CFG_TLS_IMPLICIT ? "implicit" : "starttls");
 }
 
-/* Reads a key with two words, of which the first is the default; true for the second. No service: protocol unknown. */
+/*
+ * Reads a key with two words, of which the first is the default; true for the second. No service: protocol
+ * unknown.
+ */
 static bool read_submission_key(struct cfg_reader *reader, const struct cfg_service *service, const char *key,
                                 const char *const words[2])
 {

@@ -54,7 +54,7 @@ static void free_page(void *arg)
 static struct page *make_page(struct admin_pages *pages, const struct metrics_state *state)
 {
     if (pages->certificates == NULL)
-        pages->certificates = metrics_certificates_new(state->tls, state->pools);
+        pages->certificates = metrics_certificates_new(state->runtime.tls, state->runtime.pools);
     struct page *page = pages->certificates != NULL ? calloc(1, sizeof *page) : NULL;
     if (page == NULL)
         return NULL;
@@ -133,7 +133,7 @@ enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connecti
         if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
             return answer_words(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n",
                                 "GET, HEAD");
-        pages->source.look(pages->source.arg, &state);
+        pages->source.describe(pages->source.arg, &state);
         return known[i].answer(pages, connection, &state);
     }
     return answer_unknown(connection);

@@ -24,9 +24,12 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(one->path, other->path);
 }
 
-/* By path, each once: a folder may hold what the list names too, or a pool has, and no series may come twice. NULL: no memory. */
-static struct tls_certificate_info *sorted(const struct tls_context *tls, const struct pool_tls_set *pools,
-                                           size_t *count)
+/*
+ * In the order of their paths, each once: a folder or a pool may have what the list names too, and no series
+ * may come twice. NULL if memory is short.
+ */
+static struct tls_certificate_info *collect_certificates(const struct tls_context *tls,
+                                                         const struct pool_tls_set *pools, size_t *count)
 {
     size_t all = tls_context_certificate_count(tls);
     struct tls_certificate_info *infos = calloc(all + pools->count + 1, sizeof *infos);
@@ -44,7 +47,7 @@ static struct tls_certificate_info *sorted(const struct tls_context *tls, const 
     return infos;
 }
 
-static void write_ends(struct metrics_text *text, const struct tls_certificate_info *infos, size_t count)
+static void write_expiries(struct metrics_text *text, const struct tls_certificate_info *infos, size_t count)
 {
     metrics_text_family(text, "deepproxy_certificate_not_after_timestamp_seconds", METRICS_GAUGE,
                         "When a certificate in use ends.");
@@ -59,7 +62,7 @@ struct metrics_certificates *metrics_certificates_new(const struct tls_context *
                                                       const struct pool_tls_set *pools)
 {
     size_t count;
-    struct tls_certificate_info *infos = sorted(tls, pools, &count);
+    struct tls_certificate_info *infos = collect_certificates(tls, pools, &count);
     struct metrics_certificates *certificates = NULL;
     if (infos != NULL)
         certificates = calloc(1, sizeof *certificates + count * sizeof certificates->ends[0]);
@@ -68,7 +71,7 @@ struct metrics_certificates *metrics_certificates_new(const struct tls_context *
         certificates->count = count;
         for (size_t i = 0; i < count; i++)
             certificates->ends[i] = infos[i].ends;
-        write_ends(&certificates->text, infos, count);
+        write_expiries(&certificates->text, infos, count);
         if (certificates->text.failed)
             metrics_certificates_unref(&certificates);
     }
@@ -232,7 +235,7 @@ void metrics_write(struct metrics_text *text, const struct metrics_state *state,
 {
     write_program(text, state);
     write_certificates(text, certificates, state);
-    write_open_sessions(text, state->snapshot);
-    write_counters(text, state->snapshot);
-    write_reports(text, state->snapshot);
+    write_open_sessions(text, state->runtime.snapshot);
+    write_counters(text, state->runtime.snapshot);
+    write_reports(text, state->runtime.snapshot);
 }

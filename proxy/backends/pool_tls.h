@@ -7,10 +7,10 @@
 #include "tls/endpoint/tls_backend.h"
 
 /*
- * TLS towards the servers of a pool, made ready: its files are read, and each worker has a place for a session that it can
- * resume at each server. The files change more often than the configuration, so this is apart from the snapshot, as
- * certificates are. Counted by reference: each endpoint's owner holds one. No function here connects to anything; those that
- * read files may block and must not run in a worker.
+ * TLS towards the servers of a pool, made ready: its files are read, and each worker has a place for a
+ * session that it can resume at each server. The files change more often than the configuration, so this is
+ * apart from the snapshot, as certificates are. Counted by reference: each endpoint's owner holds one. No
+ * function here connects to anything; those that read files may block and must not run in a worker.
  */
 struct pool_tls {
     struct refcount references;
@@ -20,8 +20,9 @@ struct pool_tls {
 };
 
 /*
- * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. The key of the pool's certificate is read by
- * way of `keys` (NULL: into this process). Returns the only reference, or NULL after an error in `problems`. Reads files.
+ * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. The key of the pool's
+ * certificate is read by way of `keys` (NULL: into this process). Returns the only reference, or NULL after
+ * an error in `problems`. Reads files.
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
                               const struct tls_key_source *keys, struct cfg_problems *problems);
@@ -33,8 +34,9 @@ struct pool_tls *pool_tls_ref(struct pool_tls *tls);
 void pool_tls_unref(struct pool_tls **tls);
 
 /*
- * As pool_tls_new, if the configuration is the same as that of `old`. Returns `old` itself if its files are unchanged; and if
- * they can't be used any more, with a warning and `*stale` true. Never NULL: a further reference, the caller's. Reads files.
+ * As pool_tls_new, if the configuration is the same as that of `old`. Returns `old` itself if its files are
+ * unchanged; and if they can't be used any more, with a warning and `*stale` true. Never NULL: a further
+ * reference, the caller's. Reads files.
  */
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
                                 size_t server_count, const struct tls_key_source *keys, bool *stale,
@@ -44,15 +46,18 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
 bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b);
 
 /*
- * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files can't be used now,
- * what was read then stays in use, with a warning and `*stale` true. Reads files.
+ * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files
+ * can't be used now, what was read then stays in use, with a warning and `*stale` true. Reads files.
  */
 struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
                                     const struct cfg_pool *pool, size_t server_count,
                                     const struct tls_key_source *keys, bool *stale,
                                     struct cfg_problems *problems);
 
-/* The TLS of all pools, in the configuration's order; NULL for a pool whose servers are connected to in the clear. */
+/*
+ * The TLS of all pools, in the configuration's order; NULL for a pool whose servers are connected to in the
+ * clear.
+ */
 struct pool_tls_set {
     struct refcount references;
     size_t stale; /* how many stay from before, as their files can't be used now */
@@ -66,10 +71,15 @@ struct pool_tls_set *pool_tls_set_new(size_t count);
 /* Adds a reference, and returns its argument. */
 struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set);
 
-/* Drops a reference, and nulls the pointer, which may be NULL already. The last one drops those of the pools. */
+/*
+ * Drops a reference, and nulls the pointer, which may be NULL already. The last one drops those of the pools.
+ */
 void pool_tls_set_unref(struct pool_tls_set **set);
 
-/* The certificate that the pool's servers are shown if they ask; false if there is none. `into` lives as long as the set. */
+/*
+ * The certificate that the pool's servers are shown if they ask; false if there is none. `into` lives as long
+ * as the set.
+ */
 bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into);
 
 /* Are these the same pools, each by its pointer? */
@@ -79,7 +89,9 @@ bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set
 struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
                                           size_t worker);
 
-/* Adds what is wrong with the files of all pools of a configuration that has errors of its own. Reads files. */
+/*
+ * Adds what is wrong with the files of all pools of a configuration that has errors of its own. Reads files.
+ */
 void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems);
 
 #endif

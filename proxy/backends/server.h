@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 
 /*
- * A pool of servers whose addresses are resolved (pool_resolve.h). A snapshot owns its pools, and a pool owns its servers;
- * both live as long as the snapshot. They are immutable, but for a server's atomics, which every worker reads and writes.
+ * A pool of servers whose addresses are resolved (pool_resolve.h). A snapshot owns its pools, and a pool owns
+ * its servers; both live as long as the snapshot. They are immutable, but for a server's atomics, which every
+ * worker reads and writes.
  */
 
 /* One address of a pool. A name with several addresses is several servers. */

@@ -26,8 +26,8 @@ static const char usage[] =
     "FILE is " DEFAULT_FILE " where none is given.\n";
 
 /*
- * The process for private keys comes before all else, as it keeps the privileges that this one is to give up. What is wrong
- * with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
+ * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
+ * What is wrong with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
                        struct key_service **keys, struct cfg_problems *problems)

@@ -35,8 +35,8 @@ static struct sockaddr_storage loopback_v4(uint16_t port)
 }
 
 /*
- * Not every system connects to a wildcard address: loopback stands for it. For IPv6's wildcard IPv4's loopback is tried too, as
- * many containers have no IPv6 loopback.
+ * Not every system connects to a wildcard address: loopback stands for it. For IPv6's wildcard IPv4's
+ * loopback is tried too, as many containers have no IPv6 loopback.
  */
 static size_t addresses_to_try(const struct cfg_endpoint *endpoint, struct sockaddr_storage addresses[2])
 {
@@ -89,7 +89,10 @@ static const struct words {
     [CFG_SUBMISSION] = {"220", "STARTTLS\r\n", "220", "NOOP\r\n", "250", "QUIT\r\n"},
 };
 
-/* Reads a line in the clear, octet by octet, so that nothing after it is taken. NULL if it begins as it should. */
+/*
+ * Reads a line in the clear, octet by octet, so that nothing after it is taken. NULL if it begins as it
+ * should.
+ */
 static const char *expect_in_clear(struct probe *probe, const char *beginning)
 {
     uint8_t line[PROBE_LINE_MAX];
@@ -216,8 +219,8 @@ static const char *connect_and_talk(struct probe *probe, const struct cfg_servic
 }
 
 /*
- * The probe has no certificate to show. A service that requires one of each client rejects the probe for that, and no more of
- * it can be seen: its servers are not asked.
+ * The probe has no certificate to show. A service that requires one of each client rejects the probe for
+ * that, and no more of it can be seen: its servers are not asked.
  */
 static bool is_rejected_without_certificate(const struct cfg *cfg, const struct cfg_service *service,
                                             enum tls_failure failure)

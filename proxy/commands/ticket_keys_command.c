@@ -52,8 +52,8 @@ static bool find_target(struct draft *draft, const char *path)
 }
 
 /*
- * Somebody who made it before us, or has another name for it, could read what we write: only we may have, or who has the
- * keys anyway, to whom a run that was killed at its end had given it.
+ * Somebody who made it before us, or has another name for it, could read what we write: only we may have, or
+ * who has the keys anyway, to whom a run that was killed at its end had given it.
  */
 static bool is_own(const struct draft *draft, struct stat *facts)
 {

@@ -24,8 +24,8 @@
 #define DESCRIPTORS_OWN         256
 #define DESCRIPTORS_PER_SESSION 2
 /*
- * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT nor a webmail
- * server that has just been started comes near it.
+ * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT
+ * nor a webmail server that has just been started comes near it.
  */
 #define ADDRESS_SHARE 2
 #define DAY_MS        (24ULL * 3600 * 1000)
@@ -95,7 +95,10 @@ static void on_user_signal(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
-/* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
+/*
+ * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
+ * kill.
+ */
 static void hold_signals(void)
 {
     sigset_t set;
@@ -118,7 +121,9 @@ static void on_worker_event(void *arg, enum worker_event event)
     uv_async_send(&control->worker_event);
 }
 
-/* Those of struct control itself. The log, the watch, the admin endpoint and the key service close their own. */
+/*
+ * Those of struct control itself. The log, the watch, the admin endpoint and the key service close their own.
+ */
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
@@ -151,8 +156,8 @@ static void finish_control(struct control *control)
 }
 
 /*
- * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system that does not
- * answer, and in a thread that can't be ended.
+ * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
+ * that does not answer, and in a thread that can't be ended.
  */
 static void give_up(struct control *control)
 {

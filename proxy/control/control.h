@@ -6,22 +6,23 @@
 #include "proxy/runtime/runtime.h"
 
 /*
- * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, and serves signals, the
- * log and the admin endpoint until all workers have ended. It never touches a session.
+ * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, and
+ * serves signals, the log and the admin endpoint until all workers have ended. It never touches a session.
  *
- * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second one ends them at
- * once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the end.
+ * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second
+ * one ends them at once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the
+ * end.
  *
- * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when they change, and
- * ticket keys are looked at each minute. What was read takes effect if every check has passed; otherwise the log has the
- * reason, and what was in effect before stays. Sessions keep the configuration that they began with; listeners whose
- * address stays are never closed.
+ * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when
+ * they change, and ticket keys are looked at each minute. What was read takes effect if every check has
+ * passed; otherwise the log has the reason, and what was in effect before stays. Sessions keep the
+ * configuration that they began with; listeners whose address stays are never closed.
  */
 
 /*
- * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a channel for each
- * of control_worker_count workers; NULL: they are in this process. Returns the exit status of the program; what kept it from
- * starting is on standard error.
+ * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a
+ * channel for each of control_worker_count workers; NULL: they are in this process. Returns the exit status
+ * of the program; what kept it from starting is on standard error.
  */
 int control_run(struct runtime *runtime, struct key_service *keys);
 

@@ -3,21 +3,19 @@
 
 #include <time.h>
 
-/* What the admin endpoint is told, at each request. */
+/* struct admin_source */
 static void describe_state(void *arg, struct admin_state *into)
 {
     struct control *control = arg;
     bool runs = control->phase == WORKER_RUNNING;
-    *into = (struct admin_state){.metrics = {.snapshot = control->runtime.snapshot,
-                                             .tls = control->runtime.tls,
-                                             .pools = control->runtime.pools,
+    *into = (struct admin_state){.metrics = {.runtime = control->runtime,
                                              .now = (int64_t)time(NULL),
                                              .workers = control->worker_count,
                                              .configuration = control->reloads[RELOAD_CONFIGURATION],
                                              .certificates = control->reloads[RELOAD_CERTIFICATES],
                                              .stale_certificates = control->stale_certificates,
                                              .has_key_process = control->keys != NULL},
-                                 /* None ends before it is told to. */
+                                 /* A worker ends only when the program does. */
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
                                  .is_ready = runs};
     if (control->keys != NULL) {

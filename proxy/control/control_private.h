@@ -11,8 +11,9 @@
 #include "proxy/worker/worker.h"
 
 /*
- * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads) and control_admin.c (what the
- * admin endpoint shows), and by nothing else. All functions here are the main thread's.
+ * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads) and
+ * control_admin.c (what the admin endpoint shows), and by nothing else. All functions here are the main
+ * thread's.
  */
 
 enum reload_step {
@@ -65,7 +66,9 @@ struct worker_service control_worker_service(const struct control *control, cons
 /* Logs each address that is served newly, event=listening. */
 void control_log_listening(struct control *control);
 
-/* Writes what clients were promised to the state file, if the configuration has one; logs a failure. Blocks. */
+/*
+ * Writes what clients were promised to the state file, if the configuration has one; logs a failure. Blocks.
+ */
 void control_remember_commitments(const struct control *control);
 
 /* Call when all workers have put their update into effect. It may begin the next reload. */

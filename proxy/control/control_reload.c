@@ -162,7 +162,9 @@ static void end_certificates(struct control *control, struct reload *reload)
         control->problems = reload->problems;
         reload->problems = (struct cfg_problems){0};
     }
-    /* What is wrong with the clients' certificates keeps no pool from its new ones, and the other way round. */
+    /*
+     * What is wrong with the clients' certificates keeps no pool from its new ones, and the other way round.
+     */
     struct runtime in_use = {.tls = reload->result.tls != NULL ? reload->result.tls : control->runtime.tls,
                              .pools = reload->result.pools != NULL ? reload->result.pools
                                                                    : control->runtime.pools};

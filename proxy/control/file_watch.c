@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nothing more for this long, and the change is complete: a tool writes a chain and a key within milliseconds. */
+/*
+ * Nothing more for this long, and the change is complete: a tool writes a chain and a key within
+ * milliseconds.
+ */
 #define QUIET_MS 1000
 /* ... but no longer than this where something changes all the time. */
 #define PATIENCE_MS 10000

@@ -49,8 +49,8 @@ static void finish_reading(uv_work_t *request, int status)
 }
 
 /*
- * The pool's threads begin with the first request, and with its mask: signals are the main thread's, which holds them when the
- * program ends (libuv has given them their default action back by then).
+ * The pool's threads begin with the first request, and with its mask: signals are the main thread's, which
+ * holds them when the program ends (libuv has given them their default action back by then).
  */
 static int queue_without_signals(uv_loop_t *loop, uv_work_t *request)
 {

@@ -8,9 +8,9 @@
 #include <uv.h>
 
 /*
- * Reads the configuration again, or only certificates and what pools need for TLS, in a thread of libuv's pool: thousands of
- * files and a slow resolver delay neither the log nor the signals. It puts nothing into effect: the caller does, with what is
- * in `result`.
+ * Reads the configuration again, or only certificates and what pools need for TLS, in a thread of libuv's
+ * pool: thousands of files and a slow resolver delay neither the log nor the signals. It puts nothing into
+ * effect: the caller does, with what is in `result`.
  */
 enum reload_kind { RELOAD_CERTIFICATES, RELOAD_CONFIGURATION };
 
@@ -29,8 +29,8 @@ struct reload {
 };
 
 /*
- * Begins to read; `before` is in effect now, and referenced until reload_end. Returns 0, and on_done follows, or a libuv error
- * with nothing begun.
+ * Begins to read; `before` is in effect now, and referenced until reload_end. Returns 0, and on_done follows,
+ * or a libuv error with nothing begun.
  */
 int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct runtime *before);
 

@@ -6,9 +6,10 @@
 #include "tls/endpoint/tls_context.h"
 
 /*
- * The folders of all files that a change of certificates can change: certificates with their keys, passphrases and OCSP
- * responses, authorities for servers, and each folder in a certificate_dir, empty ones too. Of each file both the folder in
- * its path and the one that it really is in count, if symbolic links make two of them.
+ * The folders of all files that a change of certificates can change: certificates with their keys,
+ * passphrases and OCSP responses, authorities for servers, and each folder in a certificate_dir, empty ones
+ * too. Of each file both the folder in its path and the one that it really is in count, if symbolic links
+ * make two of them.
  */
 enum {
     /* Of the 8,192 and more watches that Linux allows a user, most are for others. */
@@ -23,8 +24,8 @@ struct watch_folders {
 };
 
 /*
- * Finds them. It asks the file system several times for each file, and may block, so it must not run in a worker. The caller
- * frees `into`.
+ * Finds them. It asks the file system several times for each file, and may block, so it must not run in a
+ * worker. The caller frees `into`.
  */
 void watch_folders_collect(const struct cfg *cfg, const struct tls_context *tls, struct watch_folders *into);
 

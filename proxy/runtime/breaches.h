@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * The ways in which certificates and settings break what clients are promised (commitments.h), as data: a program that asks
- * whether a breach is new compares these and no messages. Each breach belongs to one error in a list of problems, which is
- * for the operator to read. Only pointers are kept here: the texts belong to the configuration and the TLS contexts that were
- * checked, and must live as long.
+ * The ways in which certificates and settings break what clients are promised (commitments.h), as data: a
+ * program that asks whether a breach is new compares these and no messages. Each breach belongs to one error
+ * in a list of problems, which is for the operator to read. Only pointers are kept here: the texts belong to
+ * the configuration and the TLS contexts that were checked, and must live as long.
  */
 enum breach_kind {
     BREACH_NO_SUITE,        /* the settings have no cipher suite that is strong enough */
@@ -26,7 +26,9 @@ struct breach {
     enum breach_kind kind;
     /* 1 << enum cfg_protocol of each protocol whose clients are promised the tag; 0: that does not matter. */
     unsigned protocols;
-    /* The name that clients ask for; NULL: the promise is to all that ask for no host of the configuration. */
+    /*
+     * The name that clients ask for; NULL: the promise is to all that ask for no host of the configuration.
+     */
     const char *host;
     /* The tag that is broken; NULL: that does not matter. */
     const char *tag;
@@ -41,15 +43,17 @@ struct breaches {
     struct breach *items;
     size_t count;
     size_t cap;
-    /* Paths of the offending chains: what is in these files now, or is not any more. One may be there twice. */
+    /*
+     * Paths of the offending chains: what is in these files now, or is not any more. One may be there twice.
+     */
     const char **chains;
     size_t chain_count;
     size_t chain_cap;
 };
 
 /*
- * Adds a breach. If memory is short it is left out: the error is then there without a breach, and the reader takes it for a new
- * one, so that nothing is accepted for want of memory.
+ * Adds a breach. If memory is short it is left out: the error is then there without a breach, and the reader
+ * takes it for a new one, so that nothing is accepted for want of memory.
  */
 void breaches_add(struct breaches *breaches, struct breach breach);
 

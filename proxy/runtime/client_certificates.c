@@ -36,8 +36,9 @@ struct tls_client_trust *client_certificates_load(const struct cfg_client_certif
 /* ---- names ---- */
 
 /*
- * Servers use a login in XCLIENT, in user databases and as the name of a folder: a text that any of these could read as more
- * than a name is rejected. Dovecot, for one, takes "*" for the separator before a master user.
+ * Servers use a login in XCLIENT, in user databases and as the name of a folder: a text that any of these
+ * could read as more than a name is rejected. Dovecot, for one, takes "*" for the separator before a master
+ * user.
  */
 static const char *as_login(const char *name)
 {

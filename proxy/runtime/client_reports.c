@@ -17,8 +17,8 @@ const char *client_report_kind_name(enum client_report_kind kind)
     return kinds[kind].key;
 }
 
-/* The index of the tag, of those that others may see already; 0, that of "other", where it is none of them. */
-static size_t find(const struct client_reports *reports, struct slice tag)
+/* The index of the tag among those that are complete; 0, the index of "other", if it is not there. */
+static size_t find_tag(const struct client_reports *reports, struct slice tag)
 {
     size_t i = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
     while (--i > 0 && !slice_is_word(tag, reports->tags[i].name))
@@ -26,7 +26,7 @@ static size_t find(const struct client_reports *reports, struct slice tag)
     return i;
 }
 
-static bool add(struct client_reports *reports, struct slice name)
+static bool add_tag(struct client_reports *reports, struct slice name)
 {
     size_t count = atomic_load_explicit(&reports->tag_count, memory_order_relaxed);
     if (count == CLIENT_REPORTS_TAGS_MAX)
@@ -43,8 +43,8 @@ bool client_reports_add_status(struct client_reports *reports, const char *deep_
     bool ok = true;
     struct slice rest = slice_of(deep_status);
     for (struct slice tag; ok && (tag = slice_next_word(&rest, ' ')).len > 0;)
-        if (deep_is_security_tag(tag) && find(reports, tag) == 0)
-            ok = add(reports, tag);
+        if (deep_is_security_tag(tag) && find_tag(reports, tag) == 0)
+            ok = add_tag(reports, tag);
     return ok;
 }
 
@@ -54,9 +54,9 @@ struct client_reports *client_reports_new(const char *deep_status)
     if (reports == NULL)
         return NULL;
     refcount_init(&reports->references);
-    bool ok = add(reports, slice_of("other"));
+    bool ok = add_tag(reports, slice_of("other"));
     for (size_t i = 0; i < DEEP_REGISTERED_TAGS && ok; i++)
-        ok = add(reports, slice_of(deep_registered_tags[i]));
+        ok = add_tag(reports, slice_of(deep_registered_tags[i]));
     if (!ok || !client_reports_add_status(reports, deep_status))
         client_reports_unref(&reports);
     return reports;
@@ -98,7 +98,7 @@ static void count_value(struct client_reports *reports, enum client_report_kind 
     bool seen[CLIENT_REPORTS_TAGS_MAX] = {false};
     struct slice rest = slice_of(value);
     for (struct slice tag; (tag = next_tag(&rest)).len > 0;)
-        seen[find(reports, tag)] = true;
+        seen[find_tag(reports, tag)] = true;
     for (size_t i = 0; i < CLIENT_REPORTS_TAGS_MAX; i++)
         if (seen[i])
             atomic_fetch_add_explicit(&reports->tags[i].counts[kind], 1, memory_order_relaxed);
@@ -114,8 +114,8 @@ void client_reports_count(struct client_reports *reports, const struct engine *e
     }
 }
 
-static void begin(struct log_line *line, const struct client_reports *reports, const char *service,
-                  const char *tag)
+static void begin_line(struct log_line *line, const struct client_reports *reports, const char *service,
+                       const char *tag)
 {
     log_line_begin(line, CFG_LOG_INFO, "reports");
     log_line_add_text(line, "service", service);
@@ -128,7 +128,7 @@ static void log_tag(const struct client_reports *reports, const struct client_re
 {
     struct log_line line;
     uint64_t sum = 0;
-    begin(&line, reports, service, tag->name);
+    begin_line(&line, reports, service, tag->name);
     for (int kind = 0; kind < CLIENT_REPORTS_KINDS; kind++) {
         uint64_t count = atomic_load_explicit(&tag->counts[kind], memory_order_relaxed);
         log_line_add_number(&line, kinds[kind].key, count);
@@ -141,7 +141,7 @@ static void log_tag(const struct client_reports *reports, const struct client_re
 void client_reports_log(const struct client_reports *reports, const char *service, struct log *log)
 {
     struct log_line line;
-    begin(&line, reports, service, NULL);
+    begin_line(&line, reports, service, NULL);
     log_write(log, &line);
     for (size_t i = 1; i < reports->tag_count; i++)
         log_tag(reports, &reports->tags[i], service, log);

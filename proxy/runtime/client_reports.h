@@ -10,11 +10,14 @@
 #include <stdatomic.h>
 
 /*
- * How many sessions of a service have reported which security tag, and how (draft section 7: "to determine which and
- * how many clients have latched"). The tags are the registered ones, those that the service advertises, and "other",
- * where all else is counted that clients make up: what they send must not make this grow. Counted at a session's end
- * from any thread, without a lock.
+ * Counts how many sessions of a service have reported which security tag, and in which way (draft section 7:
+ * "to determine which and how many clients have latched"). The tags are the registered ones, those that the
+ * service advertises, and "other" for all others, so that clients which make tags up can't make this grow.
+ * Sessions count when they end, from any thread and without a lock. Counted by reference, and shared by the
+ * snapshots that have a service of the same name.
  */
+
+/* In which way a client reports a tag. */
 enum client_report_kind {
     CLIENT_REPORTS_LATCH,
     CLIENT_REPORTS_LATCH_FAIL,
@@ -22,10 +25,13 @@ enum client_report_kind {
     CLIENT_REPORTS_KINDS
 };
 
-/* The registered ones, those of a status of one-letter tags, "other", and room for what later statuses add. */
+/*
+ * "other", the registered tags, those of a status of one-letter tags, and as many again for statuses of later
+ * reloads.
+ */
 enum { CLIENT_REPORTS_TAGS_MAX = 2 * (DEEP_REGISTERED_TAGS + (DEEP_STATUS_MAX + 1) / 2 + 1) };
 
-/* As the log calls it, static. */
+/* The name of its field in the log, and of its label in the metrics; static. */
 const char *client_report_kind_name(enum client_report_kind kind);
 
 struct client_reports_tag {
@@ -35,26 +41,32 @@ struct client_reports_tag {
 
 struct client_reports {
     struct refcount references;
-    _Atomic uint64_t sessions; /* with a TLS handshake, ended */
+    _Atomic uint64_t sessions; /* with a TLS handshake, and ended */
     _Atomic size_t tag_count;
     struct client_reports_tag tags[CLIENT_REPORTS_TAGS_MAX]; /* "other" is the first */
 };
 
-/* `deep_status`: the service's. NULL where memory is short. One reference is the caller's. */
+/* `deep_status` is the service's. NULL if memory is short. One reference is the caller's. */
 struct client_reports *client_reports_new(const char *deep_status);
+
+/* Adds a reference, and returns its argument. */
 struct client_reports *client_reports_ref(struct client_reports *reports);
+
+/* Drops a reference, and nulls the pointer, which may be NULL already. */
 void client_reports_unref(struct client_reports **reports);
 
 /*
- * The service has another status from now on: its tags are counted too, and those before still are. From one thread at a
- * time, while others count. False where memory is short.
+ * Counts the tags of a further status too, as a reload may bring one. Call it in one thread at a time; others
+ * may count meanwhile. False if memory is short.
  */
 bool client_reports_add_status(struct client_reports *reports, const char *deep_status);
 
-/* A session has ended. A tag counts once for each kind, however often the client has named it. */
+/* Call when a session ends. A tag counts once for each kind, however often the client has named it. */
 void client_reports_count(struct client_reports *reports, const struct engine *engine);
 
-/* A line for the service, and one for each tag that has been reported. From the main thread. */
+/*
+ * Logs event=reports: a line for the service, and one for each tag that was reported. From the main thread.
+ */
 void client_reports_log(const struct client_reports *reports, const char *service, struct log *log);
 
 #endif

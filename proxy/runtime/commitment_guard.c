@@ -39,7 +39,10 @@ static bool breaks_more(const struct findings *found, const struct findings *bef
     return false;
 }
 
-/* Loads what `previous` has in place of the offending chains. NULL if that breaks more than was broken before, too. */
+/*
+ * Loads what `previous` has in place of the offending chains. NULL if that breaks more than was broken
+ * before, too.
+ */
 static struct tls_context *load_mended(const struct breaches *breaches, const struct snapshot *snapshot,
                                        struct tls_context *previous, const struct findings *before)
 {

@@ -169,7 +169,10 @@ bool commitments_of(const struct cfg *cfg, struct commitments *into)
 
 /* ---- from one to the next ---- */
 
-/* What clients that ask for the host are promised: its own, that of a wildcard which covers it, or everybody's. */
+/*
+ * What clients that ask for the host are promised: its own, that of a wildcard which covers it, or
+ * everybody's.
+ */
 static const struct commitment *effective(const struct commitments *commitments, const char *host,
                                           enum cfg_protocol protocol)
 {
@@ -192,7 +195,9 @@ static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
     return false;
 }
 
-/* What the operator takes back for clients of this host, in the host's own group or in one of the services'. */
+/*
+ * What the operator takes back for clients of this host, in the host's own group or in one of the services'.
+ */
 static bool withdraws(const struct cfg *cfg, const char *host, enum cfg_protocol protocol, struct slice tag)
 {
     for (size_t i = 0; i < cfg->host_count; i++)

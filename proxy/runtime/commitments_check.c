@@ -22,7 +22,10 @@ struct announced {
     size_t count;
 };
 
-/* What everything is checked against. The authorities are read once for all that are verified by the same file. */
+/*
+ * What everything is checked against. The authorities are read once for all that are verified by the same
+ * file.
+ */
 struct checks {
     const struct cfg *cfg;
     const struct tls_context *tls;
@@ -84,7 +87,10 @@ static void check_versions(const struct checks *checks, const struct announced *
     }
 }
 
-/* A name that no certificate has: certain to fail for a host, and a guess for the proxy's own, which clients may not use. */
+/*
+ * A name that no certificate has: certain to fail for a host, and a guess for the proxy's own, which clients
+ * may not use.
+ */
 static void check_names(const struct checks *checks, const struct announced *announced)
 {
     size_t index;
@@ -152,7 +158,10 @@ static const struct tls_verifier *verifier_for(struct checks *checks, const stru
     return checks->verifier;
 }
 
-/* A name to verify it for: the host's, the proxy's own where the certificate has that, or else one that it has. */
+/*
+ * A name to verify it for: the host's, the proxy's own where the certificate has that, or else one that it
+ * has.
+ */
 static void choose_name(const struct checks *checks, const struct announced *announced, size_t certificate,
                         char *into, size_t cap)
 {
@@ -232,7 +241,10 @@ static void check_records(const struct checks *checks, const struct announced *a
     }
 }
 
-/* Whoever asks for the name of another certificate is promised it too; one customer's is no reason to serve no one. */
+/*
+ * Whoever asks for the name of another certificate is promised it too; one customer's is no reason to serve
+ * no one.
+ */
 static void warn_of_self_signed(const struct checks *checks, const struct cfg_deep *deep)
 {
     for (size_t i = 0; i < tls_context_certificate_count(checks->tls); i++) {

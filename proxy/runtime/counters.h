@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 /*
- * Counts what the clients of a service have done since the program began. Each worker counts in cache lines of its own (from
- * the seventeenth worker on two share them), without a lock and without waiting for another core; a reader adds them up.
- * A new counter is an enumerator here and a row in counters.c, which is its metric. The manual page names each metric.
+ * Counts what the clients of a service have done since the program began. Each worker counts in cache lines
+ * of its own (from the seventeenth worker on two share them), without a lock and without waiting for another
+ * core; a reader adds them up. A new counter is an enumerator here and a row in counters.c, which is its
+ * metric. The manual page names each metric.
  */
 enum counter {
     /* Sessions begun: connections accepted, and those too that a limit closes at once. */
@@ -34,7 +35,9 @@ struct counter_metric {
     const char *family;
     /* The family's help text: the same for each counter of a family. */
     const char *help;
-    /* Does it count for one limit? Its samples then have a label "limit", whose value is the name of `limit`. */
+    /*
+     * Does it count for one limit? Its samples then have a label "limit", whose value is the name of `limit`.
+     */
     bool is_of_limit;
     enum client_limit limit;
 };
@@ -63,7 +66,9 @@ struct counters *counters_new(void);
 /* Adds a reference, and returns its argument. */
 struct counters *counters_ref(struct counters *counters);
 
-/* Drops a reference, and nulls the pointer, which may be NULL already. The last reference frees the counters. */
+/*
+ * Drops a reference, and nulls the pointer, which may be NULL already. The last reference frees the counters.
+ */
 void counters_unref(struct counters **counters);
 
 /* Adds one. Call it in the thread of the worker with this index. */

@@ -15,9 +15,10 @@
 #include "tls/tls_names.h"
 
 /*
- * A configuration made ready to run: names of servers resolved, services joined with their pools. Certificates are not in it
- * (runtime.h). It is immutable, but for the servers' health, the counters, the client reports and the ticket keys. It is
- * counted by reference, and each session keeps the snapshot that it began with.
+ * A configuration made ready to run: names of servers resolved, services joined with their pools.
+ * Certificates are not in it (runtime.h). It is immutable, but for the servers' health, the counters, the
+ * client reports and the ticket keys. It is counted by reference, and each session keeps the snapshot that it
+ * began with.
  */
 
 /* A service as a session needs it: as it is for all clients, or for those that ask for one host. */
@@ -28,7 +29,10 @@ struct service {
     struct tls_service tls;
     struct pool *pool;
     size_t pool_index;
-    /* Shared with the service of the same name in the snapshots before and after, and with its variants for hosts. */
+    /*
+     * Shared with the service of the same name in the snapshots before and after, and with its variants for
+     * hosts.
+     */
     struct client_reports *reports;
     struct counters *counters;
 };
@@ -42,7 +46,10 @@ struct snapshot {
     struct tickets tickets;
     /* What clients have been promised, by this configuration and those before. */
     struct commitments commitments;
-    /* As many as in cfg; after them, host by host, as many again: what each service is for clients that ask for the host. */
+    /*
+     * As many as in cfg; after them, host by host, as many again: what each service is for clients that ask
+     * for the host.
+     */
     struct service *services;
     /* From names of hosts to indexes of cfg->hosts. */
     struct tls_names hosts;
@@ -51,8 +58,9 @@ struct snapshot {
 };
 
 /*
- * Makes a snapshot of `*cfg`, a configuration without errors, and takes that over (it becomes NULL). `keys` and `previous` are
- * as in runtime_load; `previous` may be NULL. NULL after an error in `problems`; `*cfg` then stays the caller's. It may block.
+ * Makes a snapshot of `*cfg`, a configuration without errors, and takes that over (it becomes NULL). `keys`
+ * and `previous` are as in runtime_load; `previous` may be NULL. NULL after an error in `problems`; `*cfg`
+ * then stays the caller's. It may block.
  */
 struct snapshot *snapshot_new(struct cfg **cfg, const struct tls_key_source *keys,
                               const struct snapshot *previous, struct cfg_problems *problems);
@@ -60,12 +68,16 @@ struct snapshot *snapshot_new(struct cfg **cfg, const struct tls_key_source *key
 /* Adds a reference, and returns its argument. */
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 
-/* Drops a reference, and nulls the pointer, which may be NULL already. The last reference frees snapshot and configuration. */
+/*
+ * Drops a reference, and nulls the pointer, which may be NULL already. The last reference frees snapshot and
+ * configuration.
+ */
 void snapshot_unref(struct snapshot **snapshot);
 
 /*
- * What a service is for clients that ask for `name` (SNI; NULL: for none). `service` is one of the first cfg->service_count.
- * Returns it or its variant for a host; `cfg`, `reports` and `counters` are the same in both.
+ * What a service is for clients that ask for `name` (SNI; NULL: for none). `service` is one of the first
+ * cfg->service_count. Returns it or its variant for a host; `cfg`, `reports` and `counters` are the same in
+ * both.
  */
 struct service *snapshot_service(const struct snapshot *snapshot, struct service *service, const char *name);
 

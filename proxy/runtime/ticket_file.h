@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 /*
- * Reads a file of ticket keys from the disk; tls/tickets/tls_ticket_file.h knows its text. It never writes. It blocks, as files
- * do, and so belongs to the main thread.
+ * Reads a file of ticket keys from the disk; tls/tickets/tls_ticket_file.h knows its text. It never writes.
+ * It blocks, as files do, and so belongs to the main thread.
  */
 
 struct ticket_file_problem {
@@ -18,13 +18,16 @@ struct ticket_file_problem {
 };
 
 /*
- * Reads the keys into `set`, and what stat says of the file into `facts`. False if the file can't be used: `problem` then has
- * the reason, and the set is empty. The caller wipes the set.
+ * Reads the keys into `set`, and what stat says of the file into `facts`. False if the file can't be used:
+ * `problem` then has the reason, and the set is empty. The caller wipes the set.
  */
 bool ticket_file_read(const char *path, struct tls_ticket_set *set, struct stat *facts,
                       struct ticket_file_problem *problem);
 
-/* Why others than the owner and the group of this file may read its keys, or choose them: static text; NULL: they can't. */
+/*
+ * Why others than the owner and the group of this file may read its keys, or choose them: static text; NULL:
+ * they can't.
+ */
 const char *ticket_file_exposure(const struct stat *facts);
 
 #endif

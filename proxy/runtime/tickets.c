@@ -20,7 +20,7 @@ struct tickets_time tickets_time_now(void)
 /* ---- the log ---- */
 
 static void begin_line(struct log_line *line, enum cfg_log_level level, const struct tickets *tickets,
-                  const char *step)
+                       const char *step)
 {
     log_line_begin(line, level, "ticket-keys");
     log_line_add_text(line, "step", step);
@@ -90,8 +90,8 @@ static bool load_file(struct tickets *tickets, struct stat *facts, struct ticket
 }
 
 /*
- * At the first look: was the file readable as root, and is it no longer? Otherwise the log would have it at the next rotation
- * alone.
+ * At the first look: was the file readable as root, and is it no longer? Otherwise the log would have it at
+ * the next rotation alone.
  */
 static bool is_out_of_reach(struct tickets *tickets)
 {
@@ -117,10 +117,11 @@ static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
 {
     if (now - tickets->stale_since < TICKETS_STALE_SECONDS)
         return;
-    log_note(tickets, CFG_LOG_WARNING, "stale",
-             "not rotated for a week or more: whoever gets hold of the keys can read what was recorded since; "
-             "let cron rotate them",
-             log);
+    log_note(
+        tickets, CFG_LOG_WARNING, "stale",
+        "not rotated for a week or more: whoever gets hold of the keys can read what was recorded since; "
+        "let cron rotate them",
+        log);
     tickets->stale_since = now - TICKETS_STALE_SECONDS + TICKETS_STALE_AGAIN_SECONDS;
 }
 

@@ -8,9 +8,10 @@
 #include "tls/tickets/tls_ticket_keys.h"
 
 /*
- * Keeps a running proxy in session ticket keys: its own, which it rotates by the clock, or those of the file that
- * tls.ticket_keys names, which it reads again when the file changes. If the file can't be used any more, that is logged once and
- * the last good keys stay in use. Only the main thread calls these functions; all workers read the keys themselves.
+ * Keeps a running proxy in session ticket keys: its own, which it rotates by the clock, or those of the file
+ * that tls.ticket_keys names, which it reads again when the file changes. If the file can't be used any more,
+ * that is logged once and the last good keys stay in use. Only the main thread calls these functions; all
+ * workers read the keys themselves.
  */
 
 /* The time is an argument, so that tests need not wait. */
@@ -25,7 +26,10 @@ struct tickets_time tickets_time_now(void);
 enum {
     /* Between two calls of tickets_look: far less than lies between two rotations. */
     TICKETS_LOOK_MS = 60 * 1000,
-    /* A file that nobody rotates is worth a warning after a week (RFC 9325 section 3.4: "once every week"), ... */
+    /*
+     * A file that nobody rotates is worth a warning after a week (RFC 9325 section 3.4: "once every week"),
+     * ...
+     */
     TICKETS_STALE_SECONDS = 7 * 86400,
     /* ... and again each day. */
     TICKETS_STALE_AGAIN_SECONDS = 86400,
@@ -44,23 +48,24 @@ struct tickets {
 };
 
 /*
- * Makes the first keys, or reads the file. `*cfg` must live as long as the tickets. False if an error was added to `problems`,
- * or memory is short. The caller calls tickets_close either way. Reads a file.
+ * Makes the first keys, or reads the file. `*cfg` must live as long as the tickets. False if an error was
+ * added to `problems`, or memory is short. The caller calls tickets_close either way. Reads a file.
  */
 bool tickets_open(struct tickets *tickets, const struct cfg *cfg, struct tickets_time now,
                   struct cfg_problems *problems);
 
 /*
- * Takes over the keys that sealed the sessions of the configuration before, if both configurations make their own. Keys from
- * a file are up to date already.
+ * Takes over the keys that sealed the sessions of the configuration before, if both configurations make their
+ * own. Keys from a file are up to date already.
  */
 void tickets_inherit(struct tickets *tickets, const struct tickets *before);
 
 /*
- * Rotates our own keys if it is time, or reads the file if it has changed. Call it at the start, after privileges are given
- * up, then each TICKETS_LOOK_MS, and when the file may have changed. Logs event=ticket-keys if other keys are in use than the
- * log last had, or if the file's can't be used. `key` in the log is the beginning of the name of the key that seals: it is no
- * secret, and shows whether replicas agree. Reads a file.
+ * Rotates our own keys if it is time, or reads the file if it has changed. Call it at the start, after
+ * privileges are given up, then each TICKETS_LOOK_MS, and when the file may have changed. Logs
+ * event=ticket-keys if other keys are in use than the log last had, or if the file's can't be used. `key` in
+ * the log is the beginning of the name of the key that seals: it is no secret, and shows whether replicas
+ * agree. Reads a file.
  */
 void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log);
 

@@ -580,7 +580,9 @@ static bool is_in_manual(const char *page, const char *key)
     return false;
 }
 
-/* Every key that the reader knows, in each group, is set in the sample (switched on), and in the manual page. */
+/*
+ * Every key that the reader knows, in each group, is set in the sample (switched on), and in the manual page.
+ */
 START_TEST(all_keys_are_documented)
 {
     static struct known_keys keys;
