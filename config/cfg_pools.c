@@ -59,7 +59,7 @@ static void read_server(struct cfg_loader *loader, config_setting_t *group, stru
     for (size_t i = 0; i < pool->server_count; i++)
         if (cfg_endpoint_equals(&pool->servers[i], server))
             cfg_problems_add(loader->problems, CFG_WARNING, server->place,
-                             "\"%s\" stands twice in this pool, first in %s:%u", server->text,
+                             "\"%s\" is there twice in this pool, first in %s:%u", server->text,
                              pool->servers[i].place.file, pool->servers[i].place.line);
     pool->server_count++;
 }
@@ -142,11 +142,11 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             loader, use->identity_place,
             "the key \"identity\" is missing in the pool \"%s\", which a submission service uses: a server "
             "that "
-            "takes the proxy for the client relays mail for everybody where it trusts the proxy's address "
-            "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol "
-            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), \"native\" where it takes XCLIENT from the "
+            "takes the proxy for the client relays mail for everybody if it trusts the proxy's address "
+            "(Postfix: mynetworks). Say identity = \"proxy-v2\" if the server reads the PROXY protocol "
+            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), \"native\" if it accepts XCLIENT from the "
             "proxy "
-            "(Postfix: smtpd_authorized_xclient_hosts), or \"none\" where the proxy's address is trusted "
+            "(Postfix: smtpd_authorized_xclient_hosts), or \"none\" if the proxy's address is trusted "
             "with "
             "nothing",
             pool->name);

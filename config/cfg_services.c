@@ -103,7 +103,7 @@ static void read_submission(struct cfg_reader *reader, struct cfg_service *servi
     service->refuses_bare_lf = read_submission_key(reader, known, "bare_newline", bare_newline);
 }
 
-/* The index of the pool, or the number of pools where there is none of that name. */
+/* The index of the pool, or the number of pools after a problem. */
 static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
 {
     size_t pool;

@@ -22,7 +22,7 @@ static void add_problem(void *arg, int certificate, bool is_error, const char *t
                      own ? to->tls->certificate_place : to->tls->ca_place, "%s", text);
 }
 
-/* The file of authorities; NULL, after saying so, where there is none. */
+/* The file of authorities; NULL after an error. */
 static const char *ca_bundle_for(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
 {
     if (tls->ca != NULL)
@@ -51,7 +51,7 @@ static struct tls_context *make_context(const struct cfg_pool_tls *tls, const st
     return tls->verify && settings.ca == NULL ? NULL : tls_context_new_backend(&settings, &report);
 }
 
-/* As many as there are, or may be: a reload does not change how many run, whatever it says. */
+/* An upper bound: a reload does not change how many run, whatever the new configuration has. */
 static size_t count_workers(const struct cfg *cfg)
 {
     long cores = sysconf(_SC_NPROCESSORS_CONF);
@@ -59,9 +59,9 @@ static size_t count_workers(const struct cfg *cfg)
 }
 
 /* Takes the context over. NULL after an error. */
-static struct pool_tls *with_context(struct tls_context *context, const struct cfg *cfg,
-                                     const struct cfg_pool *pool, size_t server_count,
-                                     struct cfg_problems *problems)
+static struct pool_tls *new_with_context(struct tls_context *context, const struct cfg *cfg,
+                                         const struct cfg_pool *pool, size_t server_count,
+                                         struct cfg_problems *problems)
 {
     struct pool_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) {
@@ -83,7 +83,7 @@ struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool
                               const struct tls_key_source *keys, struct cfg_problems *problems)
 {
     struct tls_context *context = make_context(&pool->tls, keys, problems);
-    return context != NULL ? with_context(context, cfg, pool, server_count, problems) : NULL;
+    return context != NULL ? new_with_context(context, cfg, pool, server_count, problems) : NULL;
 }
 
 struct pool_tls *pool_tls_ref(struct pool_tls *tls)
@@ -104,7 +104,7 @@ void pool_tls_unref(struct pool_tls **tls)
 }
 
 /* What is no reason to stop. */
-static void add_softly(struct cfg_problems *problems, const struct cfg_problems *found)
+static void add_as_warnings(struct cfg_problems *problems, const struct cfg_problems *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct cfg_problem *at = &found->items[i];
@@ -122,7 +122,7 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
     struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
                                    ? pool_tls_ref(old)
                                    : pool_tls_new(cfg, pool, server_count, keys, &found);
-    add_softly(problems, &found);
+    add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     *stale = renewed == NULL;
     return *stale ? pool_tls_ref(old) : renewed;
@@ -144,8 +144,8 @@ struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg
     struct pool_tls *tls = pool_tls_new(cfg, pool, server_count, keys, &found);
     *stale = tls == NULL;
     if (tls == NULL)
-        tls = with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
-    add_softly(problems, &found);
+        tls = new_with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
+    add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     return tls;
 }

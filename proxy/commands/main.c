@@ -16,18 +16,19 @@
 #define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
 
 static const char usage[] =
-    "usage: deepproxy run [-c FILE]      serve, in the foreground; the log goes to standard error\n"
-    "       deepproxy check [-c FILE]    say everything that is wrong with a configuration\n"
+    "usage: deepproxy run [-c FILE]      serve, in the foreground; the log is on standard error\n"
+    "       deepproxy check [-c FILE]    report everything that is wrong with a configuration\n"
     "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
     "well\n"
     "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
     "       deepproxy version            the version of deepproxy and of its libraries\n"
     "       deepproxy help               this text\n"
-    "FILE is " DEFAULT_FILE " where none is given.\n";
+    "FILE is " DEFAULT_FILE " if none is given.\n";
 
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
- * What is wrong with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
+ * The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
+ * sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
                        struct key_service **keys, struct cfg_problems *problems)
@@ -41,9 +42,9 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
     return !isolated || *keys != NULL;
 }
 
-/* False after everything that is wrong has been said. */
-static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct runtime *runtime,
-                 struct key_service **keys)
+/* False after all problems were printed. */
+static bool load_runtime(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+                         struct runtime *runtime, struct key_service **keys)
 {
     static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
@@ -58,22 +59,22 @@ static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cf
     return ok;
 }
 
-static int run(const char *path)
+static int run_command(const char *path)
 {
     struct runtime runtime;
     struct key_service *keys;
     privileges_forbid_core_dumps();
-    int status =
-        load(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys) : EXIT_FAILURE;
+    int status = load_runtime(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys)
+                                                                           : EXIT_FAILURE;
     key_service_free(&keys);
     return status;
 }
 
-static int check(const char *path)
+static int check_command(const char *path)
 {
     struct runtime runtime;
     struct key_service *keys;
-    bool ok = load(path, NULL, &runtime, &keys);
+    bool ok = load_runtime(path, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
         runtime_unref(&runtime);
@@ -82,7 +83,7 @@ static int check(const char *path)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int probe(const char *path)
+static int probe_command(const char *path)
 {
     struct cfg_problems problems = {0};
     struct cfg *cfg = cfg_load(path, &problems);
@@ -96,7 +97,7 @@ static int probe(const char *path)
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int version(const char *path)
+static int version_command(const char *path)
 {
     (void)path;
     const char *keys = key_service_library();
@@ -106,7 +107,7 @@ static int version(const char *path)
     return EXIT_SUCCESS;
 }
 
-static int help(const char *path)
+static int help_command(const char *path)
 {
     (void)path;
     fputs(usage, stdout);
@@ -118,11 +119,11 @@ static const struct command {
     int (*run)(const char *path);
     enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
 } commands[] = {
-    {"run", run, CONFIGURATION},     {"check", check, CONFIGURATION},
-    {"probe", probe, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
-    {"version", version, NOTHING},   {"help", help, NOTHING},
-    {"--version", version, NOTHING}, {"--help", help, NOTHING},
-    {"-h", help, NOTHING},
+    {"run", run_command, CONFIGURATION},     {"check", check_command, CONFIGURATION},
+    {"probe", probe_command, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
+    {"version", version_command, NOTHING},   {"help", help_command, NOTHING},
+    {"--version", version_command, NOTHING}, {"--help", help_command, NOTHING},
+    {"-h", help_command, NOTHING},
 };
 
 static int misused(const char *what, const char *word)
@@ -131,7 +132,7 @@ static int misused(const char *what, const char *word)
     return 2;
 }
 
-static const struct command *find(const char *name)
+static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, name) == 0)
@@ -139,7 +140,7 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-/* What stands behind `ticket-keys`: the path, and nothing else. */
+/* The arguments after `ticket-keys`: the path, and nothing else. */
 static int run_on_key_file(const struct command *command, int argc, char **argv)
 {
     if (argc < 3)
@@ -154,7 +155,7 @@ int main(int argc, char **argv)
     const char *path = DEFAULT_FILE;
     if (argc < 2)
         return misused("which command?", "");
-    const struct command *command = find(argv[1]);
+    const struct command *command = find_command(argv[1]);
     if (command == NULL)
         return misused("no such command: ", argv[1]);
     if (command->takes == KEY_FILE)

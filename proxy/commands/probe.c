@@ -68,7 +68,7 @@ static bool send_all(const struct probe *probe, struct slice output)
     return true;
 }
 
-static bool flush(struct probe *probe)
+static bool flush_output(struct probe *probe)
 {
     bool sent = send_all(probe, tls_io_output(probe->io));
     tls_io_reset(probe->io);
@@ -132,7 +132,7 @@ static const char *read_first_line(struct probe *probe)
     for (;;) {
         if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
             send_question(probe);
-        if (!flush(probe))
+        if (!flush_output(probe))
             return strerror(errno);
         if (tls_endpoint_state(probe->tls) == TLS_FAILED) {
             probe->failure = tls_endpoint_failure_kind(probe->tls);
@@ -169,13 +169,13 @@ static void say_goodbye(struct probe *probe, enum cfg_protocol protocol)
     if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
         return;
     tls_endpoint_close(probe->tls);
-    if (!flush(probe))
+    if (!flush_output(probe))
         return;
     while (time(NULL) <= probe->deadline && recv(probe->fd, buffer, sizeof buffer, 0) > 0)
         ;
 }
 
-static const char *talk(struct probe *probe, const struct cfg_service *service)
+static const char *talk_to_service(struct probe *probe, const struct cfg_service *service)
 {
     const struct words *words = &protocol_words[service->protocol];
     bool starttls = service->tls_mode == CFG_TLS_STARTTLS;
@@ -186,7 +186,7 @@ static const char *talk(struct probe *probe, const struct cfg_service *service)
     if (error != NULL)
         return error;
     if (!is_welcome((struct slice){probe->text, probe->len}, service))
-        return "it says that it can't serve: is a backend down?";
+        return "it answers that it can't serve: is a server down?";
     say_goodbye(probe, service->protocol);
     return NULL;
 }
@@ -215,7 +215,7 @@ static const char *connect_and_talk(struct probe *probe, const struct cfg_servic
     size_t count = addresses_to_try(&service->listen[0], addresses);
     for (size_t i = 0; i < count && probe->fd < 0; i++)
         probe->fd = open_connection(&addresses[i]);
-    return probe->fd >= 0 ? talk(probe, service) : strerror(errno);
+    return probe->fd >= 0 ? talk_to_service(probe, service) : strerror(errno);
 }
 
 /*

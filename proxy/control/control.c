@@ -159,7 +159,7 @@ static void finish_control(struct control *control)
  * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
  * that does not answer, and in a thread that can't be ended.
  */
-static void give_up(struct control *control)
+static void give_up_reload(struct control *control)
 {
     log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
     join_workers(control);
@@ -178,7 +178,7 @@ static void on_worker_report(uv_async_t *worker_event)
     if (control->step != RELOAD_READING)
         finish_control(control);
     else if (control->phase == WORKER_ENDING)
-        give_up(control);
+        give_up_reload(control);
 }
 
 static unsigned count_cores(void)
@@ -202,7 +202,7 @@ static size_t session_limit(const struct cfg *cfg)
 }
 
 /* What a worker gets of what all have; those of an address are counted for all together. */
-static struct worker_limits limits_each(const struct control *control, const struct cfg *cfg)
+static struct worker_limits limits_of_each(const struct control *control, const struct cfg *cfg)
 {
     size_t workers = control->listeners.workers;
     size_t sessions = session_limit(cfg) / workers;
@@ -224,7 +224,7 @@ struct worker_service control_worker_service(const struct control *control, cons
     return (struct worker_service){.runtime = *runtime,
                                    .sockets = listeners->sockets + worker * listeners->per_worker,
                                    .socket_count = listeners->per_worker,
-                                   .limits = limits_each(control, runtime->snapshot->cfg)};
+                                   .limits = limits_of_each(control, runtime->snapshot->cfg)};
 }
 
 static int start_workers(struct control *control)

@@ -13,20 +13,20 @@ static const char everybody[] = "*";
 
 /* ---- a list in order ---- */
 
-static int compare(const char *host, enum cfg_protocol protocol, const struct commitment *to)
+static int compare_key(const char *host, enum cfg_protocol protocol, const struct commitment *to)
 {
     int order = strcmp(host, to->host);
     return order != 0 ? order : (int)protocol - (int)to->protocol;
 }
 
 /* Where it is, or belongs. */
-static size_t place_of(const struct commitments *commitments, const char *host, enum cfg_protocol protocol)
+static size_t find_place(const struct commitments *commitments, const char *host, enum cfg_protocol protocol)
 {
     size_t low = 0;
     size_t high = commitments->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(host, protocol, &commitments->items[middle]) > 0)
+        if (compare_key(host, protocol, &commitments->items[middle]) > 0)
             low = middle + 1;
         else
             high = middle;
@@ -34,11 +34,11 @@ static size_t place_of(const struct commitments *commitments, const char *host, 
     return low;
 }
 
-static struct commitment *find(const struct commitments *commitments, const char *host,
-                               enum cfg_protocol protocol)
+static struct commitment *find_commitment(const struct commitments *commitments, const char *host,
+                                          enum cfg_protocol protocol)
 {
-    size_t place = place_of(commitments, host, protocol);
-    bool found = place < commitments->count && compare(host, protocol, &commitments->items[place]) == 0;
+    size_t place = find_place(commitments, host, protocol);
+    bool found = place < commitments->count && compare_key(host, protocol, &commitments->items[place]) == 0;
     return found ? &commitments->items[place] : NULL;
 }
 
@@ -62,7 +62,7 @@ static bool add_tags(struct commitment *commitment, const char *words)
     return true;
 }
 
-static bool make_room(struct commitments *commitments)
+static bool make_space(struct commitments *commitments)
 {
     struct commitment *items =
         array_make_room(commitments->items, commitments->count, &commitments->cap, sizeof *items);
@@ -72,7 +72,7 @@ static bool make_room(struct commitments *commitments)
     return true;
 }
 
-static void free_one(struct commitment *commitment)
+static void free_commitment(struct commitment *commitment)
 {
     free(commitment->host);
     free(commitment->tags);
@@ -83,18 +83,18 @@ bool commitments_append(struct commitments *commitments, const char *host, enum 
 {
     struct commitment commitment = {strdup(host), protocol, strdup("")};
     if (commitment.host == NULL || commitment.tags == NULL || !add_tags(&commitment, words) ||
-        !make_room(commitments)) {
-        free_one(&commitment);
+        !make_space(commitments)) {
+        free_commitment(&commitment);
         return false;
     }
     commitments->items[commitments->count++] = commitment;
     return true;
 }
 
-static int by_host_and_protocol(const void *a, const void *b)
+static int compare_commitments(const void *a, const void *b)
 {
     const struct commitment *left = a;
-    return compare(left->host, left->protocol, b);
+    return compare_key(left->host, left->protocol, b);
 }
 
 bool commitments_sort(struct commitments *commitments)
@@ -102,12 +102,12 @@ bool commitments_sort(struct commitments *commitments)
     bool ok = true;
     size_t kept = 0;
     if (commitments->count > 0)
-        qsort(commitments->items, commitments->count, sizeof commitments->items[0], by_host_and_protocol);
+        qsort(commitments->items, commitments->count, sizeof commitments->items[0], compare_commitments);
     for (size_t i = 0; i < commitments->count; i++) {
         struct commitment *at = &commitments->items[i];
-        if (kept > 0 && by_host_and_protocol(&commitments->items[kept - 1], at) == 0) {
+        if (kept > 0 && compare_commitments(&commitments->items[kept - 1], at) == 0) {
             ok = add_tags(&commitments->items[kept - 1], at->tags) && ok;
-            free_one(at);
+            free_commitment(at);
         } else {
             commitments->items[kept++] = *at;
         }
@@ -119,7 +119,7 @@ bool commitments_sort(struct commitments *commitments)
 void commitments_free(struct commitments *commitments)
 {
     for (size_t i = 0; i < commitments->count; i++)
-        free_one(&commitments->items[i]);
+        free_commitment(&commitments->items[i]);
     free(commitments->items);
     *commitments = (struct commitments){0};
 }
@@ -135,7 +135,7 @@ bool commitments_merge(struct commitments *into, const struct commitments *other
 
 /* ---- what a configuration promises ---- */
 
-static bool serves(const struct cfg *cfg, enum cfg_protocol protocol)
+static bool has_service(const struct cfg *cfg, enum cfg_protocol protocol)
 {
     for (size_t i = 0; i < cfg->service_count; i++)
         if (cfg->services[i].protocol == protocol)
@@ -173,18 +173,18 @@ bool commitments_of(const struct cfg *cfg, struct commitments *into)
  * What clients that ask for the host are promised: its own, that of a wildcard which covers it, or
  * everybody's.
  */
-static const struct commitment *effective(const struct commitments *commitments, const char *host,
-                                          enum cfg_protocol protocol)
+static const struct commitment *find_effective(const struct commitments *commitments, const char *host,
+                                               enum cfg_protocol protocol)
 {
     char wildcard[256];
     const char *dot = strchr(host, '.');
-    const struct commitment *found = find(commitments, host, protocol);
+    const struct commitment *found = find_commitment(commitments, host, protocol);
     if (found == NULL && dot != NULL && host[0] != '*' && strlen(dot) + 2 <= sizeof wildcard) {
         wildcard[0] = '*';
         strcpy(wildcard + 1, dot);
-        found = find(commitments, wildcard, protocol);
+        found = find_commitment(commitments, wildcard, protocol);
     }
-    return found != NULL ? found : find(commitments, everybody, protocol);
+    return found != NULL ? found : find_commitment(commitments, everybody, protocol);
 }
 
 static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
@@ -198,7 +198,8 @@ static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
 /*
  * What the operator takes back for clients of this host, in the host's own group or in one of the services'.
  */
-static bool withdraws(const struct cfg *cfg, const char *host, enum cfg_protocol protocol, struct slice tag)
+static bool is_taken_back(const struct cfg *cfg, const char *host, enum cfg_protocol protocol,
+                          struct slice tag)
 {
     for (size_t i = 0; i < cfg->host_count; i++)
         for (size_t j = 0; j < cfg->hosts[i].name_count; j++)
@@ -223,14 +224,14 @@ static struct cfg_place place_of_deep(const struct cfg *cfg, const char *host, e
     return (struct cfg_place){cfg->path, 0};
 }
 
-static void compare_one(const char *host, enum cfg_protocol protocol, const struct commitments *before,
-                        const struct commitments *now, const struct cfg *cfg, struct cfg_problems *problems)
+static void check_kept(const char *host, enum cfg_protocol protocol, const struct commitments *before,
+                       const struct commitments *now, const struct cfg *cfg, struct cfg_problems *problems)
 {
-    const struct commitment *old = effective(before, host, protocol);
-    const struct commitment *new = effective(now, host, protocol);
+    const struct commitment *old = find_effective(before, host, protocol);
+    const struct commitment *new = find_effective(now, host, protocol);
     struct slice rest = slice_of(old != NULL ? old->tags : "");
     for (struct slice tag; (tag = slice_next_word(&rest, ' ')).len > 0;) {
-        if ((new != NULL &&deep_status_has(new->tags, tag)) || withdraws(cfg, host, protocol, tag))
+        if ((new != NULL &&deep_status_has(new->tags, tag)) || is_taken_back(cfg, host, protocol, tag))
             continue;
         bool named = strcmp(host, everybody) != 0;
         cfg_problems_add(
@@ -248,15 +249,15 @@ bool commitments_compare(const struct commitments *before, struct commitments *n
     bool ok = true;
     for (size_t i = 0; i < before->count; i++) {
         const struct commitment *old = &before->items[i];
-        if (serves(cfg, old->protocol))
-            compare_one(old->host, old->protocol, before, now, cfg, problems);
+        if (has_service(cfg, old->protocol))
+            check_kept(old->host, old->protocol, before, now, cfg, problems);
     }
     /* Hosts that had nothing of their own before were promised what everybody was. */
     for (size_t i = 0; i < now->count; i++)
-        if (find(before, now->items[i].host, now->items[i].protocol) == NULL)
-            compare_one(now->items[i].host, now->items[i].protocol, before, now, cfg, problems);
+        if (find_commitment(before, now->items[i].host, now->items[i].protocol) == NULL)
+            check_kept(now->items[i].host, now->items[i].protocol, before, now, cfg, problems);
     for (size_t i = 0; ok && i < before->count; i++)
-        if (!serves(cfg, before->items[i].protocol))
+        if (!has_service(cfg, before->items[i].protocol))
             ok = commitments_append(now, before->items[i].host, before->items[i].protocol,
                                     before->items[i].tags);
     return ok && commitments_sort(now);

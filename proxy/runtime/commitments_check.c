@@ -159,7 +159,7 @@ static const struct tls_verifier *verifier_for(struct checks *checks, const stru
 }
 
 /*
- * A name to verify it for: the host's, the proxy's own where the certificate has that, or else one that it
+ * A name to verify it for: the host's, the proxy's own if the certificate has that, or else one that it
  * has.
  */
 static void choose_name(const struct checks *checks, const struct announced *announced, size_t certificate,

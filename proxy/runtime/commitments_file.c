@@ -25,7 +25,7 @@ static bool read_protocol(const char *word, enum cfg_protocol *into)
     return false;
 }
 
-/* False, with errno 0 where the line is none. */
+/* False, with errno 0 if the line is malformed. */
 static bool read_line(char *line, struct commitments *into)
 {
     enum cfg_protocol protocol;
@@ -42,7 +42,9 @@ static bool read_line(char *line, struct commitments *into)
     return commitments_append(into, host, protocol, rest != NULL ? rest : "");
 }
 
-/* False where the content is not read to its end, with errno; `*number` is then the line that is none. */
+/*
+ * False with errno if the file was not read to its end; `*number` is then the malformed line if errno is 0.
+ */
 static bool read_lines(FILE *file, struct commitments *into, unsigned *number)
 {
     char *line = NULL;
@@ -60,7 +62,7 @@ static bool read_lines(FILE *file, struct commitments *into, unsigned *number)
     return ok && !ferror(file);
 }
 
-/* Where it is to be written. */
+/* Can the file be written when the time comes? */
 static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
 {
     const char *slash = strrchr(cfg->state_file, '/');
@@ -69,8 +71,8 @@ static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
     bool there = folder != NULL && (slash == NULL || access(len > 0 ? folder : "/", W_OK) == 0);
     if (!there)
         cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
-                         "%s can't be written, where what is promised is to be remembered: %s",
-                         cfg->state_file, strerror(errno));
+                         "can't write %s, the file that remembers what is promised: %s", cfg->state_file,
+                         strerror(errno));
     free(folder);
     return there;
 }

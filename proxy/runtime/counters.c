@@ -77,7 +77,7 @@ uint64_t counters_sum(const struct counters *counters, enum counter what)
     return sum;
 }
 
-/* The two are not read at one moment: where that shows, there was none a moment ago. */
+/* The two are not read at one moment: if more have ended than begun, none was open a moment ago. */
 uint64_t counters_open_sessions(const struct counters *counters)
 {
     uint64_t ended = counters_sum(counters, COUNTER_ENDED);

@@ -19,7 +19,7 @@ static void check_files(const struct cfg *cfg, const struct tls_key_source *keys
     snapshot_certificates_check(cfg, keys, problems);
 }
 
-/* Everything for a snapshot that is there; NULL where it failed. */
+/* Loads the rest for a snapshot; leaves NULL what failed. */
 static void load_files(struct runtime *into, const struct runtime *before, struct cfg_problems *problems)
 {
     into->pools = snapshot_certificates_load_pools(into->snapshot, before, problems);

@@ -347,7 +347,7 @@ START_TEST(problems_of_included_files)
         CFG_TLS "@include \"H\"\nworkers = 1;\n", CFG_IMAP_SERVICE "color = 1;\n",
         "F:1: error: \"workers\" is out of range, expected a number from 0 to 256\n"
         "F:4: error: \"log_level\" is a number, expected one of \"error\", \"warning\", \"info\", \"debug\"\n"
-        "G:3: error: the key \"workers\" stands twice in the same group, first in F:1\n"
+        "G:3: error: the key \"workers\" is there twice in the same group, first in F:1\n"
         "H:2: error: unknown key \"color\" in the file; expected one of \"hostname\", \"user\", \"group\", "
         "\"key_isolation\", \"key_user\", \"workers\", \"max_connections\", \"log_level\", \"state_file\", "
         "\"tls\", \"deep\", \"backends\", "
@@ -355,7 +355,7 @@ START_TEST(problems_of_included_files)
         "\"hosts\", "
         "\"timeouts\", \"limits\", \"admin\"\n");
     load_three(folder, CFG_TLS "@include \"G\"\n", "a = 1;\nb = ;\n", NULL,
-               "G:2: error: a value is missing behind \"b =\"\n");
+               "G:2: error: a value is missing after \"b =\"\n");
     cfg_folder_remove(folder);
 }
 END_TEST
