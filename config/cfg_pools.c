@@ -100,17 +100,20 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     cfg_reader_close(&reader);
 }
 
+/* The index of the pool of that name among the first `count`; `count` if there is none. */
+static size_t find_pool(const struct cfg *cfg, size_t count, const char *name)
+{
+    _Static_assert(offsetof(struct cfg_pool, name) == 0, "as array_find_name has it");
+    return array_find_name(cfg->pools, count, sizeof cfg->pools[0], name);
+}
+
 static void check_name(struct cfg_loader *loader, const struct cfg *cfg, size_t index)
 {
     const struct cfg_pool *pool = &cfg->pools[index];
-    for (size_t i = 0; i < index && pool->name != NULL; i++) {
-        const struct cfg_pool *other = &cfg->pools[i];
-        if (other->name == NULL || strcmp(other->name, pool->name) != 0)
-            continue;
+    size_t other = pool->name != NULL ? find_pool(cfg, index, pool->name) : index;
+    if (other < index)
         CFG_FAIL(loader, pool->place, "another pool is called \"%s\" already, in %s:%u", pool->name,
-                 other->place.file, other->place.line);
-        return;
-    }
+                 cfg->pools[other].place.file, cfg->pools[other].place.line);
 }
 
 void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
@@ -220,11 +223,11 @@ bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg 
     char *name;
     if (!cfg_read_string(reader, key, &name))
         return false;
-    for (size_t i = 0; i < cfg->pool_count; i++)
-        if (cfg->pools[i].name != NULL && strcmp(cfg->pools[i].name, name) == 0) {
-            *pool = i;
-            return true;
-        }
+    size_t found = find_pool(cfg, cfg->pool_count, name);
+    if (found < cfg->pool_count) {
+        *pool = found;
+        return true;
+    }
     fail_pool(reader, cfg, key, name);
     return false;
 }

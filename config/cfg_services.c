@@ -141,10 +141,10 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
 static const struct cfg_service *find_name(const struct cfg *cfg, const char *name,
                                            const struct cfg_service *end)
 {
-    for (const struct cfg_service *s = cfg->services; s < end; s++)
-        if (s->name != NULL && strcmp(s->name, name) == 0)
-            return s;
-    return NULL;
+    _Static_assert(offsetof(struct cfg_service, name) == 0, "as array_find_name has it");
+    const struct cfg_service *found =
+        cfg->services + array_find_name(cfg->services, (size_t)(end - cfg->services), sizeof *end, name);
+    return found < end ? found : NULL;
 }
 
 /* "imap", "imap-2": what no other service is called, given or made up. */

@@ -126,15 +126,13 @@ static enum MHD_Result answer_unknown(struct MHD_Connection *connection)
 enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
                                   const char *method, const char *path)
 {
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        struct admin_state state = {0};
-        if (strcmp(path, known[i].path) != 0)
-            continue;
-        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-            return answer_words(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n",
-                                "GET, HEAD");
-        pages->source.describe(pages->source.arg, &state);
-        return known[i].answer(pages, connection, &state);
-    }
-    return answer_unknown(connection);
+    struct admin_state state = {0};
+    size_t page = array_find_name(known, ARRAY_LEN(known), sizeof known[0], path);
+    if (page == ARRAY_LEN(known))
+        return answer_unknown(connection);
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return answer_words(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n",
+                            "GET, HEAD");
+    pages->source.describe(pages->source.arg, &state);
+    return known[page].answer(pages, connection, &state);
 }

@@ -134,10 +134,8 @@ static int misused(const char *what, const char *word)
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+    size_t index = array_find_name(commands, ARRAY_LEN(commands), sizeof commands[0], name);
+    return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
 }
 
 /* The arguments after `ticket-keys`: the path, and nothing else. */

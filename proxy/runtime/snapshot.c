@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/snapshot.h"
 
+#include "base/array.h"
 #include "proxy/backends/pool_resolve.h"
 #include "proxy/runtime/client_certificates.h"
 
@@ -12,10 +13,11 @@
 
 const struct pool *snapshot_find_pool(const struct snapshot *snapshot, const char *name)
 {
-    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->pool_count; i++)
-        if (strcmp(snapshot->cfg->pools[i].name, name) == 0)
-            return &snapshot->pools[i];
-    return NULL;
+    if (snapshot == NULL)
+        return NULL;
+    const struct cfg *cfg = snapshot->cfg;
+    size_t index = array_find_name(cfg->pools, cfg->pool_count, sizeof cfg->pools[0], name);
+    return index < cfg->pool_count ? &snapshot->pools[index] : NULL;
 }
 
 static bool resolve_pools(struct snapshot *snapshot, const struct snapshot *previous,
@@ -39,10 +41,11 @@ static int64_t seconds_since_1970(void)
 
 static const struct service *find_service(const struct snapshot *snapshot, const char *name)
 {
-    for (size_t i = 0; snapshot != NULL && i < snapshot->cfg->service_count; i++)
-        if (strcmp(snapshot->cfg->services[i].name, name) == 0)
-            return &snapshot->services[i];
-    return NULL;
+    if (snapshot == NULL)
+        return NULL;
+    const struct cfg *cfg = snapshot->cfg;
+    size_t index = array_find_name(cfg->services, cfg->service_count, sizeof cfg->services[0], name);
+    return index < cfg->service_count ? &snapshot->services[index] : NULL;
 }
 
 /* Counters and reports go on if there was a service of that name. */
