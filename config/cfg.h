@@ -284,9 +284,13 @@ const char *cfg_restart_key(size_t index);
 /* The library that reads the syntax, and its version; static. */
 const char *cfg_library_name(void);
 
-/* The protocol, the version and the policy as the file spells them; static. */
+/* The protocol as the file spells it; static. */
 const char *cfg_protocol_name(enum cfg_protocol protocol);
+
+/* The version of TLS as the file spells it; static. */
 const char *cfg_tls_version_name(enum cfg_tls_version version);
+
+/* The policy as the file spells it; static. */
 const char *cfg_balance_name(enum cfg_balance balance);
 
 #endif

@@ -12,7 +12,8 @@
 /*
  * A pool of servers whose addresses are resolved (pool_resolve.h). A snapshot owns its pools, and a pool owns
  * its servers; both live as long as the snapshot. They are immutable, but for a server's atomics, which every
- * worker reads and writes.
+ * worker reads and writes. A visitor of this room begins here; balance.h chooses a server, and pool_tls.h has
+ * what TLS with it takes.
  */
 
 /* One address of a pool. A name with several addresses is several servers. */

@@ -15,6 +15,11 @@
 
 #define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
 
+/*
+ * The command line: each command is a row of one table, and a function. It decides nothing that a command
+ * does not. A visitor of this room begins at the table.
+ */
+
 static const char usage[] =
     "usage: deepproxy run [-c FILE]      serve, in the foreground; the log is on standard error\n"
     "       deepproxy check [-c FILE]    report everything that is wrong with a configuration\n"

@@ -7,7 +7,8 @@
 
 /*
  * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, and
- * serves signals, the log and the admin endpoint until all workers have ended. It never touches a session.
+ * serves signals, the log and the admin endpoint until all workers have ended. It never touches a session. A
+ * visitor of this room begins here, and goes on to control_private.h.
  *
  * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second
  * one ends them at once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the

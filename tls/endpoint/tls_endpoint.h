@@ -122,6 +122,8 @@ enum tls_failure {
     TLS_FAILURE_HANDSHAKE_REFUSED,    /* ... and what a server says before TLS 1.3, for this and other reasons */
     TLS_FAILURE_NO_SIGNATURE          /* the key process has not signed */
 };
+
+/* Which of these it is: TLS_FAILURE_NONE unless the state is TLS_FAILED. */
 enum tls_failure tls_endpoint_failure_kind(const struct tls_endpoint *endpoint);
 
 /* Two of them, by which a server turns a client away that has no certificate; before TLS 1.3 it has no other word. */
