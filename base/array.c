@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIRST = 16 };
 
@@ -17,4 +18,14 @@ void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size)
     if (moved != NULL)
         *cap = more;
     return moved;
+}
+
+size_t array_find_name(const void *items, size_t count, size_t item_size, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *const *other = (const void *)((const char *)items + i * item_size);
+        if (*other != NULL && strcmp(*other, name) == 0)
+            return i;
+    }
+    return count;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg.h"
 
-#include "base/array.h"
 #include "base/ensure.h"
 #include "config/cfg_admin.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_hosts.h"
+#include "config/cfg_keys.h"
 #include "config/cfg_limits.h"
 #include "config/cfg_pools.h"
+#include "config/cfg_process.h"
 #include "config/cfg_services.h"
 #include "config/cfg_syntax.h"
 #include "config/cfg_timeouts.h"
@@ -17,15 +18,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 256, CONNECTIONS_MAX = 10 * 1000 * 1000 };
-
-/* What cfg_load gives away is the first member; the rest goes with it. */
+/* The caller of cfg_load has a pointer to the first member; the arena is freed with it. */
 struct owner {
     struct cfg cfg;
     struct cfg_arena arena;
 };
 
-/* The key, or else what the machine calls itself. */
+/* The key, or else the name of the machine. */
 static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
 {
     char name[256] = "localhost";
@@ -41,42 +40,13 @@ static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
         cfg->hostname = cfg_arena_copy(top->loader->arena, slice_of(name));
 }
 
-static void read_key_process(struct cfg_reader *top, struct cfg *cfg)
-{
-    cfg->key_isolation = true;
-    cfg_read_switch(top, "key_isolation", &cfg->key_isolation);
-    if (cfg_read_string(top, "key_user", &cfg->key_user) && !cfg->key_isolation)
-        CFG_FAIL(top->loader, cfg_reader_place(top, "key_user"),
-                 "\"key_user\" is for the process that has the private keys, and with key_isolation = false "
-                 "there is none");
-}
-
-static void read_process(struct cfg_reader *top, struct cfg *cfg)
-{
-    static const char *const levels[] = {[CFG_LOG_ERROR] = "error",
-                                         [CFG_LOG_WARNING] = "warning",
-                                         [CFG_LOG_INFO] = "info",
-                                         [CFG_LOG_DEBUG] = "debug"};
-    static const struct cfg_words level_words = {levels, ARRAY_LEN(levels)};
-    size_t level = CFG_LOG_INFO;
-    cfg_read_string(top, "user", &cfg->user);
-    cfg_read_string(top, "group", &cfg->group);
-    read_key_process(top, cfg);
-    cfg_read_number(top, "workers", 0, WORKERS_MAX, &cfg->workers);
-    cfg_read_number(top, "max_connections", 0, CONNECTIONS_MAX, &cfg->max_connections);
-    cfg_read_word(top, "log_level", level_words, &level);
-    cfg->log_level = (enum cfg_log_level)level;
-    cfg->state_file_place = cfg_reader_place(top, "state_file");
-    cfg_read_path(top, "state_file", &cfg->state_file);
-}
-
 static void read_file(struct cfg_loader *loader, config_setting_t *root, struct cfg *cfg)
 {
     struct cfg_reader top;
     struct cfg_pool_use *uses;
     cfg_reader_open(&top, loader, root, "the file");
     read_hostname(&top, cfg);
-    read_process(&top, cfg);
+    cfg_process_read(&top, cfg);
     cfg_tls_read(loader, &top, &cfg->tls);
     config_setting_t *deep = cfg_read_group(&top, "deep");
     const struct cfg_deep *status =
@@ -91,12 +61,13 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_reader_close(&top);
 }
 
-struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems)
+static struct cfg *load(const char *path, const struct cfg_key_visitor *visitor,
+                        struct cfg_problems *problems)
 {
     struct owner *owner = calloc(1, sizeof *owner);
     ENSURE(owner != NULL);
     struct cfg *cfg = &owner->cfg;
-    struct cfg_loader loader = {&owner->arena, problems};
+    struct cfg_loader loader = {&owner->arena, problems, visitor};
     struct cfg_tree tree;
     size_t first = problems->count;
     cfg->path = cfg_arena_copy(loader.arena, slice_of(path));
@@ -107,6 +78,11 @@ struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems)
     return cfg;
 }
 
+struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems)
+{
+    return load(path, NULL, problems);
+}
+
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
 {
     size_t errors = problems->errors;
@@ -114,6 +90,16 @@ struct cfg *cfg_load(const char *path, struct cfg_problems *problems)
     if (problems->errors > errors)
         cfg_free(&cfg);
     return cfg;
+}
+
+void cfg_keys_each(const char *path, void (*each)(void *arg, const char *group, const char *key, bool is_set),
+                   void *arg)
+{
+    struct cfg_problems ignored = {0};
+    struct cfg_key_visitor visitor = {each, arg};
+    struct cfg *cfg = load(path, &visitor, &ignored);
+    cfg_free(&cfg);
+    cfg_problems_free(&ignored);
 }
 
 void cfg_free(struct cfg **cfg)

@@ -5,7 +5,7 @@
 
 static const char example[] = "127.0.0.1:9993";
 
-/* Who may ask is decided by who can connect. */
+/* Every client that can connect gets an answer. */
 static void check_reach(struct cfg_loader *loader, const struct cfg_endpoint *endpoint)
 {
     if (!cfg_endpoint_is_loopback(endpoint))

@@ -5,7 +5,10 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "admin" into cfg->admin; the services have been read. */
+/*
+ * Reads the group "admin" into cfg->admin. Call it after the services are read: no two may listen on one
+ * address.
+ */
 void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg);
 
 #endif

@@ -37,7 +37,7 @@ struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *
     return clients;
 }
 
-/* XCLIENT has a word for it; what IMAP's ID and POP3's XCLIENT tell has none. */
+/* SMTP's XCLIENT has an attribute for it; IMAP's ID and POP3's XCLIENT have none. */
 static bool has_a_way(const struct cfg_service *service, const struct cfg_pool *pool)
 {
     if (pool->identity == CFG_IDENTITY_NATIVE)
@@ -47,8 +47,8 @@ static bool has_a_way(const struct cfg_service *service, const struct cfg_pool *
 }
 
 /*
- * A server that reads no TLVs, or prefers what it sees itself, would take EXTERNAL for the certificate that the proxy
- * shows: whoever has any certificate would be the proxy.
+ * A server that reads no TLVs, or prefers what it sees itself, would take EXTERNAL for the certificate that
+ * the proxy shows: whoever has any certificate would be the proxy.
  */
 static void check_own_certificate(struct cfg_loader *loader, const struct cfg_service *service,
                                   const struct cfg_pool *pool)

@@ -5,10 +5,13 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "client_certificates" of a service; NULL where the service has none, and asks for none. */
+/*
+ * Reads the group "client_certificates" of a service. No file of it is opened here. In the arena; NULL if the
+ * service has no such group, and so asks its clients for no certificate.
+ */
 struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *service);
 
-/* What can be said only when the service's pool is known: whether the servers learn of a certificate at all. */
+/* Checks what depends on the service's pool: do its servers learn of a client's certificate? */
 void cfg_client_certificates_check(struct cfg_loader *loader, const struct cfg_service *service,
                                    const struct cfg_pool *pool);
 

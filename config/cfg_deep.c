@@ -11,11 +11,11 @@
 static const enum cfg_tls_version needed[DEEP_REGISTERED_TAGS] = {CFG_TLS_1_1, CFG_TLS_1_2, CFG_TLS_1_0,
                                                                   CFG_TLS_1_0};
 
-static void append(struct cfg_loader *loader, char **status, const char *before, struct slice word,
-                   const char *behind)
+static void append_word(struct cfg_loader *loader, char **status, const char *before, struct slice word,
+                        const char *after)
 {
     *status = cfg_arena_format(loader->arena, "%s%s%s%.*s%s", *status, (*status)[0] != '\0' ? " " : "",
-                               before, (int)word.len, (const char *)word.data, behind);
+                               before, (int)word.len, (const char *)word.data, after);
 }
 
 static void check_promise(struct cfg_loader *loader, const struct cfg_item *tag, const struct cfg_tls *tls)
@@ -36,7 +36,7 @@ static void check_promise(struct cfg_loader *loader, const struct cfg_item *tag,
                      meant);
 }
 
-static bool stands_before(const struct cfg_item *items, size_t index)
+static bool is_before(const struct cfg_item *items, size_t index)
 {
     for (size_t i = 0; i < index; i++)
         if (strcmp(items[i].text, items[index].text) == 0)
@@ -57,13 +57,13 @@ static void read_tags(struct cfg_reader *reader, const struct cfg_tls *tls, char
                 tags[i].text);
             continue;
         }
-        if (stands_before(tags, i)) {
-            cfg_problems_add(loader->problems, CFG_WARNING, tags[i].place, "the tag \"%s\" stands twice",
+        if (is_before(tags, i)) {
+            cfg_problems_add(loader->problems, CFG_WARNING, tags[i].place, "the tag \"%s\" is there twice",
                              tags[i].text);
             continue;
         }
         check_promise(loader, &tags[i], tls);
-        append(loader, status, "", slice_of(tags[i].text), "");
+        append_word(loader, status, "", slice_of(tags[i].text), "");
     }
 }
 
@@ -76,7 +76,7 @@ static void read_url(struct cfg_reader *reader, char **status)
     if (url.len > 2 && url.data[0] == '<' && url.data[url.len - 1] == '>')
         url = slice_sub(url, 1, url.len - 2);
     if (deep_is_https_uri(url))
-        append(reader->loader, status, "<", url, ">");
+        append_word(reader->loader, status, "<", url, ">");
     else
         CFG_FAIL(reader->loader, cfg_reader_place(reader, "url"),
                  "\"%s\" is no https URL (RFC 3986), expected for example \"https://mail.example.com/help\"",
@@ -89,7 +89,7 @@ static void read_extensions(struct cfg_reader *reader, char **status)
     size_t count = cfg_read_strings(reader, "extensions", "+example", &items);
     for (size_t i = 0; i < count; i++) {
         if (deep_is_extension(slice_of(items[i].text)))
-            append(reader->loader, status, "", slice_of(items[i].text), "");
+            append_word(reader->loader, status, "", slice_of(items[i].text), "");
         else
             CFG_FAIL(reader->loader, items[i].place,
                      "\"%s\" is no deep-extend (draft section 5.3), expected printable ASCII without space, "
@@ -124,7 +124,7 @@ static void read_withdrawn(struct cfg_reader *reader, struct cfg_deep *deep)
     deep->withdrawn = cfg_arena_alloc(loader->arena, count, sizeof *deep->withdrawn);
     for (size_t i = 0; i < count; i++) {
         if (deep_status_has(deep->status, slice_of(items[i].text)))
-            CFG_FAIL(loader, items[i].place, "\"%s\" is to be withdrawn, and stands in \"tags\" as well",
+            CFG_FAIL(loader, items[i].place, "\"%s\" is to be withdrawn, and is in \"tags\" as well",
                      items[i].text);
         else
             deep->withdrawn[deep->withdrawn_count++] =

@@ -6,14 +6,15 @@
 #include "config/cfg_reader.h"
 
 /*
- * A group "deep": the status that clients are shown, and may hold the server to for ever (draft
- * sections 5.1, 5.3). A tag that this configuration can't keep is an error, and so is merging where the backend may
- * bring one. In the arena.
+ * Reads a group "deep": the status that clients are shown, and may hold the server to for ever (draft
+ * sections 5.1, 5.3). A tag that the versions of `tls` break is an error, and so is merging a backend's
+ * status that may bring such a tag. Certificates are checked elsewhere (proxy/runtime/commitments.h). In the
+ * arena.
  */
 const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t *group,
                                      const struct cfg_tls *tls);
 
-/* Where there is no such group: an empty status. */
+/* An empty status, for a configuration without such a group. In the arena. */
 const struct cfg_deep *cfg_deep_none(struct cfg_loader *loader);
 
 #endif

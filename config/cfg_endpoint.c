@@ -69,15 +69,15 @@ static bool set_ipv6(struct cfg_endpoint *e)
     return true;
 }
 
-/* Where the colon before the port stands, or the text's length. */
+/* The offset of the colon before the port, or the text's length. */
 static size_t find_port(struct slice text)
 {
     size_t colon = slice_find(text, ':');
     if (text.data[0] != '[')
         return colon;
     size_t close = slice_find(text, ']');
-    bool behind = close + 1 < text.len && text.data[close + 1] == ':';
-    return behind ? close + 1 : text.len;
+    bool has_port = close + 1 < text.len && text.data[close + 1] == ':';
+    return has_port ? close + 1 : text.len;
 }
 
 static const char *read_port(struct slice digits, enum cfg_endpoint_use use, uint16_t *port)
@@ -102,7 +102,7 @@ static const char *read_host(struct cfg_arena *arena, struct slice host, enum cf
     bool brackets = host.len > 0 && host.data[0] == '[';
     e->host = cfg_arena_copy(arena, brackets ? slice_sub(host, 1, host.len - 2) : host);
     if (brackets)
-        return set_ipv6(e) ? NULL : "what stands in brackets is no IPv6 address";
+        return set_ipv6(e) ? NULL : "the text in brackets is no IPv6 address";
     if (set_ipv4(e))
         return NULL;
     if (slice_has_suffix(host, ".") && host.len > 1)
@@ -120,7 +120,7 @@ static const char *read_text(struct cfg_arena *arena, struct slice text, enum cf
     size_t colon = find_port(text);
     struct slice port = slice_from(text, colon + 1);
     if (text.data[0] != '[' && slice_find(port, ':') < port.len)
-        return "an IPv6 address stands in brackets, with the port behind";
+        return "an IPv6 address is written in brackets, with the port after it";
     if (colon == text.len)
         return "the port is missing";
     const char *wrong = read_port(port, use, &e->port);

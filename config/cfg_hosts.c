@@ -12,7 +12,7 @@
 static const char example[] =
     "hosts = ( { names = [ \"mail.example.org\" ]; backends = { imap = \"stores\"; }; } )";
 
-/* Every name of all hosts, to find those that stand twice. */
+/* Every name of all hosts, to find those that are there twice. */
 struct named {
     const char *name;
     struct cfg_place place;
@@ -32,7 +32,7 @@ static bool is_host(struct slice name)
     return cfg_is_hostname(name);
 }
 
-static char *lower(struct cfg_loader *loader, const char *text)
+static char *lower_name(struct cfg_loader *loader, const char *text)
 {
     char *copy = cfg_arena_copy(loader->arena, slice_of(text));
     for (char *c = copy; *c != '\0'; c++)
@@ -74,7 +74,7 @@ static void read_names(struct cfg_reader *reader, struct cfg_host *host, struct 
                      items[i].text);
             continue;
         }
-        char *name = lower(loader, items[i].text);
+        char *name = lower_name(loader, items[i].text);
         host->names[host->name_count++] = name;
         note_name(loader, all, name, items[i].place);
     }
@@ -129,8 +129,9 @@ static void check_names(struct cfg_loader *loader, struct names *all)
         qsort(all->items, all->count, sizeof all->items[0], by_name);
     for (size_t i = 1; i < all->count; i++)
         if (strcmp(all->items[i].name, all->items[i - 1].name) == 0)
-            CFG_FAIL(loader, all->items[i].place, "the name \"%s\" stands twice in \"hosts\", first in %s:%u",
-                     all->items[i].name, all->items[i - 1].place.file, all->items[i - 1].place.line);
+            CFG_FAIL(loader, all->items[i].place,
+                     "the name \"%s\" is there twice in \"hosts\", first in %s:%u", all->items[i].name,
+                     all->items[i - 1].place.file, all->items[i - 1].place.line);
 }
 
 /* The service's own pool was looked at with the service. */

@@ -5,7 +5,10 @@
 #include "config/cfg.h"
 #include "config/cfg_pools.h"
 
-/* The list "hosts": what is different for clients that ask for a name. Behind the pools, and before their uses are checked. */
+/*
+ * Reads the list "hosts": what is different for clients that ask for a name. Call it after the pools and
+ * services are read, and before cfg_pools_check_uses: it notes the uses of pools.
+ */
 void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use *uses);
 

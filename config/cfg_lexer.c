@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-static struct slice ahead(const struct cfg_lexer *l)
+static struct slice text_ahead(const struct cfg_lexer *l)
 {
     return slice_from(l->text, l->at);
 }
 
 /* Takes `len` octets as a token. */
-static struct cfg_token take(struct cfg_lexer *l, enum cfg_token_kind kind, size_t len)
+static struct cfg_token take_token(struct cfg_lexer *l, enum cfg_token_kind kind, size_t len)
 {
     struct cfg_token token = {
         .kind = kind, .text = slice_sub(l->text, l->at, len), .place = {l->file, l->line}};
@@ -17,14 +17,14 @@ static struct cfg_token take(struct cfg_lexer *l, enum cfg_token_kind kind, size
     return token;
 }
 
-static struct cfg_token bad(struct cfg_lexer *l, size_t len, const char *wrong)
+static struct cfg_token take_bad(struct cfg_lexer *l, size_t len, const char *wrong)
 {
-    struct cfg_token token = take(l, CFG_TOKEN_BAD, len);
+    struct cfg_token token = take_token(l, CFG_TOKEN_BAD, len);
     token.wrong = wrong;
     return token;
 }
 
-/* The length of the comment that begins here, 0 where none does; `*open` where it has no end. */
+/* The length of the comment that begins here, or 0; `*open` is set if it has no end. */
 static size_t comment_len(struct slice s, bool *open)
 {
     *open = false;
@@ -43,7 +43,7 @@ static bool skip_blanks(struct cfg_lexer *l)
     while (l->at < l->text.len) {
         bool open = false;
         uint8_t c = l->text.data[l->at];
-        size_t len = c != '\0' && strchr(" \t\r\n\f", c) != NULL ? 1 : comment_len(ahead(l), &open);
+        size_t len = c != '\0' && strchr(" \t\r\n\f", c) != NULL ? 1 : comment_len(text_ahead(l), &open);
         if (len == 0)
             return true;
         if (open)
@@ -56,18 +56,18 @@ static bool skip_blanks(struct cfg_lexer *l)
 
 static struct cfg_token take_string(struct cfg_lexer *l)
 {
-    struct slice s = ahead(l);
+    struct slice s = text_ahead(l);
     for (size_t i = 1; i < s.len; i++) {
         if (s.data[i] == '"')
-            return take(l, CFG_TOKEN_STRING, i + 1);
+            return take_token(l, CFG_TOKEN_STRING, i + 1);
         if (s.data[i] == '\\' && i + 1 < s.len && s.data[i + 1] != '\n')
             i++;
         else if (s.data[i] == '\n')
-            return bad(l, i, "the string has no closing quotation mark on its line");
+            return take_bad(l, i, "the string has no closing quotation mark on its line");
         if (s.data[i] < ' ')
-            return bad(l, i, "there is a control character in the string that begins");
+            return take_bad(l, i, "there is a control character in the string that begins");
     }
-    return bad(l, s.len, "the string has no closing quotation mark on its line");
+    return take_bad(l, s.len, "the string has no closing quotation mark on its line");
 }
 
 static bool is_in(uint8_t c, const char *others)
@@ -91,7 +91,7 @@ static size_t digits(struct slice s, size_t at)
     return end - at;
 }
 
-/* [-+] digits, and then L, LL; or a fraction and an exponent. CFG_TOKEN_BAD where it is none of that. */
+/* [-+] digits, and then L, LL; or a fraction and an exponent. CFG_TOKEN_BAD if it is anything else. */
 static enum cfg_token_kind number_kind(struct slice s)
 {
     size_t at = s.data[0] == '-' || s.data[0] == '+' ? 1 : 0;
@@ -115,19 +115,19 @@ static enum cfg_token_kind number_kind(struct slice s)
 
 static struct cfg_token take_number(struct cfg_lexer *l)
 {
-    struct slice word = slice_first(ahead(l), run_of(ahead(l), "+-._"));
+    struct slice word = slice_first(text_ahead(l), run_of(text_ahead(l), "+-._"));
     enum cfg_token_kind kind = number_kind(word);
     if (kind == CFG_TOKEN_BAD)
-        return bad(l, word.len,
-                   "a number is decimal digits alone, and anything else stands in quotation marks");
-    return take(l, kind, word.len);
+        return take_bad(l, word.len,
+                        "a number is decimal digits alone, and anything else is written in quotation marks");
+    return take_token(l, kind, word.len);
 }
 
 static struct cfg_token take_name(struct cfg_lexer *l)
 {
-    struct slice word = slice_first(ahead(l), run_of(ahead(l), "-_*"));
+    struct slice word = slice_first(text_ahead(l), run_of(text_ahead(l), "-_*"));
     bool boolean = slice_is_word(word, "true") || slice_is_word(word, "false");
-    return take(l, boolean ? CFG_TOKEN_BOOLEAN : CFG_TOKEN_NAME, word.len);
+    return take_token(l, boolean ? CFG_TOKEN_BOOLEAN : CFG_TOKEN_NAME, word.len);
 }
 
 static bool is_first_on_line(const struct cfg_lexer *l)
@@ -149,9 +149,9 @@ static bool is_blank(struct slice s)
 static struct cfg_token take_include(struct cfg_lexer *l)
 {
     static const char form[] =
-        "@include stands first on a line, with the file's name in quotation marks behind it";
+        "@include must be first on a line, with the file's name in quotation marks after it";
     static const char word[] = "@include";
-    struct slice s = ahead(l);
+    struct slice s = text_ahead(l);
     s.len = slice_find(s, '\n');
     size_t open = slice_find(s, '"');
     struct slice between = slice_sub(s, sizeof word - 1, open - (sizeof word - 1));
@@ -160,8 +160,8 @@ static struct cfg_token take_include(struct cfg_lexer *l)
     bool blank = open < s.len && is_blank(between);
     bool closed = open < s.len && open + 1 + path.len < s.len;
     if (!slice_has_prefix(s, word) || !blank || !closed || path.len == 0 || !is_first_on_line(l))
-        return bad(l, s.len, form);
-    struct cfg_token token = take(l, CFG_TOKEN_INCLUDE, open + 2 + path.len);
+        return take_bad(l, s.len, form);
+    struct cfg_token token = take_token(l, CFG_TOKEN_INCLUDE, open + 2 + path.len);
     token.text = path;
     return token;
 }
@@ -170,35 +170,35 @@ static struct cfg_token take_stray(struct cfg_lexer *l)
 {
     uint8_t c = l->text.data[l->at];
     if (c == '\'')
-        return bad(l, 1, "strings stand in double quotation marks");
+        return take_bad(l, 1, "strings are written in double quotation marks");
     if (c < ' ' || c == 0x7f)
-        return bad(l, 1, "a control character means nothing here");
+        return take_bad(l, 1, "a control character means nothing here");
     if (c < 0x80)
-        return bad(l, 1, "this character means nothing here");
+        return take_bad(l, 1, "this character means nothing here");
     size_t len = 1;
     while (l->at + len < l->text.len && (l->text.data[l->at + len] & 0xc0) == 0x80)
         len++;
-    return bad(l, len,
-               "this character means nothing here (are they typographic quotation marks? Only \" counts)");
+    return take_bad(
+        l, len, "this character means nothing here (are they typographic quotation marks? Only \" counts)");
 }
 
 struct cfg_token cfg_lexer_next(struct cfg_lexer *lexer)
 {
     if (!skip_blanks(lexer))
-        return bad(lexer, lexer->text.len - lexer->at, "the comment has no end (*/)");
+        return take_bad(lexer, lexer->text.len - lexer->at, "the comment has no end (*/)");
     if (lexer->at == lexer->text.len)
-        return take(lexer, CFG_TOKEN_END, 0);
+        return take_token(lexer, CFG_TOKEN_END, 0);
     uint8_t c = lexer->text.data[lexer->at];
     if (c == '"')
         return take_string(lexer);
     if (ascii_is_alpha(c) || c == '*')
         return take_name(lexer);
-    if (ascii_is_digit(c) || c == '+' || c == '-' || (c == '.' && digits(ahead(lexer), 1) > 0))
+    if (ascii_is_digit(c) || c == '+' || c == '-' || (c == '.' && digits(text_ahead(lexer), 1) > 0))
         return take_number(lexer);
     if (c == '@')
         return take_include(lexer);
     if (c != '\0' && strchr("=:;,{}[]()", c) != NULL)
-        return take(lexer, CFG_TOKEN_PUNCTUATION, 1);
+        return take_token(lexer, CFG_TOKEN_PUNCTUATION, 1);
     return take_stray(lexer);
 }
 

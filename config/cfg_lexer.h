@@ -6,15 +6,15 @@
 #include "config/cfg_problems.h"
 
 /*
- * One file's text as the tokens of libconfig's syntax, each with its place. Stricter than libconfig where
- * that finds mistakes: a string ends on the line on which it begins, and a number is decimal and has no
- * letters glued to it.
+ * Splits one file's text into the tokens of libconfig's syntax, each with its place. It is stricter than
+ * libconfig if that finds mistakes: a string must end on the line on which it begins, and a number is decimal
+ * and must be followed by no letter. It allocates nothing.
  */
 enum cfg_token_kind {
     CFG_TOKEN_END,
-    CFG_TOKEN_NAME,    /* a key, or a word that should have been in quotation marks */
+    CFG_TOKEN_NAME,    /* a key, or a word without the quotation marks that it needs */
     CFG_TOKEN_BOOLEAN, /* true or false, in any case */
-    CFG_TOKEN_INTEGER, /* a sign, digits, perhaps L or LL behind */
+    CFG_TOKEN_INTEGER, /* a sign, digits, perhaps L or LL */
     CFG_TOKEN_FLOAT,
     CFG_TOKEN_STRING,      /* with its quotation marks, escapes as they are */
     CFG_TOKEN_PUNCTUATION, /* one of = : ; , { } [ ] ( ) */
@@ -29,7 +29,7 @@ struct cfg_token {
     const char *wrong; /* static */
 };
 
-/* Begin with `text`, `file` and line 1; both outlive the tokens. */
+/* Set `text`, `file` and line 1 to begin; text and file must live longer than the tokens. */
 struct cfg_lexer {
     struct slice text;
     const char *file;
@@ -37,6 +37,7 @@ struct cfg_lexer {
     size_t at;
 };
 
+/* The next token; CFG_TOKEN_END at the end of the text, as often as it is called. */
 struct cfg_token cfg_lexer_next(struct cfg_lexer *lexer);
 
 /* Is it this punctuation mark? */

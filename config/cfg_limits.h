@@ -5,7 +5,7 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "limits" into cfg->limits. */
+/* Reads the group "limits" into cfg->limits. */
 void cfg_limits_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg);
 
 #endif

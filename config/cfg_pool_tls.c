@@ -32,7 +32,7 @@ static void read_certificate(struct cfg_reader *reader, struct cfg_pool_tls *tls
                  "certificate that the proxy shows its servers, and its issuers");
 }
 
-/* ---- whom to believe ---- */
+/* ---- verification ---- */
 
 static void read_name(struct cfg_reader *reader, struct cfg_pool_tls *tls)
 {
@@ -52,12 +52,11 @@ static void warn_unverified(struct cfg_reader *reader, const struct cfg_pool *po
 {
     if (pool->tls.verify)
         return;
-    cfg_problems_add(
-        reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "verify"),
-        "verify = false: whoever stands between the proxy and the servers of the pool \"%s\" can "
-        "read and change all that passes, passwords included; give the servers' certificate, or "
-        "its authority's, as \"ca\" instead",
-        pool->name != NULL ? pool->name : "");
+    cfg_problems_add(reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "verify"),
+                     "verify = false: an attacker between the proxy and the servers of the pool \"%s\" can "
+                     "read and change all that passes, passwords included; give the servers' certificate, or "
+                     "its authority's, as \"ca\" instead",
+                     pool->name != NULL ? pool->name : "");
 }
 
 /* "store1.internal." is the same name to the resolver, and never in a certificate. */

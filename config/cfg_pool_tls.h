@@ -6,8 +6,8 @@
 #include "config/cfg_reader.h"
 
 /*
- * The group "tls" of a pool: TLS towards its servers, and whom to take for them. No file of it is opened here. The pool's
- * servers have been read; each gets the name that its certificate must have.
+ * Reads the group "tls" of a pool: TLS towards its servers, and how they are verified. No file of it is
+ * opened here. Call it after the pool's servers are read: each gets the name that its certificate must have.
  */
 void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool);
 

@@ -2,7 +2,6 @@
 #include "config/cfg_pools.h"
 
 #include "base/array.h"
-
 #include "config/cfg_endpoint.h"
 #include "config/cfg_pool_tls.h"
 #include "config/cfg_suggest.h"
@@ -15,11 +14,18 @@ enum { NAME_MAX_LEN = 64 };
 static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
 
-static const char *const balances[] = {[CFG_ROUND_ROBIN] = "round-robin"};
+static const char *const balances[] = {[CFG_BALANCE_ROUND_ROBIN] = "round-robin"};
+_Static_assert(ARRAY_LEN(balances) == CFG_BALANCES, "a word for each policy");
+
 static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",
                                          [CFG_IDENTITY_PROXY_V1] = "proxy-v1",
                                          [CFG_IDENTITY_PROXY_V2] = "proxy-v2",
                                          [CFG_IDENTITY_NATIVE] = "native"};
+
+const char *cfg_balance_name(enum cfg_balance balance)
+{
+    return balances[balance];
+}
 
 bool cfg_read_name(struct cfg_reader *reader, char **name)
 {
@@ -53,7 +59,7 @@ static void read_server(struct cfg_loader *loader, config_setting_t *group, stru
     for (size_t i = 0; i < pool->server_count; i++)
         if (cfg_endpoint_equals(&pool->servers[i], server))
             cfg_problems_add(loader->problems, CFG_WARNING, server->place,
-                             "\"%s\" stands twice in this pool, first in %s:%u", server->text,
+                             "\"%s\" is there twice in this pool, first in %s:%u", server->text,
                              pool->servers[i].place.file, pool->servers[i].place.line);
     pool->server_count++;
 }
@@ -76,7 +82,7 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     static const struct cfg_words balance_words = {balances, ARRAY_LEN(balances)};
     static const struct cfg_words identity_words = {identities, ARRAY_LEN(identities)};
     struct cfg_reader reader;
-    size_t balance = CFG_ROUND_ROBIN;
+    size_t balance = CFG_BALANCE_ROUND_ROBIN;
     size_t identity = CFG_IDENTITY_NONE;
     cfg_reader_open(&reader, loader, group, "a pool of backends");
     pool->place = cfg_tree_place(group);
@@ -94,17 +100,20 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     cfg_reader_close(&reader);
 }
 
+/* The index of the pool of that name among the first `count`; `count` if there is none. */
+static size_t find_pool(const struct cfg *cfg, size_t count, const char *name)
+{
+    _Static_assert(offsetof(struct cfg_pool, name) == 0, "as array_find_name has it");
+    return array_find_name(cfg->pools, count, sizeof cfg->pools[0], name);
+}
+
 static void check_name(struct cfg_loader *loader, const struct cfg *cfg, size_t index)
 {
     const struct cfg_pool *pool = &cfg->pools[index];
-    for (size_t i = 0; i < index && pool->name != NULL; i++) {
-        const struct cfg_pool *other = &cfg->pools[i];
-        if (other->name == NULL || strcmp(other->name, pool->name) != 0)
-            continue;
+    size_t other = pool->name != NULL ? find_pool(cfg, index, pool->name) : index;
+    if (other < index)
         CFG_FAIL(loader, pool->place, "another pool is called \"%s\" already, in %s:%u", pool->name,
-                 other->place.file, other->place.line);
-        return;
-    }
+                 cfg->pools[other].place.file, cfg->pools[other].place.line);
 }
 
 void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
@@ -136,11 +145,11 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             loader, use->identity_place,
             "the key \"identity\" is missing in the pool \"%s\", which a submission service uses: a server "
             "that "
-            "takes the proxy for the client relays mail for everybody where it trusts the proxy's address "
-            "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol "
-            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), \"native\" where it takes XCLIENT from the "
+            "takes the proxy for the client relays mail for everybody if it trusts the proxy's address "
+            "(Postfix: mynetworks). Say identity = \"proxy-v2\" if the server reads the PROXY protocol "
+            "(Postfix: smtpd_upstream_proxy_protocol = haproxy), \"native\" if it accepts XCLIENT from the "
             "proxy "
-            "(Postfix: smtpd_authorized_xclient_hosts), or \"none\" where the proxy's address is trusted "
+            "(Postfix: smtpd_authorized_xclient_hosts), or \"none\" if the proxy's address is trusted "
             "with "
             "nothing",
             pool->name);
@@ -152,7 +161,10 @@ static void check_submission(struct cfg_loader *loader, const struct cfg_pool *p
             pool->name);
 }
 
-/* Version 1 has no place for TLS: without TLS of the proxy's own the server takes every client for one in clear. */
+/*
+ * Version 1 has no place for TLS: without TLS of the proxy's own the server takes every client for one in
+ * clear.
+ */
 static void check_mailbox(struct cfg_loader *loader, const struct cfg_pool *pool,
                           const struct cfg_pool_use *use)
 {
@@ -221,11 +233,11 @@ bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg 
     char *name;
     if (!cfg_read_string(reader, key, &name))
         return false;
-    for (size_t i = 0; i < cfg->pool_count; i++)
-        if (cfg->pools[i].name != NULL && strcmp(cfg->pools[i].name, name) == 0) {
-            *pool = i;
-            return true;
-        }
+    size_t found = find_pool(cfg, cfg->pool_count, name);
+    if (found < cfg->pool_count) {
+        *pool = found;
+        return true;
+    }
     fail_pool(reader, cfg, key, name);
     return false;
 }

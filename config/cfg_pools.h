@@ -5,30 +5,39 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The list "backends": pools of servers. */
+/*
+ * Reads the list "backends": pools of servers. What depends on the services that use a pool is noted in
+ * struct cfg_pool_use, and checked when these are read.
+ */
 
-/* What stands under "identity" of a pool. */
+/* What a pool has as "identity". */
 enum cfg_identity_given { CFG_IDENTITY_ABSENT, CFG_IDENTITY_GIVEN, CFG_IDENTITY_WRONG };
 
-/* What the services make of a pool, by the pool's index. */
+/* How services use a pool; an array of them is by the pool's index. */
 struct cfg_pool_use {
     enum cfg_identity_given identity_given;
-    struct cfg_place identity_place; /* there, or where the pool begins */
-    bool used;                       /* a service names it */
+    struct cfg_place identity_place; /* of the pool, if it has no "identity" */
+    bool used;                       /* a service or a host names it */
     unsigned protocols;              /* 1 << enum protocol of each of those whose protocol is known */
 };
 
-/* Reads the pools. `*uses`, in the arena, is for the services to fill in. */
+/*
+ * Reads the pools into cfg. `*uses`, in the arena, has a row for each that cfg_services_read and
+ * cfg_hosts_read fill in.
+ */
 void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use **uses);
 
-/* What can be said only when the services are known: pools without use, and identity where it matters most. */
+/* Checks what depends on the services: pools that none uses, and identities that endanger a server. */
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses);
 
-/* The pool that a key names. False where the key is absent, or the problem was added. */
+/* Reads a key that names a pool, into its index. False if the key is absent, or after a problem. */
 bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool);
 
-/* Names of services and pools go to log lines and metrics: letters, digits, ".", "_" and "-", at most 64. */
+/*
+ * Reads "name": letters, digits, ".", "_" and "-", at most 64, as names of services and pools are in log
+ * lines and metrics. False if it is absent, or after a problem.
+ */
 bool cfg_read_name(struct cfg_reader *reader, char **name);
 
 #endif

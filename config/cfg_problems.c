@@ -24,6 +24,11 @@ void cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity,
     problems->errors += severity == CFG_ERROR;
 }
 
+void cfg_problems_add_out_of_memory(struct cfg_problems *problems, const char *path)
+{
+    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){path, 0}, "out of memory");
+}
+
 /* The position at which a file is first named from `first` on. */
 static size_t file_rank(const struct cfg_problems *problems, size_t first, const char *file)
 {

@@ -7,11 +7,12 @@
 #include <stdio.h>
 
 /*
- * What is wrong with a configuration, collected so that the operator sees all of it in one run. Others than
- * config/ add to it too: a key that does not match its certificate has a place in the file.
+ * What is wrong with a configuration, collected so that the operator sees all of it in one run. The program
+ * adds to it too, as for a key that does not match its certificate. The texts are for operators: no decision
+ * may hang on their words.
  */
 
-/* Where something stands in the file, for messages by those who use the value later. */
+/* The place of something in the file, for messages. The file's name belongs to the configuration. */
 struct cfg_place {
     const char *file;
     unsigned line; /* 0: the file as a whole */
@@ -33,20 +34,27 @@ struct cfg_problems {
     size_t errors; /* how many of them are CFG_ERROR */
 };
 
-/* Adds a problem; printf-like. File and text are copied. */
+/* Adds a problem, with a text as by printf. File and text are copied. */
 __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
                                                             enum cfg_severity severity,
                                                             struct cfg_place place, const char *format, ...);
 
-/* Orders the problems from `first` on: those of `main_file`, other files as they first appear, and each by line. */
+/* Adds the error that memory was short while the file at `path` was loaded. */
+void cfg_problems_add_out_of_memory(struct cfg_problems *problems, const char *path);
+
+/*
+ * Orders the problems from index `first` on: those of `main_file`, then of the other files as they first
+ * appear; in a file by line.
+ */
 void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
 
-/* Do both say the same, in the same order? */
+/* Have both the same texts at the same places, in the same order? */
 bool cfg_problems_equal(const struct cfg_problems *a, const struct cfg_problems *b);
 
-/* One line each: "file:line: error: text", and "file: error: text" for a file as a whole. */
+/* Prints a line for each: "file:line: error: text", and "file: error: text" for a file as a whole. */
 void cfg_problems_print(const struct cfg_problems *problems, FILE *to);
 
+/* Frees the texts, and leaves an empty list. */
 void cfg_problems_free(struct cfg_problems *problems);
 
 #endif

@@ -36,9 +36,22 @@ static void fail_key(const struct cfg_reader *r, const config_setting_t *setting
                  r->what, cfg_suggest_list(r->loader->arena, r->known, r->known_count));
 }
 
+static config_setting_t *find_setting(const struct cfg_reader *r, const char *key)
+{
+    return r->group != NULL ? config_setting_get_member(r->group, key) : NULL;
+}
+
+static void show_keys(const struct cfg_reader *r)
+{
+    const struct cfg_key_visitor *visitor = r->loader->visitor;
+    for (size_t i = 0; visitor != NULL && i < r->known_count; i++)
+        visitor->each(visitor->arg, r->what, r->known[i], find_setting(r, r->known[i]) != NULL);
+}
+
 void cfg_reader_close(struct cfg_reader *reader)
 {
     int count = reader->group != NULL ? config_setting_length(reader->group) : 0;
+    show_keys(reader);
     for (int i = 0; i < count; i++) {
         const config_setting_t *setting = config_setting_get_elem(reader->group, (unsigned)i);
         if (!is_known(reader, config_setting_name(setting)))
@@ -46,30 +59,25 @@ void cfg_reader_close(struct cfg_reader *reader)
     }
 }
 
-static config_setting_t *find(const struct cfg_reader *r, const char *key)
-{
-    return r->group != NULL ? config_setting_get_member(r->group, key) : NULL;
-}
-
-/* Looks a key up, and makes it known. */
-static config_setting_t *ask(struct cfg_reader *r, const char *key)
+/* Looks a key up: it is known from now on. */
+static config_setting_t *ask_for(struct cfg_reader *r, const char *key)
 {
     if (!is_known(r, key)) {
         ENSURE(r->known_count < CFG_READER_KEYS);
         r->known[r->known_count++] = key;
     }
-    return find(r, key);
+    return find_setting(r, key);
 }
 
 struct cfg_place cfg_reader_place(const struct cfg_reader *reader, const char *key)
 {
-    const config_setting_t *setting = find(reader, key);
+    const config_setting_t *setting = find_setting(reader, key);
     return cfg_tree_place(setting != NULL ? setting : reader->group);
 }
 
 bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *expected)
 {
-    if (ask(reader, key) != NULL)
+    if (ask_for(reader, key) != NULL)
         return true;
     CFG_FAIL(reader->loader, cfg_tree_place(reader->group), "the key \"%s\" is missing in %s, expected %s",
              key, reader->what, expected);
@@ -106,7 +114,10 @@ static void fail_type(const struct cfg_reader *r, const config_setting_t *settin
              expected);
 }
 
-/* A string's text where it is one that can be used: not empty, and nothing in it that would spoil a log line. */
+/*
+ * The text of a string that can be used: not empty, and without what would spoil a log line. NULL after a
+ * problem.
+ */
 static const char *usable_text(const struct cfg_reader *r, const config_setting_t *setting, const char *key)
 {
     const char *text = config_setting_get_string(setting);
@@ -125,7 +136,7 @@ static const char *usable_text(const struct cfg_reader *r, const config_setting_
 
 static const char *get_text(struct cfg_reader *r, const char *key, const char *expected)
 {
-    const config_setting_t *setting = ask(r, key);
+    const config_setting_t *setting = ask_for(r, key);
     if (setting == NULL)
         return NULL;
     if (config_setting_type(setting) == CONFIG_TYPE_STRING)
@@ -154,7 +165,7 @@ bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path)
 
 bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, int64_t max, unsigned *value)
 {
-    const config_setting_t *setting = ask(reader, key);
+    const config_setting_t *setting = ask_for(reader, key);
     if (setting == NULL)
         return false;
     if (config_setting_type(setting) != CONFIG_TYPE_INT64) {
@@ -173,7 +184,7 @@ bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, in
 
 bool cfg_read_switch(struct cfg_reader *reader, const char *key, bool *value)
 {
-    const config_setting_t *setting = ask(reader, key);
+    const config_setting_t *setting = ask_for(reader, key);
     if (setting == NULL)
         return false;
     if (config_setting_type(setting) != CONFIG_TYPE_BOOL) {
@@ -212,7 +223,7 @@ bool cfg_read_word(struct cfg_reader *reader, const char *key, struct cfg_words 
     return false;
 }
 
-/* False, and a problem, where it is neither a number of seconds nor a number with a unit. */
+/* False after a problem if it is neither a number of seconds nor a number with a unit. */
 static bool duration_of(struct cfg_reader *r, const config_setting_t *setting, const char *key,
                         uint64_t *value)
 {
@@ -234,7 +245,7 @@ static bool duration_of(struct cfg_reader *r, const config_setting_t *setting, c
 bool cfg_read_duration(struct cfg_reader *reader, const char *key, uint64_t min, uint64_t max,
                        uint64_t *value)
 {
-    const config_setting_t *setting = ask(reader, key);
+    const config_setting_t *setting = ask_for(reader, key);
     uint64_t found;
     if (setting == NULL || !duration_of(reader, setting, key, &found))
         return false;
@@ -253,7 +264,7 @@ bool cfg_read_duration(struct cfg_reader *reader, const char *key, uint64_t min,
 
 config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key)
 {
-    config_setting_t *setting = ask(reader, key);
+    config_setting_t *setting = ask_for(reader, key);
     if (setting == NULL || config_setting_is_group(setting))
         return setting;
     fail_type(reader, setting, key, "a group: { key = value; }");
@@ -263,7 +274,7 @@ config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key)
 size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *example,
                        config_setting_t **list)
 {
-    config_setting_t *setting = ask(reader, key);
+    config_setting_t *setting = ask_for(reader, key);
     if (setting == NULL)
         return 0;
     const char *expected = cfg_arena_format(reader->loader->arena, "a list of groups: %s", example);
@@ -289,7 +300,7 @@ size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *e
 size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *example,
                         struct cfg_item **items)
 {
-    const config_setting_t *setting = ask(reader, key);
+    const config_setting_t *setting = ask_for(reader, key);
     *items = NULL;
     if (setting == NULL)
         return 0;
@@ -318,7 +329,7 @@ size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *
 size_t cfg_read_one_or_more(struct cfg_reader *reader, const char *key, const char *example,
                             struct cfg_item **items)
 {
-    const config_setting_t *setting = ask(reader, key);
+    const config_setting_t *setting = ask_for(reader, key);
     *items = NULL;
     if (setting == NULL || config_setting_type(setting) != CONFIG_TYPE_STRING)
         return cfg_read_strings(reader, key, example, items);

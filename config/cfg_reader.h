@@ -8,21 +8,29 @@
 #include <libconfig.h>
 
 /*
- * Reads the keys of one group, each by its type and limits. What does not fit becomes a problem with the
- * key's place, and the caller goes on with its default. A key that was never asked for is unknown:
- * cfg_reader_close says so, and names the nearest of those that were.
+ * Reads the keys of one group, each by its type and limits. A value that does not fit becomes a problem with
+ * the key's place, and the caller goes on with its default. What the caller asks for is what is known:
+ * cfg_reader_close reports each other key of the group, with the nearest known one.
  */
+/* Sees each key that the reader knows (cfg_keys.h). */
+struct cfg_key_visitor {
+    void (*each)(void *arg, const char *group, const char *key, bool is_set);
+    void *arg;
+};
+
 struct cfg_loader {
     struct cfg_arena *arena; /* what the configuration is made of */
     struct cfg_problems *problems;
+    const struct cfg_key_visitor *visitor; /* NULL: there is none */
 };
 
-enum { CFG_READER_KEYS = 24 }; /* more than the largest group has */
+/* More keys than the largest group has. */
+enum { CFG_READER_KEYS = 24 };
 
 struct cfg_reader {
     struct cfg_loader *loader;
-    config_setting_t *group; /* NULL: a group that isn't there, and has no keys */
-    const char *what;        /* what the group is, for messages: "a service" */
+    config_setting_t *group; /* NULL: a group that is absent, and has no keys */
+    const char *what;        /* the group's name in messages: "a service" */
     const char *known[CFG_READER_KEYS];
     size_t known_count;
 };
@@ -33,53 +41,73 @@ struct cfg_words {
     size_t count;
 };
 
-/* A string and where it stands. */
+/* A string and its place. */
 struct cfg_item {
     const char *text;
     struct cfg_place place;
 };
 
-/* A problem at a place, always an error. */
+/* Adds an error at a place. */
 #define CFG_FAIL(loader, place, ...) cfg_problems_add((loader)->problems, CFG_ERROR, (place), __VA_ARGS__)
 
+/* Begins with a group. `what` must live as long as the reader. */
 void cfg_reader_open(struct cfg_reader *reader, struct cfg_loader *loader, config_setting_t *group,
                      const char *what);
+/* Adds a problem for each key of the group that was not asked for. */
 void cfg_reader_close(struct cfg_reader *reader);
 
-/* Where the key stands, or the group where it doesn't. */
+/* The place of the key, or of the group if the key is absent. */
 struct cfg_place cfg_reader_place(const struct cfg_reader *reader, const char *key);
 
-/* Is the key there? It is an error otherwise; `expected` says what should be its value. */
+/* Is the key there? If not, an error is added; `expected` describes the value. */
 bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *expected);
 
-/* These leave `*value` as it is, and return false, where the key is absent or wrong. A string is never empty. */
+/*
+ * Each of these reads a key. It leaves `*value` as it is, and returns false, if the key is absent, or after a
+ * problem.
+ */
+
+/* A string that is not empty and has no control character. In the arena. */
 bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value);
-/* A path; a relative one is meant from the folder of the file in which it stands. */
+
+/* A path; a relative one starts at the folder of the file that has the key. In the arena. */
 bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path);
+
+/* A whole number between two limits, both included. */
 bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, int64_t max, unsigned *value);
+
+/* true or false, without quotation marks. */
 bool cfg_read_switch(struct cfg_reader *reader, const char *key, bool *value);
+
+/* One of the words; `*index` becomes its position. */
 bool cfg_read_word(struct cfg_reader *reader, const char *key, struct cfg_words words, size_t *index);
 
-/* A time in milliseconds: "500 ms", "30 s", "3 min", "1 h", or a number of seconds. */
+/* A time, limits and value in milliseconds: "500 ms", "30 s", "3 min", "1 h", or a number of seconds. */
 bool cfg_read_duration(struct cfg_reader *reader, const char *key, uint64_t min, uint64_t max,
                        uint64_t *value);
 
-/* NULL where absent or not a group. */
+/* A group; NULL if it is absent, or after a problem. */
 config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key);
 
-/* A list of groups, not empty: how many, and each. 0 where absent or wrong; `example` shows how one looks. */
+/*
+ * A list of groups, not empty. Returns how many; 0 if it is absent, or after a problem. `example` is for its
+ * message.
+ */
 size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *example,
                        config_setting_t **list);
 
-/* A list of strings in [ ] or ( ). How many; what is no string is a problem and left out. `*items` in the arena. */
+/*
+ * A list of strings in [ ] or ( ). Returns how many; an element that is no string is a problem, and left out.
+ * `*items` is in the arena.
+ */
 size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *example,
                         struct cfg_item **items);
 
-/* The same, or one string by itself. */
+/* As cfg_read_strings, but one string by itself will do. */
 size_t cfg_read_one_or_more(struct cfg_reader *reader, const char *key, const char *example,
                             struct cfg_item **items);
 
-/* An unknown word: "did you mean ...? Expected one of ...". */
+/* Adds an error for an unknown word: "did you mean ...? Expected one of ...". */
 void cfg_fail_word(struct cfg_loader *loader, struct cfg_place place, const char *key, const char *word,
                    struct cfg_words words);
 

@@ -82,7 +82,10 @@ static void check_ports(struct cfg_loader *loader, const struct cfg_service *ser
                              implicit ? "starttls" : "implicit");
 }
 
-/* Reads a key with two words, of which the first is the default; true for the second. No service: protocol unknown. */
+/*
+ * Reads a key with two words, of which the first is the default; true for the second. No service: protocol
+ * unknown.
+ */
 static bool read_submission_key(struct cfg_reader *reader, const struct cfg_service *service, const char *key,
                                 const char *const words[2])
 {
@@ -104,7 +107,7 @@ static void read_submission(struct cfg_reader *reader, struct cfg_service *servi
     service->refuses_bare_lf = read_submission_key(reader, known, "bare_newline", bare_newline);
 }
 
-/* The index of the pool, or the number of pools where there is none of that name. */
+/* The index of the pool, or the number of pools after a problem. */
 static size_t read_pool(struct cfg_reader *reader, const struct cfg *cfg)
 {
     size_t pool;
@@ -142,10 +145,10 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
 static const struct cfg_service *find_name(const struct cfg *cfg, const char *name,
                                            const struct cfg_service *end)
 {
-    for (const struct cfg_service *s = cfg->services; s < end; s++)
-        if (s->name != NULL && strcmp(s->name, name) == 0)
-            return s;
-    return NULL;
+    _Static_assert(offsetof(struct cfg_service, name) == 0, "as array_find_name has it");
+    const struct cfg_service *found =
+        cfg->services + array_find_name(cfg->services, (size_t)(end - cfg->services), sizeof *end, name);
+    return found < end ? found : NULL;
 }
 
 /* "imap", "imap-2": what no other service is called, given or made up. */

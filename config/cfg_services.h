@@ -6,8 +6,8 @@
 #include "config/cfg_pools.h"
 
 /*
- * The list "services": what clients connect to. cfg->pools and cfg->tls are read already; `deep` is
- * that of a service without a group "deep" of its own. Notes in `uses` which pools serve which protocols.
+ * Reads the list "services": what clients connect to. Call it after cfg->pools and cfg->tls are read. `deep`
+ * is for a service without a group "deep" of its own. Notes in `uses` which pools serve which protocols.
  */
 void cfg_services_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                        const struct cfg_deep *deep, struct cfg_pool_use *uses);

@@ -14,7 +14,7 @@ char *cfg_source_resolve(struct cfg_arena *arena, const char *file, struct slice
                             (const char *)path.data);
 }
 
-/* Reads what is left of a stream; false with errno where that fails or is more than `limit` octets. */
+/* Reads the rest of a stream; false with errno if that fails or is more than `limit` octets. */
 static bool read_all(FILE *stream, struct cfg_arena *arena, size_t limit, struct slice *text)
 {
     size_t cap = 16 * 1024;
@@ -98,7 +98,7 @@ static bool includes_itself(const struct cfg_source *source)
     return false;
 }
 
-static void include(struct cfg_source *source, const struct cfg_token *token)
+static void include_file(struct cfg_source *source, const struct cfg_token *token)
 {
     const char *path = cfg_source_resolve(source->names, token->place.file, token->text);
     const char *wrong = NULL;
@@ -119,7 +119,7 @@ struct cfg_token cfg_source_next(struct cfg_source *source)
     for (;;) {
         struct cfg_token token = cfg_lexer_next(&source->open[source->depth - 1].lexer);
         if (token.kind == CFG_TOKEN_INCLUDE)
-            include(source, &token);
+            include_file(source, &token);
         else if (token.kind == CFG_TOKEN_END && source->depth > 1)
             source->depth--;
         else

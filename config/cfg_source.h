@@ -9,17 +9,19 @@
 
 /*
  * A file and all that it includes, as one stream of tokens. @include is resolved here and not by libconfig,
- * whose version 1.5 ends the process where the path is a folder's; a relative path is meant from the folder
- * of the file in which it stands. What can't be read is a problem, and reading goes on behind it.
+ * whose version 1.5 ends the process if the path is a folder's. A relative path starts at the folder of the
+ * file that has it. A file that can't be read is a problem, and reading goes on after its @include.
  */
 enum {
-    CFG_SOURCE_DEPTH = 10,               /* files open within each other, as libconfig has it */
-    CFG_SOURCE_OCTETS = 4 * 1024 * 1024, /* all files together: some 20,000 services, and no /dev/zero */
+    /* Files that include each other, as libconfig has it. */
+    CFG_SOURCE_DEPTH = 10,
+    /* All files together: some 20,000 services, and no /dev/zero. */
+    CFG_SOURCE_OCTETS = 4 * 1024 * 1024,
 };
 
 struct cfg_source {
-    struct cfg_arena *names; /* for the names of files, which live as long as places that name them */
-    struct cfg_arena texts;  /* for what stands in them */
+    struct cfg_arena *names; /* for the names of files, which live as long as the places with them */
+    struct cfg_arena texts;  /* for their texts */
     struct cfg_problems *problems;
     struct {
         struct cfg_lexer lexer;
@@ -30,16 +32,20 @@ struct cfg_source {
     size_t octets;
 };
 
-/* False where the file itself can't be read. cfg_source_close follows in any case. */
+/* Opens the outermost file. False if it can't be read. The caller calls cfg_source_close either way. */
 bool cfg_source_open(struct cfg_source *source, struct cfg_arena *names, struct cfg_problems *problems,
                      const char *path);
 
-/* CFG_TOKEN_END at the end of the outermost file; never CFG_TOKEN_INCLUDE. Tokens live until cfg_source_close. */
+/*
+ * The next token: CFG_TOKEN_END at the end of the outermost file, never CFG_TOKEN_INCLUDE. It lives until
+ * cfg_source_close.
+ */
 struct cfg_token cfg_source_next(struct cfg_source *source);
 
+/* Frees the texts, and the tokens with them. */
 void cfg_source_close(struct cfg_source *source);
 
-/* `path`, or where it is relative the path from the folder in which `file` stands. */
+/* `path` as it is, or if it is relative after the folder of `file`. In the arena. */
 char *cfg_source_resolve(struct cfg_arena *arena, const char *file, struct slice path);
 
 #endif

@@ -6,20 +6,20 @@
 /* No key and no name that is worth a suggestion is longer. */
 #define WORD_MAX 64
 
-static bool same(char a, char b)
+static bool is_same_letter(char a, char b)
 {
     uint8_t left = a == '-' ? '_' : ascii_upper((uint8_t)a);
     uint8_t right = b == '-' ? '_' : ascii_upper((uint8_t)b);
     return left == right;
 }
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned lesser_of(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
 /* The edit distance of Damerau and Levenshtein (optimal string alignment), three rows at a time. */
-static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
+static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     unsigned rows[3][WORD_MAX + 1] = {{0}};
     for (size_t j = 0; j <= b_len; j++)
@@ -30,10 +30,10 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
         const unsigned *two_above = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= b_len; j++) {
-            row[j] = least(above[j], row[j - 1]) + 1;
-            row[j] = least(row[j], above[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1));
-            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
-                row[j] = least(row[j], two_above[j - 2] + 1);
+            row[j] = lesser_of(above[j], row[j - 1]) + 1;
+            row[j] = lesser_of(row[j], above[j - 1] + (is_same_letter(a[i - 1], b[j - 1]) ? 0 : 1));
+            if (i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) && is_same_letter(a[i - 2], b[j - 1]))
+                row[j] = lesser_of(row[j], two_above[j - 2] + 1);
         }
     }
     return rows[a_len % 3][b_len];
@@ -55,9 +55,9 @@ const char *cfg_suggest_nearest(const char *word, const char *const *candidates,
         size_t candidate_len = strlen(candidates[i]);
         if (candidate_len > WORD_MAX)
             continue;
-        unsigned d = distance(word, len, candidates[i], candidate_len);
+        unsigned d = edit_distance(word, len, candidates[i], candidate_len);
         if (begins_with(candidates[i], word, len))
-            d = least(d, 1);
+            d = lesser_of(d, 1);
         if (d < best && d < len) {
             best = d;
             nearest = candidates[i];

@@ -23,13 +23,13 @@ struct syntax {
     struct cfg_problems *problems;
     struct cfg_token token; /* the next one */
     FILE *accepted;         /* what libconfig will read */
-    unsigned muted;         /* inside the value of a key that stands twice: checked, not accepted */
+    unsigned muted;         /* inside the value of a key that is there twice: checked, not accepted */
     unsigned depth;
     bool failed;
     struct name *names; /* of the groups that are open, the innermost last */
     size_t name_count;
     size_t name_cap;
-    size_t group_start; /* where the innermost group's begin */
+    size_t group_start; /* index of the innermost group's first */
     struct cfg_place *places;
     size_t place_count;
     size_t place_cap;
@@ -38,7 +38,7 @@ struct syntax {
 /* The token as a message shows it: cut short, and nothing of it that a terminal would act upon. */
 #define EXCERPT(token) (int)excerpt_len(&(token)), (const char *)(token).text.data
 
-/* The same in quotation marks, where it has none of its own. */
+/* ... in quotation marks, unless it has its own. */
 #define QUOTED           "%s%.*s%s"
 #define EXCERPT_Q(token) quote(&(token)), EXCERPT(token), quote(&(token))
 
@@ -55,9 +55,9 @@ static const char *quote(const struct cfg_token *token)
     return token->kind == CFG_TOKEN_STRING ? "" : "\"";
 }
 
-/* The first mistake counts: those behind it are mostly its echo. */
-__attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, struct cfg_place place,
-                                                       const char *format, ...)
+/* Reports the first mistake alone: those after it mostly follow from it. */
+__attribute__((format(printf, 3, 4))) static void fail_syntax(struct syntax *s, struct cfg_place place,
+                                                              const char *format, ...)
 {
     if (s->failed)
         return;
@@ -94,12 +94,12 @@ static void accept_token(struct syntax *s)
     fwrite(s->token.text.data, 1, s->token.text.len, s->accepted);
 }
 
-static void look(struct syntax *s)
+static void look_ahead(struct syntax *s)
 {
     s->token = cfg_source_next(&s->source);
     if (s->token.kind == CFG_TOKEN_BAD)
-        fail(s, s->token.place, "%s%s%.*s", s->token.wrong, excerpt_len(&s->token) > 0 ? ": " : "",
-             EXCERPT(s->token));
+        fail_syntax(s, s->token.place, "%s%s%.*s", s->token.wrong, excerpt_len(&s->token) > 0 ? ": " : "",
+                    EXCERPT(s->token));
 }
 
 static void advance(struct syntax *s)
@@ -107,7 +107,7 @@ static void advance(struct syntax *s)
     if (s->failed)
         return;
     accept_token(s);
-    look(s);
+    look_ahead(s);
 }
 
 /* Doubles a full array. */
@@ -129,15 +129,15 @@ static void note_place(struct syntax *s)
     s->places[s->place_count++] = s->token.place;
 }
 
-/* True where the key is new in its group. */
+/* True if the key is new in its group. */
 static bool note_name(struct syntax *s)
 {
     for (size_t i = s->group_start; i < s->name_count; i++) {
         if (!slice_equals(s->names[i].text, s->token.text))
             continue;
         cfg_problems_add(s->problems, CFG_ERROR, s->token.place,
-                         "the key \"%.*s\" stands twice in the same group, first in %s:%u", EXCERPT(s->token),
-                         s->names[i].place.file, s->names[i].place.line);
+                         "the key \"%.*s\" is there twice in the same group, first in %s:%u",
+                         EXCERPT(s->token), s->names[i].place.file, s->names[i].place.line);
         return false;
     }
     s->names = make_room(s->names, s->name_count, &s->name_cap, sizeof *s->names);
@@ -160,7 +160,7 @@ static void take_scalar(struct syntax *s, bool is_element)
     while (first.kind == CFG_TOKEN_STRING && s->token.kind == CFG_TOKEN_STRING) {
         /* libconfig glues neighbours together: meant in a long text, but never in a list */
         if (is_element)
-            fail(s, s->token.place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
+            fail_syntax(s, s->token.place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
         advance(s);
     }
 }
@@ -173,10 +173,10 @@ static void take_setting(struct syntax *s)
     note_place(s);
     advance(s);
     if (!cfg_token_is(&s->token, '=') && !cfg_token_is(&s->token, ':'))
-        fail(s, name.place, "\"=\" and a value are missing behind \"%.*s\"", EXCERPT(name));
+        fail_syntax(s, name.place, "\"=\" and a value are missing after \"%.*s\"", EXCERPT(name));
     advance(s);
     if (cfg_token_is(&s->token, ';') || cfg_token_is(&s->token, '}') || s->token.kind == CFG_TOKEN_END)
-        fail(s, name.place, "a value is missing behind \"%.*s =\"", EXCERPT(name));
+        fail_syntax(s, name.place, "a value is missing after \"%.*s =\"", EXCERPT(name));
     take_value(s, false);
     if (cfg_token_is(&s->token, ';') || cfg_token_is(&s->token, ','))
         advance(s);
@@ -197,10 +197,10 @@ static void take_settings(struct syntax *s)
 static void take_closing(struct syntax *s, const struct cfg_token *open, char mark)
 {
     if (s->token.kind == CFG_TOKEN_END)
-        fail(s, open->place, "the \"%.*s\" is never closed, expected \"%c\"", EXCERPT(*open), mark);
+        fail_syntax(s, open->place, "the \"%.*s\" is never closed, expected \"%c\"", EXCERPT(*open), mark);
     else if (!cfg_token_is(&s->token, mark))
-        fail(s, s->token.place, "found " QUOTED ", expected \"%c\" for the \"%.*s\" of line %u",
-             EXCERPT_Q(s->token), mark, EXCERPT(*open), open->place.line);
+        fail_syntax(s, s->token.place, "found " QUOTED ", expected \"%c\" for the \"%.*s\" of line %u",
+                    EXCERPT_Q(s->token), mark, EXCERPT(*open), open->place.line);
     advance(s);
 }
 
@@ -212,15 +212,15 @@ static void take_group(struct syntax *s)
     take_closing(s, &open, '}');
 }
 
-/* What may not stand in [ ], which holds values of one type. */
+/* Reports what may not be in [ ], which holds values of one type. */
 static void check_array_element(struct syntax *s, enum cfg_token_kind first)
 {
     if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '(') || cfg_token_is(&s->token, '['))
-        fail(s, s->token.place,
-             "[ ] holds strings or numbers alone: a list of groups is written ( { ... }, { ... } )");
+        fail_syntax(s, s->token.place,
+                    "[ ] holds strings or numbers alone: a list of groups is written ( { ... }, { ... } )");
     else if (begins_scalar(&s->token) && s->token.kind != first)
-        fail(s, s->token.place, "[ ] holds values of one type, and " QUOTED " is of another",
-             EXCERPT_Q(s->token));
+        fail_syntax(s, s->token.place, "[ ] holds values of one type, and " QUOTED " is of another",
+                    EXCERPT_Q(s->token));
 }
 
 static void take_elements(struct syntax *s, char closing)
@@ -235,12 +235,12 @@ static void take_elements(struct syntax *s, char closing)
         bool comma = cfg_token_is(&s->token, ',');
         struct cfg_place place = s->token.place;
         if (!comma && (begins_scalar(&s->token) || cfg_token_is(&s->token, '{')))
-            fail(s, place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
+            fail_syntax(s, place, "a comma is missing before " QUOTED, EXCERPT_Q(s->token));
         if (!comma)
             break;
         advance(s);
         if (cfg_token_is(&s->token, closing))
-            fail(s, place, "there is no comma behind the last value before \"%c\"", closing);
+            fail_syntax(s, place, "there is no comma after the last value before \"%c\"", closing);
     }
     take_closing(s, &open, closing);
 }
@@ -248,7 +248,7 @@ static void take_elements(struct syntax *s, char closing)
 static void take_compound(struct syntax *s)
 {
     if (++s->depth > DEPTH_MAX)
-        fail(s, s->token.place, "brackets are nested more than %d deep", DEPTH_MAX);
+        fail_syntax(s, s->token.place, "brackets are nested more than %d deep", DEPTH_MAX);
     else if (cfg_token_is(&s->token, '{'))
         take_group(s);
     else
@@ -267,22 +267,25 @@ static void take_value(struct syntax *s, bool is_element)
     else if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '[') || cfg_token_is(&s->token, '('))
         take_compound(s);
     else if (s->token.kind == CFG_TOKEN_NAME)
-        fail(s, s->token.place,
-             "\"%.*s\" is no value: strings stand in quotation marks (\"%.*s\"), and a switch is true "
-             "or false",
-             EXCERPT(s->token), EXCERPT(s->token));
+        fail_syntax(
+            s, s->token.place,
+            "\"%.*s\" is no value: strings are written in quotation marks (\"%.*s\"), and a switch is true "
+            "or false",
+            EXCERPT(s->token), EXCERPT(s->token));
     else
-        fail(s, s->token.place, "found " QUOTED ", expected a value; strings stand in quotation marks",
-             EXCERPT_Q(s->token));
+        fail_syntax(s, s->token.place,
+                    "found " QUOTED ", expected a value; strings are written in quotation marks",
+                    EXCERPT_Q(s->token));
 }
 
 static void take_file(struct syntax *s)
 {
-    look(s);
+    look_ahead(s);
     take_settings(s);
     if (s->token.kind != CFG_TOKEN_END)
-        fail(s, s->token.place, "found " QUOTED ", expected a key; %s", EXCERPT_Q(s->token),
-             cfg_token_is(&s->token, '}') ? "no \"{\" is open here" : "a setting is written key = value;");
+        fail_syntax(s, s->token.place, "found " QUOTED ", expected a key; %s", EXCERPT_Q(s->token),
+                    cfg_token_is(&s->token, '}') ? "no \"{\" is open here"
+                                                 : "a setting is written key = value;");
 }
 
 /* Hangs the places on the tree, in the order in which they were noted. */

@@ -16,12 +16,12 @@ static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
     for (size_t i = 0; i < cfg->service_count; i++) {
         enum protocol protocol = cfg->services[i].protocol;
         const struct protocol_traits *traits = protocol_traits(protocol);
-        if (cfg->timeouts.idle >= traits->autologout.min_ms || warned[protocol])
+        if (cfg->timeouts.idle_ms >= traits->autologout.min_ms || warned[protocol])
             continue;
         warned[protocol] = true;
         cfg_problems_add(reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "idle"),
                          "\"idle\" is %s: %s clients may be silent for %s (%s), and lose their session here",
-                         cfg_duration_text(reader->loader->arena, cfg->timeouts.idle), traits->name,
+                         cfg_duration_text(reader->loader->arena, cfg->timeouts.idle_ms), traits->name,
                          cfg_duration_text(reader->loader->arena, traits->autologout.min_ms),
                          traits->autologout.rule);
     }
@@ -30,23 +30,23 @@ static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
 void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     struct cfg_timeouts *t = &cfg->timeouts;
-    *t = (struct cfg_timeouts){.handshake = 30 * SECONDS,
-                               .login = 3 * MINUTES,
-                               .idle = 35 * MINUTES,
-                               .connect = 5 * SECONDS,
-                               .greeting = 30 * SECONDS,
-                               .shutdown = 30 * SECONDS};
+    *t = (struct cfg_timeouts){.handshake_ms = 30 * SECONDS,
+                               .login_ms = 3 * MINUTES,
+                               .idle_ms = 35 * MINUTES,
+                               .connect_ms = 5 * SECONDS,
+                               .greeting_ms = 30 * SECONDS,
+                               .shutdown_ms = 30 * SECONDS};
     config_setting_t *group = cfg_read_group(top, "timeouts");
     if (group == NULL)
         return;
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "timeouts");
-    cfg_read_duration(&reader, "handshake", 1, LONGEST, &t->handshake);
-    cfg_read_duration(&reader, "login", 1, LONGEST, &t->login);
-    cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle);
-    cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect);
-    cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting);
-    cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown);
+    cfg_read_duration(&reader, "handshake", 1, LONGEST, &t->handshake_ms);
+    cfg_read_duration(&reader, "login", 1, LONGEST, &t->login_ms);
+    cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle_ms);
+    cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect_ms);
+    cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting_ms);
+    cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown_ms);
     check_idle(&reader, cfg);
     cfg_reader_close(&reader);
 }

@@ -5,7 +5,10 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "timeouts" into cfg->timeouts. cfg->services are read already: what is too short depends on them. */
+/*
+ * Reads the group "timeouts" into cfg->timeouts. Call it after the services are read: what is too short
+ * depends on their protocols.
+ */
 void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg);
 
 #endif

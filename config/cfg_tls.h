@@ -5,7 +5,7 @@
 #include "config/cfg.h"
 #include "config/cfg_reader.h"
 
-/* The group "tls". No file of it is opened here. */
+/* Reads the group "tls". No file of it is opened here. */
 void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_tls *tls);
 
 #endif

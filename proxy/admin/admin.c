@@ -13,7 +13,7 @@
 
 /* A connection. */
 struct visitor {
-    int fd;           /* -1: nobody */
+    int fd;           /* -1: the place is free */
     uint64_t expires; /* uv_now */
 };
 
@@ -48,7 +48,7 @@ static struct visitor *find_visitor(struct admin *admin, int fd)
     return NULL;
 }
 
-/* NULL where there is nobody. */
+/* NULL if there is none. */
 static struct visitor *find_oldest(struct admin *admin)
 {
     struct visitor *oldest = NULL;
@@ -60,7 +60,9 @@ static struct visitor *find_oldest(struct admin *admin)
     return oldest;
 }
 
-/* MHD_NotifyConnectionCallback. A descriptor is this connection's until the library has said that it is over. */
+/*
+ * MHD_NotifyConnectionCallback. The descriptor belongs to the connection until the library reports its end.
+ */
 static void on_visit(void *arg, struct MHD_Connection *connection, void **context,
                      enum MHD_ConnectionNotificationCode what)
 {
@@ -76,7 +78,10 @@ static void on_visit(void *arg, struct MHD_Connection *connection, void **contex
     }
 }
 
-/* The library sees the end, and closes; by a reset, so that nothing unread is kept for who does not read. */
+/*
+ * The library sees the end, and closes: by a reset, so that the kernel keeps nothing for a client that does
+ * not read.
+ */
 static void end_visit(const struct admin *admin, struct visitor *visitor)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -85,7 +90,7 @@ static void end_visit(const struct admin *admin, struct visitor *visitor)
     visitor->expires = uv_now(admin->loop) + ADMIN_VISIT_MS;
 }
 
-/* MHD_AccessHandlerCallback: as soon as the header fields are there. */
+/* MHD_AccessHandlerCallback: called when the header fields are complete. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body, size_t *body_len,
                                   void **context)
@@ -102,7 +107,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 static void on_timer(uv_timer_t *timer);
 
-/* When something is to be done that no socket tells of. */
+/* To the next moment at which something is to be done without an event on a socket. */
 static void set_timer(struct admin *admin)
 {
     uint64_t now = uv_now(admin->loop);
@@ -119,7 +124,7 @@ static void set_timer(struct admin *admin)
         uv_timer_start(&admin->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
-static void go_on(struct admin *admin)
+static void run_daemon(struct admin *admin)
 {
     MHD_run(admin->daemon);
     set_timer(admin);
@@ -129,7 +134,7 @@ static void on_daemon(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    go_on(poll->data);
+    run_daemon(poll->data);
 }
 
 /* ---- accepting ---- */
@@ -161,10 +166,10 @@ static void on_timer(uv_timer_t *timer)
     for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
         if (admin->visitors[i].fd >= 0 && admin->visitors[i].expires <= now)
             end_visit(admin, &admin->visitors[i]);
-    go_on(admin);
+    run_daemon(admin);
 }
 
-static bool make_room(struct admin *admin)
+static bool make_place(struct admin *admin)
 {
     if (find_visitor(admin, -1) == NULL) {
         end_visit(admin, find_oldest(admin));
@@ -173,7 +178,7 @@ static bool make_room(struct admin *admin)
     return find_visitor(admin, -1) != NULL;
 }
 
-/* False where no more can be accepted now. */
+/* False if no more can be accepted now. */
 static bool accept_one(struct admin *admin, int listener)
 {
     static const int send_buffer = ADMIN_SEND_BUFFER;
@@ -186,12 +191,12 @@ static bool accept_one(struct admin *admin, int listener)
             pause_accepting(admin, errno);
         return false;
     }
-    if (!make_room(admin)) {
+    if (!make_place(admin)) {
         close(fd);
         return false;
     }
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
-    /* It closes the socket where it fails. */
+    /* The library closes the socket if this fails. */
     return MHD_add_connection(admin->daemon, fd, (const struct sockaddr *)&address, len) == MHD_YES;
 }
 
@@ -203,7 +208,7 @@ static void on_incoming(uv_poll_t *poll, int status, int events)
     (void)events;
     for (int i = 0; i < ADMIN_ACCEPTS && accept_one(admin, listener->fd); i++)
         ;
-    go_on(admin);
+    run_daemon(admin);
 }
 
 /* ---- listeners ---- */
@@ -213,13 +218,13 @@ static void on_listener_closed(uv_handle_t *handle)
     free((struct admin_listener *)handle);
 }
 
-static void stop(struct admin_listener *listener)
+static void stop_listener(struct admin_listener *listener)
 {
     uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
     close(listener->fd);
 }
 
-static bool start(struct admin *admin, struct admin_listener *listener)
+static bool start_listener(struct admin *admin, struct admin_listener *listener)
 {
     char address[ADDRESS_TEXT_MAX];
     int error = uv_poll_init_socket(admin->loop, &listener->poll, listener->fd);
@@ -234,7 +239,7 @@ static bool start(struct admin *admin, struct admin_listener *listener)
     return true;
 }
 
-static bool has(const struct admin_listeners *listeners, const struct admin_listener *listener)
+static bool has_listener(const struct admin_listeners *listeners, const struct admin_listener *listener)
 {
     for (size_t i = 0; i < listeners->count; i++)
         if (listeners->items[i] == listener)
@@ -245,12 +250,12 @@ static bool has(const struct admin_listeners *listeners, const struct admin_list
 void admin_serve(struct admin *admin, struct admin_listeners *listeners)
 {
     for (size_t i = 0; i < admin->listeners.count; i++)
-        if (!has(listeners, admin->listeners.items[i]))
-            stop(admin->listeners.items[i]);
+        if (!has_listener(listeners, admin->listeners.items[i]))
+            stop_listener(admin->listeners.items[i]);
     admin->listeners.count = 0;
     for (size_t i = 0; i < listeners->count; i++) {
         struct admin_listener *listener = listeners->items[i];
-        if (listener->is_served || start(admin, listener)) {
+        if (listener->is_served || start_listener(admin, listener)) {
             admin->listeners.items[admin->listeners.count++] = listener;
             listeners->items[i] = NULL;
         }
@@ -264,7 +269,7 @@ const struct admin_listeners *admin_listening(const struct admin *admin)
     return &admin->listeners;
 }
 
-/* ---- */
+/* ---- life ---- */
 
 struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, struct log *log)
 {
@@ -281,7 +286,7 @@ struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, stru
     return admin;
 }
 
-static bool file_watch_daemon(struct admin *admin)
+static bool watch_daemon(struct admin *admin)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     return info != NULL && uv_poll_init(admin->loop, &admin->poll, info->epoll_fd) == 0 &&
@@ -296,7 +301,7 @@ bool admin_prepare(struct admin *admin)
                                      admin, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY,
                                      MHD_OPTION_NOTIFY_CONNECTION, on_visit, admin, MHD_OPTION_END);
-    if (admin->daemon == NULL || file_watch_daemon(admin))
+    if (admin->daemon == NULL || watch_daemon(admin))
         return admin->daemon != NULL;
     MHD_stop_daemon(admin->daemon);
     admin->daemon = NULL;

@@ -7,47 +7,63 @@
 #include "proxy/common/log.h"
 
 /*
- * The admin endpoint: HTTP by libmicrohttpd, in the main thread's loop and without a thread of its own. A connection brings
- * one request, and is over after ADMIN_VISIT_MS whatever becomes of it. Where all places are taken the connection that is
- * there longest makes room for a new one: clients that only sit there keep nobody out.
+ * The admin endpoint: HTTP by libmicrohttpd, in the main thread's loop and without a thread of its own. It
+ * shows and changes nothing by itself: admin_page.h has what it answers. A connection brings one request, and
+ * is closed after ADMIN_VISIT_MS whatever it does. If all places are taken the oldest connection is closed
+ * for a new one: clients that are only connected keep nobody out. A visitor of this room begins here.
  */
 enum {
-    /* A pair of scrapers, the probes of a container, somebody who looks. */
+    /* A pair of scrapers, the probes of a container, and some operators. */
     ADMIN_CONNECTIONS_MAX = 32,
-    /* Of each, while it is there: request and header fields (Prometheus sends 300 octets), and those of the answer. */
+    /*
+     * For each: the request with its header fields (Prometheus sends 300 octets), and the header fields of
+     * the answer.
+     */
     ADMIN_CONNECTION_MEMORY = 8192,
-    /* What the kernel keeps for who does not read (it takes twice that), in place of megabytes. */
+    /*
+     * What the kernel buffers for a client that does not read (it takes twice that), in place of megabytes.
+     */
     ADMIN_SEND_BUFFER = 64 * 1024,
     /* As long as Prometheus waits by default. */
     ADMIN_VISIT_MS = 10000,
-    /* In a turn of the loop: others have their turn in between. */
+    /* In one iteration of the loop: other handles are served in between. */
     ADMIN_ACCEPTS = 16,
-    /* Until connections are accepted again after that failed: for want of descriptors, say. */
+    /* Until connections are accepted again after that has failed, for want of descriptors for example. */
     ADMIN_PAUSE_MS = 1000
 };
 
 struct admin;
 
-/* `look` is asked at each request, from the loop. NULL where memory is short. The loop and the log live longer. */
+/*
+ * `source` is asked at each request, in the loop's thread. NULL if memory is short. The loop and the log live
+ * longer.
+ */
 struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, struct log *log);
 
-/* What it takes to serve at all, so that a configuration can be refused before it is in effect. False: no memory. */
+/*
+ * Allocates what serving takes, so that a configuration can be refused before it is in effect. False if
+ * memory is short. It may be called again.
+ */
 bool admin_prepare(struct admin *admin);
 
-/* These are served from now on, and no others; takes them over. Prepared, unless there are none. */
+/*
+ * Serves these from now on, and no others; takes them over. admin_prepare comes first, unless there are none.
+ */
 void admin_serve(struct admin *admin, struct admin_listeners *listeners);
 
-/* Those that are served, for admin_listeners_open. */
+/* The listeners that are served, for admin_listeners_open. */
 const struct admin_listeners *admin_listening(const struct admin *admin);
 
-/* The context that the source shows has other certificates now. */
+/* Call when the source has other certificates than before. */
 void admin_certificates_changed(struct admin *admin);
 
-/* Ends all connections, and closes the loop's handles. The loop must have run once more before it is freed. */
+/* Ends all connections, and closes its handles. The loop must run once more before admin_free. */
 void admin_close(struct admin *admin);
+
+/* Frees it, and nulls the pointer, which may be NULL already. */
 void admin_free(struct admin **admin);
 
-/* The library that speaks HTTP, and its version, static. */
+/* The library that speaks HTTP, and its version; static. */
 const char *admin_library_name(void);
 
 #endif

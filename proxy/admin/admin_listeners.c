@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An IPv6 wildcard serves IPv4 too, unless the file gives the endpoint an IPv4 address of its own for that port. */
+/*
+ * An IPv6 wildcard serves IPv4 too, unless the file gives the endpoint an IPv4 address of its own for that
+ * port.
+ */
 static bool wants_only_v6(const struct cfg_admin *admin, const struct cfg_endpoint *endpoint)
 {
     for (size_t i = 0; i < admin->listen_count; i++)
@@ -16,7 +19,7 @@ static bool wants_only_v6(const struct cfg_admin *admin, const struct cfg_endpoi
     return false;
 }
 
-static bool has(const struct admin_listeners *listeners, const struct admin_listener *listener)
+static bool has_listener(const struct admin_listeners *listeners, const struct admin_listener *listener)
 {
     for (size_t i = 0; i < listeners->count; i++)
         if (listeners->items[i] == listener)
@@ -24,21 +27,21 @@ static bool has(const struct admin_listeners *listeners, const struct admin_list
     return false;
 }
 
-/* That of the address, which no other address of the new file has got; NULL where there is none. */
-static struct admin_listener *find(const struct admin_listeners *previous,
-                                   const struct admin_listeners *listeners,
-                                   const struct cfg_endpoint *endpoint)
+/* The one with this address that no other address of the new file has; NULL if there is none. */
+static struct admin_listener *find_listener(const struct admin_listeners *previous,
+                                            const struct admin_listeners *listeners,
+                                            const struct cfg_endpoint *endpoint)
 {
     for (size_t i = 0; previous != NULL && i < previous->count; i++) {
         struct admin_listener *listener = previous->items[i];
         if (memcmp(&listener->configured, &endpoint->address, sizeof endpoint->address) == 0 &&
-            !has(listeners, listener))
+            !has_listener(listeners, listener))
             return listener;
     }
     return NULL;
 }
 
-/* NULL after an error, which is said but where memory is short. */
+/* NULL after an error in `problems`, or if memory is short. */
 static struct admin_listener *open_one(const struct cfg_admin *admin, const struct cfg_endpoint *endpoint,
                                        bool reload, struct cfg_problems *problems)
 {
@@ -63,7 +66,7 @@ bool admin_listeners_open(const struct cfg *cfg, const struct admin_listeners *p
     bool ok = true;
     *into = (struct admin_listeners){0};
     for (size_t i = 0; i < admin->listen_count; i++) {
-        struct admin_listener *listener = find(previous, into, &admin->listen[i]);
+        struct admin_listener *listener = find_listener(previous, into, &admin->listen[i]);
         if (listener == NULL)
             listener = open_one(admin, &admin->listen[i], previous != NULL, problems);
         if (listener != NULL)

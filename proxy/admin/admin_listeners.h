@@ -7,11 +7,11 @@
 #include <uv.h>
 
 /*
- * The listening sockets of the admin endpoint: opened by the main thread before privileges are given up, where it can be,
- * and kept over reloads while their address stays.
+ * The listening sockets of the admin endpoint. The main thread opens those of the start before it gives up
+ * privileges; a reload reuses those whose address stays. It accepts nothing: admin.c does.
  */
 struct admin_listener {
-    uv_poll_t poll; /* once it is served; its `data` is the admin's */
+    uv_poll_t poll; /* from when it is served; `data` is the struct admin */
     int fd;
     bool is_served;
     struct sockaddr_storage configured; /* as in the file */
@@ -24,13 +24,17 @@ struct admin_listeners {
 };
 
 /*
- * Those of `previous` (NULL: there are none) whose address stays are in both. False with errors in `problems`, and then
- * nothing new is open. Clients wait, unserved, from here on.
+ * Opens what the configuration has. Those of `previous` (NULL: there are none) whose address stays are in
+ * both lists then. From here on clients can connect, and wait until they are served. False after an error in
+ * `problems`, with nothing new open.
  */
 bool admin_listeners_open(const struct cfg *cfg, const struct admin_listeners *previous,
                           struct admin_listeners *into, struct cfg_problems *problems);
 
-/* Closes those that are not served; NULL stands for one that is somebody else's already. */
+/*
+ * Closes those that are not served, and empties the list. An item that is NULL belongs to another owner
+ * already.
+ */
 void admin_listeners_give_up(struct admin_listeners *listeners);
 
 #endif

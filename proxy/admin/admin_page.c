@@ -3,20 +3,21 @@
 
 #include "base/array.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PLAIN "text/plain; charset=utf-8"
 
-/* What an answer is made of, until it has been sent or has failed to be. */
+/* What an answer consists of, until it has been sent or sending has failed. */
 struct page {
     struct metrics_text text;
     struct metrics_certificates *certificates;
 };
 
-/* Takes the response over; NULL is that there was no memory. */
-static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
-                             struct MHD_Response *response, const char *type, const char *allow)
+/* Takes the response over. MHD_NO if that is NULL: memory is short. */
+static enum MHD_Result queue_response(struct MHD_Connection *connection, unsigned status,
+                                      struct MHD_Response *response, const char *type, const char *allow)
 {
     if (response == NULL)
         return MHD_NO;
@@ -31,13 +32,12 @@ static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
     return result;
 }
 
-/* `words` are static. */
-static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *words,
-                           const char *allow)
+static enum MHD_Result answer_words(struct MHD_Connection *connection, unsigned status, const char *words,
+                                    const char *allow)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_PERSISTENT);
-    return queue(connection, status, response, PLAIN, allow);
+        MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_MUST_COPY);
+    return queue_response(connection, status, response, PLAIN, allow);
 }
 
 /* ---- /metrics ---- */
@@ -50,11 +50,11 @@ static void free_page(void *arg)
     free(page);
 }
 
-/* NULL: no memory. The text of certificates, which may be long, is one for all answers. */
+/* NULL if memory is short. The text of certificates, which may be long, is shared by all answers. */
 static struct page *make_page(struct admin_pages *pages, const struct metrics_state *state)
 {
     if (pages->certificates == NULL)
-        pages->certificates = metrics_certificates_new(state->tls, state->pools);
+        pages->certificates = metrics_certificates_new(state->runtime.tls, state->runtime.pools);
     struct page *page = pages->certificates != NULL ? calloc(1, sizeof *page) : NULL;
     if (page == NULL)
         return NULL;
@@ -71,14 +71,15 @@ static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Conn
 {
     struct page *page = make_page(pages, &state->metrics);
     if (page == NULL)
-        return say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n", NULL);
+        return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n", NULL);
     struct slice text = bytes_view(&page->text.bytes);
     struct slice certificates = metrics_certificates_text(page->certificates);
     const struct MHD_IoVec parts[] = {{text.data, text.len}, {certificates.data, certificates.len}};
     struct MHD_Response *response = MHD_create_response_from_iovec(parts, ARRAY_LEN(parts), free_page, page);
     if (response == NULL)
         free_page(page);
-    return queue(connection, MHD_HTTP_OK, response, "text/plain; version=0.0.4; charset=utf-8", NULL);
+    return queue_response(connection, MHD_HTTP_OK, response, "text/plain; version=0.0.4; charset=utf-8",
+                          NULL);
 }
 
 /* ---- health ---- */
@@ -87,19 +88,21 @@ static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Conne
                                      const struct admin_state *state)
 {
     (void)pages;
-    return state->is_healthy ? say(connection, MHD_HTTP_OK, "ok\n", NULL)
-                             : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);
+    return state->is_healthy
+               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
+               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);
 }
 
 static enum MHD_Result answer_readiness(struct admin_pages *pages, struct MHD_Connection *connection,
                                         const struct admin_state *state)
 {
     (void)pages;
-    return state->is_ready ? say(connection, MHD_HTTP_OK, "ok\n", NULL)
-                           : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no new sessions\n", NULL);
+    return state->is_ready
+               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
+               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no new sessions\n", NULL);
 }
 
-/* ---- */
+/* ---- all pages ---- */
 
 static const struct {
     const char *path;
@@ -107,17 +110,29 @@ static const struct {
                               const struct admin_state *state);
 } known[] = {{"/metrics", answer_metrics}, {"/healthz", answer_health}, {"/readyz", answer_readiness}};
 
+/* "there are /metrics, /healthz and /readyz" */
+static enum MHD_Result answer_unknown(struct MHD_Connection *connection)
+{
+    char words[256] = "there are ";
+    size_t len = strlen(words);
+    for (size_t i = 0; i < ARRAY_LEN(known) && len < sizeof words; i++) {
+        size_t left = ARRAY_LEN(known) - i - 1;
+        const char *after = left == 0 ? "\n" : left == 1 ? " and " : ", ";
+        len += (size_t)snprintf(words + len, sizeof words - len, "%s%s", known[i].path, after);
+    }
+    return answer_words(connection, MHD_HTTP_NOT_FOUND, words, NULL);
+}
+
 enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
                                   const char *method, const char *path)
 {
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        struct admin_state state = {0};
-        if (strcmp(path, known[i].path) != 0)
-            continue;
-        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-            return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD alone\n", "GET, HEAD");
-        pages->source.look(pages->source.arg, &state);
-        return known[i].answer(pages, connection, &state);
-    }
-    return say(connection, MHD_HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n", NULL);
+    struct admin_state state = {0};
+    size_t page = array_find_name(known, ARRAY_LEN(known), sizeof known[0], path);
+    if (page == ARRAY_LEN(known))
+        return answer_unknown(connection);
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return answer_words(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n",
+                            "GET, HEAD");
+    pages->source.describe(pages->source.arg, &state);
+    return known[page].answer(pages, connection, &state);
 }

@@ -2,7 +2,7 @@
 #include "proxy/admin/metrics.h"
 
 #include "base/array.h"
-
+#include "base/refcount.h"
 #include "proxy/runtime/certificate_expiry.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 /* ---- certificates ---- */
 
 struct metrics_certificates {
-    unsigned references;
+    struct refcount references;
     struct metrics_text text;
     size_t count;
     int64_t ends[];
@@ -24,9 +24,12 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(one->path, other->path);
 }
 
-/* By path, each once: a folder may hold what the list names too, or a pool has, and no series may come twice. NULL: no memory. */
-static struct tls_certificate_info *sorted(const struct tls_context *tls, const struct pool_tls_set *pools,
-                                           size_t *count)
+/*
+ * In the order of their paths, each once: a folder or a pool may have what the list names too, and no series
+ * may come twice. NULL if memory is short.
+ */
+static struct tls_certificate_info *collect_certificates(const struct tls_context *tls,
+                                                         const struct pool_tls_set *pools, size_t *count)
 {
     size_t all = tls_context_certificate_count(tls);
     struct tls_certificate_info *infos = calloc(all + pools->count + 1, sizeof *infos);
@@ -44,7 +47,7 @@ static struct tls_certificate_info *sorted(const struct tls_context *tls, const 
     return infos;
 }
 
-static void write_ends(struct metrics_text *text, const struct tls_certificate_info *infos, size_t count)
+static void write_expiries(struct metrics_text *text, const struct tls_certificate_info *infos, size_t count)
 {
     metrics_text_family(text, "deepproxy_certificate_not_after_timestamp_seconds", METRICS_GAUGE,
                         "When a certificate in use ends.");
@@ -59,16 +62,16 @@ struct metrics_certificates *metrics_certificates_new(const struct tls_context *
                                                       const struct pool_tls_set *pools)
 {
     size_t count;
-    struct tls_certificate_info *infos = sorted(tls, pools, &count);
+    struct tls_certificate_info *infos = collect_certificates(tls, pools, &count);
     struct metrics_certificates *certificates = NULL;
     if (infos != NULL)
         certificates = calloc(1, sizeof *certificates + count * sizeof certificates->ends[0]);
     if (certificates != NULL) {
-        certificates->references = 1;
+        refcount_init(&certificates->references);
         certificates->count = count;
         for (size_t i = 0; i < count; i++)
             certificates->ends[i] = infos[i].ends;
-        write_ends(&certificates->text, infos, count);
+        write_expiries(&certificates->text, infos, count);
         if (certificates->text.failed)
             metrics_certificates_unref(&certificates);
     }
@@ -78,18 +81,18 @@ struct metrics_certificates *metrics_certificates_new(const struct tls_context *
 
 struct metrics_certificates *metrics_certificates_ref(struct metrics_certificates *certificates)
 {
-    certificates->references++;
+    refcount_take(&certificates->references);
     return certificates;
 }
 
 void metrics_certificates_unref(struct metrics_certificates **certificates)
 {
-    struct metrics_certificates *last = *certificates;
+    struct metrics_certificates *dropped = *certificates;
     *certificates = NULL;
-    if (last == NULL || --last->references > 0)
+    if (dropped == NULL || !refcount_drop(&dropped->references))
         return;
-    metrics_text_free(&last->text);
-    free(last);
+    metrics_text_free(&dropped->text);
+    free(dropped);
 }
 
 struct slice metrics_certificates_text(const struct metrics_certificates *certificates)
@@ -119,57 +122,59 @@ static void write_certificates(struct metrics_text *text, const struct metrics_c
 
 /* ---- services ---- */
 
-static void write_count(struct metrics_text *text, const struct snapshot *snapshot, enum counter what)
-{
-    for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
-        const struct metrics_label label = {"service", snapshot->cfg->services[i].name};
-        metrics_text_sample(text, &label, 1, (int64_t)counters_sum(snapshot->services[i].counters, what));
-    }
-}
-
-static void write_sessions(struct metrics_text *text, const struct snapshot *snapshot)
+static void write_open_sessions(struct metrics_text *text, const struct snapshot *snapshot)
 {
     metrics_text_family(text, "deepproxy_sessions", METRICS_GAUGE, "Sessions now.");
     for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
         const struct metrics_label label = {"service", snapshot->cfg->services[i].name};
         metrics_text_sample(text, &label, 1, (int64_t)counters_open_sessions(snapshot->services[i].counters));
     }
-    metrics_text_family(text, "deepproxy_sessions_total", METRICS_COUNTER,
-                        "Connections accepted from clients, those that a limit closed included.");
-    write_count(text, snapshot, COUNTER_SESSIONS);
-    metrics_text_family(text, "deepproxy_handshakes_total", METRICS_COUNTER,
-                        "TLS handshakes with clients that were completed.");
-    write_count(text, snapshot, COUNTER_HANDSHAKES);
-    metrics_text_family(text, "deepproxy_handshakes_failed_total", METRICS_COUNTER,
-                        "TLS handshakes with clients that were not, for whatever reason.");
-    write_count(text, snapshot, COUNTER_HANDSHAKES_FAILED);
 }
 
-static void write_overload(struct metrics_text *text, const struct snapshot *snapshot)
+/* Counters of one family are neighbours; one without a family is in none. */
+static bool is_same_family(size_t counter, size_t other)
 {
-    metrics_text_family(
-        text, "deepproxy_overload_total", METRICS_COUNTER,
-        "Connections that a limit closed, or made wait, by the setting that would change it.");
-    for (size_t i = 0; i < snapshot->cfg->service_count; i++)
-        for (int limit = 0; limit < CLIENT_LIMITS; limit++) {
-            const struct metrics_label labels[] = {{"service", snapshot->cfg->services[i].name},
-                                                   {"limit", client_limit_name((enum client_limit)limit)}};
-            uint64_t count =
-                counters_sum(snapshot->services[i].counters, counters_of_limit((enum client_limit)limit));
-            metrics_text_sample(text, labels, ARRAY_LEN(labels), (int64_t)count);
-        }
+    const char *family = counter_metrics[counter].family;
+    return family != NULL && text_is_same(family, counter_metrics[other].family);
+}
+
+/* One service's samples of the family that begins with the counter `first`. */
+static void write_samples(struct metrics_text *text, const struct snapshot *snapshot, size_t service,
+                          size_t first)
+{
+    for (size_t i = first; i < COUNTERS && is_same_family(i, first); i++) {
+        const struct counter_metric *metric = &counter_metrics[i];
+        const struct metrics_label labels[] = {
+            {"service", snapshot->cfg->services[service].name},
+            {"limit", metric->is_of_limit ? client_limit_name(metric->limit) : ""}};
+        uint64_t count = counters_sum(snapshot->services[service].counters, (enum counter)i);
+        metrics_text_sample(text, labels, metric->is_of_limit ? 2 : 1, (int64_t)count);
+    }
+}
+
+static void write_counters(struct metrics_text *text, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < COUNTERS; i++) {
+        if (counter_metrics[i].family == NULL || (i > 0 && is_same_family(i, i - 1)))
+            continue;
+        metrics_text_family(text, counter_metrics[i].family, METRICS_COUNTER, counter_metrics[i].help);
+        for (size_t service = 0; service < snapshot->cfg->service_count; service++)
+            write_samples(text, snapshot, service, i);
+    }
 }
 
 /* ---- reports ---- */
 
-static void write_reports_of(struct metrics_text *text, const struct reports *reports, const char *service)
+static void write_reports_of(struct metrics_text *text, const struct client_reports *reports,
+                             const char *service)
 {
     size_t tags = atomic_load_explicit(&reports->tag_count, memory_order_acquire);
     for (size_t i = 0; i < tags; i++)
-        for (int kind = 0; kind < REPORTS_KINDS; kind++) {
-            const struct metrics_label labels[] = {{"service", service},
-                                                   {"tag", reports->tags[i].name},
-                                                   {"kind", reports_kind_name((enum reports_kind)kind)}};
+        for (int kind = 0; kind < CLIENT_REPORTS_KINDS; kind++) {
+            const struct metrics_label labels[] = {
+                {"service", service},
+                {"tag", reports->tags[i].name},
+                {"kind", client_report_kind_name((enum client_report_kind)kind)}};
             uint64_t count = atomic_load_explicit(&reports->tags[i].counts[kind], memory_order_relaxed);
             metrics_text_sample(text, labels, ARRAY_LEN(labels), (int64_t)count);
         }
@@ -230,7 +235,7 @@ void metrics_write(struct metrics_text *text, const struct metrics_state *state,
 {
     write_program(text, state);
     write_certificates(text, certificates, state);
-    write_sessions(text, state->snapshot);
-    write_overload(text, state->snapshot);
-    write_reports(text, state->snapshot);
+    write_open_sessions(text, state->runtime.snapshot);
+    write_counters(text, state->runtime.snapshot);
+    write_reports(text, state->runtime.snapshot);
 }

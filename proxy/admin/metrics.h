@@ -3,24 +3,25 @@
 #define DEEPPROXY_PROXY_ADMIN_METRICS_H
 
 #include "proxy/admin/metrics_text.h"
-#include "proxy/runtime/snapshot.h"
+#include "proxy/runtime/runtime.h"
 
 /*
- * What there is to measure, as Prometheus reads it. It only reads what is shown to it, knows neither HTTP nor an event
- * loop, and belongs to the main thread.
+ * The metrics of the program, in the format of Prometheus. It reads what the caller shows, and changes
+ * nothing; it knows neither HTTP nor an event loop. It belongs to the main thread. To add a counter of
+ * clients: counters.h.
  */
 
-/* Of the configuration, or of the certificates. */
+/* How the configuration, or the certificates, were last read. */
 struct metrics_reload {
-    bool failed;   /* the last one */
-    int64_t since; /* seconds since 1970: what is in effect was taken up */
+    /* Was the last one refused, in whole or in part? */
+    bool failed;
+    /* What is in effect is so since then, in seconds since 1970. */
+    int64_t since;
 };
 
 struct metrics_state {
-    const struct snapshot *snapshot;
-    const struct tls_context *tls;
-    const struct pool_tls_set *pools;
-    int64_t now; /* seconds since 1970 */
+    struct runtime runtime; /* the references stay the owner's */
+    int64_t now;            /* seconds since 1970 */
     unsigned workers;
     struct metrics_reload configuration;
     struct metrics_reload certificates;
@@ -31,21 +32,29 @@ struct metrics_state {
 };
 
 /*
- * What is told of the certificates that clients and pools' servers are shown. It only changes with them: it is written once, as there may be ten thousands, and
- * shared by all answers. Counted by reference.
+ * The metrics of each certificate that clients or servers are shown. There may be tens of thousands, and they
+ * change only with the certificates, so they are written once and shared by all answers. Counted by
+ * reference.
  */
 struct metrics_certificates;
 
-/* NULL where memory is short. One reference is the caller's; context and pools are not needed any more. */
+/*
+ * Writes them. NULL if memory is short. One reference is the caller's; context and pools are needed during
+ * the call alone.
+ */
 struct metrics_certificates *metrics_certificates_new(const struct tls_context *tls,
                                                       const struct pool_tls_set *pools);
+
+/* Adds a reference, and returns its argument. */
 struct metrics_certificates *metrics_certificates_ref(struct metrics_certificates *certificates);
+
+/* Drops a reference, and nulls the pointer, which may be NULL already. */
 void metrics_certificates_unref(struct metrics_certificates **certificates);
 
-/* Valid as long as the reference. */
+/* The text, valid as long as the reference. */
 struct slice metrics_certificates_text(const struct metrics_certificates *certificates);
 
-/* All else, and how many of these certificates are near their end. text->failed where it failed. */
+/* Writes all other metrics, and how many of these certificates expire soon. Sets text->failed if it can't. */
 void metrics_write(struct metrics_text *text, const struct metrics_state *state,
                    const struct metrics_certificates *certificates);
 

@@ -32,7 +32,9 @@ static bool is_between(uint8_t octet, uint8_t low, uint8_t high)
     return octet >= low && octet <= high;
 }
 
-/* The octets of the character that `s` begins with, two to four; 0 where it is none (RFC 3629 section 4). */
+/*
+ * The octets of the character that `s` begins with, two to four; 0 if that is malformed (RFC 3629 section 4).
+ */
 static size_t multibyte_len(struct slice s)
 {
     uint8_t first = s.data[0];
@@ -52,7 +54,7 @@ static size_t multibyte_len(struct slice s)
     return len;
 }
 
-/* How much of it stands for itself. */
+/* How many octets need no escape. */
 static size_t plain_len(struct slice s)
 {
     size_t len = 0;
@@ -90,7 +92,7 @@ static void add_value(struct metrics_text *text, struct slice value)
     }
 }
 
-/* ---- */
+/* ---- samples ---- */
 
 void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
                          int64_t value)

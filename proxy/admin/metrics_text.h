@@ -5,16 +5,18 @@
 #include "base/bytes.h"
 
 /*
- * Writes the Prometheus text exposition format, version 0.0.4. It knows no metric, and needs no more memory than the text.
- * All zero is an empty text.
+ * Writes the Prometheus text exposition format, version 0.0.4. It knows no metric, and allocates nothing but
+ * the text. A text that is all zero is empty.
  */
 enum {
-    METRICS_TEXT_MAX = 64 * 1024 * 1024 /* a quarter of a million certificates with long names */
+    /* A quarter of a million certificates with long names. */
+    METRICS_TEXT_MAX = 64 * 1024 * 1024
 };
 
 struct metrics_text {
     struct bytes bytes;
-    bool failed; /* it would be too long, or memory is short: it is not to be used */
+    /* The text would be too long, or memory is short: it must not be used. */
+    bool failed;
     const char *family;
 };
 
@@ -25,21 +27,25 @@ struct metrics_label {
 
 enum metrics_type { METRICS_GAUGE, METRICS_COUNTER };
 
-/* Begins a family: its samples follow. `name` stays the caller's until then. `help` in one line of ASCII. */
+/*
+ * Begins a family, whose samples follow. `name` must live until the last of them is written. `help` is one
+ * line of ASCII.
+ */
 void metrics_text_family(struct metrics_text *text, const char *name, enum metrics_type type,
                          const char *help);
 
 /*
- * A sample of the family. What the format has no way to say in a value, octets that are not UTF-8 and control characters,
- * becomes \xHH, so that one odd name does not cost the whole scrape.
+ * Writes a sample of the family. The format can't carry octets that are not UTF-8, or control characters, in
+ * a label's value: they become \xHH, so that one odd name does not fail the whole scrape.
  */
 void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
                          int64_t value);
 
-/* A family of one sample without labels. */
+/* Writes a family of one sample without labels. */
 void metrics_text_single(struct metrics_text *text, const char *name, enum metrics_type type,
                          const char *help, int64_t value);
 
+/* Frees the text, and leaves it empty. */
 void metrics_text_free(struct metrics_text *text);
 
 #endif

@@ -22,7 +22,7 @@ static void add_problem(void *arg, int certificate, bool is_error, const char *t
                      own ? to->tls->certificate_place : to->tls->ca_place, "%s", text);
 }
 
-/* The file of authorities; NULL, after saying so, where there is none. */
+/* The file of authorities; NULL after an error. */
 static const char *ca_bundle_for(const struct cfg_pool_tls *tls, struct cfg_problems *problems)
 {
     if (tls->ca != NULL)
@@ -51,7 +51,7 @@ static struct tls_context *make_context(const struct cfg_pool_tls *tls, const st
     return tls->verify && settings.ca == NULL ? NULL : tls_context_new_backend(&settings, &report);
 }
 
-/* As many as there are, or may be: a reload does not change how many run, whatever it says. */
+/* An upper bound: a reload does not change how many run, whatever the new configuration has. */
 static size_t count_workers(const struct cfg *cfg)
 {
     long cores = sysconf(_SC_NPROCESSORS_CONF);
@@ -59,15 +59,15 @@ static size_t count_workers(const struct cfg *cfg)
 }
 
 /* Takes the context over. NULL after an error. */
-static struct pool_tls *with_context(struct tls_context *context, const struct cfg *cfg,
-                                     const struct cfg_pool *pool, size_t server_count,
-                                     struct cfg_problems *problems)
+static struct pool_tls *new_with_context(struct tls_context *context, const struct cfg *cfg,
+                                         const struct cfg_pool *pool, size_t server_count,
+                                         struct cfg_problems *problems)
 {
     struct pool_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) {
         tls_context_unref(&context);
     } else {
-        atomic_init(&tls->references, 1);
+        refcount_init(&tls->references);
         tls->workers = count_workers(cfg);
         tls->context = context;
         tls->resumption = tls_resumption_new(context, server_count * tls->workers);
@@ -83,31 +83,28 @@ struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool
                               const struct tls_key_source *keys, struct cfg_problems *problems)
 {
     struct tls_context *context = make_context(&pool->tls, keys, problems);
-    return context != NULL ? with_context(context, cfg, pool, server_count, problems) : NULL;
+    return context != NULL ? new_with_context(context, cfg, pool, server_count, problems) : NULL;
 }
 
 struct pool_tls *pool_tls_ref(struct pool_tls *tls)
 {
-    atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
+    refcount_take(&tls->references);
     return tls;
-}
-
-static void destroy(struct pool_tls *tls)
-{
-    tls_resumption_free(&tls->resumption);
-    tls_context_unref(&tls->context);
-    free(tls);
 }
 
 void pool_tls_unref(struct pool_tls **tls)
 {
-    if (*tls != NULL && atomic_fetch_sub_explicit(&(*tls)->references, 1, memory_order_acq_rel) == 1)
-        destroy(*tls);
+    struct pool_tls *dropped = *tls;
     *tls = NULL;
+    if (dropped == NULL || !refcount_drop(&dropped->references))
+        return;
+    tls_resumption_free(&dropped->resumption);
+    tls_context_unref(&dropped->context);
+    free(dropped);
 }
 
 /* What is no reason to stop. */
-static void add_softly(struct cfg_problems *problems, const struct cfg_problems *found)
+static void add_as_warnings(struct cfg_problems *problems, const struct cfg_problems *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct cfg_problem *at = &found->items[i];
@@ -125,7 +122,7 @@ struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, con
     struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
                                    ? pool_tls_ref(old)
                                    : pool_tls_new(cfg, pool, server_count, keys, &found);
-    add_softly(problems, &found);
+    add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     *stale = renewed == NULL;
     return *stale ? pool_tls_ref(old) : renewed;
@@ -147,8 +144,8 @@ struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg
     struct pool_tls *tls = pool_tls_new(cfg, pool, server_count, keys, &found);
     *stale = tls == NULL;
     if (tls == NULL)
-        tls = with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
-    add_softly(problems, &found);
+        tls = new_with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
+    add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     return tls;
 }
@@ -160,26 +157,26 @@ struct pool_tls_set *pool_tls_set_new(size_t count)
     struct pool_tls_set *set = calloc(1, sizeof *set + count * sizeof set->pools[0]);
     if (set == NULL)
         return NULL;
-    atomic_init(&set->references, 1);
+    refcount_init(&set->references);
     set->count = count;
     return set;
 }
 
 struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set)
 {
-    atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    refcount_take(&set->references);
     return set;
 }
 
 void pool_tls_set_unref(struct pool_tls_set **set)
 {
-    struct pool_tls_set *last = *set;
+    struct pool_tls_set *dropped = *set;
     *set = NULL;
-    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
+    if (dropped == NULL || !refcount_drop(&dropped->references))
         return;
-    for (size_t i = 0; i < last->count; i++)
-        pool_tls_unref(&last->pools[i]);
-    free(last);
+    for (size_t i = 0; i < dropped->count; i++)
+        pool_tls_unref(&dropped->pools[i]);
+    free(dropped);
 }
 
 bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into)

@@ -2,73 +2,96 @@
 #ifndef DEEPPROXY_PROXY_BACKENDS_POOL_TLS_H
 #define DEEPPROXY_PROXY_BACKENDS_POOL_TLS_H
 
+#include "base/refcount.h"
 #include "config/cfg.h"
 #include "tls/endpoint/tls_backend.h"
 
-#include <stdatomic.h>
-
 /*
- * TLS towards the servers of a pool, made ready: files read, and a place for the sessions that each worker can resume at
- * each server. Its files change more often than the configuration, and apart from it, as certificates do (snapshot.h).
- * Counted by reference: each endpoint's owner holds one.
+ * TLS towards the servers of a pool, made ready: its files are read, and each worker has a place for a
+ * session that it can resume at each server. The files change more often than the configuration, so this is
+ * apart from the snapshot, as certificates are. Counted by reference: each endpoint's owner holds one. No
+ * function here connects to anything; those that read files may block and must not run in a worker.
  */
 struct pool_tls {
-    atomic_uint references;
+    struct refcount references;
     struct tls_context *context;
     struct tls_resumption *resumption;
     size_t workers; /* those beyond resume nothing */
 };
 
 /*
- * For a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers; the key of its certificate by way of `keys` (NULL:
- * into this process). NULL where an error was added to `problems`. It reads files: not in a worker.
+ * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. The key of the pool's
+ * certificate is read by way of `keys` (NULL: into this process). Returns the only reference, or NULL after
+ * an error in `problems`. Reads files.
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
                               const struct tls_key_source *keys, struct cfg_problems *problems);
+
+/* Adds a reference, and returns its argument. */
 struct pool_tls *pool_tls_ref(struct pool_tls *tls);
+
+/* Drops a reference, and nulls the pointer, which may be NULL already. */
 void pool_tls_unref(struct pool_tls **tls);
 
 /*
- * As pool_tls_new, for one that is there: it itself where its files are unchanged, or, with a warning and `*stale`, where they
- * can't be used any more. Never NULL; a reference of the caller's.
+ * As pool_tls_new, if the configuration is the same as that of `old`. Returns `old` itself if its files are
+ * unchanged; and if they can't be used any more, with a warning and `*stale` true. Never NULL: a further
+ * reference, the caller's. Reads files.
  */
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
                                 size_t server_count, const struct tls_key_source *keys, bool *stale,
                                 struct cfg_problems *problems);
 
-/* Do both name the same files, and want the same of them? */
+/* Do both name the same files, and demand the same of them? */
 bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b);
 
 /*
- * As pool_tls_new, after another configuration with a pool whose settings are the same: where its files can't be used now, what
- * was read then stays in use, with a warning and `*stale`.
+ * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files
+ * can't be used now, what was read then stays in use, with a warning and `*stale` true. Reads files.
  */
 struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
                                     const struct cfg_pool *pool, size_t server_count,
                                     const struct tls_key_source *keys, bool *stale,
                                     struct cfg_problems *problems);
 
-/* Those of all pools, as they stand in the configuration; NULL for one whose servers are spoken with in the clear. */
+/*
+ * The TLS of all pools, in the configuration's order; NULL for a pool whose servers are connected to in the
+ * clear.
+ */
 struct pool_tls_set {
-    atomic_uint references;
-    size_t stale; /* those that stay from before, as their files could not be used */
+    struct refcount references;
+    size_t stale; /* how many stay from before, as their files can't be used now */
     size_t count;
     struct pool_tls *pools[];
 };
 
-/* All NULL. NULL where memory is short. */
+/* A set of `count` pools, all NULL. Returns the only reference, or NULL if memory is short. */
 struct pool_tls_set *pool_tls_set_new(size_t count);
+
+/* Adds a reference, and returns its argument. */
 struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set);
+
+/*
+ * Drops a reference, and nulls the pointer, which may be NULL already. The last one drops those of the pools.
+ */
 void pool_tls_set_unref(struct pool_tls_set **set);
-/* What a pool's servers are shown that ask; false where there is nothing. */
+
+/*
+ * The certificate that the pool's servers are shown if they ask; false if there is none. `into` lives as long
+ * as the set.
+ */
 bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into);
+
+/* Are these the same pools, each by its pointer? */
 bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b);
 
-/* Whom a worker meets at the server with this index, who has this name. */
+/* The TLS parameters with which a worker connects to the server with this index and certificate name. */
 struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
                                           size_t worker);
 
-/* What is wrong with the files of all pools of a configuration that has errors of its own (cfg_load_to_check). */
+/*
+ * Adds what is wrong with the files of all pools of a configuration that has errors of its own. Reads files.
+ */
 void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems);
 
 #endif

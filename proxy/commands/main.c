@@ -5,7 +5,7 @@
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/common/privileges.h"
 #include "proxy/commands/probe.h"
-#include "proxy/runtime/snapshot.h"
+#include "proxy/runtime/runtime.h"
 #include "proxy/commands/ticket_keys_command.h"
 
 #include <stdio.h>
@@ -15,19 +15,25 @@
 
 #define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
 
+/*
+ * The command line: each command is a row of one table, and a function. It decides nothing that a command
+ * does not. A visitor of this room begins at the table.
+ */
+
 static const char usage[] =
-    "usage: deepproxy run [-c FILE]      serve, in the foreground; the log goes to standard error\n"
-    "       deepproxy check [-c FILE]    say everything that is wrong with a configuration\n"
+    "usage: deepproxy run [-c FILE]      serve, in the foreground; the log is on standard error\n"
+    "       deepproxy check [-c FILE]    report everything that is wrong with a configuration\n"
     "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
     "well\n"
     "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
     "       deepproxy version            the version of deepproxy and of its libraries\n"
     "       deepproxy help               this text\n"
-    "FILE is " DEFAULT_FILE " where none is given.\n";
+    "FILE is " DEFAULT_FILE " if none is given.\n";
 
 /*
- * The process for private keys comes before all else, as it keeps the privileges that this one is to give up. What is wrong
- * with the configuration is said when it is loaded. `worker_count` NULL: nobody is to sign.
+ * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
+ * The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
+ * sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
                        struct key_manager **keys, struct cfg_problems *problems)
@@ -41,15 +47,15 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
     return !isolated || *keys != NULL;
 }
 
-/* False after everything that is wrong has been said. */
-static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cfg), struct loaded *loaded,
-                 struct key_manager **keys)
+/* False after all problems were printed. */
+static bool load_runtime(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+                         struct runtime *runtime, struct key_manager **keys)
 {
-    static const struct loaded nothing = {0};
+    static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
     bool ok = start_keys(path, worker_count, keys, &problems);
     const struct tls_key_source *source = *keys != NULL ? key_manager_source(*keys) : NULL;
-    ok = ok && snapshot_load(path, source, &nothing, loaded, &problems);
+    ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
     cfg_problems_print(&problems, stderr);
     if (!ok)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,
@@ -58,30 +64,31 @@ static bool load(const char *path, unsigned (*worker_count)(const struct cfg *cf
     return ok;
 }
 
-static int run(const char *path)
+static int run_command(const char *path)
 {
-    struct loaded loaded;
+    struct runtime runtime;
     struct key_manager *keys;
     privileges_forbid_core_dumps();
-    int status = load(path, control_worker_count, &loaded, &keys) ? control_run(&loaded, keys) : EXIT_FAILURE;
+    int status = load_runtime(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys)
+                                                                           : EXIT_FAILURE;
     key_manager_free(&keys);
     return status;
 }
 
-static int check(const char *path)
+static int check_command(const char *path)
 {
-    struct loaded loaded;
+    struct runtime runtime;
     struct key_manager *keys;
-    bool ok = load(path, NULL, &loaded, &keys);
+    bool ok = load_runtime(path, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
-        loaded_unref(&loaded);
+        runtime_unref(&runtime);
     }
     key_manager_free(&keys);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int probe(const char *path)
+static int probe_command(const char *path)
 {
     struct cfg_problems problems = {0};
     struct cfg *cfg = cfg_load(path, &problems);
@@ -95,7 +102,7 @@ static int probe(const char *path)
     return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int version(const char *path)
+static int version_command(const char *path)
 {
     (void)path;
     const char *keys = key_manager_library();
@@ -105,7 +112,7 @@ static int version(const char *path)
     return EXIT_SUCCESS;
 }
 
-static int help(const char *path)
+static int help_command(const char *path)
 {
     (void)path;
     fputs(usage, stdout);
@@ -117,11 +124,11 @@ static const struct command {
     int (*run)(const char *path);
     enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
 } commands[] = {
-    {"run", run, CONFIGURATION},     {"check", check, CONFIGURATION},
-    {"probe", probe, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
-    {"version", version, NOTHING},   {"help", help, NOTHING},
-    {"--version", version, NOTHING}, {"--help", help, NOTHING},
-    {"-h", help, NOTHING},
+    {"run", run_command, CONFIGURATION},     {"check", check_command, CONFIGURATION},
+    {"probe", probe_command, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
+    {"version", version_command, NOTHING},   {"help", help_command, NOTHING},
+    {"--version", version_command, NOTHING}, {"--help", help_command, NOTHING},
+    {"-h", help_command, NOTHING},
 };
 
 static int misused(const char *what, const char *word)
@@ -130,15 +137,13 @@ static int misused(const char *what, const char *word)
     return 2;
 }
 
-static const struct command *find(const char *name)
+static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+    size_t index = array_find_name(commands, ARRAY_LEN(commands), sizeof commands[0], name);
+    return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
 }
 
-/* What stands behind `ticket-keys`: the path, and nothing else. */
+/* The arguments after `ticket-keys`: the path, and nothing else. */
 static int run_on_key_file(const struct command *command, int argc, char **argv)
 {
     if (argc < 3)
@@ -153,7 +158,7 @@ int main(int argc, char **argv)
     const char *path = DEFAULT_FILE;
     if (argc < 2)
         return misused("which command?", "");
-    const struct command *command = find(argv[1]);
+    const struct command *command = find_command(argv[1]);
     if (command == NULL)
         return misused("no such command: ", argv[1]);
     if (command->takes == KEY_FILE)

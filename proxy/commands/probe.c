@@ -17,8 +17,10 @@ struct probe {
     time_t deadline;
     struct tls_io *io;
     struct tls_endpoint *tls;
-    const char *question; /* to be asked behind the handshake; NULL where the server speaks first */
+    const char *question; /* to be sent after the handshake; NULL: the server speaks first */
     size_t len;           /* of its first line so far */
+    /* Why the handshake failed, if it did. */
+    enum tls_failure failure;
     uint8_t text[PROBE_READ_CAP + TLS_PLAIN_SLACK];
 };
 
@@ -33,8 +35,8 @@ static struct sockaddr_storage loopback_v4(uint16_t port)
 }
 
 /*
- * The wildcard addresses can't be connected to everywhere: loopback stands for them. For IPv6's that is IPv4's where
- * the machine has no IPv6 loopback, as in many containers.
+ * Not every system connects to a wildcard address: loopback stands for it. For IPv6's wildcard IPv4's
+ * loopback is tried too, as many containers have no IPv6 loopback.
  */
 static size_t addresses_to_try(const struct cfg_endpoint *endpoint, struct sockaddr_storage addresses[2])
 {
@@ -66,7 +68,7 @@ static bool send_all(const struct probe *probe, struct slice output)
     return true;
 }
 
-static bool flush(struct probe *probe)
+static bool flush_output(struct probe *probe)
 {
     bool sent = send_all(probe, tls_io_output(probe->io));
     tls_io_reset(probe->io);
@@ -78,7 +80,10 @@ static const struct protocol_probe *words_of(const struct cfg_service *service)
     return &protocol_traits(service->protocol)->probe;
 }
 
-/* A line in the clear, octet by octet, so that nothing behind it is taken. NULL where it begins as it should. */
+/*
+ * Reads a line in the clear, octet by octet, so that nothing after it is taken. NULL if it begins as it
+ * should.
+ */
 static const char *expect_in_clear(struct probe *probe, const char *beginning)
 {
     uint8_t line[PROBE_LINE_MAX];
@@ -94,7 +99,7 @@ static const char *expect_in_clear(struct probe *probe, const char *beginning)
     return "more than a greeting";
 }
 
-/* Up to where the handshake begins. */
+/* Reads and writes up to the handshake. NULL, or words for what went wrong. */
 static const char *start_tls(struct probe *probe, const struct protocol_probe *words)
 {
     const char *error = expect_in_clear(probe, words->greeting);
@@ -103,25 +108,27 @@ static const char *start_tls(struct probe *probe, const struct protocol_probe *w
     return error != NULL ? error : expect_in_clear(probe, words->consent);
 }
 
-static void ask(struct probe *probe)
+static void send_question(struct probe *probe)
 {
     struct slice question = slice_of(probe->question);
     if (tls_endpoint_seal(probe->tls, &question, 1))
         probe->question = NULL;
 }
 
-/* NULL when the server's first line has been read, else what went wrong. */
+/* NULL if the server's first line has been read, or words for what went wrong. */
 static const char *read_first_line(struct probe *probe)
 {
     uint8_t buffer[PROBE_READ_CAP];
     tls_endpoint_start(probe->tls);
     for (;;) {
         if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
-            ask(probe);
-        if (!flush(probe))
+            send_question(probe);
+        if (!flush_output(probe))
             return strerror(errno);
-        if (tls_endpoint_state(probe->tls) == TLS_FAILED)
+        if (tls_endpoint_state(probe->tls) == TLS_FAILED) {
+            probe->failure = tls_endpoint_failure_kind(probe->tls);
             return tls_endpoint_failure(probe->tls);
+        }
         if (slice_find((struct slice){probe->text, probe->len}, '\n') < probe->len)
             return NULL;
         ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, buffer, sizeof buffer, 0) : -1;
@@ -145,7 +152,7 @@ static bool is_welcome(struct slice line, const struct cfg_service *service)
            (words->greeting_2 != NULL && slice_has_prefix(line, words->greeting_2));
 }
 
-/* And waits for the other end's goodbye: a connection that just went would be logged as broken. */
+/* Waits for the server's goodbye, too: a connection that was just cut would be logged as broken. */
 static void say_goodbye(struct probe *probe, const char *goodbye)
 {
     uint8_t buffer[PROBE_READ_CAP];
@@ -153,13 +160,13 @@ static void say_goodbye(struct probe *probe, const char *goodbye)
     if (tls_endpoint_state(probe->tls) != TLS_OPEN || !tls_endpoint_seal(probe->tls, &words, 1))
         return;
     tls_endpoint_close(probe->tls);
-    if (!flush(probe))
+    if (!flush_output(probe))
         return;
     while (time(NULL) <= probe->deadline && recv(probe->fd, buffer, sizeof buffer, 0) > 0)
         ;
 }
 
-static const char *talk(struct probe *probe, const struct cfg_service *service)
+static const char *talk_to_service(struct probe *probe, const struct cfg_service *service)
 {
     const struct protocol_probe *words = words_of(service);
     bool starttls = service->tls_mode == CFG_TLS_STARTTLS;
@@ -170,7 +177,7 @@ static const char *talk(struct probe *probe, const struct cfg_service *service)
     if (error != NULL)
         return error;
     if (!is_welcome((struct slice){probe->text, probe->len}, service))
-        return "it says that it can't serve: is a backend down?";
+        return "it answers that it can't serve: is a server down?";
     say_goodbye(probe, words->goodbye);
     return NULL;
 }
@@ -199,22 +206,24 @@ static const char *connect_and_talk(struct probe *probe, const struct cfg_servic
     size_t count = addresses_to_try(&service->listen[0], addresses);
     for (size_t i = 0; i < count && probe->fd < 0; i++)
         probe->fd = open_connection(&addresses[i]);
-    return probe->fd >= 0 ? talk(probe, service) : strerror(errno);
+    return probe->fd >= 0 ? talk_to_service(probe, service) : strerror(errno);
 }
 
 /*
- * The probe has no certificate to show. Where a service requires one of each client it is turned away for that, and
- * this is all that can be seen of it: what is behind is not asked.
+ * The probe has no certificate to show. A service that requires one of each client rejects the probe for
+ * that, and no more of it can be seen: its servers are not asked.
  */
-static bool is_turned_away(const struct cfg *cfg, const struct cfg_service *service, const char *error)
+static bool is_rejected_without_certificate(const struct cfg *cfg, const struct cfg_service *service,
+                                            enum tls_failure failure)
 {
     if (service->client_certificates == NULL || !service->client_certificates->required)
         return false;
-    return strcmp(error, TLS_CERTIFICATE_REQUIRED) == 0 ||
-           (cfg->tls.max_version < CFG_TLS_1_3 && strcmp(error, TLS_HANDSHAKE_REFUSED) == 0);
+    return failure == TLS_FAILURE_CERTIFICATE_REQUIRED ||
+           (cfg->tls.max_version < CFG_TLS_1_3 && failure == TLS_FAILURE_HANDSHAKE_REFUSED);
 }
 
-static const char *probe_service(const struct cfg_service *service)
+/* NULL if the service greets as it should, or words for why not; `*failure` is then what TLS says. */
+static const char *probe_service(const struct cfg_service *service, enum tls_failure *failure)
 {
     static struct probe probe;
     struct tls_context *context = tls_context_new_client(TLS_1_0, TLS_1_3);
@@ -225,6 +234,7 @@ static const char *probe_service(const struct cfg_service *service)
     if (context != NULL && probe.io != NULL)
         probe.tls = tls_endpoint_new_client(context, probe.io, NULL, NULL);
     const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
+    *failure = probe.failure;
     tls_endpoint_free(&probe.tls);
     tls_io_free(&probe.io);
     tls_context_unref(&context);
@@ -238,8 +248,10 @@ bool probe_services(const struct cfg *cfg)
     bool all_well = true;
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_service *service = &cfg->services[i];
-        const char *error = service->listen[0].port != 0 ? probe_service(service) : "it has no fixed port";
-        if (error != NULL && is_turned_away(cfg, service, error)) {
+        enum tls_failure failure = TLS_FAILURE_NONE;
+        const char *error =
+            service->listen[0].port != 0 ? probe_service(service, &failure) : "it has no fixed port";
+        if (error != NULL && is_rejected_without_certificate(cfg, service, failure)) {
             printf("%s %s: well as far as can be seen without a client certificate\n", service->name,
                    service->listen[0].text);
             continue;

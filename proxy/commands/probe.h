@@ -5,14 +5,16 @@
 #include "config/cfg.h"
 
 /*
- * Asks the proxy that runs with this configuration how it is, as a client would: connects to the first
- * address of each service (a wildcard means loopback), shakes hands, reads the greeting and says goodbye. For
- * health checks of containers and supervisors, which have no other program at hand. Blocks, for PROBE_SECONDS
- * a service at most.
+ * Checks the health of the proxy that runs with this configuration, as a client would: connects to the first
+ * address of each service (loopback for a wildcard), shakes hands, reads the greeting and says goodbye. It is
+ * for health checks of containers and supervisors, which have no other program at hand. It never logs in.
  */
 enum { PROBE_SECONDS = 5 };
 
-/* Prints a line for each service. True where each greeted with a welcome. */
+/*
+ * Prints a line for each service. True if each greeted as it should. Blocks, for PROBE_SECONDS a service at
+ * most.
+ */
 bool probe_services(const struct cfg *cfg);
 
 #endif

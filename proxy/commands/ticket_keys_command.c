@@ -24,7 +24,7 @@ struct draft {
     int fd;
 };
 
-static bool fail(const char *what, const char *path)
+static bool report_errno(const char *what, const char *path)
 {
     fprintf(stderr, "deepproxy: can't %s %s: %s\n", what, path, strerror(errno));
     return false;
@@ -35,42 +35,42 @@ static bool find_target(struct draft *draft, const char *path)
 {
     if (realpath(path, draft->target) == NULL) {
         if (errno != ENOENT)
-            return fail("find", path);
+            return report_errno("find", path);
         if (strlen(path) >= sizeof draft->target) {
             errno = ENAMETOOLONG;
-            return fail("make", path);
+            return report_errno("make", path);
         }
         strcpy(draft->target, path);
     }
     size_t room = sizeof draft->path - sizeof SUFFIX;
     if (strlen(draft->target) > room) {
         errno = ENAMETOOLONG;
-        return fail("make", draft->target);
+        return report_errno("make", draft->target);
     }
     snprintf(draft->path, sizeof draft->path, "%.*s" SUFFIX, (int)room, draft->target);
     return true;
 }
 
 /*
- * Somebody who made it before us, or has another name for it, could read what we write: only we may have, or who has the
- * keys anyway, to whom a run that was killed at its end had given it.
+ * Another user who made the file before us, or has another name for it, could read what we write. So it must
+ * be ours alone, or of the owner of the keys: a run that was killed at its end had given it to that user.
  */
 static bool is_own(const struct draft *draft, struct stat *facts)
 {
     struct stat target;
     if (fstat(draft->fd, facts) != 0)
-        return fail("look at", draft->path);
+        return report_errno("look at", draft->path);
     bool is_mine =
         facts->st_uid == geteuid() || (stat(draft->target, &target) == 0 && facts->st_uid == target.st_uid);
     if (S_ISREG(facts->st_mode) && is_mine && facts->st_nlink <= 1)
         return true;
-    fprintf(stderr, "deepproxy: %s is there and was not made by this user: look who did, and remove it\n",
+    fprintf(stderr, "deepproxy: %s is there and was not made by this user: find out who did, and remove it\n",
             draft->path);
     return false;
 }
 
-/* Locked, and still the one at that path: who held the lock before may have renamed it. */
-static bool lock(const struct draft *draft)
+/* Locked, and still the file at that path: the holder of the lock before us may have renamed it. */
+static bool lock_draft(const struct draft *draft)
 {
     struct stat ours;
     struct stat there;
@@ -86,11 +86,11 @@ static bool lock(const struct draft *draft)
 
 static bool open_draft(struct draft *draft)
 {
-    /* One that was left behind by a crash has no lock, and is taken over. */
+    /* A draft that a crash has left there has no lock, and is taken over. */
     draft->fd = open(draft->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (draft->fd < 0)
-        return fail("make", draft->path);
-    if (lock(draft))
+        return report_errno("make", draft->path);
+    if (lock_draft(draft))
         return true;
     close(draft->fd);
     return false;
@@ -128,20 +128,20 @@ static bool write_all(int fd, const char *text, size_t len)
     return true;
 }
 
-static bool fill(const struct draft *draft, const struct tls_ticket_set *set, const struct stat *like)
+static bool fill_draft(const struct draft *draft, const struct tls_ticket_set *set, const struct stat *like)
 {
     char text[TLS_TICKET_FILE_TEXT];
-    /* Nobody else may open it before it belongs to whom the old one belonged to. */
+    /* No other user may open it before it has the owner of the old file. */
     bool ok = fchmod(draft->fd, 0600) == 0 && ftruncate(draft->fd, 0) == 0;
     tls_ticket_file_format(set, text);
     ok = ok && write_all(draft->fd, text, sizeof text);
     wipe(text, sizeof text);
     if (!ok)
-        return fail("write", draft->path);
+        return report_errno("write", draft->path);
     if (like != NULL &&
         (fchown(draft->fd, like->st_uid, like->st_gid) != 0 || fchmod(draft->fd, like->st_mode & 0777)))
-        return fail("give the owner of the old file to", draft->path);
-    return fsync(draft->fd) == 0 || fail("write", draft->path);
+        return report_errno("give the owner of the old file to", draft->path);
+    return fsync(draft->fd) == 0 || report_errno("write", draft->path);
 }
 
 /* The rename itself must outlive a power failure, too. */
@@ -152,22 +152,23 @@ static bool sync_folder(const char *target)
     const char *folder = dirname(copy);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return fail("open", folder);
+        return report_errno("open", folder);
     /* Some file systems have no such thing for folders. */
-    bool ok = fsync(fd) == 0 || errno == EINVAL || fail("write", folder);
+    bool ok = fsync(fd) == 0 || errno == EINVAL || report_errno("write", folder);
     close(fd);
     return ok;
 }
 
-static bool replace(const struct draft *draft)
+static bool replace_target(const struct draft *draft)
 {
     struct tls_ticket_set set;
     struct stat facts;
     bool exists = false;
-    bool ok = next_keys(draft->target, &set, &facts, &exists) && fill(draft, &set, exists ? &facts : NULL);
+    bool ok =
+        next_keys(draft->target, &set, &facts, &exists) && fill_draft(draft, &set, exists ? &facts : NULL);
     tls_ticket_set_wipe(&set);
     if (ok && rename(draft->path, draft->target) != 0)
-        ok = fail("replace", draft->target);
+        ok = report_errno("replace", draft->target);
     if (!ok) {
         unlink(draft->path);
         return false;
@@ -182,7 +183,7 @@ int ticket_keys_command(const char *path)
     struct draft draft;
     if (!find_target(&draft, path) || !open_draft(&draft))
         return EXIT_FAILURE;
-    bool ok = replace(&draft);
+    bool ok = replace_target(&draft);
     close(draft.fd);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

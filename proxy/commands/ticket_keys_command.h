@@ -3,13 +3,14 @@
 #define DEEPPROXY_PROXY_COMMANDS_TICKET_KEYS_COMMAND_H
 
 /*
- * `deepproxy ticket-keys FILE`: makes a file of three ticket keys where there is none (mode 0600), and otherwise
- * rotates it: the oldest key goes, a new one comes, and owner, group and mode stay. The file is replaced in one step, so
- * that who reads it finds the old keys or the new ones; where something fails, or while another is at it, the old ones
- * stay. Meant for cron: one line on standard output says what was done, one on standard error what can't be.
- *
- * The exit status of the program.
+ * `deepproxy ticket-keys FILE`: makes a file of three ticket keys (mode 0600) if there is none, and rotates
+ * it otherwise: the oldest key is dropped, a new one is added, and owner, group and mode stay. It replaces
+ * the file in one step, so that readers find the old keys or the new ones. It changes nothing if a step
+ * fails, or another run is under way. It is meant for cron: one line on standard output has what was done,
+ * one on standard error what could not be.
  */
+
+/* Runs it. Returns the exit status of the program. Blocks. */
 int ticket_keys_command(const char *path);
 
 #endif

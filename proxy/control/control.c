@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control.h"
 
+#include "base/array.h"
 #include "base/ensure.h"
 #include "keys/keys_wire.h"
 #include "proxy/common/address.h"
@@ -23,8 +24,8 @@
 #define DESCRIPTORS_OWN         256
 #define DESCRIPTORS_PER_SESSION 2
 /*
- * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT nor a webmail
- * server that has just been started comes near it.
+ * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT
+ * nor a webmail server that has just been started comes near it.
  */
 #define ADDRESS_SHARE 2
 #define DAY_MS        (24ULL * 3600 * 1000)
@@ -45,7 +46,7 @@ static void set_phase(struct control *control, enum worker_phase phase)
     control->phase = phase;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_set_phase(&control->workers[i], phase);
-    uv_async_send(&control->news); /* they may have ended already */
+    uv_async_send(&control->worker_event); /* they may have ended already */
 }
 
 static void on_limit(uv_timer_t *limit)
@@ -61,7 +62,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     (void)number;
     if (control->phase == WORKER_RUNNING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
-        uv_timer_start(&control->limit, on_limit, control->snapshot->cfg->timeouts.shutdown, 0);
+        uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
         set_phase(control, WORKER_DRAINING);
     } else if (control->phase == WORKER_DRAINING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
@@ -74,16 +75,16 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 static void on_tickets(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
+    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
 }
 
 /* ---- reports ---- */
 
 static void log_reports(struct control *control)
 {
-    const struct snapshot *snapshot = control->snapshot;
+    const struct snapshot *snapshot = control->runtime.snapshot;
     for (size_t i = 0; i < snapshot->cfg->service_count; i++)
-        reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
+        client_reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
 }
 
 static void on_user_signal(uv_signal_t *handle, int number)
@@ -94,7 +95,10 @@ static void on_user_signal(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
-/* libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a kill. */
+/*
+ * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
+ * kill.
+ */
 static void hold_signals(void)
 {
     sigset_t set;
@@ -114,15 +118,22 @@ static void on_worker_event(void *arg, enum worker_event event)
         atomic_fetch_add(&control->workers_ended, 1);
     else
         atomic_fetch_sub(&control->updates_due, 1);
-    uv_async_send(&control->news);
+    uv_async_send(&control->worker_event);
 }
 
-static void close_handle(uv_handle_t *handle, void *arg)
+/*
+ * Those of struct control itself. The log, the watch, the admin endpoint and the key service close their own.
+ */
+static void close_handles(struct control *control)
 {
-    const struct control *control = arg;
-    bool is_log = handle->type == UV_ASYNC && handle != (const uv_handle_t *)&control->news;
-    if (!is_log && !uv_is_closing(handle))
-        uv_close(handle, NULL);
+    uv_handle_t *const handles[] = {
+        (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
+        (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
+        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->worker_event,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++)
+        uv_close(handles[i], NULL);
 }
 
 static void join_workers(struct control *control)
@@ -131,7 +142,7 @@ static void join_workers(struct control *control)
         worker_join(&control->workers[i]);
 }
 
-static void finish(struct control *control)
+static void finish_control(struct control *control)
 {
     join_workers(control);
     log_reports(control);
@@ -140,15 +151,15 @@ static void finish(struct control *control)
     hold_signals();
     admin_close(control->admin);
     file_watch_close(&control->watch);
-    uv_walk(&control->loop, close_handle, control);
+    close_handles(control);
     log_close(control->log);
 }
 
 /*
- * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system that does not
- * answer, and in a thread that can't be ended.
+ * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
+ * that does not answer, and in a thread that can't be ended.
  */
-static void give_up(struct control *control)
+static void give_up_reload(struct control *control)
 {
     log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
     join_workers(control);
@@ -157,20 +168,20 @@ static void give_up(struct control *control)
     _exit(EXIT_SUCCESS);
 }
 
-static void on_news(uv_async_t *news)
+static void on_worker_report(uv_async_t *worker_event)
 {
-    struct control *control = news->data;
+    struct control *control = worker_event->data;
     if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
         control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
     if (control->step != RELOAD_READING)
-        finish(control);
+        finish_control(control);
     else if (control->phase == WORKER_ENDING)
-        give_up(control);
+        give_up_reload(control);
 }
 
-static unsigned cores(void)
+static unsigned count_cores(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
@@ -191,7 +202,7 @@ static size_t session_limit(const struct cfg *cfg)
 }
 
 /* What a worker gets of what all have; those of an address are counted for all together. */
-static struct worker_limits limits_each(const struct control *control, const struct cfg *cfg)
+static struct worker_limits limits_of_each(const struct control *control, const struct cfg *cfg)
 {
     size_t workers = control->listeners.workers;
     size_t sessions = session_limit(cfg) / workers;
@@ -207,21 +218,18 @@ static struct worker_limits limits_each(const struct control *control, const str
                                   .handshakes_per_address = (uint32_t)per_address};
 }
 
-struct worker_config control_service(const struct control *control, const struct loaded *loaded,
-                                      struct listeners *listeners, unsigned worker)
+struct worker_config control_worker_config(const struct control *control, const struct runtime *runtime,
+                                             struct listeners *listeners, unsigned worker)
 {
-    return (struct worker_config){.snapshot = loaded->snapshot,
-                                   .tls = loaded->tls,
-                                   .pools = loaded->pools,
+    return (struct worker_config){.runtime = *runtime,
                                    .sockets = listeners->sockets + worker * listeners->per_worker,
                                    .socket_count = listeners->per_worker,
-                                   .limits = limits_each(control, loaded->snapshot->cfg)};
+                                   .limits = limits_of_each(control, runtime->snapshot->cfg)};
 }
 
 static int start_workers(struct control *control)
 {
     unsigned count = control->listeners.workers;
-    struct loaded loaded = control_loaded(control);
     control->workers = calloc(count, sizeof control->workers[0]);
     control->connections = address_counts_new();
     control->handshakes = address_counts_new();
@@ -237,7 +245,8 @@ static int start_workers(struct control *control)
             .key_channel = control->keys != NULL ? key_manager_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
             .on_event_arg = control};
-        struct worker_config service = control_service(control, &loaded, &control->listeners, i);
+        struct worker_config service =
+            control_worker_config(control, &control->runtime, &control->listeners, i);
         int error =
             settings.log != NULL ? worker_start(&control->workers[i], &settings, &service) : UV_ENOMEM;
         if (error != 0)
@@ -253,21 +262,21 @@ static void on_hangup(uv_signal_t *handle, int number)
 {
     struct control *control = handle->data;
     (void)number;
-    control->wants[RELOAD_CONFIGURATION] = true;
+    control->reload_requested[RELOAD_CONFIGURATION] = true;
     control_begin_reload(control);
 }
 
 static void on_files_changed(void *arg)
 {
     struct control *control = arg;
-    control->wants[RELOAD_CERTIFICATES] = true;
+    control->reload_requested[RELOAD_CERTIFICATES] = true;
     control_begin_reload(control);
 }
 
 static void on_daily(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    certificate_expiry_log(control->tls, control->pools, (int64_t)time(NULL), control->log);
+    certificate_expiry_log(control->runtime.tls, control->runtime.pools, (int64_t)time(NULL), control->log);
 }
 
 /* ---- start ---- */
@@ -283,7 +292,7 @@ void control_log_listening(struct control *control)
         address_format((const struct sockaddr *)&listeners->sockets[i].address, address);
         log_line_begin(&line, CFG_LOG_INFO, "listening");
         log_line_add_text(&line, "service",
-                          control->snapshot->cfg->services[listeners->sockets[i].service].name);
+                          control->runtime.snapshot->cfg->services[listeners->sockets[i].service].name);
         log_line_add_text(&line, "address", address);
         log_write(control->log, &line);
     }
@@ -292,7 +301,7 @@ void control_log_listening(struct control *control)
 static bool open_listeners(struct control *control, unsigned workers)
 {
     struct cfg_problems problems = {0};
-    const struct cfg *cfg = control->snapshot->cfg;
+    const struct cfg *cfg = control->runtime.snapshot->cfg;
     bool ok = listeners_open(cfg, workers, NULL, &control->listeners, &problems);
     ok = admin_listeners_open(cfg, NULL, &control->admin_listeners, &problems) && ok;
     cfg_problems_print(&problems, stderr);
@@ -300,10 +309,10 @@ static bool open_listeners(struct control *control, unsigned workers)
     return ok;
 }
 
-void control_remember_promises(const struct control *control)
+void control_remember_commitments(const struct control *control)
 {
-    const char *path = control->snapshot->cfg->state_file;
-    if (path == NULL || promises_write(&control->snapshot->promises, path))
+    const char *path = control->runtime.snapshot->cfg->state_file;
+    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments, path))
         return;
     struct log_line line;
     log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
@@ -317,7 +326,7 @@ static int open_handles(struct control *control)
     int error = uv_loop_init(&control->loop);
     if (error != 0)
         return error;
-    control->log = log_new(&control->loop, control->snapshot->cfg->log_level);
+    control->log = log_new(&control->loop, control->runtime.snapshot->cfg->log_level);
     if (control->log == NULL)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
@@ -330,9 +339,9 @@ static int open_handles(struct control *control)
     control->watch = file_watch_new(&control->loop, on_files_changed, control);
     if (control->watch == NULL)
         return UV_ENOMEM;
-    error = uv_async_init(&control->loop, &control->news, on_news);
+    error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->daily.data = control->news.data = control;
+    control->user.data = control->limit.data = control->daily.data = control->worker_event.data = control;
     control->tickets.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
@@ -354,19 +363,19 @@ static void connect_worker(void *arg, unsigned worker, int channel)
         close(channel);
 }
 
-static int file_watch_keys(struct control *control)
+static int watch_key_process(struct control *control)
 {
     struct key_manager_hooks hooks = {connect_worker, on_files_changed, control, control->log};
     return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
 }
 
-static int serve(struct control *control)
+static int serve_until_end(struct control *control)
 {
     int error = open_handles(control);
     if (error == 0)
         error = start_workers(control);
     if (error == 0)
-        error = file_watch_keys(control);
+        error = watch_key_process(control);
     if (error == 0)
         error = control_start_admin(control);
     if (error != 0) {
@@ -376,12 +385,12 @@ static int serve(struct control *control)
     }
     control_log_listening(control);
     struct watch_folders folders;
-    watch_folders_collect(control->snapshot->cfg, control->tls, &folders);
+    watch_folders_collect(control->runtime.snapshot->cfg, control->runtime.tls, &folders);
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
-    control_remember_promises(control);
+    control_remember_commitments(control);
     on_tickets(&control->tickets);
-    uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_EACH, TICKETS_LOOK_EACH);
+    uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     uv_run(&control->loop, UV_RUN_DEFAULT);
@@ -391,21 +400,20 @@ static int serve(struct control *control)
 
 unsigned control_worker_count(const struct cfg *cfg)
 {
-    unsigned count = cfg->workers > 0 ? cfg->workers : cores();
+    unsigned count = cfg->workers > 0 ? cfg->workers : count_cores();
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct loaded *loaded, struct key_manager *keys)
+int control_run(struct runtime *runtime, struct key_manager *keys)
 {
-    struct control control = {
-        .snapshot = loaded->snapshot, .tls = loaded->tls, .pools = loaded->pools, .keys = keys};
-    const struct cfg *cfg = loaded->snapshot->cfg;
-    *loaded = (struct loaded){0};
+    struct control control = {.runtime = *runtime, .keys = keys};
+    const struct cfg *cfg = runtime->snapshot->cfg;
+    *runtime = (struct runtime){0};
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
-        status = serve(&control);
+        status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);
     admin_free(&control.admin);
@@ -413,8 +421,6 @@ int control_run(struct loaded *loaded, struct key_manager *keys)
     address_counts_free(&control.connections);
     address_counts_free(&control.handshakes);
     free(control.workers);
-    pool_tls_set_unref(&control.pools);
-    tls_context_unref(&control.tls);
-    snapshot_unref(&control.snapshot);
+    runtime_unref(&control.runtime);
     return status;
 }

@@ -3,26 +3,31 @@
 #define DEEPPROXY_PROXY_CONTROL_CONTROL_H
 
 #include "proxy/keyclient/key_manager.h"
-#include "proxy/runtime/snapshot.h"
+#include "proxy/runtime/runtime.h"
 
 /*
- * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, then
- * serves signals and the log until all workers have ended. SIGTERM and SIGINT stop accepting and let sessions
- * finish for as long as timeouts.shutdown says; a second one ends them at once, with a goodbye. SIGUSR1, and the end, write the
- * counts of reports to the log.
+ * The main thread of a running proxy: opens the listening sockets, gives up root, starts the workers, and
+ * serves signals, the log and the admin endpoint until all workers have ended. It never touches a session. A
+ * visitor of this room begins here, and goes on to control_private.h.
  *
- * SIGHUP reads the configuration again, certificates, and what pools need for TLS, are read again when their files change, and ticket keys are looked at each
- * minute: what is new is put into effect after every check, or the log says what is wrong and the old goes on. Sessions keep
- * the configuration that they began with; listeners whose address stays are never closed.
+ * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second
+ * one ends them at once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the
+ * end.
+ *
+ * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when
+ * they change, and ticket keys are looked at each minute. What was read takes effect if every check has
+ * passed; otherwise the log has the reason, and what was in effect before stays. Sessions keep the
+ * configuration that they began with; listeners whose address stays are never closed.
  */
 
 /*
- * Takes what is loaded over. `keys` has the private keys, with control_worker_count workers; NULL where they are in this
- * process. The exit status of the program; what went wrong is on standard error.
+ * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a
+ * channel for each of control_worker_count workers; NULL: they are in this process. Returns the exit status
+ * of the program; what kept it from starting is on standard error.
  */
-int control_run(struct loaded *loaded, struct key_manager *keys);
+int control_run(struct runtime *runtime, struct key_manager *keys);
 
-/* How many workers there will be. */
+/* How many workers the configuration asks for, or the cores of this process do. */
 unsigned control_worker_count(const struct cfg *cfg);
 
 #endif

@@ -3,21 +3,19 @@
 
 #include <time.h>
 
-/* What the admin endpoint is told, at each request. */
-static void look(void *arg, struct admin_state *into)
+/* struct admin_source */
+static void describe_state(void *arg, struct admin_state *into)
 {
     struct control *control = arg;
     bool runs = control->phase == WORKER_RUNNING;
-    *into = (struct admin_state){.metrics = {.snapshot = control->snapshot,
-                                             .tls = control->tls,
-                                             .pools = control->pools,
+    *into = (struct admin_state){.metrics = {.runtime = control->runtime,
                                              .now = (int64_t)time(NULL),
                                              .workers = control->worker_count,
                                              .configuration = control->reloads[RELOAD_CONFIGURATION],
                                              .certificates = control->reloads[RELOAD_CERTIFICATES],
                                              .stale_certificates = control->stale_certificates,
                                              .has_key_process = control->keys != NULL},
-                                 /* None ends before it is told to. */
+                                 /* A worker ends only when the program does. */
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
                                  .is_ready = runs};
     if (control->keys != NULL) {
@@ -36,7 +34,7 @@ void control_note_reload(struct control *control, enum reload_kind kind)
 
 int control_start_admin(struct control *control)
 {
-    struct admin_source source = {look, control};
+    struct admin_source source = {describe_state, control};
     control_note_reload(control, RELOAD_CONFIGURATION);
     control->admin = admin_new(&control->loop, &source, control->log);
     if (control->admin == NULL)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "base/array.h"
 #include "proxy/control/control_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is said ---- */
+/* ---- the log ---- */
 
 static void log_problems(struct control *control, const struct cfg_problems *problems)
 {
@@ -23,33 +22,17 @@ static void log_problems(struct control *control, const struct cfg_problems *pro
     }
 }
 
-static void log_reload(struct control *control, enum reload_kind kind, const char *result)
+static void log_reload(struct control *control, enum reload_kind kind, enum cfg_log_level level,
+                       const char *result)
 {
     struct log_line line;
-    log_line_begin(&line, result[0] == 'd' ? CFG_LOG_INFO : CFG_LOG_ERROR, "reload");
+    log_line_begin(&line, level, "reload");
     log_line_add_text(&line, "of", kind == RELOAD_CONFIGURATION ? "configuration" : "certificates");
     log_line_add_text(&line, "result", result);
     log_write(control->log, &line);
 }
 
 /* ---- putting it into effect ---- */
-
-/* What is settled when the program starts. */
-static void warn_of_settled(const struct cfg *before, const struct cfg *after, struct cfg_problems *problems)
-{
-    const struct {
-        const char *key;
-        bool same;
-    } settled[] = {{"workers", before->workers == after->workers},
-                   {"user", text_is_same(before->user, after->user)},
-                   {"group", text_is_same(before->group, after->group)},
-                   {"key_isolation", before->key_isolation == after->key_isolation},
-                   {"key_user", text_is_same(before->key_user, after->key_user)}};
-    for (size_t i = 0; i < ARRAY_LEN(settled); i++)
-        if (!settled[i].same)
-            cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){after->path, 0},
-                             "\"%s\" has changed: that takes a restart", settled[i].key);
-}
 
 static void free_updates(struct worker_update **updates, unsigned count)
 {
@@ -59,14 +42,14 @@ static void free_updates(struct worker_update **updates, unsigned count)
 }
 
 /* An update for each worker, or NULL. */
-static struct worker_update **make_updates(const struct control *control, const struct loaded *loaded,
+static struct worker_update **make_updates(const struct control *control, const struct runtime *runtime,
                                            struct listeners *listeners)
 {
     struct worker_update **updates = calloc(control->worker_count, sizeof(struct worker_update *));
     for (unsigned i = 0; updates != NULL && i < control->worker_count; i++) {
-        struct worker_config service = {.tls = loaded->tls, .pools = loaded->pools};
-        if (loaded->snapshot != NULL)
-            service = control_service(control, loaded, listeners, i);
+        struct worker_config service = {.runtime = *runtime};
+        if (runtime->snapshot != NULL)
+            service = control_worker_config(control, runtime, listeners, i);
         updates[i] = worker_update_new(&control->workers[i], &service);
         if (updates[i] == NULL) {
             free_updates(updates, i);
@@ -85,28 +68,29 @@ static void give_updates(struct control *control, struct worker_update **updates
     free(updates);
 }
 
-static void note_stale(struct control *control, const struct loaded *result)
+static void count_stale(struct control *control, const struct runtime *result)
 {
     if (result->tls != NULL && result->pools != NULL)
         control->stale_certificates = tls_context_stale_count(result->tls) + result->pools->stale;
 }
 
-static void keep_certificates(struct control *control, const struct loaded *loaded)
+static void replace_certificates(struct control *control, const struct runtime *runtime)
 {
-    tls_context_unref(&control->tls);
-    pool_tls_set_unref(&control->pools);
-    control->tls = tls_context_ref(loaded->tls);
-    control->pools = pool_tls_set_ref(loaded->pools);
+    tls_context_unref(&control->runtime.tls);
+    pool_tls_set_unref(&control->runtime.pools);
+    control->runtime.tls = tls_context_ref(runtime->tls);
+    control->runtime.pools = pool_tls_set_ref(runtime->pools);
     admin_certificates_changed(control->admin);
 }
 
-static bool apply_certificates(struct control *control, const struct loaded *loaded)
+/* False if memory is short. runtime->snapshot is NULL. */
+static bool apply_certificates(struct control *control, const struct runtime *runtime)
 {
-    struct worker_update **updates = make_updates(control, loaded, NULL);
+    struct worker_update **updates = make_updates(control, runtime, NULL);
     if (updates == NULL)
         return false;
     give_updates(control, updates);
-    keep_certificates(control, loaded);
+    replace_certificates(control, runtime);
     return true;
 }
 
@@ -124,30 +108,30 @@ static bool open_listeners(struct control *control, const struct cfg *cfg, struc
     return false;
 }
 
-static bool apply_configuration(struct control *control, const struct loaded *loaded,
+static bool apply_configuration(struct control *control, const struct runtime *runtime,
                                 struct cfg_problems *problems)
 {
     struct listeners listeners;
     struct admin_listeners admin_listeners;
-    struct snapshot *snapshot = loaded->snapshot;
+    struct snapshot *snapshot = runtime->snapshot;
     if (!open_listeners(control, snapshot->cfg, &listeners, &admin_listeners, problems))
         return false;
-    struct worker_update **updates = make_updates(control, loaded, &listeners);
+    struct worker_update **updates = make_updates(control, runtime, &listeners);
     if (updates == NULL) {
         listeners_close(&listeners);
         admin_listeners_give_up(&admin_listeners);
         return false;
     }
-    warn_of_settled(control->snapshot->cfg, snapshot->cfg, problems);
-    tickets_inherit(&snapshot->tickets, &control->snapshot->tickets);
+    cfg_warn_of_restart(control->runtime.snapshot->cfg, snapshot->cfg, problems);
+    tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
     admin_serve(control->admin, &admin_listeners);
-    keep_certificates(control, loaded);
-    note_stale(control, loaded);
-    snapshot_unref(&control->snapshot);
-    control->snapshot = snapshot_ref(snapshot);
+    replace_certificates(control, runtime);
+    count_stale(control, runtime);
+    snapshot_unref(&control->runtime.snapshot);
+    control->runtime.snapshot = snapshot_ref(snapshot);
     log_set_level(control->log, snapshot->cfg->log_level);
     return true;
 }
@@ -160,16 +144,16 @@ static void end_configuration(struct control *control, struct reload *reload)
         reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
     log_problems(control, &reload->problems);
     control->reloads[RELOAD_CONFIGURATION].failed = !ok;
-    tickets_look(&control->snapshot->tickets, tickets_time_now(), control->log);
+    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
     if (ok) {
-        control_remember_promises(control);
+        control_remember_commitments(control);
     } else {
-        log_reload(control, RELOAD_CONFIGURATION, "refused: the one before stays in effect");
-        control->wants[RELOAD_CERTIFICATES] = true; /* it would have brought them */
+        log_reload(control, RELOAD_CONFIGURATION, CFG_LOG_ERROR, "refused: the one before stays in effect");
+        control->reload_requested[RELOAD_CERTIFICATES] = true; /* it would have brought them */
     }
 }
 
-/* They are looked at often: what is wrong with them is said once. */
+/* They are read often: a problem that stays is logged once. */
 static void end_certificates(struct control *control, struct reload *reload)
 {
     if (!cfg_problems_equal(&control->problems, &reload->problems)) {
@@ -178,21 +162,24 @@ static void end_certificates(struct control *control, struct reload *reload)
         control->problems = reload->problems;
         reload->problems = (struct cfg_problems){0};
     }
-    /* Those of the service are no reason to refuse those of pools, and the other way round. */
-    struct loaded loaded = {.tls = reload->result.tls != NULL ? reload->result.tls : control->tls,
-                            .pools = reload->result.pools != NULL ? reload->result.pools : control->pools};
-    bool same = tls_context_same_certificates(loaded.tls, control->tls) &&
-                pool_tls_set_equals(loaded.pools, control->pools);
+    /*
+     * What is wrong with the clients' certificates keeps no pool from its new ones, and the other way round.
+     */
+    struct runtime in_use = {.tls = reload->result.tls != NULL ? reload->result.tls : control->runtime.tls,
+                             .pools = reload->result.pools != NULL ? reload->result.pools
+                                                                   : control->runtime.pools};
+    bool same = tls_context_same_certificates(in_use.tls, control->runtime.tls) &&
+                pool_tls_set_equals(in_use.pools, control->runtime.pools);
     bool whole = reload->result.tls != NULL && reload->result.pools != NULL;
-    bool applied = !same && apply_certificates(control, &loaded);
-    note_stale(control, &reload->result);
+    bool applied = !same && apply_certificates(control, &in_use);
+    count_stale(control, &reload->result);
     control->in_part = applied && !whole;
     control->reloads[RELOAD_CERTIFICATES].failed = !whole || (!same && !applied);
     if (!applied && control->reloads[RELOAD_CERTIFICATES].failed)
-        log_reload(control, RELOAD_CERTIFICATES, "refused: those before stay in use");
+        log_reload(control, RELOAD_CERTIFICATES, CFG_LOG_ERROR, "refused: those before stay in use");
 }
 
-/* Who reads it may rely on it: every worker serves what is new. */
+/* A reader of the log line may rely on it: every worker serves what is new. */
 void control_reload_is_in_effect(struct control *control)
 {
     control->step = RELOAD_IDLE;
@@ -200,7 +187,7 @@ void control_reload_is_in_effect(struct control *control)
         control_log_listening(control);
     control_note_reload(control, control->reload.kind);
     control->reloads[control->reload.kind].failed = control->in_part;
-    log_reload(control, control->reload.kind,
+    log_reload(control, control->reload.kind, CFG_LOG_INFO,
                control->in_part ? "done in part: some were refused, and those before stay in use" : "done");
     control->in_part = false;
     control_begin_reload(control);
@@ -220,26 +207,25 @@ static void on_reload_done(struct reload *reload)
     reload_end(reload);
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
-    uv_async_send(&control->news); /* the workers may have ended meanwhile */
+    uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
 }
 
-/* The next one that is wanted, where none is under way. */
 void control_begin_reload(struct control *control)
 {
     if (control->step != RELOAD_IDLE || control->phase != WORKER_RUNNING)
         return;
-    enum reload_kind kind = control->wants[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
-    if (!control->wants[kind])
+    enum reload_kind kind =
+        control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
+    if (!control->reload_requested[kind])
         return;
     /* The configuration brings its certificates. */
-    control->wants[RELOAD_CERTIFICATES] = control->wants[kind] = false;
-    struct loaded before = control_loaded(control);
+    control->reload_requested[RELOAD_CERTIFICATES] = control->reload_requested[kind] = false;
     control->reload = (struct reload){.on_done = on_reload_done, .arg = control};
-    int error = reload_start(&control->reload, &control->loop, kind, &before);
+    int error = reload_start(&control->reload, &control->loop, kind, &control->runtime);
     if (error == 0)
         control->step = RELOAD_READING;
     else {
         control->reloads[kind].failed = true;
-        log_reload(control, kind, uv_strerror(error));
+        log_reload(control, kind, CFG_LOG_ERROR, uv_strerror(error));
     }
 }

@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nothing more for this long, and the change is complete: a tool writes a chain and a key within milliseconds. */
+/*
+ * Nothing more for this long, and the change is complete: a tool writes a chain and a key within
+ * milliseconds.
+ */
 #define QUIET_MS 1000
-/* ... but no longer than this where something changes all the time. */
+/* ... but at most this long, if something changes all the time. */
 #define PATIENCE_MS 10000
-/* Where events don't tell everything, and where they should. */
+/* How often folders are polled that have no events, and those that should have. */
 #define POLL_MS      60000
 #define POLL_RARE_MS 600000
 /* Twice what is wanted: those of before go when those that are new have come. */
@@ -24,7 +27,7 @@ struct folder {
 struct file_watch {
     uv_timer_t quiet;
     uv_timer_t poll;
-    uint64_t first; /* when the first event of those that are gathered came; 0: there is none */
+    uint64_t first; /* when the first of the gathered events came; 0: there is none */
     unsigned open;  /* handles */
     bool closing;
     bool incomplete;         /* there are folders that are not watched */
@@ -80,7 +83,7 @@ void file_watch_close(struct file_watch **watch)
 
 /* ---- events ---- */
 
-static void report(struct file_watch *watch)
+static void report_change(struct file_watch *watch)
 {
     watch->first = 0;
     uv_timer_stop(&watch->quiet);
@@ -89,12 +92,12 @@ static void report(struct file_watch *watch)
 
 static void on_quiet(uv_timer_t *timer)
 {
-    report(timer->data);
+    report_change(timer->data);
 }
 
 static void on_poll(uv_timer_t *timer)
 {
-    report(timer->data);
+    report_change(timer->data);
 }
 
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status)
@@ -133,7 +136,7 @@ struct file_watch *file_watch_new(uv_loop_t *loop, void (*on_change)(void *arg),
 /* ---- what is watched ---- */
 
 /* Where it is among those watched, or belongs. */
-static size_t place_of(const struct file_watch *watch, const char *path)
+static size_t find_place(const struct file_watch *watch, const char *path)
 {
     size_t low = 0;
     size_t high = watch->count;
@@ -147,7 +150,7 @@ static size_t place_of(const struct file_watch *watch, const char *path)
     return low;
 }
 
-static bool start(struct file_watch *watch, struct folder *folder)
+static bool start_folder(struct file_watch *watch, struct folder *folder)
 {
     folder->watch = watch;
     folder->event.data = folder;
@@ -165,7 +168,7 @@ static bool start(struct file_watch *watch, struct folder *folder)
 
 static void add_folder(struct file_watch *watch, const char *path)
 {
-    size_t place = place_of(watch, path);
+    size_t place = find_place(watch, path);
     if (place < watch->count && strcmp(watch->folders[place]->path, path) == 0) {
         watch->folders[place]->wanted = true;
         return;
@@ -176,7 +179,7 @@ static void add_folder(struct file_watch *watch, const char *path)
         watch->incomplete = true;
         return;
     }
-    if (!start(watch, folder)) {
+    if (!start_folder(watch, folder)) {
         watch->incomplete = true;
         return;
     }

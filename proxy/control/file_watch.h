@@ -7,21 +7,27 @@
 #include <uv.h>
 
 /*
- * Notices that certificate files may have changed, so that a renewal needs nobody. It watches folders, not files: tools
- * write a new file and rename it, and Kubernetes swaps a symbolic link that is a folder on the way. Both the folder
- * that is named and the one that it really is are watched. Events are gathered until nothing has happened for a moment, as a
- * chain and its key come one after the other. File systems without events (NFS), and more folders than can be watched, are
- * looked at from time to time.
+ * Notices that certificate files may have changed, so that a renewal takes no signal. It watches folders, not
+ * files: tools write a new file and rename it, and Kubernetes swaps a symbolic link to a folder on the path.
+ * Events are gathered until none has come for a second, as a chain and its key are written one after the
+ * other. File systems without events (NFS), and folders beyond the limit, are polled. It never reads a file.
+ * It belongs to the main thread.
  */
 struct file_watch;
 
-/* For the main thread's loop. NULL where memory is short. `on_change` may be called for nothing. */
+/*
+ * Watches nothing yet. `on_change` is called in the loop's thread, sometimes though nothing has changed. NULL
+ * if memory is short.
+ */
 struct file_watch *file_watch_new(uv_loop_t *loop, void (*on_change)(void *arg), void *arg);
 
-/* From now on it watches these. */
+/* Watches these folders from now on, and no others. `folders` stays the caller's. */
 void file_watch_set(struct file_watch *watch, const struct watch_folders *folders);
 
-/* Closes its handles; the loop must run once more before it is closed. */
+/*
+ * Closes its handles and nulls the pointer, which may be NULL already. The loop must run once more, and then
+ * it is freed.
+ */
 void file_watch_close(struct file_watch **watch);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 /* Where it is in the list, or belongs. */
-static size_t place_of(const struct watch_folders *folders, const char *path)
+static size_t find_place(const struct watch_folders *folders, const char *path)
 {
     size_t low = 0;
     size_t high = folders->count;
@@ -24,9 +24,9 @@ static size_t place_of(const struct watch_folders *folders, const char *path)
     return low;
 }
 
-static void add(struct watch_folders *folders, const char *path)
+static void add_folder(struct watch_folders *folders, const char *path)
 {
-    size_t place = place_of(folders, path);
+    size_t place = find_place(folders, path);
     if (place < folders->count && strcmp(folders->paths[place], path) == 0)
         return;
     char *copy = folders->count < WATCH_FOLDERS_MAX ? strdup(path) : NULL;
@@ -52,7 +52,7 @@ static void add_file(struct watch_folders *folders, const char *path)
             continue;
         memcpy(text, paths[i], len);
         text[len] = '\0';
-        add(folders, slash == NULL ? "." : len == 0 ? "/" : text);
+        add_folder(folders, slash == NULL ? "." : len == 0 ? "/" : text);
     }
 }
 
@@ -67,7 +67,7 @@ static void add_subfolders(struct watch_folders *folders, const char *path)
         int len = snprintf(whole, sizeof whole, "%s/%s", path, entry->d_name);
         if (entry->d_name[0] != '.' && entry->d_type != DT_REG && len > 0 && (size_t)len < sizeof whole &&
             stat(whole, &status) == 0 && S_ISDIR(status.st_mode))
-            add(folders, whole);
+            add_folder(folders, whole);
     }
     if (stream != NULL)
         closedir(stream);
@@ -76,7 +76,7 @@ static void add_subfolders(struct watch_folders *folders, const char *path)
 static void add_of_tls(struct watch_folders *folders, const struct cfg_tls *cfg)
 {
     for (size_t i = 0; i < cfg->directory_count; i++) {
-        add(folders, cfg->directories[i].path);
+        add_folder(folders, cfg->directories[i].path);
         add_file(folders, cfg->directories[i].path);
         add_subfolders(folders, cfg->directories[i].path);
     }

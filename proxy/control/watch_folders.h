@@ -6,9 +6,10 @@
 #include "tls/endpoint/tls_context.h"
 
 /*
- * The folders that certificates come from, and authorities for pools' servers, each file's as it is named and as it really is, and those of a certificate_dir in
- * which there is nothing yet. Finding them out asks the file system several times for each file: not for a thread that
- * others wait for.
+ * The folders of all files that a change of certificates can change: certificates with their keys,
+ * passphrases and OCSP responses, authorities for servers, and each folder in a certificate_dir, empty ones
+ * too. Of each file both the folder in its path and the one that it really is in count, if symbolic links
+ * make two of them.
  */
 enum {
     /* Of the 8,192 and more watches that Linux allows a user, most are for others. */
@@ -16,13 +17,19 @@ enum {
 };
 
 struct watch_folders {
-    char *paths[WATCH_FOLDERS_MAX]; /* in order */
+    char *paths[WATCH_FOLDERS_MAX]; /* in the order of strcmp */
     size_t count;
-    bool incomplete; /* there are more */
+    /* There are more. */
+    bool incomplete;
 };
 
-/* `into` is to be freed. */
+/*
+ * Finds them. It asks the file system several times for each file, and may block, so it must not run in a
+ * worker. The caller frees `into`.
+ */
 void watch_folders_collect(const struct cfg *cfg, const struct tls_context *tls, struct watch_folders *into);
+
+/* Frees the paths, and leaves none. */
 void watch_folders_free(struct watch_folders *folders);
 
 #endif

@@ -11,7 +11,7 @@ enum expiry certificate_expiry_of(int64_t ends, int64_t now)
                                                                        : CERTIFICATE_EXPIRY_FAR;
 }
 
-static void log_one(const struct tls_certificate_info *info, int64_t left, struct log *log)
+static void log_certificate(const struct tls_certificate_info *info, int64_t left, struct log *log)
 {
     struct log_line line;
     log_line_begin(&line, left > 0 ? CFG_LOG_WARNING : CFG_LOG_ERROR,
@@ -23,10 +23,10 @@ static void log_one(const struct tls_certificate_info *info, int64_t left, struc
     log_write(log, &line);
 }
 
-static void look_at(const struct tls_certificate_info *info, int64_t now, struct log *log)
+static void log_if_due(const struct tls_certificate_info *info, int64_t now, struct log *log)
 {
     if (certificate_expiry_of(info->ends, now) != CERTIFICATE_EXPIRY_FAR)
-        log_one(info, info->ends - now, log);
+        log_certificate(info, info->ends - now, log);
 }
 
 void certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools, int64_t now,
@@ -35,9 +35,9 @@ void certificate_expiry_log(const struct tls_context *tls, const struct pool_tls
     struct tls_certificate_info info;
     for (size_t i = 0; i < tls_context_certificate_count(tls); i++) {
         info = tls_context_certificate(tls, i);
-        look_at(&info, now, log);
+        log_if_due(&info, now, log);
     }
     for (size_t i = 0; i < pools->count; i++)
         if (pool_tls_set_certificate(pools, i, &info))
-            look_at(&info, now, log);
+            log_if_due(&info, now, log);
 }

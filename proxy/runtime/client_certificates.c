@@ -36,8 +36,9 @@ struct tls_client_trust *client_certificates_load(const struct cfg_client_certif
 /* ---- names ---- */
 
 /*
- * A login goes into XCLIENT, into user databases and the names of folders: what any of them could read as more than a
- * name is none. Dovecot takes "*" for the separator before a master user.
+ * Servers use a login in XCLIENT, in user databases and as the name of a folder: a text that any of these
+ * could read as more than a name is rejected. Dovecot, for one, takes "*" for the separator before a master
+ * user.
  */
 static const char *as_login(const char *name)
 {
@@ -68,10 +69,10 @@ struct client_name client_certificates_name(const struct cfg_client_certificates
     if (cfg == NULL || certificate == NULL)
         return name;
     name.login = login_of(cfg, certificate);
-    const char *told = cfg->login == CFG_LOGIN_NONE ? certificate->common_name : name.login;
-    if (told != NULL)
-        name.tlv = slice_of(told);
-    /* Some servers take a part of a strange name for another user's: it is told, and logs nobody in. */
-    name.external = cfg->external && identity == CFG_IDENTITY_PROXY_V2 && as_login(told) != NULL;
+    const char *sent = cfg->login == CFG_LOGIN_NONE ? certificate->common_name : name.login;
+    if (sent != NULL)
+        name.tlv = slice_of(sent);
+    /* Some servers take a part of a strange name for another user's: it is sent, but logs nobody in. */
+    name.external = cfg->external && identity == CFG_IDENTITY_PROXY_V2 && as_login(sent) != NULL;
     return name;
 }

@@ -8,23 +8,34 @@
 #include "tls/trust/tls_client_trust.h"
 
 /*
- * What a service makes of its clients' certificates (draft section 9.1.1): which it takes, and by which name its servers
- * learn of one. Pure functions, but for the files that are read in the main thread.
+ * Client certificates of a service (draft section 9.1.1): which ones it trusts, and the name by which servers
+ * learn of one. It verifies none: tls/trust does.
  */
 
-/* NULL where `problems` then holds an error. */
+/*
+ * Reads the authorities and the revocation lists. The caller frees what is returned by
+ * tls_client_trust_unref. NULL after an error in `problems`. Blocks, so it must not run in a worker.
+ */
 struct tls_client_trust *client_certificates_load(const struct cfg_client_certificates *cfg,
                                                   struct cfg_problems *problems);
 
-/* Where there is no group, or the client has shown no certificate, all of it is empty. */
+/*
+ * What servers learn of a client. All empty if the service has no such group, or the client has shown no
+ * certificate.
+ */
 struct client_name {
-    const char
-        *login; /* the name that the operator's `login` gives; NULL: none, or not one that can be told */
-    struct slice tlv; /* for the PROXY header: `login`, or where none is asked for the certificate's own CN */
-    bool external;    /* SASL EXTERNAL means this client on a server that reads the header */
+    /* The name that the key "login" chooses; NULL: there is none, or it is not fit to be one. */
+    const char *login;
+    /* For the PROXY header: `login`, or the certificate's CN if the configuration asks for no login. */
+    struct slice tlv;
+    /* Does SASL EXTERNAL mean this client on a server that reads the header? */
+    bool external;
 };
 
-/* `certificate` was verified, or is NULL. The name lives as long as it. */
+/*
+ * The name in `certificate`, which was verified, or is NULL. It lives as long as the certificate. A pure
+ * function.
+ */
 struct client_name client_certificates_name(const struct cfg_client_certificates *cfg,
                                             const struct tls_client_certificate *certificate,
                                             enum cfg_identity identity);

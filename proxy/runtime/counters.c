@@ -1,12 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/counters.h"
 
+#include "base/array.h"
+#include "base/ensure.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#define OVERLOAD(of)                                                                                         \
+    {                                                                                                        \
+        .family = "deepproxy_overload_total",                                                                \
+        .help = "Connections that a limit closed, or made wait, by the setting that would change it.",       \
+        .is_of_limit = true, .limit = (of)                                                                   \
+    }
+
+const struct counter_metric counter_metrics[] = {
+    [COUNTER_SESSIONS] = {.family = "deepproxy_sessions_total",
+                          .help = "Connections accepted from clients, those that a limit closed included."},
+    [COUNTER_ENDED] = {.family = NULL},
+    [COUNTER_HANDSHAKES] = {.family = "deepproxy_handshakes_total",
+                            .help = "TLS handshakes with clients that were completed."},
+    [COUNTER_HANDSHAKES_FAILED] = {.family = "deepproxy_handshakes_failed_total",
+                                   .help = "TLS handshakes with clients that were not, for whatever reason."},
+    [COUNTER_LIMIT_CONNECTIONS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS),
+    [COUNTER_LIMIT_CONNECTIONS_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS),
+    [COUNTER_LIMIT_HANDSHAKES] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES),
+    [COUNTER_LIMIT_HANDSHAKES_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS),
+};
+_Static_assert(ARRAY_LEN(counter_metrics) == COUNTERS, "a row for each counter");
+
 enum counter counters_of_limit(enum client_limit limit)
 {
-    return (enum counter)(COUNTER_LIMITS + limit);
+    size_t counter = 0;
+    while (counter < COUNTERS &&
+           !(counter_metrics[counter].is_of_limit && counter_metrics[counter].limit == limit))
+        counter++;
+    ENSURE(counter < COUNTERS);
+    return (enum counter)counter;
 }
 
 struct counters *counters_new(void)
@@ -15,22 +45,22 @@ struct counters *counters_new(void)
     if (counters == NULL)
         return NULL;
     memset(counters, 0, sizeof *counters);
-    atomic_init(&counters->references, 1);
+    refcount_init(&counters->references);
     return counters;
 }
 
 struct counters *counters_ref(struct counters *counters)
 {
-    atomic_fetch_add_explicit(&counters->references, 1, memory_order_relaxed);
+    refcount_take(&counters->references);
     return counters;
 }
 
 void counters_unref(struct counters **counters)
 {
-    struct counters *last = *counters;
+    struct counters *dropped = *counters;
     *counters = NULL;
-    if (last != NULL && atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) == 1)
-        free(last);
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        free(dropped);
 }
 
 void counters_add(struct counters *counters, unsigned worker, enum counter what)
@@ -47,7 +77,7 @@ uint64_t counters_sum(const struct counters *counters, enum counter what)
     return sum;
 }
 
-/* The two are not read at one moment: where that shows, there was none a moment ago. */
+/* The two are not read at one moment: if more have ended than begun, none was open a moment ago. */
 uint64_t counters_open_sessions(const struct counters *counters)
 {
     uint64_t ended = counters_sum(counters, COUNTER_ENDED);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *remedy(int error)
+static const char *remedy_for(int error)
 {
     switch (error) {
     case ENOENT:
@@ -22,15 +22,15 @@ static const char *remedy(int error)
     }
 }
 
-static bool fail(struct ticket_file_problem *problem, int error)
+static bool report_error(struct ticket_file_problem *problem, int error)
 {
     *problem = (struct ticket_file_problem){.error = error};
     snprintf(problem->text, sizeof problem->text, "can't read the ticket keys: %s%s", strerror(error),
-             remedy(error));
+             remedy_for(error));
     return false;
 }
 
-static bool parse(struct slice text, struct tls_ticket_set *set, struct ticket_file_problem *problem)
+static bool parse_text(struct slice text, struct tls_ticket_set *set, struct ticket_file_problem *problem)
 {
     struct tls_ticket_problem found;
     bool ok = tls_ticket_file_parse(text, set, &found);
@@ -45,8 +45,8 @@ bool ticket_file_read(const char *path, struct tls_ticket_set *set, struct stat 
 {
     struct bytes text;
     *set = (struct tls_ticket_set){0};
-    bool ok = (tls_file_read(path, &text) && stat(path, facts) == 0) || fail(problem, errno);
-    ok = ok && parse(bytes_view(&text), set, problem);
+    bool ok = (tls_file_read(path, &text) && stat(path, facts) == 0) || report_error(problem, errno);
+    ok = ok && parse_text(bytes_view(&text), set, problem);
     bytes_free(&text);
     return ok;
 }

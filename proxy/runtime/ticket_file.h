@@ -6,19 +6,28 @@
 
 #include <sys/stat.h>
 
-/* A file of ticket keys (tls/tickets/tls_ticket_file.h) on the disk. Blocks, as files do: main thread only. */
+/*
+ * Reads a file of ticket keys from the disk; tls/tickets/tls_ticket_file.h knows its text. It never writes.
+ * It blocks, as files do, and so belongs to the main thread.
+ */
 
 struct ticket_file_problem {
     unsigned line;  /* 0: the file as a whole */
-    int error;      /* errno where the file can't be read; 0 where what stands in it is wrong */
+    int error;      /* errno, if the file can't be read; 0: its content is wrong */
     char text[320]; /* what is wrong, and what helps */
 };
 
-/* False, with an empty set and the problem, where it can't be used. `*facts` are of a good file. The caller wipes `*set`. */
+/*
+ * Reads the keys into `set`, and what stat says of the file into `facts`. False if the file can't be used:
+ * `problem` then has the reason, and the set is empty. The caller wipes the set.
+ */
 bool ticket_file_read(const char *path, struct tls_ticket_set *set, struct stat *facts,
                       struct ticket_file_problem *problem);
 
-/* NULL, or why others than the owner and the group of this file may know its keys, or choose them: static text. */
+/*
+ * Why others than the owner and the group of this file may read its keys, or choose them: static text; NULL:
+ * they can't.
+ */
 const char *ticket_file_exposure(const struct stat *facts);
 
 #endif

@@ -19,8 +19,8 @@ struct tickets_time tickets_time_now(void)
 
 /* ---- the log ---- */
 
-static void begin(struct log_line *line, enum cfg_log_level level, const struct tickets *tickets,
-                  const char *step)
+static void begin_line(struct log_line *line, enum cfg_log_level level, const struct tickets *tickets,
+                       const char *step)
 {
     log_line_begin(line, level, "ticket-keys");
     log_line_add_text(line, "step", step);
@@ -31,7 +31,7 @@ static void log_note(const struct tickets *tickets, enum cfg_log_level level, co
                      const char *note, struct log *log)
 {
     struct log_line line;
-    begin(&line, level, tickets, step);
+    begin_line(&line, level, tickets, step);
     log_line_add_text(&line, "note", note);
     log_write(log, &line);
 }
@@ -40,11 +40,11 @@ static void log_refused(const struct tickets *tickets, const struct ticket_file_
                         struct log *log)
 {
     struct log_line line;
-    begin(&line, CFG_LOG_ERROR, tickets, "refused");
+    begin_line(&line, CFG_LOG_ERROR, tickets, "refused");
     if (problem->line > 0)
         log_line_add_number(&line, "line", problem->line);
     log_line_add_text(&line, "reason", problem->text);
-    log_line_add_text(&line, "note", "the keys before it serve on");
+    log_line_add_text(&line, "note", "the keys before it stay in use");
     log_write(log, &line);
 }
 
@@ -54,29 +54,29 @@ static void log_in_use(const struct tickets *tickets, const struct tls_ticket_se
     char key[2 * NAME_SHOWN + 1];
     for (size_t i = 0; i < NAME_SHOWN; i++)
         snprintf(key + 2 * i, 3, "%02x", set->keys[set->sealing].name[i]);
-    begin(&line, CFG_LOG_INFO, tickets, "in use");
+    begin_line(&line, CFG_LOG_INFO, tickets, "in use");
     log_line_add_text(&line, "key", key);
     log_line_add_number(&line, "keys", set->count);
     log_write(log, &line);
 }
 
-static void tell_keys(struct tickets *tickets, struct log *log)
+static void log_new_keys(struct tickets *tickets, struct log *log)
 {
     struct tls_ticket_set set;
     uint8_t names[TLS_TICKET_KEYS][TLS_TICKET_NAME] = {{0}};
     tls_ticket_keys_get(tickets->keys, &set);
     for (size_t i = 0; i < set.count; i++)
         memcpy(names[i], set.keys[i].name, TLS_TICKET_NAME);
-    if (memcmp(names, tickets->told, sizeof names) != 0)
+    if (memcmp(names, tickets->logged, sizeof names) != 0)
         log_in_use(tickets, &set, log);
-    memcpy(tickets->told, names, sizeof names);
+    memcpy(tickets->logged, names, sizeof names);
     tls_ticket_set_wipe(&set);
 }
 
 /* ---- the file ---- */
 
-/* The mark comes first: a change while the file is read is found at the next look. */
-static bool take_file(struct tickets *tickets, struct stat *facts, struct ticket_file_problem *problem)
+/* The mark is taken first: a change while the file is read is found at the next look. */
+static bool load_file(struct tickets *tickets, struct stat *facts, struct ticket_file_problem *problem)
 {
     struct tls_ticket_set set;
     tickets->seen = tls_file_mark(tickets->path);
@@ -89,7 +89,10 @@ static bool take_file(struct tickets *tickets, struct stat *facts, struct ticket
     return ok;
 }
 
-/* At the first look: can who could read the file as root do so still? Otherwise nobody hears of it before a rotation. */
+/*
+ * At the first look: was the file readable as root, and is it no longer? Otherwise the log would have it at
+ * the next rotation alone.
+ */
 static bool is_out_of_reach(struct tickets *tickets)
 {
     bool is_first = !tickets->looked;
@@ -104,7 +107,7 @@ static void look_at_file(struct tickets *tickets, struct log *log)
     struct tls_file_mark mark = tls_file_mark(tickets->path);
     if (!is_out_of_reach(tickets) && tls_file_mark_equals(&mark, &tickets->seen))
         return;
-    if (!take_file(tickets, &facts, &problem))
+    if (!load_file(tickets, &facts, &problem))
         log_refused(tickets, &problem, log);
     else if (ticket_file_exposure(&facts) != NULL)
         log_note(tickets, CFG_LOG_WARNING, "exposed", ticket_file_exposure(&facts), log);
@@ -112,20 +115,21 @@ static void look_at_file(struct tickets *tickets, struct log *log)
 
 static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
 {
-    if (now - tickets->stale_since < TICKETS_STALE_AFTER)
+    if (now - tickets->stale_since < TICKETS_STALE_SECONDS)
         return;
-    log_note(tickets, CFG_LOG_WARNING, "stale",
-             "not rotated for a week or more: who gets hold of the keys can read what was recorded since; "
-             "let cron rotate them",
-             log);
-    tickets->stale_since = now - TICKETS_STALE_AFTER + TICKETS_STALE_AGAIN;
+    log_note(
+        tickets, CFG_LOG_WARNING, "stale",
+        "not rotated for a week or more: whoever gets hold of the keys can read what was recorded since; "
+        "let cron rotate them",
+        log);
+    tickets->stale_since = now - TICKETS_STALE_SECONDS + TICKETS_STALE_AGAIN_SECONDS;
 }
 
 static bool open_file(struct tickets *tickets, const struct cfg *cfg, struct cfg_problems *problems)
 {
     struct ticket_file_problem problem;
     struct stat facts;
-    bool ok = take_file(tickets, &facts, &problem);
+    bool ok = load_file(tickets, &facts, &problem);
     struct cfg_place place = {tickets->path, problem.line};
     if (!ok && problem.error != 0)
         cfg_problems_add(problems, CFG_ERROR, cfg->tls.ticket_keys_place, "%s: %s", tickets->path,
@@ -153,7 +157,7 @@ void tickets_inherit(struct tickets *tickets, const struct tickets *before)
 {
     if (tickets->keys == NULL || before->keys == NULL)
         return;
-    memcpy(tickets->told, before->told, sizeof tickets->told);
+    memcpy(tickets->logged, before->logged, sizeof tickets->logged);
     if (tickets->path == NULL && before->path == NULL)
         tls_ticket_keys_copy(tickets->keys, before->keys);
 }
@@ -168,7 +172,7 @@ void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *
         look_at_file(tickets, log);
         warn_of_age(tickets, now.wall, log);
     }
-    tell_keys(tickets, log);
+    log_new_keys(tickets, log);
 }
 
 void tickets_close(struct tickets *tickets)

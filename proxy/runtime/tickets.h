@@ -8,57 +8,68 @@
 #include "tls/tickets/tls_ticket_keys.h"
 
 /*
- * Where a running proxy has its ticket keys from, and that it always has good ones: by the clock, where they are its
- * own, or out of the file that tls.ticket_keys names, whenever that changes. A file that went bad is said once, and the
- * keys before it serve on. Main thread only; the keys themselves are read by all workers.
+ * Keeps a running proxy in session ticket keys: its own, which it rotates by the clock, or those of the file
+ * that tls.ticket_keys names, which it reads again when the file changes. If the file can't be used any more,
+ * that is logged once and the last good keys stay in use. Only the main thread calls these functions; all
+ * workers read the keys themselves.
  */
 
-/* The time, which comes from outside so that tests need no patience. */
+/* The time is an argument, so that tests need not wait. */
 struct tickets_time {
-    int64_t running; /* seconds since the machine started, sleep included: sets turns */
+    int64_t running; /* seconds since the machine started, sleep included: when our own keys are rotated */
     int64_t wall;    /* seconds since 1970: the age of a file */
 };
+
+/* What the clocks show now. */
 struct tickets_time tickets_time_now(void);
 
 enum {
-    TICKETS_LOOK_EACH =
-        60 * 1000, /* milliseconds between two looks: far below what lies between two rotations */
-    /* Seconds after which a file that nobody rotates is worth a warning, once a day: RFC 9325 section 3.4, "once
-       every week". */
-    TICKETS_STALE_AFTER = 7 * 86400,
-    TICKETS_STALE_AGAIN = 86400,
+    /* Between two calls of tickets_look: far less than lies between two rotations. */
+    TICKETS_LOOK_MS = 60 * 1000,
+    /*
+     * A file that nobody rotates is worth a warning after a week (RFC 9325 section 3.4: "once every week"),
+     * ...
+     */
+    TICKETS_STALE_SECONDS = 7 * 86400,
+    /* ... and again each day. */
+    TICKETS_STALE_AGAIN_SECONDS = 86400,
 };
 
 struct tickets {
-    struct tls_ticket_keys *keys; /* NULL where session_tickets is off */
+    struct tls_ticket_keys *keys; /* NULL: session_tickets is off */
     const char *path;             /* the configuration's; NULL: the keys are our own */
     struct tls_file_mark seen;
-    bool looked;                                    /* at the file, since it was opened */
-    uint8_t told[TLS_TICKET_KEYS][TLS_TICKET_NAME]; /* the keys that the log last named */
-    int64_t stale_since;                            /* wall time of the file, or of the last warning */
+    /* Has the file been looked at since it was opened? */
+    bool looked;
+    /* The names of the keys that the log last had. */
+    uint8_t logged[TLS_TICKET_KEYS][TLS_TICKET_NAME];
+    /* Wall time: when the file was written, or put off by a warning. */
+    int64_t stale_since;
 };
 
 /*
- * Makes the first keys, or reads the file. `*cfg` must live as long. False where there is an error among the problems
- * then, or where memory is short; tickets_close follows either way.
+ * Makes the first keys, or reads the file. `*cfg` must live as long as the tickets. False if an error was
+ * added to `problems`, or memory is short. The caller calls tickets_close either way. Reads a file.
  */
 bool tickets_open(struct tickets *tickets, const struct cfg *cfg, struct tickets_time now,
                   struct cfg_problems *problems);
 
 /*
- * Takes over what the sessions of the configuration before this one were sealed with, where both make their own
- * keys. What is read from a file is up to date already.
+ * Takes over the keys that sealed the sessions of the configuration before, if both configurations make their
+ * own. Keys from a file are up to date already.
  */
 void tickets_inherit(struct tickets *tickets, const struct tickets *before);
 
 /*
- * To be called at the start, when privileges are given up, and then each TICKETS_LOOK_EACH; at once where a file may have
- * changed. Rotates or reads what is to be, and logs (event=ticket-keys) when other keys are in use than it last said, or
- * why the file's are not. `key`, in the log, is the beginning of the name of the key that seals: it is no secret, and
- * shows whether replicas agree.
+ * Rotates our own keys if it is time, or reads the file if it has changed. Call it at the start, after
+ * privileges are given up, then each TICKETS_LOOK_MS, and when the file may have changed. Logs
+ * event=ticket-keys if other keys are in use than the log last had, or if the file's can't be used. `key` in
+ * the log is the beginning of the name of the key that seals: it is no secret, and shows whether replicas
+ * agree. Reads a file.
  */
 void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log);
 
+/* Drops the keys; workers that use them have references of their own. */
 void tickets_close(struct tickets *tickets);
 
 #endif

@@ -244,7 +244,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
     engine_out_reset(worker->out);
     /* Before the line of its end, so that a reader of the line finds it counted. */
     if (session->tls.endpoint != NULL && session->engine != NULL)
-        reports_count(session->service->reports, session->engine);
+        client_reports_count(session->service->reports, session->engine);
     if (session->reason != END_OVERLOAD)
         session_log_end(session);
     session_drop_backend(session);

@@ -91,7 +91,7 @@ void session_mark_slow_server(struct session *session)
 {
     if (!session_is_in(session, SESSION_IS_UNGREETED) || session->link == NULL ||
         session_backend_awaits_signature(session) ||
-        worker_now(session->worker) - session->link->last_heard < BALANCE_SLOW)
+        worker_now(session->worker) - session->link->last_heard < BALANCE_SLOW_MS)
         return;
     balance_server_failed(session->link->server, now_ms());
     session_log_slow_server(session, "a client gave up waiting");

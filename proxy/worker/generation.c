@@ -11,7 +11,7 @@
  * second.
  */
 #define ABANDONED_MS 1000
-_Static_assert(ABANDONED_MS > BALANCE_SLOW, "a server that is silent all that time was slow");
+_Static_assert(ABANDONED_MS > BALANCE_SLOW_MS, "a server that is silent all that time was slow");
 /* How long a peer gets to take our last octets and close. */
 #define CLOSING_MS 10000
 /* The same if the program is to end at once: last octets to peers that read, no more. */
@@ -20,12 +20,12 @@ _Static_assert(ABANDONED_MS > BALANCE_SLOW, "a server that is silent all that ti
 static void set_timeouts(struct generation *generation)
 {
     const struct cfg_timeouts *timeouts = &generation->snapshot->cfg->timeouts;
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_HANDSHAKE], timeouts->handshake_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ABANDONED], ABANDONED_MS);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login);
-    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
 }

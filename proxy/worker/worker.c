@@ -33,8 +33,7 @@ struct update_slot {
 
 struct worker_update {
     struct generation *generation; /* NULL: certificates and TLS towards pools alone change */
-    struct tls_context *tls;
-    struct pool_tls_set *pools;
+    struct runtime runtime;        /* after the update: what it has replaced */
     struct worker_limits limits;
     struct listener **listeners; /* memory for the list */
     size_t slot_count;
@@ -211,8 +210,7 @@ void worker_update_free(struct worker_update **update)
     }
     free(last->listeners);
     generation_free(&last->generation);
-    tls_context_unref(&last->tls);
-    pool_tls_set_unref(&last->pools);
+    runtime_unref(&last->runtime);
     free(last);
 }
 
@@ -242,12 +240,11 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
     struct worker_update *update = calloc(1, sizeof *update + config->socket_count * sizeof update->slots[0]);
     if (update == NULL)
         return NULL;
-    update->tls = tls_context_ref(config->tls);
-    update->pools = pool_tls_set_ref(config->pools);
+    update->runtime = runtime_ref(&config->runtime);
     update->limits = config->limits;
-    if (config->snapshot == NULL)
+    if (config->runtime.snapshot == NULL)
         return update;
-    update->generation = generation_new(config->snapshot, config->pools, worker->index);
+    update->generation = generation_new(config->runtime.snapshot, config->runtime.pools, worker->index);
     update->listeners = calloc(config->socket_count, sizeof(struct listener *));
     if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, config))
         worker_update_free(&update);
@@ -284,12 +281,12 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
 static int apply_update(struct worker *worker, struct worker_update *update)
 {
     struct tls_context *tls = worker->tls;
-    worker->tls = update->tls;
-    update->tls = tls;
+    worker->tls = update->runtime.tls;
+    update->runtime.tls = tls;
     if (update->generation == NULL) {
         struct pool_tls_set *pools = worker->generation->pools;
-        worker->generation->pools = update->pools;
-        update->pools = pools;
+        worker->generation->pools = update->runtime.pools;
+        update->runtime.pools = pools;
         return 0;
     }
     update->generation->older = worker->generation;

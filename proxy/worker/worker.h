@@ -7,6 +7,7 @@
 #include "protocols/engine_out.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
+#include "proxy/runtime/runtime.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/handshakes.h"
 #include "proxy/common/log.h"
@@ -127,9 +128,7 @@ struct worker_settings {
 
 /* What a worker serves, from its start or from a reload on. */
 struct worker_config {
-    struct snapshot *snapshot; /* the worker takes references of these three */
-    struct tls_context *tls;
-    struct pool_tls_set *pools;
+    struct runtime runtime;          /* the worker takes references of its own */
     struct listener_socket *sockets; /* the worker takes new ones over: their fd becomes -1 */
     size_t socket_count;
     struct worker_limits limits;
@@ -144,7 +143,7 @@ MUST_CHECK int worker_start(struct worker *worker, const struct worker_settings 
 /*
  * Makes an update in the main thread, with all the memory that it takes, so that it can't fail half-way
  * through the workers: first one for each worker, then all are given. NULL if memory is short. If
- * config->snapshot is NULL, only the certificates and TLS towards the pools change; the rest stays as it is.
+ * config->runtime.snapshot is NULL, only the certificates and TLS towards the pools change; the rest stays as it is.
  */
 MUST_CHECK struct worker_update *worker_update_new(const struct worker *worker,
                                                    const struct worker_config *config);

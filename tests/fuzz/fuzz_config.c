@@ -92,7 +92,7 @@ static void check_value(const struct cfg *cfg)
     }
     for (size_t i = 0; i < cfg->pool_count; i++)
         check(cfg->pools[i].server_count > 0, "a pool has servers");
-    check(cfg->timeouts.handshake > 0 && cfg->timeouts.idle > 0, "there are timeouts");
+    check(cfg->timeouts.handshake_ms > 0 && cfg->timeouts.idle_ms > 0, "there are timeouts");
 }
 
 static char *printed(const struct cfg_problems *problems)

@@ -252,7 +252,7 @@ class Believed(Case):
         self.served(proxy, "pop3")
         checked = harness.run_program("check", "-c", proxy.path)
         self.assertEqual(checked.returncode, 0)
-        self.assertIn("warning: verify = false: whoever stands between the proxy and the servers of the pool",
+        self.assertIn("warning: verify = false: an attacker between the proxy and the servers of the pool",
                       checked.stderr)
 
     def test_the_header_goes_before_tls(self):

@@ -96,7 +96,7 @@ class Promises(harness.TestCase):
         self.assertIn("state:2: error: not a line of a state file", said)
         code, said = self.check('tags = [ "tls12" ];', extra='state_file = "nowhere/state";')
         self.assertEqual(code, 1)
-        self.assertIn("nowhere/state can't be written, where what is promised is to be remembered", said)
+        self.assertIn("nowhere/state, the file that remembers what is promised", said)
 
     def test_a_renewed_certificate_has_to_keep_what_was_promised(self):
         proxy, _ = self.begin('tags = [ "tls-cert" ]; ca = "ca.pem";')

@@ -41,6 +41,20 @@ START_TEST(more_than_memory_is_refused)
 }
 END_TEST
 
+START_TEST(name)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } items[] = {{"a", 1}, {NULL, 2}, {"b", 3}, {"a", 4}};
+    ck_assert_uint_eq(array_find_name(items, ARRAY_LEN(items), sizeof items[0], "a"), 0);
+    ck_assert_uint_eq(array_find_name(items, ARRAY_LEN(items), sizeof items[0], "b"), 2);
+    ck_assert_uint_eq(array_find_name(items, ARRAY_LEN(items), sizeof items[0], "A"), ARRAY_LEN(items));
+    ck_assert_uint_eq(array_find_name(items, 2, sizeof items[0], "b"), 2);
+    ck_assert_uint_eq(array_find_name(NULL, 0, sizeof items[0], "b"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("array");
@@ -48,6 +62,7 @@ int main(void)
     tcase_add_test(tests, it_grows_and_keeps_what_is_in_it);
     tcase_add_test(tests, nothing_moves_while_there_is_room);
     tcase_add_test(tests, more_than_memory_is_refused);
+    tcase_add_test(tests, name);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The group "client_certificates" of a service: its values, what is wrong with each, and what no server learns of. */
+/*
+ * The group "client_certificates" of a service: its values, what is wrong with each, and what no server
+ * learns of.
+ */
 #include "base/array.h"
 #include "cfg_file.h"
 #include "run_suite.h"

@@ -44,7 +44,7 @@ static const struct cfg_case cases[] = {
      "certificate has: "
      "\"store.internal\"\n"},
     {"unverified", IMPLICIT("\nverify = false;"),
-     "F:7: warning: verify = false: whoever stands between the proxy and the servers of the pool \"stores\" "
+     "F:7: warning: verify = false: an attacker between the proxy and the servers of the pool \"stores\" "
      "can read and "
      "change all that passes, passwords included; give the servers' certificate, or its authority's, as "
      "\"ca\" instead\n"},

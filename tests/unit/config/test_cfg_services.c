@@ -94,12 +94,13 @@ static const struct cfg_case service_cases[] = {
      "F:4: error: \"*:4294968289\": the port is not a number up to 65535" LISTEN_EXAMPLE},
     {"the highest port", WITH_LISTEN("[ \"*:65535\" ]"), ""},
     {"IPv6 without brackets", WITH_LISTEN("[ \"::1:993\" ]"),
-     "F:4: error: \"::1:993\": an IPv6 address stands in brackets, with the port behind" LISTEN_EXAMPLE},
+     "F:4: error: \"::1:993\": an IPv6 address is written in brackets, with the port after "
+     "it" LISTEN_EXAMPLE},
     {"IPv4 in brackets", WITH_LISTEN("[ \"[127.0.0.1]:993\" ]"),
-     "F:4: error: \"[127.0.0.1]:993\": what stands in brackets is no IPv6 address" LISTEN_EXAMPLE},
+     "F:4: error: \"[127.0.0.1]:993\": the text in brackets is no IPv6 address" LISTEN_EXAMPLE},
     {"a bracket alone", WITH_LISTEN("[ \"[\" ]"), "F:4: error: \"[\": the port is missing" LISTEN_EXAMPLE},
     {"empty brackets", WITH_LISTEN("[ \"[]:1\" ]"),
-     "F:4: error: \"[]:1\": what stands in brackets is no IPv6 address" LISTEN_EXAMPLE},
+     "F:4: error: \"[]:1\": the text in brackets is no IPv6 address" LISTEN_EXAMPLE},
     {"a name", WITH_LISTEN("[ \"localhost:993\" ]"),
      "F:4: error: \"localhost:993\": listening takes a numeric address, and this is a name" LISTEN_EXAMPLE},
     {"no address at all", WITH_LISTEN("[ \"10.0.0.256:993\" ]"),
@@ -155,8 +156,8 @@ static const struct cfg_case pool_cases[] = {
      "F:4: error: the key \"address\" is missing in a server, expected a host and a port: \"10.0.0.11:143\"\n"
      "F:4: error: unknown key \"weight\" in a server; expected one of \"address\"\n"},
     {"another balance",
-     POOL("{ name = \"stores\"; balance = \"least-connections\"; servers = ( { address = \"a:1\"; } ); }"),
-     "F:4: error: \"balance\" can't be \"least-connections\"; expected one of \"round-robin\"\n"},
+     POOL("{ name = \"stores\"; balance = \"by-magic\"; servers = ( { address = \"a:1\"; } ); }"),
+     "F:4: error: \"balance\" can't be \"by-magic\"; expected one of \"round-robin\"\n"},
     {"another identity",
      POOL("{ name = \"stores\"; identity = \"proxy_v2\"; servers = ( { address = \"a:1\"; } ); }"),
      "F:4: error: \"identity\" can't be \"proxy_v2\"; did you mean \"proxy-v2\"? Expected one of \"none\", "
@@ -175,11 +176,11 @@ static const struct cfg_case pool_cases[] = {
      "F:5: warning: no service uses the pool \"old\"\n"},
     {"a server twice",
      POOL("{ name = \"stores\"; servers = ( { address = \"Store:1\"; },\n{ address = \"store:1\"; } ); }"),
-     "F:5: warning: \"store:1\" stands twice in this pool, first in F:4\n"},
+     "F:5: warning: \"store:1\" is there twice in this pool, first in F:4\n"},
     {"a numeric server twice",
      POOL("{ name = \"stores\"; servers = ( { address = \"[fd00::1]:1\"; },\n{ address = \"[fd00:0::1]:1\"; "
           "} ); }"),
-     "F:5: warning: \"[fd00:0::1]:1\" stands twice in this pool, first in F:4\n"},
+     "F:5: warning: \"[fd00:0::1]:1\" is there twice in this pool, first in F:4\n"},
     {"names of all kinds",
      POOL(
          "{ name = \"stores\"; servers = ( { address = \"a:1\"; }, { address = \"_imap.x-1.y.:143\"; } ); }"),
@@ -189,7 +190,8 @@ static const struct cfg_case pool_cases[] = {
     {"port 65536", SERVER("store1:65536"),
      "F:4: error: \"store1:65536\": the port is not a number up to 65535" SERVER_EXAMPLE},
     {"IPv6 without brackets", SERVER("fd00::11:143"),
-     "F:4: error: \"fd00::11:143\": an IPv6 address stands in brackets, with the port behind" SERVER_EXAMPLE},
+     "F:4: error: \"fd00::11:143\": an IPv6 address is written in brackets, with the port after "
+     "it" SERVER_EXAMPLE},
     {"an address that is none", SERVER("10.0.0.256:143"),
      "F:4: error: \"10.0.0.256:143\": the host is neither an address nor a name" SERVER_EXAMPLE},
     {"a path", SERVER("/run/imap:143"),
@@ -232,7 +234,7 @@ static const struct cfg_case host_cases[] = {
      "F:8: error: \"c_example org\" is no host name, expected one like \"mail.example.org\" or "
      "\"*.example.org\"\n"},
     {"a name twice", HOSTS("names = [ \"a.example\", \"b.example\" ]; },\n{ names = [ \"B.Example\" ];"),
-     "F:6: error: the name \"b.example\" stands twice in \"hosts\", first in F:5\n"},
+     "F:6: error: the name \"b.example\" is there twice in \"hosts\", first in F:5\n"},
     {"no such pool", HOSTS("names = \"a.example\"; backends = { imap = \"store\"; };"),
      "F:5: error: no pool in \"backends\" is called \"store\"; did you mean \"stores\"?\n"},
     {"no such protocol", HOSTS("names = \"a.example\"; backends = { imaps = \"stores\"; };"),
@@ -260,11 +262,11 @@ static const struct cfg_case identity_cases[] = {
      "Dovecot refuses their logins (LOGINDISABLED) unless it allows them in clear; proxy-v2 tells it\n"},
     {"submission without a word", SUBMISSION(""),
      "F:3: error: the key \"identity\" is missing in the pool \"msa\", which a submission service uses: a "
-     "server that takes the proxy for the client relays mail for everybody where it trusts the proxy's "
+     "server that takes the proxy for the client relays mail for everybody if it trusts the proxy's "
      "address "
-     "(Postfix: mynetworks). Say identity = \"proxy-v2\" where the server reads the PROXY protocol (Postfix: "
-     "smtpd_upstream_proxy_protocol = haproxy), \"native\" where it takes XCLIENT from the proxy (Postfix: "
-     "smtpd_authorized_xclient_hosts), or \"none\" where the proxy's address is trusted with nothing\n"},
+     "(Postfix: mynetworks). Say identity = \"proxy-v2\" if the server reads the PROXY protocol (Postfix: "
+     "smtpd_upstream_proxy_protocol = haproxy), \"native\" if it accepts XCLIENT from the proxy (Postfix: "
+     "smtpd_authorized_xclient_hosts), or \"none\" if the proxy's address is trusted with nothing\n"},
     {"submission with none", SUBMISSION("identity = \"none\";"),
      "F:4: warning: the pool \"msa\" hides its clients' addresses from a submission server: make sure that "
      "the proxy's "

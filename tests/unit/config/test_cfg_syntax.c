@@ -18,10 +18,10 @@ static const struct cfg_case cases[] = {
      "F:3: error: a comma is missing before \"{\"\n"},
     {"no comma between strings", "a = [ \"x\"\n \"y\" ];\n", "F:2: error: a comma is missing before \"y\"\n"},
     {"no comma between numbers", "a = [ 1 2 ];\n", "F:1: error: a comma is missing before \"2\"\n"},
-    {"comma behind the last element", "a = ( 1,\n 2,\n);\n",
-     "F:2: error: there is no comma behind the last value before \")\"\n"},
-    {"comma behind the last string", "a = [ \"x\", ];\n",
-     "F:1: error: there is no comma behind the last value before \"]\"\n"},
+    {"comma after the last element", "a = ( 1,\n 2,\n);\n",
+     "F:2: error: there is no comma after the last value before \")\"\n"},
+    {"comma after the last string", "a = [ \"x\", ];\n",
+     "F:1: error: there is no comma after the last value before \"]\"\n"},
     {"a group that is not closed", "a = 1;\nb = {\n c = 1;\n",
      "F:2: error: the \"{\" is never closed, expected \"}\"\n"},
     {"a list that is not closed", "b = (\n 1", "F:1: error: the \"(\" is never closed, expected \")\"\n"},
@@ -34,30 +34,33 @@ static const struct cfg_case cases[] = {
      "F:3: error: found \")\", expected \"}\" for the \"{\" of line 1\n"},
     {"a bracket that nothing opened", "a = 1;\n}\n",
      "F:2: error: found \"}\", expected a key; no \"{\" is open here\n"},
-    {"no =", "a = 1;\ntls { };\n", "F:2: error: \"=\" and a value are missing behind \"tls\"\n"},
-    {"a key alone", "a", "F:1: error: \"=\" and a value are missing behind \"a\"\n"},
+    {"no =", "a = 1;\ntls { };\n", "F:2: error: \"=\" and a value are missing after \"tls\"\n"},
+    {"a key alone", "a", "F:1: error: \"=\" and a value are missing after \"a\"\n"},
     {"a key with a dot", "a.b = 1;", "F:1: error: this character means nothing here: .\n"},
-    {"no value", "a = ;\n", "F:1: error: a value is missing behind \"a =\"\n"},
-    {"no value in a group", "g = {\n a = };\n", "F:2: error: a value is missing behind \"a =\"\n"},
-    {"no value at the end", "a =\n\n", "F:1: error: a value is missing behind \"a =\"\n"},
+    {"no value", "a = ;\n", "F:1: error: a value is missing after \"a =\"\n"},
+    {"no value in a group", "g = {\n a = };\n", "F:2: error: a value is missing after \"a =\"\n"},
+    {"no value at the end", "a =\n\n", "F:1: error: a value is missing after \"a =\"\n"},
     {"a word without quotation marks", "log_level = info;\n",
-     "F:1: error: \"info\" is no value: strings stand in quotation marks (\"info\"), and a switch is true or "
+     "F:1: error: \"info\" is no value: strings are written in quotation marks (\"info\"), and a switch is "
+     "true or "
      "false\n"},
     {"yes", "session_tickets = yes;\n",
-     "F:1: error: \"yes\" is no value: strings stand in quotation marks (\"yes\"), and a switch is true or "
+     "F:1: error: \"yes\" is no value: strings are written in quotation marks (\"yes\"), and a switch is "
+     "true or "
      "false\n"},
     {"an IPv6 address without quotation marks", "listen = [::]:993;\n",
-     "F:1: error: found \":\", expected a value; strings stand in quotation marks\n"},
+     "F:1: error: found \":\", expected a value; strings are written in quotation marks\n"},
     {"an IPv4 address without quotation marks", "listen = [ 10.0.0.1:993 ];\n",
-     "F:1: error: a number is decimal digits alone, and anything else stands in quotation marks: 10.0.0.1\n"},
+     "F:1: error: a number is decimal digits alone, and anything else is written in quotation marks: "
+     "10.0.0.1\n"},
     {"a time without quotation marks", "idle = 30s;\n",
-     "F:1: error: a number is decimal digits alone, and anything else stands in quotation marks: 30s\n"},
+     "F:1: error: a number is decimal digits alone, and anything else is written in quotation marks: 30s\n"},
     {"a hexadecimal number", "workers = 0x10;\n",
-     "F:1: error: a number is decimal digits alone, and anything else stands in quotation marks: 0x10\n"},
+     "F:1: error: a number is decimal digits alone, and anything else is written in quotation marks: 0x10\n"},
     {"a sign alone", "a = -;\n",
-     "F:1: error: a number is decimal digits alone, and anything else stands in quotation marks: -\n"},
+     "F:1: error: a number is decimal digits alone, and anything else is written in quotation marks: -\n"},
     {"an exponent without digits", "a = 1.5e;\n",
-     "F:1: error: a number is decimal digits alone, and anything else stands in quotation marks: 1.5e\n"},
+     "F:1: error: a number is decimal digits alone, and anything else is written in quotation marks: 1.5e\n"},
     {"two values", "a = 1 2;\n",
      "F:1: error: found \"2\", expected a key; a setting is written key = value;\n"},
     {"a key in quotation marks", "\"a\" = 1;\n",
@@ -72,7 +75,8 @@ static const struct cfg_case cases[] = {
      "F:1: error: the string has no closing quotation mark on its line: \"\\\n"},
     {"a control character in a string", "a = \"x\ty\";",
      "F:1: error: there is a control character in the string that begins: \"x\n"},
-    {"single quotation marks", "a = 'x';\n", "F:1: error: strings stand in double quotation marks: '\n"},
+    {"single quotation marks", "a = 'x';\n",
+     "F:1: error: strings are written in double quotation marks: '\n"},
     {"typographic quotation marks", "a = \xe2\x80\x9cx\xe2\x80\x9d;\n",
      "F:1: error: this character means nothing here (are they typographic quotation marks? Only \" counts): "
      "\xe2\x80\x9c\n"},
@@ -81,29 +85,30 @@ static const struct cfg_case cases[] = {
     {"a comment without end", "a = 1;\n/* abc\n\n", "F:2: error: the comment has no end (*/): /* abc\n"},
     {"a slash alone", "/", "F:1: error: this character means nothing here: /\n"},
     {"@include behind something", "a = 1; @include \"x\"\n",
-     "F:1: error: @include stands first on a line, with the file's name in quotation marks behind it: "
+     "F:1: error: @include must be first on a line, with the file's name in quotation marks after it: "
      "@include \"x\"\n"},
     {"@include of nothing", "@include \"\"\n",
-     "F:1: error: @include stands first on a line, with the file's name in quotation marks behind it: "
+     "F:1: error: @include must be first on a line, with the file's name in quotation marks after it: "
      "@include \"\"\n"},
     {"@include without quotation marks", "@include x\n",
-     "F:1: error: @include stands first on a line, with the file's name in quotation marks behind it: "
+     "F:1: error: @include must be first on a line, with the file's name in quotation marks after it: "
      "@include x\n"},
     {"@include with a word too many", "@include a \"x\"\n",
-     "F:1: error: @include stands first on a line, with the file's name in quotation marks behind it: "
+     "F:1: error: @include must be first on a line, with the file's name in quotation marks after it: "
      "@include a \"x\"\n"},
     {"an @include that is cut", "@include \"x",
-     "F:1: error: @include stands first on a line, with the file's name in quotation marks behind it: "
+     "F:1: error: @include must be first on a line, with the file's name in quotation marks after it: "
      "@include \"x\n"},
     {"another word with @", "@inc",
-     "F:1: error: @include stands first on a line, with the file's name in quotation "
-     "marks behind it: @inc\n"},
+     "F:1: error: @include must be first on a line, with the file's name in quotation "
+     "marks after it: @inc\n"},
     {"brackets without end", "a = ((((((((((((((((((((1))))))))))))))))))));\n",
      "F:1: error: brackets are nested more than 16 deep\n"},
     {"a long line is cut short", "a = 'xxxxx; 12345678901234567890123456789012345678901234567890;\n",
-     "F:1: error: strings stand in double quotation marks: '\n"},
+     "F:1: error: strings are written in double quotation marks: '\n"},
     {"a long word is cut short", "a = a2345678901234567890123456789012345678901234567890;\n",
-     "F:1: error: \"a234567890123456789012345678901234567890\" is no value: strings stand in quotation marks "
+     "F:1: error: \"a234567890123456789012345678901234567890\" is no value: strings are written in quotation "
+     "marks "
      "(\"a234567890123456789012345678901234567890\"), and a switch is true or false\n"},
 };
 

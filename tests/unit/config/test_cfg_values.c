@@ -37,9 +37,9 @@ static const struct cfg_case file_cases[] = {
     {"a key from elsewhere", WHOLE "listener = 1;\n",
      "F:4: error: unknown key \"listener\" in the file; expected one of " KEYS_OF_FILE "\n"},
     {"a key twice", WHOLE "workers = 1;\nworkers = 1000;\n",
-     "F:5: error: the key \"workers\" stands twice in the same group, first in F:4\n"},
+     "F:5: error: the key \"workers\" is there twice in the same group, first in F:4\n"},
     {"a group twice", WHOLE "tls = { certificates = [ ]; x = 1; };\n",
-     "F:4: error: the key \"tls\" stands twice in the same group, first in F:1\n"},
+     "F:4: error: the key \"tls\" is there twice in the same group, first in F:1\n"},
     {"a misspelt isolation", WHOLE "key_isolaton = true;\n",
      "F:4: error: unknown key \"key_isolaton\" in the file; did you mean \"key_isolation\"?\n"},
     {"isolation by a word", WHOLE "key_isolation = \"yes\";\n",
@@ -181,7 +181,7 @@ static const struct cfg_case deep_cases[] = {
     {"a tag that nobody knows, but nearly", DEEP("tags = [ \"TLS12\" ];"),
      "F:5: warning: \"TLS12\" " REGISTERED "; did you mean \"tls12\"?\n"},
     {"a tag twice", DEEP("tags = [ \"tls11\",\n\"tls11\" ];"),
-     "F:6: warning: the tag \"tls11\" stands twice\n"},
+     "F:6: warning: the tag \"tls11\" is there twice\n"},
     {"http", DEEP("url = \"http://example.com/\";"), "F:5: error: \"http://example.com/\" " URL_FORM},
     {"no host", DEEP("url = \"https:///x\";"), "F:5: error: \"https:///x\" " URL_FORM},
     {"a space in the URL", DEEP("url = \"https://example.com/a b\";"),
@@ -292,7 +292,7 @@ static const struct cfg_case together[] = {
      "F:10: error: \"max_version\" is a number, expected one of \"TLSv1.0\", \"TLSv1.1\", \"TLSv1.2\", "
      "\"TLSv1.3\"\n"
      "F:11: error: unknown key \"worker\" in the file; did you mean \"workers\"?\n"
-     "F:12: error: the key \"tls\" stands twice in the same group, first in F:10\n"},
+     "F:12: error: the key \"tls\" is there twice in the same group, first in F:10\n"},
 };
 
 #define COUNT(array) ((int)(ARRAY_LEN(array)))

@@ -47,17 +47,17 @@ static void set_up(void)
     struct tls_certificate_files files = certificate_make(&wish);
     for (size_t i = 0; i < cfg.service_count; i++)
         services[i] = (struct service){.cfg = &cfg_services[i],
-                                       .reports = reports_new(i == 0 ? "tls12 own" : ""),
+                                       .reports = client_reports_new(i == 0 ? "tls12 own" : ""),
                                        .counters = counters_new()};
     tls = context(&files, 1);
     certificates = metrics_certificates_new(tls, &no_pools);
-    state = (struct metrics_state){.snapshot = &snapshot, .tls = tls, .workers = 2};
+    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 2};
 }
 
 static void tear_down(void)
 {
     for (size_t i = 0; i < cfg.service_count; i++) {
-        reports_unref(&services[i].reports);
+        client_reports_unref(&services[i].reports);
         counters_unref(&services[i].counters);
     }
     metrics_certificates_unref(&certificates);
@@ -139,7 +139,7 @@ START_TEST(reports)
     struct engine *engine = engine_new(&imap, &client);
     engine_set_report(engine, ENGINE_REPORT_LATCH, slice_of("tls12 own else"));
     engine_set_report(engine, ENGINE_REPORT_LATCH_FAIL, slice_of("tls-cert"));
-    reports_count(services[0].reports, engine);
+    client_reports_count(services[0].reports, engine);
     engine_free(&engine);
     expect("deepproxy_reports_total{service=\"imap\",tag=\"tls12\",kind=\"latch\"} 1");
     expect("deepproxy_reports_total{service=\"imap\",tag=\"own\",kind=\"latch\"} 1");
@@ -228,6 +228,63 @@ START_TEST(several_certificates)
 }
 END_TEST
 
+#define MANUAL TEST_SOURCE_DIR "/../config/deepproxy.conf.5"
+
+static char *read_manual(void)
+{
+    char *text = NULL;
+    size_t cap = 0;
+    FILE *file = fopen(MANUAL, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_gt(getdelim(&text, &cap, '\0', file), 0);
+    fclose(file);
+    return text;
+}
+
+/* Has an item of the page ("NAME{LABELS} , NAME ...") the name? */
+static bool item_has(const char *item, struct slice name)
+{
+    struct slice line = slice_first_line(slice_of(item));
+    for (struct slice word; (word = slice_next_word(&line, ' ')).len > 0;)
+        if (slice_equals(slice_first(word, slice_find(word, '{')), name))
+            return true;
+    return false;
+}
+
+/* The manual page leaves the prefix of all families out. */
+static void expect_in_manual(const char *manual, const char *family)
+{
+    static const char prefix[] = "deepproxy_";
+    static const char begin[] = "\n.It Li ";
+    struct slice whole = slice_first(slice_of(family), strcspn(family, " "));
+    ck_assert(slice_has_prefix(whole, prefix));
+    struct slice name = slice_from(whole, strlen(prefix));
+    for (const char *item = manual; (item = strstr(item, begin)) != NULL; item++)
+        if (item_has(item + strlen(begin), name))
+            return;
+    ck_abort_msg("the manual page does not have %.*s", (int)whole.len, family);
+}
+
+/* Every family that is written is an item of the manual page, and so is that of every counter. */
+START_TEST(families_are_in_the_manual)
+{
+    char *manual = read_manual();
+    size_t count = 0;
+    state.has_key_process = true;
+    char *of_certificates = text_of(certificates);
+    const char *const texts[] = {write_all(), of_certificates};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        for (const char *at = texts[i]; (at = strstr(at, "# TYPE ")) != NULL; count++)
+            expect_in_manual(manual, at += strlen("# TYPE "));
+    ck_assert_uint_ge(count, 20);
+    for (size_t i = 0; i < COUNTERS; i++)
+        if (counter_metrics[i].family != NULL)
+            ck_assert_ptr_nonnull(strstr(written, counter_metrics[i].family));
+    free(of_certificates);
+    free(manual);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metrics");
@@ -241,6 +298,7 @@ int main(void)
     tcase_add_loop_test(tests, certificates_near_their_end, 0, (int)(ARRAY_LEN(ends)));
     tcase_add_test(tests, each_certificate);
     tcase_add_test(tests, several_certificates);
+    tcase_add_test(tests, families_are_in_the_manual);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
     certificates_close();

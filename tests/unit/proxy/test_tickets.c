@@ -172,7 +172,7 @@ START_TEST(a_broken_file_is_refused_once_and_the_old_keys_stay)
     const char *said = look();
     expect_in_log(said, "level=error event=ticket-keys step=refused file=");
     expect_in_log(said, " line=1 reason=\"the line is no base64;");
-    expect_in_log(said, "note=\"the keys before it serve on\"");
+    expect_in_log(said, "note=\"the keys before it stay in use\"");
     ck_assert_ptr_null(strstr(said, "what is this"));
     ck_assert(uses(&set));
     ck_assert_str_eq(look(), "");
@@ -269,7 +269,7 @@ START_TEST(a_file_that_nobody_rotates)
     struct tls_ticket_set set = put_new_keys(0600);
     ck_assert(open_with_file());
     look();
-    now.wall += TICKETS_STALE_AFTER - 60;
+    now.wall += TICKETS_STALE_SECONDS - 60;
     ck_assert_str_eq(look(), "");
     now.wall += 120;
     expect_in_log(look(), "level=warning event=ticket-keys step=stale file=");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/runtime/promises_private.h"
+#include "proxy/runtime/commitments_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,8 @@ static bool read_protocol(const char *word, enum protocol *into)
     return false;
 }
 
-/* False, with errno 0 where the line is none. */
-static bool read_line(char *line, struct promises *into)
+/* False, with errno 0 if the line is malformed. */
+static bool read_line(char *line, struct commitments *into)
 {
     enum protocol protocol;
     char *rest = line;
@@ -39,11 +39,13 @@ static bool read_line(char *line, struct promises *into)
     if (host[0] == '\0' || word == NULL || !read_protocol(word, &protocol))
         return false;
     errno = ENOMEM;
-    return promises_append(into, host, protocol, rest != NULL ? rest : "");
+    return commitments_append(into, host, protocol, rest != NULL ? rest : "");
 }
 
-/* False where the content is not read to its end, with errno; `*number` is then the line that is none. */
-static bool read_lines(FILE *file, struct promises *into, unsigned *number)
+/*
+ * False with errno if the file was not read to its end; `*number` is then the malformed line if errno is 0.
+ */
+static bool read_lines(FILE *file, struct commitments *into, unsigned *number)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -60,7 +62,7 @@ static bool read_lines(FILE *file, struct promises *into, unsigned *number)
     return ok && !ferror(file);
 }
 
-/* Where it is to be written. */
+/* Can the file be written when the time comes? */
 static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
 {
     const char *slash = strrchr(cfg->state_file, '/');
@@ -69,22 +71,22 @@ static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
     bool there = folder != NULL && (slash == NULL || access(len > 0 ? folder : "/", W_OK) == 0);
     if (!there)
         cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
-                         "%s can't be written, where what is promised is to be remembered: %s",
-                         cfg->state_file, strerror(errno));
+                         "can't write %s, the file that remembers what is promised: %s", cfg->state_file,
+                         strerror(errno));
     free(folder);
     return there;
 }
 
-bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_problems *problems)
+bool commitments_read(const struct cfg *cfg, struct commitments *into, struct cfg_problems *problems)
 {
     unsigned number = 0;
-    *into = (struct promises){0};
+    *into = (struct commitments){0};
     FILE *file = fopen(cfg->state_file, "re");
     if (file == NULL && errno == ENOENT)
         return has_folder(cfg, problems);
     if (file != NULL && read_lines(file, into, &number)) {
         fclose(file);
-        return promises_sort(into);
+        return commitments_sort(into);
     }
     if (file == NULL || errno != 0)
         cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place, "can't read %s: %s", cfg->state_file,
@@ -100,18 +102,18 @@ bool promises_read(const struct cfg *cfg, struct promises *into, struct cfg_prob
 
 /* ---- writing ---- */
 
-static bool write_all(FILE *file, const struct promises *promises)
+static bool write_all(FILE *file, const struct commitments *commitments)
 {
     bool ok = fputs(heading, file) >= 0;
-    for (size_t i = 0; ok && i < promises->count; i++) {
-        const struct promise *at = &promises->items[i];
+    for (size_t i = 0; ok && i < commitments->count; i++) {
+        const struct commitment *at = &commitments->items[i];
         ok = fprintf(file, "%s %s%s%s\n", at->host, protocol_traits(at->protocol)->name,
                      at->tags[0] != '\0' ? " " : "", at->tags) > 0;
     }
     return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;
 }
 
-bool promises_write(const struct promises *promises, const char *path)
+bool commitments_write(const struct commitments *commitments, const char *path)
 {
     size_t len = strlen(path) + sizeof ".new";
     char *draft = malloc(len);
@@ -120,7 +122,7 @@ bool promises_write(const struct promises *promises, const char *path)
     snprintf(draft, len, "%s.new", path);
     int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = file != NULL && write_all(file, promises);
+    bool ok = file != NULL && write_all(file, commitments);
     int error = errno;
     if (file != NULL)
         ok = fclose(file) == 0 && ok;

@@ -2,7 +2,7 @@
 /* What clients have been promised: who promised what, what breaks it, and the file that remembers it. */
 #include "base/array.h"
 #include "cfg_file.h"
-#include "proxy/runtime/promises.h"
+#include "proxy/runtime/commitments.h"
 #include "run_suite.h"
 
 #include <errno.h>
@@ -31,18 +31,18 @@ static struct cfg *load(const char *text)
     return cfg;
 }
 
-static void expect_lines(const struct promises *promises, const char *expected)
+static void expect_lines(const struct commitments *commitments, const char *expected)
 {
     char lines[1024] = "";
-    for (size_t i = 0; i < promises->count; i++)
-        sprintf(lines + strlen(lines), "%s %s [%s]\n", promises->items[i].host,
-                protocol_traits(promises->items[i].protocol)->name, promises->items[i].tags);
+    for (size_t i = 0; i < commitments->count; i++)
+        sprintf(lines + strlen(lines), "%s %s [%s]\n", commitments->items[i].host,
+                protocol_traits(commitments->items[i].protocol)->name, commitments->items[i].tags);
     ck_assert_str_eq(lines, expected);
 }
 
 START_TEST(what_is_promised_to_whom)
 {
-    struct promises promises;
+    struct commitments commitments;
     struct cfg *cfg =
         load(DEEP("tags = [ \"tls12\", \"tls-cert\" ]; url = \"https://example.com/\"; extensions = [ \"+x\" "
                   "];") "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; },\n"
@@ -53,17 +53,17 @@ START_TEST(what_is_promised_to_whom)
                         "hosts = ( { names = [ \"b.example\", \"*.a.example\" ]; deep = { tags = [ \"tls11\" "
                         "]; }; },\n"
                         "  { names = \"nothing.example\"; } );\n");
-    ck_assert(promises_of(cfg, &promises));
-    expect_lines(&promises, "* imap [tls12 tls-cert own]\n"
-                            "* pop3 []\n"
-                            "*.a.example imap [tls11]\n"
-                            "*.a.example pop3 [tls11]\n"
-                            "b.example imap [tls11]\n"
-                            "b.example pop3 [tls11]\n"
-                            "nothing.example imap [tls12 tls-cert own]\n"
-                            "nothing.example pop3 []\n");
-    promises_free(&promises);
-    ck_assert_uint_eq(promises.count, 0);
+    ck_assert(commitments_of(cfg, &commitments));
+    expect_lines(&commitments, "* imap [tls12 tls-cert own]\n"
+                               "* pop3 []\n"
+                               "*.a.example imap [tls11]\n"
+                               "*.a.example pop3 [tls11]\n"
+                               "b.example imap [tls11]\n"
+                               "b.example pop3 [tls11]\n"
+                               "nothing.example imap [tls12 tls-cert own]\n"
+                               "nothing.example pop3 []\n");
+    commitments_free(&commitments);
+    ck_assert_uint_eq(commitments.count, 0);
     cfg_free(&cfg);
 }
 END_TEST
@@ -124,14 +124,14 @@ static const struct {
 
 START_TEST(change)
 {
-    struct promises before;
-    struct promises now;
+    struct commitments before;
+    struct commitments now;
     struct cfg_problems problems = {0};
     struct cfg *old = load(changes[_i].before);
     struct cfg *new = load(changes[_i].after);
-    ck_assert(promises_of(old, &before));
-    ck_assert(promises_of(new, &now));
-    ck_assert(promises_compare(&before, &now, new, &problems));
+    ck_assert(commitments_of(old, &before));
+    ck_assert(commitments_of(new, &now));
+    ck_assert(commitments_compare(&before, &now, new, &problems));
     char said[2048] = "";
     for (size_t i = 0; i < problems.count; i++) {
         ck_assert_int_eq(problems.items[i].severity, CFG_ERROR);
@@ -140,8 +140,8 @@ START_TEST(change)
     }
     ck_assert_msg(strcmp(said, changes[_i].expected) == 0, "%s: %s", changes[_i].what, said);
     cfg_problems_free(&problems);
-    promises_free(&before);
-    promises_free(&now);
+    commitments_free(&before);
+    commitments_free(&now);
     cfg_free(&old);
     cfg_free(&new);
 }
@@ -149,26 +149,26 @@ END_TEST
 
 START_TEST(what_nobody_serves_stays_remembered)
 {
-    struct promises before;
-    struct promises now;
+    struct commitments before;
+    struct commitments now;
     struct cfg_problems problems = {0};
     struct cfg *old = load(DEEP("tags = [ \"a\" ];") "services = ( { protocol = \"pop3\"; listen = [ \"*:1\" "
                                                      "]; backend = \"stores\"; } );\n");
     struct cfg *new = load(IMAP(""));
-    ck_assert(promises_of(old, &before) && promises_of(new, &now));
-    ck_assert(promises_compare(&before, &now, new, &problems));
+    ck_assert(commitments_of(old, &before) && commitments_of(new, &now));
+    ck_assert(commitments_compare(&before, &now, new, &problems));
     expect_lines(&now, "* imap []\n* pop3 [a]\n");
     /* And is held against whoever serves it again. */
-    struct promises later;
+    struct commitments later;
     struct cfg *again =
         load("services = ( { protocol = \"pop3\"; listen = [ \"*:1\" ]; backend = \"stores\"; } );\n");
-    ck_assert(promises_of(again, &later));
-    ck_assert(promises_compare(&now, &later, again, &problems));
+    ck_assert(commitments_of(again, &later));
+    ck_assert(commitments_compare(&now, &later, again, &problems));
     ck_assert_uint_eq(problems.errors, 1);
     cfg_problems_free(&problems);
-    promises_free(&before);
-    promises_free(&now);
-    promises_free(&later);
+    commitments_free(&before);
+    commitments_free(&now);
+    commitments_free(&later);
     cfg_free(&old);
     cfg_free(&new);
     cfg_free(&again);
@@ -179,24 +179,24 @@ END_TEST
 
 START_TEST(what_is_written_is_read)
 {
-    struct promises promises;
-    struct promises again;
+    struct commitments commitments;
+    struct commitments again;
     struct cfg_problems problems = {0};
     char *folder = cfg_folder_make();
     char path[512];
     snprintf(path, sizeof path, "%s/state", folder);
     struct cfg *cfg = load(DEEP("tags = [ \"a\", \"b\" ];") IMAP("") HOST("h.example", ""));
     cfg->state_file = path;
-    ck_assert(promises_read(cfg, &again, &problems));
+    ck_assert(commitments_read(cfg, &again, &problems));
     ck_assert_uint_eq(again.count, 0);
-    ck_assert(promises_of(cfg, &promises));
+    ck_assert(commitments_of(cfg, &commitments));
     for (int i = 0; i < 2; i++) {
-        ck_assert(promises_write(&promises, path));
-        ck_assert(promises_read(cfg, &again, &problems));
+        ck_assert(commitments_write(&commitments, path));
+        ck_assert(commitments_read(cfg, &again, &problems));
         expect_lines(&again, "* imap [a b]\nh.example imap []\n");
-        promises_free(&again);
+        commitments_free(&again);
     }
-    promises_free(&promises);
+    commitments_free(&commitments);
     ck_assert_uint_eq(problems.count, 0);
     cfg_free(&cfg);
     cfg_folder_remove(folder);
@@ -217,20 +217,20 @@ static const struct {
 
 START_TEST(file)
 {
-    struct promises promises;
+    struct commitments commitments;
     struct cfg_problems problems = {0};
     char *folder = cfg_folder_make();
     char *path = cfg_folder_write(folder, "state", files[_i].content, strlen(files[_i].content));
     struct cfg *cfg = load(IMAP(""));
     cfg->state_file = path;
-    ck_assert_int_eq(promises_read(cfg, &promises, &problems), files[_i].words == NULL);
+    ck_assert_int_eq(commitments_read(cfg, &commitments, &problems), files[_i].words == NULL);
     ck_assert_uint_eq(problems.errors, files[_i].words != NULL);
     if (files[_i].words != NULL) {
         ck_assert_ptr_nonnull(strstr(problems.items[0].text, files[_i].words));
         ck_assert_uint_eq(problems.items[0].line, files[_i].line);
         ck_assert_str_eq(problems.items[0].file, path);
     }
-    promises_free(&promises);
+    commitments_free(&commitments);
     cfg_problems_free(&problems);
     cfg_free(&cfg);
     free(path);
@@ -240,15 +240,15 @@ END_TEST
 
 START_TEST(places_where_no_file_can_be)
 {
-    struct promises promises = {0};
+    struct commitments commitments = {0};
     struct cfg_problems problems = {0};
     char nowhere[] = "/nowhere/state";
     char folder[] = "/";
     struct cfg *cfg = load(IMAP(""));
-    ck_assert(!promises_write(&promises, nowhere));
+    ck_assert(!commitments_write(&commitments, nowhere));
     ck_assert_int_eq(errno, ENOENT);
     cfg->state_file = folder;
-    ck_assert(!promises_read(cfg, &promises, &problems));
+    ck_assert(!commitments_read(cfg, &commitments, &problems));
     ck_assert_uint_eq(problems.errors, 1);
     cfg_problems_free(&problems);
     cfg_free(&cfg);
@@ -257,8 +257,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("promises");
-    TCase *tests = tcase_create("promises");
+    Suite *suite = suite_create("commitments");
+    TCase *tests = tcase_create("commitments");
     tcase_add_test(tests, what_is_promised_to_whom);
     tcase_add_loop_test(tests, change, 0, ARRAY_LEN(changes));
     tcase_add_test(tests, what_nobody_serves_stays_remembered);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counts of what clients report, by tag and kind. */
 #include "base/array.h"
-#include "proxy/runtime/reports.h"
+#include "proxy/runtime/client_reports.h"
 
 #include "protocols/deep/deep_status.h"
 #include "protocols/engine_private.h"
@@ -13,7 +13,7 @@
 static const struct engine_service service = {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "h"};
 static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256"};
 
-static void end_session(struct reports *reports, const char *latch, const char *fail, const char *tags)
+static void end_session(struct client_reports *reports, const char *latch, const char *fail, const char *tags)
 {
     struct engine *engine = engine_new(&service, &client);
     if (latch != NULL)
@@ -22,31 +22,31 @@ static void end_session(struct reports *reports, const char *latch, const char *
         engine_set_report(engine, ENGINE_REPORT_LATCH_FAIL, slice_of(fail));
     if (tags != NULL)
         engine_set_report(engine, ENGINE_REPORT_SECURITY_TAGS, slice_of(tags));
-    reports_count(reports, engine);
+    client_reports_count(reports, engine);
     engine_free(&engine);
 }
 
-static void expect(const struct reports *reports, const char *tag, unsigned latch, unsigned fail,
+static void expect(const struct client_reports *reports, const char *tag, unsigned latch, unsigned fail,
                    unsigned security_tags)
 {
     size_t i = 0;
     while (i < reports->tag_count && strcmp(reports->tags[i].name, tag) != 0)
         i++;
     ck_assert_msg(i < reports->tag_count, "no %s", tag);
-    ck_assert_uint_eq(reports->tags[i].counts[REPORTS_LATCH], latch);
-    ck_assert_uint_eq(reports->tags[i].counts[REPORTS_LATCH_FAIL], fail);
-    ck_assert_uint_eq(reports->tags[i].counts[REPORTS_SECURITY_TAGS], security_tags);
+    ck_assert_uint_eq(reports->tags[i].counts[CLIENT_REPORTS_LATCH], latch);
+    ck_assert_uint_eq(reports->tags[i].counts[CLIENT_REPORTS_LATCH_FAIL], fail);
+    ck_assert_uint_eq(reports->tags[i].counts[CLIENT_REPORTS_SECURITY_TAGS], security_tags);
 }
 
 START_TEST(the_tags_of_a_service)
 {
     static const char *const expected[] = {"other", "tls11", "tls12", "tls-cert", "tls-dane-tlsa", "own"};
-    struct reports *reports;
-    ck_assert_ptr_nonnull(reports = reports_new("TLS12 own <https://example.com/> Own 1x"));
+    struct client_reports *reports;
+    ck_assert_ptr_nonnull(reports = client_reports_new("TLS12 own <https://example.com/> Own 1x"));
     ck_assert_uint_eq(reports->tag_count, ARRAY_LEN(expected));
     for (size_t i = 0; i < reports->tag_count; i++)
         ck_assert_str_eq(reports->tags[i].name, expected[i]);
-    reports_unref(&reports);
+    client_reports_unref(&reports);
 }
 END_TEST
 
@@ -62,20 +62,20 @@ START_TEST(many_tags)
             status[len++] = ' ';
         }
     status[len] = '\0';
-    struct reports *reports;
-    ck_assert_ptr_nonnull(reports = reports_new(status));
+    struct client_reports *reports;
+    ck_assert_ptr_nonnull(reports = client_reports_new(status));
     ck_assert_uint_eq(reports->tag_count, len / 3 + 5);
     end_session(reports, status, NULL, NULL);
     expect(reports, "a0", 1, 0, 0);
     expect(reports, "other", 1, 0, 0); /* what is kept of a report is cut, in the middle of a tag */
-    reports_unref(&reports);
+    client_reports_unref(&reports);
 }
 END_TEST
 
 START_TEST(counting)
 {
-    struct reports *reports;
-    ck_assert_ptr_nonnull(reports = reports_new("tls12 own"));
+    struct client_reports *reports;
+    ck_assert_ptr_nonnull(reports = client_reports_new("tls12 own"));
     end_session(reports, NULL, NULL, NULL);
     end_session(reports, "tls11 tls12", "tls-cert", "tls12");
     end_session(reports, "tls12,own", NULL, "TLS12 tls12,tls12"); /* once a session; without case */
@@ -87,41 +87,41 @@ START_TEST(counting)
     expect(reports, "own", 1, 0, 0);
     expect(reports, "tls-dane-tlsa", 0, 0, 0);
     expect(reports, "other", 0, 0, 1);
-    reports_unref(&reports);
+    client_reports_unref(&reports);
 }
 END_TEST
 
 START_TEST(another_status_later)
 {
-    struct reports *reports = reports_new("tls12 own");
-    struct reports *held = reports_ref(reports);
+    struct client_reports *reports = client_reports_new("tls12 own");
+    struct client_reports *held = client_reports_ref(reports);
     end_session(reports, "own new", NULL, NULL);
-    ck_assert(reports_add_status(reports, "TLS12 new <https://example.com/> OWN"));
+    ck_assert(client_reports_add_status(reports, "TLS12 new <https://example.com/> OWN"));
     ck_assert_uint_eq(reports->tag_count, 7);
     end_session(reports, "own new", NULL, NULL);
-    reports_unref(&reports);
+    client_reports_unref(&reports);
     ck_assert_ptr_null(reports);
     expect(held, "own", 2, 0, 0);
     expect(held, "new", 1, 0, 0);
     expect(held, "other", 1, 0, 0);
     ck_assert_uint_eq(held->sessions, 2);
-    reports_unref(&held);
+    client_reports_unref(&held);
 }
 END_TEST
 
 /* A configuration that changes for ever does not make it grow for ever. */
 START_TEST(statuses_without_end)
 {
-    struct reports *reports = reports_new("");
+    struct client_reports *reports = client_reports_new("");
     char status[8];
-    for (int i = 0; i < 2 * REPORTS_TAGS_MAX; i++) {
+    for (int i = 0; i < 2 * CLIENT_REPORTS_TAGS_MAX; i++) {
         snprintf(status, sizeof status, "t%d", i);
-        ck_assert(reports_add_status(reports, status));
+        ck_assert(client_reports_add_status(reports, status));
     }
-    ck_assert_uint_eq(reports->tag_count, REPORTS_TAGS_MAX);
+    ck_assert_uint_eq(reports->tag_count, CLIENT_REPORTS_TAGS_MAX);
     end_session(reports, status, NULL, NULL);
     expect(reports, "other", 1, 0, 0);
-    reports_unref(&reports);
+    client_reports_unref(&reports);
 }
 END_TEST
 

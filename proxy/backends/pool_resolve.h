@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_BACKENDS_POOL_RESOLVE_H
+#define DEEPPROXY_PROXY_BACKENDS_POOL_RESOLVE_H
+
+#include "proxy/backends/server.h"
+
+/*
+ * Makes a pool of what the configuration says of it: names of servers become addresses. It asks the system's
+ * resolver and may block for as long as that does, so it must not run in a worker.
+ */
+
+/*
+ * Fills `pool`, all zero before, from `cfg`, which must live as long. `previous` is the pool of the same name
+ * in the configuration before, or NULL: health and warnings of a server that was there are taken over, and so
+ * are the addresses of a name that can't be resolved now (a warning then). False if an error was added to
+ * `problems`, or memory is short. The caller calls pool_free either way.
+ */
+bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, const struct pool *previous,
+                  struct cfg_problems *problems);
+
+/* Frees what the pool owns, not the pool itself. */
+void pool_free(struct pool *pool);
+
+#endif

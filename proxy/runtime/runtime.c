@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/runtime/runtime.h"
+
+#include "proxy/runtime/commitment_guard.h"
+#include "proxy/runtime/snapshot_certificates.h"
+
+static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    struct tickets tickets;
+    tickets_open(&tickets, cfg, tickets_time_now(), problems);
+    tickets_close(&tickets);
+}
+
+/* Nothing will run: what else is wrong with the files that the configuration names? */
+static void check_files(const struct cfg *cfg, const struct tls_key_source *keys,
+                        struct cfg_problems *problems)
+{
+    pool_tls_check(cfg, keys, problems);
+    snapshot_certificates_check(cfg, keys, problems);
+}
+
+/* Loads the rest for a snapshot; leaves NULL what failed. */
+static void load_files(struct runtime *into, const struct runtime *before, struct cfg_problems *problems)
+{
+    into->pools = snapshot_certificates_load_pools(into->snapshot, before, problems);
+    into->tls = snapshot_certificates_load(into->snapshot, before->tls, problems);
+    if (into->tls != NULL)
+        commitment_guard_check(before, into, problems);
+}
+
+bool runtime_load(const char *path, const struct tls_key_source *keys, const struct runtime *before,
+                  struct runtime *into, struct cfg_problems *problems)
+{
+    struct cfg *cfg = cfg_load_to_check(path, problems);
+    *into = (struct runtime){0};
+    if (problems->errors > 0)
+        check_ticket_keys(cfg, problems);
+    else
+        into->snapshot = snapshot_new(&cfg, keys, before->snapshot, problems);
+    if (into->snapshot != NULL)
+        load_files(into, before, problems);
+    else
+        check_files(cfg, keys, problems);
+    cfg_free(&cfg);
+    if (into->tls == NULL || into->pools == NULL || problems->errors > 0)
+        runtime_unref(into);
+    return into->snapshot != NULL;
+}
+
+struct runtime runtime_ref(const struct runtime *runtime)
+{
+    return (struct runtime){
+        .snapshot = runtime->snapshot != NULL ? snapshot_ref(runtime->snapshot) : NULL,
+        .tls = runtime->tls != NULL ? tls_context_ref(runtime->tls) : NULL,
+        .pools = runtime->pools != NULL ? pool_tls_set_ref(runtime->pools) : NULL,
+    };
+}
+
+void runtime_unref(struct runtime *runtime)
+{
+    pool_tls_set_unref(&runtime->pools);
+    tls_context_unref(&runtime->tls);
+    snapshot_unref(&runtime->snapshot);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEEPPROXY_PROXY_RUNTIME_RUNTIME_H
+#define DEEPPROXY_PROXY_RUNTIME_RUNTIME_H
+
+#include "proxy/runtime/snapshot.h"
+
+/*
+ * What the program runs with: a snapshot of the configuration, and what is read from files that change more
+ * often than it and apart from it. Each of the three is immutable, or guards itself, and counted by
+ * reference; a struct runtime holds one reference of each that is not NULL. A visitor of this room begins
+ * here: runtime_load shows what is made of a file.
+ */
+struct runtime {
+    struct snapshot *snapshot;
+    /* For TLS with clients. Sessions need it until their handshake is done. */
+    struct tls_context *tls;
+    /* For TLS with servers, by pool. */
+    struct pool_tls_set *pools;
+};
+
+/*
+ * Loads the file and all that it names into `into`; its references are the caller's. Private keys are read by
+ * way of `keys` (NULL: into this process). What `before` knows (all NULL: nothing) stays known: servers that
+ * failed a moment ago, counters and client reports, the addresses of a name that can't be resolved now, and
+ * files as in snapshot_certificates.h. False, with `into` all NULL, if `problems` has an error: everything
+ * that is wrong. It reads files and asks the system's resolver, and may block, so it must not run in a
+ * worker.
+ */
+bool runtime_load(const char *path, const struct tls_key_source *keys, const struct runtime *before,
+                  struct runtime *into, struct cfg_problems *problems);
+
+/* Adds a reference of each of the three that is not NULL, and returns them. */
+struct runtime runtime_ref(const struct runtime *runtime);
+
+/* Drops the references, and nulls all three. */
+void runtime_unref(struct runtime *runtime);
+
+#endif

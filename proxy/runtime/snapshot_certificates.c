@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/runtime/snapshot_certificates.h"
+
+#include "proxy/runtime/client_certificates.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- what clients are shown ---- */
+
+struct tls_problems {
+    const struct cfg *cfg;
+    struct cfg_problems *problems;
+};
+
+static void add_tls_problem(void *arg, int source, bool is_error, const char *text)
+{
+    const struct tls_problems *to = arg;
+    const struct cfg_tls *tls = &to->cfg->tls;
+    struct cfg_place place = tls->place;
+    if (source >= 0 && (size_t)source < tls->certificate_count)
+        place = tls->certificates[source].place;
+    else if (source >= 0 && (size_t)source < tls->certificate_count + tls->directory_count)
+        place = tls->directories[(size_t)source - tls->certificate_count].place;
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
+}
+
+/* A context of these settings with the configuration's certificates. */
+static struct tls_context *make_context(const struct cfg *cfg, struct tls_settings settings,
+                                        struct cfg_problems *problems)
+{
+    const struct cfg_tls *tls = &cfg->tls;
+    struct tls_certificate_files *files = calloc(tls->certificate_count + 1, sizeof *files);
+    const char **directories = calloc(tls->directory_count + 1, sizeof *directories);
+    struct tls_context *context = NULL;
+    if (files != NULL && directories != NULL) {
+        for (size_t i = 0; i < tls->certificate_count; i++)
+            files[i] =
+                (struct tls_certificate_files){tls->certificates[i].chain, tls->certificates[i].key,
+                                               tls->certificates[i].passphrase, tls->certificates[i].ocsp};
+        for (size_t i = 0; i < tls->directory_count; i++)
+            directories[i] = tls->directories[i].path;
+        settings.certificates = files;
+        settings.certificate_count = tls->certificate_count;
+        settings.directories = directories;
+        settings.directory_count = tls->directory_count;
+        settings.passphrase = tls->passphrase;
+        settings.strict_sni = tls->strict_sni;
+        struct tls_problems to = {cfg, problems};
+        struct tls_report report = {.add = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
+        context = tls_context_new_server(&settings, &report);
+    }
+    free(files);
+    free(directories);
+    return context;
+}
+
+struct tls_context *snapshot_certificates_load_without(const struct snapshot *snapshot,
+                                                       struct tls_context *previous,
+                                                       const struct chain_paths *refused,
+                                                       struct cfg_problems *problems)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    const struct cfg *cfg = snapshot->cfg;
+    struct tls_settings settings = {.keys = snapshot->keys,
+                                    .previous = previous,
+                                    .retained = (const char **)refused->paths,
+                                    .retained_count = refused->count,
+                                    .min_version = versions[cfg->tls.min_version],
+                                    .max_version = versions[cfg->tls.max_version],
+                                    .ciphers = cfg->tls.ciphers,
+                                    .groups = cfg->tls.groups,
+                                    .session_tickets = cfg->tls.session_tickets,
+                                    .ticket_keys = snapshot->tickets.keys};
+    return make_context(cfg, settings, problems);
+}
+
+struct tls_context *snapshot_certificates_load(const struct snapshot *snapshot, struct tls_context *previous,
+                                               struct cfg_problems *problems)
+{
+    static const struct chain_paths none;
+    return snapshot_certificates_load_without(snapshot, previous, &none, problems);
+}
+
+/* ---- what pools need ---- */
+
+/* What a pool of the same name and with the same settings had before; NULL if there was none. */
+static const struct pool_tls *find_pool_tls(const struct runtime *before, const struct cfg_pool *pool)
+{
+    const struct pool *old = snapshot_find_pool(before->snapshot, pool->name);
+    return old != NULL && pool_tls_is_same(&old->cfg->tls, &pool->tls)
+               ? before->pools->pools[old - before->snapshot->pools]
+               : NULL;
+}
+
+static struct pool_tls *load_pool_tls(const struct snapshot *snapshot, size_t index,
+                                      const struct runtime *before, bool *stale,
+                                      struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    const struct cfg_pool *pool = &cfg->pools[index];
+    size_t servers = snapshot->pools[index].server_count;
+    if (before->snapshot == snapshot)
+        return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, snapshot->keys, stale,
+                              problems);
+    const struct pool_tls *old = find_pool_tls(before, pool);
+    return old != NULL ? pool_tls_new_after(old, cfg, pool, servers, snapshot->keys, stale, problems)
+                       : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+}
+
+struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *snapshot,
+                                                      const struct runtime *before,
+                                                      struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    struct pool_tls_set *set = pool_tls_set_new(cfg->pool_count);
+    bool ok = set != NULL;
+    if (!ok)
+        cfg_problems_add_out_of_memory(problems, cfg->path);
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        bool stale = false;
+        if (cfg->pools[i].tls.mode == CFG_POOL_TLS_NONE)
+            continue;
+        set->pools[i] = load_pool_tls(snapshot, i, before, &stale, problems);
+        set->stale += stale;
+        ok = ok && set->pools[i] != NULL;
+    }
+    if (!ok)
+        pool_tls_set_unref(&set);
+    return set;
+}
+
+/* ---- for a configuration with errors ---- */
+
+static void check_client_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct cfg_client_certificates *clients = cfg->services[i].client_certificates;
+        struct tls_client_trust *trust =
+            clients != NULL && clients->ca != NULL ? client_certificates_load(clients, problems) : NULL;
+        tls_client_trust_unref(&trust);
+    }
+}
+
+void snapshot_certificates_check(const struct cfg *cfg, const struct tls_key_source *keys,
+                                 struct cfg_problems *problems)
+{
+    check_client_certificates(cfg, problems);
+    /* The file's other settings may be what is wrong with it: these are always right. */
+    struct tls_settings settings = {.keys = keys, .min_version = TLS_1_2, .max_version = TLS_1_3};
+    for (size_t i = 0; i < cfg->tls.certificate_count; i++)
+        if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
+            return;
+    if (cfg->tls.certificate_count + cfg->tls.directory_count == 0)
+        return;
+    struct tls_context *tls = make_context(cfg, settings, problems);
+    tls_context_unref(&tls);
+}
