@@ -182,9 +182,8 @@ static void first_line(struct imap_engine *e, const struct line *line, struct en
         imap_command_refuse(e, c.tag, text, literal, out);
     else if (c.kind == IMAP_COMMAND_ID)
         imap_client_id_line(e, line->text, literal, out);
-    else if (travels_alone(c.kind, literal) && e->unanswered > 0)
-        imap_command_drain(e, line->text);
-    else if (logs_in(c.kind) && !imap_client_id_before_login(e, out))
+    else if ((travels_alone(c.kind, literal) && e->unanswered > 0) ||
+             (logs_in(c.kind) && !imap_client_id_before_login(e, out)))
         imap_command_drain(e, line->text);
     else
         send_first(e, &c, line, literal, out);
