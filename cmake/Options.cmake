@@ -5,7 +5,7 @@ set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-option(DEEPPROXY_WERROR "Treat warnings as errors" ON)
+option(DEEPPROXY_WERROR "Treat warnings as errors, as ./dev test does" OFF)
 set(DEEPPROXY_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread or fuzzer-no-link,address,undefined")
 option(DEEPPROXY_FUZZ "Build the fuzz targets (clang only)" OFF)
 option(DEEPPROXY_COVERAGE "Build with coverage counters" OFF)

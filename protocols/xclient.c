@@ -45,7 +45,7 @@ static size_t encode_xtext(struct slice value, char into[XCLIENT_VALUE_MAX])
         bool as_is = ascii_is_graph(c) && c != '+' && c != '=';
         if (len + (as_is ? 1 : 3) > XCLIENT_VALUE_MAX)
             return 0;
-        into[len++] = as_is ? (char)c : '+';
+        into[len++] = (char)(as_is ? c : '+');
         if (as_is)
             continue;
         into[len++] = digits[c >> 4];

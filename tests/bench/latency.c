@@ -164,7 +164,8 @@ static int compare(const void *a, const void *b)
 /* Microseconds, below which so many of a thousand are. */
 static double quantile(const struct latency *latency, size_t per_mille)
 {
-    return (double)latency->samples[(latency->taken - 1) * per_mille / 1000] / (double)NS_PER_US;
+    size_t index = (latency->taken - 1) * per_mille / 1000;
+    return (double)latency->samples[index] / (double)NS_PER_US;
 }
 
 static void report(struct latency *latency)

@@ -34,7 +34,7 @@ static bool matches(const char *pattern, int flags, struct slice s)
     check(text != NULL, "memory for the fuzzer itself");
     /* Brackets of the C library may not match them, and no grammar here tells them from other octets. */
     for (size_t i = 0; i < s.len; i++)
-        text[i] = s.data[i] > 0x7f ? 0x7f : text[i];
+        text[i] = (char)(s.data[i] > 0x7f ? 0x7f : text[i]);
     regmatch_t found;
     bool all = regexec(compiled(pattern, flags), text, 1, &found, 0) == 0 && found.rm_so == 0 &&
                (size_t)found.rm_eo == s.len;

@@ -14,7 +14,6 @@ import sys
 
 import backend_files
 import keeper
-from keeper import BackendError  # noqa: F401
 
 NATIVE_HOST = backend_files.NATIVE_HOST
 PROGRAMS = {"dovecot": "/usr/sbin/dovecot", "postfix": "/usr/lib/postfix/sbin/master"}

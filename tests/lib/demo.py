@@ -18,6 +18,7 @@ import time
 import backend_files
 import backends
 import certificates
+import keeper
 import proxy
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -191,7 +192,7 @@ def main(program):
     except KeyboardInterrupt:
         print("\nEnded: all is stopped and removed.")
         return 0
-    except (backends.BackendError, proxy.ProxyError) as error:
+    except (keeper.BackendError, proxy.ProxyError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 

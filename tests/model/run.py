@@ -6,9 +6,11 @@
 
 DRIVER is the engine_driver that the build has made. Dialogue number i of seed s is always the same one; a failure
 prints the seed that runs it alone (--dialogues 1) and a transcript made as small as leaving items out makes it.
+DEEPPROXY_TEST_SCALE in the environment multiplies the number of dialogues.
 """
 import argparse
 import collections
+import os
 import sys
 import time
 
@@ -86,7 +88,8 @@ def main():
     driver = dialogue.Driver(options.driver)
     dialogue.tolerated.update(dict.fromkeys(options.tolerate, 0))
     broken, octets, reasons, began = collections.Counter(), 0, collections.Counter(), time.time()
-    for seed in range(options.seed, options.seed + options.dialogues):
+    dialogues = round(options.dialogues * float(os.environ.get("DEEPPROXY_TEST_SCALE", 1)))
+    for seed in range(options.seed, options.seed + dialogues):
         talk, disagreement = hold(driver, model, seed)
         octets += sum(len(step[1]) for step in talk.steps)
         reasons[talk.answer.reason if talk.answer else "none"] += 1
@@ -98,7 +101,7 @@ def main():
                 tell(driver, model, seed, disagreement)
             if not options.keep_going:
                 break
-    print(f"{options.protocol}: {options.dialogues} dialogues from seed {options.seed}, {octets} octets fed once and three "
+    print(f"{options.protocol}: {dialogues} dialogues from seed {options.seed}, {octets} octets fed once and three "
           f"times more in other chunks, {time.time() - began:.1f} s, ends {dict(reasons)}, disagreements {dict(broken)}, "
           f"tolerated {dialogue.tolerated}")
     return 1 if driver.close() or broken else 0
