@@ -20,30 +20,13 @@ import certificates
 import client_certificates
 import test_backend_tls
 from client_certificates import Authority
+from processes import children, finds, guard_of, signer_of, status_of
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-CHUNK = 1 << 20
 
 
 def openssl(*arguments, data=None):
     return subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
-
-
-def children(pid):
-    return [int(child) for task in os.listdir(f"/proc/{pid}/task")
-            for child in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
-
-
-def guard_of(proxy):
-    return children(proxy.process.pid)[0]
-
-
-def signer_of(proxy):
-    return children(guard_of(proxy))[0]
-
-
-def status_of(pid):
-    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
 
 
 def integers(der):
@@ -75,23 +58,6 @@ def secrets(path):
     wanted = [half for number in numbers for half in (number[:31], number[::-1][:31], number[-31:], number[::-1][-31:])]
     # The public half is in the file as well: the lines before it are the secret ones.
     return wanted + [line.encode() for line in (lines[1:2] if len(numbers) == 1 else lines[6:-1])]
-
-
-def memory(pid):
-    """All that can be read of a process's memory, piece by piece, the pieces overlapping a little."""
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as image:
-        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-            begin, end = (int(place, 16) for place in line.split()[0].split("-"))
-            if "r" not in line.split()[1] or line.endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
-                continue
-            for at in range(begin, end, CHUNK):
-                with contextlib.suppress(OSError):
-                    image.seek(at)
-                    yield image.read(min(CHUNK + 256, end - at))
-
-
-def finds(pid, wanted):
-    return {secret for piece in memory(pid) for secret in wanted if secret in piece}
 
 
 def send_hello(client):
@@ -496,8 +462,9 @@ class PoolKeys(test_backend_tls.Case):
 
         def freeze():
             if not frozen:
-                frozen.append(signer_of(proxy))
-                harness.freeze(frozen[0])
+                pid = signer_of(proxy)
+                harness.freeze(pid)
+                frozen.append(pid)
         proxy, _ = self.start_with_certificate(freeze, **options)
         return proxy, frozen
 

@@ -12,6 +12,7 @@ import subprocess
 import unittest
 
 import harness
+from processes import status_of
 
 CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT = 1, 2, 3, 4, 5, 6
 DONE, FAILED, NOTE, ENDED = 1, 2, 3, 4
@@ -132,10 +133,6 @@ class Keys:
 
 def openssl(*arguments, data=None):
     return subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
-
-
-def status_of(pid):
-    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
 
 
 class KeyProcess(harness.TestCase):
