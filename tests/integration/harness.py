@@ -135,6 +135,11 @@ class TestCase(unittest.TestCase):
         self.assertGreaterEqual(seconds, least)
         self.assertLessEqual(seconds, most)
 
+    def assert_lasted(self, line, least, most=None):
+        """That a session has lasted so many seconds, at least and at most (by default, without what happens at once)."""
+        self.assertGreaterEqual(float(line["duration"]), least)
+        self.assertLessEqual(float(line["duration"]), least + SOON if most is None else most)
+
     def wait_until(self, condition):
         """For the few things that nobody tells about."""
         end = time.monotonic() + PATIENCE
