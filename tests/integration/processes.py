@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import signal
 import time
 
@@ -42,6 +43,18 @@ def signer_of(proxy):
 
 def status_of(pid):
     return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+
+
+def allow_core_dumps(test):
+    """To what the test starts: that a program forbids them to itself is to be seen."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, PermissionError):
+        if before[1] == 0:
+            test.skipTest("core dumps are forbidden here already")
+        resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, (before[0], resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def memory(pid):

@@ -33,7 +33,7 @@ class Sessions(Memory):
     def submission(self, connection):
         """Reads a message's first line, and the rest of it only when it may."""
         connection.send(b"220 ready\r\n")
-        while (line := connection.line()) not in (b"DATA", None):
+        while connection.line() not in (b"DATA", None):
             connection.send(b"250 fine\r\n")
         connection.send(b"354 go\r\n")
         connection.line()

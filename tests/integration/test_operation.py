@@ -4,7 +4,6 @@
 import signal
 import socket
 import subprocess
-import unittest
 
 import harness
 from harness import SOON

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-import unittest
 
 import harness
 from harness import Events

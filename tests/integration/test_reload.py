@@ -405,6 +405,27 @@ class Certificates(Reloading):
         proxy.wait_line(event="reload", of="certificates", result="done")
         self.assertEqual(self.shown(proxy), der(self.folder.path / "mail.pem"))
 
+    def test_a_renewal_beside_a_broken_file(self):
+        """At the same time: the one is taken up, the other stays as it was, and is told once."""
+        folder = self.folder.path / "certificates"
+        folder.mkdir()
+        names = ("a.example.com", "b.example.com")
+        for name in names:
+            new = self.make_certificate(name)
+            os.replace(new / "mail.key", folder / f"{name}.key")
+            os.replace(new / "mail.pem", folder / f"{name}.pem")
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, tls='certificate_dir = "certificates";')
+        before = self.shown(proxy, name=names[0])
+        (folder / f"{names[0]}.pem").write_text("half a certificate")
+        after = self.renew(proxy, f"certificates/{names[1]}.pem", f"certificates/{names[1]}.key", names[1])
+        self.assertEqual(self.shown(proxy, name=names[1]), after)
+        self.assertEqual(self.shown(proxy, name=names[0]), before)
+        again = self.renew(proxy, f"certificates/{names[1]}.pem", f"certificates/{names[1]}.key", names[1])
+        self.assertEqual(self.shown(proxy, name=names[1]), again)
+        problems = [line["problem"] for line in proxy.find(event="configuration-problem")]
+        self.assertEqual(len(problems), 1, problems)
+        self.assertRegex(problems[0], r"a\.example\.com\.pem has no certificate in PEM form.*stays in use")
+
     def test_sighup_with_a_broken_one_changes_the_rest(self):
         one, two = self.backend(harness.pop3), self.backend(lambda c: harness.pop3(c, b"+OK the second"))
         proxy = self.start({"pop3": [one]})

@@ -7,7 +7,6 @@ have been silent for long, on both sides.
 import ctypes
 import os
 import socket
-import unittest
 
 import harness
 
