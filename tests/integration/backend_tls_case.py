@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of TLS towards the backends share: certificates of the servers', pools with TLS, and whole sessions."""
+"""What the tests of TLS towards the backends share: the servers' certificates, pools with TLS, whole sessions."""
 
 import harness
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Connections of the tests, to the octet: in plain, with nothing between a test and its socket; and what ends a wait."""
+"""Connections in plain, to the octet, with nothing between a test and its socket; and what ends a wait."""
 
 import os
 import select
@@ -94,8 +94,8 @@ def connect(port, source="127.0.0.1"):
 
 def own_host():
     """
-    An address of loopback that no other test on this machine uses: what nobody of this one listens on refuses, and what is
-    free there stays so.
+    An address of loopback that no other test on this machine uses: where this one does not listen nobody does, and what
+    is free there stays so.
     """
     pid = os.getpid()
     return f"127.{64 + (pid >> 16 & 63)}.{pid >> 8 & 255}.{pid & 255}"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 What the integration tests stand on: the built program as a child process (proxy.py in tests/lib), scripted backends
-(scripted_backends.py) and TLS clients (tls_client.py) in the test itself, and what these are made of (connections.py).
-All sockets are on loopback, on ports that the system gives, and all files in folders of the test's own: tests run beside
-each other.
+(scripted_backends.py) and TLS clients (tls_client.py) in the test itself, what these are made of (connections.py), and
+other processes (processes.py). A test needs this module alone for most of it.
+
+Tests run beside each other: sockets are on loopback, on ports that the system gives, and files in folders of the test's
+own. Nothing of the machine's is changed.
 """
 
 import contextlib
@@ -28,10 +30,11 @@ from scripted_backends import (SCRIPTS, Backend, imap, over_tls, pop3, server_co
                                speak_before_tls, submission)
 from tls_client import Client, client_context, starttls  # noqa: E402
 
-__all__ = ["PATIENCE", "PROGRAM", "SCRIPTS", "SOON", "Backend", "Client", "Connection", "Ended", "Events", "Folder", "Proxy",
-           "ProxyError", "Silence", "TestCase", "can_bind_ipv6", "can_read", "can_write", "certificates", "client_context",
-           "configuration", "connect", "free_address", "freeze", "imap", "is_sanitized", "main", "over_tls", "pop3",
-           "refusing_address", "reset", "run_program", "server_context", "speak_before_tls", "starttls", "submission"]
+__all__ = ["PATIENCE", "PROGRAM", "SCRIPTS", "SOON", "Backend", "Client", "Connection", "Ended", "Events", "Folder",
+           "Proxy", "ProxyError", "Silence", "TestCase", "can_bind_ipv6", "can_read", "can_write", "certificates",
+           "client_context", "configuration", "connect", "free_address", "freeze", "imap", "is_sanitized", "main",
+           "over_tls", "pop3", "refusing_address", "reset", "run_program", "server_context", "speak_before_tls",
+           "starttls", "submission"]
 PROGRAM = None
 # What happens at once is over in so many seconds, also in a sanitizer on a busy machine: upper bounds begin with it.
 SOON = 5
@@ -140,7 +143,7 @@ class TestCase(unittest.TestCase):
         self.assertLessEqual(seconds, most)
 
     def assert_lasted(self, line, least, most=None):
-        """That a session has lasted so many seconds, at least and at most (by default, without what happens at once)."""
+        """A session's line says that it has lasted so many seconds, at least and at most (by default, and SOON)."""
         self.assertGreaterEqual(float(line["duration"]), least)
         self.assertLessEqual(float(line["duration"]), least + SOON if most is None else most)
 

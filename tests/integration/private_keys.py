@@ -10,7 +10,7 @@ def openssl(*arguments, data=None):
 
 
 def integers(der):
-    """Those of an ASN.1 structure, those in OCTET STRINGs that hold another included; and the OCTET STRINGs that don't."""
+    """Those of an ASN.1 structure, and of OCTET STRINGs in it that hold another; and the OCTET STRINGs that don't."""
     found, at = [], 0
     while at + 2 <= len(der):
         tag, length, at = der[at], der[at + 1], at + 2
@@ -26,8 +26,10 @@ def integers(der):
 
 
 def secrets(path):
-    """What of a private key must not be found: each of its secret numbers in either order of octets, a part of the file's
-    base64, and of what that means. Numbers that are short, or public, are none."""
+    """
+    What of a private key must not be found: each of its secret numbers in either order of octets, a part of the file's
+    base64, and of what that means. Numbers that are short, or public, are none.
+    """
     text = path.read_text()
     lines = [line for line in text.splitlines() if not line.startswith("-")]
     der = base64.b64decode("".join(lines))

@@ -54,7 +54,8 @@ def allow_core_dumps(test):
         if before[1] == 0:
             test.skipTest("core dumps are forbidden here already")
         resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
-    test.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, (before[0], resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, (before[0], hard))
 
 
 def memory(pid):

@@ -363,19 +363,25 @@ class Http(Admin):
         self.assertEqual(self.get(proxy, "/metrics", method="POST", data=b"x" * 1000)[0], 405)
         self.assertEqual(self.get(proxy, "/elsewhere", method="POST", data=b"x")[0], 404)
 
+    def send_all_and_end(self, proxy, octets):
+        sock = self.connect(proxy)
+        with contextlib.suppress(ConnectionError):  # it may hang up at once
+            sock.sendall(octets)
+            sock.shutdown(socket.SHUT_WR)
+        return sock
+
     def test_what_is_no_http(self):
         proxy = self.start_pop3()
         said = len(proxy.lines)
-        for octets in (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
-                       b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
-                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"):
-            sock = self.connect(proxy)
-            with contextlib.suppress(ConnectionError), self.takes(0, SOON):  # it may hang up at once
-                sock.sendall(octets)
-                sock.shutdown(socket.SHUT_WR)
-                while sock.recv(65536):
-                    pass
+        wrong = (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+                 b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                 b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                 b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+        with self.takes(0, ADMIN_VISIT_SECONDS + SOON):
+            for sock in [self.send_all_and_end(proxy, octets) for octets in wrong]:
+                with contextlib.suppress(ConnectionError):
+                    while sock.recv(65536):
+                        pass
         self.assertEqual(self.get(proxy, "/healthz")[0], 200)
         # Nothing of it is worth a word: the next is what is asked for afterwards.
         proxy.process.send_signal(signal.SIGUSR1)

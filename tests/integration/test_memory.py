@@ -110,7 +110,8 @@ class TicketKeys(Memory):
     def test_keys_that_were_rotated_away(self):
         path = self.folder.path / "tickets.key"
         self.assertEqual(harness.run_program("ticket-keys", path).returncode, 0)
-        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, tls='ticket_keys = "tickets.key";', extra=ONE_WORKER)
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, tls='ticket_keys = "tickets.key";',
+                           extra=ONE_WORKER)
         for _ in range(3):
             client = self.client(proxy, "pop3")
             client.send(b"QUIT\r\n")
@@ -129,8 +130,8 @@ class TicketKeys(Memory):
 class Passphrases(Memory):
     def test_a_passphrase_that_was_used(self):
         secret = "a passphrase that is long enough to be looked for"
-        harness.certificates.openssl("pkey", "-in", self.folder.path / "mail.key", "-aes128", "-passout", f"pass:{secret}",
-                                     "-out", self.folder.path / "locked.key")
+        harness.certificates.openssl("pkey", "-in", self.folder.path / "mail.key", "-aes128", "-passout",
+                                     f"pass:{secret}", "-out", self.folder.path / "locked.key")
         self.folder.write("passphrase", secret + "\n")
         for isolation in ("true", "false"):
             with self.subTest(key_isolation=isolation):

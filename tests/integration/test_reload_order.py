@@ -44,14 +44,19 @@ class Pipe:
 
 class Order(harness.TestCase):
     def setUp(self):
+        """The configuration has a folder of its own: what changes beside a certificate would be a reason to look at it."""
         self.folder = harness.Folder()
         self.addCleanup(self.folder.remove)
-        self.servers = [self.backend(harness.SCRIPTS["pop3"])]
+        self.servers = [self.backend(harness.pop3)]
+        self.path = self.folder.path / "configuration" / "deepproxy.conf"
+        self.path.parent.mkdir()
 
     def begin(self, **options):
         """A proxy whose reload is under way."""
-        self.proxy = self.start({"pop3": self.servers}, **options)
-        self.pipe = Pipe(self.folder.path / "deepproxy.conf", self.wait_until)
+        self.path.write_text(self.text(**options))
+        self.proxy = harness.Proxy(self.path)
+        self.addCleanup(self.proxy.stop)
+        self.pipe = Pipe(self.path, self.wait_until)
         self.proxy.process.send_signal(signal.SIGHUP)
         self.pipe.wait_for_reader()
 
@@ -62,13 +67,14 @@ class Order(harness.TestCase):
         self.proxy.process.send_signal(signal.SIGUSR1)
         self.proxy.wait_lines(count + 1, event="reports", service="pop3")
 
-    def text(self, *more):
+    def text(self, *more, **options):
         """With further services, by which it is known again."""
-        names = ("pop3", *more)
-        return harness.configuration({name: ("pop3", ["127.0.0.1:0"], self.servers, "none") for name in names})
+        services = {name: ("pop3", ["127.0.0.1:0"], self.servers, "none") for name in ("pop3", *more)}
+        return harness.configuration(services, **options).replace('"mail.', '"../mail.')
 
     def results(self, count):
-        return [line["result"].split(":")[0] for line in self.proxy.wait_lines(count, event="reload", of="configuration")]
+        lines = self.proxy.wait_lines(count, event="reload", of="configuration")
+        return [line["result"].split(":")[0] for line in lines]
 
     def assert_serves(self, name):
         address = self.proxy.wait_line(event="listening", service=name)["address"]
@@ -77,8 +83,8 @@ class Order(harness.TestCase):
 
     def assert_no_reload_is_left(self, count):
         """The next is the one that is asked for now."""
-        self.pipe.path.unlink()
-        self.folder.write("deepproxy.conf", self.text())
+        self.path.unlink()
+        self.path.write_text(self.text())
         self.assertEqual(self.proxy.reload(), "done")
         self.assertEqual(len(self.results(count + 1)), count + 1)
 
@@ -144,11 +150,16 @@ class Order(harness.TestCase):
             self.proxy.wait()
 
     def test_the_end_of_the_program_drops_what_is_read(self):
-        """It ends in good order once the file has been read, which is of no effect any more."""
+        """It ends in good order once the file has been read, which is of no effect any more while sessions finish."""
         self.begin()
+        client = self.client(self.proxy, "pop3")
+        client.line()
         self.proxy.terminate()
         self.proxy.wait_line(event="shutdown")
         self.pipe.answer(self.text("first"))
+        self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        client.send(b"QUIT\r\n")
+        client.rest()
         with self.takes(0, harness.SOON):
             self.proxy.wait()
         self.assertEqual(self.proxy.find(event="reload"), [])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The options of the proxy's sockets, read from these themselves: no waiting for acknowledgements, and questions to peers that
-have been silent for long, on both sides.
+The options of the proxy's sockets, read from these themselves: no waiting for acknowledgements, and questions to peers
+that have been silent for long, on both sides.
 """
 
 import ctypes

@@ -62,8 +62,8 @@ class Client:
 
     def refusal(self):
         """
-        How the other side ends the handshake: the name of its alert, or "closed". One that succeeds is a failure, and so is
-        silence.
+        How the other side ends the handshake: the name of its alert, or "closed". One that succeeds is a failure, and so
+        is silence.
         """
         try:
             self.shake_hands()

@@ -73,20 +73,20 @@ def port_of(address):
 
 
 class ProxyError(AssertionError):
-    """The program did not start, or not do in time what was waited for, or did not end well: a test that meets it has failed."""
+    """The program did not start, did not do in time what was waited for, or did not end well. A test has failed then."""
 
 
 class Proxy:
     """
-    A running `deepproxy run -c FILE`: its addresses, its log as it is written, and its end, which must be an orderly one.
-    The demo, the interop tests and the integration tests have this one. It leads a session of its own: a Ctrl-C at the
-    terminal is not for it. As a context it is stopped at the end.
+    A running `deepproxy run -c FILE`: its addresses, its log as it is written, and its end, which must be an orderly
+    one. The demo, the interop tests and the integration tests have this class. The program leads a session of its own: a
+    Ctrl-C at the terminal is not for it. As a context it is stopped at the end.
     """
 
     def __init__(self, path, program=None, on_line=None):
         """
-        Returns when the program is ready. `on_line(line, text)` is called with each line of its log, parsed and as it is, in
-        a thread of its own.
+        Returns when the program is ready. `on_line(line, text)` is called with each line of its log, parsed and as it
+        is, in a thread of its own.
         """
         self.path = path
         self.lines = []
@@ -190,7 +190,7 @@ class Proxy:
         self.process.terminate()
 
     def wait(self, seconds=PATIENCE):
-        """Its end, which must come within so many seconds and be an orderly one: a leak or a sanitizer's finding is another."""
+        """Its end, within so many seconds and an orderly one: a leak or a sanitizer's finding is another."""
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
