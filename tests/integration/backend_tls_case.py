@@ -49,3 +49,13 @@ class Case(harness.TestCase):
         self.assertTrue(line.startswith(answer[:3]), line)
         client.send(b"z LOGOUT\r\n" if protocol == "imap" else b"QUIT\r\n")
         return client.rest()
+
+
+class OverTls(Case):
+    """Turns the backends of other tests into such with TLS."""
+
+    def backend(self, script, **options):
+        return super().backend(harness.over_tls(script, self.context()), **options)
+
+    def start(self, services, **options):
+        return super().start(services, pool=self.pool_tls(), **options)

@@ -33,7 +33,11 @@ class Client:
         self.held = b""
         self.ended = None  # "close_notify", or "eof" for a connection that just ended
         if shake_hands:
-            self.shake_hands()
+            try:
+                self.shake_hands()
+            except BaseException:
+                self.socket.close()
+                raise
 
     def flush(self):
         data = self.outgoing.read()
