@@ -9,16 +9,26 @@ def openssl(*arguments, data=None):
     return subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
 
 
+def take(der, at):
+    """The tag and the content that stand at this place, and where they end."""
+    tag, length, at = der[at], der[at + 1], at + 2
+    if length & 0x80:
+        count = length & 0x7F
+        length, at = int.from_bytes(der[at:at + count], "big"), at + count
+    return tag, der[at:at + length], at + length
+
+
+def is_sequence(content):
+    """The whole of it: a number may begin as one."""
+    return len(content) > 2 and content[0] == 0x30 and take(content, 0)[2] == len(content)
+
+
 def integers(der):
     """Those of an ASN.1 structure, and of OCTET STRINGs in it that hold another; and the OCTET STRINGs that don't."""
     found, at = [], 0
     while at + 2 <= len(der):
-        tag, length, at = der[at], der[at + 1], at + 2
-        if length & 0x80:
-            count = length & 0x7F
-            length, at = int.from_bytes(der[at:at + count], "big"), at + count
-        content, at = der[at:at + length], at + length
-        if tag in (0x30, 0xA0) or tag == 0x04 and content[:1] == b"\x30":
+        tag, content, at = take(der, at)
+        if tag in (0x30, 0xA0) or tag == 0x04 and is_sequence(content):
             found += integers(content)
         elif tag in (0x02, 0x04):
             found.append(content)

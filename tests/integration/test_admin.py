@@ -11,7 +11,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
 import unittest.mock
 import urllib.error
@@ -19,11 +18,9 @@ import urllib.request
 
 import harness
 from harness import SOON, certificates
-import exposition  # of tests/lib, which the harness has found
+from admin_case import ADMIN, Admin
 from processes import guard_of, signer_of
 
-ADMIN = 'admin = { listen = "127.0.0.1:0"; };'
-ADMIN_CONNECTIONS_MAX = 32
 ADMIN_VISIT_SECONDS = 10
 ADMIN_PAUSE_SECONDS = 1
 
@@ -38,49 +35,6 @@ def ends(path):
 def seconds_of(text):
     """A time of the log's, since 1970."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-class Admin(harness.TestCase):
-    def setUp(self):
-        """A folder of its own for each: they change it."""
-        self.folder = harness.Folder()
-        self.addCleanup(self.folder.remove)
-
-    def start_pop3(self, extra=ADMIN, **options):
-        self.server = self.backend(harness.pop3)
-        return self.start({"pop3": [self.server]}, extra=extra, **options)
-
-    def write(self, extra=ADMIN, **options):
-        services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.server], "none")}
-        self.folder.write("deepproxy.conf", harness.configuration(services, extra=extra, **options))
-
-    def reload(self, proxy, result="done"):
-        said = proxy.reload()
-        self.assertTrue(said.startswith(result), said)
-
-    def get(self, proxy, path, method="GET", port=None, timeout=harness.PATIENCE, data=None):
-        """Status, header fields, body."""
-        request = urllib.request.Request(f"http://127.0.0.1:{port or proxy.admin_port}{path}", method=method, data=data)
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as answer:
-            with answer:
-                return answer.code, answer.headers, answer.read()
-
-    def scrape(self, proxy, **options):
-        status, headers, body = self.get(proxy, "/metrics", **options)
-        self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
-        return exposition.parse(body)
-
-    def value(self, proxy, name, **labels):
-        return self.scrape(proxy)["deepproxy_" + name, tuple(sorted(labels.items()))]
-
-    def connect(self, proxy, data=b""):
-        sock = harness.connect(proxy.admin_port)
-        self.addCleanup(sock.close)
-        sock.sendall(data)
-        return sock
 
 
 class Metrics(Admin):
@@ -414,85 +368,6 @@ class Http(Admin):
         silent.settimeout(SOON)
         with contextlib.suppress(ConnectionError):
             self.assertEqual(silent.recv(1), b"")
-
-
-class Crowd(Admin):
-    def test_two_hundred_that_sit_there(self):
-        """Sessions, scrapes and a reload go on, and memory does not grow."""
-        proxy = self.start_pop3()
-        self.scrape(proxy)
-        descriptors = proxy.descriptors()
-        crowd = [self.connect(proxy, b"GET /metrics HTTP/1.1\r\nX: " + b"y" * (i % 7000)) for i in range(200)]
-        client = self.client(proxy, "pop3")
-        client.line()
-        for i in range(20):
-            began = time.monotonic()
-            self.scrape(proxy, timeout=SOON)
-            self.assertLess(time.monotonic() - began, SOON)
-            self.assertEqual(client.ask(b"STAT"), b"+OK %d 0" % (i + 1))
-        self.write()
-        self.reload(proxy)
-        self.assertEqual(self.get(proxy, "/readyz", timeout=SOON)[0], 200)
-        self.assertLessEqual(proxy.descriptors(), descriptors + ADMIN_CONNECTIONS_MAX + 12)
-        for sock in crowd:
-            sock.close()
-        self.scrape(proxy)
-
-    def make_many(self, count):
-        """Chains in a folder, with names that are long: hard links to one, as names are what counts here."""
-        many = self.folder.path / "many"
-        many.mkdir()
-        for i in range(count):
-            folder = many / ("a-customer-with-a-rather-long-name-%05d.example.com" % i)
-            folder.mkdir()
-            os.link(self.folder.path / "mail.pem", folder / "fullchain.pem")
-            os.link(self.folder.path / "mail.key", folder / "privkey.pem")
-
-    def test_many_certificates_and_clients_that_do_not_read(self):
-        count = 2000 if harness.is_sanitized() else 4000
-        self.make_many(count)
-        proxy = self.start_pop3(tls='certificate_dir = "many";')
-        body = self.get(proxy, "/metrics")[2]
-        self.assertEqual(exposition.parse(body)["deepproxy_certificates", ()], count + 1)
-        memory, descriptors = proxy.rss(), proxy.descriptors()
-        deaf = []
-        for _ in range(3 * ADMIN_CONNECTIONS_MAX):
-            sock = socket.socket()
-            self.addCleanup(sock.close)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect(("127.0.0.1", proxy.admin_port))
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-            deaf.append(sock)
-        self.wait_until(lambda: harness.can_read(deaf[-1], 0))
-        # They have their places, and neither the program nor the kernel keeps a text for each.
-        self.assertGreaterEqual(proxy.descriptors(), descriptors + ADMIN_CONNECTIONS_MAX - 1)
-        if not harness.is_sanitized():
-            self.assertLess(proxy.rss() - memory, 2 * 1024 * 1024)
-        self.assertEqual(self.get(proxy, "/metrics", timeout=SOON)[2].count(b"\n"), body.count(b"\n"))
-        self.wait_until(lambda: proxy.descriptors() <= descriptors)
-
-    def test_scrapes_from_many_at_once(self):
-        proxy = self.start_pop3()
-        errors, done = [], threading.Event()
-
-        def work():
-            try:
-                while not done.is_set():
-                    self.scrape(proxy)
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for _ in range(10):
-            self.write()
-            self.reload(proxy)
-            self.client(proxy, "pop3").line()
-        done.set()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(errors, [])
 
 
 class Descriptors(Admin):

@@ -92,12 +92,27 @@ class Timeouts(harness.TestCase):
         self.assert_lasted(proxy.session(reason="idle-timeout"), 3.4, 3.4 + 2 * harness.SOON)
 
     def test_backend_that_never_ends_after_the_client_has(self):
-        """The client has closed its side, and the backend does not care: a limited time, then the end."""
+        """The client has ended its side and waits for the backend's last words, which do not come: a limited time."""
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            self.assertEqual(connection.rest(), b"")
+            gone.wait(harness.PATIENCE)
+        gone = threading.Event()
+        proxy = self.start({"pop3": [self.backend(script)]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        with self.takes(CLOSING_SECONDS, CLOSING_SECONDS + harness.SOON):
+            client.send_close_notify()
+            self.assertEqual(client.rest(), b"")
+        self.assert_lasted(proxy.session(reason="client-closed"), CLOSING_SECONDS)
+        gone.set()
+
+    def test_backend_that_talks_on_after_the_client_has_gone(self):
+        """Nobody is left to read it: it is hung up on at once."""
         def script(connection):
             connection.send(b"+OK ready\r\n")
             connection.rest()
             events.tell("client's end")
-            connection.socket.settimeout(None)
             try:
                 while True:
                     connection.send(b"+OK\r\n")
@@ -109,7 +124,7 @@ class Timeouts(harness.TestCase):
         client = self.client(proxy, "pop3")
         client.line()
         client.send_close_notify()
-        with self.takes(CLOSING_SECONDS, CLOSING_SECONDS + harness.SOON):
+        with self.takes(0, harness.SOON):
             self.assertEqual(events.wait(), "client's end")
             client.close()
             self.assertEqual(events.wait(), "hung up on")

@@ -45,7 +45,7 @@ class Stopping(harness.TestCase):
         client.send(b"USER")  # in the middle of a command
         with self.takes(1, 1 + SOON):
             proxy.terminate()
-            self.assertEqual(client.rest(), b"")
+            self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
             proxy.wait()
         self.assertEqual(proxy.session()["reason"], "shutdown")
         self.assertEqual([line["step"].split(",")[0] for line in proxy.find(event="shutdown")],
@@ -213,16 +213,16 @@ class Commands(harness.TestCase):
         self.assertIn("refused", self.expect(1, "probe", "-c", path).stdout)
 
     def test_probe_of_what_is_no_proxy(self):
-        """Each is told from the others: it may be that it speaks no TLS, ends at once, or says nothing at all."""
+        """Whether it speaks no TLS or ends at once."""
         def cleartext(connection):
             connection.send(b"* OK cleartext\r\n")
             connection.rest()
-        for script, said in [(cleartext, "the server does not speak TLS there, or wants STARTTLS first"),
+        for script, said in [(cleartext, ".* does not speak TLS.*"),
                              (lambda connection: connection.finish(), "closed without a greeting")]:
             with self.subTest(said):
                 backend = self.backend(script)
                 result = self.expect(1, "probe", "-c", self.write(listen=backend.address))
-                self.assertEqual(result.stdout, f"pop3 {backend.address}: {said}\n")
+                self.assertRegex(result.stdout, rf"^pop3 {backend.address}: {said}\n$")
 
 
 class Log(harness.TestCase):
@@ -374,7 +374,8 @@ class Log(harness.TestCase):
         process.terminate()
         _, text = process.communicate(timeout=harness.PATIENCE)
         self.assertIn("level=warning event=backend-failed", text)
-        self.assertEqual([line for line in text.splitlines() if " level=warning " not in line], [])
+        lines = [line for line in text.splitlines() if line.startswith("time=")]
+        self.assertEqual([line for line in lines if " level=warning " not in line], [])
         self.assertEqual(process.returncode, 0, text)
 
     @staticmethod
