@@ -384,8 +384,7 @@ class Descriptors(Admin):
         self.assertEqual((line["level"], line["error"]), ("warning", "too many open files"))
         times = [seconds_of(line["time"]) for line in proxy.wait_lines(3, event="admin-accept-failed")]
         for before, after in zip(times, times[1:]):
-            self.assertGreater(after - before, ADMIN_PAUSE_SECONDS - 0.1)
-            self.assertLess(after - before, ADMIN_PAUSE_SECONDS + SOON)
+            self.assert_between(after - before, ADMIN_PAUSE_SECONDS - 0.1, ADMIN_PAUSE_SECONDS + SOON)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         with self.takes(0, ADMIN_PAUSE_SECONDS + SOON):
             self.assertIn(b"200 OK", waiting.recv(4096))

@@ -101,7 +101,7 @@ class Failover(harness.TestCase):
             proxy = self.start({"pop3": [slow, good]}, extra=ONE_WORKER)
             self.client(proxy, "pop3").finish()
             self.assertEqual(proxy.wait_line(event="backend-failed")["error"], "a client gave up waiting")
-            self.assert_lasted(proxy.session(reason="client-closed"), LEAVING_SECONDS, 2 + LEAVING_SECONDS)
+            self.assert_lasted(proxy.session(reason="client-closed"), LEAVING_SECONDS, 3 + LEAVING_SECONDS)
             for _ in range(3):
                 self.log_in(proxy)
 

@@ -18,7 +18,7 @@ LOGIN = b"l LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode())
 
 
 DEAD = "127.0.0.1:1"  # nobody listens there
-AT_ONCE = 5  # seconds; the limits that a test does not set are at least 30
+AT_ONCE = 10  # seconds; the limits that a test does not set are 30
 
 
 @contextlib.contextmanager
