@@ -16,7 +16,7 @@ class Pipe:
     def __init__(self, path, wait_until):
         self.path = path
         self.wait_until = wait_until
-        self.reading = None
+        self.reading = None  # by a reload: our end of it
         self.make()
 
     def make(self):
@@ -41,6 +41,10 @@ class Pipe:
             file.write(text)
         self.reading = None
 
+    def close(self):
+        if self.reading is not None:
+            os.close(self.reading)
+
 
 class Order(harness.TestCase):
     def setUp(self):
@@ -57,6 +61,7 @@ class Order(harness.TestCase):
         self.proxy = harness.Proxy(self.path)
         self.addCleanup(self.proxy.stop)
         self.pipe = Pipe(self.path, self.wait_until)
+        self.addCleanup(self.pipe.close)
         self.proxy.process.send_signal(signal.SIGHUP)
         self.pipe.wait_for_reader()
 
