@@ -6,6 +6,7 @@ away, passphrases. For private keys see test_key_isolation.py.
 
 import base64
 import os
+import signal
 import unittest
 
 import harness
@@ -13,7 +14,7 @@ from processes import finds, guard_of, signer_of
 
 ONE_WORKER = "workers = 1;"
 MUCH = 64 << 20  # more than the sockets on the way hold
-CHUNK = 256 << 10  # more than any buffer of the proxy's, and less than a socket's
+CHUNK = 512 << 10  # more than any buffer of the proxy's, and less than a client's socket takes
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
@@ -67,9 +68,15 @@ class Sessions(Memory):
         return client
 
     def overwrite_buffers(self, proxy, number):
+        """First the socket's own grows, then all of it is there at once: the longest read that there is."""
         client = self.begin_message(proxy, b"go on")
-        for _ in range(8):
-            client.send(b"y" * 998 + b"\r\n" + (b"z" * 998 + b"\r\n") * (CHUNK // 1000) + b"how far?\r\n")
+        for frozen in [False] * 16 + [True] * 4:
+            sealed = client.seal((b"z" * 998 + b"\r\n") * (CHUNK // 1000) + b"how far?\r\n")
+            if frozen:
+                harness.freeze(proxy.process.pid)
+            client.socket.sendall(sealed)
+            if frozen:
+                os.kill(proxy.process.pid, signal.SIGCONT)
             self.read.wait()
         self.end_message(proxy, client, number)
 
