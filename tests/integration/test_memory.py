@@ -14,7 +14,6 @@ from processes import finds, guard_of, signer_of
 
 ONE_WORKER = "workers = 1;"
 MUCH = 64 << 20  # more than the sockets on the way hold
-CHUNK = 512 << 10  # more than any buffer of the proxy's, and less than a client's socket takes
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
@@ -38,53 +37,46 @@ class Sessions(Memory):
     """
 
     def start_submission(self):
-        """Its server stops reading at b"hold" until it may go on, and tells how much it has read."""
-        self.go_on, self.read = harness.Events(), harness.Events()
+        """Its server reads no message before it may go on."""
+        self.go_on = harness.Events()
 
         def script(connection):
             connection.send(b"220 ready\r\n")
             connection.line()
             connection.send(b"354 go\r\n")
-            if connection.line() == b"hold":
-                self.go_on.wait()
-            while (line := connection.line()) not in (b".", None):
-                if line == b"how far?":
-                    self.read.tell(True)
+            self.go_on.wait()
+            while connection.line() not in (b".", None):
+                pass
             connection.send(b"250 taken\r\n")
             connection.rest()
-        return self.start({"submission": [self.backend(script)]}, extra=ONE_WORKER)
+        return self.start({"submission": [self.backend(script)], "pop3": [self.backend(harness.pop3)]}, extra=ONE_WORKER)
 
-    def end_message(self, proxy, client, number):
-        self.assertEqual(client.ask(b"."), b"250 taken")
-        client.send_close_notify()
-        client.rest()
-        proxy.wait_lines(number, event="session")
-
-    def begin_message(self, proxy, first):
-        client = self.client(proxy, "submission")
-        client.line()
-        self.assertEqual(client.ask(b"DATA"), b"354 go")
-        client.send(first + b"\r\n")
-        return client
-
-    def overwrite_buffers(self, proxy, number):
-        """First the socket's own grows, then all of it is there at once: the longest read that there is."""
-        client = self.begin_message(proxy, b"go on")
-        for frozen in [False] * 16 + [True] * 4:
-            sealed = client.seal((b"z" * 998 + b"\r\n") * (CHUNK // 1000) + b"how far?\r\n")
+    def overwrite_buffers(self, proxy):
+        """By a client that has logged in, of which more is read at once, and which has sent it while nobody read."""
+        client = self.client(proxy, "pop3")
+        for command in (b"USER joe", b"PASS x"):
+            client.send(command + b"\r\n")
+        commands, count = b"NOOP " + b"z" * 240 + b"\r\n", 1000
+        for frozen in [False] * 4 + [True] * 4:
+            sealed = client.seal(commands * count)
             if frozen:
                 harness.freeze(proxy.process.pid)
             client.socket.sendall(sealed)
             if frozen:
                 os.kill(proxy.process.pid, signal.SIGCONT)
-            self.read.wait()
-        self.end_message(proxy, client, number)
+            for _ in range(count):
+                client.line()
+        client.send(b"QUIT\r\n")
+        client.rest()
+        proxy.session(service="pop3")
 
     def test_messages(self):
         """One that had to wait for its server to read."""
         proxy = self.start_submission()
         pid, secret = proxy.process.pid, b"the words of the first message"
-        client = self.begin_message(proxy, b"hold")
+        client = self.client(proxy, "submission")
+        client.line()
+        self.assertEqual(client.ask(b"DATA"), b"354 go")
         lines, sent = (secret + b" " + b"x" * 900 + b"\r\n") * 64, 0
         while sent < MUCH and harness.can_write(client.socket, 0.5):
             client.send(lines)
@@ -92,8 +84,11 @@ class Sessions(Memory):
         self.assertLess(sent, MUCH)
         self.assert_in_memory(pid, secret)
         self.go_on.tell("go on")
-        self.end_message(proxy, client, 1)
-        self.overwrite_buffers(proxy, 2)
+        self.assertEqual(client.ask(b"."), b"250 taken")
+        client.send_close_notify()
+        client.rest()
+        proxy.session(service="submission")
+        self.overwrite_buffers(proxy)
         self.assert_not_in_memory(pid, secret)
 
     def test_what_waits_for_a_server(self):

@@ -160,7 +160,7 @@ class Order(harness.TestCase):
 
     def test_the_end_of_the_program_drops_what_is_read(self):
         """It ends in good order once the file has been read, which is of no effect any more while sessions finish."""
-        self.begin()
+        self.begin(extra="workers = 1;")
         client = self.client(self.proxy, "pop3")
         client.line()
         self.proxy.terminate()
