@@ -104,7 +104,10 @@ def check_mail(first, second, trust):
 
 
 def stay_idle(address, trust):
-    """read() is empty after the proxy's close_notify; an end without it raises ssl.SSLEOFError."""
+    """
+    The proxy says goodbye in IMAP's words, which come last. read() is empty after its close_notify; an end without it
+    raises ssl.SSLEOFError.
+    """
     client = imap(address, trust)
     client.login(USER, PASSWORD)
     client.select()
@@ -113,8 +116,10 @@ def stay_idle(address, trust):
     print("idle", flush=True)
     client.sock.settimeout(TIMEOUT)
     client.sock.suppress_ragged_eofs = False
-    while client.sock.recv(4096):
-        pass
+    said = b""
+    while octets := client.sock.recv(4096):
+        said += octets
+    check(said.splitlines()[-1:] and said.splitlines()[-1].startswith(b"* BYE"), f"{address}: no BYE in {said!r}")
 
 
 def main(command, *arguments):

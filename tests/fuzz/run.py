@@ -107,7 +107,9 @@ def report(options, results):
             print(f"\n{r.name}: {what[0] if what else 'broken'}")
             print(f"  replay: {options.targets}/fuzz_{r.name} {path}")
             print(f"  keep:   install -D -t tests/fuzz/regressions/{r.name} {path}")
-    return any(r.broken or r.status != 0 for r in results)
+        if r.inputs == 0:
+            print(f"\n{r.name} has run no input: {r.log}")
+    return any(r.broken or r.status != 0 or r.inputs == 0 for r in results)
 
 
 def main():
@@ -118,6 +120,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=5, help="of CPU for each target (5)")
     options = parser.parse_intermixed_args()
     there = sorted(path.name[5:] for path in options.targets.glob("fuzz_*") if path.is_file())
+    if not there:
+        parser.error(f"no targets in {options.targets}")
     wrong = [name for name in options.names if name not in there]
     if wrong:
         parser.error(f"no such target: {' '.join(wrong)} (they are: {' '.join(there)})")

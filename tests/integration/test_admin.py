@@ -2,27 +2,27 @@
 """The admin endpoint: metrics and health by HTTP."""
 
 import contextlib
+import datetime
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
 import unittest.mock
 import urllib.error
 import urllib.request
 
 import harness
-from harness import certificates
-import exposition  # of tests/lib, which the harness has found
+from harness import SOON, certificates
+from admin_case import ADMIN, Admin
+from processes import guard_of, signer_of
 
-ADMIN = 'admin = { listen = "127.0.0.1:0"; };'
-ADMIN_CONNECTIONS_MAX = 32
 ADMIN_VISIT_SECONDS = 10
-SOON = 5  # seconds in which a scrape is answered, whatever else goes on
+ADMIN_PAUSE_SECONDS = 1
 
 
 def ends(path):
@@ -32,53 +32,9 @@ def ends(path):
     return ssl.cert_time_to_seconds(text.strip().partition("=")[2])
 
 
-class Admin(harness.TestCase):
-    def setUp(self):
-        """A folder of its own for each: they change it."""
-        self.folder = harness.Folder()
-        self.addCleanup(self.folder.remove)
-
-    def start_pop3(self, extra=ADMIN, **options):
-        self.server = self.backend(harness.pop3)
-        return self.start({"pop3": [self.server]}, extra=extra, **options)
-
-    def write(self, extra=ADMIN, **options):
-        services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.server], "none")}
-        self.folder.write("deepproxy.conf", harness.configuration(services, extra=extra, **options))
-
-    def reload(self, proxy, result="done"):
-        count = len(proxy.find(event="reload", of="configuration")) + 1
-        proxy.process.send_signal(signal.SIGHUP)
-        line = proxy.wait_lines(count, event="reload", of="configuration")[-1]
-        self.assertTrue(line["result"].startswith(result), line)
-
-    @staticmethod
-    def port(proxy):
-        return int(proxy.find(event="admin-listening")[-1]["address"].rsplit(":", 1)[1])
-
-    def get(self, proxy, path, method="GET", port=None, timeout=harness.PATIENCE, data=None):
-        """Status, header fields, body."""
-        request = urllib.request.Request(f"http://127.0.0.1:{port or self.port(proxy)}{path}", method=method, data=data)
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as answer:
-            with answer:
-                return answer.code, answer.headers, answer.read()
-
-    def scrape(self, proxy, **options):
-        status, headers, body = self.get(proxy, "/metrics", **options)
-        self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
-        return exposition.parse(body)
-
-    def value(self, proxy, name, **labels):
-        return self.scrape(proxy)["deepproxy_" + name, tuple(sorted(labels.items()))]
-
-    def connect(self, proxy, data=b""):
-        sock = socket.create_connection(("127.0.0.1", self.port(proxy)), harness.PATIENCE)
-        self.addCleanup(sock.close)
-        sock.sendall(data)
-        return sock
+def seconds_of(text):
+    """A time of the log's, since 1970."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Metrics(Admin):
@@ -109,9 +65,8 @@ class Metrics(Admin):
         self.assertEqual(self.value(proxy, "handshakes_total", service="pop3"), 3)
         clients[0].send(b"QUIT\r\n")
         clients[0].rest()
-        with socket.create_connection(("127.0.0.1", proxy.port("pop3"))) as stranger:
+        with harness.connect(proxy.port("pop3")) as stranger:
             stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            stranger.settimeout(harness.PATIENCE)
             while stranger.recv(4096):
                 pass
         self.wait_until(lambda: self.value(proxy, "sessions", service="pop3") == 2)
@@ -133,7 +88,7 @@ class Metrics(Admin):
         held = self.client(proxy, "pop3")
         held.line()
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", proxy.port("pop3")), harness.PATIENCE) as sock:
+            with harness.connect(proxy.port("pop3")) as sock:
                 self.assertEqual(sock.recv(1), b"")
         self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="limits.connections_per_address"), 3)
         self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="max_connections"), 0)
@@ -157,16 +112,15 @@ class Metrics(Admin):
 
     def test_the_key_process(self):
         proxy = self.start_pop3()
-        children = pathlib.Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children").read_text().split()
-        signer = next(pathlib.Path(f"/proc/{child}/task/{child}/children").read_text().split()[0] for child in children)
-        for pid in [*children, signer]:
+        signer = signer_of(proxy)
+        for pid in (guard_of(proxy), signer):
             fds = pathlib.Path(f"/proc/{pid}/fd")
             inodes = {os.readlink(fd) for fd in fds.iterdir()}
             text = pathlib.Path("/proc/net/tcp").read_text()
             listening = next(line.split()[9] for line in text.splitlines()[1:]
-                             if line.split()[1].endswith(":%04X" % self.port(proxy)) and line.split()[3] == "0A")
+                             if line.split()[1].endswith(":%04X" % proxy.admin_port) and line.split()[3] == "0A")
             self.assertNotIn(f"socket:[{listening}]", inodes)
-        os.kill(int(signer), signal.SIGKILL)
+        os.kill(signer, signal.SIGKILL)
         proxy.wait_line(event="keys-restarted")
         self.assertEqual(self.value(proxy, "key_process_restarts_total"), 1)
         self.assertEqual(self.value(proxy, "key_process_up"), 1)
@@ -273,7 +227,7 @@ class Reload(Admin):
 
     def test_an_address_that_stays_is_not_closed(self):
         proxy = self.start_pop3()
-        port = self.port(proxy)
+        port = proxy.admin_port
         half = self.connect(proxy, b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         self.write()
         self.reload(proxy)
@@ -284,7 +238,7 @@ class Reload(Admin):
 
     def test_it_moves(self):
         proxy = self.start_pop3()
-        before = self.port(proxy)
+        before = proxy.admin_port
         descriptors = proxy.descriptors()
         half = self.connect(proxy, b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         self.write(extra='admin = { listen = [ "127.0.0.2:0", "127.0.0.1:0" ]; };')
@@ -363,24 +317,30 @@ class Http(Admin):
         self.assertEqual(self.get(proxy, "/metrics", method="POST", data=b"x" * 1000)[0], 405)
         self.assertEqual(self.get(proxy, "/elsewhere", method="POST", data=b"x")[0], 404)
 
+    def send_all_and_end(self, proxy, octets):
+        sock = self.connect(proxy)
+        with contextlib.suppress(ConnectionError):  # it may hang up at once
+            sock.sendall(octets)
+            sock.shutdown(socket.SHUT_WR)
+        return sock
+
     def test_what_is_no_http(self):
         proxy = self.start_pop3()
-        said = proxy.text
-        for octets in (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
-                       b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
-                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-                       b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"):
-            sock = self.connect(proxy)
-            try:
-                sock.sendall(octets)
-                sock.shutdown(socket.SHUT_WR)
-                while sock.recv(65536):
-                    pass
-            except OSError:
-                pass  # it may hang up at once
+        said = len(proxy.lines)
+        wrong = (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+                 b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                 b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                 b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+        with self.takes(0, ADMIN_VISIT_SECONDS + SOON):
+            for sock in [self.send_all_and_end(proxy, octets) for octets in wrong]:
+                with contextlib.suppress(ConnectionError):
+                    while sock.recv(65536):
+                        pass
         self.assertEqual(self.get(proxy, "/healthz")[0], 200)
-        # Nothing of it is worth a word.
-        self.assertEqual(proxy.text, said)
+        # Nothing of it is worth a word: the next is what is asked for afterwards.
+        proxy.process.send_signal(signal.SIGUSR1)
+        proxy.wait_line(event="reports")
+        self.assertEqual([line["event"] for line in proxy.lines[said:]], ["reports"])
 
     def test_a_body_is_not_waited_for(self):
         proxy = self.start_pop3()
@@ -410,83 +370,25 @@ class Http(Admin):
             self.assertEqual(silent.recv(1), b"")
 
 
-class Crowd(Admin):
-    def test_two_hundred_that_sit_there(self):
-        """Sessions, scrapes and a reload go on, and memory does not grow."""
+class Descriptors(Admin):
+    def test_none_is_left(self):
+        """It says so and tries again after a second, not all the time; who waits is answered as soon as there is one."""
         proxy = self.start_pop3()
-        self.scrape(proxy)
-        descriptors = proxy.descriptors()
-        crowd = [self.connect(proxy, b"GET /metrics HTTP/1.1\r\nX: " + b"y" * (i % 7000)) for i in range(200)]
-        client = self.client(proxy, "pop3")
-        client.line()
-        for i in range(20):
-            began = time.monotonic()
-            self.scrape(proxy, timeout=SOON)
-            self.assertLess(time.monotonic() - began, SOON)
-            self.assertEqual(client.ask(b"STAT"), b"+OK %d 0" % (i + 1))
-        self.write()
-        self.reload(proxy)
-        self.assertEqual(self.get(proxy, "/readyz", timeout=SOON)[0], 200)
-        self.assertLessEqual(proxy.descriptors(), descriptors + ADMIN_CONNECTIONS_MAX + 12)
-        for sock in crowd:
-            sock.close()
-        self.scrape(proxy)
-
-    def make_many(self, count):
-        """Chains in a folder, with names that are long: hard links to one, as names are what counts here."""
-        many = self.folder.path / "many"
-        many.mkdir()
-        for i in range(count):
-            folder = many / ("a-customer-with-a-rather-long-name-%05d.example.com" % i)
-            folder.mkdir()
-            os.link(self.folder.path / "mail.pem", folder / "fullchain.pem")
-            os.link(self.folder.path / "mail.key", folder / "privkey.pem")
-
-    def test_many_certificates_and_clients_that_do_not_read(self):
-        count = 2000 if harness.is_sanitized() else 4000
-        self.make_many(count)
-        proxy = self.start_pop3(tls='certificate_dir = "many";')
-        body = self.get(proxy, "/metrics")[2]
-        self.assertEqual(exposition.parse(body)["deepproxy_certificates", ()], count + 1)
-        memory, descriptors = proxy.rss(), proxy.descriptors()
-        deaf = []
-        for _ in range(3 * ADMIN_CONNECTIONS_MAX):
-            sock = socket.socket()
-            self.addCleanup(sock.close)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect(("127.0.0.1", self.port(proxy)))
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-            deaf.append(sock)
-        self.wait_until(lambda: harness.can_read(deaf[-1], 0))
-        # They have their places, and neither the program nor the kernel keeps a text for each.
-        self.assertGreaterEqual(proxy.descriptors(), descriptors + ADMIN_CONNECTIONS_MAX - 1)
-        if not harness.is_sanitized():
-            self.assertLess(proxy.rss() - memory, 2 * 1024 * 1024)
-        self.assertEqual(self.get(proxy, "/metrics", timeout=SOON)[2].count(b"\n"), body.count(b"\n"))
-        self.wait_until(lambda: proxy.descriptors() <= descriptors)
-
-    def test_scrapes_from_many_at_once(self):
-        proxy = self.start_pop3()
-        errors, done = [], threading.Event()
-
-        def work():
-            try:
-                while not done.is_set():
-                    self.scrape(proxy)
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for _ in range(10):
-            self.write()
-            self.reload(proxy)
-            self.client(proxy, "pop3").line()
-        done.set()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(errors, [])
+        pid = proxy.process.pid
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        free = next(number for number in range(soft) if number not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, hard))
+        waiting = self.connect(proxy, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        line = proxy.wait_line(event="admin-accept-failed")
+        self.assertEqual((line["level"], line["error"]), ("warning", "too many open files"))
+        times = [seconds_of(line["time"]) for line in proxy.wait_lines(3, event="admin-accept-failed")]
+        for before, after in zip(times, times[1:]):
+            self.assert_between(after - before, ADMIN_PAUSE_SECONDS - 0.1, ADMIN_PAUSE_SECONDS + SOON)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        with self.takes(0, ADMIN_PAUSE_SECONDS + SOON):
+            self.assertIn(b"200 OK", waiting.recv(4096))
+        self.assertLessEqual(len(proxy.find(event="admin-accept-failed")), 4)
 
 
 class Draining(Admin):
@@ -504,8 +406,9 @@ class Draining(Admin):
         client.send(b"QUIT\r\n")
         client.rest()
         proxy.wait()
-        with self.assertRaises(OSError):
+        with self.assertRaises(urllib.error.URLError) as refused:
             self.get(proxy, "/readyz")
+        self.assertIsInstance(refused.exception.reason, ConnectionRefusedError)
         self.assertEqual(idle.recv(1), b"")
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Either side goes away at any point of a dialogue, cut between any two octets: the other one gets an orderly end."""
 
-import unittest
 
 import harness
 

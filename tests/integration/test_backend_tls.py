@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import os
 import random
-import signal
 import socket
 import ssl
 import threading
@@ -16,59 +15,11 @@ import urllib.request
 
 import harness
 import test_failover
-import test_limits
-import test_pressure
-import test_sessions
+from backend_tls_case import COMMANDS, DEBUG, ONE_WORKER, PROTOCOLS, Case
 from harness import Events
 
-ONE_WORKER = "workers = 1;"
-DEBUG = 'workers = 1; log_level = "debug";'
-PROTOCOLS = ("imap", "pop3", "submission")
-GREETINGS = {"imap": b"* OK", "pop3": b"+OK", "submission": b"220 "}
-COMMANDS = {"imap": (b"a NOOP", b"a OK"), "pop3": (b"STAT", b"+OK"), "submission": (b"EHLO me", b"250-")}
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-class Case(harness.TestCase):
-    """Folders with authorities of their own: servers' ("store", for store.internal and 127.0.0.1), and others'."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        for name, names, addresses in [("store", ("store.internal", "*.stores.internal"), ("127.0.0.1",)),
-                                       ("elsewhere", ("elsewhere.internal",), ("127.0.0.2",)),
-                                       ("proxy", ("proxy.internal",), ())]:
-            (cls.folder.path / name).mkdir()
-            harness.certificates.make(cls.folder.path / name, names, addresses)
-
-    def context(self, name="store", **options):
-        return harness.server_context(self.folder.path / name, **options)
-
-    def pool_tls(self, mode="implicit", ca="store/ca.pem", **keys):
-        keys = "".join(f" {key} = {value};" for key, value in keys.items())
-        return f'tls = {{ mode = "{mode}"; ca = "{ca}";{keys} }};'
-
-    def tls_backend(self, script, protocol=None, context=None, **options):
-        """`protocol`: TLS is asked for in it."""
-        return self.backend(harness.over_tls(script, context or self.context(), protocol, **options))
-
-    def greeted(self, proxy, protocol, **options):
-        client = self.client(proxy, protocol, **options)
-        line = client.line()
-        self.assertTrue(line.startswith(GREETINGS[protocol]), line)
-        return client
-
-    def served(self, proxy, protocol):
-        """A whole session."""
-        client = self.greeted(proxy, protocol)
-        command, answer = COMMANDS[protocol]
-        line = client.ask(command)
-        while line[3:4] == b"-":  # EHLO's reply
-            line = client.line()
-        self.assertTrue(line.startswith(answer[:3]), line)
-        client.send(b"z LOGOUT\r\n" if protocol == "imap" else b"QUIT\r\n")
-        return client.rest()
 
 
 class Believed(Case):
@@ -165,15 +116,15 @@ class Believed(Case):
         proxy = self.start({"pop3": [backend]}, extra=ONE_WORKER, pool=self.pool_tls(ca="changing.pem"))
         long = self.greeted(proxy, "pop3")
         self.served(proxy, "pop3")
-        self.reload(proxy, 1)
+        self.assertEqual(proxy.reload(), "done")
         self.served(proxy, "pop3")
         self.served(proxy, "pop3")
         self.assertEqual([heard.wait() for _ in range(4)], [False, True, False, True])
         authority.write_bytes((self.folder.path / "elsewhere" / "ca.pem").read_bytes())
-        self.reload(proxy, 2)
+        self.assertEqual(proxy.reload(), "done")
         self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         authority.write_bytes(b"nothing")
-        self.reload(proxy, 3)
+        self.assertEqual(proxy.reload(), "done")
         self.assertIn("stays in use", proxy.find(event="configuration-problem")[-1]["problem"])
         self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(long.ask(b"STAT")[:3], b"+OK")
@@ -216,11 +167,6 @@ class Believed(Case):
         address = proxy.wait_line(event="admin-listening")["address"]
         with urllib.request.urlopen(f"http://{address}/metrics") as answer:
             self.assertIn(b"\ndeepproxy_certificates_last_reload_successful 0\n", answer.read())
-
-    def reload(self, proxy, count, result="done"):
-        proxy.process.send_signal(signal.SIGHUP)
-        line = proxy.wait_lines(count, event="reload", of="configuration")[-1]
-        self.assertTrue(line["result"].startswith(result), line)
 
     def test_a_client_certificate(self):
         versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -678,38 +624,6 @@ class Much(Case):
         for thread in threads:
             thread.join()
         self.assertEqual(failures, [])
-
-
-# ---- what holds in the clear holds over TLS ----
-
-class OverTls(Case):
-    """Turns the backends of other tests into such with TLS."""
-
-    def backend(self, script, **options):
-        return super().backend(harness.over_tls(script, self.context()), **options)
-
-    def start(self, services, **options):
-        return super().start(services, pool=self.pool_tls(), **options)
-
-
-class SessionsOverTls(OverTls, test_sessions.Sessions):
-    pass
-
-
-class EndingsOverTls(OverTls, test_sessions.Endings):
-    pass
-
-
-class BoundsOverTls(OverTls, test_limits.Bounds):
-    pass
-
-
-class FailoverOverTls(OverTls, test_failover.Failover):
-    pass
-
-
-class PressureOverTls(OverTls, test_pressure.Pressure):
-    pass
 
 
 # ---- files ----

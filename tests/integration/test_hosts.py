@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a client gets by the name that it asks for (SNI): a pool and a DEEP status; and what it gets before it has asked."""
 
+import signal
+
 import harness
 
 
@@ -74,10 +76,21 @@ class Hosts(harness.TestCase):
         self.assertTrue(again.tls.session_reused)
 
     def test_reports_count_for_the_service(self):
-        proxy = self.start_hosts()
-        self.ask(proxy, "mail.example.org")
-        line = proxy.session(sni="mail.example.org")
-        self.assertEqual(line["service"], "pop3")
+        """Whatever pool and status the client's name has chosen."""
+        pools = {name: ("imap", ["127.0.0.1:0"], [self.backend(harness.imap)], "none") for name in ("imap", "other")}
+        proxy = self.start(pools, extra='hosts = ( { names = "mail.example.org"; backends = { imap = "other-pool"; }; '
+                                        'deep = { tags = [ "x-exact" ]; }; } );')
+        client = self.client(proxy, "imap", name="mail.example.org")
+        client.line()
+        client.send(b'a ID ("latch" "x-exact tls12")\r\nb LOGOUT\r\n')
+        client.rest()
+        self.assertEqual(proxy.session(sni="mail.example.org")["service"], "imap")
+        proxy.process.send_signal(signal.SIGUSR1)
+        proxy.wait_line(event="reports", service="other")  # the last of them
+        counts = {(line["service"], line.get("tag")): (line["sessions"], line.get("latch"))
+                  for line in proxy.find(event="reports")}
+        self.assertEqual(counts, {("imap", None): ("1", None), ("imap", "x-exact"): ("1", "1"),
+                                  ("imap", "tls12"): ("1", "1"), ("other", None): ("0", None)})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 import socket
 import ssl
 import struct
-import unittest
 
 import harness
 from harness import Events

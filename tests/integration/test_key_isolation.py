@@ -12,86 +12,12 @@ import signal
 import ssl
 import subprocess
 import unittest
-import unittest.mock
-import urllib.request
 
 import harness
-import certificates
-import client_certificates
-import test_backend_tls
-from client_certificates import Authority
+from private_keys import openssl, secrets
+from processes import allow_core_dumps, children, finds, guard_of, signer_of, status_of
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-CHUNK = 1 << 20
-
-
-def openssl(*arguments, data=None):
-    return subprocess.run(["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
-
-
-def children(pid):
-    return [int(child) for task in os.listdir(f"/proc/{pid}/task")
-            for child in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
-
-
-def guard_of(proxy):
-    return children(proxy.process.pid)[0]
-
-
-def signer_of(proxy):
-    return children(guard_of(proxy))[0]
-
-
-def status_of(pid):
-    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
-
-
-def integers(der):
-    """Those of an ASN.1 structure, those in OCTET STRINGs that hold another included; and the OCTET STRINGs that don't."""
-    found, at = [], 0
-    while at + 2 <= len(der):
-        tag, length, at = der[at], der[at + 1], at + 2
-        if length & 0x80:
-            count = length & 0x7F
-            length, at = int.from_bytes(der[at:at + count], "big"), at + count
-        content, at = der[at:at + length], at + length
-        if tag in (0x30, 0xA0) or tag == 0x04 and content[:1] == b"\x30":
-            found += integers(content)
-        elif tag in (0x02, 0x04):
-            found.append(content)
-    return found
-
-
-def secrets(path):
-    """What of a private key must not be found: each of its secret numbers in either order of octets, a part of the file's
-    base64, and of what that means. Numbers that are short, or public, are none."""
-    text = path.read_text()
-    lines = [line for line in text.splitlines() if not line.startswith("-")]
-    der = base64.b64decode("".join(lines))
-    public = openssl("pkey", "-in", path, "-pubout", "-outform", "DER")
-    numbers = [number.lstrip(b"\0") for number in integers(der)]
-    numbers = [number for number in numbers if len(number) >= 31 and number not in public]
-    assert len(numbers) in (1, 6), len(numbers)  # d; or d, p, q and three more
-    wanted = [half for number in numbers for half in (number[:31], number[::-1][:31], number[-31:], number[::-1][-31:])]
-    # The public half is in the file as well: the lines before it are the secret ones.
-    return wanted + [line.encode() for line in (lines[1:2] if len(numbers) == 1 else lines[6:-1])]
-
-
-def memory(pid):
-    """All that can be read of a process's memory, piece by piece, the pieces overlapping a little."""
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as image:
-        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-            begin, end = (int(place, 16) for place in line.split()[0].split("-"))
-            if "r" not in line.split()[1] or line.endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
-                continue
-            for at in range(begin, end, CHUNK):
-                with contextlib.suppress(OSError):
-                    image.seek(at)
-                    yield image.read(min(CHUNK + 256, end - at))
-
-
-def finds(pid, wanted):
-    return {secret for piece in memory(pid) for secret in wanted if secret in piece}
 
 
 def send_hello(client):
@@ -129,6 +55,12 @@ class Isolation(harness.TestCase):
         leaf = openssl("x509", "-in", self.folder.path / f"{name}.pem", "-outform", "DER")
         self.assertEqual(client.tls.getpeercert(True), leaf)
         return client
+
+    def assert_not_signed(self, proxy, name):
+        """A handshake for which no signature is to be had ends at once."""
+        client = self.client(proxy, "pop3", shake_hands=False, name=f"{name}.example.com")
+        with self.takes(0, harness.SOON):
+            self.assertEqual(client.refusal(), "closed")
 
     def check(self, entries, extra=""):
         text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:1"], "none")}, extra=extra)
@@ -213,7 +145,7 @@ class Isolation(harness.TestCase):
                 self.shake_hands(proxy, name)
 
     def test_handshakes_fail_while_nobody_signs(self):
-        proxy = self.run_proxy()
+        proxy = self.run_proxy(extra="workers = 1;")
         client = self.shake_hands(proxy)
         harness.freeze(signer_of(proxy))
         waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
@@ -225,8 +157,7 @@ class Isolation(harness.TestCase):
         self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
         os.kill(signer_of(proxy), signal.SIGKILL)
         self.assertRegex(proxy.session(reason="handshake-failed")["detail"], "key process")
-        with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
-            waiting.shake_hands()
+        self.assertEqual(waiting.refusal(), "closed")
         proxy.wait_line(event="keys-restarted")
         self.shake_hands(proxy)
 
@@ -241,8 +172,7 @@ class Isolation(harness.TestCase):
         self.assertEqual(proxy.wait_line(event="key-lost")["key"], str(key))
         proxy.wait_line(event="keys-restarted")
         aside.rename(key)
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_line(event="reload", of="configuration", result="done")
+        self.assertEqual(proxy.reload(), "done")
         self.shake_hands(proxy, "ec")
 
     def test_key_with_a_public_half_of_another(self):
@@ -311,7 +241,7 @@ class Isolation(harness.TestCase):
         harness.freeze(signer)
         waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(waiting)
-        proxy.session(reason="handshake-timeout")
+        self.assert_lasted(proxy.session(reason="handshake-timeout"), 0.5)
         os.kill(signer, signal.SIGCONT)
         self.shake_hands(proxy)
 
@@ -333,8 +263,7 @@ class Isolation(harness.TestCase):
         os.kill(signer_of(proxy), signal.SIGKILL)
         self.assertIn("another key", proxy.wait_line(event="key-lost")["error"])
         proxy.wait_line(event="keys-restarted")
-        with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
-            self.client(proxy, "pop3", name="ec.example.com")
+        self.assert_not_signed(proxy, "ec")
         self.shake_hands(proxy, "rsa")
 
     def make_pair(self, kind, name):
@@ -359,8 +288,7 @@ class Isolation(harness.TestCase):
             self.assertNotEqual(finds(signer_of(proxy), old), set())
         for name, kind in kinds.items():
             self.make_pair(kind, name)
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_line(event="reload", of="configuration", result="done")
+        self.assertEqual(proxy.reload(), "done")
         for name in kinds:
             self.shake_hands(proxy, name)
         if not harness.is_sanitized():
@@ -412,6 +340,7 @@ class Isolation(harness.TestCase):
         self.assertNotRegex(maps[signer_of(proxy)], r"/android/|/libssl")
 
     def test_core_dumps_are_off(self):
+        allow_core_dumps(self)
         proxy = self.run_proxy()
         for pid in [proxy.process.pid, guard_of(proxy), signer_of(proxy)]:
             self.assertRegex(pathlib.Path(f"/proc/{pid}/limits").read_text(), r"Max core file size +0 +0 ")
@@ -437,182 +366,13 @@ class Isolation(harness.TestCase):
             self.shake_hands(proxy, name)
         os.kill(guard_of(proxy), signal.SIGKILL)
         self.assertIn("restart deepproxy", proxy.wait_line(event="keys-not-restarted")["error"])
-        client = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
-        with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
-            client.shake_hands()
+        self.assert_not_signed(proxy, "ec")
 
     @unittest.skipIf(os.geteuid() != 0, "needs root, who can become somebody")
     def test_unknown_key_user(self):
         done = self.check('{ chain = "ec.pem"; key = "ec.key"; }', extra='key_user = "nobody-of-that-name";')
         self.assertEqual(done.returncode, 1)
         self.assertIn('user "nobody-of-that-name": there is none of that name', done.stderr)
-
-
-class PoolKeys(test_backend_tls.Case):
-    """The key of a certificate that the proxy shows to its servers."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.authority = Authority(cls.folder.path, "clients-authority")
-
-    def certify(self):
-        """A new certificate of the pool's, in place of the one before in one step."""
-        identity = self.authority.certify("/CN=proxy.internal")
-        folder = pathlib.Path(f"{identity.certificate}.d")
-        folder.mkdir()
-        identity.certificate.rename(folder / "mail.pem")
-        identity.key.rename(folder / "mail.key")
-        link = self.folder.path / "proxy-client-next"
-        link.symlink_to(folder.name)
-        link.rename(self.folder.path / "proxy-client")
-
-    def start_with_certificate(self, before_tls=lambda: None, version=None, servers=1, patience=None, **options):
-        """
-        `before_tls` is called when the server has been connected to, and the client's handshake is over; `patience` is how
-        long the first server waits in its own.
-        """
-        self.certify()
-        context = self.context(minimum=version, maximum=version) if version else self.context()
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(self.authority.certificate)
-        shown, served = harness.Events(), []
-        serve = harness.over_tls(harness.pop3, context, on_secured=lambda sock: shown.tell(sock.getpeercert(True)))
-
-        def script(connection):
-            before_tls()
-            if patience and not served:
-                connection.socket.settimeout(patience)
-            served.append(True)
-            with contextlib.suppress(TimeoutError):
-                serve(connection)
-        pool = self.pool_tls(certificate='"proxy-client/mail.pem"', key='"proxy-client/mail.key"')
-        proxy = self.start({"pop3": [self.backend(script) for _ in range(servers)]}, pool=pool, **options)
-        return proxy, shown
-
-    def start_frozen(self, **options):
-        """One whose signer is frozen when the first server has been connected to; its process id is then in the list."""
-        frozen = []
-
-        def freeze():
-            if not frozen:
-                frozen.append(signer_of(proxy))
-                harness.freeze(frozen[0])
-        proxy, _ = self.start_with_certificate(freeze, **options)
-        return proxy, frozen
-
-    def leaf(self):
-        return openssl("x509", "-in", self.folder.path / "proxy-client" / "mail.pem", "-outform", "DER")
-
-    @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
-    def test_no_key_in_memory(self):
-        if harness.is_sanitized():
-            self.skipTest("the shadow memory of a sanitizer has no end")
-        for version in VERSIONS:
-            proxy, shown = self.start_with_certificate(version=version)
-            clients = [self.greeted(proxy, "pop3") for _ in range(3)]
-            self.assertEqual(clients[0].ask(b"STAT"), b"+OK 1 0")
-            self.assertEqual(shown.wait(), self.leaf())
-            wanted = set(secrets(self.folder.path / "proxy-client" / "mail.key"))
-            self.assertEqual(finds(proxy.process.pid, wanted), set())
-            self.assertEqual(finds(guard_of(proxy), wanted), set())
-            self.assertNotEqual(finds(signer_of(proxy), wanted), set())
-
-    def test_signer_that_is_killed_while_it_is_awaited(self):
-        """No server is to blame, and none is tried instead."""
-        for version in VERSIONS:
-            proxy, frozen = self.start_frozen(version=version, servers=2, extra=test_backend_tls.ONE_WORKER)
-            waiting = self.client(proxy, "pop3")
-            self.wait_until(lambda: frozen)
-            os.kill(frozen[0], signal.SIGKILL)
-            self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
-            line = proxy.session()
-            self.assertEqual(line["reason"], "backend-unavailable")
-            self.assertEqual(line["detail"], "no signature was to be had from the key process")
-            proxy.wait_line(event="keys-restarted")
-            self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
-            self.assertEqual(proxy.find(event="backend-failed"), [])
-
-    def test_signer_that_says_nothing(self):
-        proxy, frozen = self.start_frozen(timeouts='greeting = "500 ms";')
-        waiting = self.client(proxy, "pop3")
-        self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
-        self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
-        os.kill(frozen[0], signal.SIGCONT)
-        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
-        self.assertEqual(proxy.find(event="backend-failed"), [])
-
-    def test_client_that_goes_while_a_signature_is_awaited(self):
-        proxy, frozen = self.start_frozen()
-        gone = self.client(proxy, "pop3")
-        self.wait_until(lambda: frozen)
-        gone.finish()
-        proxy.session(reason="client-closed")
-        os.kill(frozen[0], signal.SIGCONT)
-        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
-
-    def test_a_renewed_certificate(self):
-        """It is taken up by itself; one that is broken is not, and the one before stays in use."""
-        proxy, shown = self.start_with_certificate()
-        long = self.greeted(proxy, "pop3")
-        self.assertEqual(shown.wait(), self.leaf())
-        self.certify()
-        proxy.wait_line(event="reload", of="certificates", result="done")
-        self.greeted(proxy, "pop3")
-        second = self.leaf()
-        self.assertEqual(shown.wait(), second)
-        (self.folder.path / "proxy-client" / "mail.key").write_bytes((self.folder.path / "store" / "mail.key").read_bytes())
-        self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
-        self.greeted(proxy, "pop3")
-        self.assertEqual(shown.wait(), second)
-        self.certify()
-        proxy.wait_lines(2, event="reload", of="certificates", result="done")
-        self.greeted(proxy, "pop3")
-        self.assertEqual(shown.wait(), self.leaf())
-        self.assertEqual(long.ask(b"STAT"), b"+OK 1 0")
-        self.assertEqual(proxy.find(event="backend-failed"), [])
-
-    def test_one_near_its_end(self):
-        """It is warned of as those that clients are shown, and is a metric."""
-        with unittest.mock.patch.object(client_certificates, "NEW_KEY", tuple(
-                "10" if word == certificates.DAYS else word for word in client_certificates.NEW_KEY)):
-            proxy, _ = self.start_with_certificate(extra='admin = { listen = "127.0.0.1:0"; };')
-        line = proxy.wait_line(event="certificate-expires")
-        self.assertTrue(line["certificate"].endswith("proxy-client/mail.pem"), line)
-        self.assertIn(line["days"], ("9", "10"))  # 10 within the second in which it was made
-        address = proxy.wait_line(event="admin-listening")["address"]
-        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
-            text = answer.read().decode()
-        self.assertIn("\ndeepproxy_certificates 2\n", text)
-        self.assertIn("\ndeepproxy_certificates_expiring 1\n", text)
-        self.assertIn("proxy-client/mail.pem", text)
-
-    def test_a_key_that_could_not_be_loaded_again(self):
-        """Away for the moment in which the signer is started again; once it is there it is taken up by itself."""
-        proxy, shown = self.start_with_certificate()
-        key = self.folder.path / "proxy-client" / "mail.key"
-        aside = key.with_name("aside")
-        key.rename(aside)
-        self.addCleanup(lambda: aside.exists() and aside.rename(key))
-        os.kill(signer_of(proxy), signal.SIGKILL)
-        self.assertEqual(proxy.wait_line(event="key-lost")["key"], str(key))
-        self.assertIn("stays in use", proxy.wait_line(event="configuration-problem")["problem"])
-        waiting = self.client(proxy, "pop3")
-        self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
-        aside.rename(key)
-        proxy.wait_line(event="reload", of="certificates", result="done")
-        self.greeted(proxy, "pop3")
-        self.assertEqual(shown.wait(), self.leaf())
-        self.assertEqual(proxy.find(event="reload", of="configuration"), [])
-
-    def test_a_server_that_does_not_wait_for_a_late_signature(self):
-        """It is not to blame either."""
-        proxy, frozen = self.start_frozen(patience=0.3, servers=2, extra=test_backend_tls.ONE_WORKER)
-        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
-        self.assertEqual(proxy.session()["detail"], "no signature was to be had from the key process")
-        os.kill(frozen[0], signal.SIGCONT)
-        self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
-        self.assertEqual(proxy.find(event="backend-failed"), [])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-import unittest
 
 import harness
 from harness import Events
@@ -54,7 +53,7 @@ class Pressure(harness.TestCase):
             connection.send(b"+OK ready\r\n")
             connection.rest()
             for _ in range(3):
-                time.sleep(4)
+                time.sleep(3.5)
                 connection.send(b"+OK\r\n")
         proxy = self.start({"pop3": [self.backend(script)]})
         client = self.client(proxy, "pop3")

@@ -4,7 +4,6 @@
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 
 import harness
@@ -35,11 +34,6 @@ class Promises(harness.TestCase):
         self.addCleanup(proxy.stop)
         return proxy, lambda deep, extra=extra: self.folder.write("deepproxy.conf", self.text(backend, deep, extra=extra))
 
-    def reload(self, proxy):
-        count = len(proxy.find(event="reload", of="configuration")) + 1
-        proxy.process.send_signal(signal.SIGHUP)
-        return proxy.wait_lines(count, event="reload", of="configuration")[-1]["result"]
-
     def status(self, proxy):
         client = self.client(proxy, "pop3")
         client.line()
@@ -55,16 +49,16 @@ class Promises(harness.TestCase):
     def test_a_reload_that_takes_a_tag_back_is_refused(self):
         proxy, write = self.begin('tags = [ "tls11", "tls12" ];')
         write('tags = [ "tls12" ];')
-        self.assertTrue(self.reload(proxy).startswith("refused"))
+        self.assertTrue(proxy.reload().startswith("refused"))
         problem = proxy.wait_line(event="configuration-problem", level="error")
         self.assertIn('the tag "tls11" was promised to pop3 clients for ever', problem["problem"])
         self.assertEqual(self.status(proxy), b"DEEP tls11 tls12")
         write('tags = [ "tls12" ]; withdraw = [ "tls11" ];')
-        self.assertEqual(self.reload(proxy), "done")
+        self.assertEqual(proxy.reload(), "done")
         self.assertEqual(self.status(proxy), b"DEEP tls12")
         # It is said once: after that it is nobody's promise.
         write('tags = [ "tls12" ];')
-        self.assertEqual(self.reload(proxy), "done")
+        self.assertEqual(proxy.reload(), "done")
 
     def test_a_file_remembers_over_restarts(self):
         state = 'state_file = "state";'
@@ -86,7 +80,7 @@ class Promises(harness.TestCase):
         proxy, write = self.begin("", extra='state_file = "state";')
         self.assertIn("\n* pop3\n", (self.folder.path / "state").read_text())
         write('tags = [ "tls12" ];')
-        self.assertEqual(self.reload(proxy), "done")
+        self.assertEqual(proxy.reload(), "done")
         self.assertIn("\n* pop3 tls12\n", (self.folder.path / "state").read_text())
 
     def test_a_file_that_is_broken_or_can_not_be_written(self):
@@ -109,7 +103,7 @@ class Promises(harness.TestCase):
         problem = proxy.wait_line(event="configuration-problem", level="warning")["problem"]
         self.assertRegex(problem, "can't verify .*; the certificate that was loaded before stays in use")
         self.assertEqual(self.client(proxy, "pop3").tls.getpeercert(binary_form=True), good)
-        self.assertEqual(self.reload(proxy), "done")
+        self.assertEqual(proxy.reload(), "done")
         self.assertEqual(self.client(proxy, "pop3").tls.getpeercert(binary_form=True), good)
 
     def customers(self):
@@ -189,7 +183,7 @@ class Promises(harness.TestCase):
         problem = self.proxy.wait_line(event="configuration-problem")["problem"]
         self.assertRegex(problem, "a.pem: .*; so it was before")
         self.assertEqual(self.shown(self.proxy, "a"), a)
-        self.assertEqual(self.reload(self.proxy), "done")
+        self.assertEqual(self.proxy.reload(), "done")
         # It is no licence for others.
         self.certify("wrong", "b.example")
         b = self.shown(self.proxy, "b")
@@ -215,7 +209,7 @@ class Promises(harness.TestCase):
         other.mkdir()
         certificates.make(other, names=("mail.example.com",))
         write('tags = [ "tls12", "tls-cert" ]; ca = "other/ca.pem";')
-        self.assertTrue(self.reload(proxy).startswith("refused"))
+        self.assertTrue(proxy.reload().startswith("refused"))
 
     def test_a_certificate_that_is_taken_away(self):
         proxy, folder = self.customers()

@@ -38,10 +38,8 @@ class Reloading(harness.TestCase):
         self.folder.write("deepproxy.conf", harness.configuration(full, **options))
 
     def reload(self, proxy, result="done"):
-        count = len(proxy.find(event="reload", of="configuration")) + 1
-        proxy.process.send_signal(signal.SIGHUP)
-        line = proxy.wait_lines(count, event="reload", of="configuration")[-1]
-        self.assertTrue(line["result"].startswith(result), line)
+        said = proxy.reload()
+        self.assertTrue(said.startswith(result), said)
 
     def make_certificate(self, name="renewed.example.com"):
         """A chain and its key in a folder of their own, which is not watched."""
@@ -127,11 +125,12 @@ class Configuration(Reloading):
             return sock.connect_ex(("127.0.0.1", port)) != 0
 
     def test_another_service_takes_the_address_over(self):
-        address = harness.refusing_address()
+        address = harness.free_address()
+        host, port = address.split(":")
         proxy = self.start({"imap": ("imap", [address], [self.backend(harness.imap)], "none")})
         self.write({"pop3": ("pop3", [address], [self.backend(harness.pop3)], "none")})
         self.reload(proxy)
-        with harness.Client(proxy.port("imap")) as client:
+        with harness.Client(int(port), host=host) as client:
             self.assertEqual(client.line(), b"+OK ready")
 
     def test_what_is_wrong_is_said_and_changes_nothing(self):
@@ -165,25 +164,62 @@ class Configuration(Reloading):
         self.assertEqual(self.client(proxy, "pop3").line(), b"+OK the second")
 
     def test_what_takes_a_restart_is_said(self):
+        """Of each key by its name, and of no other."""
         backend = self.backend(harness.pop3)
-        proxy = self.start({"pop3": [backend]}, extra="workers = 1;")
-        self.write({"pop3": [backend]}, extra="workers = 2;")
-        self.reload(proxy)
-        self.assertIn('"workers" has changed: that takes a restart',
-                      proxy.wait_line(event="configuration-problem", level="warning")["problem"])
+        before = {"workers": "1", "user": None, "group": None, "key_isolation": "true", "key_user": None}
+        after = {"workers": "2", "user": '"nobody"', "group": '"nogroup"', "key_isolation": "false", "key_user": '"nobody"'}
 
-    def test_timeouts_and_log_level(self):
+        def text(keys):
+            return " ".join(f"{key} = {value};" for key, value in keys.items() if value)
+        proxy = self.start({"pop3": [backend]}, extra=text(before))
+        for key, value in after.items():
+            with self.subTest(key):
+                told = len(proxy.find(event="configuration-problem"))
+                self.write({"pop3": [backend]}, extra=text({**before, key: value}))
+                self.reload(proxy)
+                lines = proxy.find(event="configuration-problem")[told:]
+                self.assertEqual([(line["level"], line["problem"]) for line in lines],
+                                 [("warning", f'"{key}" has changed: that takes a restart')])
+                self.write({"pop3": [backend]}, extra=text(before))
+                self.reload(proxy)
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+
+    def test_timeouts(self):
         backend = self.backend(harness.pop3)
         proxy = self.start({"pop3": [backend]})
         old = self.client(proxy, "pop3")
         old.line()
-        self.write({"pop3": [backend]}, timeouts='login = "1 s";', extra='log_level = "info";')
+        self.write({"pop3": [backend]}, timeouts='login = "1 s";')
         self.reload(proxy)
         new = self.client(proxy, "pop3")
         new.line()
         new.rest()
-        self.assertEqual(proxy.session(reason="login-timeout")["client"].rsplit(":", 1)[1], str(new.local[1]))
+        line = proxy.session(reason="login-timeout")
+        self.assertEqual(line["client"].rsplit(":", 1)[1], str(new.local[1]))
+        self.assert_lasted(line, 1)
         self.assertEqual(old.ask(b"STAT"), b"+OK 1 0")
+
+    def test_log_level(self):
+        """A session leaves no word at "warning", and one again at "info"."""
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]})
+        # The short time is worth a warning, which tells that the level is in effect.
+        self.write({"pop3": [backend]}, timeouts='idle = "1 min";', extra='log_level = "warning";')
+        proxy.process.send_signal(signal.SIGHUP)
+        proxy.wait_line(event="configuration-problem", level="warning")
+        self.served(proxy)
+        self.write({"pop3": [backend]}, extra='log_level = "info";')
+        self.assertEqual(proxy.reload(), "done")
+        self.served(proxy)
+        proxy.session()
+        proxy.stop()
+        self.assertEqual(len(proxy.find(event="session")), 1)
+        self.assertEqual(backend.count, 2)
+
+    def served(self, proxy):
+        client = self.client(proxy, "pop3")
+        client.send(b"QUIT\r\n")
+        self.assertEqual(client.rest(), b"+OK ready\r\n+OK bye\r\n")
 
     def test_a_server_that_failed_stays_avoided(self):
         down, up = harness.refusing_address(), self.backend(harness.pop3)
@@ -325,10 +361,10 @@ class Certificates(Reloading):
         self.assertEqual(self.shown(proxy, name="b.example.com"), der(self.folder.path / "mail.pem"))
         new = self.make_certificate("b.example.com")
         (folder / "b").mkdir()
-        proxy.wait_lines(0, event="reload")
         os.replace(new / "mail.key", folder / "b" / "privkey.pem")
         os.replace(new / "mail.pem", folder / "b" / "fullchain.pem")
-        proxy.wait_lines(1, event="reload", of="certificates", result="done")
+        proxy.wait_line(event="reload", of="certificates", result="done")
+        self.assertEqual(len(proxy.find(event="reload")), 1)
         leaf = der(folder / "b" / "fullchain.pem")
         self.assertEqual(self.shown(proxy, name="b.example.com"), leaf)
         shutil.rmtree(folder / "b")
@@ -360,10 +396,35 @@ class Certificates(Reloading):
         # A key of another certificate, as between two writes.
         new = self.make_certificate()
         os.replace(new / "mail.key", self.folder.path / "mail.key")
+        os.replace(new / "ca.pem", self.folder.path / "mail.pem")
+        self.assertIn("does not belong to the first certificate",
+                      proxy.wait_lines(2, event="configuration-problem")[1]["problem"])
         self.assertEqual(self.shown(proxy), good)
+        self.assertEqual(proxy.find(event="reload", result="done"), [])
         os.replace(new / "mail.pem", self.folder.path / "mail.pem")
         proxy.wait_line(event="reload", of="certificates", result="done")
         self.assertEqual(self.shown(proxy), der(self.folder.path / "mail.pem"))
+
+    def test_a_renewal_beside_a_broken_file(self):
+        """At the same time: the one is taken up, the other stays as it was, and is told once."""
+        folder = self.folder.path / "certificates"
+        folder.mkdir()
+        names = ("a.example.com", "b.example.com")
+        for name in names:
+            new = self.make_certificate(name)
+            os.replace(new / "mail.key", folder / f"{name}.key")
+            os.replace(new / "mail.pem", folder / f"{name}.pem")
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, tls='certificate_dir = "certificates";')
+        before = self.shown(proxy, name=names[0])
+        (folder / f"{names[0]}.pem").write_text("half a certificate")
+        after = self.renew(proxy, f"certificates/{names[1]}.pem", f"certificates/{names[1]}.key", names[1])
+        self.assertEqual(self.shown(proxy, name=names[1]), after)
+        self.assertEqual(self.shown(proxy, name=names[0]), before)
+        again = self.renew(proxy, f"certificates/{names[1]}.pem", f"certificates/{names[1]}.key", names[1])
+        self.assertEqual(self.shown(proxy, name=names[1]), again)
+        problems = [line["problem"] for line in proxy.find(event="configuration-problem")]
+        self.assertEqual(len(problems), 1, problems)
+        self.assertRegex(problems[0], r"a\.example\.com\.pem has no certificate in PEM form.*stays in use")
 
     def test_sighup_with_a_broken_one_changes_the_rest(self):
         one, two = self.backend(harness.pop3), self.backend(lambda c: harness.pop3(c, b"+OK the second"))

@@ -6,7 +6,6 @@ import random
 import socket
 import ssl
 import threading
-import unittest
 
 import harness
 from harness import Events

@@ -165,9 +165,8 @@ class Case(unittest.TestCase):
     def session_of(self, source, service, at=None, **fields):
         """The line that the proxy wrote at the end of the session from this address."""
         def find():
-            return next((line for line in list((at or self.proxy).lines)
-                         if line.get("event") == "session" and line["client"].startswith(source + ":")
-                         and line["service"] == self.service(service) and fields.items() <= line.items()), None)
+            lines = (at or self.proxy).find(event="session", service=self.service(service), **fields)
+            return next((line for line in lines if line["client"].startswith(source + ":")), None)
         return until(f"event=session of {source}", find)
 
     def find_message(self, subject):

@@ -81,7 +81,7 @@ class Native(common.Case):
         distrusting = self.enterContext(self.start_proxy({"pop3": self.direct["pop3"]}))
         client = self.raw("pop3", "127.0.0.37", at=distrusting)
         self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
-        self.assertIn("login_trusted_networks", distrusting.wait_for("backend-failed")["error"])
+        self.assertIn("login_trusted_networks", distrusting.wait_line(event="backend-failed")["error"])
 
     def test_imap(self):
         with self.imap("127.0.0.38") as client:

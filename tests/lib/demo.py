@@ -4,6 +4,7 @@
     demo.py DEEPPROXY
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -122,10 +123,11 @@ class Demo:
     def __exit__(self, *_):
         for number in ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        for part in (self.proxy, self.backends):
-            if part:
-                part.stop()
-        shutil.rmtree(self.directory)
+        with contextlib.ExitStack() as rest:
+            rest.callback(shutil.rmtree, self.directory)
+            for part in (self.backends, self.proxy):
+                if part:
+                    rest.callback(part.stop)
 
     def start(self):
         with_postfix = os.access(backends.PROGRAMS["postfix"], os.X_OK)

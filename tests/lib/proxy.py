@@ -4,11 +4,17 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import threading
 
-START_SECONDS = 30
-STOP_SECONDS = 30
+# For what should happen at once. Generous: a sanitizer on a busy machine is slow, and only a failure waits this long.
+PATIENCE = float(os.environ.get("DEEPPROXY_TEST_PATIENCE", 60))
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=66:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=66",
+    "TSAN_OPTIONS": "halt_on_error=1:exitcode=66:second_deadlock_stack=1",
+}
 PAIR = re.compile(r'([a-z_]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 ESCAPE = re.compile(r"\\(x[0-9A-F]{2}|.)")
 
@@ -21,10 +27,6 @@ services = (
 backends = (
 {pools});
 """
-
-
-class ProxyError(Exception):
-    """The program did not start, or did not do in time what was waited for."""
 
 
 def default_program():
@@ -66,38 +68,53 @@ def parse_line(line):
     return {key: bare or ESCAPE.sub(unescape, quoted or "") for key, quoted, bare in PAIR.findall(line)}
 
 
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+class ProxyError(AssertionError):
+    """The program did not start, did not do in time what was waited for, or did not end well. A test has failed then."""
+
+
 class Proxy:
-    """A running `deepproxy run -c FILE`. It leads a session of its own: a Ctrl-C at the terminal is not for it."""
+    """
+    A running `deepproxy run -c FILE`: its addresses, its log as it is written, and its end, which must be an orderly
+    one. The demo, the interop tests and the integration tests have this class. The program leads a session of its own: a
+    Ctrl-C at the terminal is not for it. As a context it is stopped at the end.
+    """
 
     def __init__(self, path, program=None, on_line=None):
+        """
+        Returns when the program is ready. `on_line(line, text)` is called with each line of its log, parsed and as it
+        is, in a thread of its own.
+        """
+        self.path = path
         self.lines = []
         self.text = ""
         self._on_line = on_line
         self._changed = threading.Condition()
         self._ended = False
+        self.reads_log = threading.Event()  # cleared: what it writes stays in the pipe
+        self.reads_log.set()
         self.process = subprocess.Popen([program or default_program(), "run", "-c", path], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
+                                        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+                                        env={**os.environ, **SANITIZERS})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            self.wait_for("ready")
+            self.wait_line(event="ready")
         except BaseException:
-            self.stop()
+            self.kill()
             raise
-        self.ports = {}
-        self.admin_port = None  # where the configuration has such an endpoint
-        for line in self.lines:
-            if line.get("event") == "listening":
-                self.ports.setdefault(line["service"], int(line["address"].rsplit(":", 1)[1]))
-            elif line.get("event") == "admin-listening":
-                self.admin_port = int(line["address"].rsplit(":", 1)[1])
+        self.addresses = [(line["service"], line["address"]) for line in self.find(event="listening")]
 
     def _read(self):
         for text in self.process.stderr:
+            self.reads_log.wait()
             line = parse_line(text)
             with self._changed:
-                self.lines.append(line)
                 self.text += text
+                self.lines.append(line)
                 self._changed.notify_all()
             if self._on_line:
                 self._on_line(line, text)
@@ -105,47 +122,109 @@ class Proxy:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, event, after=0, **fields):
-        """The first line with this event and these fields, from the one numbered `after` on."""
-        def find():
-            return next((line for line in self.lines[after:] if line.get("event") == event
-                         and all(line.get(key) == value for key, value in fields.items())), None)
+    # ---- its addresses ----
+
+    @property
+    def ports(self):
+        """By service, that of its first address."""
+        ports = {}
+        for name, address in self.addresses:
+            ports.setdefault(name, port_of(address))
+        return ports
+
+    def port(self, service):
+        return self.ports[service]
+
+    @property
+    def admin_port(self):
+        """The latest, if the configuration has such an endpoint."""
+        lines = self.find(event="admin-listening")
+        return port_of(lines[-1]["address"]) if lines else None
+
+    # ---- its log ----
+
+    def find(self, **fields):
+        """The lines so far that have these fields."""
         with self._changed:
-            self._changed.wait_for(lambda: find() or self._ended, START_SECONDS)
-            found = find()
-        if found is None:
-            raise ProxyError(f"no event={event} {fields} in what deepproxy wrote:\n{self.text}")
+            return [line for line in self.lines if all(line.get(key) == value for key, value in fields.items())]
+
+    def wait_lines(self, count, **fields):
+        """The lines with these fields, as soon as there are `count` of them, which is at least one."""
+        if count < 1:
+            raise ValueError("nothing is waited for")
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or len(self.find(**fields)) >= count, PATIENCE)
+            found = self.find(**fields)
+        if len(found) < count:
+            raise ProxyError(f"{len(found)} of {count} lines with {fields} in the log:\n{self.text}")
         return found
 
+    def wait_line(self, **fields):
+        """The first line with these fields, as soon as it is there."""
+        return self.wait_lines(1, **fields)[0]
+
+    def session(self, **fields):
+        """The line of a session's end."""
+        return self.wait_line(event="session", **fields)
+
+    # ---- what it uses ----
+
+    def rss(self):
+        """Resident memory, in octets."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    # ---- its life ----
+
+    def reload(self):
+        """Has it read its configuration anew; what came of it, as the log has it."""
+        count = len(self.find(event="reload", of="configuration")) + 1
+        self.process.send_signal(signal.SIGHUP)
+        return self.wait_lines(count, event="reload", of="configuration")[-1]["result"]
+
     def terminate(self):
+        """The first time it lets sessions finish, the second time it does not."""
         self.process.terminate()
 
-    def _ends_within(self, seconds):
+    def wait(self, seconds=PATIENCE):
+        """Its end, within so many seconds and an orderly one: a leak or a sanitizer's finding is another."""
         try:
-            self.process.wait(seconds)
+            status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return False
-        return True
+            self.kill()
+            raise ProxyError(f"deepproxy did not end within {seconds} s:\n{self.text}") from None
+        self._close()
+        if status != 0 or "Sanitizer" in self.text or "internal error" in self.text:
+            raise ProxyError(f"deepproxy ended with status {status}:\n{self.text}")
 
     def stop(self):
-        """Ends it, and gives its exit status; a second SIGTERM is the one that does not wait for sessions."""
-        self.terminate()
-        if not self._ends_within(1):
+        """Ends it without waiting for sessions; one that has ended by itself must have ended well."""
+        if self.process.poll() is None:
             self.terminate()
-        in_time = self._ends_within(STOP_SECONDS)
-        if not in_time:
-            self.process.kill()
-            self.process.wait()
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self.find(event="shutdown"), PATIENCE)
+            self.terminate()
+        self.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self):
+        self.reads_log.set()
         self._reader.join()
         self.process.stderr.close()
-        if not in_time:
-            raise ProxyError(f"deepproxy did not end by SIGTERM:\n{self.text}")
-        return self.process.returncode
 
     def __enter__(self):
         return self
 
     def __exit__(self, failure, *_):
-        status = self.stop()
-        if status and failure is None:
-            raise ProxyError(f"deepproxy ended with status {status}:\n{self.text}")
+        try:
+            self.stop()
+        except ProxyError:
+            if failure is None:  # the first failure tells more
+                raise

@@ -104,7 +104,7 @@ def main():
     print(f"{options.protocol}: {dialogues} dialogues from seed {options.seed}, {octets} octets fed once and three "
           f"times more in other chunks, {time.time() - began:.1f} s, ends {dict(reasons)}, disagreements {dict(broken)}, "
           f"tolerated {dialogue.tolerated}")
-    return 1 if driver.close() or broken else 0
+    return 1 if driver.close() or broken or octets == 0 else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Other processes as /proc shows them: who is whose child, what state they are in, and what is in their memory."""
+
+import contextlib
+import os
+import pathlib
+import re
+import resource
+import signal
+import time
+
+from proxy import PATIENCE
+
+CHUNK = 1 << 20
+OVERLAP = 256  # of the pieces of memory(); no shorter than what is looked for
+
+
+def freeze(pid):
+    """Stops a process, and returns when all of its threads have stopped: the signal alone is only on its way."""
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + PATIENCE
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    while not all("State:\tT" in (task / "status").read_text() for task in tasks.iterdir()):
+        if time.monotonic() > end:
+            raise AssertionError(f"process {pid} does not stop")
+        time.sleep(0.001)
+
+
+def children(pid):
+    return [int(child) for task in os.listdir(f"/proc/{pid}/task")
+            for child in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+
+
+def guard_of(proxy):
+    """The parent of the key process; it has no keys."""
+    return children(proxy.process.pid)[0]
+
+
+def signer_of(proxy):
+    """The process that has the keys."""
+    return children(guard_of(proxy))[0]
+
+
+def status_of(pid):
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+
+
+def allow_core_dumps(test):
+    """To what the test starts: that a program forbids them to itself is to be seen."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, PermissionError):
+        if before[1] == 0:
+            test.skipTest("core dumps are forbidden here already")
+        resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, (before[0], hard))
+
+
+def memory(pid):
+    """All that can be read of a process's memory, piece by piece, the pieces overlapping a little."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as image:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            begin, end = (int(place, 16) for place in line.split()[0].split("-"))
+            if "r" not in line.split()[1] or line.endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
+                continue
+            for at in range(begin, end, CHUNK):
+                with contextlib.suppress(OSError):
+                    image.seek(at)
+                    yield image.read(min(CHUNK + OVERLAP, end - at))
+
+
+def finds(pid, wanted):
+    """Which of these octets are somewhere in the process's memory. Needs root, and no sanitizer in the process."""
+    return {secret for piece in memory(pid) for secret in wanted if secret in piece}
