@@ -49,8 +49,8 @@ MUST_CHECK bool key_process_ask(struct key_process *process, const struct keys_c
                                 struct slice *answer, char error[KEY_PROCESS_ERROR_MAX]);
 
 /*
- * Tells the process to drop a key; there is no answer. False if its socket has been full for a while. The key then stays
- * there until a later call, or until another key is loaded under its number.
+ * Tells the process to drop a key; there is no answer. False if its socket has been full for a while. The key
+ * then stays there until a later call, or until another key is loaded under its number.
  */
 bool key_process_drop(struct key_process *process, uint32_t key);
 

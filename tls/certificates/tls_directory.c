@@ -215,8 +215,8 @@ static bool add_entry(struct scan *scan, const char *path, const struct listing 
 }
 
 /*
- * False after an error was reported. A folder below the first one reports none: that it can't be read is a warning, and if
- * memory is short the first folder reports it.
+ * False after an error was reported. A folder below the first one reports none: that it can't be read is a
+ * warning, and if memory is short the first folder reports it.
  */
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
 {
