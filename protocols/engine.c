@@ -96,11 +96,11 @@ bool engine_wants(const struct engine *engine, enum side from)
     return !is_live(engine) || engine->ops->wants(engine, from);
 }
 
-void engine_goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+void engine_goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
     if (!is_live(engine))
         return;
-    engine->ops->goodbye(engine, farewell, out);
+    engine->ops->goodbye(engine, why, out);
     engine->silent = true;
     engine->status.greeted = engine->status.greeted || out->lanes[SIDE_CLIENT].count > 0;
 }

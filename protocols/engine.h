@@ -196,7 +196,7 @@ bool engine_wants(const struct engine *engine, enum side from);
  * in which it would take the words for content. The backend gets nothing: its connection just ends. Nothing
  * more is sent afterwards.
  */
-void engine_goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out);
+void engine_goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out);
 
 /* Valid as long as the engine; changed by the functions above. */
 const struct engine_status *engine_status(const struct engine *engine);

@@ -34,7 +34,7 @@ struct engine_ops {
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
     bool (*wants)(const struct engine *engine, enum side from);
     /* As engine_goodbye. Called at most once, and only while the session is open. */
-    void (*goodbye)(struct engine *engine, enum engine_farewell farewell, struct engine_out *out);
+    void (*goodbye)(struct engine *engine, enum engine_farewell why, struct engine_out *out);
     /* Frees what the engine owns, not the engine itself. */
     void (*release)(struct engine *engine);
 };

@@ -118,9 +118,9 @@ static void greet(struct engine *engine, struct engine_out *out)
     dialect_of(engine)->greet(engine->service, out);
 }
 
-static void goodbye(struct engine *engine, enum engine_farewell farewell, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
 {
-    dialect_of(engine)->goodbye(engine->service, farewell, out);
+    dialect_of(engine)->goodbye(engine->service, why, out);
 }
 
 static void release(struct engine *engine)

@@ -33,6 +33,7 @@ struct reply_queue {
 /* Is there room for `more` slots? */
 bool reply_queue_has_room(const struct reply_queue *queue, size_t more);
 
+/* Is no reply outstanding? */
 bool reply_queue_is_empty(const struct reply_queue *queue);
 
 /* Adds a slot at the end. The caller has asked for room. */

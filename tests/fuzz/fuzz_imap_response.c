@@ -49,7 +49,8 @@ static size_t list_of(struct slice text, enum imap_response_kind kind)
 
 static bool same_response(const struct imap_response *a, const struct imap_response *b)
 {
-    return a->kind == b->kind && a->status == b->status && a->list_offset == b->list_offset && slice_equals(a->tag, b->tag);
+    return a->kind == b->kind && a->status == b->status && a->list_offset == b->list_offset &&
+           slice_equals(a->tag, b->tag);
 }
 
 static void check_kind(struct slice line, struct slice text)

@@ -65,7 +65,7 @@ static void feed(struct result *result, struct starttls_client *request, struct 
     check((result->failure != NULL) == (result->progress == STARTTLS_FAILED), "a failure has words");
     if (result->progress == STARTTLS_READY)
         result->left = data.len;
-    if (result->failure != NULL && strncmp(result->failure, "octets in the clear behind", 26) == 0)
+    if (result->failure != NULL && strncmp(result->failure, "octets in the clear after", 25) == 0)
         result->failure = "injected";
 }
 

@@ -152,7 +152,7 @@ int main(void)
     tcase_add_test(tcase, reports);
     tcase_add_test(tcase, long_reports_are_cut);
     tcase_add_loop_test(tcase, made, 0, (int)(ARRAY_LEN(make_cases)));
-    Suite *suite = suite_create("smtp_client_command");
+    Suite *suite = suite_create("smtp_client_report");
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
