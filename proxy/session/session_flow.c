@@ -256,6 +256,9 @@ static void half_close(struct session *session)
 
 static void apply_ends(struct session *session)
 {
+    /* Most events end nothing. */
+    if (!session->client_half_closed && !session->link->conn.input_ended)
+        return;
     switch (ends_action(client_end_of(session), server_end_of(session), stage_of(session))) {
     case ENDS_NOTHING:
         break;

@@ -70,6 +70,14 @@ START_TEST(every_combination)
 }
 END_TEST
 
+/* So that nobody has to ask while both sides are open (apply_ends in session_flow.c). */
+START_TEST(nothing_follows_before_a_side_has_ended)
+{
+    ck_assert_int_eq(ends_action(CLIENT_OPEN, SERVER_OPEN, (enum dialogue_stage)_i), ENDS_NOTHING);
+    ck_assert_int_eq(ends_action(CLIENT_OPEN, SERVER_WRITE_FAILED, (enum dialogue_stage)_i), ENDS_NOTHING);
+}
+END_TEST
+
 /* After a failed write a client that has ended is one of which no server has heard the end. */
 START_TEST(a_failed_write_is_no_end_of_the_clients)
 {
@@ -86,6 +94,7 @@ int main(void)
     Suite *suite = suite_create("session_ends");
     TCase *tests = tcase_create("ends");
     tcase_add_loop_test(tests, every_combination, 0, STAGES);
+    tcase_add_loop_test(tests, nothing_follows_before_a_side_has_ended, 0, STAGES);
     tcase_add_test(tests, a_failed_write_is_no_end_of_the_clients);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
