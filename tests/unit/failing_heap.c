@@ -17,7 +17,8 @@ void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
+/* Not all programs with a failing heap put it before this function. */
+__attribute__((weak)) char *__real_strndup(const char *text, size_t len);
 char *__wrap_strndup(const char *text, size_t len);
 
 static _Atomic size_t left = FAILING_HEAP_NEVER;
