@@ -25,6 +25,7 @@ static _Atomic size_t left = FAILING_HEAP_NEVER;
 static _Atomic bool has_failed;
 static _Atomic bool threads_count;
 static _Thread_local bool is_within;
+static _Thread_local unsigned pauses;
 static _Thread_local bool is_the_test;
 
 void failing_heap_set(size_t fails_at)
@@ -48,6 +49,16 @@ void failing_heap_end(void)
     is_within = false;
 }
 
+void failing_heap_pause(void)
+{
+    pauses++;
+}
+
+void failing_heap_resume(void)
+{
+    pauses--;
+}
+
 void failing_heap_of_threads(bool counts)
 {
     is_the_test = counts;
@@ -56,7 +67,7 @@ void failing_heap_of_threads(bool counts)
 
 static bool fails(void)
 {
-    if (!is_within && (is_the_test || !atomic_load(&threads_count)))
+    if (pauses > 0 || (!is_within && (is_the_test || !atomic_load(&threads_count))))
         return false;
     size_t before = atomic_load(&left);
     while (before != FAILING_HEAP_NEVER &&

@@ -24,6 +24,10 @@ bool failing_heap_has_failed(void);
 void failing_heap_begin(void);
 void failing_heap_end(void);
 
+/* In between, for what ends the program itself if memory is short: nothing of the calling thread counts. */
+void failing_heap_pause(void);
+void failing_heap_resume(void);
+
 /* While true the allocations of all threads but the calling one count. */
 void failing_heap_of_threads(bool counts);
 
