@@ -163,7 +163,7 @@ def chosen(path):
     return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
 
 
-def stages(path, tests, thorough, integration):
+def stages(path, tests, options):
     """Lists of tests, quickest and nearest first."""
     folder = path.split("/")[0]
     more, replays, models, named = chosen(path)
@@ -177,11 +177,11 @@ def stages(path, tests, thorough, integration):
     for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
         yield [test for test in tests.values()
                if test.label == label and any(test.name.startswith(prefix + word) for word in words)]
-    if not integration:
+    if not options.integration:
         return
     for word in named:
         yield [test for name, test in tests.items() if name == "integration_test_" + word]
-    if thorough:
+    if options.thorough:
         yield from ([test] for test in tests.values() if test.label == "integration")
 
 
@@ -198,11 +198,43 @@ def targets(stage, tree):
     return sorted(names)
 
 
-def first_failure(path, tree, tests, options, passing):
+class Baseline:
+    """Which tests pass without a mutation: only these can kill one. Known from the last run of the same sources."""
+
+    def __init__(self, tree, lock):
+        self.file = tree.build / "baseline.json"
+        self.digest = tree.digest
+        self.lock = lock
+        self.original = tree.build / "original"
+        known = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.passes = known["passes"] if known.get("digest") == tree.digest else {}
+        self.original.mkdir(exist_ok=True)
+        for program in ("deepproxy", "deepproxy-keys"):
+            shutil.copy(tree.build / program, self.original / program)
+
+    def has(self, test):
+        """An integration test is asked the first time that it is needed: the programs without a mutation are kept for it."""
+        if test.name not in self.passes:
+            if test.label == "integration":
+                test = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
+            self.passes[test.name] = run(test, self.lock) or run(test, self.lock)
+            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes}))
+            if not self.passes[test.name]:
+                say(f"{test.name} fails without any mutation, and is left out")
+        return self.passes[test.name]
+
+    def learn(self, folders, tests, options):
+        """All but the integration tests, while the build is without a mutation."""
+        return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
+                                               for stage in stages(path, tests, options) for test in stage
+                                               if test.label != "integration"}.values())
+
+
+def first_failure(path, tree, tests, options, baseline):
     """The name of a test that fails with the mutation; "build" if it does not link; None if all pass."""
     seen = set()
-    for stage in stages(path, tests, options.thorough, options.integration):
-        stage = [test for test in stage if test.name in passing and test.name not in seen]
+    for stage in stages(path, tests, options):
+        stage = [test for test in stage if test.name not in seen and baseline.has(test)]
         seen.update(test.name for test in stage)
         if stage and tree.make(*targets(stage, tree)) is not None:
             return "build"
@@ -215,23 +247,6 @@ def first_failure(path, tree, tests, options, passing):
             if is_quick or not run(test, options.lock):
                 return test.name
     return None
-
-
-def baseline(folders, tree, tests, options):
-    """The names of the tests that pass without a mutation; only these can kill one. Known from the last run of the same
-    sources."""
-    needed = {test.name: test for folder in folders for path in sources(folder)
-              for stage in stages(path, tests, options.thorough, options.integration) for test in stage}
-    known_file = tree.build / "baseline.json"
-    known = json.loads(known_file.read_text()) if known_file.exists() else {}
-    passes = known["passes"] if known.get("digest") == tree.digest else {}
-    for name, test in needed.items():
-        if name not in passes:
-            passes[name] = run(test, options.lock) or run(test, options.lock)
-            known_file.write_text(json.dumps({"digest": tree.digest, "passes": passes}))
-        if not passes[name]:
-            say(f"{name} fails without any mutation, and is left out")
-    return {name for name in needed if passes[name]}
 
 
 # ---- mutations ----
@@ -257,7 +272,7 @@ def diff_of(path, text, mutated):
     return "\n".join(lines)
 
 
-def try_one(path, text, mutation, tree, tests, options, passing):
+def try_one(path, text, mutation, tree, tests, options, baseline):
     began = time.monotonic()
     mutated = mutations.apply(text, mutation)
     line = text.count("\n", 0, mutation.begin) + 1
@@ -272,7 +287,7 @@ def try_one(path, text, mutation, tree, tests, options, passing):
         elif (tree.build / name).read_bytes() == original:
             verdict, by = "equivalent", None
         else:
-            by = first_failure(path, tree, tests, options, passing)
+            by = first_failure(path, tree, tests, options, baseline)
             verdict = "survived" if by is None else "did not compile" if by == "build" else "killed"
     finally:
         (tree.source / path).write_text(text)
@@ -280,14 +295,14 @@ def try_one(path, text, mutation, tree, tests, options, passing):
     return Result(path, line, mutation.kind, verdict, by, time.monotonic() - began, diff_of(path, text, mutated))
 
 
-def try_folder(folder, tree, tests, options, passing):
+def try_folder(folder, tree, tests, options, baseline):
     generator = random.Random(f"{options.seed} {folder}")
     results = []
     counted = 0
     for path, text, mutation in draw(folder, generator):
         if counted == options.count:
             return results
-        result = try_one(path, text, mutation, tree, tests, options, passing)
+        result = try_one(path, text, mutation, tree, tests, options, baseline)
         if result is None:
             continue
         results.append(result)
@@ -335,9 +350,9 @@ def main():
     if failed is not None:
         sys.exit(failed + "\nthe sources do not build")
     tests = tests_of(tree)
-    passing = baseline(folders, tree, tests, options)
-    say(f"{len(passing)} tests pass without a mutation")
-    results = {folder: try_folder(folder, tree, tests, options, passing) for folder in folders}
+    baseline = Baseline(tree, options.lock)
+    say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
+    results = {folder: try_folder(folder, tree, tests, options, baseline) for folder in folders}
     (options.work / "results.json").write_text(
         json.dumps([result._asdict() for found in results.values() for result in found], indent=1))
     say("\n" + summary(results))

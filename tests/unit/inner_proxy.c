@@ -250,7 +250,7 @@ static void answer_as_server(struct talk *t)
     struct bytes *got = &t->dialogue.to_server;
     ck_assert(bytes_append(got, (struct slice){octets, (size_t)len}, NO_LIMIT));
     if (has(got, t->answered, "a LOGIN"))
-        send(t->server, "a OK welcome\r\n", 14, MSG_NOSIGNAL);
+        dprintf(t->server, "a OK welcome %s\r\n", t->user);
     if (has(got, t->answered, "b LOGOUT"))
         send(t->server, "* BYE\r\nb OK bye\r\n", 17, MSG_NOSIGNAL);
     if (has(got, t->answered, "b LOGOUT"))

@@ -3,11 +3,14 @@
 
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 void __real_free(void *block);
 void __wrap_free(void *block);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
 enum { SECRET_MAX = 64 };
@@ -37,12 +40,26 @@ unsigned wipes_searched(void)
     return atomic_load(&searched);
 }
 
-void __wrap_free(void *block)
+static bool has_secret(void *block)
 {
     size_t len = atomic_load(&watched_len);
-    if (block != NULL && len > 0) {
+    return len > 0 && memmem(block, malloc_usable_size(block), watched, len) != NULL;
+}
+
+/* A block may have been a library's before, which did not wipe it: that is not its next owner's fault. */
+void *__wrap_malloc(size_t size)
+{
+    void *block = __real_malloc(size);
+    if (block != NULL && has_secret(block))
+        memset(block, 0, malloc_usable_size(block));
+    return block;
+}
+
+void __wrap_free(void *block)
+{
+    if (block != NULL && atomic_load(&watched_len) > 0) {
         atomic_fetch_add(&searched, 1);
-        if (memmem(block, malloc_usable_size(block), watched, len) != NULL)
+        if (has_secret(block))
             atomic_fetch_add(&missed, 1);
     }
     __real_free(block);
@@ -51,7 +68,7 @@ void __wrap_free(void *block)
 /* Always to another place, as it may be at any time: the old one is freed, and searched. */
 void *__wrap_realloc(void *old, size_t size)
 {
-    void *moved = malloc(size);
+    void *moved = __wrap_malloc(size);
     if (old == NULL || moved == NULL)
         return moved;
     size_t before = malloc_usable_size(old);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Test support: was a secret wiped before its memory was given back? The linker puts this before the C library's free and
- * realloc (--wrap, in CMakeLists.txt), and each block that the proxy's own code frees, in any thread, is searched. What
+ * Test support: was a secret wiped before its memory was given back? The linker puts this before the C library's free,
+ * malloc and realloc (--wrap, in CMakeLists.txt), and each block that the proxy's own code frees, in any thread, is searched. What
  * lies on a stack, or in a block of a library's, is not seen.
  */
 
