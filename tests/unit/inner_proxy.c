@@ -134,6 +134,11 @@ const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy)
     return &proxy->server_address;
 }
 
+int inner_proxy_port(const struct inner_proxy *proxy, enum inner_service service)
+{
+    return ntohs(((const struct sockaddr_in *)&proxy->listeners.sockets[service].address)->sin_port);
+}
+
 int inner_proxy_connect(struct inner_proxy *proxy, enum inner_service service)
 {
     const struct sockaddr_storage *address = &proxy->listeners.sockets[service].address;

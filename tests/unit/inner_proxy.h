@@ -26,6 +26,9 @@ void inner_proxy_stop(struct inner_proxy **proxy);
 /* A connection to the service, non-blocking. */
 int inner_proxy_connect(struct inner_proxy *proxy, enum inner_service service);
 
+/* The port of a service. */
+int inner_proxy_port(const struct inner_proxy *proxy, enum inner_service service);
+
 /* The address that its sessions connect to. */
 const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy);
 
