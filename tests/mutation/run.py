@@ -27,6 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("base", "config", "keys", "protocols", "proxy", "tls")
 # A test that takes longer than this has failed: seconds, by ctest label.
 LIMITS = {"unit": 120, "fuzz": 120, "model": 180, "integration": 290}
+# So many tests are linked before the first of them runs.
+AT_ONCE = 8
 # What tests a folder beside its own unit tests, in this order: unit tests elsewhere, replays, models, integration tests.
 # The longest prefix of a source's path counts.
 TESTS = {
@@ -88,6 +90,8 @@ class Tree:
                    "-DCMAKE_C_FLAGS=-w -Werror=incompatible-pointer-types -Werror=int-conversion"]
         if self.sanitize:
             options.append(f"-DDEEPPROXY_SANITIZE={self.sanitize}")
+        if shutil.which("ld.lld"): # most of the time goes into linking tests
+            options.append("-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld")
         if shutil.which("ccache"):
             options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
         subprocess.run(["cmake", "-G", "Ninja", "-S", self.source, "-B", self.build, *options], check=True,
@@ -171,9 +175,10 @@ def stages(path, tests, options):
     own = sorted((test for test in units if test.place.split("/")[0] == folder),
                  key=lambda test: -likeness(test, path))
     yield own[:1]
-    yield own[1:]
+    yield from (own[i:i + AT_ONCE] for i in range(1, len(own), AT_ONCE))
     for place in more:
-        yield [test for test in units if test.place.split("/")[0] == place]
+        others = [test for test in units if test.place.split("/")[0] == place]
+        yield from (others[i:i + AT_ONCE] for i in range(0, len(others), AT_ONCE))
     for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
         yield [test for test in tests.values()
                if test.label == label and any(test.name.startswith(prefix + word) for word in words)]

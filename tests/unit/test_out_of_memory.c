@@ -124,6 +124,7 @@ START_TEST(dialogues)
 {
     struct transcript *t = transcript_load(found.gl_pathv[_i]);
     ck_assert_ptr_nonnull(t);
+    ck_assert_uint_gt(transcript_count(t), 0);
     for (size_t i = 0; i < transcript_count(t); i++) {
         run_short_of_memory(t, i, NO_LIMIT);
         run_short_of_memory(t, i, 7);
