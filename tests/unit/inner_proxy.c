@@ -58,15 +58,17 @@ static void load(struct inner_proxy *proxy, const char *pool)
     struct cfg_problems problems = {0};
     char *text;
     ck_assert_int_gt(
-        asprintf(&text,
-                 "key_isolation = false; workers = 1; user = \"nobody\"; timeouts = { shutdown = \"1s\"; };\n"
-                 "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
-                 "services = (\n"
-                 "  { name = \"tls\"; protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; },\n"
-                 "  { name = \"starttls\"; protocol = \"imap\"; tls = \"starttls\"; listen = [ \"127.0.0.1:0\" ];\n"
-                 "    backend = \"s\"; } );\n"
-                 "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:%u\"; } ); %s } );\n",
-                 files.chain, files.key, ntohs(proxy->server_address.sin_port), pool),
+        asprintf(
+            &text,
+            "key_isolation = false; workers = 1; user = \"nobody\"; timeouts = { shutdown = \"1s\"; };\n"
+            "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
+            "services = (\n"
+            "  { name = \"tls\"; protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; },\n"
+            "  { name = \"starttls\"; protocol = \"imap\"; tls = \"starttls\"; listen = [ \"127.0.0.1:0\" "
+            "];\n"
+            "    backend = \"s\"; } );\n"
+            "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:%u\"; } ); %s } );\n",
+            files.chain, files.key, ntohs(proxy->server_address.sin_port), pool),
         0);
     const char *path = certificates_write("inner.conf", text);
     free(text);
@@ -168,8 +170,7 @@ struct talk {
 
 static bool has(const struct bytes *text, size_t from, const char *word)
 {
-    return text->len > from &&
-           memmem(text->data + from, text->len - from, word, strlen(word)) != NULL;
+    return text->len > from && memmem(text->data + from, text->len - from, word, strlen(word)) != NULL;
 }
 
 /* A connection that has gone takes no words; what that means for the dialogue is seen when it is read. */
@@ -214,8 +215,8 @@ static void read_as_client(struct talk *t)
         SSL_set_fd(t->ssl, t->client);
         SSL_set_connect_state(t->ssl);
     }
-    len = t->ssl != NULL ? SSL_read(t->ssl, octets, sizeof octets)
-                         : recv(t->client, octets, sizeof octets, 0);
+    len =
+        t->ssl != NULL ? SSL_read(t->ssl, octets, sizeof octets) : recv(t->client, octets, sizeof octets, 0);
     int error = t->ssl != NULL ? SSL_get_error(t->ssl, (int)len) : SSL_ERROR_NONE;
     bool was_secured = t->dialogue.is_secured;
     t->dialogue.is_secured = t->ssl != NULL && SSL_is_init_finished(t->ssl);
@@ -281,8 +282,8 @@ static void talk(struct talk *t)
     }
 }
 
-struct inner_dialogue inner_proxy_talk(struct inner_proxy *proxy, enum inner_service service, const char *user,
-                                       void (*at_login)(struct inner_proxy *proxy))
+struct inner_dialogue inner_proxy_talk(struct inner_proxy *proxy, enum inner_service service,
+                                       const char *user, void (*at_login)(struct inner_proxy *proxy))
 {
     struct talk t = {.proxy = proxy,
                      .service = service,

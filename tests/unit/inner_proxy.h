@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * Test support: one worker of the proxy, in a thread of the test's program, with an IMAP service for TLS from the first
- * octet and one for STARTTLS, and one server that the test plays. For what Python tests don't see: memory, sockets'
- * options, a heap that fails. What can't be done fails the test.
+ * Test support: one worker of the proxy, in a thread of the test's program, with an IMAP service for TLS from
+ * the first octet and one for STARTTLS, and one server that the test plays. For what Python tests don't see:
+ * memory, sockets' options, a heap that fails. What can't be done fails the test.
  */
 enum inner_service { INNER_TLS, INNER_STARTTLS };
 
@@ -42,11 +42,12 @@ struct inner_dialogue {
 };
 
 /*
- * One client from its connection to its end, and the server that it is connected to: LOGIN with this user's name, then LOGOUT.
- * `at_login`, which may be NULL, is called when the client has logged in, with both ends still open.
+ * One client from its connection to its end, and the server that it is connected to: LOGIN with this user's
+ * name, then LOGOUT. `at_login`, which may be NULL, is called when the client has logged in, with both ends
+ * still open.
  */
-struct inner_dialogue inner_proxy_talk(struct inner_proxy *proxy, enum inner_service service, const char *user,
-                                       void (*at_login)(struct inner_proxy *proxy));
+struct inner_dialogue inner_proxy_talk(struct inner_proxy *proxy, enum inner_service service,
+                                       const char *user, void (*at_login)(struct inner_proxy *proxy));
 void inner_dialogue_free(struct inner_dialogue *dialogue);
 
 #endif

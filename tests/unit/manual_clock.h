@@ -5,10 +5,10 @@
 #include <uv.h>
 
 /*
- * Test support: libuv's timers by a clock that stands still until the test moves it, so that a day takes no time and nothing
- * is measured. The linker puts it between the proxy and libuv (CMakeLists.txt names the programs). It holds for the thread
- * that has called manual_clock_begin; other threads have libuv's own time. Timers are never started for real: a loop
- * is kept alive by its other handles alone.
+ * Test support: libuv's timers by a clock that stands still until the test moves it, so that a day takes no
+ * time and nothing is measured. The linker puts it between the proxy and libuv (CMakeLists.txt names the
+ * programs). It holds for the thread that has called manual_clock_begin; other threads have libuv's own time.
+ * Timers are never started for real: a loop is kept alive by its other handles alone.
  */
 void manual_clock_begin(void);
 

@@ -12,6 +12,7 @@ int run_suite(Suite *suite)
     int run = srunner_ntests_run(runner);
     srunner_free(runner);
     if (run == 0)
-        fprintf(stderr, "no test was run: the suite is empty, or CK_RUN_CASE and CK_RUN_SUITE name none of it\n");
+        fprintf(stderr,
+                "no test was run: the suite is empty, or CK_RUN_CASE and CK_RUN_SUITE name none of it\n");
     return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -204,7 +204,7 @@ START_TEST(a_passphrase)
 }
 END_TEST
 
-/* The text of a private key's file, where keys are in this process. */
+/* The text of a private key's file, if keys are in this process. */
 START_TEST(a_private_key)
 {
     static const struct certificate_wish wish = {.names = {"mail.example.com"}};

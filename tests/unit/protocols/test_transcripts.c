@@ -63,7 +63,10 @@ static int load_all(const char *folder)
     return dialogues;
 }
 
-/* With arguments: only these folders of tests/transcripts. A file without a dialogue, or a folder without a file, tests nothing. */
+/*
+ * With arguments: only these folders of tests/transcripts. A file without a dialogue, or a folder without a
+ * file, tests nothing.
+ */
 int main(int argc, char **argv)
 {
     static const char *const all[] = {"imap", "pop3", "submission"};

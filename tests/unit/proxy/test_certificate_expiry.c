@@ -22,7 +22,8 @@ static const struct moment {
 } moments[] = {
     {30 * DAY, CERTIFICATE_EXPIRY_FAR, NULL, NULL},
     {21 * DAY, CERTIFICATE_EXPIRY_FAR, NULL, NULL},
-    {21 * DAY - 1, CERTIFICATE_EXPIRY_NEAR, "level=warning event=certificate-expires certificate=", " days=20\n"},
+    {21 * DAY - 1, CERTIFICATE_EXPIRY_NEAR,
+     "level=warning event=certificate-expires certificate=", " days=20\n"},
     {DAY, CERTIFICATE_EXPIRY_NEAR, "level=warning event=certificate-expires certificate=", " days=1\n"},
     {DAY - 1, CERTIFICATE_EXPIRY_NEAR, "level=warning event=certificate-expires certificate=", " days=0\n"},
     {1, CERTIFICATE_EXPIRY_NEAR, "level=warning event=certificate-expires certificate=", " days=0\n"},

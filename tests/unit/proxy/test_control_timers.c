@@ -19,8 +19,8 @@ enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
 
 int __real_uv_run(uv_loop_t *loop, uv_run_mode mode);
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode);
-void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools, int64_t now,
-                                   struct log *log);
+void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools,
+                                   int64_t now, struct log *log);
 void __wrap_tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log);
 
 static pthread_t main_thread;
@@ -28,8 +28,8 @@ static unsigned expiries;
 static unsigned looks;
 static void (*script)(uv_loop_t *loop);
 
-void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools, int64_t now,
-                                   struct log *log)
+void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools,
+                                   int64_t now, struct log *log)
 {
     ck_assert_ptr_nonnull(tls);
     ck_assert_ptr_nonnull(pools);
@@ -55,10 +55,12 @@ static void turn(uv_loop_t *loop)
         __real_uv_run(loop, UV_RUN_NOWAIT);
 }
 
-/* Where the main thread would wait, the test's days pass; then the program is ended as an operator ends it. */
+/*
+ * Where the main thread would wait, the test's days pass; then the program is ended as an operator ends it.
+ */
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
 {
-    if (script == NULL || !pthread_equal(pthread_self(), main_thread))
+    if (!pthread_equal(pthread_self(), main_thread) || script == NULL)
         return __real_uv_run(loop, mode);
     void (*once)(uv_loop_t *) = script;
     script = NULL;
@@ -75,12 +77,13 @@ static void run_proxy(void (*with)(uv_loop_t *loop))
     struct loaded loaded;
     struct cfg_problems problems = {0};
     char *text;
-    int len = asprintf(&text,
-                       "key_isolation = false; workers = 1;\n"
-                       "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
-                       "services = ( { protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; } );\n"
-                       "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:143\"; } ); } );\n",
-                       files.chain, files.key);
+    int len =
+        asprintf(&text,
+                 "key_isolation = false; workers = 1;\n"
+                 "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
+                 "services = ( { protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; } );\n"
+                 "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:143\"; } ); } );\n",
+                 files.chain, files.key);
     ck_assert_int_gt(len, 0);
     const char *path = certificates_write("deepproxy.conf", text);
     free(text);

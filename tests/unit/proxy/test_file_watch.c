@@ -145,7 +145,7 @@ START_TEST(patience_has_an_end)
 }
 END_TEST
 
-START_TEST(where_events_tell_everything_it_looks_rarely)
+START_TEST(if_events_tell_everything_it_looks_rarely)
 {
     watch_these(ALL);
     settle();
@@ -159,8 +159,10 @@ START_TEST(where_events_tell_everything_it_looks_rarely)
 }
 END_TEST
 
-/* The reasons why events may not tell everything: there were too many folders, and one that can't be watched. */
-START_TEST(where_they_do_not_it_looks_often)
+/*
+ * The reasons why events may not tell everything: there were too many folders, and one that can't be watched.
+ */
+START_TEST(if_they_do_not_it_looks_often)
 {
     char nowhere[PATH_CAP];
     snprintf(nowhere, sizeof nowhere, "%s/nowhere", base);
@@ -255,7 +257,9 @@ static void remove_many(struct watch_folders *folders)
     watch_folders_free(folders);
 }
 
-/* A reload may want as many others as may be watched at all: those of before go when the new ones have come. */
+/*
+ * A reload may want as many others as may be watched at all: those of before go when the new ones have come.
+ */
 START_TEST(as_many_others_as_there_may_be)
 {
     static struct watch_folders one, other;
@@ -300,8 +304,8 @@ int main(void)
     tcase_add_test(tests, a_change_is_reported_once_when_it_is_complete);
     tcase_add_test(tests, what_follows_soon_belongs_to_it);
     tcase_add_test(tests, patience_has_an_end);
-    tcase_add_test(tests, where_events_tell_everything_it_looks_rarely);
-    tcase_add_loop_test(tests, where_they_do_not_it_looks_often, 0, 2);
+    tcase_add_test(tests, if_events_tell_everything_it_looks_rarely);
+    tcase_add_loop_test(tests, if_they_do_not_it_looks_often, 0, 2);
     tcase_add_test(tests, a_new_folder_is_a_change);
     tcase_add_test(tests, from_any_set_to_any_other);
     tcase_add_test(tests, as_many_others_as_there_may_be);

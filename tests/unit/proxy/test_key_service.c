@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The main thread's view of the key process: how long it waits before it starts it again, what it drops, and which keys are
- * lost. The process itself is the test's, in place of key_process.c; the clock is the test's too.
+ * The main thread's view of the key process: how long it waits before it starts it again, what it drops, and
+ * which keys are lost. The process itself is the test's, in place of key_process.c; the clock is the test's
+ * too.
  */
 #include "proxy/keyclient/key_service.h"
 
@@ -33,9 +34,9 @@ static struct {
     unsigned drops_left; /* so many key_process_drop are taken */
     unsigned dropped[KEYS_MAX];
     unsigned asked[KEYS_MAX];
-    const char *spki;   /* of every key */
-    uint32_t other;     /* the key that is another now; UINT32_MAX: none */
-    uint32_t refused;   /* the key that can't be loaded; UINT32_MAX: none */
+    const char *spki; /* of every key */
+    uint32_t other;   /* the key that is another now; UINT32_MAX: none */
+    uint32_t refused; /* the key that can't be loaded; UINT32_MAX: none */
     enum keys_command_type last;
 } process;
 

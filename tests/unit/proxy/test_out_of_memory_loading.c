@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A configuration is loaded, and loaded again, with each of its allocations failing in turn: all is in effect as it stands in
- * the file, or nothing is and the program says so, and what ran before runs on. (All memory comes back: the address sanitizer
- * looks at that.)
+ * A configuration is loaded, and loaded again, with each of its allocations failing in turn: all is in effect
+ * as it stands in the file, or nothing is and the program says so, and what ran before runs on. (All memory
+ * comes back: the address sanitizer looks at that.)
  *
  * Reading the file is left out: config/ ends the program if memory is short (cfg_arena.c, cfg_problems.c).
  */
@@ -20,8 +20,8 @@
 
 struct cfg *__real_cfg_load_to_check(const char *path, struct cfg_problems *problems);
 struct cfg *__wrap_cfg_load_to_check(const char *path, struct cfg_problems *problems);
-void __real_cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity, struct cfg_place place,
-                             const char *format, ...);
+void __real_cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity,
+                             struct cfg_place place, const char *format, ...);
 __attribute__((format(printf, 4, 5))) void __wrap_cfg_problems_add(struct cfg_problems *problems,
                                                                    enum cfg_severity severity,
                                                                    struct cfg_place place, const char *format,
@@ -35,8 +35,8 @@ struct cfg *__wrap_cfg_load_to_check(const char *path, struct cfg_problems *prob
     return cfg;
 }
 
-void __wrap_cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity, struct cfg_place place,
-                             const char *format, ...)
+void __wrap_cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity,
+                             struct cfg_place place, const char *format, ...)
 {
     char text[2048];
     va_list args;
@@ -60,7 +60,8 @@ static const char text[] =
     "  { name = \"pop3\"; protocol = \"pop3\"; listen = [ \"127.0.0.1:0\" ]; backend = \"others\"; } );\n"
     "hosts = ( { names = [ \"mail.example.com\" ]; backends = { imap = \"others-imap\"; }; } );\n"
     "backends = (\n"
-    "  { name = \"stores\"; servers = ( { address = \"127.0.0.1:143\"; }, { address = \"localhost:144\"; } ); },\n"
+    "  { name = \"stores\"; servers = ( { address = \"127.0.0.1:143\"; }, { address = \"localhost:144\"; } "
+    "); },\n"
     "  { name = \"others-imap\"; servers = ( { address = \"127.0.0.2:143\"; } ); },\n"
     "  { name = \"others\"; servers = ( { address = \"127.0.0.1:995\"; } );\n"
     "    tls = { mode = \"implicit\"; ca = \"%4$s\"; name = \"mail.example.com\"; }; } );\n";
@@ -85,11 +86,11 @@ static bool is_whole(const struct loaded *loaded)
 {
     const struct snapshot *snapshot = loaded->snapshot;
     return loaded->tls != NULL && tls_context_certificate_count(loaded->tls) == 1 && loaded->pools != NULL &&
-           loaded->pools->count == 3 && snapshot->cfg->service_count == 2 &&
-           snapshot->cfg->host_count == 1 && snapshot->pools[0].server_count >= 2 &&
-           snapshot->pools[1].server_count == 1 && snapshot->pools[2].server_count == 1 &&
-           snapshot->tickets.keys != NULL &&
-           snapshot_service(snapshot, &snapshot->services[0], "mail.example.com")->pool == &snapshot->pools[1];
+           loaded->pools->count == 3 && snapshot->cfg->service_count == 2 && snapshot->cfg->host_count == 1 &&
+           snapshot->pools[0].server_count >= 2 && snapshot->pools[1].server_count == 1 &&
+           snapshot->pools[2].server_count == 1 && snapshot->tickets.keys != NULL &&
+           snapshot_service(snapshot, &snapshot->services[0], "mail.example.com")->pool ==
+               &snapshot->pools[1];
 }
 
 /* False if it was not loaded; then nothing of it is there, and an error says why. */
@@ -160,7 +161,8 @@ static void on_done(struct reload *reload)
     ck_assert_ptr_eq(reload->arg, &done);
 }
 
-static void run_reload(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct loaded *before)
+static void run_reload(struct reload *reload, uv_loop_t *loop, enum reload_kind kind,
+                       const struct loaded *before)
 {
     *reload = (struct reload){.on_done = on_done, .arg = &done};
     done = 0;
@@ -176,7 +178,8 @@ static void check_reload(const struct reload *reload, bool failed)
 {
     const struct loaded *result = &reload->result;
     bool wants_snapshot = reload->kind == RELOAD_CONFIGURATION;
-    bool is_there = result->tls != NULL && result->pools != NULL && (result->snapshot != NULL) == wants_snapshot;
+    bool is_there =
+        result->tls != NULL && result->pools != NULL && (result->snapshot != NULL) == wants_snapshot;
     ck_assert(is_there || failed);
     ck_assert_int_eq(is_there, reload->problems.errors == 0);
     ck_assert_msg(!is_there || !wants_snapshot || is_whole(result), "reloaded, but not all of it");

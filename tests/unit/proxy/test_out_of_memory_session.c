@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sessions whose worker has no memory for the n-th thing that it wants: the client's dialogue is as usual, or its connection
- * is closed, soon; nothing else is harmed, and the next client is served. (All memory comes back: the address sanitizer looks
- * at that.)
+ * Sessions whose worker has no memory for the n-th thing that it wants: the client's dialogue is as usual, or
+ * its connection is closed, soon; nothing else is harmed, and the next client is served. (All memory comes
+ * back: the address sanitizer looks at that.)
  */
 #include "certificates.h"
 #include "failing_heap.h"
@@ -48,9 +48,9 @@ static struct inner_dialogue usual_dialogue(struct inner_proxy *proxy, enum inne
 {
     struct inner_dialogue dialogue = inner_proxy_talk(proxy, service, "somebody", NULL);
     ck_assert(dialogue.is_secured);
-    ck_assert_msg(dialogue.is_complete, "to the client: %.*s\nto the server: %.*s", (int)dialogue.to_client.len,
-                  (const char *)dialogue.to_client.data, (int)dialogue.to_server.len,
-                  (const char *)dialogue.to_server.data);
+    ck_assert_msg(dialogue.is_complete, "to the client: %.*s\nto the server: %.*s",
+                  (int)dialogue.to_client.len, (const char *)dialogue.to_client.data,
+                  (int)dialogue.to_server.len, (const char *)dialogue.to_server.data);
     ck_assert(dialogue.has_ended);
     return dialogue;
 }
@@ -71,9 +71,10 @@ START_TEST(a_session)
         failed = failing_heap_has_failed();
         ck_assert_msg(dialogue.has_ended, "allocation %zu: the client is left waiting", fails_at);
         ck_assert_msg(dialogue.is_complete || failed, "no failure, and no dialogue");
-        ck_assert_msg(begins_as(&usual.to_client, &dialogue.to_client, 0), "allocation %zu: another dialogue", fails_at);
-        ck_assert_msg(begins_as(&usual.to_server, &dialogue.to_server, NONCE), "allocation %zu: another dialogue",
+        ck_assert_msg(begins_as(&usual.to_client, &dialogue.to_client, 0), "allocation %zu: another dialogue",
                       fails_at);
+        ck_assert_msg(begins_as(&usual.to_server, &dialogue.to_server, NONCE),
+                      "allocation %zu: another dialogue", fails_at);
         ended += !dialogue.is_complete;
         inner_dialogue_free(&dialogue);
         struct inner_dialogue next = usual_dialogue(proxy, service);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is set on the sockets of both sides, as the kernel has it: those that listen, those accepted, those to servers. */
+/*
+ * What is set on the sockets of both sides, as the kernel has it: those that listen, those accepted, those to
+ * servers.
+ */
 #include "proxy/worker/listeners.h"
 
 #include "base/array.h"
@@ -53,7 +56,8 @@ static struct cfg *configure(const char *listen)
 {
     char text[1024];
     snprintf(text, sizeof text,
-             CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ %s ]; backend = \"stores\"; } );\n",
+             CFG_TLS CFG_POOL
+             "services = ( { protocol = \"imap\"; listen = [ %s ]; backend = \"stores\"; } );\n",
              listen);
     return cfg_text_load_clean(text);
 }
@@ -99,7 +103,10 @@ static unsigned free_port(void)
     return ntohs(any.sin6_port);
 }
 
-/* A wildcard serves IPv4 as well, unless IPv4 has an address of its own on that port; on another it says nothing. */
+/*
+ * A wildcard serves IPv4 as well, unless IPv4 has an address of its own on that port; on another it says
+ * nothing.
+ */
 static const struct wildcard {
     const char *listen;
     bool only_v6;
@@ -160,7 +167,8 @@ static int peer_port(int fd)
 {
     struct sockaddr_in address;
     socklen_t len = sizeof address;
-    bool is_connection = getpeername(fd, (struct sockaddr *)&address, &len) == 0 && address.sin_family == AF_INET;
+    bool is_connection =
+        getpeername(fd, (struct sockaddr *)&address, &len) == 0 && address.sin_family == AF_INET;
     return is_connection ? ntohs(address.sin_port) : -1;
 }
 
@@ -174,7 +182,10 @@ static int own_port(int fd)
 
 static unsigned to_clients, to_servers;
 
-/* All sockets are in this process: the proxy's are those at a service's port, and those whose peer is the server's. */
+/*
+ * All sockets are in this process: the proxy's are those at a service's port, and those whose peer is the
+ * server's.
+ */
 static void look_at_session(struct inner_proxy *proxy)
 {
     int server = ntohs(inner_proxy_server(proxy)->sin_port);
