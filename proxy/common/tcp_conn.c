@@ -49,6 +49,7 @@ static int queue(struct tcp_conn *stream, const struct slice *slices, size_t cou
     uv_buf_t buffer = uv_buf_init((char *)write->data, (unsigned)write->len);
     int error = uv_write(&write->request, (uv_stream_t *)&stream->tcp, &buffer, 1, on_written);
     if (error != 0) {
+        wipe(write->data, write->len);
         free(write);
         return error;
     }

@@ -300,23 +300,30 @@ def try_one(path, text, mutation, tree, tests, options, baseline):
     return Result(path, line, mutation.kind, verdict, by, time.monotonic() - began, diff_of(path, text, mutated))
 
 
-def try_folder(folder, tree, tests, options, baseline):
-    generator = random.Random(f"{options.seed} {folder}")
-    results = []
-    counted = 0
-    for path, text, mutation in draw(folder, generator):
-        if counted == options.count:
-            return results
-        result = try_one(path, text, mutation, tree, tests, options, baseline)
+def try_next(folder, drawn, counted, tree, tests, options, baseline):
+    """The results up to the next one that counts, which is the last."""
+    found = []
+    while not found or found[-1].verdict not in ("killed", "survived"):
+        result = try_one(*next(drawn), tree, tests, options, baseline)
         if result is None:
             continue
-        results.append(result)
-        counted += result.verdict in ("killed", "survived")
+        found.append(result)
         by = f" by {result.by}" if result.verdict == "killed" else ""
         say(f"{folder} {counted}/{options.count} {result.path}:{result.line} {result.kind}: {result.verdict}{by} "
             f"({result.seconds:.0f} s)")
         if result.verdict == "survived":
             say(result.diff)
+    return found
+
+
+def try_all(folders, tree, tests, options, baseline):
+    """One of each folder after the other, so that a run that is ended early has something of all."""
+    drawn = {folder: draw(folder, random.Random(f"{options.seed} {folder}")) for folder in folders}
+    results = {folder: [] for folder in folders}
+    with contextlib.suppress(KeyboardInterrupt):
+        for counted in range(1, options.count + 1):
+            for folder in folders:
+                results[folder] += try_next(folder, drawn[folder], counted, tree, tests, options, baseline)
     return results
 
 
@@ -357,7 +364,7 @@ def main():
     tests = tests_of(tree)
     baseline = Baseline(tree, options.lock)
     say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
-    results = {folder: try_folder(folder, tree, tests, options, baseline) for folder in folders}
+    results = try_all(folders, tree, tests, options, baseline)
     (options.work / "results.json").write_text(
         json.dumps([result._asdict() for found in results.values() for result in found], indent=1))
     say("\n" + summary(results))

@@ -91,7 +91,19 @@ END_TEST
 
 /* ---- what waits for a socket ---- */
 
+int __real_uv_write(uv_write_t *request, uv_stream_t *stream, const uv_buf_t *buffers, unsigned count,
+                    uv_write_cb call);
+int __wrap_uv_write(uv_write_t *request, uv_stream_t *stream, const uv_buf_t *buffers, unsigned count,
+                    uv_write_cb call);
+
 static unsigned drained;
+static bool write_fails;
+
+int __wrap_uv_write(uv_write_t *request, uv_stream_t *stream, const uv_buf_t *buffers, unsigned count,
+                    uv_write_cb call)
+{
+    return write_fails ? UV_ENOBUFS : __real_uv_write(request, stream, buffers, count, call);
+}
 
 static void on_drained(struct tcp_conn *conn, int status)
 {
@@ -124,6 +136,12 @@ static void write_much(struct tcp_conn *conn)
     struct bytes text = {0};
     fill(&text, 16 << 20);
     struct slice slice = bytes_view(&text);
+    if (write_fails) {
+        ck_assert_int_eq(tcp_conn_write(conn, &slice, 1), UV_ENOBUFS);
+        ck_assert_uint_eq(conn->queued, 0);
+        bytes_free(&text);
+        return;
+    }
     ck_assert_int_eq(tcp_conn_write(conn, &slice, 1), 0);
     ck_assert_uint_gt(conn->queued, SECRET.len);
     ck_assert_uint_lt(conn->queued, text.len);
@@ -138,6 +156,24 @@ static void read_all(uv_loop_t *loop, struct tcp_conn *conn, int far)
         uv_run(loop, UV_RUN_NOWAIT);
     }
 }
+
+START_TEST(what_libuv_does_not_take)
+{
+    uv_loop_t loop;
+    struct tcp_conn conn;
+    int far;
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    connect_pair(&loop, &conn, &far);
+    write_fails = true;
+    wipes_watch(secret, SECRET.len);
+    write_much(&conn);
+    expect_wiped();
+    close(far);
+    uv_close((uv_handle_t *)&conn.tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
 
 /* It goes out; it fails, as the peer has reset the connection; or the connection is closed with it. */
 enum { GOES_OUT, FAILS, IS_CLOSED };
@@ -285,6 +321,7 @@ int main(void)
     tcase_add_test(tests, what_is_not_wiped_is_found);
     tcase_add_test(tests, bytes);
     tcase_add_test(tests, what_an_engine_lets_out);
+    tcase_add_test(tests, what_libuv_does_not_take);
     tcase_add_loop_test(tests, what_waits_for_a_socket, GOES_OUT, IS_CLOSED + 1);
     tcase_add_loop_test(tests, an_endpoint, 0, 2);
     tcase_add_test(tests, a_passphrase);
