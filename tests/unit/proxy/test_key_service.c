@@ -7,6 +7,8 @@
 #include "proxy/keyclient/key_service.h"
 
 #include "base/array.h"
+#include "base/bytes.h"
+#include "failing_heap.h"
 #include "manual_clock.h"
 #include "proxy/keyclient/key_process.h"
 #include "run_suite.h"
@@ -423,6 +425,36 @@ START_TEST(a_key_that_can_not_be_loaded_leaves_nothing)
 }
 END_TEST
 
+START_TEST(without_memory_a_key_is_not_loaded)
+{
+    struct tls_outside_key key;
+    failing_heap_set(0);
+    failing_heap_begin();
+    ck_assert(!source->load(source->arg, "a.key", NULL, TLS_KEY_OF_SERVER, &key));
+    failing_heap_end();
+    ck_assert_str_eq(key.error, "can't be kept: out of memory");
+    ck_assert_uint_eq(load("a.key"), 0);
+}
+END_TEST
+
+START_TEST(chains_are_read_one_after_the_other)
+{
+    char error[TLS_KEY_ERROR_MAX];
+    struct bytes chain = {0};
+    for (int i = 0; i < 2; i++) {
+        ck_assert(source->read_chain(source->arg, "a.pem", &chain, error));
+        ck_assert_int_eq(process.last, KEYS_CHAIN);
+    }
+    ck_assert(slice_equals(bytes_view(&chain), slice_of("public halfpublic half"))); /* it appends */
+    process.refused = 0;
+    ck_assert(!source->read_chain(source->arg, "a.pem", &chain, error));
+    ck_assert_str_eq(error, "can't be used: it says no");
+    bytes_free(&chain);
+    process.refused = UINT32_MAX;
+    load("a.key");
+}
+END_TEST
+
 /* ---- what is dropped ---- */
 
 START_TEST(released_keys_are_dropped_by_the_main_thread)
@@ -495,6 +527,8 @@ int main(void)
     tcase_add_loop_test(tests, a_key_that_is_another_or_gone_is_lost, 0, 2);
     tcase_add_test(tests, it_ends_again_while_keys_are_loaded);
     tcase_add_test(tests, a_key_that_can_not_be_loaded_leaves_nothing);
+    tcase_add_test(tests, without_memory_a_key_is_not_loaded);
+    tcase_add_test(tests, chains_are_read_one_after_the_other);
     tcase_add_test(tests, released_keys_are_dropped_by_the_main_thread);
     tcase_add_loop_test(tests, what_could_not_be_dropped_is_dropped_later, 0, 2);
     tcase_add_test(tests, a_dropped_key_is_not_loaded_again);
