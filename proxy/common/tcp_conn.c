@@ -51,6 +51,7 @@ static int queue(struct tcp_conn *conn, const struct slice *slices, size_t count
     uv_buf_t buffer = uv_buf_init((char *)write->data, (unsigned)write->len);
     int error = uv_write(&write->request, (uv_stream_t *)&conn->tcp, &buffer, 1, on_written);
     if (error != 0) {
+        wipe(write->data, write->len);
         free(write);
         return error;
     }

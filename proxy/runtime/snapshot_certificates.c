@@ -34,6 +34,7 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
     struct tls_certificate_files *files = calloc(tls->certificate_count + 1, sizeof *files);
     const char **directories = calloc(tls->directory_count + 1, sizeof *directories);
     struct tls_context *context = NULL;
+    size_t errors = problems->errors;
     if (files != NULL && directories != NULL) {
         for (size_t i = 0; i < tls->certificate_count; i++)
             files[i] =
@@ -51,6 +52,9 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
         struct tls_report report = {.add = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};
         context = tls_context_new_server(&settings, &report);
     }
+    /* Everything else that is wrong has been added already. */
+    if (context == NULL && problems->errors == errors)
+        cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "out of memory");
     free(files);
     free(directories);
     return context;

@@ -2,6 +2,7 @@
 #include "transcript.h"
 
 #include "base/bytes.h"
+#include "failing_heap.h"
 #include "protocols/engine.h"
 #include "protocols/starttls_client.h"
 #include "run_suite.h"
@@ -17,45 +18,7 @@
  * the dialogue goes, and the session ends with ENGINE_NO_MEMORY - or, where what was lost is only a report for
  * the log, goes on as if nothing had been. (All memory comes back: the address sanitizer looks at that.)
  */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-
 #define NO_LIMIT ((size_t)1 << 30)
-#define NEVER    SIZE_MAX
-
-static struct {
-    bool armed; /* within the engine: the test's own memory does not fail */
-    size_t countdown;
-    bool failed;
-} heap;
-
-static bool is_over(void)
-{
-    if (!heap.armed || heap.countdown == NEVER || heap.countdown-- > 0)
-        return false;
-    heap.countdown = NEVER;
-    heap.failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_over() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_over() ? NULL : __real_calloc(count, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_over() ? NULL : __real_strdup(text);
-}
 
 struct run {
     struct engine *engine;
@@ -70,9 +33,9 @@ static bool feed(struct run *r, enum side from)
     struct bytes *kept = &r->kept[from];
     if (r->engine == NULL || kept->len == 0 || !engine_wants(r->engine, from))
         return false;
-    heap.armed = true;
+    failing_heap_begin();
     size_t consumed = engine_feed(r->engine, from, bytes_view(kept), r->out);
-    heap.armed = false;
+    failing_heap_end();
     bool moved = consumed > 0 || !engine_out_is_empty(r->out);
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < r->out->lanes[side].count; i++)
@@ -104,12 +67,11 @@ static struct outcome run(const struct transcript *t, size_t index, size_t chunk
 {
     struct transcript_setting setting = transcript_setting(t, index);
     struct run r = {.out = engine_out_new(), .chunk = chunk};
-    heap.countdown = fails_at;
-    heap.failed = false;
-    heap.armed = true;
+    failing_heap_set(fails_at);
+    failing_heap_begin();
     r.engine = setting.cleartext ? engine_new_pretls(&setting.service)
                                  : engine_new(&setting.service, &setting.client);
-    heap.armed = false;
+    failing_heap_end();
     if (r.engine != NULL && setting.cleartext)
         engine_greet(r.engine, r.out);
     transcript_steps(t, index, take_step, &r);
@@ -145,11 +107,11 @@ static void compare(const struct outcome *usual, const struct outcome *short_of_
 
 static void run_short_of_memory(const struct transcript *t, size_t index, size_t chunk)
 {
-    struct outcome usual = run(t, index, chunk, NEVER);
+    struct outcome usual = run(t, index, chunk, FAILING_HEAP_NEVER);
     bool failed = true;
     for (size_t fails_at = 0; failed; fails_at++) {
         struct outcome outcome = run(t, index, chunk, fails_at);
-        failed = heap.failed;
+        failed = failing_heap_has_failed();
         compare(&usual, &outcome, transcript_name(t, index), fails_at);
         free_outcome(&outcome);
     }
@@ -162,6 +124,7 @@ START_TEST(dialogues)
 {
     struct transcript *t = transcript_load(found.gl_pathv[_i]);
     ck_assert_ptr_nonnull(t);
+    ck_assert_uint_gt(transcript_count(t), 0);
     for (size_t i = 0; i < transcript_count(t); i++) {
         run_short_of_memory(t, i, NO_LIMIT);
         run_short_of_memory(t, i, 7);
@@ -175,9 +138,8 @@ static bool ask_for_tls(const struct engine_service *service, const char *const 
 {
     struct engine_out *out = engine_out_new();
     enum starttls_progress progress = STARTTLS_UNDER_WAY;
-    heap.countdown = fails_at;
-    heap.failed = false;
-    heap.armed = true;
+    failing_heap_set(fails_at);
+    failing_heap_begin();
     struct starttls_client *request = starttls_client_new(service);
     for (; request != NULL && *parts != NULL && progress != STARTTLS_FAILED; parts++) {
         for (const char *at = *parts; *at != '\0' && progress == STARTTLS_UNDER_WAY; at++) {
@@ -189,7 +151,7 @@ static bool ask_for_tls(const struct engine_service *service, const char *const 
         starttls_client_secured(request, out);
         progress = STARTTLS_UNDER_WAY;
     }
-    heap.armed = false;
+    failing_heap_end();
     if (progress == STARTTLS_FAILED)
         ck_assert(strstr(starttls_client_failure(request), "no memory") != NULL);
     bool ready = progress == STARTTLS_READY;
@@ -207,13 +169,14 @@ START_TEST(requests_for_tls)
         [PROTOCOL_POP3] = {"+OK\r\n", "+OK\r\n", "+OK\r\nUSER\r\n.\r\n", NULL},
         [PROTOCOL_SUBMISSION] = {"220 a\r\n", "250-a\r\n250 STARTTLS\r\n220 go\r\n", "250 ok\r\n", NULL},
     };
-    const struct engine_service service = {.protocol = (enum protocol)_i, .hostname = "proxy.example.com"};
-    ck_assert(ask_for_tls(&service, parts[_i], NEVER));
+    const struct engine_service service = {.protocol = (enum protocol)_i,
+                                           .hostname = "proxy.example.com"};
+    ck_assert(ask_for_tls(&service, parts[_i], FAILING_HEAP_NEVER));
     size_t fails_at = 0;
     do {
         bool ready = ask_for_tls(&service, parts[_i], fails_at++);
-        ck_assert(ready != heap.failed);
-    } while (heap.failed);
+        ck_assert(ready != failing_heap_has_failed());
+    } while (failing_heap_has_failed());
     ck_assert_uint_gt(fails_at, 5);
 }
 END_TEST

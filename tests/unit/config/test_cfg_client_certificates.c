@@ -25,6 +25,10 @@
             "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"p\";\n"                   \
             "client_certificates = { " group " }; } );\n"
 
+#define NO_SUCH_POOL(group)                                                                                  \
+    CFG_TLS CFG_POOL "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"other\";\n"      \
+                     "client_certificates = { " group " }; } );\n"
+
 #define UNHEARD                                                                                              \
     "F:4: warning: clients are asked for certificates of which the servers never learn, so that none is a "  \
     "login: that takes identity = \"proxy-v2\" in the pool, or for submission \"native\" and login here\n"
@@ -68,6 +72,13 @@ static const struct cfg_case cases[] = {
      "would log "
      "clients in with; expected external = false here, or no \"certificate\" there\n"},
     {"... and no EXTERNAL", OWN_CERTIFICATE("ca = \"ca.pem\"; external = false;"), ""},
+    {"a protocol that is not known needs no further advice", FILE_WITH("imapp", "none", "ca = \"ca.pem\";"),
+     "F:3: error: \"protocol\" can't be \"imapp\"; did you mean \"imap\"? Expected one of \"imap\", "
+     "\"pop3\", "
+     "\"submission\"\n"},
+    {"nor does a pool that is not there", NO_SUCH_POOL("ca = \"ca.pem\";"),
+     "F:2: warning: no service uses the pool \"stores\"\n"
+     "F:3: error: no pool in \"backends\" is called \"other\", expected one of \"stores\"\n"},
     {"nobody is told, and nobody else gets in",
      FILE_WITH("imap", "none", "ca = \"ca.pem\"; mode = \"required\";"), ""},
     {"nobody is told a name",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_received.h"
+#include "failing_heap.h"
 #include "run_suite.h"
 
 #include <stdio.h>
@@ -71,6 +72,24 @@ START_TEST(the_longest_parts_fit)
 }
 END_TEST
 
+START_TEST(without_memory_the_address_stands_for_the_name)
+{
+    smtp_received_offer_name(received, slice_of("client.example.com"));
+    smtp_received_accept_name(received);
+    ck_assert_ptr_nonnull(strstr(write_at(0, "mail.example.com"), "from client.example.com ("));
+    failing_heap_set(0);
+    failing_heap_begin();
+    smtp_received_offer_name(received, slice_of("other.example.com"));
+    failing_heap_end();
+    ck_assert(failing_heap_has_failed());
+    smtp_received_accept_name(received);
+    const char *field = write_at(0, "mail.example.com");
+    ck_assert_ptr_null(strstr(field, "client.example.com"));
+    ck_assert_ptr_null(strstr(field, "other.example.com"));
+    ck_assert_ptr_nonnull(strstr(field, "from ["));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("smtp_received");
@@ -78,6 +97,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, every_day_has_its_date);
     tcase_add_test(tests, the_longest_parts_fit);
+    tcase_add_test(tests, without_memory_the_address_stands_for_the_name);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -491,6 +491,8 @@ START_TEST(lines_without_end)
 {
     static const char *const first[] = {"* OK\r\n", "+OK\r\n", ""};
     static const char *const lines[] = {"* OK x\r\n", "x\r\n", "220-x\r\n"};
+    /* With the one that is too many; those before count as well. */
+    static const size_t allowed[] = {STARTTLS_LINES_MAX, STARTTLS_LINES_MAX - 2, STARTTLS_LINES_MAX + 1};
     struct dialogue dialogue = {.name = "endless", .protocol = (enum protocol)_i};
     struct run run;
     open_run(&run, &dialogue);
@@ -503,7 +505,7 @@ START_TEST(lines_without_end)
     size_t count = 0;
     for (; run.progress == STARTTLS_UNDER_WAY && count < 100000; count++)
         feed(&run, slice_of(lines[_i]));
-    ck_assert_uint_le(count, STARTTLS_LINES_MAX + 1);
+    ck_assert_uint_eq(count, allowed[_i]);
     ck_assert_str_eq(starttls_client_failure(run.request), "the server sends too many lines around STARTTLS");
     close_run(&run);
 }

@@ -36,6 +36,12 @@ START_TEST(dialogue)
 }
 END_TEST
 
+static int give_up(const char *what, const char *where)
+{
+    fprintf(stderr, "%s %s\n", what, where);
+    return EXIT_FAILURE;
+}
+
 static int load_all(const char *folder)
 {
     char pattern[512];
@@ -47,7 +53,9 @@ static int load_all(const char *folder)
     for (size_t i = 0; i < found.gl_pathc; i++) {
         struct transcript *t = transcript_load(found.gl_pathv[i]);
         if (t == NULL || transcript_total == ARRAY_LEN(transcripts))
-            exit(1);
+            exit(EXIT_FAILURE);
+        if (transcript_count(t) == 0)
+            exit(give_up("no dialogue in", found.gl_pathv[i]));
         transcripts[transcript_total++] = t;
         dialogues += (int)transcript_count(t);
     }
@@ -55,18 +63,21 @@ static int load_all(const char *folder)
     return dialogues;
 }
 
-/* With arguments: only these folders of tests/transcripts. */
+/*
+ * With arguments: only these folders of tests/transcripts. A file without a dialogue, or a folder without a
+ * file, tests nothing.
+ */
 int main(int argc, char **argv)
 {
-    static const char *const folders[] = {"imap", "pop3", "submission"};
+    static const char *const all[] = {"imap", "pop3", "submission"};
+    const char *const *folders = argc > 1 ? (const char *const *)argv + 1 : all;
+    size_t folder_count = argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(all);
     int dialogues = 0;
-    for (int i = 1; i < argc; i++)
-        dialogues += load_all(argv[i]);
-    for (size_t i = 0; argc == 1 && i < ARRAY_LEN(folders); i++)
-        dialogues += load_all(folders[i]);
-    if (dialogues == 0) {
-        fprintf(stderr, "no transcripts found below %s/transcripts\n", TEST_SOURCE_DIR);
-        return 1;
+    for (size_t i = 0; i < folder_count; i++) {
+        int found = load_all(folders[i]);
+        if (found == 0)
+            return give_up("no transcripts in", folders[i]);
+        dialogues += found;
     }
     TCase *tcase = tcase_create("dialogues");
     tcase_set_timeout(tcase, 120);

@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Changes the program's sources at random, one small change at a time, and looks whether a test fails.
+
+README.md beside this file says how to read what it prints.
+"""
+
+import argparse
+import collections
+import contextlib
+import difflib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import mutations
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDERS = ("base", "config", "keys", "protocols", "proxy", "tls")
+# A test that takes longer than this has failed: seconds, by ctest label.
+LIMITS = {"unit": 120, "fuzz": 120, "model": 180, "integration": 290}
+# So many tests are linked before the first of them runs.
+AT_ONCE = 8
+# What tests a folder beside its own unit tests, in this order: unit tests elsewhere, replays, models, integration tests.
+# The longest prefix of a source's path counts.
+TESTS = {
+    "base": (["protocols", "config", "tls", "proxy", "keys", ""], [""], [""], ["sessions", "operation"]),
+    "config": (["proxy"], ["config"], [], ["reload", "operation", "hosts", "promises", "client_certificates"]),
+    "keys": (["proxy"], ["keys_wire"], [], ["key_process", "key_isolation"]),
+    "protocols": ([""], [""], [""], ["sessions", "identity", "starttls", "limits", "hosts", "client_certificates"]),
+    "tls": (["", "proxy"], ["tls_endpoint"], [], ["backend_tls", "client_certificates", "resumption", "reload", "hosts",
+                                                  "promises", "key_isolation", "sessions"]),
+    "proxy": ([""], [], [], ["sessions", "operation", "reload"]),
+    "proxy/admin": ([""], [], [], ["admin", "operation"]),
+    "proxy/backends": ([""], [], [], ["failover", "backend_tls", "resumption", "reload"]),
+    "proxy/commands": ([""], [], [], ["operation", "anywhere", "resumption", "reload", "promises"]),
+    "proxy/control": ([""], [], [], ["operation", "reload", "admin", "overload", "key_isolation"]),
+    "proxy/keyclient": ([""], [], [], ["key_isolation", "key_process", "client_certificates"]),
+    "proxy/runtime": ([""], [], [], ["reload", "promises", "operation", "hosts", "client_certificates", "backend_tls"]),
+    "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",
+                                     "pressure", "limits", "client_certificates", "overload"]),
+    "proxy/worker": ([""], [], [], ["overload", "limits", "operation", "reload", "sessions", "pressure"]),
+}
+Test = collections.namedtuple("Test", "name label command environment directory place")
+Result = collections.namedtuple("Result", "path line kind verdict by seconds diff")
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+# ---- a copy of the tree, and its build ----
+
+class Tree:
+    """A copy of the sources with a build of its own, which stay for the next run."""
+
+    def __init__(self, work, sanitize, jobs):
+        self.source = work / "tree"
+        self.build = work / ("build-" + sanitize.replace(",", "-") if sanitize else "build")
+        self.sanitize = sanitize
+        self.jobs = jobs
+
+    def copy(self):
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
+                                stdout=subprocess.PIPE).stdout.decode().split("\0")
+        files = {name for name in listed if name and (ROOT / name).is_file()}
+        digest = hashlib.sha256()
+        for name in sorted(files):
+            digest.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
+            new, copied = ROOT / name, self.source / name
+            if not copied.is_file() or copied.read_bytes() != new.read_bytes():
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(new, copied)
+        for old in self.source.rglob("*"):
+            if old.is_file() and str(old.relative_to(self.source)) not in files:
+                old.unlink()
+        self.digest = digest.hexdigest()
+
+    def configure(self):
+        options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O1", "-DDEEPPROXY_WERROR=OFF",
+                   # What no compiler would let through without a word is no mutation that a test has to find.
+                   "-DCMAKE_C_FLAGS=-w -Werror=incompatible-pointer-types -Werror=int-conversion"]
+        if self.sanitize:
+            options.append(f"-DDEEPPROXY_SANITIZE={self.sanitize}")
+        if shutil.which("ld.lld"): # most of the time goes into linking tests
+            options.append("-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld")
+        if shutil.which("ccache"):
+            options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
+        subprocess.run(["cmake", "-G", "Ninja", "-S", self.source, "-B", self.build, *options], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def make(self, *targets):
+        """The output of a build that has failed; None if it has not."""
+        done = subprocess.run(["nice", "ninja", "-C", self.build, "-j", str(self.jobs), *targets],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        return None if done.returncode == 0 else done.stdout.decode(errors="replace")
+
+    def object_of(self, path):
+        folder = path.split("/")[0]
+        inner = path[len(folder) + 1:]
+        names = [f"{folder}/CMakeFiles/{target}.dir/{inner}.o"
+                 for target in (f"deepproxy_{folder}", "deepproxy_keys_wire", "deepproxy", "deepproxy-keys")]
+        return next((name for name in names if (self.build / name).exists()), None)
+
+
+def unit_places():
+    """By a unit test's name: its folder in tests/unit ("" for what is in none)."""
+    unit = ROOT / "tests/unit"
+    return {path.stem: str(path.parent.relative_to(unit)).replace(".", "") for path in unit.rglob("test_*.c")}
+
+
+def tests_of(tree):
+    listed = json.loads(subprocess.run(["ctest", "--test-dir", tree.build, "--show-only=json-v1"], check=True,
+                                       stdout=subprocess.PIPE).stdout)
+    places = unit_places()
+    tests = {}
+    for entry in listed["tests"]:
+        properties = {item["name"]: item["value"] for item in entry.get("properties", [])}
+        label = (properties.get("LABELS") or [""])[0]
+        if "command" in entry and label in LIMITS:
+            environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
+            tests[entry["name"]] = Test(entry["name"], label, entry["command"], environment,
+                                        properties.get("WORKING_DIRECTORY"), places.get(entry["name"]))
+    return tests
+
+
+# ---- running tests ----
+
+def run(test, lock):
+    """True if the test has passed. What it leaves running is ended with it."""
+    # Check gives a test 4 seconds, and a mutation that hangs should not take the twenty times that ctest gives.
+    environment = {**os.environ, **test.environment, "CK_TIMEOUT_MULTIPLIER": "4"}
+    with contextlib.ExitStack() as stack:
+        if lock is not None and test.label == "integration":
+            file = stack.enter_context(open(lock, "a"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        command = list(test.command) + (["--failfast"] if test.label == "integration" else [])
+        child = subprocess.Popen(command, env=environment, cwd=test.directory, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            return child.wait(timeout=LIMITS[test.label]) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def likeness(test, path):
+    stem, name = pathlib.Path(path).stem, test.name.removeprefix("test_")
+    if stem == name:
+        return 100
+    return len(os.path.commonprefix([stem, name])) + 20 * (name in stem or stem in name)
+
+
+def chosen(path):
+    """The row of TESTS for a source."""
+    return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
+
+
+def stages(path, tests, options):
+    """Lists of tests, quickest and nearest first."""
+    folder = path.split("/")[0]
+    more, replays, models, named = chosen(path)
+    units = [test for test in tests.values() if test.place is not None]
+    own = sorted((test for test in units if test.place.split("/")[0] == folder),
+                 key=lambda test: -likeness(test, path))
+    yield own[:1]
+    yield from (own[i:i + AT_ONCE] for i in range(1, len(own), AT_ONCE))
+    for place in more:
+        others = [test for test in units if test.place.split("/")[0] == place]
+        yield from (others[i:i + AT_ONCE] for i in range(0, len(others), AT_ONCE))
+    for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
+        yield [test for test in tests.values()
+               if test.label == label and any(test.name.startswith(prefix + word) for word in words)]
+    if not options.integration:
+        return
+    for word in named:
+        yield [test for name, test in tests.items() if name == "integration_test_" + word]
+    if options.thorough:
+        yield from ([test] for test in tests.values() if test.label == "integration")
+
+
+def targets(stage, tree):
+    """What has to be built for these tests."""
+    names = set()
+    for test in stage:
+        if test.label in ("unit", "fuzz") and str(tree.build) in test.command[0]:
+            names.add(test.name)
+        elif test.label == "model":
+            names.add("engine_driver")
+        elif test.label == "integration":
+            names.update(("deepproxy", "deepproxy-keys"))
+    return sorted(names)
+
+
+class Baseline:
+    """Which tests pass without a mutation: only these can kill one. Known from the last run of the same sources."""
+
+    def __init__(self, tree, lock):
+        self.file = tree.build / "baseline.json"
+        self.digest = tree.digest
+        self.lock = lock
+        self.original = tree.build / "original"
+        known = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.passes = known["passes"] if known.get("digest") == tree.digest else {}
+        self.original.mkdir(exist_ok=True)
+        for program in ("deepproxy", "deepproxy-keys"):
+            shutil.copy(tree.build / program, self.original / program)
+
+    def has(self, test):
+        """An integration test is asked the first time that it is needed: the programs without a mutation are kept for it."""
+        if test.name not in self.passes:
+            if test.label == "integration":
+                test = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
+            self.passes[test.name] = run(test, self.lock) or run(test, self.lock)
+            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes}))
+            if not self.passes[test.name]:
+                say(f"{test.name} fails without any mutation, and is left out")
+        return self.passes[test.name]
+
+    def learn(self, folders, tests, options):
+        """All but the integration tests, while the build is without a mutation."""
+        return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
+                                               for stage in stages(path, tests, options) for test in stage
+                                               if test.label != "integration"}.values())
+
+
+def first_failure(path, tree, tests, options, baseline):
+    """The name of a test that fails with the mutation; "build" if it does not link; None if all pass."""
+    seen = set()
+    for stage in stages(path, tests, options):
+        stage = [test for test in stage if test.name not in seen and baseline.has(test)]
+        seen.update(test.name for test in stage)
+        if stage and tree.make(*targets(stage, tree)) is not None:
+            return "build"
+        for test in stage:
+            began = time.monotonic()
+            if run(test, options.lock):
+                continue
+            # What waits, or takes its time, may fail on a busy machine: twice in a row is no accident.
+            is_quick = test.label != "integration" and time.monotonic() - began < 4
+            if is_quick or not run(test, options.lock):
+                return test.name
+    return None
+
+
+# ---- mutations ----
+
+def sources(folder):
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).rglob("*.c"))]
+
+
+def draw(folder, generator):
+    """Mutations of a folder without end: each kind is as likely, whatever there is most of."""
+    by_kind = collections.defaultdict(list)
+    for path in sources(folder):
+        text = (ROOT / path).read_text()
+        for mutation in mutations.find(text):
+            by_kind[mutation.kind].append((path, text, mutation))
+    kinds = sorted(by_kind)
+    while True:
+        yield generator.choice(by_kind[generator.choice(kinds)])
+
+
+def diff_of(path, text, mutated):
+    lines = difflib.unified_diff(text.splitlines(), mutated.splitlines(), path, path, lineterm="", n=1)
+    return "\n".join(lines)
+
+
+def try_one(path, text, mutation, tree, tests, options, baseline):
+    began = time.monotonic()
+    mutated = mutations.apply(text, mutation)
+    line = text.count("\n", 0, mutation.begin) + 1
+    name = tree.object_of(path)
+    if name is None:
+        return None
+    original = (tree.build / name).read_bytes()
+    (tree.source / path).write_text(mutated)
+    try:
+        if tree.make(name) is not None:
+            verdict, by = "did not compile", None
+        elif (tree.build / name).read_bytes() == original:
+            verdict, by = "equivalent", None
+        else:
+            by = first_failure(path, tree, tests, options, baseline)
+            verdict = "survived" if by is None else "did not compile" if by == "build" else "killed"
+    finally:
+        (tree.source / path).write_text(text)
+        tree.make(name)
+    return Result(path, line, mutation.kind, verdict, by, time.monotonic() - began, diff_of(path, text, mutated))
+
+
+def try_next(folder, drawn, counted, tree, tests, options, baseline):
+    """The results up to the next one that counts, which is the last."""
+    found = []
+    while not found or found[-1].verdict not in ("killed", "survived"):
+        result = try_one(*next(drawn), tree, tests, options, baseline)
+        if result is None:
+            continue
+        found.append(result)
+        by = f" by {result.by}" if result.verdict == "killed" else ""
+        say(f"{folder} {counted}/{options.count} {result.path}:{result.line} {result.kind}: {result.verdict}{by} "
+            f"({result.seconds:.0f} s)")
+        if result.verdict == "survived":
+            say(result.diff)
+    return found
+
+
+def try_all(folders, tree, tests, options, baseline):
+    """One of each folder after the other, so that a run that is ended early has something of all."""
+    drawn = {folder: draw(folder, random.Random(f"{options.seed} {folder}")) for folder in folders}
+    results = {folder: [] for folder in folders}
+    with contextlib.suppress(KeyboardInterrupt):
+        for counted in range(1, options.count + 1):
+            for folder in folders:
+                results[folder] += try_next(folder, drawn[folder], counted, tree, tests, options, baseline)
+    return results
+
+
+def summary(results):
+    lines = [f"{'folder':12}{'killed':>8}{'survived':>10}{'equivalent':>12}{'did not compile':>17}{'share':>8}"]
+    for folder, found in results.items():
+        count = collections.Counter(result.verdict for result in found)
+        valid = count["killed"] + count["survived"]
+        share = f"{count['killed'] / valid:.2f}" if valid else "-"
+        lines.append(f"{folder:12}{count['killed']:8}{count['survived']:10}{count['equivalent']:12}"
+                     f"{count['did not compile']:17}{share:>8}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", action="append", help="of the sources, such as tls or proxy/session; default: all")
+    parser.add_argument("--count", type=int, default=20, help="mutations of each folder that compile (default 20)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed and sources: the same mutations")
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/deepproxy-mutation"),
+                        help="folder for the copy of the tree and its build; kept for the next run")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of the build")
+    parser.add_argument("--thorough", action="store_true", help="a survivor of the named integration tests meets all of them")
+    parser.add_argument("--no-integration", dest="integration", action="store_false", help="unit tests, replays, models")
+    parser.add_argument("--sanitize", default="", help="such as address,undefined: for memory that is not freed")
+    parser.add_argument("--lock", type=pathlib.Path, help="a file to lock while an integration test runs")
+    options = parser.parse_args()
+    folders = options.folder or list(FOLDERS)
+    for folder in folders:
+        if folder.split("/")[0] not in FOLDERS or not (ROOT / folder).is_dir():
+            parser.error(f"no such folder of sources: {folder}")
+    tree = Tree(options.work, options.sanitize, options.jobs)
+    tree.copy()
+    tree.configure()
+    failed = tree.make()
+    if failed is not None:
+        sys.exit(failed + "\nthe sources do not build")
+    tests = tests_of(tree)
+    baseline = Baseline(tree, options.lock)
+    say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
+    results = try_all(folders, tree, tests, options, baseline)
+    (options.work / "results.json").write_text(
+        json.dumps([result._asdict() for found in results.values() for result in found], indent=1))
+    say("\n" + summary(results))
+
+
+if __name__ == "__main__":
+    main()

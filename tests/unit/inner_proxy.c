@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "inner_proxy.h"
+
+#include "certificates.h"
+#include "proxy/runtime/snapshot.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { NO_LIMIT = 1 << 24, PATIENCE_MS = 10000 };
+
+struct inner_proxy {
+    struct runtime runtime;
+    struct listeners listeners;
+    struct worker worker;
+    uv_loop_t log_loop;
+    struct log *log;
+    struct address_counts *connections;
+    struct address_counts *handshakes;
+    int server; /* listens */
+    struct sockaddr_in server_address;
+};
+
+static void ignore_event(void *arg, enum worker_event event)
+{
+    (void)arg;
+    (void)event;
+}
+
+/* ---- its start and its end ---- */
+
+static void listen_as_server(struct inner_proxy *proxy)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof proxy->server_address;
+    proxy->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(proxy->server, 0);
+    ck_assert_int_eq(bind(proxy->server, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(proxy->server, 16), 0);
+    ck_assert_int_eq(getsockname(proxy->server, (struct sockaddr *)&proxy->server_address, &len), 0);
+}
+
+static void load(struct inner_proxy *proxy, const char *pool)
+{
+    static const struct certificate_wish wish = {.names = {"mail.example.com"}};
+    static const struct runtime nothing;
+    struct tls_certificate_files files = certificate_make(&wish);
+    struct cfg_problems problems = {0};
+    char *text;
+    ck_assert_int_gt(
+        asprintf(
+            &text,
+            "key_isolation = false; workers = 1; user = \"nobody\"; timeouts = { shutdown = \"1s\"; };\n"
+            "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
+            "services = (\n"
+            "  { name = \"tls\"; protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; },\n"
+            "  { name = \"starttls\"; protocol = \"imap\"; tls = \"starttls\"; listen = [ \"127.0.0.1:0\" "
+            "];\n"
+            "    backend = \"s\"; } );\n"
+            "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:%u\"; } ); %s } );\n",
+            files.chain, files.key, ntohs(proxy->server_address.sin_port), pool),
+        0);
+    const char *path = certificates_write("inner.conf", text);
+    free(text);
+    bool ok = runtime_load(path, NULL, &nothing, &proxy->runtime, &problems) &&
+              listeners_open(proxy->runtime.snapshot->cfg, 1, NULL, &proxy->listeners, &problems);
+    cfg_problems_print(&problems, stderr);
+    cfg_problems_free(&problems);
+    ck_assert(ok);
+}
+
+static void start_worker(struct inner_proxy *proxy)
+{
+    struct worker_settings settings = {.calls = &session_calls,
+                                       .connections = proxy->connections,
+                                       .handshakes = proxy->handshakes,
+                                       .log = log_add_queue(proxy->log),
+                                       .key_channel = -1,
+                                       .on_event = ignore_event};
+    struct worker_config config = {
+        .runtime = proxy->runtime,
+        .sockets = proxy->listeners.sockets,
+        .socket_count = proxy->listeners.per_worker,
+        .limits = {
+            .sessions = 100, .handshakes = 100, .sessions_per_address = 100, .handshakes_per_address = 100}};
+    ck_assert_ptr_nonnull(settings.log);
+    ck_assert_int_eq(worker_start(&proxy->worker, &settings, &config), 0);
+}
+
+struct inner_proxy *inner_proxy_start(const char *pool)
+{
+    struct inner_proxy *proxy = calloc(1, sizeof *proxy);
+    ck_assert_ptr_nonnull(proxy);
+    listen_as_server(proxy);
+    load(proxy, pool);
+    ck_assert_int_eq(uv_loop_init(&proxy->log_loop), 0);
+    proxy->log = log_new(&proxy->log_loop, CFG_LOG_ERROR);
+    proxy->connections = address_counts_new();
+    proxy->handshakes = address_counts_new();
+    ck_assert(proxy->log != NULL && proxy->connections != NULL && proxy->handshakes != NULL);
+    start_worker(proxy);
+    return proxy;
+}
+
+void inner_proxy_stop(struct inner_proxy **proxy)
+{
+    struct inner_proxy *last = *proxy;
+    *proxy = NULL;
+    worker_set_phase(&last->worker, WORKER_ENDING);
+    worker_join(&last->worker);
+    log_close(last->log);
+    uv_run(&last->log_loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&last->log_loop), 0);
+    listeners_close(&last->listeners);
+    runtime_unref(&last->runtime);
+    address_counts_free(&last->connections);
+    address_counts_free(&last->handshakes);
+    close(last->server);
+    free(last);
+}
+
+const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy)
+{
+    return &proxy->server_address;
+}
+
+int inner_proxy_port(const struct inner_proxy *proxy, enum inner_service service)
+{
+    return ntohs(((const struct sockaddr_in *)&proxy->listeners.sockets[service].address)->sin_port);
+}
+
+int inner_proxy_connect(struct inner_proxy *proxy, enum inner_service service)
+{
+    const struct sockaddr_storage *address = &proxy->listeners.sockets[service].address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)address, sizeof(struct sockaddr_in)), 0);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+/* ---- a dialogue ---- */
+
+struct talk {
+    struct inner_proxy *proxy;
+    enum inner_service service;
+    struct inner_dialogue dialogue;
+    const char *user;
+    void (*at_login)(struct inner_proxy *proxy);
+    bool asks_for_tls; /* STARTTLS has to come first */
+    size_t seen;       /* octets of to_client that were acted on */
+    int client;
+    int server; /* -1: the proxy has not connected to it */
+    size_t answered;
+    SSL_CTX *context;
+    SSL *ssl;
+};
+
+static bool has(const struct bytes *text, size_t from, const char *word)
+{
+    return text->len > from && memmem(text->data + from, text->len - from, word, strlen(word)) != NULL;
+}
+
+/* A connection that has gone takes no words; what that means for the dialogue is seen when it is read. */
+static void say(struct talk *t, const char *format, const char *argument)
+{
+    char words[512];
+    int len = snprintf(words, sizeof words, format, argument);
+    ck_assert(len > 0 && len < (int)sizeof words);
+    if (t->ssl != NULL)
+        SSL_write(t->ssl, words, len);
+    else
+        send(t->client, words, (size_t)len, MSG_NOSIGNAL);
+}
+
+/* What the client says next, by what it has received. */
+static void act_as_client(struct talk *t)
+{
+    struct bytes *got = &t->dialogue.to_client;
+    size_t len = got->len;
+    if (t->asks_for_tls && has(got, t->seen, "\r\n") && !has(got, t->seen, "s OK"))
+        say(t, "s STARTTLS\r\n", "");
+    else if (t->service == INNER_TLS && has(got, t->seen, "* OK"))
+        say(t, "a LOGIN %s secret\r\n", t->user);
+    else if (!t->asks_for_tls && has(got, t->seen, "a OK")) {
+        if (t->at_login != NULL)
+            t->at_login(t->proxy);
+        say(t, "b LOGOUT\r\n", "");
+    }
+    if (t->asks_for_tls && has(got, t->seen, "s OK")) {
+        t->asks_for_tls = false;
+        t->ssl = SSL_new(t->context);
+    }
+    t->seen = len;
+    t->dialogue.is_complete = has(got, 0, "a OK") && has(got, 0, "* BYE") && has(got, 0, "b OK");
+}
+
+static void read_as_client(struct talk *t)
+{
+    uint8_t octets[4096];
+    ssize_t len;
+    if (t->ssl != NULL && SSL_get_fd(t->ssl) < 0) {
+        SSL_set_fd(t->ssl, t->client);
+        SSL_set_connect_state(t->ssl);
+    }
+    len =
+        t->ssl != NULL ? SSL_read(t->ssl, octets, sizeof octets) : recv(t->client, octets, sizeof octets, 0);
+    int error = t->ssl != NULL ? SSL_get_error(t->ssl, (int)len) : SSL_ERROR_NONE;
+    bool was_secured = t->dialogue.is_secured;
+    t->dialogue.is_secured = t->ssl != NULL && SSL_is_init_finished(t->ssl);
+    if (t->service == INNER_STARTTLS && t->dialogue.is_secured && !was_secured)
+        say(t, "a LOGIN %s secret\r\n", t->user); /* there is no second greeting */
+    if (len > 0) {
+        ck_assert(bytes_append(&t->dialogue.to_client, (struct slice){octets, (size_t)len}, NO_LIMIT));
+        bool was_clear = t->ssl == NULL;
+        act_as_client(t);
+        if (was_clear && t->ssl != NULL)
+            read_as_client(t); /* it begins */
+        return;
+    }
+    t->dialogue.has_ended = error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE;
+}
+
+static void accept_as_server(struct talk *t)
+{
+    static const char greeting[] = "* OK [CAPABILITY IMAP4rev1 ID] ready\r\n";
+    if (t->server >= 0)
+        close(t->server);
+    t->server = accept4(t->proxy->server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    t->answered = t->dialogue.to_server.len;
+    if (t->server >= 0)
+        send(t->server, greeting, sizeof greeting - 1, MSG_NOSIGNAL);
+}
+
+static void answer_as_server(struct talk *t)
+{
+    uint8_t octets[4096];
+    ssize_t len = recv(t->server, octets, sizeof octets, 0);
+    if (len <= 0) {
+        close(t->server);
+        t->server = -1;
+        return;
+    }
+    struct bytes *got = &t->dialogue.to_server;
+    ck_assert(bytes_append(got, (struct slice){octets, (size_t)len}, NO_LIMIT));
+    if (has(got, t->answered, "a LOGIN"))
+        dprintf(t->server, "a OK welcome %s\r\n", t->user);
+    if (has(got, t->answered, "b LOGOUT"))
+        send(t->server, "* BYE\r\nb OK bye\r\n", 17, MSG_NOSIGNAL);
+    if (has(got, t->answered, "b LOGOUT"))
+        shutdown(t->server, SHUT_WR);
+    if (has(got, t->answered, "\r\n"))
+        t->answered = got->len;
+}
+
+static void talk(struct talk *t)
+{
+    bool moves = true;
+    while (moves && !t->dialogue.has_ended) {
+        struct pollfd fds[] = {{.fd = t->client, .events = POLLIN},
+                               {.fd = t->proxy->server, .events = POLLIN},
+                               {.fd = t->server, .events = POLLIN}};
+        moves = poll(fds, 3, PATIENCE_MS) > 0;
+        if (fds[1].revents != 0)
+            accept_as_server(t);
+        else if (fds[2].revents != 0)
+            answer_as_server(t);
+        if (fds[0].revents != 0)
+            read_as_client(t);
+    }
+}
+
+struct inner_dialogue inner_proxy_talk(struct inner_proxy *proxy, enum inner_service service,
+                                       const char *user, void (*at_login)(struct inner_proxy *proxy))
+{
+    struct talk t = {.proxy = proxy,
+                     .service = service,
+                     .user = user,
+                     .at_login = at_login,
+                     .asks_for_tls = service == INNER_STARTTLS,
+                     .client = inner_proxy_connect(proxy, service),
+                     .server = -1,
+                     .context = SSL_CTX_new(TLS_method())};
+    ck_assert_ptr_nonnull(t.context);
+    SSL_CTX_set_verify(t.context, SSL_VERIFY_NONE, NULL);
+    if (service == INNER_TLS) {
+        t.ssl = SSL_new(t.context);
+        read_as_client(&t);
+    }
+    talk(&t);
+    SSL_free(t.ssl);
+    SSL_CTX_free(t.context);
+    close(t.client);
+    if (t.server >= 0)
+        close(t.server);
+    return t.dialogue;
+}
+
+void inner_dialogue_free(struct inner_dialogue *dialogue)
+{
+    bytes_free(&dialogue->to_client);
+    bytes_free(&dialogue->to_server);
+}
