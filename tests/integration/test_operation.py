@@ -200,13 +200,13 @@ class Commands(harness.TestCase):
                 self.assertEqual(session["reason"], "logout")
             with self.subTest(protocol, backend="down"):
                 said, session = self.probe_starttls(1, protocol, harness.refusing_address())
-                self.assertIn("is a backend down?", said)
+                self.assertIn("is a server down?", said)
                 self.assertEqual(session["reason"], "backend-unavailable")
 
     def test_probe_where_a_backend_is_down(self):
         proxy = self.start({"pop3": [harness.refusing_address()]})
         path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
-        self.assertIn("is a backend down?", self.expect(1, "probe", "-c", path).stdout)
+        self.assertIn("is a server down?", self.expect(1, "probe", "-c", path).stdout)
 
     def test_probe_where_nothing_runs(self):
         path = self.write(listen=harness.refusing_address())
