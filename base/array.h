@@ -19,8 +19,8 @@
 MUST_CHECK void *array_make_room(void *items, size_t count, size_t *cap, size_t item_size);
 
 /*
- * The index of the first item with this name, or `count`. The first member of an item is its name, a `char *` or a
- * `const char *`, which may be NULL: then the item has no name.
+ * The index of the first item with this name, or `count`. The first member of an item is its name, a `char *`
+ * or a `const char *`, which may be NULL: then the item has no name.
  */
 size_t array_find_name(const void *items, size_t count, size_t item_size, const char *name);
 

@@ -219,12 +219,12 @@ static struct worker_limits limits_of_each(const struct control *control, const 
 }
 
 struct worker_config control_worker_config(const struct control *control, const struct runtime *runtime,
-                                             struct listeners *listeners, unsigned worker)
+                                           struct listeners *listeners, unsigned worker)
 {
     return (struct worker_config){.runtime = *runtime,
-                                   .sockets = listeners->sockets + worker * listeners->per_worker,
-                                   .socket_count = listeners->per_worker,
-                                   .limits = limits_of_each(control, runtime->snapshot->cfg)};
+                                  .sockets = listeners->sockets + worker * listeners->per_worker,
+                                  .socket_count = listeners->per_worker,
+                                  .limits = limits_of_each(control, runtime->snapshot->cfg)};
 }
 
 static int start_workers(struct control *control)

@@ -61,7 +61,7 @@ struct control {
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
 struct worker_config control_worker_config(const struct control *control, const struct runtime *runtime,
-                                             struct listeners *listeners, unsigned worker);
+                                           struct listeners *listeners, unsigned worker);
 
 /* Logs each address that is served newly, event=listening. */
 void control_log_listening(struct control *control);

@@ -198,8 +198,7 @@ static bool is_withdrawn(const struct cfg_deep *deep, struct slice tag)
 /*
  * What the operator takes back for clients of this host, in the host's own group or in one of the services'.
  */
-static bool is_taken_back(const struct cfg *cfg, const char *host, enum protocol protocol,
-                          struct slice tag)
+static bool is_taken_back(const struct cfg *cfg, const char *host, enum protocol protocol, struct slice tag)
 {
     for (size_t i = 0; i < cfg->host_count; i++)
         for (size_t j = 0; j < cfg->hosts[i].name_count; j++)

@@ -48,7 +48,10 @@ static struct slice authority_of(const char *server_name)
     return name;
 }
 
-/* What ALPN has agreed on. Dovecot drops a connection with a name that it does not know: only a registered one is sent. */
+/*
+ * What ALPN has agreed on. Dovecot drops a connection with a name that it does not know: only a registered
+ * one is sent.
+ */
 static struct slice alpn_of(const struct session *session, const struct tls_info *info)
 {
     bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;

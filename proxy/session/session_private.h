@@ -173,13 +173,15 @@ void session_begin_handshake(struct session *session);
 /* ---- session_log.c: lines of the log; none of these changes anything in a session but `warning` ---- */
 
 /*
- * The trace for a state machine of the session; NULL below level debug. It is the worker's, so it holds for
- * one session at a time: session_lend_trace before each call of an engine that has it.
+ * The trace for a state machine of the session; NULL below level debug. It is the worker's, and holds until
+ * the worker turns to another session.
  */
 const struct state_trace *session_trace(struct session *session);
+
+/* Call before each call of the session's engine that may move it: lends it the trace, or takes it back. */
 static inline void session_lend_trace(struct session *session)
 {
-    session->worker->trace.arg = session;
+    engine_set_trace(session->engine, session_trace(session));
 }
 
 /* Logs the session's end. */

@@ -13,8 +13,8 @@
  * from no socket.
  */
 struct tls_side {
-    struct tls_endpoint *endpoint; /* NULL: no handshake has begun */
-    struct key_client_handle signature;   /* what was asked of the key process for its handshake */
+    struct tls_endpoint *endpoint;      /* NULL: no handshake has begun */
+    struct key_client_handle signature; /* what was asked of the key process for its handshake */
 };
 
 /*

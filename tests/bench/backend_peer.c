@@ -211,7 +211,10 @@ static const struct command *find_command(const char *word, size_t len)
     return &unknown_command;
 }
 
-/* "... BODY.PEEK[]<0.16777216>": as many octets of the message as the partial fetch asks for (RFC 3501 6.4.5). */
+/*
+ * "... BODY.PEEK[]<0.16777216>": as many octets of the message as the partial fetch asks for (RFC 3501
+ * 6.4.5).
+ */
 static bool start_fetch(struct peer *peer, const char *arguments)
 {
     const char *range = strstr(arguments, "<0.");
@@ -305,7 +308,9 @@ static size_t take_literal(struct peer *peer, const uint8_t *data, size_t len)
     return part;
 }
 
-/* Takes a line, or all there is of it, into peer->held. Returns 0 where it is too long or the session ends. */
+/*
+ * Takes a line, or all there is of it, into peer->held. Returns 0 where it is too long or the session ends.
+ */
 static size_t take_line(struct peer *peer, const uint8_t *data, size_t len)
 {
     const uint8_t *lf = memchr(data, '\n', len);

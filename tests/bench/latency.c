@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * deepproxy-latency: how long a command takes. Sessions log in, and the program says "ready"; from the first line (or the
- * end) of its standard input on each session sends a NOOP at fixed times, whatever became of the one before: an answer
- * that is late makes the next one late too, as it would a user. It prints one line of JSON with the times from when a
- * command was due to when its answer was there.
+ * deepproxy-latency: how long a command takes. Sessions log in, and the program says "ready"; from the first
+ * line (or the end) of its standard input on each session sends a NOOP at fixed times, whatever became of the
+ * one before: an answer that is late makes the next one late too, as it would a user. It prints one line of
+ * JSON with the times from when a command was due to when its answer was there.
  */
 #include "load_session.h"
 

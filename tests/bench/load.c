@@ -2,9 +2,10 @@
 /*
  * deepproxy-load: the benchmark's clients. It prepares its sessions and prints "ready". Then it obeys its
  * standard input. A line with a number makes it work for so many units; there may be many such lines. A first
- * line that is empty makes it work for the units or seconds of its command line. After each work it prints one
- * line of JSON, and its connections stay. Another empty line, or the end of the input, makes it end its
- * sessions; a last line of JSON says how they ended. A caller measures a proxy from outside between these lines.
+ * line that is empty makes it work for the units or seconds of its command line. After each work it prints
+ * one line of JSON, and its connections stay. Another empty line, or the end of the input, makes it end its
+ * sessions; a last line of JSON says how they ended. A caller measures a proxy from outside between these
+ * lines.
  */
 #include "load_session.h"
 #include "pattern.h"
@@ -120,7 +121,9 @@ static void finish(struct load *load, struct load_session *session)
         load_client_close(&session->client);
 }
 
-/* Starts what comes after a session's script, or after its trouble. True: this session has something to do. */
+/*
+ * Starts what comes after a session's script, or after its trouble. True: this session has something to do.
+ */
 static bool start_next(struct load *load, struct load_session *session)
 {
     if (!load->repeats || !may_start(load))
@@ -240,7 +243,10 @@ static void report(const struct load *load, double seconds)
     fflush(stdout);
 }
 
-/* Waits for a line of input. Returns the units that it asks for; 0 if it names none, or if the input has ended. */
+/*
+ * Waits for a line of input. Returns the units that it asks for; 0 if it names none, or if the input has
+ * ended.
+ */
 static uint64_t wait_for_word(void)
 {
     char line[32];

@@ -19,11 +19,17 @@ void content_same(struct session *s, enum side from, struct slice octets);
 void content_text(struct session *s, enum side from, const char *text, const char *arrives);
 void content_same_text(struct session *s, enum side from, const char *text);
 
-/* Before, the octets and behind, as one; with the octets as they are, or as they fit into a line: at most 200. */
+/*
+ * Before, the octets and behind, as one; with the octets as they are, or as they fit into a line: at most
+ * 200.
+ */
 struct bytes content_frame(const char *before, struct slice octets, const char *behind);
 struct bytes content_line(const char *before, struct slice octets, const char *behind);
 
-/* Octets as the body of a message, with dots stuffed (RFC 1939 section 3, RFC 5321 section 4.5.2) and a CRLF at the end. */
+/*
+ * Octets as the body of a message, with dots stuffed (RFC 1939 section 3, RFC 5321 section 4.5.2) and a CRLF
+ * at the end.
+ */
 struct bytes content_stuffed(struct slice octets);
 
 /* As base64, 100 octets of it at most, in one line. */

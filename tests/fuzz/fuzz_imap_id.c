@@ -173,7 +173,10 @@ static size_t field_of(const struct pair *p)
     return ENGINE_REPORT_FIELDS;
 }
 
-/* Whether pair `at` has to go as there is room for so many: from the end, and first those that report nothing. */
+/*
+ * Whether pair `at` has to go as there is room for so many: from the end, and first those that report
+ * nothing.
+ */
 static bool goes_for_room(const struct list *list, size_t at, size_t room)
 {
     bool gone[PAIRS_READ] = {false};

@@ -8,8 +8,8 @@
 
 /*
  * Fuzzes what tells a backend's responses apart: the input is a line. Its kind, from as few octets as decide
- * it, against regular expressions of the whole line; the literal at its end, in any two pieces, against a look
- * from behind; and the editing of it as a list of capabilities against a simple account of it.
+ * it, against regular expressions of the whole line; the literal at its end, in any two pieces, against a
+ * look from behind; and the editing of it as a list of capabilities against a simple account of it.
  */
 #define STATUS "(OK|NO|BAD|PREAUTH|BYE)"
 #define TAG    "[^ \r*+][^ \r]{0,63}"

@@ -8,8 +8,9 @@
 #include <string.h>
 
 /*
- * Fuzzes what the proxy and its key process read of each other, each as if the other were hostile: what is taken must be,
- * written again, the same octets, so that nothing can be read in two ways. The first octet of an input says what it is.
+ * Fuzzes what the proxy and its key process read of each other, each as if the other were hostile: what is
+ * taken must be, written again, the same octets, so that nothing can be read in two ways. The first octet of
+ * an input says what it is.
  */
 static uint8_t again[KEYS_REPLY_MAX];
 
@@ -76,7 +77,8 @@ static void fuzz_form(struct slice input)
               "a point on a named curve");
     if (form != SIGN_INPUT_UNKNOWN && form != SIGN_INPUT_TRANSCRIPT)
         check(input.len <= KEYS_INPUT_SHORT, "what is short is short");
-    check(!(sign_input_fits_role(form, SIGN_AS_SERVER) && sign_input_fits_role(form, SIGN_AS_CLIENT)), "one role, or none");
+    check(!(sign_input_fits_role(form, SIGN_AS_SERVER) && sign_input_fits_role(form, SIGN_AS_CLIENT)),
+          "one role, or none");
 }
 
 /* Whatever begins in it is a certificate. */

@@ -6,8 +6,8 @@
 
 /*
  * Fuzzes the editing of POP3's capability lists: the input has the lines of one. They come through the line
- * reader, in chunks of a length that the first octet says, and for a client with a certificate where it says so; what the client is shown, of CAPA and of AUTH's
- * list, is compared with a simple account of it.
+ * reader, in chunks of a length that the first octet says, and for a client with a certificate where it says
+ * so; what the client is shown, of CAPA and of AUTH's list, is compared with a simple account of it.
  */
 static bool external;
 

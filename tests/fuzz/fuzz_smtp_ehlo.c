@@ -5,8 +5,8 @@
 #include "protocols/smtp/smtp_ehlo.h"
 
 /*
- * Fuzzes the editing of EHLO's reply. The input has the lines of a reply, with or without their codes; what the
- * client is shown is compared with a simple account of it.
+ * Fuzzes the editing of EHLO's reply. The input has the lines of a reply, with or without their codes; what
+ * the client is shown is compared with a simple account of it.
  */
 static const char hidden[] = "STARTTLS|XCLIENT|XFORWARD|PIPECONNECT|X_PIPE_CONNECT|PIPE_CONNECT|DEEP|PRDR|"
                              "CHECKPOINT|X-EXPS|XEXCH50|X-ANONYMOUSTLS|ATRN|TURN";

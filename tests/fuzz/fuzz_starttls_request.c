@@ -7,9 +7,10 @@
 #include <string.h>
 
 /*
- * Fuzzes how a backend is asked for TLS. The first octet picks the protocol, the second how the input is cut; 0xFF in the rest is
- * where the handshake comes, if the server has consented. All cuts must give the same commands and the same end; the commands
- * are those that there are, in their order; nothing goes to the client; and the greeting is one that the engine takes.
+ * Fuzzes how a backend is asked for TLS. The first octet picks the protocol, the second how the input is cut;
+ * 0xFF in the rest is where the handshake comes, if the server has consented. All cuts must give the same
+ * commands and the same end; the commands are those that there are, in their order; nothing goes to the
+ * client; and the greeting is one that the engine takes.
  */
 enum { PART_END = 0xff, HELD_MAX = 1 << 16 };
 

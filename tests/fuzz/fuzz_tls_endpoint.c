@@ -9,14 +9,15 @@
 #include <string.h>
 
 /*
- * Fuzzes a server's endpoint with the TLS library underneath. The input begins with two octets that say what both sides
- * can, and goes on with steps: the client (a real one, tls_client.h) goes on, writes, closes; some octets of what it has
- * sent arrive, or are changed, lost, doubled, or have others put before them; the server seals and closes. The library's
- * random makes other octets of it each time, so that no check asks what they are:
+ * Fuzzes a server's endpoint with the TLS library underneath. The input begins with two octets that say what
+ * both sides can, and goes on with steps: the client (a real one, tls_client.h) goes on, writes, closes; some
+ * octets of what it has sent arrive, or are changed, lost, doubled, or have others put before them; the
+ * server seals and closes. The library's random makes other octets of it each time, so that no check asks
+ * what they are:
  *
  *   - states move as tls_endpoint.h has it, and a failure has words and stays;
- *   - plaintext comes only once the handshake is done, and whatever was done to the ciphertext it is what the client wrote,
- *     from the first octet on, in order, with nothing left out;
+ *   - plaintext comes only once the handshake is done, and whatever was done to the ciphertext it is what the
+ *     client wrote, from the first octet on, in order, with nothing left out;
  *   - what was not touched arrives whole, and so does what the server seals, and its close_notify;
  *   - a call's output is bounded.
  */

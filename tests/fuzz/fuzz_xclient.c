@@ -6,9 +6,10 @@
 #include <string.h>
 
 /*
- * Fuzzes the writer of XCLIENT, and the reader of its offer: the input is one octet that says whether the client greets
- * with EHLO, the backend's line of attributes, an LF, and the name of the client's greeting. What is written is read
- * back by a reader that knows nothing of the writer: Postfix's rules of XCLIENT_README, and xtext of RFC 3461.
+ * Fuzzes the writer of XCLIENT, and the reader of its offer: the input is one octet that says whether the
+ * client greets with EHLO, the backend's line of attributes, an LF, and the name of the client's greeting.
+ * What is written is read back by a reader that knows nothing of the writer: Postfix's rules of
+ * XCLIENT_README, and xtext of RFC 3461.
  */
 
 #define LOGIN "joe+tag=1@example.com"

@@ -16,8 +16,8 @@ struct slice heard_id_quoted(struct slice *rest);
 void heard_id_octet(struct slice *rest, uint8_t octet);
 
 /*
- * At most 30 pairs; `tls` once, with this value; of the fields that backends believe of a proxy those alone that are
- * true of the client, and none where that is NULL.
+ * At most 30 pairs; `tls` once, with this value; of the fields that backends believe of a proxy those alone
+ * that are true of the client, and none where that is NULL.
  */
 void heard_id_check(struct slice list, const char *cipher, const struct engine_client *client);
 

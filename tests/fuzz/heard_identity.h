@@ -5,8 +5,8 @@
 #include "protocols/engine.h"
 
 /*
- * What a backend that trusts the proxy is told of the client, as it hears it. `client` is the truth, or NULL where it
- * is to be told nothing; check ends the program where anything else is said.
+ * What a backend that trusts the proxy is told of the client, as it hears it. `client` is the truth, or NULL
+ * where it is to be told nothing; check ends the program where anything else is said.
  */
 
 /* A field of ID that backends believe, x-originating-ip and its like. */

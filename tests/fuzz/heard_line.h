@@ -16,9 +16,10 @@ struct slice line_text(const struct bytes *line);
 bool is_sasl_text(struct slice text);
 
 /*
- * Does a command to log in, of which `arguments` is all behind its name, ask for a mechanism that may pass? Not with
- * channel binding (RFC 5801), which can't cross a proxy; not EXTERNAL (RFC 4422 appendix A), unless the backend knows the
- * client's own certificate; and nothing that is no name (RFC 4422 section 3.1) to all servers.
+ * Does a command to log in, of which `arguments` is all behind its name, ask for a mechanism that may pass?
+ * Not with channel binding (RFC 5801), which can't cross a proxy; not EXTERNAL (RFC 4422 appendix A), unless
+ * the backend knows the client's own certificate; and nothing that is no name (RFC 4422 section 3.1) to all
+ * servers.
  */
 bool mechanism_may_pass(struct slice arguments, bool external);
 

@@ -8,7 +8,7 @@
  * What a backend makes of the octets that it gets: a second, small reading of the protocol from the backend's
  * end, which knows what the backend has said, and so what is a command and what is content. It ends the
  * program (check) where a command could be a forgery or could be read in two ways:
- *   - the cipher suite in an ID or CLIENT is the proxy's; no field or command that backends believe of a proxy
+ *   - the cipher suite in an ID or CLIENT is the proxy's; no field or command that backends trust a proxy for
  *     comes from a client; none passes that the proxy refuses;
  *   - commands have no NUL and no line end but CRLF;
  *   - nothing is sent where the backend has to speak first.

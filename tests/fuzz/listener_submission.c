@@ -61,7 +61,10 @@ static size_t line_end(struct slice s, size_t at, unsigned habit)
     return habit & HABIT_CR ? 1 : 0;
 }
 
-/* Where a server with this habit sees the end: behind the first line that is a dot; SIZE_MAX where it sees none. */
+/*
+ * Where a server with this habit sees the end: behind the first line that is a dot; SIZE_MAX where it sees
+ * none.
+ */
 static size_t message_end(struct slice s, unsigned habit)
 {
     size_t in_line = 0;

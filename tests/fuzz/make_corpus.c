@@ -16,7 +16,7 @@
  *   make_corpus dialogues FOLDER TRANSCRIPT...     whole ones as fuzz_engine.c reads them, for each service
  *   make_corpus lines WORD FOLDER TRANSCRIPT...    the lines that begin with a word; "any": all
  *   make_corpus steps WORD FOLDER TRANSCRIPT...    what a side sends at once and begins with a word
- *   make_corpus behind WORD FOLDER TRANSCRIPT...   what stands behind a word, in its line and to the step's end
+ *   make_corpus behind WORD FOLDER TRANSCRIPT...   what follows a word, in its line and to the step's end
  */
 enum {
     CHUNK_FROM_BACKEND = 0x80,

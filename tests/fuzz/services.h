@@ -13,8 +13,8 @@ struct fuzz_service {
     struct engine_service service; /* its protocol is set by the target */
     struct engine_client client;
     bool cleartext; /* the dialogue before STARTTLS */
-    bool
-        changes_messages; /* on purpose, or the client is not greeted as content_play expects: that is not played */
+    /* On purpose, or the client is not greeted as content_play expects: its content is not played. */
+    bool changes_messages;
 };
 
 /* Wed, 25 Nov 2026 09:00:05 +0000 */

@@ -140,7 +140,10 @@ void tls_client_write(struct tls_client *client, struct slice plain, struct byte
 {
     if (!SSL_is_init_finished(client->ssl) || client->has_closed || plain.len == 0)
         return;
-    /* Not all of it where the connection has failed: then it counts as if it were, and nothing of it may arrive. */
+    /*
+     * Not all of it where the connection has failed: then it counts as if it were, and nothing of it may
+     * arrive.
+     */
     SSL_write(client->ssl, plain.data, (int)plain.len);
     client->written += plain.len;
     client->key_updates = 0;

@@ -5,8 +5,8 @@
 #include "base/bytes.h"
 
 /*
- * A TLS client in memory, the library's own: what it sends goes to the end of a buffer of the caller's, and what it is
- * given it reads when it goes on. It takes any certificate, and keeps the newest ticket.
+ * A TLS client in memory, the library's own: what it sends goes to the end of a buffer of the caller's, and
+ * what it is given it reads when it goes on. It takes any certificate, and keeps the newest ticket.
  */
 struct tls_client;
 

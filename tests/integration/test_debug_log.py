@@ -62,6 +62,8 @@ class DebugLog(harness.TestCase):
                          ["login", "handshake", "connect", "greeting", "login", "idle", "closing"])
         self.assertEqual(proxy.find(event="timeout", **{"class": "login"})[0]["seconds"], "97.000")
         self.assertEqual(proxy.find(event="timeout", **{"class": "idle"})[0]["seconds"], "660.000")
+        for machine in ("pop3-client", "pop3-backend"):
+            self.assertTrue(proxy.find(event="move", machine=machine), machine)
         chosen = proxy.find(event="server-chosen")
         self.assertEqual([(line["backend"], line["attempt"]) for line in chosen], [(backend.address, "1")])
         for event in EVENTS:

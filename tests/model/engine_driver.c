@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Runs engines for another program, the reference models of this folder, which talks to it in lines:
- *   new PROTOCOL CIPHER NONCE DEEP-STATUS-IN-HEX   an engine in place of the last one; protocol: imap, pop3, submission
+ *   new PROTOCOL CIPHER NONCE DEEP-STATUS-IN-HEX   an engine in place of the last one;
+ *                     protocol: imap, pop3, submission
  *   behind ...        the same, for a client that has begun with STARTTLS or STLS
  *   cleartext ...     the same, for what is said before that; it has greeted the client
  *   external N        1: engines from now on are for clients whose certificate the backend knows; 0: not
- *   chunk N           what is fed from now on reaches the engine in chunks of at most N octets; 0: as it comes
+ *   chunk N           what is fed from now on reaches the engine in chunks of at most N octets;
+ *                     0: as it comes
  *   c HEX, b HEX      feeds octets of the client, of the backend
  *   goodbye WORD      unavailable, shutdown or timeout
  *   ?                 asks for a line of answer
  *   report            asks for a line of answer: NAME=HEX for each field that the client has reported
- * The answer to "?": what came out since the last one to the client and to the backend in hexadecimal ("-": nothing),
- * the reason, "g", "a" and "e" for greeted, authenticated and ending (or "-"), "c" and "b" for the sides that are wanted
- * (or "-"), how many octets of the client's and the backend's are kept unconsumed, how many were discarded behind
- * STARTTLS, and the detail.
- * Octets that the engine does not consume are kept and fed again when it wants them, as engine.h asks for.
+ * The answer to "?": what came out since the last one to the client and to the backend in hexadecimal ("-":
+ * nothing), the reason, "g", "a" and "e" for greeted, authenticated and ending (or "-"), "c" and "b" for the
+ * sides that are wanted (or "-"), how many octets of the client's and the backend's are kept unconsumed, how
+ * many were discarded behind STARTTLS, and the detail. Octets that the engine does not consume are kept and
+ * fed again when it wants them, as engine.h asks for.
  */
 #include "base/bytes.h"
 #include "protocols/engine.h"
@@ -78,7 +80,10 @@ static void collect(struct drive *d)
     engine_out_reset(d->out);
 }
 
-/* Feeds from a block of exactly the octets' size, which is spoilt afterwards: nobody may look beyond or later. */
+/*
+ * Feeds from a block of exactly the octets' size, which is spoilt afterwards: nobody may look beyond or
+ * later.
+ */
 static bool feed_once(struct drive *d, enum side from)
 {
     struct bytes *kept = &d->kept[from];

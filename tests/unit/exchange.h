@@ -14,7 +14,8 @@
  * What must hold: the backend receives the same octets. So does the client of POP3 and SMTP, whose answers
  * have one order. To the client of IMAP the order of the proxy's own answers among the backend's responses is
  * left open (protocols/engine.h), so its octets are a shuffle of both, by whole responses and each in its
- * order; and where a mistake of the client's ends the session, the last responses of the backend may be missing.
+ * order; and where a mistake of the client's ends the session, the last responses of the backend may be
+ * missing.
  */
 struct exchange_step {
     enum side from;

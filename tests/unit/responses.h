@@ -13,8 +13,8 @@
 size_t response_length(struct slice s);
 
 /*
- * Is `s` made of the responses of `a` and of `b`, all of both, each in its order? `b_may_end`: of `b` the last
- * ones may be missing.
+ * Is `s` made of the responses of `a` and of `b`, all of both, each in its order? `b_may_end`: of `b` the
+ * last ones may be missing.
  */
 bool responses_are_shuffled(struct slice s, struct slice a, struct slice b, bool b_may_end);
 

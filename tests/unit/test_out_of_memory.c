@@ -15,8 +15,8 @@
 /*
  * The recorded dialogues with a heap that gives out: each is run again and again, and the first, the second
  * and so on of the engine's allocations fails. What must hold: what each side has received until then is how
- * the dialogue goes, and the session ends with ENGINE_NO_MEMORY - or, where what was lost is only a report for
- * the log, goes on as if nothing had been. (All memory comes back: the address sanitizer looks at that.)
+ * the dialogue goes, and the session ends with ENGINE_NO_MEMORY - or, where what was lost is only a report
+ * for the log, goes on as if nothing had been. (All memory comes back: the address sanitizer looks at that.)
  */
 #define NO_LIMIT ((size_t)1 << 30)
 
@@ -169,8 +169,7 @@ START_TEST(requests_for_tls)
         [PROTOCOL_POP3] = {"+OK\r\n", "+OK\r\n", "+OK\r\nUSER\r\n.\r\n", NULL},
         [PROTOCOL_SUBMISSION] = {"220 a\r\n", "250-a\r\n250 STARTTLS\r\n220 go\r\n", "250 ok\r\n", NULL},
     };
-    const struct engine_service service = {.protocol = (enum protocol)_i,
-                                           .hostname = "proxy.example.com"};
+    const struct engine_service service = {.protocol = (enum protocol)_i, .hostname = "proxy.example.com"};
     ck_assert(ask_for_tls(&service, parts[_i], FAILING_HEAP_NEVER));
     size_t fails_at = 0;
     do {

@@ -311,8 +311,8 @@ const char *transcript_name(const struct transcript *t, size_t index)
 /* ---- running ---- */
 
 /*
- * How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. Or, with
- * `exchange`, how both sides are interleaved.
+ * How the steps of one run are cut: all in chunks of `chunk` octets, and step `step` at `at` besides. Or,
+ * with `exchange`, how both sides are interleaved.
  */
 struct cutting {
     size_t chunk;
@@ -389,7 +389,10 @@ static void feed_step(struct run *r, enum side from, struct slice step, size_t c
     }
 }
 
-/* Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another kind. */
+/*
+ * Compares all that came out for a side with the OUTPUT lines from `first` up to the next line of another
+ * kind.
+ */
 static void compare(struct run *r, size_t first, size_t end, enum side side)
 {
     const struct dialogue *d = r->dialogue;

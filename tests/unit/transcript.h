@@ -8,13 +8,15 @@
 #include <stddef.h>
 
 /*
- * Recorded dialogues, run against an engine: whole, byte by byte, at every two-way cut of every step, and with
- * both sides interleaved.
- * tests/transcripts/README.md describes the format.
+ * Recorded dialogues, run against an engine: whole, byte by byte, at every two-way cut of every step, and
+ * with both sides interleaved. tests/transcripts/README.md describes the format.
  */
 struct transcript;
 
-/* All dialogues of a file. NULL with a message on standard error where the file can't be read or has a mistake. */
+/*
+ * All dialogues of a file. NULL with a message on standard error where the file can't be read or has a
+ * mistake.
+ */
 struct transcript *transcript_load(const char *path);
 void transcript_free(struct transcript *t);
 

@@ -316,7 +316,10 @@ END_TEST
 
 /* ---- what each protocol has a row of ---- */
 
-/* Two services for each protocol: what is counted for each, as here the warning about a short "idle", has room for all. */
+/*
+ * Two services for each protocol: what is counted for each, as here the warning about a short "idle", has
+ * room for all.
+ */
 START_TEST(each_protocol_has_its_autologout)
 {
     char list[1024] = "";

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The two lanes: what is passed is not copied, what is made is, neighbours become one, and room is asked for. */
+/*
+ * The two lanes: what is passed is not copied, what is made is, neighbours become one, and room is asked for.
+ */
 #include "protocols/engine_out.h"
 #include "run_suite.h"
 

@@ -71,7 +71,10 @@ START_TEST(a_session_is_small_and_holds_nothing_while_it_idles)
 }
 END_TEST
 
-/* All of `data`, and nothing else, lies in the lane as one slice. One assertion, as Check is slow in counting them. */
+/*
+ * All of `data`, and nothing else, lies in the lane as one slice. One assertion, as Check is slow in counting
+ * them.
+ */
 static void passes_as_one_slice(enum side from, struct slice data)
 {
     bool wanted = engine_wants(engine, from);

@@ -88,7 +88,10 @@ START_TEST(every_cut)
 }
 END_TEST
 
-/* The limit counts the line end in, and is the same wherever a line is cut. Nothing of what is too long is taken. */
+/*
+ * The limit counts the line end in, and is the same wherever a line is cut. Nothing of what is too long is
+ * taken.
+ */
 START_TEST(limit)
 {
     struct slice fits = slice_of("12345678\r\n");

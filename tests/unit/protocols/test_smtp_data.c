@@ -9,7 +9,10 @@
 
 enum { OUTPUT_MAX = 4096 };
 
-/* Where some server takes the message to end, by its habit; the habits are those of research on CVE-2023-51764. */
+/*
+ * Where some server takes the message to end, by its habit; the habits are those of research on
+ * CVE-2023-51764.
+ */
 struct habit {
     const char *name;
     bool bare_lf_ends; /* a line */

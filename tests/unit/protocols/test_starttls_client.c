@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * Dialogues as tables: what the server says, part by part, each when the proxy has said what stands before it. Each is run
- * with the parts whole, octet by octet, and at every cut.
+ * Dialogues as tables: what the server says, part by part, each when the proxy has said what stands before
+ * it. Each is run with the parts whole, octet by octet, and at every cut.
  */
 #define SECURED "<TLS>" /* in `hears`: the handshake, behind which the next part comes */
 #define WELCOME "2.0.0"

@@ -234,7 +234,10 @@ START_TEST(cancelled_before_it_was_sent)
 }
 END_TEST
 
-/* Signatures in flight: thousands, through a socket that takes some hundred; none is lost, or given to another. */
+/*
+ * Signatures in flight: thousands, through a socket that takes some hundred; none is lost, or given to
+ * another.
+ */
 START_TEST(more_than_the_socket_takes)
 {
     uint32_t numbers[KEYS_BATCH_MAX];
@@ -261,7 +264,10 @@ START_TEST(more_than_the_socket_takes)
 }
 END_TEST
 
-/* As a client of servers signs them in TLS 1.2: each message takes as many requests, in their order, as it has room for. */
+/*
+ * As a client of servers signs them in TLS 1.2: each message takes as many requests, in their order, as it
+ * has room for.
+ */
 START_TEST(long_inputs_among_short_ones)
 {
     static const uint8_t octets[TLS_SIGN_INPUT_MAX] = {7};
@@ -362,7 +368,10 @@ START_TEST(another_socket_in_place_of_a_living_one)
 }
 END_TEST
 
-/* What a key process that was taken over may say: the worker lets go of it, and everybody is answered with nothing. */
+/*
+ * What a key process that was taken over may say: the worker lets go of it, and everybody is answered with
+ * nothing.
+ */
 START_TEST(hostile_answers)
 {
     static const struct {

@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "certificates.h"
 #include "external_keys.h"
+#include "failing_heap.h"
 #include "run_suite.h"
 #include "tls/endpoint/tls_backend.h"
 #include "tls/endpoint/tls_verifier.h"
@@ -18,83 +19,29 @@
  * files are loaded whole, or there is a report of what is missing; a handshake is done, or fails with a
  * reason. All memory comes back: the address sanitizer checks that.
  */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t max);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t max);
-
-#define NEVER SIZE_MAX
-
-static struct {
-    bool armed; /* in our own code: the test's allocations do not fail */
-    size_t countdown;
-    bool failed;
-} heap;
-
-static bool fails_now(void)
-{
-    if (!heap.armed || heap.countdown == NEVER || heap.countdown-- > 0)
-        return false;
-    heap.countdown = NEVER;
-    heap.failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t max)
-{
-    return fails_now() ? NULL : __real_strndup(text, max);
-}
-
 /* The key source is the test's own, whose allocations do not fail. */
 static bool load_key(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
                      struct tls_external_key *into)
 {
-    heap.armed = false;
+    failing_heap_pause();
     bool ok = external_keys.load(arg, path, passphrase_path, role, into);
-    heap.armed = true;
+    failing_heap_resume();
     return ok;
 }
 
 static bool read_chain(void *arg, const char *path, struct bytes *into, char *error)
 {
-    heap.armed = false;
+    failing_heap_pause();
     bool ok = external_keys.read_chain(arg, path, into, error);
-    heap.armed = true;
+    failing_heap_resume();
     return ok;
 }
 
 static void release_key(void *arg, uint32_t number)
 {
-    bool was_armed = heap.armed;
-    heap.armed = false;
+    failing_heap_pause();
     external_keys.release(arg, number);
-    heap.armed = was_armed;
+    failing_heap_resume();
 }
 
 static const struct tls_key_source key_source = {
@@ -105,11 +52,10 @@ static void fail_each_in_turn(void (*scenario)(void), size_t least)
 {
     size_t count = 0;
     do {
-        heap.countdown = count++;
-        heap.failed = false;
+        failing_heap_set(count++);
         scenario();
-        heap.armed = false;
-    } while (heap.failed);
+        failing_heap_end();
+    } while (failing_heap_has_failed());
     ck_assert_uint_gt(count, least);
 }
 
@@ -141,8 +87,8 @@ static void check_loaded(bool loaded)
 {
     ck_assert_msg(loaded != (reported.errors > 0), "%s, with %u errors: %s", loaded ? "loaded" : "not loaded",
                   reported.errors, reported.last);
-    ck_assert_msg(loaded || heap.failed, "%s", reported.last);
-    ck_assert_msg(heap.failed || reported.warnings == 0, "%s", reported.last);
+    ck_assert_msg(loaded || failing_heap_has_failed(), "%s", reported.last);
+    ck_assert_msg(failing_heap_has_failed() || reported.warnings == 0, "%s", reported.last);
 }
 
 static struct tls_certificate_files listed[2];
@@ -189,26 +135,26 @@ static struct tls_context *load(struct tls_ticket_keys *ticket_keys)
                                     .session_tickets = true,
                                     .ticket_keys = ticket_keys,
                                     .keys = keys};
-    heap.armed = true;
+    failing_heap_begin();
     struct tls_context *context = tls_context_new_server(&settings, &report);
-    heap.armed = false;
+    failing_heap_end();
     return context;
 }
 
 /* A certificate of a folder may be left out, but not without a warning; one of the list may not. */
 static void load_server(void)
 {
-    heap.armed = true;
+    failing_heap_begin();
     struct tls_ticket_keys *ticket_keys = tls_ticket_keys_new(0);
-    heap.armed = false;
-    ck_assert(ticket_keys != NULL || heap.failed);
+    failing_heap_end();
+    ck_assert(ticket_keys != NULL || failing_heap_has_failed());
     struct tls_context *context = load(ticket_keys);
     check_loaded(context != NULL);
     size_t count = context != NULL ? tls_context_certificate_count(context) : 0;
     size_t all = ARRAY_LEN(listed) + IN_FOLDER;
     ck_assert_msg(context == NULL || count == all || (count == all - 1 && reported.warnings > 0),
                   "%zu certificates, %u warnings", count, reported.warnings);
-    ck_assert(heap.failed || count == all);
+    ck_assert(failing_heap_has_failed() || count == all);
     tls_context_unref(&context);
     tls_ticket_keys_unref(&ticket_keys);
     check_released();
@@ -238,7 +184,7 @@ static void write_anew(const char *chain, const char *key, const char *name)
 
 START_TEST(certificates_that_are_loaded_again)
 {
-    heap.countdown = NEVER;
+    failing_heap_set(FAILING_HEAP_NEVER);
     previous = load(NULL);
     ck_assert_ptr_nonnull(previous);
     write_anew("folder/a.pem", "folder/a.key", "a.example");
@@ -253,9 +199,9 @@ static void load_backend(void)
     struct tls_report report = new_report();
     struct tls_backend_settings settings = {
         .ca = authority, .verify = true, .own = own, .keys = keys, .min_version = TLS_1_2};
-    heap.armed = true;
+    failing_heap_begin();
     struct tls_context *context = tls_context_new_backend(&settings, &report);
-    heap.armed = false;
+    failing_heap_end();
     check_loaded(context != NULL);
     struct tls_certificate_info info;
     if (context != NULL) {
@@ -277,9 +223,9 @@ static void load_trust(void)
 {
     struct tls_report report = new_report();
     struct tls_client_trust_settings settings = {.authorities = authority, .required = true};
-    heap.armed = true;
+    failing_heap_begin();
     struct tls_client_trust *trust = tls_client_trust_new(&settings, &report);
-    heap.armed = false;
+    failing_heap_end();
     check_loaded(trust != NULL);
     tls_client_trust_unref(&trust);
 }
@@ -296,9 +242,9 @@ static void verify(void)
 {
     char reason[TLS_VERIFIER_REASON];
     struct tls_report report = new_report();
-    heap.armed = true;
+    failing_heap_begin();
     struct tls_verifier *verifier = tls_verifier_new(authority, &report);
-    heap.armed = false;
+    failing_heap_end();
     check_loaded(verifier != NULL);
     if (verifier != NULL)
         ck_assert_msg(tls_verifier_accepts(verifier, verified, 0, "mail.example", reason), "%s", reason);
@@ -307,7 +253,7 @@ static void verify(void)
 
 START_TEST(a_verifier)
 {
-    heap.countdown = NEVER;
+    failing_heap_set(FAILING_HEAP_NEVER);
     verified = load(NULL);
     ck_assert_ptr_nonnull(verified);
     fail_each_in_turn(verify, 2);
@@ -319,15 +265,15 @@ static void index_names(void)
 {
     struct tls_names names = {0};
     size_t added = 0;
-    heap.armed = true;
+    failing_heap_begin();
     for (size_t i = 0; i < 40; i++) {
         char name[32];
         snprintf(name, sizeof name, "%zu.example", i);
         added += tls_names_add(&names, slice_of(name), i);
     }
-    heap.armed = false;
+    failing_heap_end();
     ck_assert_uint_eq(names.count, added);
-    ck_assert_uint_eq(added, heap.failed ? 39 : 40);
+    ck_assert_uint_eq(added, failing_heap_has_failed() ? 39 : 40);
     tls_names_sort(&names);
     size_t found = 0;
     for (size_t i = 0; i < 40; i++) {
@@ -365,7 +311,7 @@ static struct {
 static void open_contexts(uint16_t version)
 {
     struct tls_report report = new_report();
-    heap.countdown = NEVER;
+    failing_heap_set(FAILING_HEAP_NEVER);
     pair.version = version;
     struct tls_settings server = {.certificates = listed,
                                   .certificate_count = ARRAY_LEN(listed),
@@ -405,10 +351,10 @@ static bool is_state(int end, enum tls_state state)
 static void receive_while_signing(int end)
 {
     static const uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
-    heap.armed = true;
+    failing_heap_begin();
     size_t len = tls_endpoint_receive(
         pair.ends[end], (struct slice){change_cipher_spec, sizeof change_cipher_spec}, pair.plain);
-    heap.armed = false;
+    failing_heap_end();
     ck_assert_uint_eq(len, 0);
 }
 
@@ -421,9 +367,9 @@ static void sign(int end)
         return;
     struct tls_sign_request request = tls_endpoint_sign_request(pair.ends[end]);
     size_t len = external_keys_sign(&request, signature);
-    heap.armed = true;
+    failing_heap_begin();
     pair.received[end] += tls_endpoint_signed(pair.ends[end], (struct slice){signature, len}, pair.plain);
-    heap.armed = false;
+    failing_heap_end();
 }
 
 /* Delivers what one end has sent. False if there is nothing. */
@@ -436,10 +382,10 @@ static bool deliver(int from)
         return false;
     memcpy(pair.flight, output.data, output.len);
     tls_io_reset(pair.ios[from]);
-    heap.armed = true;
+    failing_heap_begin();
     pair.received[to] +=
         tls_endpoint_receive(pair.ends[to], (struct slice){pair.flight, output.len}, pair.plain);
-    heap.armed = false;
+    failing_heap_end();
     if (is_state(to, TLS_AWAITS_SIGNATURE))
         sign(to);
     return true;
@@ -448,7 +394,7 @@ static bool deliver(int from)
 static bool make_ends(const struct tls_service_settings *service)
 {
     struct tls_backend_server server = {.name = "mail.example", .resumption = pair.resumption, .slot = 0};
-    heap.armed = true;
+    failing_heap_begin();
     for (int end = 0; end < ENDS; end++)
         pair.ios[end] = tls_io_new(FLIGHT_MAX);
     bool ok = pair.ios[SERVER] != NULL && pair.ios[CLIENT] != NULL;
@@ -456,7 +402,7 @@ static bool make_ends(const struct tls_service_settings *service)
         pair.ends[SERVER] = tls_endpoint_new_server(pair.contexts[SERVER], pair.ios[SERVER], service);
         pair.ends[CLIENT] = tls_endpoint_new_backend(pair.contexts[CLIENT], pair.ios[CLIENT], &server);
     }
-    heap.armed = false;
+    failing_heap_end();
     return ok && pair.ends[SERVER] != NULL && pair.ends[CLIENT] != NULL;
 }
 
@@ -474,16 +420,16 @@ static void converse(void)
     while (deliver(CLIENT) || deliver(SERVER))
         continue;
     if (is_state(SERVER, TLS_OPEN) && is_state(CLIENT, TLS_OPEN)) {
-        heap.armed = true;
+        failing_heap_begin();
         bool sealed = tls_endpoint_seal(pair.ends[SERVER], &greeting, 1);
-        heap.armed = false;
+        failing_heap_end();
         ck_assert(sealed);
         deliver(SERVER);
         ck_assert_uint_eq(pair.received[CLIENT], greeting.len);
         ck_assert_ptr_nonnull(tls_endpoint_info(pair.ends[SERVER]).client_certificate);
         return;
     }
-    ck_assert(heap.failed);
+    ck_assert(failing_heap_has_failed());
     ck_assert(tells_of_memory(SERVER) || tells_of_memory(CLIENT));
 }
 
@@ -492,7 +438,7 @@ static void connect_once(void)
     const struct tls_service_settings service = {.clients = pair.clients};
     memset(pair.received, 0, sizeof pair.received);
     bool ok = make_ends(&service);
-    ck_assert(ok || heap.failed);
+    ck_assert(ok || failing_heap_has_failed());
     if (ok)
         converse();
     for (int end = 0; end < ENDS; end++)
@@ -512,8 +458,7 @@ START_TEST(connections_with_certificates_at_both_ends)
     open_contexts(connections[_i].version);
     fail_each_in_turn(connect_once, 5);
     /* After all of that, a connection is as good as ever. */
-    heap.countdown = NEVER;
-    heap.failed = false;
+    failing_heap_set(FAILING_HEAP_NEVER);
     connect_once();
     close_contexts();
     check_released();
