@@ -184,9 +184,8 @@ static void take_first_line(struct imap_engine *imap, const struct line *line, s
         imap_client_reject(imap, c.tag, text, literal, out);
     else if (c.kind == IMAP_COMMAND_ID)
         imap_id_exchange_line(imap, line->text, literal, out);
-    else if (travels_alone(c.kind, literal) && imap->unanswered > 0)
-        imap_client_hold_command(imap, line->text);
-    else if (logs_in(c.kind) && !imap_id_exchange_before_login(imap, out))
+    else if ((travels_alone(c.kind, literal) && imap->unanswered > 0) ||
+             (logs_in(c.kind) && !imap_id_exchange_before_login(imap, out)))
         imap_client_hold_command(imap, line->text);
     else
         send_first(imap, &c, line, literal, out);

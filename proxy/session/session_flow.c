@@ -94,6 +94,8 @@ static size_t feed(struct session *session, enum side from, struct slice data)
 {
     struct engine_out *out = session->worker->out;
     size_t fed = 0;
+    if (data.len == 0)
+        return 0;
     session_lend_trace(session);
     while (fed < data.len && may_feed(session, from)) {
         size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), out);

@@ -3,7 +3,6 @@
 
 import base64
 import signal
-import unittest
 
 import harness
 

@@ -93,8 +93,8 @@ static const struct cfg_case file_cases[] = {
 #define TLS_WITH(what)                                                                                       \
     CFG_IMAP_SERVICE CFG_POOL "tls = {\n certificates = ( { chain = \"c\"; key = \"k\"; } );\n" what "};\n"
 #define CERTIFICATES_WITH(what) CFG_IMAP_SERVICE CFG_POOL "tls = {\n certificates = " what ";\n};\n"
-#define CERTIFICATES_FORM \
-    "a list of groups: certificates = ( { chain = \"mail.pem\"; key = \"mail.key\"; } )"
+#define CERTIFICATE_FORM        "{ chain = \"mail.pem\"; key = \"mail.key\"; }"
+#define CERTIFICATES_FORM       "a list of groups: certificates = ( " CERTIFICATE_FORM " )"
 
 static const struct cfg_case tls_cases[] = {
     {"not a group", "tls = \"yes\";\n" CFG_IMAP_SERVICE CFG_POOL,
@@ -227,8 +227,8 @@ static const struct cfg_case deep_cases[] = {
 };
 
 #define TIMEOUTS(what) WHOLE "timeouts = {\n " what "\n};\n"
-#define TIME_FORM \
-    ", expected a time like \"500 ms\", \"30 s\", \"3 min\", \"1 h\", or a number of seconds\n"
+#define TIMES          "\"500 ms\", \"30 s\", \"3 min\", \"1 h\""
+#define TIME_FORM      ", expected a time like " TIMES ", or a number of seconds\n"
 
 static const struct cfg_case timeout_cases[] = {
     {"no unit", TIMEOUTS("login = \"30\";"), "F:5: error: \"login\": the unit is missing" TIME_FORM},
