@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 /*
- * What a session logs. Each line has session=, service=, client= and, after a server was chosen, backend=.
+ * What a session logs. Each line has session=, service=, client= and, after a server was chosen, pool=,
+ * server= and, for those who know the line by it, backend=, which is the server as well.
  *
  *     level    event               fields, and when
  *     info     session             tls cipher resumed alpn client_cert... sni in out duration reason detail,
@@ -47,6 +48,10 @@ static void begin_line(const struct session *session, struct log_line *line, enu
     log_line_add_text(line, "service", session->service->cfg->name);
     address_format((const struct sockaddr *)&session->address, address);
     log_line_add_text(line, "client", address);
+    if (session->server_name == NULL)
+        return;
+    log_line_add_text(line, "pool", session->service->pool->cfg->name);
+    log_line_add_text(line, "server", session->server_name);
     log_line_add_text(line, "backend", session->server_name);
 }
 

@@ -56,6 +56,22 @@ class Sessions(harness.TestCase):
         self.assertGreater(int(line["out"]), len(body))
         self.assertEqual(int(line["in"]), len("USER joe\r\nPASS secret\r\nRETR 0\r\nQUIT\r\n"))
 
+    def test_the_log_names_pool_and_server(self):
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]})
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.send(b"QUIT\r\n")
+        client.rest()
+        line = proxy.session()
+        self.assertEqual((line["pool"], line["server"], line["backend"]), ("pop3-pool", backend.address, backend.address))
+
+    def test_the_log_names_no_server_that_there_was_not(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        socket.create_connection(("127.0.0.1", proxy.port("pop3"))).close()
+        line = proxy.session()
+        self.assertEqual({"pool", "server", "backend"} & set(line), set())
+
     def test_many_commands_in_one_write(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
         client = self.client(proxy, "pop3")
