@@ -4,17 +4,12 @@
 #include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
+#include "proxy/common/tcp_options.h"
 #include "proxy/runtime/client_certificates.h"
 #include "proxy/session/identity.h"
 #include "tls/tls_random.h"
 
 #include <stdlib.h>
-
-/*
- * As for clients (listeners.c): no load balancer on the way may forget a connection that idles for half an
- * hour.
- */
-#define KEEPALIVE_SECONDS 120
 
 static uint64_t now_ms(void)
 {
@@ -143,6 +138,14 @@ static void on_connected(uv_connect_t *request, int status)
         session_close(session, END_NO_MEMORY, NULL);
 }
 
+/* A connection without them is still of use. */
+static void set_options(const uv_tcp_t *tcp)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        (void)tcp_options_set(fd);
+}
+
 static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
 {
     const struct sockaddr *address = (const struct sockaddr *)&server->address;
@@ -156,8 +159,7 @@ static int start_connecting(struct session *session, struct backend_link *link, 
     link->conn.tcp.data = link;
     link->connect.data = link;
     session->link = link;
-    uv_tcp_nodelay(&link->conn.tcp, 1);
-    uv_tcp_keepalive(&link->conn.tcp, 1, KEEPALIVE_SECONDS);
+    set_options(&link->conn.tcp);
     return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
 }
 
