@@ -45,8 +45,8 @@ enum session_state {
     /* The dialogue, with both sides open. */
     SESSION_RELAYING,
     /*
-     * The client has ended its input, and the server has our FIN in turn: it may send what is left, a limited
-     * time.
+     * The client has ended its input, and the server has our FIN in turn: it may send what is left. The times
+     * for login and idling count as before.
      */
     SESSION_HALF_CLOSED,
     /*
