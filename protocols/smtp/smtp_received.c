@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_received.h"
 
+#include "base/civil_time.h"
 #include "base/ensure.h"
 #include "protocols/smtp/smtp_command.h"
 
@@ -207,43 +208,15 @@ static const char *protocol_of(const struct smtp_stamp *stamp)
     return stamp->authenticated ? "ESMTPSA" : "ESMTPS";
 }
 
-struct day {
-    int64_t year;
-    int month; /* from 0 */
-    int64_t day;
-};
-
-/* In the Gregorian calendar, by years that begin in March: their last day is the leap day. */
-static struct day day_of(int64_t days_since_1970)
-{
-    static const int begins[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
-    int64_t day = days_since_1970 + 719468; /* since 1 March of the year 0 */
-    int64_t year = day / 146097 * 400;
-    day %= 146097;
-    int64_t century = day / 36524 < 4 ? day / 36524 : 3;
-    day -= century * 36524;
-    int64_t four = day / 1461;
-    day -= four * 1461;
-    int64_t one = day / 365 < 4 ? day / 365 : 3;
-    day -= one * 365;
-    int month = 11;
-    while (day < begins[month])
-        month--;
-    year += century * 100 + four * 4 + one + (month >= 10 ? 1 : 0);
-    return (struct day){year, (month + 2) % 12, day - begins[month] + 1};
-}
-
 /* RFC 5322 section 3.3. */
 static void write_date(int64_t seconds, char into[DATE_MAX])
 {
-    static const char weekdays[][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char weekdays[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    int64_t days = seconds / 86400;
-    int second = (int)(seconds % 86400);
-    struct day day = day_of(days);
-    snprintf(into, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d +0000", weekdays[days % 7], (int)day.day,
-             months[day.month], (int)day.year, second / 3600, second / 60 % 60, second % 60);
+    struct civil_time time = civil_time_of(seconds);
+    snprintf(into, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d +0000", weekdays[time.weekday], time.day,
+             months[time.month - 1], (int)time.year, time.hour, time.minute, time.second);
 }
 
 size_t smtp_received_write(const struct smtp_received *received, const struct smtp_stamp *stamp,

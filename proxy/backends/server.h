@@ -28,6 +28,8 @@ struct server {
     _Atomic uint64_t avoid_until;
     /* When the log last had a warning of it (the same clock); 0: never. */
     _Atomic uint64_t warned;
+    /* When the log last had what this machine lacked to connect to it (the same clock); 0: never. */
+    _Atomic uint64_t warned_of_us;
 };
 
 struct pool {

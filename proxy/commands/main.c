@@ -68,6 +68,7 @@ static int run_command(const char *path)
 {
     struct runtime runtime;
     struct key_manager *keys;
+    control_hold_early_signals();
     privileges_forbid_core_dumps();
     int status = load_runtime(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys)
                                                                            : EXIT_FAILURE;

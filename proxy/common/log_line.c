@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/common/log_line.h"
 
+#include "base/civil_time.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,12 +27,11 @@ static bool has_room(const struct log_line *line, size_t len)
 void log_line_begin(struct log_line *line, enum cfg_log_level level, const char *event)
 {
     struct timespec now;
-    struct tm utc;
     char stamp[64];
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t len = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(stamp + len, sizeof stamp - len, ".%03ldZ", now.tv_nsec / 1000000);
+    struct civil_time time = civil_time_of(now.tv_sec > 0 ? now.tv_sec : 0);
+    snprintf(stamp, sizeof stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)time.year, time.month, time.day,
+             time.hour, time.minute, time.second, (int)(now.tv_nsec / 1000000));
     line->len = 0;
     line->level = level;
     log_line_add_text(line, "time", stamp);

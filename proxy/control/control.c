@@ -95,19 +95,36 @@ static void on_user_signal(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
+static void mask_signals(int how, const int *signals, size_t count)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < count; i++)
+        sigaddset(&set, signals[i]);
+    pthread_sigmask(how, &set, NULL);
+}
+
+/* Those that do not end the program. One that ends it may do so during the start. */
+static const int early_signals[] = {SIGHUP, SIGUSR1};
+
+void control_hold_early_signals(void)
+{
+    mask_signals(SIG_BLOCK, early_signals, ARRAY_LEN(early_signals));
+}
+
+static void release_early_signals(void)
+{
+    mask_signals(SIG_UNBLOCK, early_signals, ARRAY_LEN(early_signals));
+}
+
 /*
  * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
  * kill.
  */
 static void hold_signals(void)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    static const int all[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    mask_signals(SIG_BLOCK, all, ARRAY_LEN(all));
 }
 
 /* In the worker's thread. */
@@ -393,6 +410,7 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
+    release_early_signals();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
     return EXIT_SUCCESS;

@@ -12,13 +12,19 @@
  *
  * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second
  * one ends them at once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the
- * end.
+ * end. A SIGHUP or SIGUSR1 that comes during the start is handled after it.
  *
  * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when
  * they change, and ticket keys are looked at each minute. What was read takes effect if every check has
  * passed; otherwise the log has the reason, and what was in effect before stays. Sessions keep the
  * configuration that they began with; listeners whose address stays are never closed.
  */
+
+/*
+ * Holds SIGHUP and SIGUSR1 back until control_run serves them: before that their default action would end the
+ * program. Call it first of all that `run` does, in the only thread; what is started later inherits it.
+ */
+void control_hold_early_signals(void);
 
 /*
  * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a

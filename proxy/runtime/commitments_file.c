@@ -62,13 +62,20 @@ static bool read_lines(FILE *file, struct commitments *into, unsigned *number)
     return ok && !ferror(file);
 }
 
+/* The folder that a file is in, for the caller to free; NULL if memory is short. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return strdup(".");
+    return strndup(path, slash > path ? (size_t)(slash - path) : 1);
+}
+
 /* Can the file be written when the time comes? */
 static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
 {
-    const char *slash = strrchr(cfg->state_file, '/');
-    size_t len = slash != NULL ? (size_t)(slash - cfg->state_file) : 0;
-    char *folder = strndup(cfg->state_file, len > 0 ? len : 1);
-    bool there = folder != NULL && (slash == NULL || access(len > 0 ? folder : "/", W_OK) == 0);
+    char *folder = folder_of(cfg->state_file);
+    bool there = folder != NULL && access(folder, W_OK) == 0;
     if (!there)
         cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
                          "can't write %s, the file that remembers what is promised: %s", cfg->state_file,
@@ -113,6 +120,38 @@ static bool write_all(FILE *file, const struct commitments *commitments)
     return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;
 }
 
+/* False with errno. */
+static bool write_draft(const char *draft, const struct commitments *commitments)
+{
+    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = file != NULL && write_all(file, commitments);
+    int error = errno;
+    if (file == NULL) {
+        if (fd >= 0)
+            close(fd);
+    } else if (fclose(file) != 0 && ok) {
+        ok = false;
+        error = errno;
+    }
+    errno = error;
+    return ok;
+}
+
+/* The rename itself must outlast a loss of power, too. Some file systems have no such thing for folders. */
+static bool sync_folder(const char *path)
+{
+    char *folder = folder_of(path);
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = error;
+    return ok;
+}
+
 bool commitments_write(const struct commitments *commitments, const char *path)
 {
     size_t len = strlen(path) + sizeof ".new";
@@ -120,17 +159,8 @@ bool commitments_write(const struct commitments *commitments, const char *path)
     if (draft == NULL)
         return false;
     snprintf(draft, len, "%s.new", path);
-    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = file != NULL && write_all(file, commitments);
+    bool ok = write_draft(draft, commitments) && rename(draft, path) == 0 && sync_folder(path);
     int error = errno;
-    if (file != NULL)
-        ok = fclose(file) == 0 && ok;
-    else if (fd >= 0)
-        close(fd);
-    if (ok)
-        ok = rename(draft, path) == 0;
-    error = ok ? 0 : error != 0 ? error : errno;
     free(draft);
     errno = error;
     return ok;

@@ -6,7 +6,9 @@
 #include "proxy/common/address.h"
 #include "proxy/session/session_private.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 /* ---- states ---- */
 
@@ -257,12 +259,25 @@ static void linger_on(struct session *session)
     session_set_timeout(session, is_urgent ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_CLOSING);
 }
 
-/* A slow client gets another timeout as long as some of what is queued was sent within each. */
+/* What the kernel has of the client's octets, and the client has not acknowledged. */
+static size_t count_unacknowledged(const struct tcp_conn *client)
+{
+    uv_os_fd_t fd;
+    int octets = 0;
+    bool ok = uv_fileno((const uv_handle_t *)&client->tcp, &fd) == 0 && ioctl(fd, SIOCOUTQ, &octets) == 0;
+    return ok && octets > 0 ? (size_t)octets : 0;
+}
+
+/*
+ * A slow client gets another timeout as long as something is queued, and it has taken something within each.
+ * The kernel may have megabytes for it, and does not take more for as long.
+ */
 static bool is_still_sending(struct session *session)
 {
     size_t before = session->unsent;
-    session->unsent = uv_stream_get_write_queue_size((const uv_stream_t *)&session->client.tcp);
-    return session->unsent > 0 && session->unsent < before && session->worker->phase != WORKER_ENDING;
+    size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&session->client.tcp);
+    session->unsent = queued + count_unacknowledged(&session->client);
+    return queued > 0 && session->unsent < before && session->worker->phase != WORKER_ENDING;
 }
 
 void session_finish(struct session *session, enum end_reason reason, const char *detail)
@@ -310,10 +325,10 @@ static void expire_ungreeted(struct session *session)
 static void expire_relaying(struct session *session)
 {
     const struct engine_status *status = engine_status(session->engine);
-    if (session->client_half_closed)
-        session_close(session, END_CLIENT_CLOSED, NULL);
-    else if (status->last_word)
+    if (status->last_word)
         session_finish(session, END_LOGOUT, "the server sent its closing reply and did not close");
+    else if (session->client_half_closed)
+        session_finish(session, END_CLIENT_CLOSED, NULL);
     else
         session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
                              status->authenticated ? END_IDLE_TIMEOUT : END_LOGIN_TIMEOUT, NULL);

@@ -4,17 +4,13 @@
 #include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
+#include "proxy/common/tcp_options.h"
 #include "proxy/runtime/client_certificates.h"
+#include "proxy/session/connect_failure.h"
 #include "proxy/session/identity.h"
 #include "tls/tls_random.h"
 
 #include <stdlib.h>
-
-/*
- * As for clients (listeners.c): no load balancer on the way may forget a connection that idles for half an
- * hour.
- */
-#define KEEPALIVE_SECONDS 120
 
 static uint64_t now_ms(void)
 {
@@ -122,6 +118,28 @@ static bool send_identity(struct session *session)
     return len == 0 || tcp_conn_write(&session->link->conn, &slice, 1) == 0;
 }
 
+static void connect_to_next(struct session *session, const char *local_error);
+
+/* A connection to this server could not be made. May end the session. */
+static void fail_connecting(struct session *session, struct server *server, int error)
+{
+    const char *words = uv_strerror(error);
+    switch (connect_failure_of(error, session->link != NULL)) {
+    case CONNECT_FAILURE_OF_SERVER:
+        session_try_next_server(session, words);
+        break;
+    case CONNECT_FAILURE_OF_ROUTE:
+        session_log_local_failure(session, server, words);
+        forget_server(session);
+        connect_to_next(session, words);
+        break;
+    case CONNECT_FAILURE_OF_MACHINE:
+        session_log_local_failure(session, server, words);
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_NO_RESOURCES, words);
+        break;
+    }
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct backend_link *link = request->data;
@@ -129,7 +147,7 @@ static void on_connected(uv_connect_t *request, int status)
     if (session == NULL)
         return;
     if (status != 0) {
-        session_try_next_server(session, uv_strerror(status));
+        fail_connecting(session, link->server, status);
         return;
     }
     if (!send_identity(session)) {
@@ -141,6 +159,14 @@ static void on_connected(uv_connect_t *request, int status)
         session_advance(session);
     else
         session_close(session, END_NO_MEMORY, NULL);
+}
+
+/* A connection without them is still of use. */
+static void set_options(const uv_tcp_t *tcp)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        (void)tcp_options_set(fd);
 }
 
 static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
@@ -156,8 +182,7 @@ static int start_connecting(struct session *session, struct backend_link *link, 
     link->conn.tcp.data = link;
     link->connect.data = link;
     session->link = link;
-    uv_tcp_nodelay(&link->conn.tcp, 1);
-    uv_tcp_keepalive(&link->conn.tcp, 1, KEEPALIVE_SECONDS);
+    set_options(&link->conn.tcp);
     return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
 }
 
@@ -208,16 +233,13 @@ static void connect_to(struct session *session, struct server *server)
     int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
     if (error == 0)
         return;
-    if (session->link == NULL) {
-        /* No socket or no memory: no server's fault, and the next one would do no better. */
+    if (session->link == NULL)
         free(link);
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_NO_RESOURCES, uv_strerror(error));
-    } else {
-        session_try_next_server(session, uv_strerror(error));
-    }
+    fail_connecting(session, server, error);
 }
 
-void session_connect(struct session *session)
+/* `local_error`: what this machine lacked for the server before, or NULL. May end the session. */
+static void connect_to_next(struct session *session, const char *local_error)
 {
     const struct service *service = session->service;
     if (!prepare_engine(session))
@@ -228,7 +250,13 @@ void session_connect(struct session *session)
     if (server != NULL)
         connect_to(session, server);
     else
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_UNAVAILABLE, NULL);
+        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE,
+                             local_error != NULL ? END_NO_RESOURCES : END_BACKEND_UNAVAILABLE, local_error);
+}
+
+void session_connect(struct session *session)
+{
+    connect_to_next(session, NULL);
 }
 
 void session_server_ended(struct session *session, const char *error)

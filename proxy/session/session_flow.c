@@ -144,19 +144,18 @@ void session_take_input(struct session *session, enum side from, struct slice da
  * After a login the idle time counts from the last octet of either side. Before it the time is fixed, so that
  * nobody holds a connection by sending one octet at a time. Submission may do without a login (by address):
  * each octet counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the
- * server's. After its closing reply a server has a fixed time to close (apply_status).
+ * server's. All this holds as well for a client that has half-closed: it waits for what it is owed. After its
+ * closing reply a server has a fixed time to close (apply_status).
  */
 static void restart_timeout(struct session *session)
 {
     if (!session_is_in(session, SESSION_IS_IN_DIALOGUE))
         return;
     const struct engine_status *status = engine_status(session->engine);
-    if (!tcp_conn_can_write(&session->link->conn)) {
-        if (session->client_half_closed)
-            session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
-    } else if (status->last_word)
+    /* After a failed write the server's end is read next. */
+    if (session->link->conn.write_failed || status->last_word)
         return;
-    else if (status->authenticated || status->serving)
+    if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (protocol_traits(session->service->engine.protocol)->octets_restart_login_timer)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
@@ -253,7 +252,7 @@ static void half_close(struct session *session)
 {
     session_move(session, SESSION_HALF_CLOSED);
     session_end_backend_output(session);
-    session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
+    restart_timeout(session);
 }
 
 static void apply_ends(struct session *session)

@@ -15,6 +15,8 @@
  *                                  the client's reports: a session has ended
  *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
  *     warning  backend-failed      error: the server failed, and is tried last for a while
+ *     warning  local-failure       error: this machine lacks what a connection to the server needs; once a
+ *                                  minute for each server, which is not to blame
  *     warning  backend-warning     warning: something is odd about the server; once a minute for each server
  *
  * Level debug shows what a session does and waits for, never its content:
@@ -122,14 +124,24 @@ void session_log_server_failed(const struct session *session, const char *error)
     log_queue_put(session->worker->log, &line);
 }
 
-/* True for one caller a minute. */
-static bool is_warning_due(struct server *server, uint64_t now)
+/* True for one caller a minute. `warned`: when it was last so, in worker_now's time; 0: never. */
+static bool is_warning_due(_Atomic uint64_t *warned, uint64_t now)
 {
-    uint64_t last = atomic_load_explicit(&server->warned, memory_order_relaxed);
+    uint64_t last = atomic_load_explicit(warned, memory_order_relaxed);
     if (last != 0 && now < last + WARNING_INTERVAL_MS)
         return false;
-    return atomic_compare_exchange_strong_explicit(&server->warned, &last, now, memory_order_relaxed,
+    return atomic_compare_exchange_strong_explicit(warned, &last, now, memory_order_relaxed,
                                                    memory_order_relaxed);
+}
+
+void session_log_local_failure(const struct session *session, struct server *server, const char *error)
+{
+    if (!is_warning_due(&server->warned_of_us, worker_now(session->worker)))
+        return;
+    struct log_line line;
+    begin_line(session, &line, CFG_LOG_WARNING, "local-failure");
+    log_line_add_text(&line, "error", error);
+    log_queue_put(session->worker->log, &line);
 }
 
 void session_log_warning(struct session *session)
@@ -144,13 +156,13 @@ void session_log_warning(struct session *session)
 
 void session_log_slow_server(const struct session *session, const char *error)
 {
-    if (is_warning_due(session->link->server, worker_now(session->worker)))
+    if (is_warning_due(&session->link->server->warned, worker_now(session->worker)))
         session_log_server_failed(session, error);
 }
 
 void session_log_odd_server(const struct session *session, const char *warning)
 {
-    if (!is_warning_due(session->link->server, worker_now(session->worker)))
+    if (!is_warning_due(&session->link->server->warned, worker_now(session->worker)))
         return;
     struct log_line line;
     begin_line(session, &line, CFG_LOG_WARNING, "backend-warning");

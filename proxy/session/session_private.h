@@ -45,8 +45,8 @@ enum session_state {
     /* The dialogue, with both sides open. */
     SESSION_RELAYING,
     /*
-     * The client has ended its input, and the server has our FIN in turn: it may send what is left, a limited
-     * time.
+     * The client has ended its input, and the server has our FIN in turn: it may send what is left. The times
+     * for login and idling count as before.
      */
     SESSION_HALF_CLOSED,
     /*
@@ -192,6 +192,8 @@ void session_log_discarded(const struct session *session, size_t octets);
 void session_log_server_failed(const struct session *session, const char *error);
 /* Logs a slow server as session_log_server_failed does, but once a minute for each server. */
 void session_log_slow_server(const struct session *session, const char *error);
+/* Logs what this machine lacked to connect to a server, once a minute for each server. */
+void session_log_local_failure(const struct session *session, struct server *server, const char *error);
 /* Logs what is odd about the server in use, once a minute for each server. */
 void session_log_odd_server(const struct session *session, const char *warning);
 /* Logs the engine's warning as session_log_odd_server does, if it is another one than before. */

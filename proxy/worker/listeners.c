@@ -2,16 +2,13 @@
 #include "proxy/worker/listeners.h"
 
 #include "proxy/common/address.h"
+#include "proxy/common/tcp_options.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Well below the 350 s after which common load balancers forget a connection; accepted sockets inherit it. */
-#define KEEPALIVE_SECONDS 120
 
 static int set_flag(int fd, int level, int option, int value)
 {
@@ -23,8 +20,7 @@ static bool set_options(int fd, int family, bool only_v6, bool shared)
     return set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
            (!shared || set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0) &&
            (family != AF_INET6 || set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6) == 0) &&
-           set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 && set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
-           set_flag(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS) == 0;
+           tcp_options_set(fd);
 }
 
 /* A bound socket, or -1 with errno. */

@@ -26,7 +26,7 @@ import certificates  # noqa: E402
 from connections import (Connection, Ended, Silence, can_bind_ipv6, can_read, can_write, connect,  # noqa: E402
                          free_address, refusing_address, reset)
 from processes import freeze  # noqa: E402
-from proxy import PATIENCE, SANITIZERS, Proxy, ProxyError  # noqa: E402
+from proxy import PATIENCE, SANITIZERS, Proxy, ProxyError, parse_line  # noqa: E402
 from scripted_backends import (SCRIPTS, Backend, imap, over_tls, pop3, server_context,  # noqa: E402
                                speak_before_tls, submission)
 from tls_client import Client, client_context, starttls  # noqa: E402
@@ -34,7 +34,7 @@ from tls_client import Client, client_context, starttls  # noqa: E402
 __all__ = ["PATIENCE", "PROGRAM", "SCRIPTS", "SOON", "Backend", "Client", "Connection", "Ended", "Events", "Folder",
            "Proxy", "ProxyError", "Silence", "TestCase", "can_bind_ipv6", "can_read", "can_write", "certificates",
            "client_context", "configuration", "connect", "free_address", "freeze", "imap", "is_sanitized", "main",
-           "over_tls", "pop3", "refusing_address", "reset", "run_program", "server_context", "speak_before_tls",
+           "over_tls", "parse_line", "pop3", "refusing_address", "reset", "run_program", "server_context", "speak_before_tls",
            "starttls", "submission"]
 PROGRAM = None
 # What happens at once is over in so many seconds, on a machine that is busy with other tests: upper bounds begin with it.

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which server a session goes to, and what the client sees of servers that fail: nothing, as long as one does not."""
 
+import os
+import resource
 import signal
 import socket
 import ssl
 import threading
 
 import harness
+import processes
 from harness import Events
 
 ONE_WORKER = "workers = 1;"  # each worker takes turns by itself
@@ -30,6 +33,59 @@ def saying(words):
 
 def silent(connection):
     connection.rest()
+
+
+class LocalFailures(harness.TestCase):
+    """What this machine lacks counts against no server, and the log says whose fault it is."""
+
+    def has_not_blamed(self, proxy, error):
+        proxy.session()
+        self.assertEqual(proxy.find(event="backend-failed"), [])
+        line = proxy.wait_line(event="local-failure")
+        self.assertEqual((line["level"], line["error"]), ("warning", error))
+
+    def test_no_port_is_left(self):
+        """Towards a server; there may be one towards the next."""
+        try:
+            self.addCleanup(processes.enter_own_network())
+        except OSError as error:
+            self.skipTest(f"this process may not have a network of its own: {error}")
+        first, second = self.backend(harness.pop3), self.backend(harness.pop3)
+        proxy = self.start({"one": ("pop3", ["127.0.0.1:0"], [first], "none"),
+                            "two": ("pop3", ["127.0.0.1:0"], [first, second], "none")}, extra=ONE_WORKER)
+        clients = [self.client(proxy, service, shake_hands=False) for service in ["one", "one", "two", "two", "one"]]
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as ports:
+            ports.write("61000 61000")
+        answers = []
+        for client in clients[:4]:
+            client.shake_hands()
+            answers.append(client.line())
+        self.assertEqual([answers[0], answers[2]], [b"+OK ready", b"+OK ready"])
+        self.assertEqual([answer[:4] for answer in (answers[1], answers[3])], [b"-ERR", b"-ERR"])
+        self.assertEqual((first.count, second.count), (1, 1))
+        self.has_not_blamed(proxy, "address not available")
+        lines = proxy.wait_lines(2, event="session", reason="no-resources")
+        self.assertEqual([(line["service"], line["detail"]) for line in lines],
+                         [("one", "address not available"), ("two", "address not available")])
+        self.assertEqual(len(proxy.find(event="local-failure")), 3)  # once a minute for each server of a pool
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as ports:
+            ports.write("61000 61999")
+        clients[4].shake_hands()
+        self.assertEqual(clients[4].line(), b"+OK ready")
+
+    def test_no_descriptor_is_left(self):
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=ONE_WORKER)
+        pid = proxy.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        free = min(set(range(len(used) + 1)) - used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free + 1, limits[1]))  # for the client's connection
+        client = self.client(proxy, "pop3")
+        self.assertTrue(client.line().startswith(b"-ERR"))
+        self.has_not_blamed(proxy, "too many open files")
+        self.assertEqual(proxy.session()["reason"], "no-resources")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
 
 
 class Failover(harness.TestCase):

@@ -10,7 +10,6 @@ import harness
 from harness import Events
 
 ONE_WORKER = "workers = 1;"
-CLOSING_SECONDS = 10  # what a backend may take for its last words
 MEGABYTE = 1024 * 1024
 # What the kernel may hold for two sockets of loopback on both sides, and a little more; the proxy holds far less.
 HELD_MAX = 40 * MEGABYTE
@@ -92,19 +91,43 @@ class Timeouts(harness.TestCase):
         self.assert_lasted(proxy.session(reason="idle-timeout"), 3.4, 3.4 + 2 * harness.SOON)
 
     def test_backend_that_never_ends_after_the_client_has(self):
-        """The client has ended its side and waits for the backend's last words, which do not come: a limited time."""
+        """The client has ended its side and waits for the backend's last words, which do not come: the login counts."""
         def script(connection):
             connection.send(b"+OK ready\r\n")
             self.assertEqual(connection.rest(), b"")
             gone.wait(harness.PATIENCE)
         gone = threading.Event()
-        proxy = self.start({"pop3": [self.backend(script)]})
+        self.addCleanup(gone.set)
+        proxy = self.start({"pop3": [self.backend(script)]}, timeouts='login = "2 s"; idle = "1 s";')
         client = self.client(proxy, "pop3")
         client.line()
-        with self.takes(CLOSING_SECONDS, CLOSING_SECONDS + harness.SOON):
-            client.send_close_notify()
-            self.assertEqual(client.rest(), b"")
-        self.assert_lasted(proxy.session(reason="client-closed"), CLOSING_SECONDS)
+        client.send_close_notify()
+        self.assertEqual(client.rest(), b"")
+        self.assert_lasted(proxy.session(reason="client-closed"), 2)
+        gone.set()
+
+    def test_backend_that_idles_after_the_client_has_ended(self):
+        """The same after a login: the idle time counts, from the last octet."""
+        def script(connection):
+            connection.send(b"+OK ready\r\n")
+            for _ in range(2):
+                connection.line()
+                connection.send(b"+OK\r\n")
+            connection.rest()
+            gone.wait(0.7)
+            connection.send(b"+OK late\r\n")
+            gone.wait(harness.PATIENCE)
+        gone = threading.Event()
+        self.addCleanup(gone.set)
+        proxy = self.start({"pop3": [self.backend(script)]}, timeouts='login = "1 s"; idle = "2 s";')
+        client = self.client(proxy, "pop3")
+        client.line()
+        client.ask(b"USER joe")
+        client.ask(b"PASS secret")
+        client.send(b"NOOP\r\n")
+        client.send_close_notify()
+        self.assertEqual(client.rest(), b"+OK late\r\n")
+        self.assert_lasted(proxy.session(reason="client-closed"), 2.7)
         gone.set()
 
     def test_backend_that_talks_on_after_the_client_has_gone(self):

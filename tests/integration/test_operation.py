@@ -1,14 +1,46 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The program as its operator sees it: start and stop, commands, the log."""
 
+import os
 import signal
 import socket
 import subprocess
+import threading
 
 import harness
 from harness import SOON
 
 SESSIONS_THAT_FILL_A_PIPE = 400  # 300 octets each, twice the 64 KB of a pipe
+
+
+class Starting(harness.TestCase):
+    def test_signals_that_come_early_are_handled_after_the_start(self):
+        """The program is held in the middle of its start: its file is a pipe whose writer takes its time."""
+        text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:1"], "none")})
+        path = self.folder.path / "slow.conf"
+        os.mkfifo(path)
+        process = subprocess.Popen([harness.PROGRAM, "run", "-c", path], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, env={**os.environ, **harness.SANITIZERS})
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        patience = threading.Timer(harness.PATIENCE, process.kill)
+        patience.start()
+        self.addCleanup(patience.cancel)
+        with open(path, "w", encoding="ascii") as pipe:
+            os.replace(self.folder.write("file.conf", text), path)  # what it reads from now on
+            process.send_signal(signal.SIGUSR1)
+            process.send_signal(signal.SIGHUP)
+            pipe.write(text)
+        events = []
+        for line in process.stderr:
+            events.append(harness.parse_line(line))
+            if events[-1].get("event") == "reload":
+                process.terminate()
+        self.assertEqual(process.wait(), 0, events)
+        done = [line.get("event") for line in events]
+        self.assertEqual([event for event in done if event in ("ready", "reload", "shutdown")],
+                         ["ready", "reload", "shutdown"])
 
 
 class Stopping(harness.TestCase):

@@ -12,7 +12,7 @@ import socket
 import harness
 
 PIDFD_GETFD = 438  # the same on all architectures
-KEEPALIVE_SECONDS = 120
+WANTED = {"nodelay": 1, "keepalive": 1, "idle": 120, "interval": 30, "count": 10, "user timeout": 0}
 
 
 def sockets_of(pid):
@@ -48,7 +48,10 @@ class Options(harness.TestCase):
                     continue  # a listener
                 found = {"nodelay": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
                          "keepalive": sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-                         "idle": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)}
+                         "idle": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                         "interval": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+                         "count": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+                         "user timeout": sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)}
         return found
 
     def test_of_both_sides(self):
@@ -56,14 +59,13 @@ class Options(harness.TestCase):
         proxy = self.start({"pop3": [backend]})
         client = self.client(proxy, "pop3")
         self.assertEqual(client.line(), b"+OK ready")
-        wanted = {"nodelay": 1, "keepalive": 1, "idle": KEEPALIVE_SECONDS}
         try:
-            self.assertEqual(self.options(proxy, client.local[:2]), wanted)
+            self.assertEqual(self.options(proxy, client.local[:2]), WANTED)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOSYS):
                 raise
             self.skipTest(f"the system does not let the test look at another process's sockets: {error}")
-        self.assertEqual(self.options(proxy, ("127.0.0.1", backend.port)), wanted)
+        self.assertEqual(self.options(proxy, ("127.0.0.1", backend.port)), WANTED)
 
 
 if __name__ == "__main__":

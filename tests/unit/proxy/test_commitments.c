@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define IMAP(deep)                                                                                           \
     "services = ( { protocol = \"imap\"; listen = [ \"*:1\" ]; backend = \"stores\"; " deep " } );\n"
@@ -203,6 +205,58 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+/* Between the proxy and the C library: what is made durable, in which order. */
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+
+static char steps[64];
+static int folder_error; /* of fsync for a folder */
+
+int __wrap_fsync(int fd)
+{
+    struct stat about;
+    ck_assert_int_eq(fstat(fd, &about), 0);
+    strcat(steps, S_ISDIR(about.st_mode) ? "folder " : "file ");
+    errno = folder_error;
+    return S_ISDIR(about.st_mode) && folder_error != 0 ? -1 : __real_fsync(fd);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    strcat(steps, "rename ");
+    return __real_rename(from, to);
+}
+
+/* The name as well as the content outlasts a loss of power. Not all file systems can sync a folder. */
+static const struct {
+    int error;
+    bool ok;
+} folders[] = {{0, true}, {EINVAL, true}, {EIO, false}};
+
+START_TEST(what_is_written_is_durable)
+{
+    struct commitments nothing = {0};
+    char *folder = cfg_folder_make();
+    char here[512];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    ck_assert_int_eq(chdir(folder), 0);
+    folder_error = folders[_i].error;
+    for (int named = 0; named < 2; named++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s%sstate", named ? folder : "", named ? "/" : "");
+        steps[0] = '\0';
+        ck_assert_int_eq(commitments_write(&nothing, path), folders[_i].ok);
+        ck_assert(folders[_i].ok || errno == folders[_i].error);
+        ck_assert_str_eq(steps, "file rename folder ");
+    }
+    folder_error = 0;
+    ck_assert_int_eq(chdir(here), 0);
+    cfg_folder_remove(folder);
+}
+END_TEST
+
 static const struct {
     const char *content;
     const char *words; /* NULL: it is read */
@@ -263,6 +317,7 @@ int main(void)
     tcase_add_loop_test(tests, change, 0, ARRAY_LEN(changes));
     tcase_add_test(tests, what_nobody_serves_stays_remembered);
     tcase_add_test(tests, what_is_written_is_read);
+    tcase_add_loop_test(tests, what_is_written_is_durable, 0, ARRAY_LEN(folders));
     tcase_add_loop_test(tests, file, 0, ARRAY_LEN(files));
     tcase_add_test(tests, places_where_no_file_can_be);
     suite_add_tcase(suite, tests);

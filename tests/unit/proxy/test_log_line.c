@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What follows the time, the level and the event. */
 static const char *pairs_of(const struct log_line *line)
@@ -41,6 +42,47 @@ START_TEST(begins_with_time_level_and_event)
         ck_assert_int_gt(year, 2000);
         ck_assert_str_eq(word, levels[level]);
     }
+}
+END_TEST
+
+/* Between the proxy and the C library: they take its lock of the time zone, which all workers would share. */
+struct tm *__wrap_gmtime_r(const time_t *time, struct tm *into);
+size_t __wrap_strftime(char *into, size_t cap, const char *format, const struct tm *time);
+
+struct tm *__wrap_gmtime_r(const time_t *time, struct tm *into)
+{
+    (void)time;
+    (void)into;
+    ck_abort_msg("gmtime_r for a line of the log");
+}
+
+size_t __wrap_strftime(char *into, size_t cap, const char *format, const struct tm *time)
+{
+    (void)into;
+    (void)cap;
+    (void)format;
+    (void)time;
+    ck_abort_msg("strftime for a line of the log");
+}
+
+/* The time is now, in UTC, whatever the environment has as its time zone. */
+START_TEST(the_time_is_of_utc)
+{
+    struct log_line line;
+    struct tm tm = {0};
+    ck_assert_int_eq(setenv("TZ", "XYZ-11:30", 1), 0);
+    tzset();
+    time_t before = time(NULL);
+    log_line_begin(&line, CFG_LOG_INFO, "session");
+    time_t after = time(NULL);
+    line.text[line.len] = '\0';
+    ck_assert_int_eq(sscanf(line.text, "time=%4d-%2d-%2dT%2d:%2d:%2d.", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                            &tm.tm_hour, &tm.tm_min, &tm.tm_sec),
+                     6);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    time_t told = timegm(&tm);
+    ck_assert(told >= before && told <= after);
 }
 END_TEST
 
@@ -161,6 +203,7 @@ int main(void)
     Suite *suite = suite_create("log_line");
     TCase *tests = tcase_create("line");
     tcase_add_test(tests, begins_with_time_level_and_event);
+    tcase_add_test(tests, the_time_is_of_utc);
     tcase_add_loop_test(tests, value, 0, ARRAY_LEN(values));
     tcase_add_test(tests, every_octet_keeps_the_line_printable);
     tcase_add_test(tests, numbers_and_nothing);

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { KEEPALIVE_SECONDS = 120, WORKERS = 2 };
+enum { WORKERS = 2 };
 
 static int option(int fd, int level, int name)
 {
@@ -37,7 +37,10 @@ static void expect_connection_options(int fd)
 {
     ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
     ck_assert_int_ne(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
-    ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), KEEPALIVE_SECONDS);
+    ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 120);
+    ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 30);
+    ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 10);
+    ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
     ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
     ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 }
