@@ -95,6 +95,8 @@ static void on_user_signal(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
+static const int signals_for_control[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
 /*
  * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
  * kill.
@@ -103,11 +105,16 @@ static void hold_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
+    for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
+        sigaddset(&set, signals_for_control[i]);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* After the handles were closed: threads of libuv's pool hold no signal, and the log may take its time. */
+static void ignore_signals(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
+        signal(signals_for_control[i], SIG_IGN);
 }
 
 /* In the worker's thread. */
@@ -122,7 +129,7 @@ static void on_worker_event(void *arg, enum worker_event event)
 }
 
 /*
- * Those of struct control itself. The log, the watch, the admin endpoint and the key service close their own.
+ * Those of struct control itself. The watch, the admin endpoint and the key service close their own.
  */
 static void close_handles(struct control *control)
 {
@@ -152,7 +159,7 @@ static void finish_control(struct control *control)
     admin_close(control->admin);
     file_watch_close(&control->watch);
     close_handles(control);
-    log_close(control->log);
+    ignore_signals();
 }
 
 /*
@@ -164,7 +171,7 @@ static void give_up_reload(struct control *control)
     log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
     join_workers(control);
     log_reports(control);
-    log_close(control->log);
+    log_close(&control->log);
     _exit(EXIT_SUCCESS);
 }
 
@@ -326,7 +333,7 @@ static int open_handles(struct control *control)
     int error = uv_loop_init(&control->loop);
     if (error != 0)
         return error;
-    control->log = log_new(&control->loop, control->runtime.snapshot->cfg->log_level);
+    control->log = log_new(control->runtime.snapshot->cfg->log_level);
     if (control->log == NULL)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
@@ -379,7 +386,9 @@ static int serve_until_end(struct control *control)
     if (error == 0)
         error = control_start_admin(control);
     if (error != 0) {
-        /* What runs already holds nothing that is worth an orderly end. */
+        /* What runs already holds nothing that is worth an orderly end, except for what it has logged. */
+        if (control->log != NULL)
+            log_flush(control->log);
         fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
         exit(EXIT_FAILURE);
     }
@@ -395,6 +404,7 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
+    log_close(&control->log);
     return EXIT_SUCCESS;
 }
 
