@@ -24,7 +24,8 @@ struct log_queue;
 /* After the first line of a batch the writing thread waits so long for others: one wake-up and one write. */
 #define LOG_GATHER_MS 10
 /*
- * The end of the program waits so long for a reader that takes nothing, and so long in all for one that reads.
+ * The end of the program waits so long for a reader that takes nothing, and so long in all for one that
+ * reads.
  */
 #define LOG_STALL_MS 2000
 #define LOG_END_MS   10000

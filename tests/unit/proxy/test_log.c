@@ -24,6 +24,7 @@ enum { PRODUCERS = 4, LINES = 5000, PIPE_SIZE = 4096, FILLER = 'x' };
 static int standard_error;
 static int reader;
 static struct log *the_log;
+static bool stays_stalled; /* the process ends with a thread that waits for the reader */
 
 /* What the reader has read: what is put into the pipe first to fill it has no line of ours. */
 static struct {
@@ -44,6 +45,7 @@ static void set_up(void)
 {
     int ends[2];
     memset(&seen, 0, sizeof seen);
+    stays_stalled = false;
     standard_error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     ck_assert_int_eq(fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE), PIPE_SIZE);
@@ -58,6 +60,8 @@ static void tear_down(void)
 {
     log_close(&the_log);
     ck_assert_ptr_null(the_log);
+    if (stays_stalled)
+        return;
     ck_assert_int_eq(dup2(standard_error, STDERR_FILENO), STDERR_FILENO);
     close(standard_error);
     close(reader);
@@ -269,7 +273,8 @@ START_TEST(end_does_not_wait_for_a_reader_that_has_stopped)
     ck_assert_uint_ge(end - begun, LOG_STALL_MS);
     ck_assert_uint_le(end - begun, LOG_STALL_MS + BUSY_MS);
     /* The thread that was left to itself has all that it needs, should the reader come back. */
-    if (_i > 0)
+    stays_stalled = _i == 0;
+    if (!stays_stalled)
         read_lines(LINES, 0);
 }
 END_TEST
