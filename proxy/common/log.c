@@ -20,6 +20,9 @@
  * that is slowly read no progress would be seen for too long.
  */
 #define WRITE_MAX (16 * 1024)
+_Static_assert(LOG_LINE_MAX < WRITE_MAX, "a line fits into a batch");
+/* Of each line's beginning, by which the lines of a batch are put into order. */
+#define TIME_LEN (sizeof "time=2026-01-01T00:00:00.000Z" - 1)
 /* How often the end of the program looks for progress. */
 #define LOOK_MS   20
 #define NS_PER_MS 1000000ULL
@@ -30,11 +33,12 @@ struct log_queue {
     uv_mutex_t mutex;       /* held only to append or to take the buffer away */
     struct bytes lines;
     uint64_t dropped;
+    struct bytes taken; /* the writing thread's, as is what follows */
+    struct slice rest;  /* of the taken lines: not yet put out */
 };
 
 /* What only the writing thread has. */
 struct log_writer {
-    struct bytes taken; /* empty between two queues */
     uint8_t batch[WRITE_MAX];
     size_t len;    /* of the batch */
     uint64_t lost; /* lines that the log has to tell of */
@@ -61,20 +65,11 @@ struct log {
 
 /* ---- writing ---- */
 
-/* So much of the text as should be written at once: whole lines, as others write to standard error too. */
-static size_t piece_of(struct slice text)
-{
-    if (text.len <= WRITE_MAX)
-        return text.len;
-    const uint8_t *end = memrchr(text.data, '\n', WRITE_MAX);
-    return end != NULL ? (size_t)(end - text.data) + 1 : WRITE_MAX;
-}
-
 /* Waits for the reader. Returns what is left after an error, or nothing. */
 static struct slice write_all(struct slice text, _Atomic uint64_t *progress)
 {
     while (text.len > 0) {
-        ssize_t written = write(STDERR_FILENO, text.data, piece_of(text));
+        ssize_t written = write(STDERR_FILENO, text.data, text.len);
         if (written > 0) {
             text = slice_from(text, (size_t)written);
             atomic_fetch_add_explicit(progress, 1, memory_order_relaxed);
@@ -122,34 +117,58 @@ static bool write_batch(struct log *log)
     return len == 0 || write_lines(log, (struct slice){log->writer.batch, len});
 }
 
+/* One line, which is far shorter than a batch. */
 static void put(struct log *log, struct slice text)
 {
     struct log_writer *writer = &log->writer;
     if (text.len > WRITE_MAX - writer->len)
         write_batch(log);
-    if (text.len > WRITE_MAX) {
-        write_lines(log, text);
-        return;
-    }
-    if (text.len > 0)
-        memcpy(writer->batch + writer->len, text.data, text.len);
+    memcpy(writer->batch + writer->len, text.data, text.len);
     writer->len += text.len;
 }
 
-static void put_queue(struct log *log, struct log_queue *queue)
+static void take_lines(struct log *log, struct log_queue *queue)
 {
-    struct log_writer *writer = &log->writer;
-    struct bytes empty = writer->taken;
+    struct bytes empty = queue->taken;
     uv_mutex_lock(&queue->mutex);
-    writer->taken = queue->lines;
+    queue->taken = queue->lines;
     queue->lines = empty;
-    writer->lost += queue->dropped;
+    log->writer.lost += queue->dropped;
     queue->dropped = 0;
     uv_mutex_unlock(&queue->mutex);
-    put(log, bytes_view(&writer->taken));
-    writer->taken.len = 0;
-    if (writer->taken.cap > WRITE_MAX)
-        bytes_free(&writer->taken);
+    queue->rest = bytes_view(&queue->taken);
+}
+
+/* The queue whose next line has the earliest time; NULL if there is no line. */
+static struct log_queue *find_earliest(struct log_queue *queues)
+{
+    struct log_queue *earliest = NULL;
+    for (struct log_queue *queue = queues; queue != NULL; queue = queue->next)
+        if (queue->rest.len >= TIME_LEN &&
+            (earliest == NULL || memcmp(queue->rest.data, earliest->rest.data, TIME_LEN) < 0))
+            earliest = queue;
+    return earliest;
+}
+
+static void put_next_line(struct log *log, struct log_queue *queue)
+{
+    const uint8_t *end = memchr(queue->rest.data, '\n', queue->rest.len);
+    size_t len = end != NULL ? (size_t)(end - queue->rest.data) + 1 : queue->rest.len;
+    put(log, (struct slice){queue->rest.data, len});
+    queue->rest = slice_from(queue->rest, len);
+}
+
+static void put_queues(struct log *log, struct log_queue *queues)
+{
+    for (struct log_queue *queue = queues; queue != NULL; queue = queue->next)
+        take_lines(log, queue);
+    for (struct log_queue *queue; (queue = find_earliest(queues)) != NULL;)
+        put_next_line(log, queue);
+    for (struct log_queue *queue = queues; queue != NULL; queue = queue->next) {
+        queue->taken.len = 0;
+        if (queue->taken.cap > WRITE_MAX)
+            bytes_free(&queue->taken);
+    }
 }
 
 static bool is_above(struct log *log, const struct log_line *line)
@@ -189,9 +208,9 @@ static void free_log(struct log *log)
         log->queues = queue->next;
         uv_mutex_destroy(&queue->mutex);
         bytes_free(&queue->lines);
+        bytes_free(&queue->taken);
         free(queue);
     }
-    bytes_free(&log->writer.taken);
     uv_cond_destroy(&log->wake);
     uv_cond_destroy(&log->round_ended);
     uv_mutex_destroy(&log->mutex);
@@ -226,8 +245,7 @@ static void write_rounds(void *arg)
         atomic_exchange(&log->has_lines, false);
         struct log_queue *queues = log->queues;
         uv_mutex_unlock(&log->mutex);
-        for (struct log_queue *queue = queues; queue != NULL; queue = queue->next)
-            put_queue(log, queue);
+        put_queues(log, queues);
         write_rest(log);
         uv_mutex_lock(&log->mutex);
         log->rounds_ended = log->rounds_begun;

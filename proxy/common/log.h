@@ -8,7 +8,7 @@
 /*
  * The log of the process, on standard error. A thread of its own writes it, and is the only one that ever
  * waits for the log's reader. Each other thread appends its lines to a queue of its own, from which they are
- * written in their order; lines of two threads may change places within a batch. A full queue drops lines;
+ * written in their order. Those of a batch are in the order of their times. A full queue drops lines;
  * how many is logged as soon as there is room ("log-lines-dropped").
  *
  * Standard error is shared with other processes: the log never changes its flags, so that a write may block.
@@ -18,7 +18,7 @@ struct log_queue;
 
 /*
  * Octets in the queue of each thread: the last lines of 10,000 sessions that end at once, at some 400 octets
- * each. The writing thread may have as many in hand.
+ * each. The writing thread may have as many in hand, of each.
  */
 #define LOG_QUEUE_MAX (4 * 1024 * 1024)
 /* After the first line of a batch the writing thread waits so long for others: one wake-up and one write. */

@@ -223,6 +223,32 @@ START_TEST(lines_of_each_thread_are_in_order)
 }
 END_TEST
 
+START_TEST(lines_of_two_threads_are_in_the_order_of_their_times)
+{
+    enum { PAIRS = 8, PAUSE_MS = 2 };
+    static char text[PIPE_SIZE];
+    struct log_queue *queue = log_add_queue(the_log);
+    ck_assert_ptr_nonnull(queue);
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        struct log_line line;
+        make_line(&line, 0, 2 * i);
+        log_queue_put(queue, &line);
+        uv_sleep(PAUSE_MS);
+        write_main(2 * i + 1);
+        uv_sleep(PAUSE_MS);
+    }
+    ck_assert(log_flush(the_log));
+    ck_assert_int_gt(read(reader, text, sizeof text - 1), 0);
+    const char *at = text;
+    for (uint64_t i = 0; i < 2 * PAIRS; i++) {
+        at = strstr(at, " number=");
+        ck_assert_ptr_nonnull(at);
+        ck_assert_uint_eq(number_of(at, " number="), i);
+        at++;
+    }
+}
+END_TEST
+
 START_TEST(nobody_waits_for_a_reader_that_has_stopped)
 {
     struct producer producers[PRODUCERS];
@@ -406,6 +432,7 @@ int main(void)
     TCase *tests = tcase_create("log");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, lines_of_each_thread_are_in_order);
+    tcase_add_test(tests, lines_of_two_threads_are_in_the_order_of_their_times);
     tcase_add_test(tests, nobody_waits_for_a_reader_that_has_stopped);
     tcase_add_test(tests, what_does_not_fit_is_counted_and_told);
     tcase_add_loop_test(tests, end_does_not_wait_for_a_reader_that_has_stopped, 0, 2);
