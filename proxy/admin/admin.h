@@ -6,6 +6,8 @@
 #include "proxy/admin/admin_page.h"
 #include "proxy/common/log.h"
 
+#include <uv.h>
+
 /*
  * The admin endpoint: HTTP by libmicrohttpd, in the main thread's loop and without a thread of its own. It
  * shows and changes nothing by itself: admin_page.h has what it answers. A connection brings one request, and

@@ -95,6 +95,8 @@ static void on_user_signal(uv_signal_t *handle, int number)
 
 /* ---- workers ---- */
 
+static const int signals_for_control[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
 static void mask_signals(int how, const int *signals, size_t count)
 {
     sigset_t set;
@@ -123,8 +125,14 @@ static void release_early_signals(void)
  */
 static void hold_signals(void)
 {
-    static const int all[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-    mask_signals(SIG_BLOCK, all, ARRAY_LEN(all));
+    mask_signals(SIG_BLOCK, signals_for_control, ARRAY_LEN(signals_for_control));
+}
+
+/* After the handles were closed: threads of libuv's pool hold no signal, and the log may take its time. */
+static void ignore_signals(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
+        signal(signals_for_control[i], SIG_IGN);
 }
 
 /* In the worker's thread. */
@@ -139,7 +147,7 @@ static void on_worker_event(void *arg, enum worker_event event)
 }
 
 /*
- * Those of struct control itself. The log, the watch, the admin endpoint and the key service close their own.
+ * Those of struct control itself. The watch, the admin endpoint and the key service close their own.
  */
 static void close_handles(struct control *control)
 {
@@ -169,7 +177,7 @@ static void finish_control(struct control *control)
     admin_close(control->admin);
     file_watch_close(&control->watch);
     close_handles(control);
-    log_close(control->log);
+    ignore_signals();
 }
 
 /*
@@ -181,7 +189,7 @@ static void give_up_reload(struct control *control)
     log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
     join_workers(control);
     log_reports(control);
-    log_close(control->log);
+    log_close(&control->log);
     _exit(EXIT_SUCCESS);
 }
 
@@ -343,7 +351,7 @@ static int open_handles(struct control *control)
     int error = uv_loop_init(&control->loop);
     if (error != 0)
         return error;
-    control->log = log_new(&control->loop, control->runtime.snapshot->cfg->log_level);
+    control->log = log_new(control->runtime.snapshot->cfg->log_level);
     if (control->log == NULL)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
@@ -396,7 +404,9 @@ static int serve_until_end(struct control *control)
     if (error == 0)
         error = control_start_admin(control);
     if (error != 0) {
-        /* What runs already holds nothing that is worth an orderly end. */
+        /* What runs already holds nothing that is worth an orderly end, except for what it has logged. */
+        if (control->log != NULL)
+            log_flush(control->log);
         fprintf(stderr, "deepproxy: can't start: %s\n", uv_strerror(error));
         exit(EXIT_FAILURE);
     }
@@ -413,6 +423,7 @@ static int serve_until_end(struct control *control)
     release_early_signals();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
+    log_close(&control->log);
     return EXIT_SUCCESS;
 }
 

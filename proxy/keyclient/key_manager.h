@@ -7,6 +7,8 @@
 #include "proxy/common/log.h"
 #include "tls/certificates/tls_keys.h"
 
+#include <uv.h>
+
 /*
  * The main thread's side of the private keys, which are in processes of their own (keys/keys_process.h). It
  * starts these before privileges are dropped, has them load each key when certificates are loaded, and

@@ -431,9 +431,12 @@ static void on_signature(void *arg, struct slice signature)
     on_opened(session, tls_side_sign(&session->tls, session->worker, signature));
 }
 
+/* A handshake that was put aside is read from again: the client's end must be noticed while it waits. */
 static void await_signature(struct session *session)
 {
-    if (!tls_side_await_signature(&session->tls, session->worker, on_signature, session))
+    if (tls_side_await_signature(&session->tls, session->worker, on_signature, session))
+        set_reading(session);
+    else
         on_signature(session, (struct slice){NULL, 0});
 }
 

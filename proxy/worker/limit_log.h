@@ -6,6 +6,7 @@
 #include "proxy/common/log.h"
 
 #include <sys/socket.h>
+#include <uv.h>
 
 /*
  * Logs the clients of a worker that a limit keeps out. They may come by the thousands a second: the first one

@@ -14,6 +14,8 @@
 #include "proxy/worker/limit_log.h"
 #include "tls/endpoint/tls_endpoint.h"
 
+#include <uv.h>
+
 /*
  * A worker is a thread with its own event loop, listening sockets, sessions and buffers. It shares nothing on
  * the data path with other workers, and never blocks. The main thread starts it, gives it updates, moves it

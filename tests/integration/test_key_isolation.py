@@ -235,6 +235,27 @@ class Isolation(harness.TestCase):
         waiting.shake_hands()
         self.assertEqual(waiting.line(), b"+OK ready")
 
+    def test_ends_that_come_with_many_others(self):
+        """Handshakes that had to wait for their turn, and then wait for a signature: their clients' ends are noticed."""
+        proxy = self.run_proxy()
+        signer = signer_of(proxy)
+        clients = [self.client(proxy, "pop3", shake_hands=False, name="ec.example.com") for _ in range(100)]
+        harness.freeze(signer)
+        harness.freeze(proxy.process.pid)
+        try:
+            for gone in clients:
+                send_hello(gone)
+        finally:
+            os.kill(proxy.process.pid, signal.SIGCONT)
+        waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
+        send_hello(waiting)
+        for gone in clients:
+            gone.finish()
+        proxy.wait_lines(len(clients), event="session", reason="client-closed")
+        os.kill(signer, signal.SIGCONT)
+        waiting.shake_hands()
+        self.assertEqual(waiting.line(), b"+OK ready")
+
     def test_handshake_timeout_while_nobody_signs(self):
         proxy = self.run_proxy(timeouts='handshake = "500 ms";')
         signer = signer_of(proxy)

@@ -96,6 +96,7 @@ class Proxy:
         self._ended = False
         self.reads_log = threading.Event()  # cleared: what it writes stays in the pipe
         self.reads_log.set()
+        self._holds_log = threading.Event()  # set: nobody reads the pipe until reads_log is set
         self.process = subprocess.Popen([program or default_program(), "run", "-c", path], stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
                                         env={**os.environ, **SANITIZERS})
@@ -110,7 +111,9 @@ class Proxy:
 
     def _read(self):
         for text in self.process.stderr:
-            self.reads_log.wait()
+            if not self.reads_log.is_set():
+                self._holds_log.set()
+                self.reads_log.wait()
             line = parse_line(text)
             with self._changed:
                 self.text += text
@@ -166,6 +169,25 @@ class Proxy:
     def session(self, **fields):
         """The line of a session's end."""
         return self.wait_line(event="session", **fields)
+
+    def stall_log(self):
+        """Its pipe is full and nobody reads it, until `reads_log` is set."""
+        self.reads_log.clear()
+        pipe = os.open(f"/proc/{self.process.pid}/fd/2", os.O_WRONLY)
+        try:
+            os.write(pipe, b"\n")
+            if not self._holds_log.wait(PATIENCE):
+                raise ProxyError("the reader of the log did not stop")
+        finally:
+            os.close(pipe)
+        pipe = os.open(f"/proc/{self.process.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            while True:
+                os.write(pipe, b"\n" * 512)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(pipe)
 
     # ---- what it uses ----
 

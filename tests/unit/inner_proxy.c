@@ -23,7 +23,6 @@ struct inner_proxy {
     struct runtime runtime;
     struct listeners listeners;
     struct worker worker;
-    uv_loop_t log_loop;
     struct log *log;
     struct address_counts *connections;
     struct address_counts *handshakes;
@@ -103,8 +102,7 @@ struct inner_proxy *inner_proxy_start(const char *pool)
     ck_assert_ptr_nonnull(proxy);
     listen_as_server(proxy);
     load(proxy, pool);
-    ck_assert_int_eq(uv_loop_init(&proxy->log_loop), 0);
-    proxy->log = log_new(&proxy->log_loop, CFG_LOG_ERROR);
+    proxy->log = log_new(CFG_LOG_ERROR);
     proxy->connections = address_counts_new();
     proxy->handshakes = address_counts_new();
     ck_assert(proxy->log != NULL && proxy->connections != NULL && proxy->handshakes != NULL);
@@ -118,9 +116,7 @@ void inner_proxy_stop(struct inner_proxy **proxy)
     *proxy = NULL;
     worker_set_phase(&last->worker, WORKER_ENDING);
     worker_join(&last->worker);
-    log_close(last->log);
-    uv_run(&last->log_loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&last->log_loop), 0);
+    log_close(&last->log);
     listeners_close(&last->listeners);
     runtime_unref(&last->runtime);
     address_counts_free(&last->connections);
