@@ -109,10 +109,10 @@ def value_of(figure, result, cpu_seconds):
 def take_cpu(figure, system, load_program, core, seconds):
     """CPU time for each unit of work. Returns the value and what else is worth keeping."""
     with Load(load_program, core, system.port, figure.mode, "--seconds", seconds) as load:
-        before = measure.cpu_time(system.process.pid)
+        before = measure.cpu_time(system.pid)
         result = load.work()
         time.sleep(SETTLE_SECONDS)
-        cpu = measure.cpu_seconds_between(before, measure.cpu_time(system.process.pid))
+        cpu = measure.cpu_seconds_between(before, measure.cpu_time(system.pid))
         load.end()
     if result["units"] == 0 or cpu == 0:
         raise Trouble("nothing was done")
@@ -128,12 +128,12 @@ def take_idle(system, load_program, core, part="Pss"):
         load.work()
         load.end()
     time.sleep(SETTLE_SECONDS)
-    before = measure.pss_kib(system.process.pid, part)
+    before = measure.pss_kib(system.pid, part)
     options = ("--sessions", HELD_SESSIONS, "--seconds", PATIENCE_SECONDS)
     with Load(load_program, core, system.port, "idle", *options) as load:
         result = load.work()
         time.sleep(SETTLE_IDLE_SECONDS)
-        held = measure.pss_kib(system.process.pid, part)
+        held = measure.pss_kib(system.pid, part)
         if result["units"] != HELD_SESSIONS or load.end()["units"] != HELD_SESSIONS:
             raise Trouble(f"of {HELD_SESSIONS} sessions only {result['units']} came to IDLE")
     return (held - before) / HELD_SESSIONS, {"before_kib": before, "held_kib": held}

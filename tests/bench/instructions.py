@@ -38,7 +38,7 @@ def are_counted():
 
 def of_turn(contender, units):
     """For each unit, in all threads and processes of the proxy."""
-    pids = ",".join(map(str, measure.process_tree(contender.system.process.pid)))
+    pids = ",".join(map(str, measure.process_tree(contender.system.pid)))
     with tempfile.NamedTemporaryFile() as output:
         counter = subprocess.Popen(command(output.name, "-p", pids), stdout=subprocess.DEVNULL)
         time.sleep(ATTACH_SECONDS)

@@ -21,7 +21,7 @@ def take(figure, system, load_program, core, chosen):
     chosen.profile.mkdir(parents=True, exist_ok=True)
     data = chosen.profile / f"{figure.name}-{system.name}.data"
     with figures.Load(load_program, core, system.port, figure.mode, "--seconds", chosen.seconds) as load:
-        pids = ",".join(map(str, measure.process_tree(system.process.pid)))
+        pids = ",".join(map(str, measure.process_tree(system.pid)))
         # cpu-clock: virtual machines have no counters of cycles.
         recorder = subprocess.Popen([perf, "record", "-q", "-e", "cpu-clock", "-F", FREQUENCY, "-g", "-p", pids,
                                      "-o", data], stdin=subprocess.DEVNULL)

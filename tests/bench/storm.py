@@ -88,7 +88,7 @@ def measure(programs, core, system, chosen):
 def start(system, directory, core, certificate, backend_port):
     system.start(directory, core, certificate, backend_port)
     # As the probe: what others do on this core is no latency of the proxy's.
-    subprocess.run(["chrt", "-a", "-f", "-p", "1", str(system.process.pid)], capture_output=True, check=False)
+    subprocess.run(["chrt", "-a", "-f", "-p", "1", str(system.serving_pid())], capture_output=True, check=False)
 
 
 def print_table(results):

@@ -13,7 +13,11 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import proxy  # noqa: E402
 
 START_SECONDS = 10
 STOP_SECONDS = 5
@@ -100,6 +104,15 @@ class System:
             self.process.wait()
         self.process = None
 
+    @property
+    def pid(self):
+        """The process with which it was started; those that it starts in turn are below it."""
+        return self.process.pid
+
+    def serving_pid(self):
+        """The process that serves clients."""
+        return self.pid
+
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
@@ -131,6 +144,9 @@ backends = ( {{ name = "bench"; identity = "none"; servers = ( {{ address = "127
 
     def version_command(self):
         return [self.program, "version"]
+
+    def serving_pid(self):
+        return proxy.serving_process(self.pid)
 
 
 class Against(Deepproxy):

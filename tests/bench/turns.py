@@ -19,7 +19,7 @@ class Contender:
 
     def turn(self, units):
         """CPU-nanoseconds for each unit, and the seconds that all took."""
-        pid = self.system.process.pid
+        pid = self.system.pid
         before = measure.cpu_time(pid)
         result = self.load.work(units)
         cpu = measure.cpu_seconds_between(before, measure.cpu_time_when_quiet(pid))
@@ -36,7 +36,7 @@ def contenders(figure, systems, load_program, core):
         for system in systems:
             load = stack.enter_context(figures.Load(load_program, core, system.port, figure.mode, "--seconds",
                                                     CONNECTIONS_STAY_SECONDS))
-            measure.cpu_time_when_quiet(system.process.pid)
+            measure.cpu_time_when_quiet(system.pid)
             ready.append(Contender(system, load))
         yield ready
         for contender in ready:

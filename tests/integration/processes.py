@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 
-from proxy import PATIENCE
+from proxy import PATIENCE, children
 
 CHUNK = 1 << 20
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1
@@ -59,14 +59,14 @@ def enter_own_network():
     return leave
 
 
-def children(pid):
-    return [int(child) for task in os.listdir(f"/proc/{pid}/task")
-            for child in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+def guards_of(proxy):
+    """The key processes' parents, of which there is one at most while all is well."""
+    return [pid for pid in children(proxy.main_pid) if pid != proxy.pid]
 
 
 def guard_of(proxy):
     """The parent of the key process; it has no keys."""
-    return children(proxy.process.pid)[0]
+    return guards_of(proxy)[0]
 
 
 def signer_of(proxy):

@@ -374,7 +374,7 @@ class Descriptors(Admin):
     def test_none_is_left(self):
         """It says so and tries again after a second, not all the time; who waits is answered as soon as there is one."""
         proxy = self.start_pop3()
-        pid = proxy.process.pid
+        pid = proxy.pid
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         free = next(number for number in range(soft) if number not in used)

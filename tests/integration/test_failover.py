@@ -75,7 +75,7 @@ class LocalFailures(harness.TestCase):
 
     def test_no_descriptor_is_left(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=ONE_WORKER)
-        pid = proxy.process.pid
+        pid = proxy.pid
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         free = min(set(range(len(used) + 1)) - used)
@@ -266,10 +266,10 @@ class FailedWrites(harness.TestCase):
         def agrees_and_resets(connection):
             connection.send(b"+OK in the clear\r\n")
             self.assertEqual(connection.line(), b"STLS")
-            harness.freeze(proxy.process.pid)  # so that it reads the answer of a server that is gone
+            harness.freeze(proxy.pid)  # so that it reads the answer of a server that is gone
             connection.send(b"+OK go\r\n")
             connection.reset()
-            proxy.process.send_signal(signal.SIGCONT)
+            os.kill(proxy.pid, signal.SIGCONT)
         good = harness.over_tls(harness.pop3, harness.server_context(self.folder.path), "pop3")
         proxy = self.start({"pop3": [self.backend(agrees_and_resets), self.backend(good)]}, extra=ONE_WORKER,
                            pool='tls = { mode = "starttls"; verify = false; };')

@@ -15,7 +15,7 @@ import unittest
 
 import harness
 from private_keys import openssl, secrets
-from processes import allow_core_dumps, children, finds, guard_of, signer_of, status_of
+from processes import allow_core_dumps, finds, guard_of, guards_of, signer_of, status_of
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -70,7 +70,7 @@ class Isolation(harness.TestCase):
     def test_handshakes_with_each_key_and_version(self):
         for extra in ["", "key_isolation = false;"]:
             proxy = self.run_proxy(extra=extra)
-            self.assertEqual(len(children(proxy.process.pid)), 0 if extra else 1)
+            self.assertEqual(len(guards_of(proxy)), 0 if extra else 1)
             for name in self.names:
                 for version in VERSIONS:
                     with self.subTest(name=name, version=version, extra=extra):
@@ -91,8 +91,8 @@ class Isolation(harness.TestCase):
             self.skipTest("the shadow memory of a sanitizer has no end")
         wanted = {secret for name in self.names for secret in secrets(self.folder.path / f"{name}.key")}
         proxy = self.run_proxy()
-        processes = {"proxy": proxy.process.pid, "guard": guard_of(proxy)}
-        self.assertEqual(finds(proxy.process.pid, wanted), set())
+        processes = {"proxy": proxy.pid, "guard": guard_of(proxy)}
+        self.assertEqual(finds(proxy.pid, wanted), set())
         clients = []
         for name in self.names:
             for version in VERSIONS:
@@ -111,7 +111,7 @@ class Isolation(harness.TestCase):
             with self.subTest(name):
                 proxy = self.run_proxy([name], extra="key_isolation = false;")
                 self.shake_hands(proxy, name)
-                found = finds(proxy.process.pid, set(secrets(self.folder.path / f"{name}.key")))
+                found = finds(proxy.pid, set(secrets(self.folder.path / f"{name}.key")))
                 self.assertNotEqual(found, set())
 
     @unittest.skipIf(os.geteuid() != 0, "needs root, to read another process's memory")
@@ -131,7 +131,7 @@ class Isolation(harness.TestCase):
         for name in self.names:
             self.shake_hands(proxy, name)
         wanted = {secret for name in self.names for secret in secrets(path / f"{name}.key")}
-        self.assertEqual(finds(proxy.process.pid, wanted), set())
+        self.assertEqual(finds(proxy.pid, wanted), set())
 
     def test_signer_that_is_killed(self):
         proxy = self.run_proxy()
@@ -241,12 +241,12 @@ class Isolation(harness.TestCase):
         signer = signer_of(proxy)
         clients = [self.client(proxy, "pop3", shake_hands=False, name="ec.example.com") for _ in range(100)]
         harness.freeze(signer)
-        harness.freeze(proxy.process.pid)
+        harness.freeze(proxy.pid)
         try:
             for gone in clients:
                 send_hello(gone)
         finally:
-            os.kill(proxy.process.pid, signal.SIGCONT)
+            os.kill(proxy.pid, signal.SIGCONT)
         waiting = self.client(proxy, "pop3", shake_hands=False, name="ec.example.com")
         send_hello(waiting)
         for gone in clients:
@@ -314,7 +314,7 @@ class Isolation(harness.TestCase):
             self.shake_hands(proxy, name)
         if not harness.is_sanitized():
             self.wait_until(lambda: not finds(signer_of(proxy), old))
-            self.assertEqual(finds(proxy.process.pid, old), set())
+            self.assertEqual(finds(proxy.pid, old), set())
 
     def test_encrypted_key(self):
         path = self.folder.path
@@ -356,14 +356,14 @@ class Isolation(harness.TestCase):
     def test_the_two_libraries_never_meet(self):
         proxy = self.run_proxy()
         self.shake_hands(proxy)
-        maps = {pid: pathlib.Path(f"/proc/{pid}/maps").read_text() for pid in [proxy.process.pid, signer_of(proxy)]}
-        self.assertNotRegex(maps[proxy.process.pid], r"/libcrypto\.so\.3|/libseccomp")
+        maps = {pid: pathlib.Path(f"/proc/{pid}/maps").read_text() for pid in [proxy.pid, signer_of(proxy)]}
+        self.assertNotRegex(maps[proxy.pid], r"/libcrypto\.so\.3|/libseccomp")
         self.assertNotRegex(maps[signer_of(proxy)], r"/android/|/libssl")
 
     def test_core_dumps_are_off(self):
         allow_core_dumps(self)
         proxy = self.run_proxy()
-        for pid in [proxy.process.pid, guard_of(proxy), signer_of(proxy)]:
+        for pid in [proxy.pid, guard_of(proxy), signer_of(proxy)]:
             self.assertRegex(pathlib.Path(f"/proc/{pid}/limits").read_text(), r"Max core file size +0 +0 ")
 
     @unittest.skipIf(os.geteuid() != 0, "needs root, whose privileges are given up")
@@ -378,7 +378,7 @@ class Isolation(harness.TestCase):
         self.assertEqual(signer["Uid"].split(), [str(pwd.getpwnam("daemon").pw_uid)] * 4)
         self.assertEqual(signer["Groups"].strip(), "")
         self.assertEqual(int(signer["CapPrm"], 16) | int(signer["CapEff"], 16), 0)
-        self.assertEqual(status_of(proxy.process.pid)["Uid"].split(), [str(pwd.getpwnam("nobody").pw_uid)] * 4)
+        self.assertEqual(status_of(proxy.pid)["Uid"].split(), [str(pwd.getpwnam("nobody").pw_uid)] * 4)
         if not harness.is_sanitized():
             self.assertEqual(signer["Seccomp"], "2")
         os.kill(signer_of(proxy), signal.SIGKILL)

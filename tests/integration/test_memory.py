@@ -46,7 +46,7 @@ class TicketKeys(Memory):
             client = self.client(proxy, "pop3")
             client.send(b"QUIT\r\n")
             client.rest()
-        pid, first = proxy.process.pid, self.keys_of(path)
+        pid, first = proxy.pid, self.keys_of(path)
         self.assert_in_memory(pid, *(half for _, *halves in first for half in halves))
         self.assert_not_in_memory(pid, *(text for text, *_ in first))
         for _ in range(3):
@@ -71,7 +71,7 @@ class Passphrases(Memory):
                 proxy = harness.Proxy(self.folder.write("locked.conf", text))
                 self.addCleanup(proxy.stop)
                 self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
-                processes = [proxy.process.pid]
+                processes = [proxy.pid]
                 processes += [guard_of(proxy), signer_of(proxy)] if isolation == "true" else []
                 for pid in processes:
                     # Not of its first octets: what manages the heap writes over these.

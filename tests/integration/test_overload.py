@@ -221,9 +221,9 @@ class HandshakesOfAll(Overload):
     def test_one_that_waits_for_its_turn_and_finds_no_place(self):
         """More at once than are accepted in one go: the next is told to come later, and then that all places are taken."""
         proxy = self.start_pop3("handshakes = 32; handshakes_per_address = 0;")
-        harness.freeze(proxy.process.pid)
+        harness.freeze(proxy.pid)
         held = [self.connect(proxy) for _ in range(33)]
-        os.kill(proxy.process.pid, signal.SIGCONT)
+        os.kill(proxy.pid, signal.SIGCONT)
         self.overload(proxy, "limits.handshakes")
         held[32].sendall(NO_TLS)
         self.assertFalse(harness.can_read(held[32], 0.2))

@@ -109,7 +109,7 @@ class PoolKeys(Case):
             self.assertEqual(clients[0].ask(b"STAT"), b"+OK 1 0")
             self.assertEqual(shown.wait(), self.leaf())
             wanted = set(secrets(self.folder.path / "proxy-client" / "mail.key"))
-            self.assertEqual(finds(proxy.process.pid, wanted), set())
+            self.assertEqual(finds(proxy.pid, wanted), set())
             self.assertEqual(finds(guard_of(proxy), wanted), set())
             self.assertNotEqual(finds(signer_of(proxy), wanted), set())
 

@@ -115,10 +115,10 @@ class Pressure(harness.TestCase):
     def test_no_descriptor_left_for_a_backend(self):
         """The client is told so in its protocol's words: another attempt may find room, or another proxy."""
         proxy = self.start({"pop3": [self.backend(harness.pop3)]})
-        used = {int(name) for name in os.listdir(f"/proc/{proxy.process.pid}/fd")}
+        used = {int(name) for name in os.listdir(f"/proc/{proxy.pid}/fd")}
         free = next(number for number in itertools.count() if number not in used)
         limit = next(number for number in itertools.count(free + 1) if number not in used)
-        resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (limit, limit))  # room for one more
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (limit, limit))  # room for one more
         client = self.client(proxy, "pop3")
         self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(proxy.session()["detail"], "too many open files")

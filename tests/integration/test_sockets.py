@@ -39,7 +39,7 @@ class Options(harness.TestCase):
     def options(self, proxy, peer):
         """Of the connection to this address."""
         found = None
-        for sock in sockets_of(proxy.process.pid):
+        for sock in sockets_of(proxy.pid):
             with sock:
                 try:
                     if sock.getpeername()[:2] != peer:

@@ -107,7 +107,7 @@ class Case(unittest.TestCase):
     @classmethod
     def start_proxy(cls, servers, **options):
         started = proxy.Proxy(cls.write_configuration(servers, **options))
-        cls.servers.watch(started.process.pid)
+        cls.servers.watch(started.main_pid)
         return started
 
     def other_authority(self):

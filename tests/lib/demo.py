@@ -140,7 +140,7 @@ class Demo:
         path = self.directory / "deepproxy.conf"
         path.write_text(proxy.configuration("The demo of ./dev run", servers, listen, extra=extra))
         self.proxy = proxy.Proxy(path, self.program, self.proxy_line)
-        self.backends.watch(self.proxy.process.pid)
+        self.backends.watch(self.proxy.main_pid)
 
     def proxy_line(self, line, text):
         with open(self.log, "a", encoding="utf-8") as log:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """deepproxy as the demo and the tests start it: a configuration, the process, and its log read as it comes."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -68,6 +69,28 @@ def parse_line(line):
     return {key: bare or ESCAPE.sub(unescape, quoted or "") for key, quoted, bare in PAIR.findall(line)}
 
 
+def children(pid):
+    """Those that are there; none if the process has ended meanwhile."""
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in path.read_text().split()]
+    return found
+
+
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return None
+
+
+def serving_process(main_pid):
+    """Of the processes of a `deepproxy run`: the one with the sockets and the sessions."""
+    own_name = name_of(main_pid)
+    return next((pid for pid in children(main_pid) if name_of(pid) == own_name), main_pid)
+
+
 def port_of(address):
     return int(address.rsplit(":", 1)[1])
 
@@ -125,6 +148,18 @@ class Proxy:
             self._ended = True
             self._changed.notify_all()
 
+    # ---- its processes ----
+
+    @property
+    def main_pid(self):
+        """The process that was started: a supervisor knows this one, and sends its signals there."""
+        return self.process.pid
+
+    @property
+    def pid(self):
+        """The process that serves: what it uses and what it holds is to be seen there."""
+        return serving_process(self.main_pid)
+
     # ---- its addresses ----
 
     @property
@@ -173,14 +208,14 @@ class Proxy:
     def stall_log(self):
         """Its pipe is full and nobody reads it, until `reads_log` is set."""
         self.reads_log.clear()
-        pipe = os.open(f"/proc/{self.process.pid}/fd/2", os.O_WRONLY)
+        pipe = os.open(f"/proc/{self.pid}/fd/2", os.O_WRONLY)
         try:
             os.write(pipe, b"\n")
             if not self._holds_log.wait(PATIENCE):
                 raise ProxyError("the reader of the log did not stop")
         finally:
             os.close(pipe)
-        pipe = os.open(f"/proc/{self.process.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        pipe = os.open(f"/proc/{self.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
         try:
             while True:
                 os.write(pipe, b"\n" * 512)
@@ -193,11 +228,11 @@ class Proxy:
 
     def rss(self):
         """Resident memory, in octets."""
-        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     # ---- its life ----
 
@@ -232,7 +267,11 @@ class Proxy:
         self.wait()
 
     def kill(self):
+        serving = self.pid
         self.process.kill()
+        if serving != self.main_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(serving, signal.SIGKILL)
         self.process.wait()
         self._close()
 
