@@ -96,7 +96,7 @@ class Tree:
         options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O1", "-DDEEPPROXY_WERROR=OFF",
                    # What no compiler would let through without a word is no mutation that a test has to find.
                    # A test's program holds the functions that it can reach: see Programs.
-                   "-DCMAKE_C_FLAGS=-w -Werror=incompatible-pointer-types -Werror=int-conversion -ffunction-sections "
+                   "-DCMAKE_C_FLAGS=-Werror=incompatible-pointer-types -Werror=int-conversion -ffunction-sections "
                    "-fdata-sections"]
         link = "-Wl,--gc-sections"
         if self.sanitize:
