@@ -10,11 +10,11 @@
 /* Each handshake takes this long on the clock of the test. */
 #define COST_NS ((uint64_t)400 * 1000)
 
-enum { MOST = 100 };
+enum { MOST = 100, WORKERS = 2 };
 
 static uv_loop_t loop;
 static uv_async_t alive; /* or the loop would have nothing to go round for */
-static struct address_counts *counts;
+static struct handshakes_shared shared;
 static struct handshakes handshakes;
 static struct handshake clients[MOST];
 static uint64_t clock_ns;
@@ -58,8 +58,9 @@ static void set_up(void)
 {
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     ck_assert_int_eq(uv_async_init(&loop, &alive, NULL), 0);
-    counts = address_counts_new();
-    handshakes_init(&handshakes, &loop, counts, &events, &loop);
+    shared.counts = address_counts_new();
+    shared.slots = handshake_slots_new(WORKERS);
+    handshakes_init(&handshakes, &loop, 0, &shared, &events, &loop);
     handshakes.clock_ns = tell_time;
 }
 
@@ -67,13 +68,16 @@ static void tear_down(void)
 {
     for (size_t i = 0; i < MOST; i++)
         handshakes_leave(&handshakes, &clients[i]);
-    ck_assert_uint_eq(handshakes.count, 0);
+    handshakes_accepted_all(&handshakes);
+    ck_assert_uint_eq(handshakes.slots.count, 0);
     uv_close((uv_handle_t *)&alive, NULL);
     uv_close((uv_handle_t *)&handshakes.check, NULL);
     uv_close((uv_handle_t *)&handshakes.idle, NULL);
+    uv_close((uv_handle_t *)&handshakes.retry, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
-    address_counts_free(&counts);
+    address_counts_free(&shared.counts);
+    handshake_slots_free(&shared.slots);
 }
 
 static bool enter(size_t client, uint32_t address)
@@ -155,13 +159,13 @@ START_TEST(who_leaves_loses_his_turn)
     turn();
     turn();
     expect_order("abcdf");
-    ck_assert_uint_eq(handshakes.count, 3);
+    ck_assert_uint_eq(handshakes.slots.count, 3);
 }
 END_TEST
 
 START_TEST(all_slots)
 {
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
         ck_assert(enter(i, (uint32_t)i));
@@ -183,7 +187,7 @@ END_TEST
 /* Of two listeners one has a connection waiting, and the slot that becomes free is taken by the other's. */
 START_TEST(who_waits_is_not_forgotten_for_another)
 {
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
         ck_assert(enter(i, (uint32_t)i));
@@ -231,7 +235,7 @@ static void let_pass(uint64_t milliseconds)
 START_TEST(a_slow_client_is_evicted_if_others_wait)
 {
     handshakes.half_open.span = 20;
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     ck_assert(enter(0, 1));
     ck_assert(enter(1, 2));
     let_pass(21);
@@ -251,7 +255,7 @@ START_TEST(a_slow_client_is_evicted_if_others_wait)
     let_pass(21);
     handshakes_tick(&handshakes);
     ck_assert_ptr_eq(evicted, &clients[2]);
-    ck_assert_uint_eq(handshakes.count, 1);
+    ck_assert_uint_eq(handshakes.slots.count, 1);
     turn();
     ck_assert_uint_eq(accepts, 1);
 }
@@ -259,7 +263,7 @@ END_TEST
 
 START_TEST(slots_of_an_address)
 {
-    handshakes_set_limits(&handshakes, 0, 3);
+    handshakes_set_limit(&handshakes, 3);
     for (size_t i = 0; i < 3; i++)
         ck_assert(enter(i, 1));
     ck_assert(!enter(3, 1));
@@ -269,7 +273,7 @@ START_TEST(slots_of_an_address)
     ck_assert(!enter(3, 1));
     handshakes_leave(&handshakes, &clients[0]);
     ck_assert(enter(3, 1));
-    ck_assert_uint_eq(handshakes.count, 4);
+    ck_assert_uint_eq(handshakes.slots.count, 4);
 }
 END_TEST
 
