@@ -267,6 +267,7 @@ void accepting_init(struct accepting *accepting, struct worker *worker)
     *accepting = (struct accepting){.worker = worker};
     uv_timer_init(&worker->loop, &accepting->pause);
     uv_timer_init(&worker->loop, &accepting->leave);
+    uv_tcp_init(&worker->loop, &accepting->first);
     uv_unref((uv_handle_t *)&accepting->pause);
     uv_unref((uv_handle_t *)&accepting->leave);
     accepting->pause.data = accepting->leave.data = accepting;
