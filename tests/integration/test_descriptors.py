@@ -249,7 +249,7 @@ class Queues(Descriptors):
     def start_full(self, **options):
         """Both slots are taken, and clients wait in the queue."""
         proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [self.backend(harness.imap)]},
-                           extra="workers = 1; limits = { handshakes = 2; };", **options)
+                           extra="workers = 1; limits = { handshakes = 2; handshakes_per_address = 0; };", **options)
         held = [self.connect(proxy) for _ in range(2)]
         waiting = [self.client(proxy, "pop3", shake_hands=False) for _ in range(5)]
         for client in waiting:
@@ -274,7 +274,7 @@ class Queues(Descriptors):
         proxy, held, waiting = self.start_full()
         self.folder.write("deepproxy.conf", harness.configuration(
             {"imap": ("imap", ["127.0.0.1:0"], [self.backend(harness.imap)], "none")},
-            extra="workers = 1; limits = { handshakes = 2; };"))
+            extra="workers = 1; limits = { handshakes = 2; handshakes_per_address = 0; };"))
         self.assertEqual(proxy.reload(), "done")
         for sock in held:
             sock.close()
