@@ -41,7 +41,7 @@ struct accepting {
     struct listener *leaving; /* a list */
     uv_timer_t pause;         /* runs while nothing is accepted */
     uv_timer_t leave;         /* runs while listeners leave */
-    uv_tcp_t first;           /* with its first stream a loop opens a descriptor: at the start, with this one */
+    uv_tcp_t first;           /* libuv opens a descriptor with a loop's first stream: at the start */
 };
 
 /* A connection that waits at a listener. */

@@ -167,13 +167,8 @@ class RunOut(Descriptors):
 
     def test_its_own_are_fewer_than_it_counts(self):
         """With each thing that opens some: workers, listeners, the admin endpoint, keys, and a reload of all of it."""
-        def write():
-            listen = [f"127.0.0.1:{port}" for port in [0] * 4]
-            return harness.configuration(
-                {"pop3": ("pop3", listen, [self.backend(harness.pop3)], "none")},
-                extra=f'workers = 8; max_connections = 10000000; admin = {{ listen = "127.0.0.1:0"; }};')
-        proxy = Proxy(self.folder.write("own.conf", write()))
-        self.addCleanup(proxy.stop)
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"] * 4, [self.backend(harness.pop3)], "none")},
+                           extra='workers = 8; max_connections = 10000000; admin = { listen = "127.0.0.1:0"; };')
         self.assertEqual(proxy.reload(), "done")
         line = proxy.wait_line(event="few-open-files")
         self.assertLessEqual(proxy.descriptors(), int(line["own"]))

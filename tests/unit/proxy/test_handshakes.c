@@ -267,7 +267,9 @@ START_TEST(what_is_not_used_is_given_back)
 }
 END_TEST
 
-/* One that has its share leaves the next slot to one that has less, and takes it if that one does not wait. */
+/*
+ * One that has its share leaves the next slot to one that has less, and takes it if that one does not wait.
+ */
 START_TEST(a_worker_that_has_less_comes_first)
 {
     handshake_slots_set_max(shared.slots, 4);
