@@ -401,6 +401,8 @@ class Draining(Admin):
         self.assertEqual(self.get(proxy, "/healthz")[0], 200)
         self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
         self.assertEqual(self.value(proxy, "sessions", service="pop3"), 1)
+        proxy.terminate()
+        proxy.wait_lines(2, event="shutdown")
 
     def test_not_ready_but_healthy(self):
         proxy = self.start_pop3()
