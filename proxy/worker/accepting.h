@@ -17,8 +17,8 @@
  * are served meanwhile, and their end is what helps.
  *
  * A listener that is to be closed leaves: the clients in its queue have a connection already, and would be
- * reset. So they are accepted first. The listener is closed as soon as its queue is empty, and at the latest
- * after ACCEPTING_LEAVE_MS.
+ * reset. So they are accepted first, while the kernel does not reply to clients that come only now. The
+ * listener is closed as soon as its queue is empty, and at the latest after ACCEPTING_LEAVE_MS.
  *
  * In the worker's thread only, or before it has begun.
  */

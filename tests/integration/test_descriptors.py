@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import signal
+import socket
 import ssl
 
 import harness
@@ -263,6 +264,27 @@ class Queues(Descriptors):
         for client in waiting:
             self.use(client)
         proxy.wait()
+
+    def test_who_comes_while_the_queue_is_served_gets_no_reply(self):
+        """So that the queue comes to an end: nobody connects any more, and nobody is reset."""
+        proxy, held, waiting = self.start_full()
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        self.wait_until(lambda: self.gets_no_reply(proxy))
+        for sock in held:
+            sock.close()
+        for client in waiting:
+            self.use(client)
+        proxy.wait()
+
+    def gets_no_reply(self, proxy):
+        with socket.socket() as sock:
+            sock.settimeout(0.2)
+            try:
+                sock.connect(("127.0.0.1", proxy.port("pop3")))
+            except TimeoutError:
+                return True
+        return False
 
     def test_who_waits_at_a_listener_that_a_reload_removes_is_served(self):
         """Under the configuration that had it, which is gone with the last of them."""
