@@ -73,7 +73,8 @@ static void drop_leaving(struct accepting *accepting, struct listener *listener)
 static void stall_all(struct accepting *accepting)
 {
     for (size_t i = 0; i < accepting->count; i++)
-        set_stalled(accepting->listeners[i], true);
+        if (accepting->listeners[i] != NULL)
+            set_stalled(accepting->listeners[i], true);
     for (struct listener *at = accepting->leaving; at != NULL; at = at->next)
         set_stalled(at, true);
 }
@@ -175,7 +176,8 @@ bool accepting_retry(struct accepting *accepting)
     bool waits = false;
     struct listener *next;
     for (size_t i = 0; i < accepting->count; i++)
-        waits = retry(accepting->listeners[i]) || waits;
+        if (accepting->listeners[i] != NULL)
+            waits = retry(accepting->listeners[i]) || waits;
     for (struct listener *at = accepting->leaving; at != NULL; at = next) {
         next = at->next;
         waits = retry(at) || waits;
@@ -194,6 +196,7 @@ int accepting_listen(struct accepting *accepting, struct listener **listener, in
                      struct service *service)
 {
     struct listener *new = *listener;
+    accepting->listeners[accepting->count++] = NULL;
     if (listen(*fd, BACKLOG) != 0)
         return uv_translate_sys_error(errno);
     int error = uv_poll_init_socket(&accepting->worker->loop, &new->poll, *fd);
@@ -204,14 +207,15 @@ int accepting_listen(struct accepting *accepting, struct listener **listener, in
     new->service = service;
     *listener = NULL;
     *fd = -1;
-    accepting->listeners[accepting->count++] = new;
+    accepting->listeners[accepting->count - 1] = new;
     set_stalled(new, false);
     return 0;
 }
 
 void accepting_continue(struct accepting *accepting, struct listener *listener, struct service *service)
 {
-    listener->service = service;
+    if (listener != NULL)
+        listener->service = service;
     accepting->listeners[accepting->count++] = listener;
 }
 
@@ -262,16 +266,18 @@ void accepting_leave(struct accepting *accepting, struct listener *listener, str
 
 void accepting_leave_all(struct accepting *accepting)
 {
-    size_t count = accepting->count;
-    accepting->count = 0;
-    for (size_t i = 0; i < count; i++)
-        accepting_leave(accepting, accepting->listeners[i], accepting->worker->generation);
+    while (accepting->count > 0) {
+        struct listener *listener = accepting->listeners[--accepting->count];
+        if (listener != NULL)
+            accepting_leave(accepting, listener, accepting->worker->generation);
+    }
 }
 
 void accepting_close(struct accepting *accepting)
 {
     for (size_t i = 0; i < accepting->count; i++)
-        close_listener(accepting->listeners[i]);
+        if (accepting->listeners[i] != NULL)
+            close_listener(accepting->listeners[i]);
     accepting->count = 0;
     while (accepting->leaving != NULL)
         drop_leaving(accepting, accepting->leaving);

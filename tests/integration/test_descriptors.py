@@ -228,11 +228,14 @@ class Queues(Descriptors):
         self.assertEqual(client.rest(), b"+OK bye\r\n")
 
     def test_who_waits_at_sigterm_is_served(self):
-        for workers in (1, 4):
-            with self.subTest(workers):
-                proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=f"workers = {workers};")
+        """At whichever listener, while others have nobody."""
+        for workers, place in ((1, 0), (1, 2), (4, 1)):
+            with self.subTest(workers=workers, place=place):
+                services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
+                            for number in range(3)}
+                proxy = self.start(services, extra=f"workers = {workers};")
                 harness.freeze(proxy.process.pid)
-                clients = [self.client(proxy, "pop3", shake_hands=False) for _ in range(40)]
+                clients = [self.client(proxy, f"pop3-{place}", shake_hands=False) for _ in range(40)]
                 proxy.terminate()
                 os.kill(proxy.process.pid, signal.SIGCONT)
                 proxy.wait_line(event="shutdown")
@@ -299,6 +302,26 @@ class Queues(Descriptors):
             self.use(client)
         self.wait_until(lambda: self.has_closed(proxy))
         self.assertTrue(self.client(proxy, "imap").line().startswith(b"* OK"))
+
+    def test_a_reload_removes_several(self):
+        """One of them with a queue; what it belongs to is not freed before."""
+        services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
+                    for number in range(4)}
+        for place in range(3):
+            with self.subTest(place):
+                limits = "workers = 1; limits = { handshakes = 1; handshakes_per_address = 0; };"
+                proxy = self.start(services, extra=limits)
+                before = proxy.descriptors()
+                held = self.connect(proxy, "pop3-3")
+                self.wait_until(lambda: proxy.descriptors() > before)  # it has the slot
+                waiting = self.client(proxy, f"pop3-{place}", shake_hands=False)
+                proxy.wait_line(event="overload", limit="limits.handshakes")
+                self.folder.write("deepproxy.conf", harness.configuration(
+                    {"pop3-3": services["pop3-3"]}, extra=limits))
+                self.assertEqual(proxy.reload(), "done")
+                held.close()
+                self.use(waiting)
+                self.assertEqual(self.client(proxy, "pop3-3").line(), b"+OK ready")
 
     def test_it_does_not_wait_for_ever(self):
         proxy, held, waiting = self.start_full()
