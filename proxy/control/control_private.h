@@ -12,8 +12,8 @@
 
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
- * control_limits.c (how many clients there may be) and control_admin.c (what the admin endpoint shows), and by
- * nothing else. All functions here are the main thread's.
+ * control_limits.c (how many clients there may be) and control_admin.c (what the admin endpoint shows), and
+ * by nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {

@@ -171,6 +171,7 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
 {
     struct accepting *accepting = &worker->accepting;
     struct listener **before = accepting->listeners;
+    struct generation *older = worker->generation->older;
     size_t count = accepting->count;
     int error = 0;
     accepting->listeners = update->listeners;
@@ -187,9 +188,13 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
         accepting_continue(accepting, before[slot->reused], service);
         before[slot->reused] = NULL;
     }
+    if (older != NULL)
+        older->leaving++; /* it stays until the last of them has been told to leave */
     for (size_t i = 0; i < count; i++)
         if (before[i] != NULL)
-            accepting_leave(accepting, before[i], worker->generation->older);
+            accepting_leave(accepting, before[i], older);
+    if (older != NULL)
+        older->leaving--;
     return error;
 }
 
