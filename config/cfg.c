@@ -5,6 +5,7 @@
 #include "config/cfg_admin.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_host_list.h"
 #include "config/cfg_hosts.h"
 #include "config/cfg_keys.h"
 #include "config/cfg_limits.h"
@@ -102,12 +103,22 @@ void cfg_keys_each(const char *path, void (*each)(void *arg, const char *group, 
     cfg_problems_free(&ignored);
 }
 
+void cfg_share_hosts(struct cfg *cfg, const struct cfg *before)
+{
+    if (cfg->host_list == NULL || !cfg_host_list_equals(cfg->host_list, before->host_list))
+        return;
+    cfg_host_list_unref(&cfg->host_list);
+    cfg->host_list = cfg_host_list_ref(before->host_list);
+    cfg->hosts = cfg->host_list->hosts;
+}
+
 void cfg_free(struct cfg **cfg)
 {
     struct owner *owner = (struct owner *)*cfg;
     *cfg = NULL;
     if (owner == NULL)
         return;
+    cfg_host_list_unref(&owner->cfg.host_list);
     cfg_arena_free(&owner->arena);
     free(owner);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_hosts.h"
 
+#include "base/ensure.h"
 #include "config/cfg_client_certificates.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_host_list.h"
 #include "config/cfg_syntax.h"
 
 #include <stdlib.h>
@@ -145,16 +147,31 @@ static void check_clients(struct cfg_loader *loader, const struct cfg *cfg, cons
     }
 }
 
+static struct cfg_host *read_list(struct cfg_loader *loader, config_setting_t *list, size_t count,
+                                  struct cfg *cfg, struct cfg_pool_use *uses)
+{
+    struct cfg_host *hosts = cfg_arena_alloc(loader->arena, count, sizeof *hosts);
+    struct names all = {0};
+    for (unsigned i = 0; i < count; i++)
+        read_host(loader, config_setting_get_elem(list, i), cfg, &hosts[i], uses, &all);
+    check_names(loader, &all);
+    for (size_t i = 0; i < count; i++)
+        check_clients(loader, cfg, &hosts[i]);
+    return hosts;
+}
+
 void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use *uses)
 {
     config_setting_t *list;
-    struct names all = {0};
-    cfg->host_count = cfg_read_groups(top, "hosts", example, &list);
-    cfg->hosts = cfg_arena_alloc(loader->arena, cfg->host_count, sizeof *cfg->hosts);
-    for (unsigned i = 0; i < cfg->host_count; i++)
-        read_host(loader, config_setting_get_elem(list, i), cfg, &cfg->hosts[i], uses, &all);
-    check_names(loader, &all);
-    for (size_t i = 0; i < cfg->host_count; i++)
-        check_clients(loader, cfg, &cfg->hosts[i]);
+    struct cfg_arena arena = {0};
+    struct cfg_loader own = {&arena, loader->problems, loader->visitor};
+    size_t count = cfg_read_groups(top, "hosts", example, &list);
+    if (count == 0)
+        return;
+    cfg->host_list = cfg_host_list_new(read_list(&own, list, count, cfg, uses), count);
+    cfg_arena_free(&arena);
+    ENSURE(cfg->host_list != NULL);
+    cfg->hosts = cfg->host_list->hosts;
+    cfg->host_count = count;
 }

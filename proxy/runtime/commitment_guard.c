@@ -106,19 +106,26 @@ static bool remember(const struct snapshot *snapshot, const struct snapshot *bef
 {
     *into = (struct commitments){0};
     return (snapshot->cfg->state_file == NULL || commitments_read(snapshot->cfg, into, problems)) &&
-           (before == NULL || commitments_merge(into, &before->commitments));
+           (before == NULL || before->commitments == NULL ||
+            commitments_merge(into, &before->commitments->list));
 }
 
 void commitment_guard_check(const struct runtime *before, struct runtime *into, struct cfg_problems *problems)
 {
     struct snapshot *snapshot = into->snapshot;
     struct commitments remembered;
+    struct commitments now = {0};
     size_t errors = problems->errors;
     bool ok = remember(snapshot, before->snapshot, &remembered, problems) &&
-              commitments_of(snapshot->cfg, &snapshot->commitments) &&
-              commitments_compare(&remembered, &snapshot->commitments, snapshot->cfg, problems);
+              commitments_of(snapshot->cfg, &now) &&
+              commitments_compare(&remembered, &now, snapshot->cfg, problems);
+    if (ok)
+        snapshot->commitments =
+            commitments_share(&now, before->snapshot != NULL ? before->snapshot->commitments : NULL);
+    ok = ok && snapshot->commitments != NULL;
     if (!ok && problems->errors == errors)
         cfg_problems_add_out_of_memory(problems, snapshot->cfg->path);
     commitments_free(&remembered);
+    commitments_free(&now);
     commitment_guard_mend(snapshot, before, &into->tls, problems);
 }
