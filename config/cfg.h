@@ -265,8 +265,9 @@ struct cfg {
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
 
 /*
- * As cfg_load, for callers that go on checking: never NULL. After an error the value is what could be read: a
- * text that is missing or wrong is NULL in it, a list empty. Such a value must not be run.
+ * As cfg_load, for callers that go on checking: NULL only if memory is short, and then `problems` has an error.
+ * After any other the value is what could be read: a text that is missing or wrong is NULL in it, a list empty.
+ * Such a value must not be run.
  */
 struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems);
 

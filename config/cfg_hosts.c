@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_hosts.h"
 
-#include "base/ensure.h"
 #include "config/cfg_client_certificates.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
@@ -147,31 +146,42 @@ static void check_clients(struct cfg_loader *loader, const struct cfg *cfg, cons
     }
 }
 
-static struct cfg_host *read_list(struct cfg_loader *loader, config_setting_t *list, size_t count,
-                                  struct cfg *cfg, struct cfg_pool_use *uses)
+struct reading {
+    struct cfg_arena arena; /* for what is not kept */
+    struct cfg_loader loader;
+    config_setting_t *list;
+    size_t count;
+    struct cfg *cfg;
+    struct cfg_pool_use *uses;
+};
+
+static void read_list(void *arg)
 {
-    struct cfg_host *hosts = cfg_arena_alloc(loader->arena, count, sizeof *hosts);
+    struct reading *reading = arg;
+    struct cfg_loader *loader = &reading->loader;
+    struct cfg_host *hosts = cfg_arena_alloc(loader->arena, reading->count, sizeof *hosts);
     struct names all = {0};
-    for (unsigned i = 0; i < count; i++)
-        read_host(loader, config_setting_get_elem(list, i), cfg, &hosts[i], uses, &all);
+    for (unsigned i = 0; i < reading->count; i++)
+        read_host(loader, config_setting_get_elem(reading->list, i), reading->cfg, &hosts[i], reading->uses,
+                  &all);
     check_names(loader, &all);
-    for (size_t i = 0; i < count; i++)
-        check_clients(loader, cfg, &hosts[i]);
-    return hosts;
+    for (size_t i = 0; i < reading->count; i++)
+        check_clients(loader, reading->cfg, &hosts[i]);
+    reading->cfg->host_list = cfg_host_list_new(hosts, reading->count);
 }
 
 void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use *uses)
 {
-    config_setting_t *list;
-    struct cfg_arena arena = {0};
-    struct cfg_loader own = {&arena, loader->problems, loader->visitor};
-    size_t count = cfg_read_groups(top, "hosts", example, &list);
-    if (count == 0)
+    struct reading reading = {.arena.parent = loader->arena, .cfg = cfg, .uses = uses};
+    reading.loader = (struct cfg_loader){&reading.arena, loader->problems, loader->visitor};
+    reading.count = cfg_read_groups(top, "hosts", example, &reading.list);
+    if (reading.count == 0)
         return;
-    cfg->host_list = cfg_host_list_new(read_list(&own, list, count, cfg, uses), count);
-    cfg_arena_free(&arena);
-    ENSURE(cfg->host_list != NULL);
+    bool whole = cfg_arena_try(loader->arena, read_list, &reading);
+    cfg_arena_free(&reading.arena);
+    if (!whole || cfg->host_list == NULL)
+        cfg_arena_fail(loader->arena);
     cfg->hosts = cfg->host_list->hosts;
-    cfg->host_count = count;
+    cfg->host_count = reading.count;
 }

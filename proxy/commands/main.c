@@ -40,6 +40,12 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
 {
     struct cfg_problems later = {0};
     struct cfg *cfg = cfg_load_to_check(path, &later);
+    if (cfg == NULL) {
+        cfg_problems_free(problems);
+        *problems = later;
+        *keys = NULL;
+        return false;
+    }
     bool isolated = cfg->key_isolation;
     *keys = isolated ? key_manager_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
     cfg_free(&cfg);

@@ -30,9 +30,11 @@ static bool is_old(const struct findings *found, size_t problem, const struct fi
     return breach != NULL && breaches_cover(&before->breaches, breach);
 }
 
-/* Is there an error that was not there before? */
+/* Is there an error that was not there before? One that could not be kept, as memory was short, may be any. */
 static bool breaks_more(const struct findings *found, const struct findings *before)
 {
+    if (found->problems.lost_errors > 0)
+        return true;
     for (size_t i = 0; i < found->problems.count; i++)
         if (found->problems.items[i].severity == CFG_ERROR && !is_old(found, i, before))
             return true;
@@ -90,6 +92,8 @@ void commitment_guard_mend(const struct snapshot *snapshot, const struct runtime
         mended = load_mended(&found.breaches, snapshot, before->tls, &broken);
     /* Before the context goes: the breaches point into it. */
     report_findings(&found, &broken, !must_mend || mended != NULL, problems);
+    if (found.problems.lost_errors > 0 && mended == NULL)
+        cfg_problems_add_out_of_memory(problems, snapshot->cfg->path);
     if (must_mend) {
         tls_context_unref(tls);
         *tls = mended;

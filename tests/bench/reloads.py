@@ -127,6 +127,14 @@ class Thread:
         return self.read(self.path)
 
 
+def change_hosts(folder, number):
+    """Another last host: the list is another one."""
+    path = folder / "hosts.conf"
+    text = path.read_text().removesuffix(" );\n")
+    text = text.split(",\n{ names = [ \"changed")[0]
+    path.write_text(f'{text},\n{{ names = [ "changed-{number}.example" ]; backends = {{ pop3 = "pool-0"; }}; }} );\n')
+
+
 def measure(proxy, options, folder):
     pid, port = proxy.process.pid, proxy.port("pop3")
     for _ in range(3):  # what is allocated once
@@ -137,6 +145,8 @@ def measure(proxy, options, folder):
         old.append(connect(port))
         if options.renew:
             renew(folder)
+        if options.change:
+            change_hosts(folder, i)
         pulse = Pulse(port) if i % 2 else None
         started, before = time.perf_counter(), worker.spent()
         proxy.reload()
@@ -171,6 +181,7 @@ def main():
     parser.add_argument("--hosts", type=int, default=0)
     parser.add_argument("--certificates", type=int, default=0)
     parser.add_argument("--renew", action="store_true", help="all certificates change before each reload")
+    parser.add_argument("--change", action="store_true", help="a host changes before each reload")
     parser.add_argument("--reloads", type=int, default=30)
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="deepproxy-"))

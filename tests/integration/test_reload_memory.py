@@ -7,6 +7,7 @@ tests/bench/reloads.py has the figures of larger ones.
 import os
 import pathlib
 import re
+import resource
 
 import harness
 from connections import Connection
@@ -91,6 +92,23 @@ class ReloadMemory(harness.TestCase):
             with bundle.open("ab") as file:
                 file.write((one / "pem").read_bytes())
         self.assertLess(self.grow(bundle), 300 * KB)
+
+
+    def test_without_memory_a_reload_is_refused(self):
+        """What runs goes on, and the next reload is as good as ever."""
+        proxy = self.start_with(self.folder.path / "ca.pem")
+        self.assertEqual(proxy.reload(), "done")
+        session = self.begin_session(proxy)
+        before = resource.prlimit(proxy.process.pid, resource.RLIMIT_AS)
+        size = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path(f"/proc/{proxy.process.pid}/status").read_text())[1])
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, ((size + 1024) * KB, before[1]))
+        self.assertTrue(proxy.reload().startswith("refused"))
+        self.assertIn("out of memory", proxy.wait_line(event="configuration-problem")["problem"])
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, before)
+        self.assertEqual(proxy.reload(), "done")
+        for one in (session, self.begin_session(proxy)):
+            one.send(b"NOOP\r\n")
+            self.assertTrue(one.line().startswith(b"+OK"))
 
 
 if __name__ == "__main__":
