@@ -35,22 +35,25 @@ class ReloadMemory(harness.TestCase):
         self.addCleanup(lambda: os.environ.pop("MALLOC_ARENA_MAX") if before is None
                         else os.environ.update(MALLOC_ARENA_MAX=before))
 
-    def hosts(self):
+    def hosts(self, count=HOSTS):
         one = '{{ names = [ "mail.host-{0}.example", "pop.host-{0}.example" ]; backends = {{ pop3 = "pool-{1}"; }}; }}'
-        return "hosts = ( " + ",\n".join(one.format(i, i % POOLS) for i in range(HOSTS)) + " );"
+        return "hosts = ( " + ",\n".join(one.format(i, i % POOLS) for i in range(count)) + " );"
 
     def pools(self, ca):
         one = (' {{ name = "pool-{0}"; servers = ( {{ address = "127.0.0.1:{1}"; }} ); '
                'tls = {{ mode = "implicit"; ca = "{2}"; name = "localhost"; }}; }}')
         return ",\n".join(one.format(i, 20000 + i, ca) for i in range(POOLS))
 
-    def start_with(self, ca):
+    def write(self, ca, hosts=HOSTS):
         """A service whose clients begin in the clear: a session is there with its greeting, and needs no server."""
         services = {"pop3": ("pop3", ["127.0.0.1:0"], ["127.0.0.1:20000"], "none")}
-        text = harness.configuration(services, extra="workers = 1;\n" + self.hosts(), keys='tls = "starttls";',
+        text = harness.configuration(services, extra="workers = 1;\n" + self.hosts(hosts), keys='tls = "starttls";',
                                      timeouts='login = "1 h"; handshake = "1 h";')
         text = text.replace("backends = (", f"backends = ( {self.pools(ca)}, ")
-        proxy = harness.Proxy(self.folder.write("large.conf", text))
+        return self.folder.write("large.conf", text)
+
+    def start_with(self, ca):
+        proxy = harness.Proxy(self.write(ca))
         self.addCleanup(proxy.stop)
         return proxy
 
@@ -101,6 +104,7 @@ class ReloadMemory(harness.TestCase):
         session = self.begin_session(proxy)
         before = resource.prlimit(proxy.process.pid, resource.RLIMIT_AS)
         size = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path(f"/proc/{proxy.process.pid}/status").read_text())[1])
+        self.write(self.folder.path / "ca.pem", 10 * HOSTS)
         resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, ((size + 1024) * KB, before[1]))
         self.assertTrue(proxy.reload().startswith("refused"))
         self.assertIn("out of memory", proxy.wait_line(event="configuration-problem")["problem"])

@@ -97,8 +97,8 @@ static void check_loading(const struct runtime *before)
         refused += !ok;
         runtime_unref(&loaded);
     }
-    ck_assert_uint_gt(fails_at, 300);
-    ck_assert_uint_gt(refused, 250);
+    ck_assert_uint_gt(fails_at, 250);
+    ck_assert_uint_gt(refused, 200);
 }
 
 START_TEST(a_configuration)
