@@ -300,6 +300,7 @@ void worker_set_phase(struct worker *worker, enum worker_phase phase)
 static void run_worker(void *arg)
 {
     struct worker *worker = arg;
+    disposal_leave_to(worker->disposals);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     limit_log_flush(&worker->limit_log);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
@@ -384,6 +385,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
     worker->shared = settings->shared;
+    worker->disposals = settings->disposals;
     atomic_init(&worker->wanted_channel, settings->key_channel);
     worker->on_event = settings->on_event;
     worker->on_event_arg = settings->on_event_arg;
