@@ -8,6 +8,7 @@
 #include "proxy/control/control_private.h"
 #include "proxy/runtime/certificate_expiry.h"
 #include "proxy/common/privileges.h"
+#include "proxy/parent/parent_link.h"
 #include "proxy/session/session.h"
 
 #include <errno.h>
@@ -56,14 +57,17 @@ static void on_limit(uv_timer_t *limit)
     set_phase(control, WORKER_ENDING);
 }
 
-static void on_stop_signal(uv_signal_t *handle, int number)
+static void begin_end(struct control *control, const char *step)
 {
-    struct control *control = handle->data;
-    (void)number;
+    log_event(control, CFG_LOG_INFO, "shutdown", "step", step);
+    uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
+    set_phase(control, WORKER_DRAINING);
+}
+
+static void on_stop_signal(struct control *control)
+{
     if (control->phase == WORKER_RUNNING) {
-        log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
-        uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
-        set_phase(control, WORKER_DRAINING);
+        begin_end(control, "no new sessions; those there may finish");
     } else if (control->phase == WORKER_DRAINING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
         set_phase(control, WORKER_ENDING);
@@ -87,12 +91,6 @@ static void log_reports(struct control *control)
         client_reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
 }
 
-static void on_user_signal(uv_signal_t *handle, int number)
-{
-    (void)number;
-    log_reports(handle->data);
-}
-
 /* ---- workers ---- */
 
 static const int signals_for_control[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
@@ -106,19 +104,6 @@ static void mask_signals(int how, const int *signals, size_t count)
     pthread_sigmask(how, &set, NULL);
 }
 
-/* Those that do not end the program. One that ends it may do so during the start. */
-static const int early_signals[] = {SIGHUP, SIGUSR1};
-
-void control_hold_early_signals(void)
-{
-    mask_signals(SIG_BLOCK, early_signals, ARRAY_LEN(early_signals));
-}
-
-static void release_early_signals(void)
-{
-    mask_signals(SIG_UNBLOCK, early_signals, ARRAY_LEN(early_signals));
-}
-
 /*
  * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
  * kill.
@@ -128,7 +113,10 @@ static void hold_signals(void)
     mask_signals(SIG_BLOCK, signals_for_control, ARRAY_LEN(signals_for_control));
 }
 
-/* After the handles were closed: threads of libuv's pool hold no signal, and the log may take its time. */
+/*
+ * They come from the parent, as words: one that others send to each process of a group would count twice.
+ * Also after the handles were closed: threads of libuv's pool hold no signal, and the log may take its time.
+ */
 static void ignore_signals(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
@@ -152,10 +140,10 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
-        (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
-        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->terminate,    (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->parent,       (uv_handle_t *)&control->limit,
+        (uv_handle_t *)&control->daily,        (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -283,10 +271,8 @@ static int start_workers(struct control *control)
 
 /* ---- reload ---- */
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_hangup(struct control *control)
 {
-    struct control *control = handle->data;
-    (void)number;
     control->reload_requested[RELOAD_CONFIGURATION] = true;
     control_begin_reload(control);
 }
@@ -296,6 +282,57 @@ static void on_files_changed(void *arg)
     struct control *control = arg;
     control->reload_requested[RELOAD_CERTIFICATES] = true;
     control_begin_reload(control);
+}
+
+/* ---- the parent ---- */
+
+static void on_signal(struct control *control, int number)
+{
+    if (number == SIGHUP)
+        on_hangup(control);
+    else if (number == SIGUSR1)
+        log_reports(control);
+    else
+        on_stop_signal(control);
+}
+
+static void on_own_signal(uv_signal_t *handle, int number)
+{
+    on_signal(handle->data, number);
+}
+
+/* Nobody restarts what may fail from now on. */
+static void lose_parent(struct control *control)
+{
+    uv_poll_stop(&control->parent);
+    uv_signal_start(&control->terminate, on_own_signal, SIGTERM);
+    uv_signal_start(&control->interrupt, on_own_signal, SIGINT);
+    if (control->phase == WORKER_RUNNING)
+        begin_end(control, "the parent has ended: no new sessions; those there may finish");
+}
+
+static void on_word(struct control *control, const struct parent_word *word)
+{
+    if (word->kind == PARENT_SIGNAL)
+        on_signal(control, word->signal);
+    else if (control->keys != NULL && word->control >= 0)
+        key_manager_replace_guard(control->keys, word->control);
+    else if (word->control >= 0)
+        close(word->control);
+}
+
+static void on_parent(uv_poll_t *parent, int status, int events)
+{
+    struct control *control = parent->data;
+    struct parent_word word;
+    enum parent_received received = PARENT_GONE;
+    (void)events;
+    if (status == 0)
+        received = parent_link_receive(control->link, &word);
+    if (received == PARENT_WORD)
+        on_word(control, &word);
+    else if (received == PARENT_GONE)
+        lose_parent(control);
 }
 
 static void on_daily(uv_timer_t *timer)
@@ -356,8 +393,6 @@ static int open_handles(struct control *control)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
     uv_signal_init(&control->loop, &control->interrupt);
-    uv_signal_init(&control->loop, &control->hangup);
-    uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
@@ -365,17 +400,13 @@ static int open_handles(struct control *control)
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
-    control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->daily.data = control->worker_event.data = control;
+    control->terminate.data = control->interrupt.data = control->parent.data = control;
+    control->limit.data = control->daily.data = control->worker_event.data = control;
     control->tickets.data = control;
     if (error == 0)
-        error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
+        error = uv_poll_init(&control->loop, &control->parent, control->link);
     if (error == 0)
-        error = uv_signal_start(&control->interrupt, on_stop_signal, SIGINT);
-    if (error == 0)
-        error = uv_signal_start(&control->hangup, on_hangup, SIGHUP);
-    if (error == 0)
-        error = uv_signal_start(&control->user, on_user_signal, SIGUSR1);
+        error = uv_poll_start(&control->parent, UV_READABLE, on_parent);
     return error;
 }
 
@@ -420,7 +451,7 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
-    release_early_signals();
+    ignore_signals();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
     log_close(&control->log);
@@ -433,9 +464,9 @@ unsigned control_worker_count(const struct cfg *cfg)
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct runtime *runtime, struct key_manager *keys)
+int control_run(struct runtime *runtime, struct key_manager *keys, int link)
 {
-    struct control control = {.runtime = *runtime, .keys = keys};
+    struct control control = {.runtime = *runtime, .keys = keys, .link = link};
     const struct cfg *cfg = runtime->snapshot->cfg;
     *runtime = (struct runtime){0};
     unsigned workers = control_worker_count(cfg);
