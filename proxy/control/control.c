@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,10 +114,7 @@ static void hold_signals(void)
     mask_signals(SIG_BLOCK, signals_for_control, ARRAY_LEN(signals_for_control));
 }
 
-/*
- * They come from the parent, as words: one that others send to each process of a group would count twice.
- * Also after the handles were closed: threads of libuv's pool hold no signal, and the log may take its time.
- */
+/* After the handles were closed: threads of libuv's pool hold no signal, and the log may take its time. */
 static void ignore_signals(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
@@ -301,6 +299,16 @@ static void on_own_signal(uv_signal_t *handle, int number)
     on_signal(handle->data, number);
 }
 
+/*
+ * Its words are all that counts from now on: a signal that somebody sends to each process of a group would
+ * count twice, and so would the kernel's signal at the parent's end.
+ */
+static void listen_to_parent(void)
+{
+    ignore_signals();
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 /* Nobody restarts what may fail from now on. */
 static void lose_parent(struct control *control)
 {
@@ -451,7 +459,7 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
-    ignore_signals();
+    listen_to_parent();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&control->loop) == 0);
     log_close(&control->log);

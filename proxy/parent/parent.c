@@ -239,8 +239,8 @@ static void end_guard(struct parent *parent)
 /* ---- proxy ---- */
 
 /*
- * In the child. A SIGTERM or SIGINT ends it until it serves; the others must not, and come as words. So does
- * the parent's end, which is a SIGTERM as long as this process is the user that it was started as.
+ * In the child. A SIGTERM or SIGINT ends it until it serves, and so does the parent's end. The others must
+ * not, and come as words.
  */
 static _Noreturn void become_proxy(const struct parent *parent, int link)
 {
