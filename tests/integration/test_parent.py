@@ -154,6 +154,8 @@ class Guard(Parent):
         proxy.wait_line(event="shutdown", step=DRAINING)
         self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
         client.send(b"QUIT\r\n")
+        client.rest()
+        client.close()
         self.assertEqual(proxy.process.wait(harness.PATIENCE), STATUS_GAVE_UP)
 
 
@@ -333,6 +335,8 @@ class End(Parent):
         self.wait_until(self.is_refused)
         self.assertTrue(is_there(serving))
         client.send(b"QUIT\r\n")
+        client.rest()
+        client.close()
         self.assert_nothing_left(pids)
 
     def test_a_proxy_without_a_parent_still_has_a_second_signal(self):
