@@ -171,9 +171,8 @@ static void stop(struct parent *parent, int number)
 }
 
 /* The supervisor is to see it: a new program may find what this one can't. */
-static void give_up(struct parent *parent, const char *event, const struct child *child)
+static void give_up(struct parent *parent)
 {
-    log_child(parent, CFG_LOG_ERROR, event, child, 0);
     parent->gives_up = true;
     stop(parent, SIGTERM);
 }
@@ -201,10 +200,12 @@ static void restart_guard_later(struct parent *parent)
     struct child *guard = &parent->guard;
     uint64_t now = now_ms();
     uint64_t pause_ms;
-    if (restarts_next(&guard->restarts, now - guard->started_ms, &pause_ms))
+    if (restarts_next(&guard->restarts, now - guard->started_ms, &pause_ms)) {
         guard->due_ms = now + pause_ms;
-    else
-        give_up(parent, "guard-given-up", guard);
+        return;
+    }
+    log_child(parent, CFG_LOG_ERROR, "guard-given-up", guard, 0);
+    give_up(parent);
 }
 
 static void restart_guard(struct parent *parent)
@@ -283,7 +284,8 @@ static void restart_proxy_later(struct parent *parent)
     uint64_t pause_ms;
     parent->step = PARENT_PAUSING;
     if (!restarts_next(&proxy->restarts, now - proxy->started_ms, &pause_ms)) {
-        give_up(parent, "proxy-given-up", proxy);
+        log_child(parent, CFG_LOG_ERROR, "proxy-given-up", proxy, 0);
+        give_up(parent);
         return;
     }
     log_child(parent, CFG_LOG_ERROR, "proxy-ended", proxy, pause_ms);
