@@ -8,6 +8,7 @@
 #include "proxy/control/control_private.h"
 #include "proxy/runtime/certificate_expiry.h"
 #include "proxy/common/privileges.h"
+#include "proxy/parent/parent_link.h"
 #include "proxy/session/session.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,16 +49,18 @@ static void on_limit(uv_timer_t *limit)
     set_phase(control, WORKER_ENDING);
 }
 
-static void drain(struct control *control)
+static void drain(struct control *control, const char *step)
 {
-    log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
+    log_event(control, CFG_LOG_INFO, "shutdown", "step", step);
     uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
     set_phase(control, WORKER_DRAINING);
 }
 
+static const char no_new_sessions[] = "no new sessions; those there may finish";
+
 static void on_grace_over(uv_timer_t *limit)
 {
-    drain(limit->data);
+    drain(limit->data, no_new_sessions);
 }
 
 /* Balancers that ask now and then are to hear of it before the listeners close. */
@@ -68,15 +72,13 @@ static void begin_grace(struct control *control)
     uv_timer_start(&control->limit, on_grace_over, control->runtime.snapshot->cfg->timeouts.grace_ms, 0);
 }
 
-static void on_stop_signal(uv_signal_t *handle, int number)
+static void on_stop_signal(struct control *control)
 {
-    struct control *control = handle->data;
     bool has_grace = control->runtime.snapshot->cfg->timeouts.grace_ms > 0;
-    (void)number;
     if (control->phase == WORKER_RUNNING && has_grace && !control->is_leaving) {
         begin_grace(control);
     } else if (control->phase == WORKER_RUNNING) {
-        drain(control);
+        drain(control, no_new_sessions);
     } else if (control->phase == WORKER_DRAINING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
         set_phase(control, WORKER_ENDING);
@@ -100,12 +102,6 @@ static void log_reports(struct control *control)
         client_reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
 }
 
-static void on_user_signal(uv_signal_t *handle, int number)
-{
-    (void)number;
-    log_reports(handle->data);
-}
-
 /* ---- workers ---- */
 
 static const int signals_for_control[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
@@ -117,19 +113,6 @@ static void mask_signals(int how, const int *signals, size_t count)
     for (size_t i = 0; i < count; i++)
         sigaddset(&set, signals[i]);
     pthread_sigmask(how, &set, NULL);
-}
-
-/* Those that do not end the program. One that ends it may do so during the start. */
-static const int early_signals[] = {SIGHUP, SIGUSR1};
-
-void control_hold_early_signals(void)
-{
-    mask_signals(SIG_BLOCK, early_signals, ARRAY_LEN(early_signals));
-}
-
-static void release_early_signals(void)
-{
-    mask_signals(SIG_UNBLOCK, early_signals, ARRAY_LEN(early_signals));
 }
 
 /*
@@ -165,10 +148,10 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
-        (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
-        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->terminate,    (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->parent,       (uv_handle_t *)&control->limit,
+        (uv_handle_t *)&control->daily,        (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -284,10 +267,8 @@ static int start_workers(struct control *control)
 
 /* ---- reload ---- */
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_hangup(struct control *control)
 {
-    struct control *control = handle->data;
-    (void)number;
     control->reload_requested[RELOAD_CONFIGURATION] = true;
     control_begin_reload(control);
 }
@@ -297,6 +278,67 @@ static void on_files_changed(void *arg)
     struct control *control = arg;
     control->reload_requested[RELOAD_CERTIFICATES] = true;
     control_begin_reload(control);
+}
+
+/* ---- the parent ---- */
+
+static void on_signal(struct control *control, int number)
+{
+    if (number == SIGHUP)
+        on_hangup(control);
+    else if (number == SIGUSR1)
+        log_reports(control);
+    else
+        on_stop_signal(control);
+}
+
+static void on_own_signal(uv_signal_t *handle, int number)
+{
+    on_signal(handle->data, number);
+}
+
+/*
+ * Its words are all that counts from now on: a signal that somebody sends to each process of a group would
+ * count twice, and so would the kernel's signal at the parent's end.
+ */
+static void listen_to_parent(void)
+{
+    ignore_signals();
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+/* Nobody restarts what may fail from now on. */
+static void lose_parent(struct control *control)
+{
+    uv_poll_stop(&control->parent);
+    uv_signal_start(&control->terminate, on_own_signal, SIGTERM);
+    uv_signal_start(&control->interrupt, on_own_signal, SIGINT);
+    if (control->phase == WORKER_RUNNING)
+        drain(control, "the parent has ended: no new sessions; those there may finish");
+}
+
+static void on_word(struct control *control, const struct parent_word *word)
+{
+    if (word->kind == PARENT_SIGNAL)
+        on_signal(control, word->signal);
+    else if (control->keys != NULL && word->control >= 0)
+        key_manager_replace_guard(control->keys, word->control);
+    else if (word->control >= 0)
+        close(word->control);
+}
+
+static void on_parent(uv_poll_t *parent, int status, int events)
+{
+    struct control *control = parent->data;
+    struct parent_word word;
+    enum parent_received received = PARENT_GONE;
+    (void)events;
+    if (status == 0)
+        received = parent_link_receive(control->link, &word);
+    if (received == PARENT_WORD)
+        on_word(control, &word);
+    else if (received == PARENT_GONE)
+        lose_parent(control);
 }
 
 static void on_daily(uv_timer_t *timer)
@@ -357,8 +399,6 @@ static int open_handles(struct control *control)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
     uv_signal_init(&control->loop, &control->interrupt);
-    uv_signal_init(&control->loop, &control->hangup);
-    uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
@@ -366,17 +406,13 @@ static int open_handles(struct control *control)
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
-    control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->daily.data = control->worker_event.data = control;
+    control->terminate.data = control->interrupt.data = control->parent.data = control;
+    control->limit.data = control->daily.data = control->worker_event.data = control;
     control->tickets.data = control;
     if (error == 0)
-        error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
+        error = uv_poll_init(&control->loop, &control->parent, control->link);
     if (error == 0)
-        error = uv_signal_start(&control->interrupt, on_stop_signal, SIGINT);
-    if (error == 0)
-        error = uv_signal_start(&control->hangup, on_hangup, SIGHUP);
-    if (error == 0)
-        error = uv_signal_start(&control->user, on_user_signal, SIGUSR1);
+        error = uv_poll_start(&control->parent, UV_READABLE, on_parent);
     return error;
 }
 
@@ -421,8 +457,8 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
-    release_early_signals();
     control_leave_disposals(control);
+    listen_to_parent();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     control_end_disposals(control);
     ENSURE(uv_loop_close(&control->loop) == 0);
@@ -436,9 +472,9 @@ unsigned control_worker_count(const struct cfg *cfg)
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct runtime *runtime, struct key_manager *keys)
+int control_run(struct runtime *runtime, struct key_manager *keys, int link)
 {
-    struct control control = {.runtime = *runtime, .keys = keys};
+    struct control control = {.runtime = *runtime, .keys = keys, .link = link};
     const struct cfg *cfg = runtime->snapshot->cfg;
     *runtime = (struct runtime){0};
     unsigned workers = control_worker_count(cfg);

@@ -25,10 +25,10 @@ enum reload_step {
 
 struct control {
     uv_loop_t loop;
-    uv_signal_t terminate;
+    int link; /* from the parent */
+    uv_poll_t parent;
+    uv_signal_t terminate; /* after the parent's end, as is the next one */
     uv_signal_t interrupt;
-    uv_signal_t hangup;
-    uv_signal_t user;        /* SIGUSR1 */
     uv_timer_t limit;        /* timeouts.grace, then timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
