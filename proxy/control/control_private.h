@@ -90,10 +90,14 @@ void control_reload_is_in_effect(struct control *control);
 /* Records for the metrics that a reload of this kind is in effect from now on. */
 void control_note_reload(struct control *control, enum reload_kind kind);
 
-/* Call it before the workers begin: what they leave is freed from now on, as soon as control_dispose sees it. */
+/*
+ * Call it before the workers begin: what they leave is freed from now on, as soon as control_dispose sees it.
+ */
 void control_open_disposals(struct control *control);
 
-/* From now on the main thread leaves to the list too, so that it serves signals and health checks meanwhile. */
+/*
+ * From now on the main thread leaves to the list too, so that it serves signals and health checks meanwhile.
+ */
 void control_leave_disposals(struct control *control);
 
 /* Has what is in the list freed in another thread. Call it if there may be something. */
