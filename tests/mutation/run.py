@@ -26,10 +26,10 @@ import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("base", "config", "keys", "protocols", "proxy", "tls")
-# A test that takes longer than this has failed: seconds, by ctest label.
+# A test that takes longer than this has failed: seconds, by ctest label; or longer than so many times what it took without
+# a mutation, and some seconds.
+TIMES, MORE = 4, 10
 LIMITS = {"unit": 120, "fuzz": 120, "model": 180, "integration": 290}
-# So many tests are linked before the first of them runs.
-AT_ONCE = 8
 # So alike are the names of a source and of a test that is probably about it (see likeness()).
 NEAR = 20
 # What tests a folder beside its own unit tests, in this order: unit tests elsewhere, replays, models, integration tests.
@@ -57,6 +57,7 @@ TESTS = {
 Test = collections.namedtuple("Test", "name label command environment directory place")
 # What is killed or has survived has been tried; the rest is drawn anew.
 COUNTS = ("killed", "survived")
+LIBRARIES = [f"deepproxy_{name}" for name in (*FOLDERS, "keys_wire")]
 World = collections.namedtuple("World", "tree tests options baseline programs")
 Result = collections.namedtuple("Result", "path line kind verdict by seconds diff begin end new")
 
@@ -75,6 +76,7 @@ class Tree:
         self.build = work / ("build-" + sanitize.replace(",", "-") if sanitize else "build")
         self.sanitize = sanitize
         self.jobs = jobs
+        self.links = {} # by program
 
     def copy(self):
         listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
@@ -114,6 +116,19 @@ class Tree:
         done = subprocess.run(["nice", "ninja", "-C", self.build, "-j", str(self.jobs), *targets],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         return None if done.returncode == 0 else done.stdout.decode(errors="replace")
+
+    def program(self, name):
+        """Its path below the build; None if there is none."""
+        return next((place for place in (f"{folder}{name}" for folder in ("tests/", "tests/fuzz/", "tests/model/", ""))
+                     if (self.build / place).is_file()), None)
+
+    def link(self, name):
+        """Links a program and nothing else: what ninja holds to depend on it, a corpus for example, stays as it is."""
+        if name not in self.links:
+            self.links[name] = subprocess.run(["ninja", "-C", self.build, "-t", "commands", "-s", self.program(name)],
+                                              check=True, stdout=subprocess.PIPE).stdout.decode()
+        return subprocess.run(self.links[name], shell=True, cwd=self.build, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
     def object_of(self, path):
         folder = path.split("/")[0]
@@ -160,8 +175,9 @@ def says_no(child, seconds):
     raise subprocess.TimeoutExpired(child.args, seconds)
 
 
-def run(test, lock):
-    """True if the test has passed. What it leaves running is ended with it."""
+def run(test, lock, seconds=None):
+    """True if the test has passed, and in its time (`seconds` without a mutation). What it leaves running is ended with it."""
+    limit = LIMITS[test.label] if seconds is None else min(LIMITS[test.label], TIMES * seconds + MORE)
     # Check gives a test 4 seconds, and a mutation that hangs should not take the twenty times that ctest gives.
     environment = {**os.environ, **test.environment, "CK_TIMEOUT_MULTIPLIER": "4"}
     is_unit = test.place is not None
@@ -176,9 +192,9 @@ def run(test, lock):
                                  stdout=subprocess.PIPE if is_unit else subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                  start_new_session=True)
         try:
-            if is_unit and says_no(child, LIMITS[test.label]):
+            if is_unit and says_no(child, limit):
                 return False
-            return child.wait(timeout=LIMITS[test.label]) == 0
+            return child.wait(timeout=limit) == 0
         except subprocess.TimeoutExpired:
             return False
         finally:
@@ -201,8 +217,8 @@ def chosen(path):
     return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
 
 
-def stages(path, tests, options, seconds):
-    """Lists of tests: the nearest first, then by the time that they take, `seconds` by name."""
+def in_order(path, tests, options, seconds):
+    """The tests of a source: the nearest first, then by the time that they take, `seconds` by name."""
     def cost(test):
         return seconds.get(test.name, 0)
 
@@ -210,34 +226,28 @@ def stages(path, tests, options, seconds):
     more, replays, models, named = chosen(path)
     units = [test for test in tests.values() if test.place is not None]
     own = sorted((test for test in units if test.place.split("/")[0] == folder), key=lambda test: -likeness(test, path))
-    near, rest = own[:1], sorted(own[1:], key=lambda test: (likeness(test, path) < NEAR, cost(test)))
-    yield near
-    yield from (rest[i:i + AT_ONCE] for i in range(0, len(rest), AT_ONCE))
+    yield from own[:1]
+    yield from sorted(own[1:], key=lambda test: (likeness(test, path) < NEAR, cost(test)))
     for place in more:
-        others = sorted((test for test in units if test.place.split("/")[0] == place), key=cost)
-        yield from (others[i:i + AT_ONCE] for i in range(0, len(others), AT_ONCE))
+        yield from sorted((test for test in units if test.place.split("/")[0] == place), key=cost)
     for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
-        yield [test for test in tests.values()
-               if test.label == label and any(test.name.startswith(prefix + word) for word in words)]
+        yield from (test for test in tests.values()
+                    if test.label == label and any(test.name.startswith(prefix + word) for word in words))
     if not options.integration:
         return
     for word in named:
-        yield [test for name, test in tests.items() if name == "integration_test_" + word]
+        yield from (test for name, test in tests.items() if name == "integration_test_" + word)
     if options.thorough:
-        yield from ([test] for test in tests.values() if test.label == "integration")
+        yield from (test for test in tests.values() if test.label == "integration")
 
 
-def targets(stage, tree):
-    """What has to be built for these tests."""
-    names = set()
-    for test in stage:
-        if test.label in ("unit", "fuzz") and str(tree.build) in test.command[0]:
-            names.add(test.name)
-        elif test.label == "model":
-            names.add("engine_driver")
-        elif test.label == "integration":
-            names.update(("deepproxy", "deepproxy-keys"))
-    return sorted(names)
+def programs_of(test, tree):
+    """What has to be linked for a test."""
+    if test.label == "integration":
+        return ["deepproxy", "deepproxy-keys"]
+    if test.label == "model":
+        return ["engine_driver"]
+    return [test.name] if tree.program(test.name) is not None else []
 
 
 class Programs:
@@ -245,17 +255,14 @@ class Programs:
 
     def __init__(self, tree, tests):
         self.tree = tree
-        self.known = {name: self.digest(name) for test in tests.values() for name in targets([test], tree)}
+        self.known = {name: self.digest(name) for test in tests.values() for name in programs_of(test, tree)}
 
     def digest(self, name):
-        found = (path for path in (self.tree.build / folder / name for folder in ("tests", "tests/fuzz", "tests/model", "."))
-                 if path.is_file())
-        path = next(found, None)
-        return None if path is None else hashlib.sha256(path.read_bytes()).digest()
+        return hashlib.sha256((self.tree.build / self.tree.program(name)).read_bytes()).digest()
 
     def differ(self, test):
-        names = targets([test], self.tree)
-        return not names or any(self.known[name] is None or self.known[name] != self.digest(name) for name in names)
+        names = programs_of(test, self.tree)
+        return not names or any(self.known[name] != self.digest(name) for name in names)
 
 
 class Baseline:
@@ -290,26 +297,31 @@ class Baseline:
     def learn(self, folders, tests, options):
         """All but the integration tests, while the build is without a mutation."""
         return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
-                                               for stage in stages(path, tests, options, {}) for test in stage
+                                               for test in in_order(path, tests, options, {})
                                                if test.label != "integration"}.values())
 
 
-def first_failure(path, tree, tests, options, baseline, programs):
+def first_failure(path, world):
     """The name of a test that fails with the mutation; "build" if it does not link; None if all pass."""
-    seen = set()
-    for stage in stages(path, tests, options, baseline.seconds):
-        stage = [test for test in stage if test.name not in seen and baseline.has(test)]
-        seen.update(test.name for test in stage)
-        if stage and tree.make(*targets(stage, tree)) is not None:
+    baseline, lock, seen = world.baseline, world.options.lock, set()
+    if world.tree.make(*LIBRARIES) is not None:
+        return "build"
+    for test in in_order(path, world.tests, world.options, baseline.seconds):
+        if test.name in seen or not baseline.has(test):
+            continue
+        seen.add(test.name)
+        if not all(world.tree.link(name) for name in programs_of(test, world.tree)):
             return "build"
-        for test in filter(programs.differ, stage):
-            began = time.monotonic()
-            if run(test, options.lock):
-                continue
-            # What waits, or takes its time, may fail on a busy machine: twice in a row is no accident.
-            is_quick = test.label != "integration" and time.monotonic() - began < 4
-            if is_quick or not run(test, options.lock):
-                return test.name
+        if not world.programs.differ(test):
+            continue
+        seconds = baseline.seconds[test.name]
+        began = time.monotonic()
+        if run(test, lock, seconds):
+            continue
+        # What waits, or takes its time, may fail on a busy machine: twice in a row is no accident.
+        is_quick = test.label != "integration" and time.monotonic() - began < 4
+        if is_quick or not run(test, lock, seconds):
+            return test.name
     return None
 
 
@@ -353,7 +365,7 @@ def try_one(path, text, mutation, world):
         elif (tree.build / name).read_bytes() == original:
             verdict = "equivalent"
         else:
-            by = first_failure(path, tree, world.tests, world.options, world.baseline, world.programs)
+            by = first_failure(path, world)
             verdict = "survived" if by is None else "did not compile" if by == "build" else "killed"
     finally:
         (tree.source / path).write_text(text)
