@@ -175,8 +175,17 @@ def says_no(child, seconds):
     raise subprocess.TimeoutExpired(child.args, seconds)
 
 
+def end_session(leader):
+    """Ends what a test has left running: Check's tests are in groups of their own, but in the session that began with it."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
 def run(test, lock, seconds=None):
-    """True if the test has passed, and in its time (`seconds` without a mutation). What it leaves running is ended with it."""
+    """True if the test has passed, in its time (`seconds` without a mutation). What it leaves running is ended with it."""
     limit = LIMITS[test.label] if seconds is None else min(LIMITS[test.label], TIMES * seconds + MORE)
     # Check gives a test 4 seconds, and a mutation that hangs should not take the twenty times that ctest gives.
     environment = {**os.environ, **test.environment, "CK_TIMEOUT_MULTIPLIER": "4"}
@@ -198,8 +207,8 @@ def run(test, lock, seconds=None):
         except subprocess.TimeoutExpired:
             return False
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            end_session(child.pid)
             child.wait()
             if is_unit:
                 child.stdout.close()
@@ -217,11 +226,8 @@ def chosen(path):
     return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
 
 
-def in_order(path, tests, options, seconds):
-    """The tests of a source: the nearest first, then by the time that they take, `seconds` by name."""
-    def cost(test):
-        return seconds.get(test.name, 0)
-
+def in_order(path, tests, options, cost):
+    """The tests of a source: the nearest first, then by the time that they take."""
     folder = path.split("/")[0]
     more, replays, models, named = chosen(path)
     units = [test for test in tests.values() if test.place is not None]
@@ -258,7 +264,7 @@ class Programs:
         self.known = {name: self.digest(name) for test in tests.values() for name in programs_of(test, tree)}
 
     def digest(self, name):
-        return hashlib.sha256((self.tree.build / self.tree.program(name)).read_bytes()).digest()
+        return hashlib.sha256((self.tree.build / self.tree.program(name)).read_bytes()).hexdigest()
 
     def differ(self, test):
         names = programs_of(test, self.tree)
@@ -266,38 +272,48 @@ class Programs:
 
 
 class Baseline:
-    """Which tests pass without a mutation: only these can kill one. Known from the last run of the same sources."""
+    """Which tests pass without a mutation: only these can kill one. What earlier runs have shown is not asked again: of a unit
+    test as long as its program is the same, of the others as long as the sources are."""
 
-    def __init__(self, tree, lock):
+    def __init__(self, tree, lock, programs):
         self.file = tree.build / "baseline.json"
-        self.digest = tree.digest
+        self.tree = tree
         self.lock = lock
+        self.programs = programs
         self.original = tree.build / "original"
-        known = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.passes = known["passes"] if known.get("digest") == tree.digest else {}
-        self.seconds = known.get("seconds", {})
+        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.original.mkdir(exist_ok=True)
         for program in ("deepproxy", "deepproxy-keys"):
             shutil.copy(tree.build / program, self.original / program)
 
+    def key(self, test):
+        program = self.programs.known.get(test.name) if test.place is not None else None
+        return program or self.tree.digest
+
     def has(self, test):
         """An integration test is asked the first time that it is needed: the programs without a mutation are kept for it."""
-        if test.name not in self.passes:
+        old = self.known.get(test.name)
+        if old is None or old["key"] != self.key(test):
+            asked = test
             if test.label == "integration":
-                test = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
+                asked = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
             began = time.monotonic()
-            self.passes[test.name] = run(test, self.lock)
-            self.seconds[test.name] = time.monotonic() - began
-            self.passes[test.name] = self.passes[test.name] or run(test, self.lock)
-            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes, "seconds": self.seconds}))
-            if not self.passes[test.name]:
+            passes = run(asked, self.lock)
+            seconds = time.monotonic() - began
+            passes = passes or run(asked, self.lock)
+            self.known[test.name] = {"key": self.key(test), "passes": passes, "seconds": seconds}
+            self.file.write_text(json.dumps(self.known))
+            if not passes:
                 say(f"{test.name} fails without any mutation, and is left out")
-        return self.passes[test.name]
+        return self.known[test.name]["passes"]
+
+    def seconds(self, test):
+        return self.known[test.name]["seconds"] if test.name in self.known else 0
 
     def learn(self, folders, tests, options):
         """All but the integration tests, while the build is without a mutation."""
         return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
-                                               for test in in_order(path, tests, options, {})
+                                               for test in in_order(path, tests, options, self.seconds)
                                                if test.label != "integration"}.values())
 
 
@@ -314,7 +330,7 @@ def first_failure(path, world):
             return "build"
         if not world.programs.differ(test):
             continue
-        seconds = baseline.seconds[test.name]
+        seconds = baseline.seconds(test)
         began = time.monotonic()
         if run(test, lock, seconds):
             continue
@@ -494,9 +510,10 @@ def prepared(options, folders):
     if failed is not None:
         sys.exit(failed + "\nthe sources do not build")
     tests = tests_of(tree)
-    baseline = Baseline(tree, options.lock)
+    programs = Programs(tree, tests)
+    baseline = Baseline(tree, options.lock, programs)
     say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
-    return World(tree, tests, options, baseline, Programs(tree, tests))
+    return World(tree, tests, options, baseline, programs)
 
 
 def main():
