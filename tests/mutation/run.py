@@ -51,7 +51,7 @@ TESTS = {
     "proxy/runtime": ([""], [], [], ["reload", "reload_order", "promises", "operation", "hosts", "client_certificates",
                                      "backend_tls"]),
     "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",
-                                     "pressure", "limits", "client_certificates", "overload", "debug_log"]),
+                                     "pressure", "limits", "client_certificates", "overload", "debug_log", "key_isolation"]),
     "proxy/worker": ([""], [], [], ["sockets", "overload", "limits", "operation", "reload", "sessions", "pressure"]),
 }
 Test = collections.namedtuple("Test", "name label command environment directory place")
@@ -228,8 +228,21 @@ def chosen(path):
 
 def in_order(path, tests, options, cost):
     """The tests of a source: the nearest first, then by the time that they take."""
-    folder = path.split("/")[0]
     more, replays, models, named = chosen(path)
+    if options.quick:
+        yield from quick_in_order(path, tests, (more, replays, models), cost)
+    if not options.integration:
+        return
+    for word in named:
+        yield from (test for name, test in tests.items() if name == "integration_test_" + word)
+    if options.thorough:
+        yield from (test for test in tests.values() if test.label == "integration")
+
+
+def quick_in_order(path, tests, row, cost):
+    """Unit tests, replays and models."""
+    more, replays, models = row
+    folder = path.split("/")[0]
     units = [test for test in tests.values() if test.place is not None]
     own = sorted((test for test in units if test.place.split("/")[0] == folder), key=lambda test: -likeness(test, path))
     yield from own[:1]
@@ -239,12 +252,6 @@ def in_order(path, tests, options, cost):
     for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
         yield from (test for test in tests.values()
                     if test.label == label and any(test.name.startswith(prefix + word) for word in words))
-    if not options.integration:
-        return
-    for word in named:
-        yield from (test for name, test in tests.items() if name == "integration_test_" + word)
-    if options.thorough:
-        yield from (test for test in tests.values() if test.label == "integration")
 
 
 def programs_of(test, tree):
@@ -487,6 +494,8 @@ def arguments():
                         help="folder for the copy of the tree and its build; kept for the next run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of the build")
     parser.add_argument("--thorough", action="store_true", help="a survivor of the named integration tests meets all")
+    parser.add_argument("--no-quick", dest="quick", action="store_false",
+                        help="integration tests alone, for --again after --no-integration")
     parser.add_argument("--no-integration", dest="integration", action="store_false", help="unit tests, replays, models")
     parser.add_argument("--sanitize", default="", help="such as address,undefined: for memory that is not freed")
     parser.add_argument("--lock", type=pathlib.Path, help="a file to lock while an integration test runs")

@@ -46,6 +46,7 @@ static struct cfg_endpoint endpoints[2];
 static struct cfg cfg;
 static struct admin_state state;
 static unsigned times_described;
+static struct log *log_of_test;
 static FILE *logged;
 static int standard_error;
 
@@ -90,7 +91,9 @@ static void set_up(void)
         endpoints[i].address_len = sizeof *v4;
         endpoints[i].text = (char *)(uintptr_t) "127.0.0.1:0";
     }
-    admin = admin_new(&loop, &source, NULL);
+    log_of_test = log_new(CFG_LOG_INFO);
+    ck_assert_ptr_nonnull(log_of_test);
+    admin = admin_new(&loop, &source, log_of_test);
     ck_assert_ptr_nonnull(admin);
     serve(1);
 }
@@ -105,16 +108,18 @@ static void tear_down(void)
     ck_assert_ptr_null(admin);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     ck_assert_uint_eq(manual_clock_count(), 0);
+    log_close(&log_of_test);
     dup2(standard_error, STDERR_FILENO);
     close(standard_error);
     fclose(logged);
 }
 
-/* How often the words are in the log. */
+/* How often the words are in the log, which its own thread writes. */
 static size_t count_logged(const char *words)
 {
     static char text[65536];
     size_t count = 0;
+    ck_assert(log_flush(log_of_test));
     ssize_t len = pread(fileno(logged), text, sizeof text - 1, 0);
     text[len > 0 ? len : 0] = '\0';
     for (const char *at = text; (at = strstr(at, words)) != NULL; at += strlen(words))
