@@ -254,6 +254,12 @@ def quick_in_order(path, tests, row, cost):
                     if test.label == label and any(test.name.startswith(prefix + word) for word in words))
 
 
+def targets_of(tests):
+    """What has to be built for these, with the corpora that they replay."""
+    return {"engine_driver" if test.label == "model" else test.name for test in tests
+            if test.label in ("unit", "model") or test.name.startswith("replay_")}
+
+
 def programs_of(test, tree):
     """What has to be linked for a test."""
     if test.label == "integration":
@@ -316,12 +322,6 @@ class Baseline:
 
     def seconds(self, test):
         return self.known[test.name]["seconds"] if test.name in self.known else 0
-
-    def learn(self, folders, tests, options):
-        """All but the integration tests, while the build is without a mutation."""
-        return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
-                                               for test in in_order(path, tests, options, self.seconds)
-                                               if test.label != "integration"}.values())
 
 
 def first_failure(path, world):
@@ -515,13 +515,15 @@ def prepared(options, folders):
     tree = Tree(options.work, options.sanitize, options.jobs)
     tree.copy()
     tree.configure()
-    failed = tree.make()
+    tests = tests_of(tree)
+    wanted = {test.name: test for folder in folders for path in sources(folder)
+              for test in in_order(path, tests, options, lambda test: 0)}
+    failed = tree.make("deepproxy", "deepproxy-keys", *sorted(targets_of(wanted.values())))
     if failed is not None:
         sys.exit(failed + "\nthe sources do not build")
-    tests = tests_of(tree)
     programs = Programs(tree, tests)
     baseline = Baseline(tree, options.lock, programs)
-    say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
+    say(f"{sum(baseline.has(test) for test in wanted.values() if test.label != 'integration')} tests pass without a mutation")
     return World(tree, tests, options, baseline, programs)
 
 
