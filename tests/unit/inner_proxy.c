@@ -125,6 +125,11 @@ void inner_proxy_stop(struct inner_proxy **proxy)
     free(last);
 }
 
+int inner_proxy_listener(const struct inner_proxy *proxy)
+{
+    return proxy->server;
+}
+
 const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy)
 {
     return &proxy->server_address;
