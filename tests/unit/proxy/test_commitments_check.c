@@ -6,6 +6,9 @@
 #include "certificates.h"
 #include "run_suite.h"
 
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -336,6 +339,43 @@ START_TEST(records)
 }
 END_TEST
 
+/* "3 0 1": the digest of the whole leaf. */
+static void write_record(const char *chain, char into[128])
+{
+    uint8_t *der = NULL;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    FILE *file = fopen(chain, "re");
+    ck_assert_ptr_nonnull(file);
+    X509 *leaf = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    int len = i2d_X509(leaf, &der);
+    ck_assert_int_gt(len, 0);
+    SHA256(der, (size_t)len, digest);
+    size_t at = (size_t)sprintf(into, "3 0 1 ");
+    for (size_t i = 0; i < sizeof digest; i++)
+        at += (size_t)sprintf(into + at, "%02x", digest[i]);
+    OPENSSL_free(der);
+    X509_free(leaf);
+}
+
+/* One that matches is enough, be it the first or the last: the next certificate's is there before it is used. */
+START_TEST(one_record_of_several)
+{
+    char right[128];
+    struct cfg_text lines[3] = {{.text = (char *)(uintptr_t)NO_DIGEST},
+                                {.text = (char *)(uintptr_t)NO_DIGEST},
+                                {.text = (char *)(uintptr_t)NO_DIGEST}};
+    add(&own);
+    add(&host);
+    write_record(files[1].chain, right);
+    lines[_i].text = right;
+    host_deep.status = (char *)(uintptr_t) "tls-dane-tlsa";
+    host_deep.tlsa = lines;
+    host_deep.tlsa_count = ARRAY_LEN(lines);
+    expect_nothing();
+}
+END_TEST
+
 /* A status that services share is told once, and hosts without one of their own say nothing. */
 START_TEST(once)
 {
@@ -370,6 +410,7 @@ int main(void)
     tcase_add_test(tests, a_name_to_verify_for);
     tcase_add_test(tests, authorities_that_can_not_be_used);
     tcase_add_test(tests, records);
+    tcase_add_loop_test(tests, one_record_of_several, 0, 3);
     tcase_add_test(tests, once);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
