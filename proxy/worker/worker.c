@@ -84,6 +84,8 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
         worker->sessions = session->next;
     if (session->next != NULL)
         session->next->previous = session->previous;
+    if (worker->to_end == session)
+        worker->to_end = session->next;
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
     worker->session_count--;
@@ -146,12 +148,19 @@ static struct worker_session *session_of_deadline(struct deadline *deadline)
     return (struct worker_session *)((char *)deadline - offsetof(struct worker_session, deadline));
 }
 
+static bool expire_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct deadline *expired = generation_take_expired(worker->generation, worker_now(worker));
+    if (expired != NULL)
+        worker->calls->expire(session_of_deadline(expired));
+    return expired != NULL;
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct worker *worker = tick->data;
-    struct deadline *expired;
-    while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
-        worker->calls->expire(session_of_deadline(expired));
+    batch_start(&worker->expiries);
     handshakes_tick(&worker->handshakes);
     if (!accept_stalled(worker) && worker->session_count == 0)
         uv_timer_stop(tick);
@@ -328,13 +337,23 @@ void worker_give_update(struct worker *worker, struct worker_update *update)
 
 /* ---- phases ---- */
 
+/* Sessions end meanwhile; none begins. */
+static bool shut_down_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct worker_session *session = worker->to_end;
+    if (session == NULL)
+        return false;
+    worker->to_end = session->next;
+    worker->calls->shut_down(session);
+    return true;
+}
+
 static void shut_down_all(struct worker *worker)
 {
-    struct worker_session *next;
-    for (struct worker_session *session = worker->sessions; session != NULL; session = next) {
-        next = session->next;
-        worker->calls->shut_down(session);
-    }
+    worker->ending_since = worker_now(worker);
+    worker->to_end = worker->sessions;
+    batch_start(&worker->goodbyes);
 }
 
 static void take_key_channel(struct worker *worker)
@@ -476,6 +495,8 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     handshakes_init(&worker->handshakes, &worker->loop, settings->handshakes, &worker->handshakes_events,
                     worker);
     limit_log_init(&worker->limit_log, &worker->loop, worker->log);
+    batch_init(&worker->expiries, &worker->loop, expire_one, worker);
+    batch_init(&worker->goodbyes, &worker->loop, shut_down_one, worker);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
         error = uv_thread_create(&worker->thread, run_worker, worker);

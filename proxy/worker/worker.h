@@ -5,6 +5,7 @@
 #include "base/must_check.h"
 #include "base/state_machine.h"
 #include "protocols/engine_out.h"
+#include "proxy/worker/batch.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
 #include "proxy/runtime/runtime.h"
@@ -89,6 +90,7 @@ struct worker {
     uv_timer_t tick; /* runs while there are sessions, or connections that wait to be accepted */
     unsigned index;
     enum worker_phase phase;
+    uint64_t ending_since;                  /* worker_now when WORKER_ENDING began */
     _Atomic int wanted_phase;               /* set by the main thread, before wake */
     _Atomic(struct worker_update *) update; /* likewise */
     struct generation *generation;          /* the newest, of new sessions; it links to the older ones */
@@ -100,6 +102,9 @@ struct worker {
     size_t listener_count;
     const struct worker_session_calls *calls;
     struct worker_session *sessions; /* a list */
+    struct batch expiries;           /* of deadlines */
+    struct batch goodbyes;           /* at the end */
+    struct worker_session *to_end;   /* the next that gets the goodbye */
     size_t session_count;
     struct worker_limits limits;
     uint64_t next_session;
