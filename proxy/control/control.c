@@ -29,6 +29,8 @@
  */
 #define ADDRESS_SHARE 2
 #define DAY_MS        (24ULL * 3600 * 1000)
+/* The end of the program waits so long for the last write of the state file. */
+#define LAST_FILES_MS 5000
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -75,7 +77,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 static void on_tickets(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
+    ticket_look_request(&control->ticket_look);
 }
 
 /* ---- reports ---- */
@@ -155,7 +157,8 @@ static void close_handles(struct control *control)
         (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
         (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
         (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
-        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->last_files,
+        (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -181,16 +184,36 @@ static void finish_control(struct control *control)
 }
 
 /*
- * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
- * that does not answer, and in a thread that can't be ended.
+ * The sessions have ended, or been ended, and a reload is still being read, or the state file written: by a
+ * name server or a file system that does not answer, and in a thread that can't be ended.
  */
-static void give_up_reload(struct control *control)
+static void give_up_files(struct control *control)
 {
-    log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    if (state_file_is_busy(&control->state_file))
+        state_file_give_up(&control->state_file);
+    log_event(control, CFG_LOG_WARNING, "shutdown", "step",
+              control->step == RELOAD_READING ? "time is up, without the end of a reload"
+                                              : "time is up, without an answer of the file system");
     join_workers(control);
     log_reports(control);
     log_close(&control->log);
     _exit(EXIT_SUCCESS);
+}
+
+static void on_last_files(uv_timer_t *timer)
+{
+    give_up_files(timer->data);
+}
+
+/* False if a thread of the pool is at work, which is waited for, but not for long. */
+static bool files_are_done(struct control *control)
+{
+    bool is_busy = state_file_is_busy(&control->state_file) || ticket_look_is_busy(&control->ticket_look);
+    if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
+        uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
+    else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)
+        give_up_files(control);
+    return !is_busy && control->step != RELOAD_READING;
 }
 
 static void on_worker_report(uv_async_t *worker_event)
@@ -200,10 +223,8 @@ static void on_worker_report(uv_async_t *worker_event)
         control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
-    if (control->step != RELOAD_READING)
+    if (files_are_done(control))
         finish_control(control);
-    else if (control->phase == WORKER_ENDING)
-        give_up_reload(control);
 }
 
 static unsigned count_cores(void)
@@ -334,18 +355,6 @@ static bool open_listeners(struct control *control, unsigned workers)
     return ok;
 }
 
-void control_remember_commitments(const struct control *control)
-{
-    const char *path = control->runtime.snapshot->cfg->state_file;
-    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments, path))
-        return;
-    struct log_line line;
-    log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
-    log_line_add_text(&line, "file", path);
-    log_line_add_text(&line, "error", strerror(errno));
-    log_write(control->log, &line);
-}
-
 static int open_handles(struct control *control)
 {
     int error = uv_loop_init(&control->loop);
@@ -361,13 +370,17 @@ static int open_handles(struct control *control)
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
+    uv_timer_init(&control->loop, &control->last_files);
+    state_file_init(&control->state_file, &control->loop, &control->worker_event, control->log);
+    ticket_look_init(&control->ticket_look, &control->loop, &control->worker_event,
+                     &control->runtime.snapshot, control->log);
     control->watch = file_watch_new(&control->loop, on_files_changed, control);
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
     control->terminate.data = control->interrupt.data = control->hangup.data = control;
     control->user.data = control->limit.data = control->daily.data = control->worker_event.data = control;
-    control->tickets.data = control;
+    control->tickets.data = control->last_files.data = control;
     if (error == 0)
         error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
     if (error == 0)
@@ -415,7 +428,7 @@ static int serve_until_end(struct control *control)
     watch_folders_collect(control->runtime.snapshot->cfg, control->runtime.tls, &folders);
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
-    control_remember_commitments(control);
+    state_file_write(&control->state_file, control->runtime.snapshot);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);

@@ -6,6 +6,8 @@
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/reload.h"
+#include "proxy/control/state_file.h"
+#include "proxy/control/ticket_look.h"
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/worker.h"
@@ -31,9 +33,12 @@ struct control {
     uv_timer_t limit;        /* timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
+    uv_timer_t last_files;   /* at the end: how long files are waited for */
     uv_async_t worker_event; /* a worker has ended, or has an update in effect */
     struct file_watch *watch;
     struct runtime runtime; /* in effect */
+    struct state_file state_file;
+    struct ticket_look ticket_look;
     struct listeners listeners;
     struct admin_listeners admin_listeners; /* until they are served */
     struct admin *admin;
@@ -65,11 +70,6 @@ struct worker_config control_worker_config(const struct control *control, const 
 
 /* Logs each address that is served newly, event=listening. */
 void control_log_listening(struct control *control);
-
-/*
- * Writes what clients were promised to the state file, if the configuration has one; logs a failure. Blocks.
- */
-void control_remember_commitments(const struct control *control);
 
 /* Call when all workers have put their update into effect. It may begin the next reload. */
 void control_reload_is_in_effect(struct control *control);
