@@ -158,7 +158,7 @@ static void close_handles(struct control *control)
         (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
         (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
         (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->last_files,
-        (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->heartbeats, (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -370,6 +370,7 @@ static int open_handles(struct control *control)
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
+    uv_timer_init(&control->loop, &control->heartbeats);
     uv_timer_init(&control->loop, &control->last_files);
     state_file_init(&control->state_file, &control->loop, &control->worker_event, control->log);
     ticket_look_init(&control->ticket_look, &control->loop, &control->worker_event,
@@ -431,6 +432,7 @@ static int serve_until_end(struct control *control)
     state_file_write(&control->state_file, control->runtime.snapshot);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
+    control_watch_heartbeats(control);
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     release_early_signals();

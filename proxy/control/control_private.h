@@ -13,8 +13,8 @@
 #include "proxy/worker/worker.h"
 
 /*
- * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads) and
- * control_admin.c (what the admin endpoint shows), and by nothing else. All functions here are the main
+ * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
+ * control_admin.c (what the admin endpoint shows) and control_heartbeats.c, and by nothing else. All functions here are the main
  * thread's.
  */
 
@@ -33,6 +33,7 @@ struct control {
     uv_timer_t limit;        /* timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
+    uv_timer_t heartbeats;   /* the next look at the workers' */
     uv_timer_t last_files;   /* at the end: how long files are waited for */
     uv_async_t worker_event; /* a worker has ended, or has an update in effect */
     struct file_watch *watch;
@@ -73,6 +74,12 @@ void control_log_listening(struct control *control);
 
 /* Call when all workers have put their update into effect. It may begin the next reload. */
 void control_reload_is_in_effect(struct control *control);
+
+/* Looks at the workers' heartbeats from now on, and logs event=worker-hung and event=worker-back. */
+void control_watch_heartbeats(struct control *control);
+
+/* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
+unsigned control_describe_hung(const struct control *control, char *words, size_t cap);
 
 /* Records for the metrics that a reload of this kind is in effect from now on. */
 void control_note_reload(struct control *control, enum reload_kind kind);

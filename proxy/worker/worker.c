@@ -6,6 +6,8 @@
 #include "tls/tls_random.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -395,10 +397,27 @@ void worker_set_phase(struct worker *worker, enum worker_phase phase)
 
 /* ---- the thread ---- */
 
+static void on_pulse(uv_timer_t *pulse)
+{
+    struct worker *worker = pulse->data;
+    heartbeat_beat(&worker->heartbeat);
+}
+
+/* As debuggers and `top -H` show it. */
+static void name_thread(const struct worker *worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", worker->index);
+    pthread_setname_np(pthread_self(), name);
+}
+
 static void run_worker(void *arg)
 {
     struct worker *worker = arg;
+    name_thread(worker);
+    uv_timer_start(&worker->pulse, on_pulse, 0, HEARTBEAT_MS);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    heartbeat_end(&worker->heartbeat);
     limit_log_flush(&worker->limit_log);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
@@ -439,13 +458,15 @@ static void free_all(struct worker *worker)
 
 static int open_handles(struct worker *worker, const struct worker_config *config)
 {
-    worker->wake.data = worker->tick.data = worker;
+    worker->wake.data = worker->tick.data = worker->pulse.data = worker;
     int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
     if (error != 0)
         return error;
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_stop(&worker->tick);
+    uv_timer_init(&worker->loop, &worker->pulse);
+    uv_unref((uv_handle_t *)&worker->pulse);
     error = key_client_open(&worker->keys, &worker->loop, worker->log);
     if (error != 0)
         return error;

@@ -11,6 +11,7 @@
 #include "proxy/runtime/runtime.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/handshakes.h"
+#include "proxy/worker/heartbeat.h"
 #include "proxy/common/log.h"
 #include "proxy/worker/limit_log.h"
 #include "tls/endpoint/tls_endpoint.h"
@@ -88,6 +89,8 @@ struct worker {
     uv_thread_t thread;
     uv_async_t wake;
     uv_timer_t tick; /* runs while there are sessions, or connections that wait to be accepted */
+    uv_timer_t pulse; /* beats */
+    struct heartbeat heartbeat;
     unsigned index;
     enum worker_phase phase;
     uint64_t ending_since;                  /* worker_now when WORKER_ENDING began */
