@@ -7,6 +7,7 @@
 #include "proxy/common/address.h"
 #include "proxy/control/control_private.h"
 #include "proxy/runtime/certificate_expiry.h"
+#include "proxy/common/confine.h"
 #include "proxy/common/privileges.h"
 #include "proxy/session/session.h"
 
@@ -408,6 +409,19 @@ static int watch_key_process(struct control *control)
     return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
 }
 
+/*
+ * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so that
+ * none has begun to use what is taken from it (io_uring). False after a message.
+ */
+static bool confine(struct control *control)
+{
+    enum confinement confinement = confine_process();
+    control->is_unconfined = confinement == CONFINE_MISSING;
+    if (confinement == CONFINE_FAILED)
+        fprintf(stderr, "deepproxy: can't filter its own system calls (seccomp): %s\n", strerror(errno));
+    return confinement != CONFINE_FAILED;
+}
+
 static int serve_until_end(struct control *control)
 {
     int error = open_handles(control);
@@ -433,6 +447,8 @@ static int serve_until_end(struct control *control)
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     control_watch_heartbeats(control);
+    if (control->is_unconfined)
+        log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     release_early_signals();
@@ -456,7 +472,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys)
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
-    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
+    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);

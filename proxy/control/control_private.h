@@ -52,6 +52,7 @@ struct control {
     _Atomic unsigned workers_ended; /* their threads have nothing left to do */
     _Atomic unsigned updates_due;   /* given to workers, and not in effect yet */
     enum worker_phase phase;
+    bool is_unconfined; /* the kernel has no seccomp */
     struct reload reload;
     enum reload_step step;
     /* What is taking effect is not all that was read: the rest was refused. */

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/ensure.h"
+#include "proxy/common/confine.h"
 #include "tls/tls_random.h"
 
 #include <errno.h>
@@ -411,10 +412,21 @@ static void name_thread(const struct worker *worker)
     pthread_setname_np(pthread_self(), name);
 }
 
+/* Nothing has been read from anybody yet. */
+static bool confine(struct worker *worker)
+{
+    bool failed = confine_worker() == CONFINE_FAILED;
+    worker->confine_error = failed ? uv_translate_sys_error(errno) : 0;
+    uv_sem_post(&worker->begun);
+    return !failed;
+}
+
 static void run_worker(void *arg)
 {
     struct worker *worker = arg;
     name_thread(worker);
+    if (!confine(worker))
+        return;
     uv_timer_start(&worker->pulse, on_pulse, 0, HEARTBEAT_MS);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     heartbeat_end(&worker->heartbeat);
@@ -495,6 +507,23 @@ static void close_loop(struct worker *worker)
     ENSURE(uv_loop_close(&worker->loop) == 0);
 }
 
+/* Starts the thread, and waits until it is confined. Returns 0, or a libuv error with no thread there. */
+static int start_thread(struct worker *worker)
+{
+    int error = uv_sem_init(&worker->begun, 0);
+    if (error != 0)
+        return error;
+    error = uv_thread_create(&worker->thread, run_worker, worker);
+    if (error == 0) {
+        uv_sem_wait(&worker->begun);
+        error = worker->confine_error;
+        if (error != 0)
+            uv_thread_join(&worker->thread);
+    }
+    uv_sem_destroy(&worker->begun);
+    return error;
+}
+
 int worker_start(struct worker *worker, const struct worker_settings *settings,
                  const struct worker_config *config)
 {
@@ -520,7 +549,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     batch_init(&worker->goodbyes, &worker->loop, shut_down_one, worker);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
-        error = uv_thread_create(&worker->thread, run_worker, worker);
+        error = start_thread(worker);
     if (error != 0) {
         close_loop(worker);
         free_all(worker);
