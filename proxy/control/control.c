@@ -7,6 +7,7 @@
 #include "proxy/common/address.h"
 #include "proxy/control/control_private.h"
 #include "proxy/runtime/certificate_expiry.h"
+#include "proxy/common/confine.h"
 #include "proxy/common/privileges.h"
 #include "proxy/parent/parent_link.h"
 #include "proxy/session/session.h"
@@ -22,6 +23,8 @@
 #include <unistd.h>
 
 #define DAY_MS (24ULL * 3600 * 1000)
+/* The end of the program waits so long for the last write of the state file. */
+#define LAST_FILES_MS 5000
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -90,7 +93,7 @@ static void on_stop_signal(struct control *control)
 static void on_tickets(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
+    ticket_look_request(&control->ticket_look);
 }
 
 /* ---- reports ---- */
@@ -148,9 +151,10 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate,    (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->parent,       (uv_handle_t *)&control->limit,
-        (uv_handle_t *)&control->daily,        (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->terminate,  (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->parent,     (uv_handle_t *)&control->limit,
+        (uv_handle_t *)&control->daily,      (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->heartbeats, (uv_handle_t *)&control->last_files,
         (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
@@ -177,16 +181,36 @@ static void finish_control(struct control *control)
 }
 
 /*
- * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
- * that does not answer, and in a thread that can't be ended.
+ * The sessions have ended, or been ended, and a reload is still being read, or the state file written: by a
+ * name server or a file system that does not answer, and in a thread that can't be ended.
  */
-static void give_up_reload(struct control *control)
+static void give_up_files(struct control *control)
 {
-    log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    if (state_file_is_busy(&control->state_file))
+        state_file_give_up(&control->state_file);
+    log_event(control, CFG_LOG_WARNING, "shutdown", "step",
+              control->step == RELOAD_READING ? "time is up, without the end of a reload"
+                                              : "time is up, without an answer of the file system");
     join_workers(control);
     log_reports(control);
     log_close(&control->log);
     _exit(EXIT_SUCCESS);
+}
+
+static void on_last_files(uv_timer_t *timer)
+{
+    give_up_files(timer->data);
+}
+
+/* False if a thread of the pool is at work, which is waited for, but not for long. */
+static bool files_are_done(struct control *control)
+{
+    bool is_busy = state_file_is_busy(&control->state_file) || ticket_look_is_busy(&control->ticket_look);
+    if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
+        uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
+    else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)
+        give_up_files(control);
+    return !is_busy && control->step != RELOAD_READING;
 }
 
 static void on_worker_report(uv_async_t *worker_event)
@@ -197,10 +221,8 @@ static void on_worker_report(uv_async_t *worker_event)
         control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
-    if (control->step != RELOAD_READING)
+    if (files_are_done(control))
         finish_control(control);
-    else if (control->phase == WORKER_ENDING)
-        give_up_reload(control);
 }
 
 static unsigned count_cores(void)
@@ -377,18 +399,6 @@ static bool open_listeners(struct control *control, unsigned workers)
     return ok;
 }
 
-void control_remember_commitments(const struct control *control)
-{
-    const char *path = control->runtime.snapshot->cfg->state_file;
-    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments->list, path))
-        return;
-    struct log_line line;
-    log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
-    log_line_add_text(&line, "file", path);
-    log_line_add_text(&line, "error", strerror(errno));
-    log_write(control->log, &line);
-}
-
 static int open_handles(struct control *control)
 {
     int error = uv_loop_init(&control->loop);
@@ -402,13 +412,18 @@ static int open_handles(struct control *control)
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
+    uv_timer_init(&control->loop, &control->heartbeats);
+    uv_timer_init(&control->loop, &control->last_files);
+    state_file_init(&control->state_file, &control->loop, &control->worker_event, control->log);
+    ticket_look_init(&control->ticket_look, &control->loop, &control->worker_event,
+                     &control->runtime.snapshot, control->log);
     control->watch = file_watch_new(&control->loop, on_files_changed, control);
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
     control->terminate.data = control->interrupt.data = control->parent.data = control;
     control->limit.data = control->daily.data = control->worker_event.data = control;
-    control->tickets.data = control;
+    control->tickets.data = control->last_files.data = control;
     if (error == 0)
         error = uv_poll_init(&control->loop, &control->parent, control->link);
     if (error == 0)
@@ -429,6 +444,19 @@ static int watch_key_process(struct control *control)
 {
     struct key_manager_hooks hooks = {connect_worker, on_files_changed, control, control->log};
     return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
+}
+
+/*
+ * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so that
+ * none has begun to use what is taken from it (io_uring). False after a message.
+ */
+static bool confine(struct control *control)
+{
+    enum confinement confinement = confine_process();
+    control->is_unconfined = confinement == CONFINE_MISSING;
+    if (confinement == CONFINE_FAILED)
+        fprintf(stderr, "deepproxy: can't filter its own system calls (seccomp): %s\n", strerror(errno));
+    return confinement != CONFINE_FAILED;
 }
 
 static int serve_until_end(struct control *control)
@@ -452,9 +480,12 @@ static int serve_until_end(struct control *control)
     watch_folders_collect(control->runtime.snapshot->cfg, control->runtime.tls, &folders);
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
-    control_remember_commitments(control);
+    state_file_write(&control->state_file, control->runtime.snapshot);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
+    control_watch_heartbeats(control);
+    if (control->is_unconfined)
+        log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     control_leave_disposals(control);
@@ -480,7 +511,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
-    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
+    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);

@@ -22,7 +22,8 @@ int __real_uv_run(uv_loop_t *loop, uv_run_mode mode);
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode);
 void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools,
                                    int64_t now, struct log *log);
-void __wrap_tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log);
+void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
+                         struct log *log);
 
 static pthread_t main_thread;
 static unsigned expiries;
@@ -41,8 +42,10 @@ void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct p
     expiries++;
 }
 
-void __wrap_tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log)
+void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
+                         struct log *log)
 {
+    ck_assert_ptr_null(file); /* the keys are its own */
     struct tickets_time real = tickets_time_now();
     ck_assert_ptr_nonnull(tickets);
     ck_assert_ptr_nonnull(log);
