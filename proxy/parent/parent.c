@@ -246,7 +246,6 @@ static void end_guard(struct parent *parent)
 static _Noreturn void become_proxy(const struct parent *parent, int link)
 {
     char *arguments[] = {"deepproxy", "serve", "-c", (char *)(uintptr_t)parent->path, NULL};
-    setsid();
     prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
     for (size_t i = 0; i < ARRAY_LEN(handed_on); i++)
         signal(handed_on[i], ends_program(handed_on[i]) ? SIG_DFL : SIG_IGN);
