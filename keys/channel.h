@@ -23,8 +23,8 @@ struct channel {
 };
 
 /*
- * Makes a channel that owns the socket. It starts no thread. `wanted` is called, in the channel's thread, before
- * that waits for a key (key_table.h). NULL if memory is short: the socket stays the caller's.
+ * Makes a channel that owns the socket. It starts no thread. `wanted` is called, in the channel's thread,
+ * before that waits for a key (key_table.h). NULL if memory is short: the socket stays the caller's.
  */
 MUST_CHECK struct channel *channel_new(int socket, void (*wanted)(uint32_t key));
 

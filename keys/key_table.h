@@ -8,8 +8,8 @@
 #include <openssl/evp.h>
 
 /*
- * The keys of the process by their numbers: one global table, with a lock. All threads may look up, and wait for
- * a key; one thread sets and drops.
+ * The keys of the process by their numbers: one global table, with a lock. All threads may look up, and wait
+ * for a key; one thread sets and drops.
  *
  * A key is awaited from the begin until it is set or refused, or until all keys are there.
  */
@@ -21,8 +21,8 @@ struct known_key {
 };
 
 /*
- * Stores the key, in place of one that had the number, and owns it from then on. It ends the waiting. False if memory is short or
- * the number is too high: the key stays the caller's.
+ * Stores the key, in place of one that had the number, and owns it from then on. It ends the waiting. False
+ * if memory is short or the number is too high: the key stays the caller's.
  */
 MUST_CHECK bool key_table_set(uint32_t number, struct known_key key);
 

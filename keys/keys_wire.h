@@ -130,8 +130,8 @@ enum keys_reply_type {
     KEYS_FAILED, /* the payload has the reason, as text */
     KEYS_NOTE,   /* no answer, but a warning for the log, as text; sent at any time */
     /*
-     * The signer has ended, and the payload has the reason; sent at any time. If a command was not answered yet,
-     * this is its answer.
+     * The signer has ended, and the payload has the reason; sent at any time. If a command was not answered
+     * yet, this is its answer.
      */
     KEYS_ENDED,
     /* no answer either: a request awaits a key, whose number the payload has (4); never after KEYS_READY */

@@ -51,13 +51,14 @@ struct key_client {
 };
 
 /*
- * Initializes a client that is not connected yet, and is about to be. Returns 0, or a libuv error. The caller calls
- * key_client_close in any case.
+ * Initializes a client that is not connected yet, and is about to be. Returns 0, or a libuv error. The caller
+ * calls key_client_close in any case.
  */
 MUST_CHECK int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log);
 
 /*
- * Connects the client to a new socket, which it owns, in place of the one before. Open requests are sent there.
+ * Connects the client to a new socket, which it owns, in place of the one before. Open requests are sent
+ * there.
  */
 void key_client_connect(struct key_client *client, int socket);
 

@@ -11,13 +11,13 @@
 
 /*
  * The main thread's side of the private keys, which are in processes of their own (keys/keys_process.h). It
- * has the guard start the signer, and each key loaded when certificates are loaded. It has the signer ended if
- * that hangs, and started again when it has ended. It never starts the guard, or waits for it: key_spawn.h
+ * has the guard start the signer, and each key loaded when certificates are loaded. It has the signer ended
+ * if that hangs, and started again when it has ended. It never starts the guard, or waits for it: key_spawn.h
  * does, for the program that replaces a guard.
  *
- * A new signer signs as soon as it runs. Handshakes that need a key which it does not have yet wait for it, and
- * such a key is loaded before others. Handshakes that begin while there is no signer wait for the next one
- * (key_client.h). Sessions continue, as they need no key.
+ * A new signer signs as soon as it runs. Handshakes that need a key which it does not have yet wait for it,
+ * and such a key is loaded before others. Handshakes that begin while there is no signer wait for the next
+ * one (key_client.h). Sessions continue, as they need no key.
  *
  * No octet of a private key's file is ever read here. From key_manager_watch on nothing here makes the main
  * thread wait. Certificates are loaded in another thread then, which may wait for minutes.
@@ -25,9 +25,9 @@
 struct key_manager;
 
 /*
- * Starts a signer for `workers` workers (0: keys are loaded, and nothing is signed), by the guard at the other
- * end of `control` (key_spawn), which it owns, also after an error. Waits for the signer, for half a minute at
- * most. The caller frees the manager. NULL if an error was added to the problems.
+ * Starts a signer for `workers` workers (0: keys are loaded, and nothing is signed), by the guard at the
+ * other end of `control` (key_spawn), which it owns, also after an error. Waits for the signer, for half a
+ * minute at most. The caller frees the manager. NULL if an error was added to the problems.
  */
 MUST_CHECK struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, int control,
                                                struct cfg_problems *problems);
@@ -50,8 +50,8 @@ struct key_manager_hooks {
     /* Keys could not be loaded again: the certificates that need them are to be loaded again. */
     void (*lost)(void *arg);
     /*
-     * The guard hangs, or sends what is no message: the control socket is closed, and who started the guard is
-     * to end it by force. Not called if it has ended by itself. NULL: nobody can.
+     * The guard hangs, or sends what is no message: the control socket is closed, and who started the guard
+     * is to end it by force. Not called if it has ended by itself. NULL: nobody can.
      */
     void (*guard_fails)(void *arg);
     void *arg;
@@ -91,14 +91,14 @@ static inline bool key_manager_can_sign(enum key_manager_state state)
 unsigned key_manager_restarts(const struct key_manager *manager);
 
 /*
- * Ends the watching: closes the loop's handles. Keys can't be loaded any more, and a thread that waits for one
- * waits no longer.
+ * Ends the watching: closes the loop's handles. Keys can't be loaded any more, and a thread that waits for
+ * one waits no longer.
  */
 void key_manager_unwatch(struct key_manager *manager);
 
 /*
- * Ends the processes, without waiting for their end. No worker may use its socket any more, and no context may
- * have keys there.
+ * Ends the processes, without waiting for their end. No worker may use its socket any more, and no context
+ * may have keys there.
  */
 void key_manager_free(struct key_manager **manager);
 

@@ -11,10 +11,11 @@
  * Shared by key_manager.c (start, end, and what other threads ask for) and key_supervision.c (the dialogue
  * with the key process, on the main thread's loop), and by nothing else.
  *
- * One thread has the control socket: the main thread. It never waits for it: what is asked, and what its answer
- * means, is a state here. Another thread that wants a key loaded leaves a request, and waits for its answer.
- * A state machine on the loop was chosen, and not a thread that may wait: what it does is a few system calls for
- * each key, nothing has to be ended or waited for when the program ends, and hooks are called where they may act.
+ * One thread has the control socket: the main thread. It never waits for it: what is asked, and what its
+ * answer means, is a state here. Another thread that wants a key loaded leaves a request, and waits for its
+ * answer. A state machine on the loop was chosen, and not a thread that may wait: what it does is a few
+ * system calls for each key, nothing has to be ended or waited for when the program ends, and hooks are
+ * called where they may act.
  */
 
 /* What the supervision is at. A signer can sign in KEYS_UP and KEYS_LOADING. */
@@ -37,8 +38,8 @@ enum key_asked {
 };
 
 /*
- * A command of another thread, on its stack. The lock guards it; it is in the queue, or manager->asked_request,
- * or done. The command's slices stay valid until it is done.
+ * A command of another thread, on its stack. The lock guards it; it is in the queue, or
+ * manager->asked_request, or done. The command's slices stay valid until it is done.
  */
 struct key_request {
     struct keys_command command;

@@ -54,9 +54,9 @@ MUST_CHECK enum key_received key_process_receive(struct key_process *process, en
 MUST_CHECK bool key_process_start(const struct key_process *process, const int *channels, size_t count);
 
 /*
- * Waits for the answer to a command that was sent, up to KEY_PROCESS_ANSWER_MS; closes the socket of a process
- * that does not answer by then. `*answer` is valid until the next call. False with a reason in `error`, which
- * a message has after the path of the file ("can't be ...").
+ * Waits for the answer to a command that was sent, up to KEY_PROCESS_ANSWER_MS; closes the socket of a
+ * process that does not answer by then. `*answer` is valid until the next call. False with a reason in
+ * `error`, which a message has after the path of the file ("can't be ...").
  */
 MUST_CHECK bool key_process_wait(struct key_process *process, struct slice *answer,
                                  char error[KEY_PROCESS_ERROR_MAX]);

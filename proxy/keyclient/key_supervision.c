@@ -28,7 +28,10 @@
 #define KILL_MS 5000
 /* How long to wait for another guard, before the program says that it does not help itself. */
 #define GUARD_MS (10 * 1000)
-/* As many commands without an answer as the sockets take for certain; then the signer is asked whether it has them. */
+/*
+ * As many commands without an answer as the sockets take for certain; then the signer is asked whether it has
+ * them.
+ */
 #define DROPS_MAX 64
 /* Messages in one turn of the loop: other handles are served in between. */
 #define MESSAGES_EACH 64
@@ -256,7 +259,10 @@ static void give_up(struct key_manager *manager)
 
 /* ---- commands ---- */
 
-/* A command could not be sent, with this errno: the socket is full, and is watched for room; or the guard is gone. */
+/*
+ * A command could not be sent, with this errno: the socket is full, and is watched for room; or the guard is
+ * gone.
+ */
 static void note_unsent(struct key_manager *manager, int error)
 {
     if (error != EAGAIN && error != ENOBUFS) {
@@ -392,7 +398,10 @@ static void begin_loading(struct key_manager *manager)
         manager->hooks.connect(manager->hooks.arg, i, key_manager_take_channel(manager, i));
 }
 
-/* Under the lock. The next key to be loaded: one that is wanted, or else the next in the list. False: none is left. */
+/*
+ * Under the lock. The next key to be loaded: one that is wanted, or else the next in the list. False: none is
+ * left.
+ */
 static bool find_missing(struct key_manager *manager, uint32_t *number)
 {
     for (; manager->wanted_at < manager->wanted_count; manager->wanted_at++) {
