@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The supervision settles every request earlier; this bounds the waiting whatever happens to the main thread.
- */
+/* The supervision settles every request earlier; this bounds the waiting if the main thread hangs. */
 #define REQUEST_NS (4ULL * KEY_PROCESS_ANSWER_MS * 1000 * 1000)
 
 /* ---- requests ---- */

@@ -330,8 +330,7 @@ static void end_the_key_process(void)
     turn();
 }
 
-/* What was sent, what was not yet, and what is asked meanwhile: all of it waits, but for what was cancelled.
- */
+/* What was sent, what was not yet, and what is asked meanwhile: all of it waits, unless it is cancelled. */
 START_TEST(the_end_of_the_key_process_is_waited_out)
 {
     uint32_t numbers[KEYS_BATCH_MAX];
@@ -506,8 +505,7 @@ START_TEST(nobody_to_ask_yet)
 }
 END_TEST
 
-/* As many as there are sessions: their order is kept, also through a socket that does not take them at once.
- */
+/* As many as there are sessions: their order is kept, also if the socket does not take them at once. */
 START_TEST(thousands_wait_for_the_next_key_process)
 {
     uint32_t numbers[KEYS_BATCH_MAX];

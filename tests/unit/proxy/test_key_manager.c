@@ -721,8 +721,7 @@ START_TEST(one_that_hangs_while_keys_are_loaded)
 }
 END_TEST
 
-/* Commands of the manager's own make the socket full: it goes on when there is room, and waits for nothing.
- */
+/* The manager's own commands fill the socket: it goes on when there is room, and waits for nothing. */
 START_TEST(a_control_socket_that_is_full)
 {
     enum { TURNS = 40, EACH = 50 };
