@@ -331,13 +331,14 @@ static void start_signer(struct key_manager *manager)
     }
 }
 
-/* The signer does not answer. Where the guard does not either, it is given up in KILL_MS. */
+static const struct keys_command kill_command = {.type = KEYS_KILL};
+
+/* The signer does not answer. If the guard does not either, it is given up after KILL_MS. */
 static void kill_signer(struct key_manager *manager)
 {
-    static const struct keys_command kill = {.type = KEYS_KILL};
     log_error(manager, "keys-hang", "it does not answer, and is ended");
     forget_asked(manager, "can't be used: the key process does not answer");
-    if (manager->is_blocked || !key_process_send(&manager->process, &kill, NULL, 0)) {
+    if (manager->is_blocked || !key_process_send(&manager->process, &kill_command, NULL, 0)) {
         reject_guard(manager, "its guard does not read");
         return;
     }
@@ -594,6 +595,18 @@ static void note_started(struct key_manager *manager, bool ok, struct slice answ
     restart_later(manager);
 }
 
+/*
+ * An answer that nobody waits for. The end of a signer that could not start may be received after the next
+ * KEYS_START was sent, and then counts for that: the signer that has started all the same is ended, and is
+ * replaced when the timer expires. False: the guard is faulty.
+ */
+static bool take_late_answer(struct key_manager *manager, bool ok)
+{
+    if (manager->phase == KEYS_RESTING && ok)
+        (void)send_command(manager, &kill_command);
+    return manager->phase == KEYS_RESTING || manager->phase == KEYS_KILLING;
+}
+
 /* False if nothing was asked. */
 static bool take_answer(struct key_manager *manager, bool ok, struct slice answer)
 {
@@ -617,8 +630,7 @@ static bool take_answer(struct key_manager *manager, bool ok, struct slice answe
     case ASKED_PING:
         return true;
     default:
-        /* What was asked before it was to be ended. */
-        return manager->phase == KEYS_KILLING;
+        return take_late_answer(manager, ok);
     }
 }
 

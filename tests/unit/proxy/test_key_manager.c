@@ -399,6 +399,27 @@ START_TEST(each_worker_gets_a_socket_again)
 }
 END_TEST
 
+/* The end of the one before is told when the next one was asked for already. */
+START_TEST(an_end_that_comes_late)
+{
+    end_signer();
+    manual_clock_advance(FIRST_MS);
+    expect_start();
+    answer(KEYS_FAILED, "it does not want to");
+    manual_clock_advance(2 * FIRST_MS);
+    expect_start();
+    send_reply(KEYS_ENDED, "exit status 1");
+    answer(KEYS_DONE, "a library");
+    ck_assert_int_eq(key_manager_state(manager), KEY_MANAGER_DOWN);
+    expect(KEYS_KILL);
+    answer(KEYS_ENDED, "signal 9");
+    ck_assert_uint_eq(manual_clock_next(), 4 * FIRST_MS);
+    restart();
+    expect_up(1);
+    ck_assert_uint_eq(failures, 0);
+}
+END_TEST
+
 /* ---- one that hangs ---- */
 
 START_TEST(an_idle_signer_is_asked_whether_it_is_alive)
@@ -1081,6 +1102,7 @@ static void add_supervision(Suite *suite)
     tcase_add_loop_test(tests, it_waits_twice_as_long_each_time_up_to_a_minute, 0, 3);
     tcase_add_test(tests, one_that_has_run_for_long_is_started_again_at_once);
     tcase_add_test(tests, each_worker_gets_a_socket_again);
+    tcase_add_test(tests, an_end_that_comes_late);
     tcase_add_test(tests, an_idle_signer_is_asked_whether_it_is_alive);
     tcase_add_loop_test(tests, one_that_does_not_answer_is_killed, 0, 2);
     tcase_add_test(tests, a_guard_that_does_not_answer_is_given_back);
