@@ -84,22 +84,28 @@ static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Conn
 
 /* ---- health ---- */
 
+/* `why` NULL: all is well. */
+static enum MHD_Result answer_probe(struct MHD_Connection *connection, const char *why)
+{
+    char words[128];
+    if (why == NULL)
+        return answer_words(connection, MHD_HTTP_OK, "ok\n", NULL);
+    snprintf(words, sizeof words, "%s\n", why);
+    return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, words, NULL);
+}
+
 static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Connection *connection,
                                      const struct admin_state *state)
 {
     (void)pages;
-    return state->is_healthy
-               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
-               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);
+    return answer_probe(connection, state->unhealthy);
 }
 
 static enum MHD_Result answer_readiness(struct admin_pages *pages, struct MHD_Connection *connection,
                                         const struct admin_state *state)
 {
     (void)pages;
-    return state->is_ready
-               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
-               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no new sessions\n", NULL);
+    return answer_probe(connection, state->unready);
 }
 
 /* ---- all pages ---- */

@@ -14,8 +14,9 @@
 /* The state of the program, as one request sees it. */
 struct admin_state {
     struct metrics_state metrics;
-    bool is_healthy;
-    bool is_ready;
+    /* Why the program can't go on without a restart, and why it serves no new sessions; static. NULL: it does. */
+    const char *unhealthy;
+    const char *unready;
 };
 
 /* Describes the program. */

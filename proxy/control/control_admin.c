@@ -3,11 +3,26 @@
 
 #include <time.h>
 
+/* A worker ends only when the program does. */
+static const char *why_unhealthy(const struct control *control, enum key_manager_state keys)
+{
+    if (control->phase == WORKER_RUNNING && atomic_load(&control->workers_ended) > 0)
+        return "a worker has ended";
+    return keys == KEY_MANAGER_GONE ? "nobody can sign: the key process is gone for good" : NULL;
+}
+
+static const char *why_unready(const struct control *control, enum key_manager_state keys)
+{
+    if (control->phase != WORKER_RUNNING)
+        return "no new sessions";
+    return key_manager_can_sign(keys) ? NULL : "nobody can sign: the key process does not run";
+}
+
 /* struct admin_source */
 static void describe_state(void *arg, struct admin_state *into)
 {
     struct control *control = arg;
-    bool runs = control->phase == WORKER_RUNNING;
+    enum key_manager_state keys = control->keys != NULL ? key_manager_state(control->keys) : KEY_MANAGER_UP;
     *into = (struct admin_state){.metrics = {.runtime = control->runtime,
                                              .now = (int64_t)time(NULL),
                                              .workers = control->worker_count,
@@ -15,11 +30,11 @@ static void describe_state(void *arg, struct admin_state *into)
                                              .certificates = control->reloads[RELOAD_CERTIFICATES],
                                              .stale_certificates = control->stale_certificates,
                                              .has_key_process = control->keys != NULL},
-                                 /* A worker ends only when the program does. */
-                                 .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
-                                 .is_ready = runs};
+                                 .unhealthy = why_unhealthy(control, keys),
+                                 .unready = why_unready(control, keys)};
     if (control->keys != NULL) {
-        into->metrics.key_process_is_up = key_manager_is_up(control->keys);
+        into->metrics.key_process_is_up = key_manager_can_sign(keys);
+        into->metrics.key_process_loads = keys == KEY_MANAGER_LOADING;
         into->metrics.key_process_restarts = key_manager_restarts(control->keys);
     }
 }

@@ -20,7 +20,7 @@ from processes import children, guard_of, guards_of, signer_of, status_of
 
 STATUS_GAVE_UP = 3
 RESTARTS = 7
-PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0]  # seconds
+PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 8.0]  # seconds
 DRAINING = "no new sessions; those there may finish"
 
 
