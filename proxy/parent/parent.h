@@ -15,8 +15,8 @@
  *        |                                                                 ^
  *        +-- starts -->  guard  <-- control socket: keys/keys_process.h ---+
  *
- * - A guard that ends is replaced, and the proxy gets the new one's control socket. A proxy that ends by a
- *   signal, or by a status that is not its own, is started again with a new guard, and reads its configuration
+ * - A guard that ends is replaced, and the proxy gets the new one's control socket. A proxy that is killed,
+ *   or ends by a status of somebody else's, is started again with a new guard, and reads its configuration
  *   from the beginning. Each is a new image of the program, with a new address space. Pauses grow, and
  *   restarts are counted (restarts.h): if there were too many in a row the parent ends, after it has had the
  *   proxy let its sessions finish if that is there. So its supervisor sees what only it can mend.
