@@ -157,7 +157,7 @@ static void end(struct parent *parent, int status)
     parent->status = parent->gives_up ? PARENT_STATUS_GAVE_UP : status;
 }
 
-/* Nothing is started again from here on. The word comes first: a proxy that serves listens to nothing else. */
+/* Nothing is started again from here on. The word goes first: a proxy that serves listens to nothing else. */
 static void stop(struct parent *parent, int number)
 {
     parent->is_stopping = true;
