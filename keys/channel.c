@@ -21,17 +21,24 @@ static long long now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-static struct keys_answer sign(struct channel *channel, const struct keys_request *request,
-                               uint8_t *signature)
+/* False, and no answer, if the key is still to come. */
+static bool try_to_sign(struct channel *channel, const struct keys_request *request, uint8_t *signature,
+                        struct keys_answer *answer)
 {
     struct known_key key = {0};
+    bool is_awaited = false;
+    size_t len = 0;
+    pthread_mutex_lock(&channel->busy);
     if (!key_signer_has(channel->signer, request->key, request->algorithm))
-        key = key_table_get(request->key);
-    size_t len = key_signer_sign(channel->signer, &key, request, signature);
+        key = key_table_get(request->key, &is_awaited);
+    if (!is_awaited)
+        len = key_signer_sign(channel->signer, &key, request, signature);
+    pthread_mutex_unlock(&channel->busy);
     EVP_PKEY_free(key.pkey);
-    return (struct keys_answer){.number = request->number,
-                                .status = len > 0 ? KEYS_SIGNED : KEYS_REFUSED,
-                                .signature = {signature, len}};
+    *answer = (struct keys_answer){.number = request->number,
+                                   .status = len > 0 ? KEYS_SIGNED : KEYS_REFUSED,
+                                   .signature = {signature, len}};
+    return !is_awaited;
 }
 
 static bool flush(struct channel *channel, size_t *used)
@@ -42,6 +49,20 @@ static bool flush(struct channel *channel, size_t *used)
     return ok;
 }
 
+/* False if the worker has gone. */
+static bool sign(struct channel *channel, const struct keys_request *request, uint8_t *signature,
+                 struct keys_answer *answer, size_t *used)
+{
+    while (!try_to_sign(channel, request, signature, answer)) {
+        /* What is signed already must not wait for the key. */
+        if (!flush(channel, used))
+            return false;
+        channel->wanted(request->key);
+        key_table_await(request->key);
+    }
+    return true;
+}
+
 /* Answers one message. False if it is malformed, or the worker has gone. */
 static bool serve_batch(struct channel *channel, struct slice batch)
 {
@@ -50,10 +71,9 @@ static bool serve_batch(struct channel *channel, struct slice batch)
     long long begun = now_ns();
     struct keys_request request;
     while (batch.len > 0) {
-        if (!keys_take_request(&batch, &request))
-            return false;
-        struct keys_answer answer = sign(channel, &request, signature);
-        if (!keys_put_answer(channel->answers, sizeof channel->answers, &used, &answer))
+        struct keys_answer answer;
+        if (!keys_take_request(&batch, &request) || !sign(channel, &request, signature, &answer, &used) ||
+            !keys_put_answer(channel->answers, sizeof channel->answers, &used, &answer))
             return false;
         if (batch.len > 0 && now_ns() - begun < ANSWER_NS &&
             used + KEYS_ANSWER_HEADER + KEYS_SIGNATURE_MAX <= sizeof channel->answers)
@@ -74,9 +94,7 @@ void channel_serve(struct channel *channel)
             keys_message_receive(channel->socket, channel->requests, sizeof channel->requests, NULL, &fds);
         if (len <= 0)
             break;
-        pthread_mutex_lock(&channel->busy);
         alive = serve_batch(channel, (struct slice){channel->requests, (size_t)len});
-        pthread_mutex_unlock(&channel->busy);
     }
     close(channel->socket);
     channel->socket = -1;
@@ -89,12 +107,13 @@ void channel_forget(struct channel *channel, uint32_t key)
     pthread_mutex_unlock(&channel->busy);
 }
 
-struct channel *channel_new(int socket)
+struct channel *channel_new(int socket, void (*wanted)(uint32_t key))
 {
     struct channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL)
         return NULL;
     channel->socket = socket;
+    channel->wanted = wanted;
     channel->signer = key_signer_new();
     int error = pthread_mutex_init(&channel->busy, NULL);
     if (channel->signer == NULL || error != 0) {

@@ -14,27 +14,29 @@
 struct channel {
     int socket; /* owned; -1: closed */
     pthread_t thread;
-    pthread_mutex_t busy; /* held while signing: channel_forget waits for it */
+    /* Held while the signer is used, which channel_forget waits for; never while the thread waits. */
+    pthread_mutex_t busy;
     struct key_signer *signer;
+    void (*wanted)(uint32_t key);
     uint8_t requests[KEYS_REQUESTS_MAX];
     uint8_t answers[KEYS_ANSWERS_MAX];
 };
 
 /*
- * Makes a channel that owns the socket. It starts no thread. NULL if memory is short: the socket stays the
- * caller's.
+ * Makes a channel that owns the socket. It starts no thread. `wanted` is called, in the channel's thread,
+ * before that waits for a key (key_table.h). NULL if memory is short: the socket stays the caller's.
  */
-MUST_CHECK struct channel *channel_new(int socket);
+MUST_CHECK struct channel *channel_new(int socket, void (*wanted)(uint32_t key));
 
 /*
  * Signs, in this thread, until the worker closes its end or sends a malformed message. Then closes the
- * socket.
+ * socket. A request for a key that is still to come waits for it, and so do the worker's later ones.
  */
 void channel_serve(struct channel *channel);
 
 /*
- * From another thread: when it returns, nothing is signed with this key any more, and nothing is kept of it.
- * Waits for the signatures of one message.
+ * From another thread, after key_table_drop: when it returns, nothing is signed with this key any more, and
+ * nothing is kept of it. Waits for at most one signature, and never for the worker.
  */
 void channel_forget(struct channel *channel, uint32_t key);
 

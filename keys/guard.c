@@ -22,7 +22,6 @@ struct guard {
     struct keys_user user; /* of the signer */
     int signer;            /* the socket to it; -1: there is none */
     pid_t pid;
-    bool awaited; /* the proxy awaits the signer's answer to a command */
     int channels[KEYS_CHANNELS_MAX];
     size_t channel_count;
     uint8_t message[KEYS_REPLY_MAX];
@@ -76,8 +75,9 @@ static void start_signer(struct guard *guard)
         return;
     }
     close(ends[1]);
+    /* A signer that reads no more must not keep the guard from ending it. */
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
     guard->signer = ends[0];
-    guard->awaited = true;
 }
 
 /* Waits for the end of a process, and describes it as text. */
@@ -102,11 +102,7 @@ static bool end_signer(struct guard *guard)
     close(guard->signer);
     guard->signer = -1;
     describe_end(guard->pid, text, sizeof text);
-    char failure[192];
-    snprintf(failure, sizeof failure, "could not be used, as the key process ended (%s)", text);
-    bool ok = !guard->awaited || reply(KEYS_FAILED, failure);
-    guard->awaited = false;
-    return ok && reply(KEYS_ENDED, text);
+    return reply(KEYS_ENDED, text);
 }
 
 /* Forwards the signer's message. False if the proxy has gone. */
@@ -122,9 +118,14 @@ static bool receive_from_signer(struct guard *guard)
         kill(guard->pid, SIGKILL);
         return end_signer(guard);
     }
-    if (type != KEYS_NOTE)
-        guard->awaited = false;
     return keys_message_send(KEYS_CONTROL_FD, message, NULL, 0);
+}
+
+/* Its end is handled when its socket is read. */
+static void end_by_force(const struct guard *guard)
+{
+    if (guard->signer >= 0)
+        kill(guard->pid, SIGKILL);
 }
 
 /* ---- commands ---- */
@@ -159,17 +160,25 @@ static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX],
     return true;
 }
 
-/* False with errno if the signer can't be told: its end is handled when its socket is read. */
+/*
+ * False with errno if the signer can't be told: its end is handled when its socket is read. The proxy lets no
+ * more commands wait than the socket takes, so that a full one shows a signer that hangs.
+ */
 static bool send_to_signer(const struct guard *guard, const struct keys_command *command, const int *fds,
                            size_t fd_count)
 {
     uint8_t message[KEYS_COMMAND_MAX];
-    return keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, fds,
-                             fd_count);
+    if (keys_message_send(guard->signer, (struct slice){message, keys_put_command(message, command)}, fds,
+                          fd_count))
+        return true;
+    int error = errno;
+    kill(guard->pid, SIGKILL);
+    errno = error;
+    return false;
 }
 
 /* A command that keys_command_reads. */
-static void open_and_forward(struct guard *guard, const struct keys_command *command)
+static void open_and_forward(const struct guard *guard, const struct keys_command *command)
 {
     int fds[OPENED_MAX] = {-1, -1};
     size_t count = 0;
@@ -182,16 +191,18 @@ static void open_and_forward(struct guard *guard, const struct keys_command *com
     bool opened = open_for(command->path, "", fds, &count) &&
                   open_for(command->passphrase_path, "has a passphrase whose file ", fds, &count);
     bool sent = opened && send_to_signer(guard, &forwarded, fds, count);
-    guard->awaited = guard->awaited || sent;
+    int error = errno;
     keys_close_all(fds, count);
     if (opened && !sent)
-        reply(KEYS_FAILED, strerror(errno));
+        reply(KEYS_FAILED, strerror(error));
 }
 
-static void forward_drop(const struct guard *guard, const struct keys_command *command)
+/* A command that has no path. */
+static void forward(const struct guard *guard, const struct keys_command *command)
 {
-    if (guard->signer >= 0)
-        send_to_signer(guard, command, NULL, 0);
+    bool sent = guard->signer >= 0 && send_to_signer(guard, command, NULL, 0);
+    if (!sent && command->type == KEYS_PING)
+        reply(KEYS_FAILED, "the key process does not run, or does not read");
 }
 
 static bool add_channels(struct guard *guard, const int *fds, size_t count)
@@ -219,10 +230,12 @@ static bool obey(struct guard *guard)
     keys_close_all(fds, count);
     if (command.type == KEYS_START)
         start_signer(guard);
-    else if (command.type == KEYS_DROP)
-        forward_drop(guard, &command);
-    else
+    else if (command.type == KEYS_KILL)
+        end_by_force(guard);
+    else if (keys_command_reads(command.type))
         open_and_forward(guard, &command);
+    else
+        forward(guard, &command);
     return true;
 }
 
@@ -262,10 +275,8 @@ int guard_run(const struct keys_user *signer, pid_t proxy)
         struct pollfd sockets[] = {{KEYS_CONTROL_FD, POLLIN, 0}, {guard.signer, POLLIN, 0}};
         if (poll(sockets, 2, -1) < 0)
             continue;
-        if (sockets[1].revents != 0)
-            alive = receive_from_signer(&guard);
-        else if (sockets[0].revents != 0)
-            alive = obey(&guard);
+        alive = sockets[1].revents == 0 || receive_from_signer(&guard);
+        alive = alive && (sockets[0].revents == 0 || obey(&guard));
     }
     return EXIT_SUCCESS;
 }

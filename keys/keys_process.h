@@ -38,8 +38,16 @@
  * - Neither process dumps core, or can be traced or read by another process of the same user. Keys are in
  *   locked memory if the limit allows it. Nothing here helps against root, or against the kernel.
  * - A restarted signer has the same address space as the one before, as it is forked and not executed anew.
- *   So the proxy waits longer each time before it restarts a signer that has ended, and restarts are no means
- *   to guess addresses.
+ *   So the proxy waits longer each time before it restarts a signer that has ended, by itself or by force
+ *   because it hangs: for whoever is outside the proxy, restarts are no means to guess addresses. A new guard
+ *   is executed anew, and with it the signers that it forks have other addresses. Code in the proxy's main
+ *   thread can have signers ended and started as often as it likes.
+ *
+ * Nobody waits for a faulty neighbour. The proxy asks the signer each few seconds whether it is alive, and has
+ * the guard end one that does not answer. The guard never waits for the signer, so that it can end it. In the
+ * signer each worker has a thread, which alone waits for a worker that does not read; what is loaded, dropped
+ * or signed for others goes on. A new signer signs before it has all of its keys: a request for one that is
+ * still to come waits, and the signer tells the proxy, which has that key loaded next (KEYS_WANTED).
  *
  * The control socket is descriptor KEYS_CONTROL_FD. Its end ends both processes.
  */

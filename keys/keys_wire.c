@@ -131,7 +131,7 @@ static bool take_text(struct slice *rest, struct slice *text)
 
 bool keys_take_command(struct slice message, struct keys_command *command)
 {
-    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_LOAD_CLIENT)
+    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_KILL)
         return false;
     *command = (struct keys_command){.type = (enum keys_command_type)message.data[0],
                                      .key = get32(message.data + 1)};
@@ -151,9 +151,22 @@ size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice pay
 
 bool keys_take_reply(struct slice message, enum keys_reply_type *type, struct slice *payload)
 {
-    if (message.len < 1 || message.data[0] < KEYS_DONE || message.data[0] > KEYS_ENDED)
+    if (message.len < 1 || message.data[0] < KEYS_DONE || message.data[0] > KEYS_WANTED)
         return false;
     *type = (enum keys_reply_type)message.data[0];
     *payload = slice_from(message, 1);
     return true;
+}
+
+void keys_put_wanted(uint8_t payload[KEYS_WANTED_LEN], uint32_t key)
+{
+    put32(payload, key);
+}
+
+bool keys_take_wanted(struct slice payload, uint32_t *key)
+{
+    if (payload.len != KEYS_WANTED_LEN)
+        return false;
+    *key = get32(payload.data);
+    return *key < KEYS_COUNT_MAX;
 }

@@ -100,9 +100,16 @@ enum keys_command_type {
     KEYS_START,        /* starts a signer with these channels; KEYS_DONE when it is ready and confined */
     /* reads a key of a server; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
     KEYS_LOAD,
-    KEYS_CHAIN,      /* reads a file that has a key: KEYS_DONE with the certificates in it, as PEM */
-    KEYS_DROP,       /* drops a key; no answer */
-    KEYS_LOAD_CLIENT /* as KEYS_LOAD, a key of a client: it signs what a client signs, and nothing else */
+    KEYS_CHAIN,       /* reads a file that has a key: KEYS_DONE with the certificates in it, as PEM */
+    KEYS_DROP,        /* drops a key; no answer */
+    KEYS_LOAD_CLIENT, /* as KEYS_LOAD, a key of a client: it signs what a client signs, and nothing else */
+    /*
+     * All keys were loaded; no answer. Until then the signer lets a request for a key that it does not have
+     * wait, unless the key was dropped; from then on it refuses such a request at once.
+     */
+    KEYS_READY,
+    KEYS_PING, /* KEYS_DONE if the signer is alive, and has done all that was sent before */
+    KEYS_KILL  /* the guard ends the signer by force; no answer, but KEYS_ENDED follows */
 };
 
 /* Whether the command reads a file, and so has a path. */
@@ -122,9 +129,21 @@ enum keys_reply_type {
     KEYS_DONE = 1,
     KEYS_FAILED, /* the payload has the reason, as text */
     KEYS_NOTE,   /* no answer, but a warning for the log, as text; sent at any time */
-    /* no answer either: the signer has ended, and the payload has the reason; sent at any time */
-    KEYS_ENDED
+    /*
+     * The signer has ended, and the payload has the reason; sent at any time. If a command was not answered
+     * yet, this is its answer.
+     */
+    KEYS_ENDED,
+    /* no answer either: a request awaits a key, whose number the payload has (4); never after KEYS_READY */
+    KEYS_WANTED
 };
+
+/* The payload of KEYS_WANTED. */
+enum { KEYS_WANTED_LEN = 4 };
+void keys_put_wanted(uint8_t payload[KEYS_WANTED_LEN], uint32_t key);
+
+/* The number of the key. False if the payload is malformed. */
+MUST_CHECK bool keys_take_wanted(struct slice payload, uint32_t *key);
 
 /*
  * Writes a command to `into`, which has room for KEYS_COMMAND_MAX. Returns its length; 0 if a path is too

@@ -118,6 +118,23 @@ static void forget(uint32_t number)
         channel_forget(signer.channels[i], number);
 }
 
+static void drop(uint32_t number)
+{
+    forget(number);
+    key_table_refuse(number);
+}
+
+/* In a channel's thread: it has a buffer of its own. */
+static void want(uint32_t number)
+{
+    uint8_t message[1 + KEYS_WANTED_LEN];
+    uint8_t payload[KEYS_WANTED_LEN];
+    keys_put_wanted(payload, number);
+    size_t len = keys_put_reply(message, KEYS_WANTED, (struct slice){payload, sizeof payload});
+    if (!keys_message_send(signer.control, (struct slice){message, len}, NULL, 0))
+        _exit(0);
+}
+
 static void use_key(const struct keys_command *command, struct slice pem, struct slice passphrase)
 {
     const char *why = NULL;
@@ -181,7 +198,11 @@ static void obey(struct slice message, const int *fds, size_t count)
     else if (command.type == KEYS_CHAIN)
         send_chain(fds, count);
     else if (command.type == KEYS_DROP)
-        forget(command.key);
+        drop(command.key);
+    else if (command.type == KEYS_READY)
+        key_table_complete();
+    else if (command.type == KEYS_PING)
+        reply(KEYS_DONE, (struct slice){NULL, 0});
 }
 
 /* ---- the process ---- */
@@ -196,7 +217,7 @@ static void *run_channel(void *arg)
 
 static bool start_channel(int socket, const pthread_attr_t *attributes)
 {
-    struct channel *channel = channel_new(socket);
+    struct channel *channel = channel_new(socket, want);
     if (channel == NULL)
         return false;
     int error = pthread_create(&channel->thread, attributes, run_channel, channel);

@@ -85,11 +85,13 @@ static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Conn
 
 /* ---- health ---- */
 
-static enum MHD_Result answer_hung(struct MHD_Connection *connection, const struct admin_state *state)
+/* `why` empty: all is well. */
+static enum MHD_Result answer_probe(struct MHD_Connection *connection, const char *why)
 {
-    char words[sizeof state->hung + 64];
-    snprintf(words, sizeof words, "no sign of life for 10 s: %s\n", state->hung);
-    _Static_assert(HEARTBEAT_MS * HEARTBEATS_MISSED == 10000, "as the words say");
+    char words[ADMIN_WHY_MAX + 1];
+    if (why[0] == '\0')
+        return answer_words(connection, MHD_HTTP_OK, "ok\n", NULL);
+    snprintf(words, sizeof words, "%s\n", why);
     return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, words, NULL);
 }
 
@@ -97,20 +99,14 @@ static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Conne
                                      const struct admin_state *state)
 {
     (void)pages;
-    if (state->hung[0] != '\0')
-        return answer_hung(connection, state);
-    return state->is_healthy
-               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
-               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);
+    return answer_probe(connection, state->unhealthy);
 }
 
 static enum MHD_Result answer_readiness(struct admin_pages *pages, struct MHD_Connection *connection,
                                         const struct admin_state *state)
 {
     (void)pages;
-    return state->is_ready
-               ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
-               : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no new sessions\n", NULL);
+    return answer_probe(connection, state->unready);
 }
 
 /* ---- all pages ---- */

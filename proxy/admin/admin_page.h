@@ -11,12 +11,14 @@
  * row in admin_page.c. Everything is read-only, and GET and HEAD are the only methods.
  */
 
+enum { ADMIN_WHY_MAX = 128 /* octets of a reason, with its NUL */ };
+
 /* The state of the program, as one request sees it. */
 struct admin_state {
     struct metrics_state metrics;
-    bool is_healthy;
-    char hung[64]; /* the workers that hang: words; empty if there is none */
-    bool is_ready;
+    /* Why the program can't go on without a restart, and why it serves no new sessions. Empty: it does. */
+    char unhealthy[ADMIN_WHY_MAX];
+    char unready[ADMIN_WHY_MAX];
 };
 
 /* Describes the program. */

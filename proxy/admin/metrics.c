@@ -229,6 +229,8 @@ static void write_program(struct metrics_text *text, const struct metrics_state 
         return;
     metrics_text_single(text, "deepproxy_key_process_up", METRICS_GAUGE,
                         "Whether the process with the private keys can sign.", state->key_process_is_up);
+    metrics_text_single(text, "deepproxy_key_process_loading", METRICS_GAUGE,
+                        "Whether keys are being loaded again after a restart.", state->key_process_loads);
     metrics_text_single(text, "deepproxy_key_process_restarts_total", METRICS_COUNTER,
                         "How often it had to be started again.", state->key_process_restarts);
 }

@@ -28,7 +28,8 @@ struct metrics_state {
     struct metrics_reload certificates;
     size_t stale_certificates; /* when they were last read */
     bool has_key_process;
-    bool key_process_is_up;
+    bool key_process_is_up; /* it signs */
+    bool key_process_loads; /* and keys are being loaded again */
     unsigned key_process_restarts;
 };
 

@@ -440,9 +440,20 @@ static void connect_worker(void *arg, unsigned worker, int channel)
         close(channel);
 }
 
+static void give_up_keys(void *arg)
+{
+    struct control *control = arg;
+    for (unsigned i = 0; i < control->worker_count; i++)
+        worker_set_key_channel(&control->workers[i], WORKER_NO_KEYS);
+}
+
 static int watch_key_process(struct control *control)
 {
-    struct key_manager_hooks hooks = {connect_worker, on_files_changed, control, control->log};
+    struct key_manager_hooks hooks = {.connect = connect_worker,
+                                      .give_up = give_up_keys,
+                                      .lost = on_files_changed,
+                                      .arg = control,
+                                      .log = control->log};
     return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
 }
 

@@ -1,26 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control_private.h"
 
+#include <stdio.h>
 #include <time.h>
+
+_Static_assert(HEARTBEAT_MS *HEARTBEATS_MISSED == 10000, "as the words for workers that hang say");
+
+/* A worker ends only when the program does. */
+static void tell_health(const struct control *control, enum key_manager_state keys, struct admin_state *into)
+{
+    char hung[64] = "";
+    const char *why = "";
+    into->metrics.hung_workers = control_describe_hung(control, hung, sizeof hung);
+    if (control->phase == WORKER_RUNNING && atomic_load(&control->workers_ended) > 0)
+        why = "a worker has ended";
+    else if (keys == KEY_MANAGER_GONE)
+        why = "nobody can sign: the key process is gone for good";
+    if (hung[0] != '\0')
+        snprintf(into->unhealthy, sizeof into->unhealthy, "no sign of life for 10 s: %s", hung);
+    else
+        snprintf(into->unhealthy, sizeof into->unhealthy, "%s", why);
+}
+
+static void tell_readiness(const struct control *control, enum key_manager_state keys,
+                           struct admin_state *into)
+{
+    const char *why = "";
+    if (control->phase != WORKER_RUNNING || control->is_leaving)
+        why = "no new sessions";
+    else if (!key_manager_can_sign(keys))
+        why = "nobody can sign: the key process does not run";
+    snprintf(into->unready, sizeof into->unready, "%s", why);
+}
 
 /* struct admin_source */
 static void describe_state(void *arg, struct admin_state *into)
 {
     struct control *control = arg;
-    bool runs = control->phase == WORKER_RUNNING;
+    enum key_manager_state keys = control->keys != NULL ? key_manager_state(control->keys) : KEY_MANAGER_UP;
     *into = (struct admin_state){.metrics = {.runtime = control->runtime,
                                              .now = (int64_t)time(NULL),
                                              .workers = control->worker_count,
                                              .configuration = control->reloads[RELOAD_CONFIGURATION],
                                              .certificates = control->reloads[RELOAD_CERTIFICATES],
                                              .stale_certificates = control->stale_certificates,
-                                             .has_key_process = control->keys != NULL},
-                                 /* A worker ends only when the program does. */
-                                 .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
-                                 .is_ready = runs && !control->is_leaving};
-    into->metrics.hung_workers = control_describe_hung(control, into->hung, sizeof into->hung);
+                                             .has_key_process = control->keys != NULL}};
+    tell_health(control, keys, into);
+    tell_readiness(control, keys, into);
     if (control->keys != NULL) {
-        into->metrics.key_process_is_up = key_manager_is_up(control->keys);
+        into->metrics.key_process_is_up = key_manager_can_sign(keys);
+        into->metrics.key_process_loads = keys == KEY_MANAGER_LOADING;
         into->metrics.key_process_restarts = key_manager_restarts(control->keys);
     }
 }

@@ -27,6 +27,7 @@ struct key_slot {
     key_client_cb done;
     void *arg;
     enum slot_state state;
+    bool was_sent;     /* to a key process that has ended */
     uint32_t next;     /* in the list of free, or of unsent slots */
     uint32_t previous; /* in the list of unsent slots */
 };
@@ -102,20 +103,61 @@ static void disconnect(struct key_client *client)
 static void fail_all(struct key_client *client)
 {
     disconnect(client);
+    client->awaits = false;
     client->first_unsent = client->last_unsent = 0;
     for (uint32_t i = 1; i <= client->slot_count; i++)
         if (slot_at(client, i)->state != SLOT_FREE)
             settle(client, i, (struct slice){NULL, 0});
 }
 
-static void fail(struct key_client *client, const char *why)
+static void log_loss(const struct key_client *client, const char *why, const char *consequence)
 {
     struct log_line line;
     log_line_begin(&line, CFG_LOG_ERROR, "keys-lost");
     log_line_add_text(&line, "error", why);
-    log_line_add_text(&line, "consequence", "handshakes fail until the key process runs again");
+    log_line_add_text(&line, "consequence", consequence);
     log_queue_put(client->log, &line);
+}
+
+static void fail(struct key_client *client, const char *why)
+{
+    log_loss(client, why, "handshakes fail until the key process is restarted");
     fail_all(client);
+}
+
+static void put_unsent(struct key_client *client, uint32_t number)
+{
+    struct key_slot *slot = slot_at(client, number);
+    slot->state = SLOT_UNSENT;
+    slot->next = 0;
+    slot->previous = client->last_unsent;
+    if (client->last_unsent != 0)
+        slot_at(client, client->last_unsent)->next = number;
+    else
+        client->first_unsent = number;
+    client->last_unsent = number;
+}
+
+/* Disconnects. What is open waits for the next key process, but not for a third. */
+static void await_next(struct key_client *client)
+{
+    disconnect(client);
+    client->awaits = true;
+    for (uint32_t i = 1; i <= client->slot_count; i++) {
+        struct key_slot *slot = slot_at(client, i);
+        if (slot->state == SLOT_SENT && !slot->was_sent) {
+            slot->was_sent = true;
+            put_unsent(client, i);
+        } else if (slot->state == SLOT_SENT || slot->state == SLOT_ORPHANED) {
+            settle(client, i, (struct slice){NULL, 0});
+        }
+    }
+}
+
+static void lose(struct key_client *client, const char *why)
+{
+    log_loss(client, why, "handshakes wait until the key process is restarted");
+    await_next(client);
 }
 
 /* ---- requests ---- */
@@ -165,7 +207,7 @@ static void send_unsent(struct key_client *client)
         } else if (errno == EAGAIN || errno == ENOBUFS) {
             blocked = true;
         } else {
-            fail(client, strerror(errno));
+            lose(client, strerror(errno));
             return;
         }
     }
@@ -187,24 +229,15 @@ bool key_client_sign(struct key_client *client, const struct tls_sign_request *r
                      struct key_client_handle *handle, key_client_cb done, void *arg)
 {
     ENSURE(handle->slot == 0);
-    if (client->poll == NULL || (client->first_free == 0 && !add_slots(client)))
+    if ((client->poll == NULL && !client->awaits) || (client->first_free == 0 && !add_slots(client)))
         return false;
     uint32_t number = client->first_free;
     struct key_slot *slot = slot_at(client, number);
     client->first_free = slot->next;
-    *slot = (struct key_slot){.request = *request,
-                              .handle = handle,
-                              .done = done,
-                              .arg = arg,
-                              .state = SLOT_UNSENT,
-                              .previous = client->last_unsent};
-    if (client->last_unsent != 0)
-        slot_at(client, client->last_unsent)->next = number;
-    else
-        client->first_unsent = number;
-    client->last_unsent = number;
+    *slot = (struct key_slot){.request = *request, .handle = handle, .done = done, .arg = arg};
+    put_unsent(client, number);
     handle->slot = number;
-    if (!client->blocked)
+    if (client->poll != NULL && !client->blocked)
         uv_prepare_start(&client->flush, on_flush);
     return true;
 }
@@ -259,7 +292,7 @@ static void receive(struct key_client *client)
     if (len < 0 && errno == EAGAIN)
         return;
     if (len <= 0) {
-        fail(client, len == 0 ? "the key process has ended" : strerror(errno));
+        lose(client, len == 0 ? "the key process has ended" : strerror(errno));
         return;
     }
     struct slice rest = {client->buffer, (size_t)len};
@@ -274,7 +307,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct key_client *client = poll->data;
     if (status < 0) {
-        fail(client, uv_strerror(status));
+        lose(client, uv_strerror(status));
         return;
     }
     if ((events & UV_READABLE) != 0)
@@ -287,7 +320,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log)
 {
-    *client = (struct key_client){.loop = loop, .socket = -1, .log = log, .opened = true};
+    *client = (struct key_client){.loop = loop, .socket = -1, .log = log, .awaits = true, .opened = true};
     client->buffer = malloc(BUFFER_CAP);
     if (client->buffer == NULL)
         return UV_ENOMEM;
@@ -315,12 +348,20 @@ static bool watch(struct key_client *client, int socket)
 
 void key_client_connect(struct key_client *client, int socket)
 {
-    fail_all(client);
+    await_next(client);
+    client->awaits = false;
     if (!watch(client, socket)) {
         if (client->poll == NULL)
             close(socket);
         fail(client, "no memory for the key process's socket");
+    } else if (client->first_unsent != 0) {
+        uv_prepare_start(&client->flush, on_flush);
     }
+}
+
+void key_client_give_up(struct key_client *client)
+{
+    fail_all(client);
 }
 
 void key_client_close(struct key_client *client)

@@ -14,8 +14,10 @@
  * queued here. The queue is bounded by the worker's sessions, each of which has at most one open request at
  * each of its two sides (64 octets here). Nothing here is shared with another thread.
  *
- * If the key process ends, or sends a malformed answer, all open requests fail, and so does each new one
- * until key_client_connect.
+ * Before the first key_client_connect, and after the key process has ended, requests wait for the next
+ * key_client_connect; the requester's own deadline is their only one. What was sent and not answered is sent
+ * once more, but not a third time: it may be what ends the key process. After a malformed answer, or
+ * key_client_give_up, all open requests fail, and so does each new one until key_client_connect.
  */
 
 /* Called with the signature, which is valid only within the call; empty: there is none. */
@@ -37,6 +39,7 @@ struct key_client {
     uv_prepare_t flush;
     int socket;
     bool blocked; /* the socket's buffer is full */
+    bool awaits;  /* not connected, and about to be: requests wait */
     bool opened;
     struct log_queue *log;
     struct key_slot *slots;
@@ -48,20 +51,23 @@ struct key_client {
 };
 
 /*
- * Initializes a client that is not connected yet. Returns 0, or a libuv error. The caller calls
- * key_client_close in any case.
+ * Initializes a client that is not connected yet, and is about to be. Returns 0, or a libuv error. The caller
+ * calls key_client_close in any case.
  */
 MUST_CHECK int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log);
 
 /*
- * Connects the client to a new socket, which it owns, in place of the one before. All open requests fail
- * first.
+ * Connects the client to a new socket, which it owns, in place of the one before. Open requests are sent
+ * there.
  */
 void key_client_connect(struct key_client *client, int socket);
 
+/* Nobody will sign: fails all open requests, and each new one until key_client_connect. */
+void key_client_give_up(struct key_client *client);
+
 /*
  * Requests a signature. `done` is called from the loop, never within this call. request->input must stay
- * valid until then, or until key_client_cancel. False, and nothing requested, if the client is not connected,
+ * valid until then, or until key_client_cancel. False, and nothing requested, if there is nobody to wait for,
  * or memory is short.
  */
 MUST_CHECK bool key_client_sign(struct key_client *client, const struct tls_sign_request *request,

@@ -14,7 +14,10 @@ struct key_entry {
     char *path; /* NULL: the number is free */
     char *passphrase_path;
     enum tls_key_role role;
-    bool is_lost; /* the key process does not have it any more */
+    bool is_lost;    /* the key process does not have it any more */
+    bool is_missing; /* a new signer does not have it yet */
+    bool is_wanted;  /* and handshakes wait for it */
+    unsigned ends;   /* how many signers in a row have ended while they loaded it */
     size_t spki_len;
     uint8_t *spki;      /* the public half: SubjectPublicKeyInfo, DER */
     uint32_t next_free; /* a number plus one; 0: the end of the list */

@@ -3,64 +3,101 @@
 
 #include "base/array.h"
 #include "base/ensure.h"
-#include "proxy/keyclient/key_entries.h"
-#include "proxy/keyclient/key_process.h"
+#include "proxy/keyclient/key_manager_private.h"
 #include "proxy/keyclient/key_spawn.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/*
- * How long to wait before a key process that has ended is restarted. The first time it is short, as
- * handshakes fail until then. It doubles each time, so that an attacker who makes the process end has few
- * tries.
- */
-#define RESTART_FIRST_MS 100
-#define RESTART_MAX_MS   (60 * 1000)
-/* After a process has run this long the next wait is the first one again. */
-#define RESTART_STABLE_MS (10 * 60 * 1000)
+/* The supervision settles every request earlier; this bounds the waiting if the main thread hangs. */
+#define REQUEST_NS (4ULL * KEY_PROCESS_ANSWER_MS * 1000 * 1000)
 
-struct key_manager {
-    struct key_process process;
-    struct tls_key_source source;
-    struct key_entries entries;
-    int *channels; /* the workers' ends, until key_manager_take_channel; -1: taken, or closed */
-    unsigned workers;
-    uv_mutex_t lock;         /* of the process and the entries */
-    _Atomic bool is_awaited; /* the main thread wants the lock, and waits for `wake` */
-    uv_mutex_t release_lock;
-    /* under release_lock: numbers of keys to be dropped, as no certificate has them any more */
-    uint32_t *released;
-    size_t released_count;
-    size_t released_cap;
-    bool watched;
-    struct key_manager_hooks hooks;
-    uv_poll_t *control; /* on the heap, as it lives until its close callback; NULL: there is no guard */
-    uv_timer_t restart;
-    uv_async_t wake;
-    uint64_t wait_ms;
-    uint64_t started_at;
-    unsigned restarts;
-};
+/* ---- requests ---- */
 
-static void log_text(const struct key_manager *manager, enum cfg_log_level level, const char *event,
-                     const char *key, const char *value)
+void key_manager_settle(struct key_manager *manager, struct key_request *request, bool is_ok)
 {
-    struct log_line line;
-    log_line_begin(&line, level, event);
-    log_line_add_text(&line, key, value);
-    log_write(manager->hooks.log, &line);
+    request->is_done = true;
+    request->is_ok = is_ok;
+    uv_cond_broadcast(&manager->done);
+}
+
+/* Under the lock. */
+static void put_request(struct key_manager *manager, struct key_request *request)
+{
+    if (manager->last != NULL)
+        manager->last->next = request;
+    else
+        manager->first = request;
+    manager->last = request;
+}
+
+/* Its thread waits no more. Under the lock. */
+static void withdraw(struct key_manager *manager, const struct key_request *request)
+{
+    struct key_request *before = NULL;
+    struct key_request *it = manager->first;
+    if (manager->asked_request == request)
+        manager->asked_request = NULL;
+    for (; it != NULL && it != request; it = it->next)
+        before = it;
+    if (it == NULL)
+        return;
+    *(before != NULL ? &before->next : &manager->first) = it->next;
+    if (manager->last == it)
+        manager->last = before;
+}
+
+/* Under the lock. */
+static void wait_until_done(struct key_manager *manager, struct key_request *request)
+{
+    put_request(manager, request);
+    uv_async_send(&manager->wake);
+    while (!request->is_done)
+        if (uv_cond_timedwait(&manager->done, &manager->lock, REQUEST_NS) != 0) {
+            withdraw(manager, request);
+            snprintf(request->error, sizeof request->error, "can't be used: the key process does not answer");
+            return;
+        }
+}
+
+/* Before the watching only the main thread has keys loaded, and waits for the key process itself. */
+static void ask_alone(struct key_manager *manager, struct key_request *request)
+{
+    struct slice answer;
+    request->is_ok = key_process_ask(&manager->process, &request->command, &answer, request->error);
+    if (request->is_ok && !bytes_append(&request->answer, answer, KEYS_REPLY_MAX)) {
+        snprintf(request->error, sizeof request->error, "can't be kept: out of memory");
+        request->is_ok = false;
+    }
+}
+
+/* True: request->answer has the answer. False: request->error has the reason. */
+static bool ask(struct key_manager *manager, struct key_request *request)
+{
+    if (request->command.path.len > KEYS_PATH_MAX || request->command.passphrase_path.len > KEYS_PATH_MAX) {
+        snprintf(request->error, sizeof request->error,
+                 "can't be sent to the key process: its path is too long");
+        return false;
+    }
+    uv_mutex_lock(&manager->lock);
+    if (manager->mode == KEYS_WATCHED)
+        wait_until_done(manager, request);
+    else if (manager->mode == KEYS_OVER)
+        snprintf(request->error, sizeof request->error, "can't be used: the program ends");
+    bool is_alone = manager->mode == KEYS_ALONE;
+    uv_mutex_unlock(&manager->lock);
+    if (is_alone)
+        ask_alone(manager, request);
+    return request->is_ok;
 }
 
 /* ---- keys ---- */
 
-/* Under release_lock. If memory is short the key stays loaded, which does no harm. */
-static void note_released(struct key_manager *manager, uint32_t number)
+void key_manager_note_released(struct key_manager *manager, uint32_t number)
 {
     uint32_t *released =
         array_make_room(manager->released, manager->released_count, &manager->released_cap, sizeof *released);
@@ -70,103 +107,73 @@ static void note_released(struct key_manager *manager, uint32_t number)
     manager->released[manager->released_count++] = number;
 }
 
-/* Drops the released keys. If the key process is busy the rest stays on the list. Under the lock. */
-static void drop_released(struct key_manager *manager)
-{
-    uv_mutex_lock(&manager->release_lock);
-    uint32_t *released = manager->released;
-    size_t count = manager->released_count;
-    manager->released = NULL;
-    manager->released_count = manager->released_cap = 0;
-    uv_mutex_unlock(&manager->release_lock);
-    size_t dropped = 0;
-    while (dropped < count && key_process_drop(&manager->process, released[dropped]))
-        key_entries_drop(&manager->entries, released[dropped++]);
-    uv_mutex_lock(&manager->release_lock);
-    for (size_t i = dropped; i < count; i++)
-        note_released(manager, released[i]);
-    uv_mutex_unlock(&manager->release_lock);
-    free(released);
-}
-
 /* tls_key_source.release, from any thread. */
 static void release(void *arg, uint32_t number)
 {
     struct key_manager *manager = arg;
-    uv_mutex_lock(&manager->release_lock);
-    note_released(manager, number);
-    if (manager->watched)
+    uv_mutex_lock(&manager->lock);
+    key_manager_note_released(manager, number);
+    if (manager->mode == KEYS_WATCHED)
         uv_async_send(&manager->wake);
-    uv_mutex_unlock(&manager->release_lock);
-}
-
-/* The main thread never waits for the lock: the thread that has it wakes the main thread when it is free. */
-static void unlock(struct key_manager *manager)
-{
     uv_mutex_unlock(&manager->lock);
-    if (atomic_exchange(&manager->is_awaited, false))
-        uv_async_send(&manager->wake);
 }
 
-/* The end of the signer may be noticed here: the main thread then handles it when its loop runs next. */
-static bool ask(struct key_manager *manager, const struct keys_command *command, struct slice *answer,
-                char error[KEY_PROCESS_ERROR_MAX])
+struct keys_command key_manager_load_command(const struct key_entry *entry, uint32_t number)
 {
-    bool ok = key_process_ask(&manager->process, command, answer, error);
-    if (manager->watched && manager->process.ended[0] != '\0')
-        uv_async_send(&manager->wake);
+    struct keys_command command = {.type = entry->role == TLS_KEY_OF_CLIENT ? KEYS_LOAD_CLIENT : KEYS_LOAD,
+                                   .key = number,
+                                   .path = slice_of(entry->path)};
+    if (entry->passphrase_path != NULL)
+        command.passphrase_path = slice_of(entry->passphrase_path);
+    return command;
+}
+
+/* The command's slices are the entry's, which nobody frees before it is released. */
+static bool add_entry(struct key_manager *manager, const char *path, const char *passphrase_path,
+                      enum tls_key_role role, struct keys_command *command)
+{
+    uint32_t number;
+    uv_mutex_lock(&manager->lock);
+    bool ok = key_entries_add(&manager->entries, path, passphrase_path, role, &number);
+    if (ok)
+        *command = key_manager_load_command(&manager->entries.items[number], number);
+    uv_mutex_unlock(&manager->lock);
     return ok;
 }
 
-static bool ask_for_key(struct key_manager *manager, uint32_t number, const struct key_entry *entry,
-                        struct slice *spki, char error[KEY_PROCESS_ERROR_MAX])
+/* Stores a public half both for the restart and for the certificate. */
+static bool keep_public_half(struct key_manager *manager, struct slice spki, uint32_t number,
+                             struct tls_external_key *into)
 {
-    bool is_client = entry->role == TLS_KEY_OF_CLIENT;
-    struct keys_command command = {
-        .type = is_client ? KEYS_LOAD_CLIENT : KEYS_LOAD, .key = number, .path = slice_of(entry->path)};
-    if (entry->passphrase_path != NULL)
-        command.passphrase_path = slice_of(entry->passphrase_path);
-    return ask(manager, &command, spki, error);
-}
-
-static bool keep_public_half(struct key_entry *entry, struct slice spki, struct tls_external_key *into)
-{
-    if (spki.len > sizeof into->spki || !key_entry_keep_public_half(entry, spki))
+    if (spki.len > sizeof into->spki)
         return false;
     memcpy(into->spki, spki.data, spki.len);
     into->spki_len = spki.len;
-    return true;
-}
-
-static bool load_locked(struct key_manager *manager, const char *path, const char *passphrase_path,
-                        enum tls_key_role role, struct tls_external_key *into)
-{
-    uint32_t number;
-    struct slice spki;
-    _Static_assert((int)TLS_KEY_ERROR_MAX >= (int)KEY_PROCESS_ERROR_MAX, "an error fits");
-    drop_released(manager);
-    snprintf(into->error, sizeof into->error, "can't be kept: out of memory");
-    if (!key_entries_add(&manager->entries, path, passphrase_path, role, &number))
-        return false;
+    into->number = number;
+    uv_mutex_lock(&manager->lock);
     struct key_entry *entry = &manager->entries.items[number];
-    if (ask_for_key(manager, number, entry, &spki, into->error) && keep_public_half(entry, spki, into)) {
-        into->number = number;
-        return true;
-    }
-    if (key_process_drop(&manager->process, number))
-        key_entries_drop(&manager->entries, number);
-    else
-        release(manager, number);
-    return false;
+    /* The supervision keeps it before this thread wakes: the signer may end in between. */
+    bool ok = entry->spki != NULL || key_entry_keep_public_half(entry, spki);
+    uv_mutex_unlock(&manager->lock);
+    return ok;
 }
 
 static bool load(void *arg, const char *path, const char *passphrase_path, enum tls_key_role role,
                  struct tls_external_key *into)
 {
     struct key_manager *manager = arg;
-    uv_mutex_lock(&manager->lock);
-    bool ok = load_locked(manager, path, passphrase_path, role, into);
-    unlock(manager);
+    struct key_request request = {.is_done = false};
+    _Static_assert((int)TLS_KEY_ERROR_MAX >= (int)KEY_PROCESS_ERROR_MAX, "an error fits");
+    snprintf(into->error, sizeof into->error, "can't be kept: out of memory");
+    if (!add_entry(manager, path, passphrase_path, role, &request.command))
+        return false;
+    bool ok = ask(manager, &request);
+    if (!ok)
+        memcpy(into->error, request.error, sizeof request.error);
+    ok = ok && keep_public_half(manager, bytes_view(&request.answer), request.command.key, into);
+    bytes_free(&request.answer);
+    if (!ok)
+        release(manager, request.command.key);
     return ok;
 }
 
@@ -176,28 +183,27 @@ static bool has(void *arg, uint32_t number)
     struct key_manager *manager = arg;
     uv_mutex_lock(&manager->lock);
     bool has = !manager->entries.items[number].is_lost;
-    unlock(manager);
+    uv_mutex_unlock(&manager->lock);
     return has;
 }
 
 static bool read_chain(void *arg, const char *path, struct bytes *into, char *error)
 {
-    struct key_manager *manager = arg;
-    struct keys_command command = {.type = KEYS_CHAIN, .path = slice_of(path)};
-    struct slice chain;
-    uv_mutex_lock(&manager->lock);
-    bool ok = ask(manager, &command, &chain, error);
-    if (ok && !bytes_append(into, chain, KEYS_REPLY_MAX)) {
+    struct key_request request = {.command = {.type = KEYS_CHAIN, .path = slice_of(path)}};
+    bool ok = ask(arg, &request);
+    if (!ok) {
+        memcpy(error, request.error, sizeof request.error);
+    } else if (!bytes_append(into, bytes_view(&request.answer), KEYS_REPLY_MAX)) {
         snprintf(error, KEY_PROCESS_ERROR_MAX, "can't be kept: out of memory");
         ok = false;
     }
-    unlock(manager);
+    bytes_free(&request.answer);
     return ok;
 }
 
-/* ---- start ---- */
+/* ---- channels ---- */
 
-static void close_channels(struct key_manager *manager)
+void key_manager_close_channels(struct key_manager *manager)
 {
     for (unsigned i = 0; i < manager->workers; i++) {
         if (manager->channels[i] >= 0)
@@ -206,14 +212,17 @@ static void close_channels(struct key_manager *manager)
     }
 }
 
-/* A socket for each worker; the far ends into `far`. */
-static bool open_channels(struct key_manager *manager, int *far)
+bool key_manager_open_channels(struct key_manager *manager, int far[KEYS_CHANNELS_MAX])
 {
+    key_manager_close_channels(manager);
     for (unsigned i = 0; i < manager->workers; i++) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+            int error = errno;
             for (unsigned j = 0; j < i; j++)
                 close(far[j]);
+            key_manager_close_channels(manager);
+            errno = error;
             return false;
         }
         manager->channels[i] = ends[0];
@@ -222,22 +231,16 @@ static bool open_channels(struct key_manager *manager, int *far)
     return true;
 }
 
-static bool start_signer(struct key_manager *manager, char error[KEY_PROCESS_ERROR_MAX])
+int key_manager_take_channel(struct key_manager *manager, unsigned worker)
 {
-    int far[KEYS_CHANNELS_MAX];
-    close_channels(manager);
-    if (!open_channels(manager, far)) {
-        snprintf(error, KEY_PROCESS_ERROR_MAX, "no sockets for it: %s", strerror(errno));
-        close_channels(manager);
-        return false;
-    }
-    bool ok = key_process_start(&manager->process, far, manager->workers, error);
-    for (unsigned i = 0; i < manager->workers; i++)
-        close(far[i]);
-    if (!ok)
-        close_channels(manager);
-    return ok;
+    if (worker >= manager->workers)
+        return -1;
+    int channel = manager->channels[worker];
+    manager->channels[worker] = -1;
+    return channel;
 }
+
+/* ---- start and end ---- */
 
 static struct key_manager *allocate(unsigned workers)
 {
@@ -248,7 +251,7 @@ static struct key_manager *allocate(unsigned workers)
     manager->workers = workers;
     manager->channels = malloc((workers + 1) * sizeof manager->channels[0]);
     if (manager->channels == NULL || uv_mutex_init(&manager->lock) != 0 ||
-        uv_mutex_init(&manager->release_lock) != 0) {
+        uv_cond_init(&manager->done) != 0) {
         free(manager->channels);
         free(manager);
         return NULL;
@@ -258,6 +261,22 @@ static struct key_manager *allocate(unsigned workers)
     manager->source = (struct tls_key_source){
         .load = load, .has = has, .release = release, .read_chain = read_chain, .arg = manager};
     return manager;
+}
+
+static bool start_signer(struct key_manager *manager, char error[KEY_PROCESS_ERROR_MAX])
+{
+    int far[KEYS_CHANNELS_MAX];
+    struct slice library;
+    if (!key_manager_open_channels(manager, far)) {
+        snprintf(error, KEY_PROCESS_ERROR_MAX, "no sockets for it: %s", strerror(errno));
+        return false;
+    }
+    bool ok = key_process_start(&manager->process, far, manager->workers);
+    if (!ok)
+        snprintf(error, KEY_PROCESS_ERROR_MAX, "%s", strerror(errno));
+    for (unsigned i = 0; i < manager->workers; i++)
+        close(far[i]);
+    return ok && key_process_wait(&manager->process, &library, error);
 }
 
 struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, int control,
@@ -272,9 +291,10 @@ struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, int
         !start_signer(manager, error)) {
         cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s", error);
         key_manager_free(&manager);
-    } else if (manager->process.note[0] != '\0' && workers > 0) {
-        cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){cfg->path, 0}, "%s",
-                         manager->process.note);
+    } else {
+        if (manager->process.note[0] != '\0' && workers > 0)
+            cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){cfg->path, 0}, "%s",
+                             manager->process.note);
         manager->process.note[0] = '\0';
     }
     return manager;
@@ -285,181 +305,9 @@ const struct tls_key_source *key_manager_source(const struct key_manager *manage
     return &manager->source;
 }
 
-int key_manager_take_channel(struct key_manager *manager, unsigned worker)
-{
-    if (worker >= manager->workers)
-        return -1;
-    int channel = manager->channels[worker];
-    manager->channels[worker] = -1;
-    return channel;
-}
-
-/* ---- restart ---- */
-
-/*
- * Loads all keys again, under the same numbers. A different key in the file is not the certificate's any
- * more.
- */
-static void load_again(struct key_manager *manager)
-{
-    char error[KEY_PROCESS_ERROR_MAX];
-    bool lost = false;
-    for (uint32_t i = 0; i < manager->entries.count && manager->process.runs; i++) {
-        struct key_entry *entry = &manager->entries.items[i];
-        struct slice spki;
-        if (entry->path == NULL)
-            continue;
-        bool ok = ask_for_key(manager, i, entry, &spki, error);
-        entry->is_lost = !ok || !slice_equals(spki, (struct slice){entry->spki, entry->spki_len});
-        if (!entry->is_lost)
-            continue;
-        if (ok)
-            key_process_drop(&manager->process, i);
-        struct log_line line;
-        log_line_begin(&line, CFG_LOG_ERROR, "key-lost");
-        log_line_add_text(&line, "key", entry->path);
-        log_line_add_text(&line, "error", ok ? "its file has another key now" : error);
-        log_write(manager->hooks.log, &line);
-        lost = true;
-    }
-    if (lost)
-        manager->hooks.lost(manager->hooks.arg);
-}
-
-static void free_poll(uv_handle_t *poll)
-{
-    free(poll);
-}
-
-static void unwatch_control(struct key_manager *manager)
-{
-    if (manager->control == NULL)
-        return;
-    uv_poll_stop(manager->control);
-    uv_close((uv_handle_t *)manager->control, free_poll);
-    manager->control = NULL;
-}
-
-static void on_control(uv_poll_t *control, int status, int events);
-
-static bool watch_control(struct key_manager *manager, uv_loop_t *loop)
-{
-    uv_poll_t *poll = calloc(1, sizeof *poll);
-    if (poll == NULL || uv_poll_init(loop, poll, manager->process.control) != 0) {
-        free(poll);
-        return false;
-    }
-    poll->data = manager;
-    manager->control = poll;
-    return uv_poll_start(poll, UV_READABLE, on_control) == 0;
-}
-
-static void on_restart(uv_timer_t *timer);
-
-static void restart_later(struct key_manager *manager)
-{
-    uint64_t now = uv_now(manager->restart.loop);
-    if (now - manager->started_at > RESTART_STABLE_MS)
-        manager->wait_ms = 0;
-    manager->wait_ms = manager->wait_ms == 0 ? RESTART_FIRST_MS : 2 * manager->wait_ms;
-    if (manager->wait_ms > RESTART_MAX_MS)
-        manager->wait_ms = RESTART_MAX_MS;
-    uv_timer_start(&manager->restart, on_restart, manager->wait_ms, 0);
-}
-
-static void connect_workers(struct key_manager *manager)
-{
-    for (unsigned i = 0; i < manager->workers; i++)
-        manager->hooks.connect(manager->hooks.arg, i, key_manager_take_channel(manager, i));
-}
-
-/* Under the lock. */
-static void start_again(struct key_manager *manager, uv_loop_t *loop)
-{
-    char error[KEY_PROCESS_ERROR_MAX];
-    bool ok = start_signer(manager, error);
-    if (ok)
-        load_again(manager);
-    manager->started_at = uv_now(loop);
-    if (!ok || !manager->process.runs) {
-        log_text(manager, CFG_LOG_ERROR, "keys-not-restarted", "error", ok ? manager->process.ended : error);
-        manager->process.ended[0] = '\0';
-        restart_later(manager);
-        return;
-    }
-    connect_workers(manager);
-    manager->restarts++;
-    log_text(manager, CFG_LOG_WARNING, "keys-restarted", "library", manager->process.library);
-}
-
-static void on_restart(uv_timer_t *timer)
-{
-    struct key_manager *manager = timer->data;
-    uv_mutex_lock(&manager->lock);
-    start_again(manager, timer->loop);
-    uv_mutex_unlock(&manager->lock);
-}
-
-static void lose_guard(struct key_manager *manager)
-{
-    log_text(manager, CFG_LOG_ERROR, "keys-ended", "error", "its guard has ended");
-    unwatch_control(manager);
-    uv_timer_stop(&manager->restart);
-    key_process_close(&manager->process);
-}
-
-void key_manager_replace_guard(struct key_manager *manager, int control)
-{
-    char error[KEY_PROCESS_ERROR_MAX];
-    uv_mutex_lock(&manager->lock);
-    if (manager->process.control >= 0)
-        lose_guard(manager);
-    if (!key_process_open(&manager->process, control, error))
-        log_text(manager, CFG_LOG_ERROR, "keys-not-restarted", "error", error);
-    else if (watch_control(manager, manager->restart.loop))
-        uv_timer_start(&manager->restart, on_restart, 0, 0);
-    uv_mutex_unlock(&manager->lock);
-}
-
-/* Logs the messages that were no answers. */
-static void handle_messages(struct key_manager *manager)
-{
-    if (manager->process.note[0] != '\0')
-        log_text(manager, CFG_LOG_WARNING, "keys-note", "note", manager->process.note);
-    manager->process.note[0] = '\0';
-    if (manager->process.ended[0] == '\0')
-        return;
-    log_text(manager, CFG_LOG_ERROR, "keys-ended", "error", manager->process.ended);
-    manager->process.ended[0] = '\0';
-    restart_later(manager);
-}
-
-static void on_control(uv_poll_t *control, int status, int events)
-{
-    struct key_manager *manager = control->data;
-    (void)events;
-    /* Another thread may be waiting for this very answer. What it leaves makes the socket readable again. */
-    if (uv_mutex_trylock(&manager->lock) != 0)
-        return;
-    if (status < 0 || !key_process_receive(&manager->process))
-        lose_guard(manager);
-    else
-        handle_messages(manager);
-    uv_mutex_unlock(&manager->lock);
-}
-
-/* ---- watching ---- */
-
 static void on_wake(uv_async_t *wake)
 {
-    struct key_manager *manager = wake->data;
-    atomic_store(&manager->is_awaited, true);
-    if (uv_mutex_trylock(&manager->lock) != 0)
-        return;
-    atomic_store(&manager->is_awaited, false);
-    drop_released(manager);
-    handle_messages(manager);
-    uv_mutex_unlock(&manager->lock);
+    key_supervision_wake(wake->data);
 }
 
 int key_manager_watch(struct key_manager *manager, uv_loop_t *loop, const struct key_manager_hooks *hooks)
@@ -468,25 +316,23 @@ int key_manager_watch(struct key_manager *manager, uv_loop_t *loop, const struct
     int error = uv_async_init(loop, &manager->wake, on_wake);
     if (error != 0)
         return error;
-    uv_timer_init(loop, &manager->restart);
-    manager->wake.data = manager->restart.data = manager;
-    uv_mutex_lock(&manager->release_lock);
-    manager->watched = true;
-    uv_mutex_unlock(&manager->release_lock);
-    manager->started_at = uv_now(loop);
-    /* The signer may have ended already. */
-    uv_async_send(&manager->wake);
-    return watch_control(manager, loop) ? 0 : UV_ENOMEM;
+    manager->wake.data = manager;
+    uv_mutex_lock(&manager->lock);
+    manager->mode = KEYS_WATCHED;
+    uv_mutex_unlock(&manager->lock);
+    return key_supervision_begin(manager, loop);
 }
 
-/* If another thread has the lock, the key process is answering it. */
-bool key_manager_is_up(struct key_manager *manager)
+enum key_manager_state key_manager_state(const struct key_manager *manager)
 {
-    if (uv_mutex_trylock(&manager->lock) != 0)
-        return true;
-    bool runs = manager->process.runs;
-    unlock(manager);
-    return runs;
+    switch (manager->phase) {
+    case KEYS_UP:
+        return KEY_MANAGER_UP;
+    case KEYS_LOADING:
+        return KEY_MANAGER_LOADING;
+    default:
+        return manager->is_given_up ? KEY_MANAGER_GONE : KEY_MANAGER_DOWN;
+    }
 }
 
 unsigned key_manager_restarts(const struct key_manager *manager)
@@ -496,12 +342,11 @@ unsigned key_manager_restarts(const struct key_manager *manager)
 
 void key_manager_unwatch(struct key_manager *manager)
 {
-    uv_mutex_lock(&manager->release_lock);
-    manager->watched = false;
-    uv_mutex_unlock(&manager->release_lock);
+    uv_mutex_lock(&manager->lock);
+    manager->mode = KEYS_OVER;
+    uv_mutex_unlock(&manager->lock);
+    key_supervision_end(manager);
     uv_close((uv_handle_t *)&manager->wake, NULL);
-    uv_close((uv_handle_t *)&manager->restart, NULL);
-    unwatch_control(manager);
 }
 
 void key_manager_free(struct key_manager **manager)
@@ -511,13 +356,22 @@ void key_manager_free(struct key_manager **manager)
     if (it == NULL)
         return;
     key_process_close(&it->process);
-    close_channels(it);
+    key_manager_close_channels(it);
     key_entries_free(&it->entries);
     free(it->released);
+    free(it->wanted);
     free(it->channels);
+    uv_cond_destroy(&it->done);
     uv_mutex_destroy(&it->lock);
-    uv_mutex_destroy(&it->release_lock);
     free(it);
+}
+
+static void copy_library(struct key_process *process, char *library, size_t cap)
+{
+    char error[KEY_PROCESS_ERROR_MAX];
+    struct slice answer;
+    if (key_process_start(process, NULL, 0) && key_process_wait(process, &answer, error))
+        snprintf(library, cap, "%.*s", (int)answer.len, (const char *)answer.data);
 }
 
 const char *key_manager_library(void)
@@ -530,8 +384,8 @@ const char *key_manager_library(void)
     int control = key_spawn(&nobody, &pid, error);
     if (control < 0)
         return NULL;
-    if (key_process_open(&process, control, error) && key_process_start(&process, NULL, 0, error))
-        snprintf(library, sizeof library, "%s", process.library);
+    if (key_process_open(&process, control, error))
+        copy_library(&process, library, sizeof library);
     key_process_close(&process);
     key_spawn_wait(pid);
     return library[0] != '\0' ? library : NULL;

@@ -26,14 +26,14 @@ MUST_CHECK bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *use
 /*
  * Starts the program, which is found beside this one or at its place of installation, as a child of the
  * calling thread: the kernel ends the program when that thread ends. `user` is the user to sign as. Returns
- * the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns the socket,
- * and waits for the process. -1 with a reason in `error`: nothing was started.
+ * the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns the
+ * socket, and waits for the process. -1 with a reason in `error`: nothing was started.
  */
 MUST_CHECK int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX]);
 
 /*
- * Waits for the end of the program, after its control socket was closed everywhere: at most a few seconds, and
- * ends it by force after half of them.
+ * Waits for the end of the program, after its control socket was closed everywhere: at most a few seconds,
+ * and ends it by force after half of them.
  */
 void key_spawn_wait(pid_t pid);
 

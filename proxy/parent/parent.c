@@ -157,7 +157,7 @@ static void end(struct parent *parent, int status)
     parent->status = parent->gives_up ? PARENT_STATUS_GAVE_UP : status;
 }
 
-/* Nothing is started again from here on. The word comes first: a proxy that has started only listens to that. */
+/* Nothing is started again from here on. The word goes first: a proxy that serves listens to nothing else. */
 static void stop(struct parent *parent, int number)
 {
     parent->is_stopping = true;
@@ -246,7 +246,6 @@ static void end_guard(struct parent *parent)
 static _Noreturn void become_proxy(const struct parent *parent, int link)
 {
     char *arguments[] = {"deepproxy", "serve", "-c", (char *)(uintptr_t)parent->path, NULL};
-    setsid();
     prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
     for (size_t i = 0; i < ARRAY_LEN(handed_on); i++)
         signal(handed_on[i], ends_program(handed_on[i]) ? SIG_DFL : SIG_IGN);
@@ -342,7 +341,7 @@ static int status_of_end(int status)
     return ends_program(WTERMSIG(status)) ? PARENT_STATUS_STOPPED : SIGNAL_STATUS + WTERMSIG(status);
 }
 
-/* Trying again would not help: it has done what it was told to, or has found at its start that it can't serve. */
+/* Trying again would not help: it has done what it was told to, or has found at its start that it can't. */
 static bool has_ended_by_itself(const struct parent *parent, int status)
 {
     return WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_SUCCESS ||

@@ -15,15 +15,15 @@
  *        |                                                                 ^
  *        +-- starts -->  guard  <-- control socket: keys/keys_process.h ---+
  *
- * - A guard that ends is replaced, and the proxy gets the new one's control socket. A proxy that ends by a
- *   signal, or by a status that is not its own, is started again with a new guard, and reads its configuration
+ * - A guard that ends is replaced, and the proxy gets the new one's control socket. A proxy that is killed,
+ *   or ends by a status of somebody else's, is started again with a new guard, and reads its configuration
  *   from the beginning. Each is a new image of the program, with a new address space. Pauses grow, and
  *   restarts are counted (restarts.h): if there were too many in a row the parent ends, after it has had the
  *   proxy let its sessions finish if that is there. So its supervisor sees what only it can mend.
  * - SIGTERM, SIGINT, SIGHUP and SIGUSR1 are handed on to the proxy, or kept until it is there. SIGTERM and
- *   SIGINT end a proxy that is still starting, as they would without a parent. The proxy is in a session of
- *   its own and listens to no other process: it gets each signal once, even if a terminal or a supervisor
- *   sends it to all processes of a group.
+ *   SIGINT end a proxy that is still starting, as they would without a parent. After that it ignores what
+ *   others send: it gets each signal once, even if a terminal or a supervisor sends it to all processes of a
+ *   group. It stays in the parent's process group, so that a terminal stops and continues both.
  * - The parent's own end, if it is killed, ends the guard at once, and is a SIGTERM to the proxy.
  */
 

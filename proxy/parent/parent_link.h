@@ -11,8 +11,8 @@
  * from it, and the proxy can't write to it. The first word tells of the guard with which the proxy starts.
  *
  * Signals come over it as well, as words: a supervisor, a shell or a terminal often sends one signal to each
- * process of a group, and a second SIGTERM means something else than the first. Words wait until the proxy has
- * started.
+ * process of a group, and a second SIGTERM means something else than the first. Words wait until the proxy
+ * has started.
  */
 enum {
     PARENT_LINK_FD = 3,        /* in the process that serves */

@@ -14,8 +14,8 @@
  */
 enum {
     RESTART_FIRST_MS = 200,
-    RESTART_MAX_MS = 10 * 1000,
-    RESTARTS_MAX = 7,             /* in a row; with their pauses they take some 23 s */
+    RESTART_MAX_MS = 8 * 1000,    /* sooner than the proxy gives its guard up */
+    RESTARTS_MAX = 7,             /* in a row; with their pauses they take some 21 s */
     RESTART_STABLE_MS = 60 * 1000 /* one that has run so long has begun well: counting starts anew */
 };
 

@@ -283,6 +283,8 @@ static void take_key_channel(struct worker *worker)
     int channel = atomic_exchange(&worker->wanted_channel, -1);
     if (channel >= 0)
         key_client_connect(&worker->keys, channel);
+    else if (channel == WORKER_NO_KEYS)
+        key_client_give_up(&worker->keys);
 }
 
 void worker_set_key_channel(struct worker *worker, int channel)

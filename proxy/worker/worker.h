@@ -180,8 +180,9 @@ void worker_give_update(struct worker *worker, struct worker_update *update);
 
 /*
  * From the main thread: another socket to the key process, after the one before has ended. The worker owns
- * it.
+ * it. WORKER_NO_KEYS in its place: nobody signs any more.
  */
+enum { WORKER_NO_KEYS = -2 };
 void worker_set_key_channel(struct worker *worker, int channel);
 
 /* From the main thread: moves on to a later phase; does nothing for an earlier one. */

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -15,8 +16,8 @@ import unittest
 import harness
 from processes import allow_core_dumps, status_of
 
-CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT = 1, 2, 3, 4, 5, 6
-DONE, FAILED, NOTE, ENDED = 1, 2, 3, 4
+CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT, READY, PING, KILL = range(1, 10)
+DONE, FAILED, NOTE, ENDED, WANTED = range(1, 6)
 P256_SHA256, PSS_SHA256, PKCS1_SHA256, ED25519 = 0x0403, 0x0804, 0x0401, 0x0807
 TLS_1_3 = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"h" * 32
 ECDHE = b"r" * 64 + b"\x03\x00\x1d\x20" + b"p" * 32
@@ -76,7 +77,8 @@ class Keys:
         self.channel_count = channels
         self.started = None
 
-    def start(self):
+    def start(self, ready=True):
+        """`ready`: all keys are there, so that none is waited for."""
         for channel in self.channels:
             channel.close()
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(self.channel_count)]
@@ -88,6 +90,9 @@ class Keys:
         for _, theirs in pairs:
             theirs.close()
         self.started = self.ask(command(START))
+        if ready:
+            self.control.send(command(READY))
+            self.ask(command(PING))  # answered after it
         return self
 
     def receive(self):
@@ -116,6 +121,15 @@ class Keys:
                 break
             found.update(answers(message))
         return found
+
+    def begin_to_sign(self, *requests, channel=0):
+        self.channels[channel].send(b"".join(requests))
+
+    def wanted(self):
+        """The key that the next message says is waited for."""
+        kind, key = self.receive()
+        assert kind == WANTED, kind
+        return int.from_bytes(key, "big")
 
     def signer(self):
         """The process that has the keys."""
@@ -153,10 +167,10 @@ class KeyProcess(harness.TestCase):
         cls.folder.write("wrong", "another\n")
         cls.folder.write("empty", "")
 
-    def keys(self, channels=1, **options):
+    def keys(self, channels=1, ready=True, **options):
         keys = Keys(channels, **options)
         self.addCleanup(keys.close)
-        kind, library = keys.start().started
+        kind, library = keys.start(ready).started
         self.assertEqual(kind, DONE, library)
         self.assertIn(b"OpenSSL 3", library)
         return keys
@@ -266,7 +280,7 @@ class KeyProcess(harness.TestCase):
 
     def test_malformed_commands_end_it(self):
         load = command(LOAD, 0, b"/x")
-        for wrong in [b"x", load[:-1], load + b"x", command(9), command(LOAD), command(LOAD, 0, b"a\0b"),
+        for wrong in [b"x", load[:-1], load + b"x", command(10), command(LOAD), command(LOAD, 0, b"a\0b"),
                       command(DROP, 0, b"/x"), command(LOAD, 1 << 20, b"/x"), command(LOAD, 0, b"/" * 4096), command(CHAIN)]:
             with self.subTest(wrong[:20]):
                 keys = self.keys()
@@ -347,8 +361,83 @@ class KeyProcess(harness.TestCase):
         keys.control.send(command(LOAD, 0, os.fsencode(self.folder.path / "ec.pem")))
         self.refuses(keys, 1, "absent", "No such file")  # by the guard alone, which has passed the first on by now
         os.kill(keys.signer(), signal.SIGKILL)
-        self.assertEqual(keys.receive(), (FAILED, b"could not be used, as the key process ended (killed by signal 9)"))
-        self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))
+        self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))  # which is the answer
+
+    def test_requests_wait_for_keys_that_are_still_to_come(self):
+        keys = self.keys(channels=2, ready=False)
+        self.load(keys, 0, "ec.pem")
+        keys.begin_to_sign(request(1, 0, P256_SHA256, TLS_1_3), request(2, 5, P256_SHA256, TLS_1_3),
+                           request(3, 0, P256_SHA256, TLS_1_3))
+        self.assertEqual(keys.wanted(), 5)
+        found = answers(keys.channels[0].recv(1 << 20))
+        self.assertEqual(set(found), {1})  # what was signed does not wait
+        self.assertTrue(keys.sign(request(4, 0, P256_SHA256, TLS_1_3), channel=1)[4])
+        self.load(keys, 6, "ec.pem")  # another one is no reason to go on
+        self.assertFalse(harness.can_read(keys.channels[0], 0.1))
+        self.load(keys, 5, "ec.pem")
+        found = answers(keys.channels[0].recv(1 << 20))
+        if 3 not in found:
+            found |= answers(keys.channels[0].recv(1 << 20))
+        self.assertEqual(set(found), {2, 3})
+        self.verify("ec.pem", TLS_1_3, found[2])
+
+    def test_requests_wait_no_longer_than_for_the_last_key(self):
+        for how in ["dropped", "ready", "refused"]:
+            with self.subTest(how):
+                keys = self.keys(ready=False)
+                keys.begin_to_sign(request(1, 3, P256_SHA256, TLS_1_3))
+                self.assertEqual(keys.wanted(), 3)
+                if how == "refused":
+                    self.refuses(keys, 3, "absent", "No such file")
+                    self.assertFalse(harness.can_read(keys.channels[0], 0.1))  # it may be there in a moment
+                keys.control.send(command(DROP, 3) if how != "ready" else command(READY))
+                self.assertEqual(answers(keys.channels[0].recv(1 << 20)), {1: None})
+                keys.control.send(command(READY))
+                self.assertEqual(keys.ask(command(PING)), (DONE, b""))
+                self.assertEqual(keys.sign(request(2, 4, P256_SHA256, TLS_1_3)), {2: None})
+                self.assertEqual(keys.ask(command(PING)), (DONE, b""))  # and nothing more is wanted
+
+    def test_number_that_no_key_has_is_not_waited_for(self):
+        keys = self.keys(ready=False)
+        self.assertEqual(keys.sign(request(1, 1 << 20, P256_SHA256, TLS_1_3)), {1: None})
+
+    def test_key_that_is_replaced_while_others_load(self):
+        keys = self.keys(ready=False)
+        self.load(keys, 0, "rsa.pem")
+        self.assertIsNone(keys.sign(request(1, 0, P256_SHA256, TLS_1_3))[1])
+        self.load(keys, 0, "ec.pem")
+        self.verify("ec.pem", TLS_1_3, keys.sign(request(2, 0, P256_SHA256, TLS_1_3))[2])
+
+    def test_worker_that_does_not_read(self):
+        """Its own thread waits for it, and nobody else: no other worker, no command, and no key that is dropped."""
+        keys = self.keys(channels=2)
+        self.load(keys, 0, "ec.pem")
+        self.load(keys, 1, "ec.pem")
+        batch = b"".join(request(number, 0, P256_SHA256, ECDHE) for number in range(64))
+        # It takes a millisecond to sign that, so that it waits for its reader when nothing more goes in.
+        while select.select([], [keys.channels[0]], [], 0.5)[1]:
+            keys.channels[0].send(batch)
+        keys.control.settimeout(harness.SOON)
+        self.assertEqual(keys.ask(command(PING)), (DONE, b""))
+        keys.control.send(command(DROP, 0))
+        self.load(keys, 2, "ec.pem")
+        found = keys.sign(request(1, 1, P256_SHA256, TLS_1_3), request(2, 0, P256_SHA256, TLS_1_3), channel=1)
+        self.verify("ec.pem", TLS_1_3, found[1])
+        self.assertIsNone(found[2])
+
+    def test_signer_that_hangs_is_ended(self):
+        """Also if its socket is full."""
+        for drops in [0, 2000]:
+            with self.subTest(drops=drops):
+                keys = self.keys()
+                harness.freeze(keys.signer())
+                for number in range(drops):
+                    keys.control.send(command(DROP, number))
+                keys.control.send(command(KILL))
+                self.assertEqual(keys.receive(), (ENDED, b"killed by signal 9"))
+                keys.control.send(command(KILL))  # of nobody
+                self.assertEqual(keys.ask(command(PING))[0], FAILED)
+                self.assertEqual(keys.start().started[0], DONE)
 
     def test_signals_do_not_end_it(self):
         keys = self.keys()

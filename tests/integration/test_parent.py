@@ -20,7 +20,7 @@ from processes import children, guard_of, guards_of, signer_of, status_of
 
 STATUS_GAVE_UP = 3
 RESTARTS = 7
-PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0]  # seconds
+PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 8.0]  # seconds
 DRAINING = "no new sessions; those there may finish"
 
 
@@ -33,7 +33,8 @@ def is_there(pid):
 
 
 def tree(proxy):
-    return [proxy.main_pid, proxy.pid, *guards_of(proxy), *(signer for guard in guards_of(proxy) for signer in children(guard))]
+    guards = guards_of(proxy)
+    return [proxy.main_pid, proxy.pid, *guards, *(signer for guard in guards for signer in children(guard))]
 
 
 class Parent(harness.TestCase):
@@ -407,8 +408,8 @@ class Container(Parent):
         main = next(pid for pid in children(proxy.process.pid))
         self.assertEqual(status_of(main)["NSpid"].split()[-1], "1")
         self.shake_hands(proxy)
-        done = subprocess.run(["nsenter", "-t", str(main), "-p", "sh", "-c", "sleep 1 >/dev/null & echo $!"], check=True, text=True,
-                              stdout=subprocess.PIPE)
+        command = ["nsenter", "-t", str(main), "-p", "sh", "-c", "sleep 1 >/dev/null & echo $!"]
+        done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
         self.wait_until(lambda: len(children(main)) == 3)
         orphan = max(children(main))
         self.assertEqual(status_of(orphan)["NSpid"].split()[-1], done.stdout.strip())

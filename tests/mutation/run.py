@@ -37,7 +37,7 @@ NEAR = 20
 TESTS = {
     "base": (["protocols", "config", "tls", "proxy", "keys", ""], [""], [""], ["sessions", "operation"]),
     "config": (["proxy"], ["config"], [], ["reload", "operation", "hosts", "promises", "client_certificates"]),
-    "keys": (["proxy"], ["keys_wire"], [], ["key_process", "key_isolation"]),
+    "keys": (["proxy"], ["keys_wire"], [], ["key_process", "key_isolation", "key_outage"]),
     "protocols": ([""], [""], [""], ["sessions", "identity", "starttls", "limits", "hosts", "client_certificates"]),
     "tls": (["", "proxy"], ["tls_endpoint"], [], ["backend_tls", "client_certificates", "resumption", "reload", "hosts",
                                                   "promises", "key_isolation", "sessions"]),
@@ -47,7 +47,7 @@ TESTS = {
     "proxy/commands": ([""], [], [], ["operation", "anywhere", "resumption", "reload", "promises"]),
     "proxy/common": ([""], [], [], ["log", "sockets", "limits", "sessions", "operation", "debug_log"]),
     "proxy/control": ([""], [], [], ["operation", "reload", "admin", "overload", "key_isolation"]),
-    "proxy/keyclient": ([""], [], [], ["key_isolation", "key_process", "client_certificates"]),
+    "proxy/keyclient": ([""], [], [], ["key_isolation", "key_process", "key_outage", "client_certificates"]),
     "proxy/runtime": ([""], [], [], ["reload", "reload_order", "promises", "operation", "hosts", "client_certificates",
                                      "backend_tls"]),
     "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",

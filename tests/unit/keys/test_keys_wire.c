@@ -165,7 +165,7 @@ START_TEST(hostile_commands)
         uint8_t message[16];
     } wrong[] = {
         {9, {0}},                                       /* no type */
-        {9, {7}},                                       /* one that there is not */
+        {9, {KEYS_KILL + 1}},                           /* one that there is not */
         {9, {KEYS_LOAD}},                               /* no path */
         {9, {KEYS_LOAD_CLIENT}},                        /* likewise */
         {10, {KEYS_DROP, 0, 0, 0, 0, 0, 1, 'x', 0}},    /* a path */
@@ -192,12 +192,45 @@ START_TEST(replies)
     ck_assert(!keys_take_reply((struct slice){buffer, 0}, &type, &payload));
     buffer[0] = 0;
     ck_assert(!keys_take_reply((struct slice){buffer, 4}, &type, &payload));
-    buffer[0] = KEYS_ENDED + 1;
+    buffer[0] = KEYS_WANTED + 1;
     ck_assert(!keys_take_reply((struct slice){buffer, 4}, &type, &payload));
     uint8_t *large = calloc(1, 2 * KEYS_REPLY_MAX);
     ck_assert_uint_eq(keys_put_reply(large, KEYS_NOTE, (struct slice){octets, sizeof octets}),
                       sizeof octets + 1);
     free(large);
+}
+END_TEST
+
+START_TEST(wanted_keys)
+{
+    static const uint32_t numbers[] = {0, 0x01020, KEYS_COUNT_MAX - 1, KEYS_COUNT_MAX, UINT32_MAX};
+    uint8_t payload[KEYS_WANTED_LEN + 1] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        uint32_t got = 7;
+        keys_put_wanted(payload, numbers[i]);
+        ck_assert(keys_take_wanted((struct slice){payload, KEYS_WANTED_LEN}, &got) ==
+                  (numbers[i] < KEYS_COUNT_MAX));
+        ck_assert_uint_eq(got, numbers[i]);
+        ck_assert(!keys_take_wanted((struct slice){payload, KEYS_WANTED_LEN - 1}, &got));
+        ck_assert(!keys_take_wanted((struct slice){payload, KEYS_WANTED_LEN + 1}, &got));
+    }
+}
+END_TEST
+
+/* Commands without a path: each type is one that the other end knows. */
+START_TEST(short_commands)
+{
+    static const enum keys_command_type types[] = {KEYS_CHANNELS, KEYS_START, KEYS_DROP,
+                                                   KEYS_READY,    KEYS_PING,  KEYS_KILL};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct keys_command got;
+        struct keys_command command = {.type = types[i], .key = 3};
+        size_t len = keys_put_command(buffer, &command);
+        ck_assert(!keys_command_reads(types[i]));
+        ck_assert(keys_take_command((struct slice){buffer, len}, &got));
+        ck_assert_int_eq(got.type, types[i]);
+        ck_assert_uint_eq(got.key, 3);
+    }
 }
 END_TEST
 
@@ -458,6 +491,8 @@ int main(void)
     tcase_add_test(tests, commands_come_back_as_they_went);
     tcase_add_loop_test(tests, hostile_commands, 0, HOSTILE_COMMANDS);
     tcase_add_test(tests, replies);
+    tcase_add_test(tests, wanted_keys);
+    tcase_add_test(tests, short_commands);
     tcase_add_test(tests, descriptors_go_with_messages);
     tcase_add_test(tests, more_descriptors_than_wanted);
     tcase_add_test(tests, messages_that_are_too_long);

@@ -323,7 +323,74 @@ START_TEST(more_long_inputs_than_the_socket_takes)
 }
 END_TEST
 
-START_TEST(the_end_of_the_key_process_answers_all)
+static void end_the_key_process(void)
+{
+    close(far);
+    far = -1;
+    turn();
+}
+
+/* What was sent, what was not yet, and what is asked meanwhile: all of it waits, unless it is cancelled. */
+START_TEST(the_end_of_the_key_process_is_waited_out)
+{
+    uint32_t numbers[KEYS_BATCH_MAX];
+    connect_anew();
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(ask(i));
+    turn();
+    ck_assert_uint_eq(receive(numbers), 4);
+    ck_assert(ask(4));
+    key_client_cancel(&client, &askers[1].handle);
+    end_the_key_process();
+    ck_assert(ask(5));
+    key_client_cancel(&client, &askers[2].handle);
+    turn();
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_uint_eq(askers[i].answers, 0);
+    connect_anew();
+    turn();
+    ck_assert_uint_eq(receive(numbers), 4);
+    answer(numbers, 4, 1);
+    turn();
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_uint_eq(askers[i].answers, i != 1 && i != 2);
+        ck_assert_uint_eq(askers[i].len, i != 1 && i != 2 ? 70 : 0);
+    }
+}
+END_TEST
+
+/* It may be what ends the key process. */
+START_TEST(no_request_is_sent_a_third_time)
+{
+    uint32_t numbers[KEYS_BATCH_MAX];
+    connect_anew();
+    askers[0].asks_again = true;
+    ck_assert(ask(0));
+    turn();
+    ck_assert_uint_eq(receive(numbers), 1);
+    end_the_key_process();
+    ck_assert_uint_eq(askers[0].answers, 0);
+    ck_assert(ask(1)); /* which is not sent before the end after next */
+    connect_anew();
+    turn();
+    ck_assert_uint_eq(receive(numbers), 2);
+    end_the_key_process();
+    ck_assert_uint_eq(askers[0].answers, 1);
+    ck_assert_uint_eq(askers[0].len, 0);
+    ck_assert(askers[0].was_taken); /* a new request */
+    ck_assert_uint_eq(askers[1].answers, 0);
+    askers[0].asks_again = false;
+    connect_anew();
+    turn();
+    ck_assert_uint_eq(receive(numbers), 2);
+    answer(numbers, 2, 1);
+    turn();
+    ck_assert_uint_eq(askers[0].answers, 2);
+    ck_assert_uint_eq(askers[1].answers, 1);
+}
+END_TEST
+
+START_TEST(nobody_will_sign)
 {
     uint32_t numbers[KEYS_BATCH_MAX];
     connect_anew();
@@ -334,9 +401,9 @@ START_TEST(the_end_of_the_key_process_answers_all)
     ck_assert_uint_eq(receive(numbers), 2);
     ck_assert(ask(2));
     key_client_cancel(&client, &askers[1].handle);
-    close(far);
-    far = -1;
-    turn();
+    if (_i == 1)
+        end_the_key_process();
+    key_client_give_up(&client);
     ck_assert_uint_eq(askers[0].answers, 1);
     ck_assert_uint_eq(askers[0].len, 0);
     ck_assert(!askers[0].was_taken);
@@ -358,14 +425,15 @@ START_TEST(another_socket_in_place_of_a_living_one)
     turn();
     int old = dup(far);
     connect_anew();
-    ck_assert_uint_eq(askers[0].answers, 1);
-    ck_assert_uint_eq(askers[0].len, 0);
     ck_assert(ask(1));
     turn();
-    ck_assert_uint_eq(receive(numbers), 1);
-    answer(numbers, 1, 5);
+    ck_assert_uint_eq(receive(numbers), 2); /* the first one once more */
+    answer(numbers, 2, 5);
     turn();
-    ck_assert_uint_eq(askers[1].first, 5);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_uint_eq(askers[i].answers, 1);
+        ck_assert_uint_ge(askers[i].first, 5);
+    }
     close(old);
 }
 END_TEST
@@ -419,11 +487,45 @@ START_TEST(an_answer_that_asks_again)
 }
 END_TEST
 
-START_TEST(nobody_to_ask)
+/* A worker begins before it has its socket, if the key process ends at that time. */
+START_TEST(nobody_to_ask_yet)
 {
-    ck_assert(!ask(0));
+    uint32_t numbers[KEYS_BATCH_MAX];
+    ck_assert(ask(0));
+    ck_assert(ask(1));
     key_client_cancel(&client, &askers[0].handle);
     turn();
+    connect_anew();
+    turn();
+    ck_assert_uint_eq(receive(numbers), 1);
+    answer(numbers, 1, 5);
+    turn();
+    ck_assert_uint_eq(askers[0].answers, 0);
+    ck_assert_uint_eq(askers[1].first, 5);
+}
+END_TEST
+
+/* As many as there are sessions: their order is kept, also if the socket does not take them at once. */
+START_TEST(thousands_wait_for_the_next_key_process)
+{
+    uint32_t numbers[KEYS_BATCH_MAX];
+    size_t received = 0;
+    for (size_t i = 0; i < ASKERS; i++)
+        ck_assert(ask(i));
+    turn();
+    connect_anew();
+    for (unsigned tries = 0; received < ASKERS && tries < ASKERS; tries++) {
+        size_t count = receive(numbers);
+        if (count > 0)
+            answer(numbers, count, (uint8_t)received);
+        received += count;
+        turn();
+    }
+    turn();
+    for (size_t i = 0; i < ASKERS; i++) {
+        ck_assert_uint_eq(askers[i].answers, 1);
+        ck_assert_uint_eq(askers[i].first, (uint8_t)i);
+    }
 }
 END_TEST
 
@@ -441,11 +543,14 @@ int main(void)
     tcase_add_test(tests, more_than_the_socket_takes);
     tcase_add_test(tests, long_inputs_among_short_ones);
     tcase_add_test(tests, more_long_inputs_than_the_socket_takes);
-    tcase_add_test(tests, the_end_of_the_key_process_answers_all);
+    tcase_add_test(tests, the_end_of_the_key_process_is_waited_out);
+    tcase_add_test(tests, no_request_is_sent_a_third_time);
+    tcase_add_loop_test(tests, nobody_will_sign, 0, 2);
     tcase_add_test(tests, another_socket_in_place_of_a_living_one);
     tcase_add_loop_test(tests, hostile_answers, 0, HOSTILE);
     tcase_add_test(tests, an_answer_that_asks_again);
-    tcase_add_test(tests, nobody_to_ask);
+    tcase_add_test(tests, nobody_to_ask_yet);
+    tcase_add_test(tests, thousands_wait_for_the_next_key_process);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

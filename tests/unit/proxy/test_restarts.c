@@ -4,7 +4,7 @@
 
 START_TEST(pauses_grow_and_end)
 {
-    static const uint64_t pauses[RESTARTS_MAX] = {200, 400, 800, 1600, 3200, 6400, 10000};
+    static const uint64_t pauses[RESTARTS_MAX] = {200, 400, 800, 1600, 3200, 6400, 8000};
     struct restarts restarts = {0};
     uint64_t pause_ms = 0;
     for (size_t i = 0; i < RESTARTS_MAX; i++) {
