@@ -14,9 +14,8 @@
 /* The state of the program, as one request sees it. */
 struct admin_state {
     struct metrics_state metrics;
-    /* Why the program can't go on without a restart, and why it serves no new sessions; static. NULL: it does. */
-    const char *unhealthy;
-    const char *unready;
+    const char *unhealthy; /* why only a restart helps; static. NULL: it is healthy */
+    const char *unready;   /* why it serves no new sessions; static. NULL: it does */
 };
 
 /* Describes the program. */
