@@ -43,11 +43,11 @@
  *   is executed anew, and with it the signers that it forks have other addresses. Code in the proxy's main
  *   thread can have signers ended and started as often as it likes.
  *
- * Nobody waits for a faulty neighbour. The proxy asks the signer each few seconds whether it is alive, and has
- * the guard end one that does not answer. The guard never waits for the signer, so that it can end it. In the
- * signer each worker has a thread, which alone waits for a worker that does not read; what is loaded, dropped
- * or signed for others goes on. A new signer signs before it has all of its keys: a request for one that is
- * still to come waits, and the signer tells the proxy, which has that key loaded next (KEYS_WANTED).
+ * Nobody waits for a faulty neighbour. The proxy asks the signer each few seconds whether it is alive, and
+ * has the guard end one that does not answer. The guard never waits for the signer, so that it can end it. In
+ * the signer each worker has a thread, which alone waits for a worker that does not read; what is loaded,
+ * dropped or signed for others goes on. A new signer signs before it has all of its keys: a request for one
+ * that is still to come waits, and the signer tells the proxy, which has that key loaded next (KEYS_WANTED).
  *
  * The control socket is descriptor KEYS_CONTROL_FD. Its end ends both processes.
  */

@@ -48,7 +48,7 @@ static const unsigned moves[] = {
     [KEYS_UP] = STATE(KEYS_RESTING) | STATE(KEYS_KILLING) | STATE(KEYS_NO_GUARD),
     [KEYS_LOADING] = STATE(KEYS_UP) | STATE(KEYS_RESTING) | STATE(KEYS_KILLING) | STATE(KEYS_NO_GUARD),
     [KEYS_STARTING] = STATE(KEYS_LOADING) | STATE(KEYS_RESTING) | STATE(KEYS_KILLING) | STATE(KEYS_NO_GUARD),
-    [KEYS_RESTING] = STATE(KEYS_STARTING) | STATE(KEYS_NO_GUARD),
+    [KEYS_RESTING] = STATE(KEYS_STARTING) | STATE(KEYS_RESTING) | STATE(KEYS_NO_GUARD),
     [KEYS_KILLING] = STATE(KEYS_RESTING) | STATE(KEYS_NO_GUARD),
     [KEYS_NO_GUARD] = STATE(KEYS_RESTING),
 };
@@ -252,7 +252,7 @@ static void give_up(struct key_manager *manager)
 {
     manager->is_given_up = true;
     log_error(manager, "keys-gone",
-              "the guard has ended, and this process has no right to start another one: restart deepproxy");
+              "its guard has ended, and nobody has started another one: restart deepproxy");
     judge_queued(manager);
     manager->hooks.give_up(manager->hooks.arg);
 }

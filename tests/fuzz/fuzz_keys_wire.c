@@ -57,6 +57,12 @@ static void fuzz_control(struct slice message)
     if (message.len < KEYS_REPLY_MAX && keys_take_reply(message, &type, &payload))
         check(slice_equals((struct slice){again, keys_put_reply(again, type, payload)}, message),
               "a reply is the same again");
+    uint32_t key;
+    if (keys_take_wanted(message, &key)) {
+        keys_put_wanted(again, key);
+        check(key < KEYS_COUNT_MAX && slice_equals((struct slice){again, KEYS_WANTED_LEN}, message),
+              "a wanted key is the same again");
+    }
 }
 
 static void fuzz_form(struct slice input)

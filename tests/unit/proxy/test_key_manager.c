@@ -16,10 +16,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -258,19 +260,26 @@ static struct loader *begin(size_t i, const char *path, bool is_chain)
 
 static bool finish(struct loader *loader)
 {
-    while (!atomic_load(&loader->is_done))
+    while (!atomic_load(&loader->is_done)) {
         turn();
+        sched_yield();
+    }
     uv_thread_join(&loader->thread);
     return loader->ok;
 }
 
-/* Turns the loop until a command is there. */
+/* Turns the loop until a command of another thread is there. */
+static void await_any(void)
+{
+    while (!receive()) {
+        turn();
+        sched_yield();
+    }
+}
+
 static void await_command(enum keys_command_type type)
 {
-    for (unsigned i = 0; !receive(); i++) {
-        ck_assert_uint_lt(i, 1000000);
-        turn();
-    }
+    await_any();
     ck_assert_int_eq(command.type, type);
 }
 
@@ -395,6 +404,25 @@ START_TEST(each_worker_gets_a_socket_again)
     restart();
     for (unsigned i = 0; i < WORKERS; i++)
         ck_assert_uint_eq(connected[i], 1);
+    expect_up(1);
+}
+END_TEST
+
+/* It is tried again, as a start that fails is. */
+START_TEST(no_descriptors_for_its_channels)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit low = {0, limit.rlim_max};
+    end_signer();
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    manual_clock_advance(FIRST_MS);
+    manual_clock_advance(2 * FIRST_MS);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    expect_nothing();
+    ck_assert_int_eq(key_manager_state(manager), KEY_MANAGER_DOWN);
+    ck_assert_uint_eq(manual_clock_next(), 4 * FIRST_MS);
+    restart();
     expect_up(1);
 }
 END_TEST
@@ -846,10 +874,7 @@ START_TEST(requests_of_several_threads_are_asked_one_after_the_other)
     for (size_t i = 0; i < 3; i++)
         all[i] = begin(i, i == 1 ? "a.pem" : "a.key", i == 1);
     for (size_t i = 0; i < 3; i++) {
-        for (unsigned tries = 0; !receive(); tries++) {
-            ck_assert_uint_lt(tries, 1000000);
-            turn();
-        }
+        await_any();
         expect_nothing();
         answer(KEYS_DONE, public_half);
     }
@@ -1102,6 +1127,7 @@ static void add_supervision(Suite *suite)
     tcase_add_loop_test(tests, it_waits_twice_as_long_each_time_up_to_a_minute, 0, 3);
     tcase_add_test(tests, one_that_has_run_for_long_is_started_again_at_once);
     tcase_add_test(tests, each_worker_gets_a_socket_again);
+    tcase_add_test(tests, no_descriptors_for_its_channels);
     tcase_add_test(tests, an_end_that_comes_late);
     tcase_add_test(tests, an_idle_signer_is_asked_whether_it_is_alive);
     tcase_add_loop_test(tests, one_that_does_not_answer_is_killed, 0, 2);
