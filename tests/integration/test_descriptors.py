@@ -251,6 +251,22 @@ class Queues(Descriptors):
                     proxy.wait()
                 self.assertEqual(len(proxy.find(event="session")), 40)
 
+    def test_who_waits_for_a_descriptor_at_sigterm_is_served(self):
+        """There is no session yet, and other listeners have nobody: that is no end."""
+        for place in (0, 2):
+            with self.subTest(place):
+                proxy = self.start({f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
+                                    for number in range(3)}, extra="workers = 1;")
+                before = self.leave(proxy, 0)
+                client = self.client(proxy, f"pop3-{place}", shake_hands=False)
+                proxy.wait_line(event="accept-failed")
+                proxy.terminate()
+                proxy.wait_line(event="shutdown")
+                resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, before)
+                self.use(client)
+                with self.takes(0, SOON):
+                    proxy.wait()
+
     def start_full(self, **options):
         """Both slots are taken, and clients wait in the queue."""
         proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [self.backend(harness.imap)]},
