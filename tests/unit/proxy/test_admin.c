@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The admin endpoint on a loop and a clock of the test's own: what it answers, for how long, and to how many. */
+/* The admin endpoint on a loop and a clock of the test's own: what it answers, how long, and to how many. */
 #include "proxy/admin/admin.h"
 
 #include "base/array.h"
