@@ -117,7 +117,7 @@ START_TEST(for_each_worker)
 }
 END_TEST
 
-/* What has the same address stays, whatever its place; a port that the system picked stays with its service. */
+/* What has the same address stays, whatever its place; a port that the system picked, with its service. */
 START_TEST(in_a_reload)
 {
     struct listeners before;

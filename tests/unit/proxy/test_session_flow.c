@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sessions through a worker, both ends in the test's hands: slow ones, half-closed ones, TLS on both sides. */
+/* Sessions through a worker, with both ends in the test's hands: slow, half-closed, TLS on both sides. */
 #include "certificates.h"
 #include "inner_proxy.h"
 #include "run_suite.h"
