@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The admin endpoint on a loop and a clock of the test's own: what it answers, for how long, and to how many. */
+/* The admin endpoint on a loop and a clock of the test's own: what it answers, how long, and to how many. */
 #include "proxy/admin/admin.h"
 
 #include "base/array.h"
@@ -393,7 +393,9 @@ START_TEST(other_listeners)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(struct sockaddr_in)), -1);
     close(fd);
+    log_set_level(log_of_test, CFG_LOG_WARNING); /* the log has the say, and nobody writes past it */
     serve(1);
+    ck_assert_uint_eq(count_logged("event=admin-listening"), 2);
     expect(answer(try_to_connect(0), REQUEST("GET", "/readyz")), "200 ");
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificates and settings against what clients are promised: each way to break it, as data and as a message. */
+/* Certificates and settings against what clients are promised: each way to break it, as data and message. */
 #include "proxy/runtime/commitments.h"
 
 #include "base/array.h"
@@ -358,7 +358,7 @@ static void write_record(const char *chain, char into[128])
     X509_free(leaf);
 }
 
-/* One that matches is enough, be it the first or the last: the next certificate's is there before it is used. */
+/* One that matches is enough: the next certificate's record is there before it is used. */
 START_TEST(one_record_of_several)
 {
     char right[128];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets that listen: one for each worker and address, those that a reload keeps, and why one can't be had. */
+/* Sockets that listen: one for each worker and address, what a reload keeps, and why one can't be had. */
 #include "proxy/worker/listeners.h"
 
 #include "base/array.h"
@@ -117,7 +117,7 @@ START_TEST(for_each_worker)
 }
 END_TEST
 
-/* What has the same address stays, whatever its place; a port that the system has picked stays with its service. */
+/* What has the same address stays, whatever its place; a port that the system picked, with its service. */
 START_TEST(in_a_reload)
 {
     struct listeners before;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLS towards a pool's servers: what a reload keeps, what it reads anew, and each worker's place at each server. */
+/* TLS towards a pool's servers: what a reload keeps or reads anew, and each worker's place at each server. */
 #include "proxy/backends/pool_tls.h"
 
 #include "base/array.h"

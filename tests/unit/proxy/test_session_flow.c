@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sessions through a worker, with both ends in the test's hands: slow ones, half-closed ones, TLS on both sides. */
+/* Sessions through a worker, with both ends in the test's hands: slow, half-closed, TLS on both sides. */
 #include "certificates.h"
 #include "inner_proxy.h"
 #include "run_suite.h"
@@ -302,6 +302,19 @@ START_TEST(a_server_that_does_not_greet)
 }
 END_TEST
 
+/* Nor was one that greets with something else: the client has had nothing of it. */
+START_TEST(a_server_that_speaks_something_else)
+{
+    start("");
+    connect_client();
+    accept_session();
+    say(&server, "220 mail.example ESMTP\r\n");
+    hear(&client, NULL);
+    ck_assert_msg(strncmp(received, "* BYE ", 6) == 0, "%s", received);
+    stop();
+}
+END_TEST
+
 /* ---- TLS towards the server ---- */
 
 static void start_with_tls(const char *mode)
@@ -397,6 +410,7 @@ int main(void)
     tcase_add_test(tests, a_client_that_resets);
     tcase_add_test(tests, a_server_that_ends);
     tcase_add_test(tests, a_server_that_does_not_greet);
+    tcase_add_test(tests, a_server_that_speaks_something_else);
     tcase_add_test(tests, tls_at_once);
     tcase_add_test(tests, tls_by_starttls);
     tcase_add_loop_test(tests, a_server_without_tls, 0, 2);

@@ -232,7 +232,7 @@ START_TEST(timeout)
 {
     char expected[256];
     session.timeout = timeouts[_i].timeout;
-    generation.timeouts[session.timeout].span = (uint64_t)(1500 + _i);
+    generation.timeouts[session.timeout].span = 1500 + (uint64_t)_i;
     session_log_timeout(&session);
     snprintf(expected, sizeof expected, DEBUG("timeout " WHO " class=%s seconds=1.50%d"), timeouts[_i].name,
              _i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A configuration made ready: each service with its settings and its pool, as it is for all and for each host. */
+/* A configuration made ready: each service with its settings and pool, as it is for all and for each host. */
 #include "proxy/runtime/snapshot.h"
 
 #include "cfg_file.h"
