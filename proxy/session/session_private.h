@@ -180,7 +180,7 @@ void session_begin_handshake(struct session *session);
  */
 const struct state_trace *session_trace(struct session *session);
 
-/* Whether the log has level debug. The newest generation has the configuration of today, which holds for it. */
+/* Whether the log has level debug: as the newest generation says, whichever the session began under. */
 static inline bool session_is_debugged(const struct session *session)
 {
     return session->worker->generation->snapshot->cfg->log_level >= CFG_LOG_DEBUG;
