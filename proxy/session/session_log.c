@@ -172,12 +172,6 @@ void session_log_odd_server(const struct session *session, const char *warning)
 
 /* ---- level debug ---- */
 
-/* The newest generation has the configuration of today, which holds for the log. */
-static bool is_debugging(const struct worker *worker)
-{
-    return worker->generation->snapshot->cfg->log_level >= CFG_LOG_DEBUG;
-}
-
 static void log_move(void *arg, const struct state_machine *machine, unsigned from, unsigned to)
 {
     const struct session *session = arg;
@@ -192,10 +186,17 @@ static void log_move(void *arg, const struct state_machine *machine, unsigned fr
 const struct state_trace *session_trace(struct session *session)
 {
     struct worker *worker = session->worker;
-    if (!is_debugging(worker))
+    if (!session_is_debugged(session))
         return NULL;
     worker->trace = (struct state_trace){log_move, session};
     return &worker->trace;
+}
+
+void session_set_engine_trace(struct session *session)
+{
+    const struct state_trace *trace = session_trace(session);
+    session->is_traced = trace != NULL;
+    engine_set_trace(session->engine, trace);
 }
 
 void session_log_timeout(const struct session *session)
@@ -207,7 +208,7 @@ void session_log_timeout(const struct session *session)
         [WORKER_TIMEOUT_CLOSING] = "closing",     [WORKER_TIMEOUT_ENDING] = "ending"};
     _Static_assert(ARRAY_LEN(classes) == WORKER_TIMEOUTS, "a word for each class");
     struct log_line line;
-    if (!is_debugging(session->worker))
+    if (!session_is_debugged(session))
         return;
     begin_line(session, &line, CFG_LOG_DEBUG, "timeout");
     log_line_add_text(&line, "class", classes[session->timeout]);
@@ -218,7 +219,7 @@ void session_log_timeout(const struct session *session)
 void session_log_server_chosen(const struct session *session)
 {
     struct log_line line;
-    if (!is_debugging(session->worker))
+    if (!session_is_debugged(session))
         return;
     begin_line(session, &line, CFG_LOG_DEBUG, "server-chosen");
     log_line_add_number(&line, "attempt", session->tries.count);
@@ -228,7 +229,7 @@ void session_log_server_chosen(const struct session *session)
 void session_log_backend_tls(const struct session *session, const struct tls_endpoint *endpoint)
 {
     struct log_line line;
-    if (!is_debugging(session->worker))
+    if (!session_is_debugged(session))
         return;
     struct tls_info info = tls_endpoint_info(endpoint);
     begin_line(session, &line, CFG_LOG_DEBUG, "backend-tls");

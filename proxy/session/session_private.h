@@ -7,6 +7,7 @@
 #include "base/state_machine.h"
 #include "protocols/engine.h"
 #include "proxy/backends/balance.h"
+#include "proxy/runtime/snapshot.h"
 #include "proxy/session/end_reason.h"
 #include "proxy/session/session.h"
 #include "proxy/session/tls_side.h"
@@ -82,6 +83,7 @@ struct session {
     enum worker_timeout timeout; /* the class that was set last; WORKER_TIMEOUTS: none */
     bool is_counted;             /* in worker.connections */
     bool client_half_closed;     /* the client's close_notify or FIN was seen: no more input comes from it */
+    bool is_traced;              /* the engine may have the worker's trace */
     struct tls_side tls;         /* towards the client; its endpoint is NULL before the handshake begins */
     struct engine *engine;       /* NULL in HANDSHAKING: nothing of what came before is known after it */
     struct backend_link *link;   /* NULL: no server */
@@ -178,10 +180,20 @@ void session_begin_handshake(struct session *session);
  */
 const struct state_trace *session_trace(struct session *session);
 
-/* Call before each call of the session's engine that may move it: lends it the trace, or takes it back. */
+/* Whether the log has level debug: as the newest generation says, whichever the session began under. */
+static inline bool session_is_debugged(const struct session *session)
+{
+    return session->worker->generation->snapshot->cfg->log_level >= CFG_LOG_DEBUG;
+}
+
+/* Lends the session's engine the trace, or takes it back. */
+void session_set_engine_trace(struct session *session);
+
+/* Call before each call of the session's engine that may move it. Costs one test below level debug. */
 static inline void session_lend_trace(struct session *session)
 {
-    engine_set_trace(session->engine, session_trace(session));
+    if (session_is_debugged(session) || session->is_traced)
+        session_set_engine_trace(session);
 }
 
 /* Logs the session's end. */

@@ -74,6 +74,7 @@ class LocalFailures(harness.TestCase):
         self.assertEqual(clients[4].line(), b"+OK ready")
 
     def test_no_descriptor_is_left(self):
+        """The client is told so in its protocol's words: another attempt may find room, or another proxy."""
         proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=ONE_WORKER)
         pid = proxy.pid
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -81,9 +82,10 @@ class LocalFailures(harness.TestCase):
         free = min(set(range(len(used) + 1)) - used)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (free + 1, limits[1]))  # for the client's connection
         client = self.client(proxy, "pop3")
-        self.assertTrue(client.line().startswith(b"-ERR"))
+        self.assertTrue(client.rest().startswith(b"-ERR [SYS/TEMP]"))
         self.has_not_blamed(proxy, "too many open files")
-        self.assertEqual(proxy.session()["reason"], "no-resources")
+        session = proxy.session()
+        self.assertEqual((session["reason"], session["detail"]), ("no-resources", "too many open files"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
 

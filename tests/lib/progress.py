@@ -3,7 +3,8 @@
 
     progress.py LOGS KIND PART [LATER-PART...]
 LOGS/PART.log has the lines of ninja, `[3/448] ...`, and of ctest, `3/93 Test ...`. LOGS/times has what parts took before,
-`KIND PART SECONDS`; without a row for this part, what is done of its tests tells how long the rest will take.
+`KIND PART SECONDS`; without a row for this part, what is done of its tests tells how long the rest will take. What would
+say nothing new is not said.
 """
 
 import dataclasses
@@ -26,6 +27,9 @@ class State:
     all: int = 0
 
     def __str__(self):
+        """Once all is built nothing counts before the first test has ended."""
+        if self.what == "built" and self.done == self.all:
+            return "tests have begun"
         return f"{self.what} {self.done} of {self.all}" if self.all else self.what
 
 
@@ -68,7 +72,7 @@ def main(logs, kind, part, *later):
     times = times_of(read(logs / "times"), kind)
     every = SECONDS_AT_A_TERMINAL if sys.stdout.isatty() else SECONDS_IN_A_LOG
     parent, began = os.getppid(), time.monotonic()
-    told, counts_since, what = began, began, None
+    told, counts_since, what, line = began, began, None, None
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)
         now = time.monotonic()
@@ -76,8 +80,11 @@ def main(logs, kind, part, *later):
         if state.what != what:
             what, counts_since = state.what, now
         if now - told >= every:
-            told = now
-            print(f"   {part}: {state}{left(state, now - began, now - counts_since, part, later, times)}", flush=True)
+            told, before = now, line
+            line = (f"   {part}: {state}, {minutes(now - began)} so far"
+                    f"{left(state, now - began, now - counts_since, part, later, times)}")
+            if line != before:
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ class Progress(unittest.TestCase):
     def test_state(self):
         for log, text in (("", "begins"), ("-- Configuring done\n", "begins"), (BUILDING, "built 12 of 448"),
                           (TESTING, "tested 1 of 18"), (TESTING + "18/18 Test  #1: c ..   Passed\n", "tested 18 of 18"),
-                          (TESTING + "[2/9] Building\n", "built 2 of 9")):
+                          (TESTING + "[2/9] Building\n", "built 2 of 9"), (BUILDING + "[448/448] x\n", "tests have begun")):
             with self.subTest(log=log):
                 self.assertEqual(str(state_of(log)), text)
 

@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* In a sanitizer's program, in place of Check's, which takes longer than most assertions. */
+void __wrap__mark_point(const char *file, int line);
+
+void __wrap__mark_point(const char *file, int line)
+{
+    (void)file;
+    (void)line;
+}
+
 int run_suite(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

@@ -335,6 +335,7 @@ int main(void)
         certificate_make(&(struct certificate_wish){.key = CERTIFICATE_P256, .names = {"mail.example.com"}});
     rsa = certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .names = {"mail.example.com"}});
     tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, external_keys_reset, NULL);
     tcase_add_loop_test(tests, handshake_waits_for_its_signature, 0, KINDS);
     tcase_add_loop_test(tests, no_signature_no_handshake, 0, KINDS);
     tcase_add_loop_test(tests, signature_that_is_wrong, 0, KINDS);
