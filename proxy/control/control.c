@@ -155,10 +155,10 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
-        (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
-        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->last_files,
+        (uv_handle_t *)&control->terminate,  (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->hangup,     (uv_handle_t *)&control->user,
+        (uv_handle_t *)&control->limit,      (uv_handle_t *)&control->daily,
+        (uv_handle_t *)&control->tickets,    (uv_handle_t *)&control->last_files,
         (uv_handle_t *)&control->heartbeats, (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
@@ -410,8 +410,8 @@ static int watch_key_process(struct control *control)
 }
 
 /*
- * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so that
- * none has begun to use what is taken from it (io_uring). False after a message.
+ * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so
+ * that none has begun to use what is taken from it (io_uring). False after a message.
  */
 static bool confine(struct control *control)
 {
