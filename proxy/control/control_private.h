@@ -14,8 +14,8 @@
 
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
- * control_admin.c (what the admin endpoint shows) and control_heartbeats.c, and by nothing else. All functions
- * here are the main thread's.
+ * control_admin.c (what the admin endpoint shows) and control_heartbeats.c, and by nothing else. All
+ * functions here are the main thread's.
  */
 
 enum reload_step {
