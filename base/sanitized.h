@@ -2,7 +2,10 @@
 #ifndef DEEPPROXY_BASE_SANITIZED_H
 #define DEEPPROXY_BASE_SANITIZED_H
 
-/* IS_SANITIZED: is this a build with a sanitizer, which takes memory and system calls that the program does not? */
+/*
+ * IS_SANITIZED: is this a build with a sanitizer, which takes memory and system calls that the program does
+ * not?
+ */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)

@@ -131,8 +131,8 @@ static bool refuse_processes(scmp_filter_ctx filter)
     const scmp_datum_t own = (scmp_datum_t)getpid();
     return seccomp_rule_add(filter, no, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) ==
                0 &&
-           seccomp_rule_add(filter, no, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, own)) == 0 &&
-           seccomp_rule_add(filter, no, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, own)) == 0;
+           seccomp_rule_add(filter, no, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, own, 0)) == 0 &&
+           seccomp_rule_add(filter, no, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, own, 0)) == 0;
 }
 
 /* Nothing is written into a terminal as if it had been typed there. */
@@ -159,9 +159,9 @@ static bool refuse_families(scmp_filter_ctx filter)
     const uint32_t no = SCMP_ACT_ERRNO(EAFNOSUPPORT);
     for (unsigned family = 0; family < AF_NETLINK; family++)
         if (family != AF_UNIX && family != AF_INET && family != AF_INET6 &&
-            seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, family)) != 0)
+            seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, family, 0)) != 0)
             return false;
-    return seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_NETLINK)) == 0;
+    return seccomp_rule_add(filter, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0)) == 0;
 }
 
 static bool add_for_process(scmp_filter_ctx filter)
@@ -250,7 +250,8 @@ static bool allow_sockets(scmp_filter_ctx filter)
     static const scmp_datum_t families[] = {AF_INET, AF_INET6};
     static const scmp_datum_t kinds = ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
     for (size_t i = 0; i < ARRAY_LEN(families); i++)
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, families[i]),
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                             SCMP_A0(SCMP_CMP_EQ, families[i], 0),
                              SCMP_A1(SCMP_CMP_MASKED_EQ, kinds, SOCK_STREAM)) != 0)
             return false;
     return true;
@@ -260,8 +261,8 @@ static bool allow_ioctls(scmp_filter_ctx filter)
 {
     static const scmp_datum_t requests[] = {FIONBIO, FIOCLEX, FIONREAD, SIOCOUTQ};
     for (size_t i = 0; i < ARRAY_LEN(requests); i++)
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i])) !=
-            0)
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_EQ, requests[i], 0)) != 0)
             return false;
     return true;
 }
@@ -280,12 +281,14 @@ static bool kernel_has_filters(void)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) == 0 || errno != EINVAL;
 }
 
-/* A tree in place of a list costs each call less; kernels that can't do without the mitigation need not try. */
 static bool set_attributes(scmp_filter_ctx filter)
 {
-    /* Neither is essential: older libraries and kernels lack them. */
+    /* A tree in place of a list, which costs each call less. Older libraries have none. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    /* Nothing here runs code of strangers beside our own secrets, which the mitigation of kernels before 5.16 is for. */
+    /*
+     * Kernels before 5.16 would slow the whole process down: a mitigation for programs that run a stranger's
+     * code on purpose, as browsers do.
+     */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     return seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
 }

@@ -458,8 +458,8 @@ static int watch_key_process(struct control *control)
 }
 
 /*
- * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so that
- * none has begun to use what is taken from it (io_uring). False after a message.
+ * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so
+ * that none has begun to use what is taken from it (io_uring). False after a message.
  */
 static bool confine(struct control *control)
 {

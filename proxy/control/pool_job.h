@@ -34,8 +34,8 @@ void pool_job_request(struct pool_job *job);
 bool pool_job_is_running(const struct pool_job *job);
 
 /*
- * As uv_queue_work, for all that is queued for the pool: its threads, which begin with the first request, hold
- * no signal. Returns 0, or a libuv error.
+ * As uv_queue_work, for all that is queued for the pool: its threads, which begin with the first request,
+ * hold no signal. Returns 0, or a libuv error.
  */
 MUST_CHECK int pool_queue(uv_loop_t *loop, uv_work_t *request, uv_work_cb run, uv_after_work_cb after);
 

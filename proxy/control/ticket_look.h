@@ -19,8 +19,8 @@ struct ticket_look {
 };
 
 /*
- * `ended` is sent after each look at a file. It, the loop, the log and *in_effect live longer, and `look` does
- * not move.
+ * `ended` is sent after each look at a file. It, the loop, the log and *in_effect live longer, and `look`
+ * does not move.
  */
 void ticket_look_init(struct ticket_look *look, uv_loop_t *loop, uv_async_t *ended,
                       struct snapshot *const *in_effect, struct log *log);

@@ -27,7 +27,7 @@ struct batch {
 /* The loop closes the handle; it does not keep the loop alive. */
 void batch_init(struct batch *batch, uv_loop_t *loop, bool (*step)(void *arg), void *arg);
 
-/* Does pieces as long as there is time, and the rest from the next iteration on. It may have begun already. */
+/* Does pieces as long as there is time, and the rest from the next iteration on. It may have begun. */
 void batch_start(struct batch *batch);
 
 #endif

@@ -100,10 +100,10 @@ struct worker {
     char id[9]; /* random: the first part of its sessions' names */
     uv_loop_t loop;
     uv_thread_t thread;
-    uv_sem_t begun;  /* given by the thread when `confine_error` is known */
+    uv_sem_t begun;    /* given by the thread when `confine_error` is known */
     int confine_error; /* a libuv error: the thread is not confined, and has ended */
     uv_async_t wake;
-    uv_timer_t tick; /* runs while there are sessions, or connections that wait to be accepted */
+    uv_timer_t tick;  /* runs while there are sessions, or connections that wait to be accepted */
     uv_timer_t pulse; /* beats */
     struct heartbeat heartbeat;
     unsigned index;

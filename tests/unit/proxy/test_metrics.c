@@ -51,7 +51,8 @@ static void set_up(void)
                                        .counters = counters_new()};
     tls = context(&files, 1);
     certificates = metrics_certificates_new(tls, &no_pools);
-    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 2, .hung_workers = 1};
+    state = (struct metrics_state){
+        .runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 2, .hung_workers = 1};
 }
 
 static void tear_down(void)
