@@ -19,7 +19,7 @@ LEAVE_SECONDS = 2
 
 
 def cpu_seconds(proxy):
-    fields = pathlib.Path(f"/proc/{proxy.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = pathlib.Path(f"/proc/{proxy.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -64,13 +64,13 @@ class Descriptors(harness.TestCase):
 
     def leave(self, proxy, count):
         """So many more descriptors can be opened. Returns the limits before."""
-        used = {int(name) for name in os.listdir(f"/proc/{proxy.process.pid}/fd")}
+        used = {int(name) for name in os.listdir(f"/proc/{proxy.pid}/fd")}
         limit = 0
         while count >= 0:
             count -= limit not in used
             limit += 1
-        return resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE,
-                                (limit - 1, resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE)[1]))
+        return resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE,
+                                (limit - 1, resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)[1]))
 
 
 class RunOut(Descriptors):
@@ -122,7 +122,7 @@ class RunOut(Descriptors):
                 self.assertTrue(first.line().startswith(b"+OK"))
                 first.send(b"QUIT\r\n")
                 self.assertIn(b"+OK", first.rest())  # it can end
-                resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, before)
+                resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
                 with self.takes(0, PAUSE_SECONDS + SOON):
                     for sock in clients:
                         self.assertTrue(sock.recv(100).startswith(b"+OK"))
@@ -234,10 +234,10 @@ class Queues(Descriptors):
                 services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
                             for number in range(3)}
                 proxy = self.start(services, extra=f"workers = {workers};")
-                harness.freeze(proxy.process.pid)
+                harness.freeze(proxy.pid)
                 clients = [self.client(proxy, f"pop3-{place}", shake_hands=False) for _ in range(40)]
                 proxy.terminate()
-                os.kill(proxy.process.pid, signal.SIGCONT)
+                os.kill(proxy.pid, signal.SIGCONT)
                 proxy.wait_line(event="shutdown")
                 clients[0].shake_hands()
                 self.assertEqual(clients[0].line(), b"+OK ready")
@@ -262,7 +262,7 @@ class Queues(Descriptors):
                 proxy.wait_line(event="accept-failed")
                 proxy.terminate()
                 proxy.wait_line(event="shutdown")
-                resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, before)
+                resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, before)
                 self.use(client)
                 with self.takes(0, SOON):
                     proxy.wait()
