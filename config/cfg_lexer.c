@@ -91,10 +91,25 @@ static size_t digits(struct slice s, size_t at)
     return end - at;
 }
 
+static size_t sign(struct slice s, size_t at)
+{
+    return at < s.len && (s.data[at] == '-' || s.data[at] == '+') ? 1 : 0;
+}
+
+/* Nothing, or E [-+] digits; and nothing after it. */
+static bool is_exponent(struct slice s)
+{
+    if (s.len == 0)
+        return true;
+    size_t at = 1 + sign(s, 1);
+    size_t count = digits(s, at);
+    return ascii_upper(s.data[0]) == 'E' && count > 0 && at + count == s.len;
+}
+
 /* [-+] digits, and then L, LL; or a fraction and an exponent. CFG_TOKEN_BAD if it is anything else. */
 static enum cfg_token_kind number_kind(struct slice s)
 {
-    size_t at = s.data[0] == '-' || s.data[0] == '+' ? 1 : 0;
+    size_t at = sign(s, 0);
     size_t whole = digits(s, at);
     at += whole;
     struct slice rest = slice_from(s, at);
@@ -103,14 +118,7 @@ static enum cfg_token_kind number_kind(struct slice s)
     if (whole == 0 || rest.data[0] != '.' || digits(s, at + 1) == 0)
         return CFG_TOKEN_BAD;
     at += 1 + digits(s, at + 1);
-    if (at < s.len && ascii_upper(s.data[at]) == 'E') {
-        at++;
-        at += at < s.len && (s.data[at] == '-' || s.data[at] == '+') ? 1 : 0;
-        if (digits(s, at) == 0)
-            return CFG_TOKEN_BAD;
-        at += digits(s, at);
-    }
-    return at == s.len ? CFG_TOKEN_FLOAT : CFG_TOKEN_BAD;
+    return is_exponent(slice_from(s, at)) ? CFG_TOKEN_FLOAT : CFG_TOKEN_BAD;
 }
 
 static struct cfg_token take_number(struct cfg_lexer *l)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/deep/https_uri.h"
 
+#include "base/ip_literal.h"
+
 #include <string.h>
 
 static bool is_hex(uint8_t c)
@@ -50,61 +52,6 @@ static bool is_digits(struct slice s)
     return true;
 }
 
-/* dec-octet: 0 to 255 without zeros in front. */
-static bool is_dec_octet(struct slice s)
-{
-    unsigned value = 0;
-    if (s.len == 0 || s.len > 3 || !is_digits(s) || (s.len > 1 && s.data[0] == '0'))
-        return false;
-    for (size_t i = 0; i < s.len; i++)
-        value = value * 10 + (unsigned)(s.data[i] - '0');
-    return value <= 255;
-}
-
-static bool is_ipv4(struct slice s)
-{
-    for (int octet = 0; octet < 4; octet++) {
-        if (!is_dec_octet(take_until(&s, ".")))
-            return false;
-        bool last = octet == 3;
-        if (last != (s.len == 0))
-            return false;
-        s = slice_from(s, 1);
-    }
-    return true;
-}
-
-static bool is_h16(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!is_hex(s.data[i]))
-            return false;
-    return s.len >= 1 && s.len <= 4;
-}
-
-/* IPv6address: eight groups of 16 bits, or fewer around one "::"; the last two may be an IPv4 address. */
-static bool is_ipv6(struct slice s)
-{
-    size_t groups = 0;
-    bool gap = slice_has_prefix(s, "::");
-    s = slice_from(s, gap ? 2 : 0);
-    while (s.len > 0) {
-        struct slice group = take_until(&s, ":");
-        bool dotted = slice_find(group, '.') < group.len;
-        if (dotted ? s.len > 0 || !is_ipv4(group) : !is_h16(group))
-            return false;
-        groups += dotted ? 2 : 1;
-        if (slice_equals(s, slice_of(":")))
-            return false;
-        bool another_gap = slice_has_prefix(s, "::");
-        if (another_gap && gap)
-            return false;
-        gap = gap || another_gap;
-        s = slice_from(s, another_gap ? 2 : 1);
-    }
-    return gap ? groups <= 7 : groups == 8;
-}
-
 static bool is_authority(struct slice s)
 {
     size_t at = slice_find(s, '@');
@@ -120,7 +67,7 @@ static bool is_authority(struct slice s)
         return false;
     rest = slice_from(rest, literal ? 1 : 0);
     bool port = rest.len == 0 || (rest.data[0] == ':' && is_digits(slice_from(rest, 1)));
-    return port && (literal ? is_ipv6(host) : host.len > 0 && has_only(host, ""));
+    return port && (literal ? ip_literal_is_ipv6(host) : host.len > 0 && has_only(host, ""));
 }
 
 bool https_uri_is_valid(struct slice s)

@@ -3,6 +3,7 @@
 
 #include "base/civil_time.h"
 #include "base/ensure.h"
+#include "base/ip_literal.h"
 #include "protocols/smtp/smtp_command.h"
 
 #include <stdio.h>
@@ -46,68 +47,6 @@ static bool is_domain(struct slice s)
     }
 }
 
-static bool is_hex(uint8_t c)
-{
-    return ascii_is_digit(c) || (ascii_upper(c) >= 'A' && ascii_upper(c) <= 'F');
-}
-
-/* Takes the octets for which `is` holds off the front, and returns how many there were. */
-static size_t take_digits(struct slice *s, bool (*is)(uint8_t))
-{
-    size_t len = 0;
-    while (len < s->len && is(s->data[len]))
-        len++;
-    *s = slice_from(*s, len);
-    return len;
-}
-
-/* RFC 5321 section 4.1.3: Snum 3("." Snum) */
-static bool is_ipv4(struct slice s)
-{
-    for (int i = 0; i < 4; i++) {
-        unsigned value = 0;
-        struct slice number = s;
-        size_t len = take_digits(&s, ascii_is_digit);
-        for (size_t j = 0; j < len && j < 3; j++)
-            value = value * 10 + (unsigned)(number.data[j] - '0');
-        if (len < 1 || len > 3 || value > 255)
-            return false;
-        if (i == 3)
-            break;
-        if (s.len == 0 || s.data[0] != '.')
-            return false;
-        s = slice_from(s, 1);
-    }
-    return s.len == 0;
-}
-
-/* The same section's IPv6-addr: eight groups; "::" replaces some, and the last two may be an IPv4 address. */
-static bool is_ipv6(struct slice s)
-{
-    unsigned groups = 0;
-    bool gap = slice_has_prefix(s, "::");
-    if (gap)
-        s = slice_from(s, 2);
-    while (s.len > 0) {
-        if (is_ipv4(s)) {
-            groups += 2;
-            break;
-        }
-        size_t len = take_digits(&s, is_hex);
-        if (len < 1 || len > 4)
-            return false;
-        groups++;
-        bool here = slice_has_prefix(s, "::");
-        if (s.len == 0)
-            break;
-        if (s.data[0] != ':' || s.len == 1 || (here && gap))
-            return false;
-        gap = gap || here;
-        s = slice_from(s, here ? 2 : 1);
-    }
-    return gap ? groups < 8 : groups == 8;
-}
-
 /* No tag but IPv6 has ever been registered for RFC 5321's general address literal. */
 static bool is_address_literal(struct slice s)
 {
@@ -116,8 +55,8 @@ static bool is_address_literal(struct slice s)
         return false;
     struct slice inner = slice_sub(s, 1, s.len - 2);
     if (slice_has_prefix(inner, v6_tag))
-        return is_ipv6(slice_from(inner, sizeof v6_tag - 1));
-    return is_ipv4(inner);
+        return ip_literal_is_ipv6(slice_from(inner, sizeof v6_tag - 1));
+    return ip_literal_is_ipv4(inner);
 }
 
 void smtp_received_offer_name(struct smtp_received *received, struct slice argument)

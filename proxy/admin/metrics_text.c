@@ -32,26 +32,35 @@ static bool is_between(uint8_t octet, uint8_t low, uint8_t high)
     return octet >= low && octet <= high;
 }
 
-/*
- * The octets of the character that `s` begins with, two to four; 0 if that is malformed (RFC 3629 section 4).
- */
+/* RFC 3629 section 4: by its first octet, a character's length, and between what its second octet lies. */
+static const struct multibyte {
+    uint8_t first_low, first_high;
+    uint8_t second_low, second_high;
+    uint8_t len;
+} multibytes[] = {
+    {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
+    {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+    {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+};
+
+static bool begins_with(struct slice s, const struct multibyte *form)
+{
+    if (s.len < form->len || !is_between(s.data[0], form->first_low, form->first_high) ||
+        !is_between(s.data[1], form->second_low, form->second_high))
+        return false;
+    for (size_t i = 2; i < form->len; i++)
+        if (!is_between(s.data[i], 0x80, 0xBF))
+            return false;
+    return true;
+}
+
+/* The octets of the character that `s` begins with, two to four; 0 if that is malformed. */
 static size_t multibyte_len(struct slice s)
 {
-    uint8_t first = s.data[0];
-    size_t len = is_between(first, 0xC2, 0xDF)   ? 2
-                 : is_between(first, 0xE0, 0xEF) ? 3
-                 : is_between(first, 0xF0, 0xF4) ? 4
-                                                 : 0;
-    if (len == 0 || len > s.len)
-        return 0;
-    uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (!is_between(s.data[1], low, high))
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if (!is_between(s.data[i], 0x80, 0xBF))
-            return 0;
-    return len;
+    for (size_t i = 0; i < ARRAY_LEN(multibytes); i++)
+        if (begins_with(s, &multibytes[i]))
+            return multibytes[i].len;
+    return 0;
 }
 
 /* How many octets need no escape. */

@@ -3,6 +3,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/control/control.h"
 #include "proxy/keyclient/key_manager.h"
+#include "proxy/keyclient/key_spawn.h"
 #include "proxy/common/privileges.h"
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/runtime.h"
@@ -30,31 +31,59 @@ static const char usage[] =
     "       deepproxy help               this text\n"
     "FILE is " DEFAULT_FILE " if none is given.\n";
 
+/* The private keys, if they are in a process of their own. */
+struct isolated_keys {
+    struct key_manager *manager; /* NULL: they are in this process */
+    pid_t guard;                 /* 0: there is none */
+};
+
+static struct key_manager *start_guard(const struct cfg *cfg, unsigned workers, pid_t *guard,
+                                       struct cfg_problems *problems)
+{
+    char error[KEY_SPAWN_ERROR_MAX];
+    struct keys_user user;
+    int control = key_spawn_find_user(cfg, &user, error) ? key_spawn(&user, guard, error) : -1;
+    if (control >= 0)
+        return key_manager_new(cfg, workers, control, problems);
+    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s", error);
+    return NULL;
+}
+
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
  * The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
  * sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                       struct key_manager **keys, struct cfg_problems *problems)
+                       struct isolated_keys *keys, struct cfg_problems *problems)
 {
     struct cfg_problems later = {0};
     struct cfg *cfg = cfg_load_to_check(path, &later);
     bool isolated = cfg->key_isolation;
-    *keys = isolated ? key_manager_new(cfg, worker_count != NULL ? worker_count(cfg) : 0, problems) : NULL;
+    *keys = (struct isolated_keys){0};
+    if (isolated)
+        keys->manager =
+            start_guard(cfg, worker_count != NULL ? worker_count(cfg) : 0, &keys->guard, problems);
     cfg_free(&cfg);
     cfg_problems_free(&later);
-    return !isolated || *keys != NULL;
+    return !isolated || keys->manager != NULL;
+}
+
+static void end_keys(struct isolated_keys *keys)
+{
+    key_manager_free(&keys->manager);
+    if (keys->guard > 0)
+        key_spawn_wait(keys->guard);
 }
 
 /* False after all problems were printed. */
 static bool load_runtime(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                         struct runtime *runtime, struct key_manager **keys)
+                         struct runtime *runtime, struct isolated_keys *keys)
 {
     static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
     bool ok = start_keys(path, worker_count, keys, &problems);
-    const struct tls_key_source *source = *keys != NULL ? key_manager_source(*keys) : NULL;
+    const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
     cfg_problems_print(&problems, stderr);
     if (!ok)
@@ -67,25 +96,26 @@ static bool load_runtime(const char *path, unsigned (*worker_count)(const struct
 static int run_command(const char *path)
 {
     struct runtime runtime;
-    struct key_manager *keys;
+    struct isolated_keys keys;
     control_hold_early_signals();
     privileges_forbid_core_dumps();
-    int status = load_runtime(path, control_worker_count, &runtime, &keys) ? control_run(&runtime, keys)
-                                                                           : EXIT_FAILURE;
-    key_manager_free(&keys);
+    int status = load_runtime(path, control_worker_count, &runtime, &keys)
+                     ? control_run(&runtime, keys.manager)
+                     : EXIT_FAILURE;
+    end_keys(&keys);
     return status;
 }
 
 static int check_command(const char *path)
 {
     struct runtime runtime;
-    struct key_manager *keys;
+    struct isolated_keys keys;
     bool ok = load_runtime(path, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
         runtime_unref(&runtime);
     }
-    key_manager_free(&keys);
+    end_keys(&keys);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

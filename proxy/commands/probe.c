@@ -115,32 +115,51 @@ static void send_question(struct probe *probe)
         probe->question = NULL;
 }
 
+/* NULL, or words for what went wrong. */
+static const char *send_what_is_due(struct probe *probe)
+{
+    if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
+        send_question(probe);
+    if (!flush_output(probe))
+        return strerror(errno);
+    if (tls_endpoint_state(probe->tls) != TLS_FAILED)
+        return NULL;
+    probe->failure = tls_endpoint_failure_kind(probe->tls);
+    return tls_endpoint_failure(probe->tls);
+}
+
+/* NULL, or words for what went wrong. Waits until the probe's time is up. */
+static const char *receive_some(struct probe *probe)
+{
+    uint8_t buffer[PROBE_READ_CAP];
+    ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, buffer, sizeof buffer, 0) : -1;
+    if (got == 0 || tls_endpoint_state(probe->tls) == TLS_PEER_CLOSED || probe->len > PROBE_LINE_MAX)
+        return "closed without a greeting";
+    if (got < 0)
+        return "no greeting in time";
+    struct slice input = {buffer, (size_t)got};
+    if (input.len > PROBE_READ_CAP - probe->len)
+        return "more than a greeting";
+    probe->len += tls_endpoint_receive(probe->tls, input, probe->text + probe->len);
+    return NULL;
+}
+
+static bool has_line(const struct probe *probe)
+{
+    return slice_find((struct slice){probe->text, probe->len}, '\n') < probe->len;
+}
+
 /* NULL if the server's first line has been read, or words for what went wrong. */
 static const char *read_first_line(struct probe *probe)
 {
-    uint8_t buffer[PROBE_READ_CAP];
     tls_endpoint_start(probe->tls);
-    for (;;) {
-        if (probe->question != NULL && tls_endpoint_state(probe->tls) == TLS_OPEN)
-            send_question(probe);
-        if (!flush_output(probe))
-            return strerror(errno);
-        if (tls_endpoint_state(probe->tls) == TLS_FAILED) {
-            probe->failure = tls_endpoint_failure_kind(probe->tls);
-            return tls_endpoint_failure(probe->tls);
-        }
-        if (slice_find((struct slice){probe->text, probe->len}, '\n') < probe->len)
-            return NULL;
-        ssize_t got = time(NULL) <= probe->deadline ? recv(probe->fd, buffer, sizeof buffer, 0) : -1;
-        if (got == 0 || tls_endpoint_state(probe->tls) == TLS_PEER_CLOSED || probe->len > PROBE_LINE_MAX)
-            return "closed without a greeting";
-        if (got < 0)
-            return "no greeting in time";
-        struct slice input = {buffer, (size_t)got};
-        if (input.len > PROBE_READ_CAP - probe->len)
-            return "more than a greeting";
-        probe->len += tls_endpoint_receive(probe->tls, input, probe->text + probe->len);
+    const char *error = send_what_is_due(probe);
+    while (error == NULL && !has_line(probe)) {
+        error = receive_some(probe);
+        if (error == NULL)
+            error = send_what_is_due(probe);
     }
+    return error;
 }
 
 static bool is_welcome(struct slice line, const struct cfg_service *service)

@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "proxy/keyclient/key_entries.h"
 #include "proxy/keyclient/key_process.h"
-#include "proxy/common/privileges.h"
+#include "proxy/keyclient/key_spawn.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -27,8 +27,6 @@
 
 struct key_manager {
     struct key_process process;
-    struct keys_user user;
-    uid_t euid; /* of this process when it started the key process */
     struct tls_key_source source;
     struct key_entries entries;
     int *channels; /* the workers' ends, until key_manager_take_channel; -1: taken, or closed */
@@ -42,7 +40,7 @@ struct key_manager {
     size_t released_cap;
     bool watched;
     struct key_manager_hooks hooks;
-    uv_poll_t control;
+    uv_poll_t *control; /* on the heap, as it lives until its close callback; NULL: there is no guard */
     uv_timer_t restart;
     uv_async_t wake;
     uint64_t wait_ms;
@@ -241,11 +239,6 @@ static bool start_signer(struct key_manager *manager, char error[KEY_PROCESS_ERR
     return ok;
 }
 
-static bool start(struct key_manager *manager, char error[KEY_PROCESS_ERROR_MAX])
-{
-    return key_process_open(&manager->process, &manager->user, error) && start_signer(manager, error);
-}
-
 static struct key_manager *allocate(unsigned workers)
 {
     struct key_manager *manager = calloc(1, sizeof *manager);
@@ -267,22 +260,16 @@ static struct key_manager *allocate(unsigned workers)
     return manager;
 }
 
-struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, struct cfg_problems *problems)
+struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, int control,
+                                    struct cfg_problems *problems)
 {
     char error[KEY_PROCESS_ERROR_MAX] = "out of memory";
     ENSURE(workers <= KEYS_CHANNELS_MAX);
     struct key_manager *manager = allocate(workers);
-    bool ok = manager != NULL;
-    if (ok) {
-        const char *user = cfg->key_user != NULL ? cfg->key_user : cfg->user;
-        manager->euid = geteuid();
-        manager->user.changes = user != NULL && manager->euid == 0;
-        ok = !manager->user.changes ||
-             privileges_find(user, cfg->key_user != NULL ? NULL : cfg->group, &manager->user.uid,
-                             &manager->user.gid, error, sizeof error);
-        ok = ok && start(manager, error);
-    }
-    if (!ok) {
+    if (manager == NULL)
+        close(control);
+    if (manager == NULL || !key_process_open(&manager->process, control, error) ||
+        !start_signer(manager, error)) {
         cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s", error);
         key_manager_free(&manager);
     } else if (manager->process.note[0] != '\0' && workers > 0) {
@@ -339,14 +326,32 @@ static void load_again(struct key_manager *manager)
         manager->hooks.lost(manager->hooks.arg);
 }
 
+static void free_poll(uv_handle_t *poll)
+{
+    free(poll);
+}
+
+static void unwatch_control(struct key_manager *manager)
+{
+    if (manager->control == NULL)
+        return;
+    uv_poll_stop(manager->control);
+    uv_close((uv_handle_t *)manager->control, free_poll);
+    manager->control = NULL;
+}
+
 static void on_control(uv_poll_t *control, int status, int events);
 
 static bool watch_control(struct key_manager *manager, uv_loop_t *loop)
 {
-    if (uv_poll_init(loop, &manager->control, manager->process.control) != 0)
+    uv_poll_t *poll = calloc(1, sizeof *poll);
+    if (poll == NULL || uv_poll_init(loop, poll, manager->process.control) != 0) {
+        free(poll);
         return false;
-    manager->control.data = manager;
-    return uv_poll_start(&manager->control, UV_READABLE, on_control) == 0;
+    }
+    poll->data = manager;
+    manager->control = poll;
+    return uv_poll_start(poll, UV_READABLE, on_control) == 0;
 }
 
 static void on_restart(uv_timer_t *timer);
@@ -362,19 +367,6 @@ static void restart_later(struct key_manager *manager)
     uv_timer_start(&manager->restart, on_restart, manager->wait_ms, 0);
 }
 
-/* Also starts a guard that has ended, but only as the same user: any other could open fewer files. */
-static bool open_again(struct key_manager *manager, char error[KEY_PROCESS_ERROR_MAX])
-{
-    if (manager->process.control >= 0)
-        return start_signer(manager, error);
-    if (geteuid() == manager->euid)
-        return start(manager, error);
-    snprintf(error, KEY_PROCESS_ERROR_MAX,
-             "the guard has ended, and this process has dropped the privileges to start it again: restart "
-             "deepproxy");
-    return false;
-}
-
 static void connect_workers(struct key_manager *manager)
 {
     for (unsigned i = 0; i < manager->workers; i++)
@@ -385,10 +377,7 @@ static void connect_workers(struct key_manager *manager)
 static void start_again(struct key_manager *manager, uv_loop_t *loop)
 {
     char error[KEY_PROCESS_ERROR_MAX];
-    bool had_ended = manager->process.control < 0;
-    bool ok = open_again(manager, error);
-    if (had_ended && manager->process.control >= 0 && !watch_control(manager, loop))
-        ok = false;
+    bool ok = start_signer(manager, error);
     if (ok)
         load_again(manager);
     manager->started_at = uv_now(loop);
@@ -414,10 +403,22 @@ static void on_restart(uv_timer_t *timer)
 static void lose_guard(struct key_manager *manager)
 {
     log_text(manager, CFG_LOG_ERROR, "keys-ended", "error", "its guard has ended");
-    uv_poll_stop(&manager->control);
-    uv_close((uv_handle_t *)&manager->control, NULL);
+    unwatch_control(manager);
+    uv_timer_stop(&manager->restart);
     key_process_close(&manager->process);
-    restart_later(manager);
+}
+
+void key_manager_replace_guard(struct key_manager *manager, int control)
+{
+    char error[KEY_PROCESS_ERROR_MAX];
+    uv_mutex_lock(&manager->lock);
+    if (manager->process.control >= 0)
+        lose_guard(manager);
+    if (!key_process_open(&manager->process, control, error))
+        log_text(manager, CFG_LOG_ERROR, "keys-not-restarted", "error", error);
+    else if (watch_control(manager, manager->restart.loop))
+        uv_timer_start(&manager->restart, on_restart, 0, 0);
+    uv_mutex_unlock(&manager->lock);
 }
 
 /* Logs the messages that were no answers. */
@@ -500,8 +501,7 @@ void key_manager_unwatch(struct key_manager *manager)
     uv_mutex_unlock(&manager->release_lock);
     uv_close((uv_handle_t *)&manager->wake, NULL);
     uv_close((uv_handle_t *)&manager->restart, NULL);
-    if (manager->process.control >= 0)
-        uv_close((uv_handle_t *)&manager->control, NULL);
+    unwatch_control(manager);
 }
 
 void key_manager_free(struct key_manager **manager)
@@ -526,8 +526,13 @@ const char *key_manager_library(void)
     char error[KEY_PROCESS_ERROR_MAX];
     struct keys_user nobody = {0};
     struct key_process process;
-    if (key_process_open(&process, &nobody, error) && key_process_start(&process, NULL, 0, error))
+    pid_t pid;
+    int control = key_spawn(&nobody, &pid, error);
+    if (control < 0)
+        return NULL;
+    if (key_process_open(&process, control, error) && key_process_start(&process, NULL, 0, error))
         snprintf(library, sizeof library, "%s", process.library);
     key_process_close(&process);
+    key_spawn_wait(pid);
     return library[0] != '\0' ? library : NULL;
 }

@@ -11,8 +11,9 @@
 
 /*
  * The main thread's side of the private keys, which are in processes of their own (keys/keys_process.h). It
- * starts these before privileges are dropped, has them load each key when certificates are loaded, and
- * restarts them when they have ended. Until then handshakes fail. Sessions continue, as they need no key.
+ * has the guard start the signer, has each key loaded when certificates are loaded, and has the signer started
+ * again when it has ended. It never starts or waits for the guard: key_spawn.h does that, for whoever replaces
+ * a guard. Until there is a signer again handshakes fail. Sessions continue, as they need no key.
  *
  * No octet of a private key's file is ever read here. Certificates may be loaded in another thread than the
  * main one. A function that the main thread calls then does not wait for the other thread, unless its
@@ -21,12 +22,18 @@
 struct key_manager;
 
 /*
- * Starts the processes for `workers` workers (0: keys are loaded, and nothing is signed). Call it from the
- * main thread: the kernel ends the key process with the thread that has started it. The caller frees the
- * manager. NULL if an error was added to the problems.
+ * Starts a signer for `workers` workers (0: keys are loaded, and nothing is signed), by the guard at the other
+ * end of `control` (key_spawn), which it owns, also after an error. The caller frees the manager. NULL if an
+ * error was added to the problems.
  */
-MUST_CHECK struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers,
+MUST_CHECK struct key_manager *key_manager_new(const struct cfg *cfg, unsigned workers, int control,
                                                struct cfg_problems *problems);
+
+/*
+ * A new guard was started in place of one that has ended: has it start a signer, and all keys loaded anew. It
+ * owns `control`. From the main thread, between key_manager_watch and key_manager_unwatch.
+ */
+void key_manager_replace_guard(struct key_manager *manager, int control);
 
 /* The source for tls_settings.keys and tls_backend_settings.keys; it lives as long as the manager. */
 const struct tls_key_source *key_manager_source(const struct key_manager *manager);
@@ -48,7 +55,7 @@ struct key_manager_hooks {
 };
 
 /*
- * From here on the processes are watched, and restarted. Returns 0, or a libuv error. From the main thread.
+ * From here on the processes are watched, and the signer is restarted. Returns 0, or a libuv error. From the main thread.
  */
 MUST_CHECK int key_manager_watch(struct key_manager *manager, uv_loop_t *loop,
                                  const struct key_manager_hooks *hooks);
@@ -66,8 +73,8 @@ unsigned key_manager_restarts(const struct key_manager *manager);
 void key_manager_unwatch(struct key_manager *manager);
 
 /*
- * Ends the processes, and waits for their end. No worker may use its socket any more, and no context may have
- * keys there.
+ * Ends the processes, without waiting for their end. No worker may use its socket any more, and no context may
+ * have keys there.
  */
 void key_manager_free(struct key_manager **manager);
 

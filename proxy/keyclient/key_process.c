@@ -2,28 +2,20 @@
 #include "proxy/keyclient/key_process.h"
 
 #include "keys/keys_message.h"
-#include "keys/keys_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRAM "deepproxy-keys"
 /* Decrypting a key may take some seconds by design. A process that takes this long hangs. */
 #define ANSWER_MS (60 * 1000)
 /* How long to wait for room to send a KEYS_DROP; the caller tries again later. */
 #define DROP_MS 100
-
-extern char **environ;
 
 __attribute__((format(printf, 2, 3))) static bool set_error(char error[KEY_PROCESS_ERROR_MAX],
                                                             const char *format, ...)
@@ -35,76 +27,13 @@ __attribute__((format(printf, 2, 3))) static bool set_error(char error[KEY_PROCE
     return false;
 }
 
-/* ---- the program ---- */
+/* ---- life ---- */
 
-static bool is_beside(char *path, size_t cap)
+bool key_process_open(struct key_process *process, int control, char error[KEY_PROCESS_ERROR_MAX])
 {
-    ssize_t len = readlink("/proc/self/exe", path, cap - sizeof PROGRAM);
-    if (len <= 0)
-        return false;
-    path[len] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return false;
-    memcpy(slash + 1, PROGRAM, sizeof PROGRAM);
-    return access(path, X_OK) == 0;
-}
-
-const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX])
-{
-    static char beside[PATH_MAX];
-    static const char installed[] = DEEPPROXY_LIBEXECDIR "/" PROGRAM;
-    if (is_beside(beside, sizeof beside))
-        return beside;
-    if (access(installed, X_OK) == 0)
-        return installed;
-    set_error(error,
-              "there is no " PROGRAM
-              " for the private keys, beside this program or as %s: install it, or set "
-              "key_isolation = false to have the keys in this process",
-              installed);
-    return NULL;
-}
-
-/* 0 or an error number. */
-static int spawn(const char *path, const struct keys_user *user, int control, pid_t *pid)
-{
-    char uid[16];
-    char gid[16];
-    char *arguments[] = {PROGRAM, "serve", user->changes ? uid : NULL, gid, NULL};
-    posix_spawn_file_actions_t actions;
-    snprintf(uid, sizeof uid, "%u", user->uid);
-    snprintf(gid, sizeof gid, "%u", user->gid);
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0)
-        return error;
-    error = posix_spawn_file_actions_adddup2(&actions, control, KEYS_CONTROL_FD);
-    if (error == 0)
-        error = posix_spawn(pid, path, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
-bool key_process_open(struct key_process *process, const struct keys_user *user,
-                      char error[KEY_PROCESS_ERROR_MAX])
-{
-    int ends[2];
-    const char *path = key_process_path(error);
-    *process = (struct key_process){.control = -1};
-    if (path == NULL)
-        return false;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return set_error(error, "no socket for the key process: %s", strerror(errno));
-    int failed = spawn(path, user, ends[1], &process->pid);
-    close(ends[1]);
-    if (failed != 0) {
-        close(ends[0]);
-        return set_error(error, "can't start %s: %s", path, strerror(failed));
-    }
-    process->control = ends[0];
-    process->late = 0;
+    *process = (struct key_process){.control = control};
     /* send_command waits itself. */
-    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+    if (fcntl(control, F_SETFL, O_NONBLOCK) == 0)
         return true;
     set_error(error, "can't set its socket up: %s", strerror(errno));
     key_process_close(process);
@@ -113,17 +42,11 @@ bool key_process_open(struct key_process *process, const struct keys_user *user,
 
 void key_process_close(struct key_process *process)
 {
-    int status;
     if (process->control < 0)
         return;
     close(process->control);
     process->control = -1;
     process->runs = false;
-    while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    /* In a container this process may be the parent of orphans, such as the signer. */
-    while (waitpid(-1, &status, WNOHANG) > 0)
-        ;
 }
 
 /* ---- receiving ---- */

@@ -3,21 +3,18 @@
 #define DEEPPROXY_PROXY_KEYCLIENT_KEY_PROCESS_H
 
 #include "base/must_check.h"
-#include "keys/keys_process.h"
 #include "keys/keys_wire.h"
 
-#include <sys/types.h>
-
 /*
- * deepproxy-keys as a child of this process: starts it, sends it commands, ends it. Its functions wait for
+ * deepproxy-keys at the other end of its control socket: sends it commands, and starts its signer. Who starts
+ * the program is in key_spawn.h. Its functions wait for
  * the answer, so they are not for a thread that serves clients. They are not thread-safe: the caller locks.
  * Messages that are no answers are stored here until the caller looks at them.
  */
 enum { KEY_PROCESS_ERROR_MAX = 512 /* octets of an error, with its NUL */ };
 
 struct key_process {
-    int control; /* the control socket; -1: the process is not there */
-    pid_t pid;
+    int control;     /* the control socket; -1: the process is not there */
     unsigned late;   /* how many answers are still to come after their command has timed out */
     bool runs;       /* the signer does: it has answered KEYS_START, and has not ended since */
     char ended[128]; /* why the signer has ended; the caller empties it after it has reported that */
@@ -27,12 +24,8 @@ struct key_process {
     uint8_t answer[KEYS_REPLY_MAX];
 };
 
-/*
- * Starts the program, which is found beside this one or at its place of installation. `user` is the user to
- * sign as. False with a reason in `error`: there is nothing to close then.
- */
-MUST_CHECK bool key_process_open(struct key_process *process, const struct keys_user *user,
-                                 char error[KEY_PROCESS_ERROR_MAX]);
+/* Owns the control socket from then on. False with a reason in `error`: the socket is closed then. */
+MUST_CHECK bool key_process_open(struct key_process *process, int control, char error[KEY_PROCESS_ERROR_MAX]);
 
 /*
  * Starts its signer, with the far ends of the workers' sockets, which stay the caller's. False with a reason
@@ -57,10 +50,7 @@ bool key_process_drop(struct key_process *process, uint32_t key);
 /* Receives all messages that are there, without waiting. False if the program has ended, or is faulty. */
 MUST_CHECK bool key_process_receive(struct key_process *process);
 
-/* Ends the process, and waits for its end. Does nothing if it is not there. */
+/* Closes the socket, which ends the process. Does nothing if it is not there. */
 void key_process_close(struct key_process *process);
-
-/* The path of the program; static. NULL, with what to do in `error`, if it is in neither place. */
-MUST_CHECK const char *key_process_path(char error[KEY_PROCESS_ERROR_MAX]);
 
 #endif

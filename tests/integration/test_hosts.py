@@ -88,7 +88,7 @@ class Hosts(harness.TestCase):
         proxy.process.send_signal(signal.SIGUSR1)
         proxy.wait_line(event="reports", service="other")  # the last of them
         counts = {(line["service"], line.get("tag")): (line["sessions"], line.get("latch"))
-                  for line in proxy.find(event="reports")}
+                  for line in proxy.wait_lines(1, event="reports")}
         self.assertEqual(counts, {("imap", None): ("1", None), ("imap", "x-exact"): ("1", "1"),
                                   ("imap", "tls12"): ("1", "1"), ("other", None): ("0", None)})
 

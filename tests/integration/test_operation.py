@@ -283,6 +283,13 @@ class Log(harness.TestCase):
             client.rest()
         self.assertEqual(len({line["session"] for line in proxy.wait_lines(20, event="session")}), 20)
 
+    def test_tests_miss_no_line(self):
+        """A thread of its own writes the log, and yet `find` has what was logged before a client could see it."""
+        proxy = self.start({"pop3": [harness.refusing_address()]}, extra="workers = 2;")
+        for count in range(1, 21):
+            self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
+            self.assertEqual(len(proxy.find(event="backend-failed")), count)
+
     def test_what_the_client_reports(self):
         proxy = self.start({"imap": [self.backend(harness.imap)]})
         client = self.client(proxy, "imap")
@@ -306,13 +313,12 @@ class Log(harness.TestCase):
         proxy.wait_lines(3, event="session")
         proxy.process.send_signal(signal.SIGUSR1)
         # Services come in the order of the file, each with its tags behind it.
-        proxy.wait_line(event="reports", service="pop3")
-        lines = proxy.find(event="reports", service="imap")
+        self.assertEqual([line["sessions"] for line in proxy.wait_lines(1, event="reports", service="pop3")], ["0"])
+        lines = proxy.wait_lines(1, event="reports", service="imap")
         counts = {line.get("tag"): [line.get(key) for key in ["sessions", "latch", "latch_fail", "security_tags"]]
                   for line in lines}
         self.assertEqual(counts, {None: ["3", None, None, None], "tls11": ["3", "1", "0", "0"], "tls12": ["3", "2", "0", "0"],
                                   "tls-cert": ["3", "0", "3", "0"], "other": ["3", "1", "0", "0"]})
-        self.assertEqual([line["sessions"] for line in proxy.find(event="reports", service="pop3")], ["0"])
         proxy.terminate()
         proxy.wait()
         self.assertEqual(len(proxy.find(event="reports", service="imap")), 2 * len(lines))

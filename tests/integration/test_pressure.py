@@ -41,7 +41,6 @@ class Pressure(harness.TestCase):
             threads.append(threading.Thread(target=client.socket.sendall, args=(client.seal(commands),), daemon=True))
             threads[-1].start()
         for client in clients:
-            client.socket.settimeout(20)
             client.exactly(size)
             self.assertEqual(client.line(), b"* BYE all read")
         for thread in threads:

@@ -152,10 +152,9 @@ class Promises(harness.TestCase):
         self.issue("b", "wrong")
         self.issue("c", "renewed")
         self.wait_until(lambda: self.shown(proxy, "c") == self.leaf("renewed"))
-        self.wait_until(lambda: [line for line in proxy.find(event="configuration-problem")
-                                 if "a.pem" in line["problem"] and line["problem"].endswith("before stays in use")])
-        self.wait_until(lambda: [line for line in proxy.find(event="configuration-problem")
-                                 if "b.example" in line["problem"] and line["problem"].endswith("before stays in use")])
+        for sign in ("a.pem", "b.example"):
+            proxy.wait_line(event="configuration-problem", that=lambda line, sign=sign: (
+                sign in line["problem"] and line["problem"].endswith("before stays in use")))
         self.assertEqual([self.shown(proxy, "a"), self.shown(proxy, "b")], [a, b])
         # Mended, they are taken up like any other.
         certificates.make(self.folder.path / "renewed", names=("b.example",))
@@ -198,8 +197,7 @@ class Promises(harness.TestCase):
                              "30", "-keyout", folder / "new.key", "-out", folder / "new.pem", "-subj", "/CN=a.example",
                              "-addext", "subjectAltName=DNS:a.example")
         self.renew("c")
-        self.wait_until(lambda: [line for line in self.proxy.find(event="configuration-problem")
-                                 if "new.pem has signed itself" in line["problem"]])
+        self.proxy.wait_line(event="configuration-problem", that=lambda line: "new.pem has signed itself" in line["problem"])
         self.assertEqual(self.shown(self.proxy, "a"), a)
 
     def test_a_configuration_that_promises_more_than_there_is(self):

@@ -71,10 +71,8 @@ class Order(harness.TestCase):
 
     def ask(self):
         """For another reload, by a signal that has been taken when this returns."""
-        count = len(self.proxy.find(event="reports", service="pop3"))
         self.proxy.process.send_signal(signal.SIGHUP)
-        self.proxy.process.send_signal(signal.SIGUSR1)
-        self.proxy.wait_lines(count + 1, event="reports", service="pop3")
+        self.proxy.catch_up()  # by signals as well, which the program takes in their order
 
     def text(self, *more, **options):
         """With further services, by which it is known again."""

@@ -9,7 +9,7 @@ import poplib
 import smtplib
 import socket
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60  # for what comes at once: only a failure waits so long
 # What asks for TLS, and how its answer begins.
 STARTTLS = {
     "imap": ((b"s STARTTLS\r\n", b"s OK"),),

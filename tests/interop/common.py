@@ -164,10 +164,8 @@ class Case(unittest.TestCase):
 
     def session_of(self, source, service, at=None, **fields):
         """The line that the proxy wrote at the end of the session from this address."""
-        def find():
-            lines = (at or self.proxy).find(event="session", service=self.service(service), **fields)
-            return next((line for line in lines if line["client"].startswith(source + ":")), None)
-        return until(f"event=session of {source}", find)
+        return (at or self.proxy).session(service=self.service(service), **fields,
+                                          that=lambda line: line["client"].startswith(source + ":"))
 
     def find_message(self, subject):
         """The whole message with this subject, as IMAP has it, as soon as it is delivered."""

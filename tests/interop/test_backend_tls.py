@@ -86,11 +86,6 @@ class Both:
 
     resuming = ("imap", "pop3", "submission")
 
-    def handshakes(self, service, after, count):
-        """The lines of so many; None where they are not there yet."""
-        lines = self.proxy.find(event="backend-tls", service=service)[after:]
-        return lines[-count:] if len(lines) >= count else None
-
     def test_sessions_are_resumed(self):
         """Postfix gives a resumed session of TLS 1.3 no new ticket, so that there it is every second one."""
         for service in self.services:
@@ -100,7 +95,7 @@ class Both:
                 client.line()
                 client.send(b"a LOGOUT\r\n" if service == "imap" else b"QUIT\r\n")
                 client.rest()
-            lines = common.until("three handshakes in the log", lambda: self.handshakes(service, before, 3))
+            lines = self.proxy.wait_lines(before + 3, event="backend-tls", service=service)[before:]
             self.assertEqual("yes" in [line["resumed"] for line in lines[1:]], service in self.resuming, service)
 
     def test_a_server_of_another_name(self):

@@ -159,14 +159,10 @@ class Tls(common.Case):
                     with contextlib.suppress(ConnectionResetError):
                         self.assert_alert(self.rest(plain))
             client.ask(b"a NOOP\r\n", b"a OK")
-        common.until("the end of all of them", lambda: len(self.strangers()) == 5)
-        for line in self.strangers():
+        lines = self.proxy.wait_lines(5, event="session", that=lambda line: line["client"].startswith("127.0.0.11:"))
+        for line in lines:
             self.assertEqual(line["reason"], "handshake-failed")
             self.assertNotIn("backend", {key for key in line if line[key]})
-
-    def strangers(self):
-        """The sessions of who comes from 127.0.0.11."""
-        return [line for line in self.proxy.find(event="session") if line["client"].startswith("127.0.0.11:")]
 
     def test_stalled_handshakes_hurt_nobody(self):
         extra = "timeouts = { handshake = 2; };\n"

@@ -103,7 +103,7 @@ function check_system(name) {
         wrong("only tls/ and keys/ include <" name ">")
     if (name in owner && folder != owner[name])
         wrong("only " owner[name] "/ includes <" name ">")
-    if (name ~ system_of_proxy && folder != "proxy" && folder != "keys" && file !~ "^config/cfg(_endpoint)?[.][ch]$")
+    if (name ~ system_of_proxy && folder != "proxy" && folder != "keys" && file !~ "^(base/ip_literal|config/cfg(_endpoint)?)[.][ch]$")
         wrong("only proxy/ touches sockets, clocks and threads: <" name ">")
 }
 function check_first(name, own, plain) {

@@ -130,7 +130,7 @@ class Proxy:
         except BaseException:
             self.kill()
             raise
-        self.addresses = [(line["service"], line["address"]) for line in self.find(event="listening")]
+        self.addresses = [(line["service"], line["address"]) for line in self._read_so_far(event="listening")]
 
     def _read(self):
         for text in self.process.stderr:
@@ -176,23 +176,56 @@ class Proxy:
     @property
     def admin_port(self):
         """The latest, if the configuration has such an endpoint."""
-        lines = self.find(event="admin-listening")
+        lines = self._read_so_far(event="admin-listening")
         return port_of(lines[-1]["address"]) if lines else None
 
     # ---- its log ----
 
-    def find(self, **fields):
-        """The lines so far that have these fields."""
+    def _read_so_far(self, that=None, **fields):
         with self._changed:
-            return [line for line in self.lines if all(line.get(key) == value for key, value in fields.items())]
+            lines = [line for line in self.lines if all(line.get(key) == value for key, value in fields.items())]
+        return lines if that is None else list(filter(that, lines))
+
+    def _wait_for(self, condition):
+        """Whether it came true, before the program ended and before patience did."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or condition(), PATIENCE)
+            return condition()
+
+    def catch_up(self):
+        """
+        Returns when all that the program has logged so far has been read. The log takes the lines of one thread after
+        those of another: the first answer of the main thread may come before what a worker has said earlier, but the
+        second one, which is asked for after the first has come, comes after it.
+        """
+        with self._changed:
+            start = len(self.lines)
+
+        def answers():
+            """Those of the service that is the first to be told of."""
+            told = [line["service"] for line in self.lines[start:] if line.get("event") == "reports" and "tag" not in line]
+            return told.count(told[0]) if told else 0
+        for count in (1, 2):
+            if self._ended:
+                return
+            self.process.send_signal(signal.SIGUSR1)
+            if not self._wait_for(lambda: answers() >= count) and not self._ended:
+                raise ProxyError(f"no answer to SIGUSR1 in the log:\n{self.text}")
+
+    def find(self, **fields):
+        """The lines with these fields that it has logged so far: all of them, as it is asked whether there are more."""
+        self.catch_up()
+        return self._read_so_far(**fields)
 
     def wait_lines(self, count, **fields):
-        """The lines with these fields, as soon as there are `count` of them, which is at least one."""
+        """
+        The lines with these fields, as soon as there are `count` of them, which is at least one. As everywhere here, a
+        function given as `that` has to be true of each as well.
+        """
         if count < 1:
             raise ValueError("nothing is waited for")
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or len(self.find(**fields)) >= count, PATIENCE)
-            found = self.find(**fields)
+        self._wait_for(lambda: len(self._read_so_far(**fields)) >= count)
+        found = self._read_so_far(**fields)
         if len(found) < count:
             raise ProxyError(f"{len(found)} of {count} lines with {fields} in the log:\n{self.text}")
         return found
@@ -238,7 +271,7 @@ class Proxy:
 
     def reload(self):
         """Has it read its configuration anew; what came of it, as the log has it."""
-        count = len(self.find(event="reload", of="configuration")) + 1
+        count = len(self._read_so_far(event="reload", of="configuration")) + 1
         self.process.send_signal(signal.SIGHUP)
         return self.wait_lines(count, event="reload", of="configuration")[-1]["result"]
 
@@ -261,8 +294,7 @@ class Proxy:
         """Ends it without waiting for sessions; one that has ended by itself must have ended well."""
         if self.process.poll() is None:
             self.terminate()
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended or self.find(event="shutdown"), PATIENCE)
+            self._wait_for(lambda: self._read_so_far(event="shutdown"))
             self.terminate()
         self.wait()
 

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ FOLDERS = ("base", "config", "keys", "protocols", "proxy", "tls")
 LIMITS = {"unit": 120, "fuzz": 120, "model": 180, "integration": 290}
 # So many tests are linked before the first of them runs.
 AT_ONCE = 8
+# So alike are the names of a source and of a test that is probably about it (see likeness()).
+NEAR = 20
 # What tests a folder beside its own unit tests, in this order: unit tests elsewhere, replays, models, integration tests.
 # The longest prefix of a source's path counts.
 TESTS = {
@@ -40,17 +43,22 @@ TESTS = {
                                                   "promises", "key_isolation", "sessions"]),
     "proxy": ([""], [], [], ["sessions", "operation", "reload"]),
     "proxy/admin": ([""], [], [], ["admin", "operation"]),
-    "proxy/backends": ([""], [], [], ["failover", "backend_tls", "resumption", "reload"]),
+    "proxy/backends": ([""], [], [], ["failover", "backend_tls", "pool_keys", "resumption", "reload"]),
     "proxy/commands": ([""], [], [], ["operation", "anywhere", "resumption", "reload", "promises"]),
+    "proxy/common": ([""], [], [], ["log", "sockets", "limits", "sessions", "operation", "debug_log"]),
     "proxy/control": ([""], [], [], ["operation", "reload", "admin", "overload", "key_isolation"]),
     "proxy/keyclient": ([""], [], [], ["key_isolation", "key_process", "client_certificates"]),
-    "proxy/runtime": ([""], [], [], ["reload", "promises", "operation", "hosts", "client_certificates", "backend_tls"]),
+    "proxy/runtime": ([""], [], [], ["reload", "reload_order", "promises", "operation", "hosts", "client_certificates",
+                                     "backend_tls"]),
     "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",
-                                     "pressure", "limits", "client_certificates", "overload"]),
-    "proxy/worker": ([""], [], [], ["overload", "limits", "operation", "reload", "sessions", "pressure"]),
+                                     "pressure", "limits", "client_certificates", "overload", "debug_log"]),
+    "proxy/worker": ([""], [], [], ["sockets", "overload", "limits", "operation", "reload", "sessions", "pressure"]),
 }
 Test = collections.namedtuple("Test", "name label command environment directory place")
-Result = collections.namedtuple("Result", "path line kind verdict by seconds diff")
+# What is killed or has survived has been tried; the rest is drawn anew.
+COUNTS = ("killed", "survived")
+World = collections.namedtuple("World", "tree tests options baseline programs")
+Result = collections.namedtuple("Result", "path line kind verdict by seconds diff begin end new")
 
 
 def say(*words):
@@ -87,11 +95,15 @@ class Tree:
     def configure(self):
         options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O1", "-DDEEPPROXY_WERROR=OFF",
                    # What no compiler would let through without a word is no mutation that a test has to find.
-                   "-DCMAKE_C_FLAGS=-w -Werror=incompatible-pointer-types -Werror=int-conversion"]
+                   # A test's program holds the functions that it can reach: see Programs.
+                   "-DCMAKE_C_FLAGS=-Werror=incompatible-pointer-types -Werror=int-conversion -ffunction-sections "
+                   "-fdata-sections"]
+        link = "-Wl,--gc-sections"
         if self.sanitize:
             options.append(f"-DDEEPPROXY_SANITIZE={self.sanitize}")
         if shutil.which("ld.lld"): # most of the time goes into linking tests
-            options.append("-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld")
+            link += " -fuse-ld=lld"
+        options.append(f"-DCMAKE_EXE_LINKER_FLAGS={link}")
         if shutil.which("ccache"):
             options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
         subprocess.run(["cmake", "-G", "Ninja", "-S", self.source, "-B", self.build, *options], check=True,
@@ -124,8 +136,8 @@ def tests_of(tree):
     tests = {}
     for entry in listed["tests"]:
         properties = {item["name"]: item["value"] for item in entry.get("properties", [])}
-        label = (properties.get("LABELS") or [""])[0]
-        if "command" in entry and label in LIMITS:
+        label = next((label for label in properties.get("LABELS", []) if label in LIMITS), None)
+        if "command" in entry and label is not None:
             environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
             tests[entry["name"]] = Test(entry["name"], label, entry["command"], environment,
                                         properties.get("WORKING_DIRECTORY"), places.get(entry["name"]))
@@ -134,18 +146,38 @@ def tests_of(tree):
 
 # ---- running tests ----
 
+def says_no(child, seconds):
+    """Reads what a Check program tells as it goes, to its end or to the first test of it that has failed."""
+    until = time.monotonic() + seconds
+    begun = b""
+    while select.select([child.stdout], [], [], max(0, until - time.monotonic()))[0]:
+        came = os.read(child.stdout.fileno(), 65536)
+        if not came:
+            return False
+        *lines, begun = (begun + came).split(b"\n")
+        if any(line.startswith(b"not ok ") for line in lines):
+            return True
+    raise subprocess.TimeoutExpired(child.args, seconds)
+
+
 def run(test, lock):
     """True if the test has passed. What it leaves running is ended with it."""
     # Check gives a test 4 seconds, and a mutation that hangs should not take the twenty times that ctest gives.
     environment = {**os.environ, **test.environment, "CK_TIMEOUT_MULTIPLIER": "4"}
+    is_unit = test.place is not None
+    if is_unit:
+        environment["CK_TAP_LOG_FILE_NAME"] = "-"
     with contextlib.ExitStack() as stack:
         if lock is not None and test.label == "integration":
             file = stack.enter_context(open(lock, "a"))
             fcntl.flock(file, fcntl.LOCK_EX)
         command = list(test.command) + (["--failfast"] if test.label == "integration" else [])
         child = subprocess.Popen(command, env=environment, cwd=test.directory, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+                                 stdout=subprocess.PIPE if is_unit else subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 start_new_session=True)
         try:
+            if is_unit and says_no(child, LIMITS[test.label]):
+                return False
             return child.wait(timeout=LIMITS[test.label]) == 0
         except subprocess.TimeoutExpired:
             return False
@@ -153,6 +185,8 @@ def run(test, lock):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+            if is_unit:
+                child.stdout.close()
 
 
 def likeness(test, path):
@@ -167,17 +201,20 @@ def chosen(path):
     return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
 
 
-def stages(path, tests, options):
-    """Lists of tests, quickest and nearest first."""
+def stages(path, tests, options, seconds):
+    """Lists of tests: the nearest first, then by the time that they take, `seconds` by name."""
+    def cost(test):
+        return seconds.get(test.name, 0)
+
     folder = path.split("/")[0]
     more, replays, models, named = chosen(path)
     units = [test for test in tests.values() if test.place is not None]
-    own = sorted((test for test in units if test.place.split("/")[0] == folder),
-                 key=lambda test: -likeness(test, path))
-    yield own[:1]
-    yield from (own[i:i + AT_ONCE] for i in range(1, len(own), AT_ONCE))
+    own = sorted((test for test in units if test.place.split("/")[0] == folder), key=lambda test: -likeness(test, path))
+    near, rest = own[:1], sorted(own[1:], key=lambda test: (likeness(test, path) < NEAR, cost(test)))
+    yield near
+    yield from (rest[i:i + AT_ONCE] for i in range(0, len(rest), AT_ONCE))
     for place in more:
-        others = [test for test in units if test.place.split("/")[0] == place]
+        others = sorted((test for test in units if test.place.split("/")[0] == place), key=cost)
         yield from (others[i:i + AT_ONCE] for i in range(0, len(others), AT_ONCE))
     for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
         yield [test for test in tests.values()
@@ -203,6 +240,24 @@ def targets(stage, tree):
     return sorted(names)
 
 
+class Programs:
+    """The programs of the tests as they are without a mutation: one that has stayed the same can't tell anything."""
+
+    def __init__(self, tree, tests):
+        self.tree = tree
+        self.known = {name: self.digest(name) for test in tests.values() for name in targets([test], tree)}
+
+    def digest(self, name):
+        found = (path for path in (self.tree.build / folder / name for folder in ("tests", "tests/fuzz", "tests/model", "."))
+                 if path.is_file())
+        path = next(found, None)
+        return None if path is None else hashlib.sha256(path.read_bytes()).digest()
+
+    def differ(self, test):
+        names = targets([test], self.tree)
+        return not names or any(self.known[name] is None or self.known[name] != self.digest(name) for name in names)
+
+
 class Baseline:
     """Which tests pass without a mutation: only these can kill one. Known from the last run of the same sources."""
 
@@ -213,6 +268,7 @@ class Baseline:
         self.original = tree.build / "original"
         known = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.passes = known["passes"] if known.get("digest") == tree.digest else {}
+        self.seconds = known.get("seconds", {})
         self.original.mkdir(exist_ok=True)
         for program in ("deepproxy", "deepproxy-keys"):
             shutil.copy(tree.build / program, self.original / program)
@@ -222,8 +278,11 @@ class Baseline:
         if test.name not in self.passes:
             if test.label == "integration":
                 test = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
-            self.passes[test.name] = run(test, self.lock) or run(test, self.lock)
-            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes}))
+            began = time.monotonic()
+            self.passes[test.name] = run(test, self.lock)
+            self.seconds[test.name] = time.monotonic() - began
+            self.passes[test.name] = self.passes[test.name] or run(test, self.lock)
+            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes, "seconds": self.seconds}))
             if not self.passes[test.name]:
                 say(f"{test.name} fails without any mutation, and is left out")
         return self.passes[test.name]
@@ -231,19 +290,19 @@ class Baseline:
     def learn(self, folders, tests, options):
         """All but the integration tests, while the build is without a mutation."""
         return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
-                                               for stage in stages(path, tests, options) for test in stage
+                                               for stage in stages(path, tests, options, {}) for test in stage
                                                if test.label != "integration"}.values())
 
 
-def first_failure(path, tree, tests, options, baseline):
+def first_failure(path, tree, tests, options, baseline, programs):
     """The name of a test that fails with the mutation; "build" if it does not link; None if all pass."""
     seen = set()
-    for stage in stages(path, tests, options):
+    for stage in stages(path, tests, options, baseline.seconds):
         stage = [test for test in stage if test.name not in seen and baseline.has(test)]
         seen.update(test.name for test in stage)
         if stage and tree.make(*targets(stage, tree)) is not None:
             return "build"
-        for test in stage:
+        for test in filter(programs.differ, stage):
             began = time.monotonic()
             if run(test, options.lock):
                 continue
@@ -277,7 +336,8 @@ def diff_of(path, text, mutated):
     return "\n".join(lines)
 
 
-def try_one(path, text, mutation, tree, tests, options, baseline):
+def try_one(path, text, mutation, world):
+    tree = world.tree
     began = time.monotonic()
     mutated = mutations.apply(text, mutation)
     line = text.count("\n", 0, mutation.begin) + 1
@@ -286,59 +346,111 @@ def try_one(path, text, mutation, tree, tests, options, baseline):
         return None
     original = (tree.build / name).read_bytes()
     (tree.source / path).write_text(mutated)
+    by = None
     try:
         if tree.make(name) is not None:
-            verdict, by = "did not compile", None
+            verdict = "did not compile"
         elif (tree.build / name).read_bytes() == original:
-            verdict, by = "equivalent", None
+            verdict = "equivalent"
         else:
-            by = first_failure(path, tree, tests, options, baseline)
+            by = first_failure(path, tree, world.tests, world.options, world.baseline, world.programs)
             verdict = "survived" if by is None else "did not compile" if by == "build" else "killed"
     finally:
         (tree.source / path).write_text(text)
         tree.make(name)
-    return Result(path, line, mutation.kind, verdict, by, time.monotonic() - began, diff_of(path, text, mutated))
+    return Result(path, line, mutation.kind, verdict, by, time.monotonic() - began, diff_of(path, text, mutated),
+                  *mutation[1:])
 
 
-def try_next(folder, drawn, counted, tree, tests, options, baseline):
-    """The results up to the next one that counts, which is the last."""
-    found = []
-    while not found or found[-1].verdict not in ("killed", "survived"):
-        result = try_one(*next(drawn), tree, tests, options, baseline)
-        if result is None:
-            continue
-        found.append(result)
-        by = f" by {result.by}" if result.verdict == "killed" else ""
-        say(f"{folder} {counted}/{options.count} {result.path}:{result.line} {result.kind}: {result.verdict}{by} "
-            f"({result.seconds:.0f} s)")
-        if result.verdict == "survived":
-            say(result.diff)
-    return found
+def tell(heading, result):
+    by = f" by {result.by}" if result.verdict == "killed" else ""
+    say(f"{heading} {result.path}:{result.line} {result.kind}: {result.verdict}{by} ({result.seconds:.0f} s)")
+    if result.verdict == "survived":
+        say(result.diff)
 
 
-def try_all(folders, tree, tests, options, baseline):
+def try_next(heading, drawn, found, world):
+    """Adds the results up to the next one that counts, which is the last."""
+    while True:
+        result = try_one(*next(drawn), world)
+        if result is not None:
+            found.append(result)
+            tell(heading, result)
+            if result.verdict in COUNTS:
+                return
+
+
+def try_all(folders, results, world):
     """One of each folder after the other, so that a run that is ended early has something of all."""
+    options = world.options
     drawn = {folder: draw(folder, random.Random(f"{options.seed} {folder}")) for folder in folders}
-    results = {folder: [] for folder in folders}
-    with contextlib.suppress(KeyboardInterrupt):
-        for counted in range(1, options.count + 1):
-            for folder in folders:
-                results[folder] += try_next(folder, drawn[folder], counted, tree, tests, options, baseline)
-    return results
+    for counted in range(1, options.count + 1):
+        for folder in folders:
+            try_next(f"{folder} {counted}/{options.count}", drawn[folder], results[folder], world)
+            keep(options.work / "results.json", options.seed, results)
+
+
+def try_again(results, world):
+    """What has survived, after tests have come. A mutation of a source that is another by now stays as it was."""
+    for folder, found in results.items():
+        for i, old in enumerate(found):
+            if old.verdict != "survived":
+                continue
+            path = ROOT / old.path
+            text = path.read_text() if path.is_file() else ""
+            mutation = mutations.Mutation(old.kind, old.begin, old.end, old.new)
+            if diff_of(old.path, text, mutations.apply(text, mutation)) != old.diff:
+                say(f"{folder} {old.path}:{old.line}: the source is another by now")
+                continue
+            found[i] = try_one(old.path, text, mutation, world)
+            tell(folder, found[i])
+            keep(world.options.work / "results.json", world.options.seed, results)
+
+
+# ---- results ----
+
+def keep(path, seed, results):
+    path.write_text(json.dumps({"seed": seed, "folders": {folder: [result._asdict() for result in found]
+                                                          for folder, found in results.items()}}, indent=1))
+
+
+def read_results(path):
+    """The seed, and the results by folder."""
+    kept = json.loads(path.read_text())
+    return kept["seed"], {folder: [Result(**result) for result in found] for folder, found in kept["folders"].items()}
+
+
+def counts_of(found):
+    """How many are of each verdict, and the share of the killed."""
+    count = collections.Counter(result.verdict for result in found)
+    valid = sum(count[verdict] for verdict in COUNTS)
+    return count, f"{count['killed'] / valid:.2f}" if valid else "-"
 
 
 def summary(results):
-    lines = [f"{'folder':12}{'killed':>8}{'survived':>10}{'equivalent':>12}{'did not compile':>17}{'share':>8}"]
+    lines = [f"{'folder':20}{'killed':>8}{'survived':>10}{'equivalent':>12}{'did not compile':>17}{'share':>8}"]
     for folder, found in results.items():
-        count = collections.Counter(result.verdict for result in found)
-        valid = count["killed"] + count["survived"]
-        share = f"{count['killed'] / valid:.2f}" if valid else "-"
-        lines.append(f"{folder:12}{count['killed']:8}{count['survived']:10}{count['equivalent']:12}"
+        count, share = counts_of(found)
+        lines.append(f"{folder:20}{count['killed']:8}{count['survived']:10}{count['equivalent']:12}"
                      f"{count['did not compile']:17}{share:>8}")
     return "\n".join(lines)
 
 
-def main():
+def markdown(files):
+    """A table of all results in the files, and each survivor with room for its reason."""
+    lines, survivors = ["| folder | seed | killed | of | share |", "|---|---|---|---|---|"], []
+    for file in files:
+        seed, results = read_results(file)
+        for folder, found in results.items():
+            count, share = counts_of(found)
+            lines.append(f"| {folder} | {seed} | {count['killed']} | {count['killed'] + count['survived']} | {share} |")
+            survivors += [result for result in found if result.verdict == "survived"]
+    for result in survivors:
+        lines += ["", f"`{result.path}:{result.line}` ({result.kind}):", "", "```diff", *result.diff.split("\n")[2:], "```"]
+    return "\n".join(lines)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", action="append", help="of the sources, such as tls or proxy/session; default: all")
     parser.add_argument("--count", type=int, default=20, help="mutations of each folder that compile (default 20)")
@@ -346,15 +458,23 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/deepproxy-mutation"),
                         help="folder for the copy of the tree and its build; kept for the next run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of the build")
-    parser.add_argument("--thorough", action="store_true", help="a survivor of the named integration tests meets all of them")
+    parser.add_argument("--thorough", action="store_true", help="a survivor of the named integration tests meets all")
     parser.add_argument("--no-integration", dest="integration", action="store_false", help="unit tests, replays, models")
     parser.add_argument("--sanitize", default="", help="such as address,undefined: for memory that is not freed")
     parser.add_argument("--lock", type=pathlib.Path, help="a file to lock while an integration test runs")
+    parser.add_argument("--again", type=pathlib.Path, metavar="RESULTS",
+                        help="in place of new ones: those that have survived in a results.json")
+    parser.add_argument("--markdown", type=pathlib.Path, nargs="+", metavar="RESULTS",
+                        help="print a table of these and their survivors, and try nothing")
     options = parser.parse_args()
-    folders = options.folder or list(FOLDERS)
-    for folder in folders:
+    for folder in options.folder or ():
         if folder.split("/")[0] not in FOLDERS or not (ROOT / folder).is_dir():
             parser.error(f"no such folder of sources: {folder}")
+    return options
+
+
+def prepared(options, folders):
+    """The tree, built without a mutation, and what its tests make of it."""
     tree = Tree(options.work, options.sanitize, options.jobs)
     tree.copy()
     tree.configure()
@@ -364,9 +484,25 @@ def main():
     tests = tests_of(tree)
     baseline = Baseline(tree, options.lock)
     say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
-    results = try_all(folders, tree, tests, options, baseline)
-    (options.work / "results.json").write_text(
-        json.dumps([result._asdict() for found in results.values() for result in found], indent=1))
+    return World(tree, tests, options, baseline, Programs(tree, tests))
+
+
+def main():
+    options = arguments()
+    if options.markdown:
+        print(markdown(options.markdown))
+        return
+    if options.again:
+        options.seed, results = read_results(options.again)
+        results = {folder: found for folder, found in results.items() if folder in (options.folder or results)}
+    else:
+        results = {folder: [] for folder in options.folder or FOLDERS}
+    world = prepared(options, list(results))
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.again:
+            try_again(results, world)
+        else:
+            try_all(list(results), results, world)
     say("\n" + summary(results))
 
 

@@ -130,6 +130,37 @@ START_TEST(every_key_of_a_host)
 }
 END_TEST
 
+/* More than there is room for at first, twice: a name is found again wherever it stands. */
+START_TEST(many_hosts)
+{
+    enum { MANY = 300 };
+    static char text[64 * MANY + 1024];
+    char twice[96];
+    for (size_t again = 0; again <= MANY; again += 60) {
+        size_t len = (size_t)snprintf(text, sizeof text, "%s%s%shosts = ( { names = \"first.example\"; }",
+                                      CFG_TLS, CFG_IMAP_SERVICE, CFG_POOL);
+        for (size_t i = 0; i < MANY; i++)
+            len += (size_t)snprintf(text + len, sizeof text - len, ",\n{ names = \"host-%zu.example\"; }", i);
+        if (again < MANY)
+            len += (size_t)snprintf(text + len, sizeof text - len, ",\n{ names = \"HOST-%zu.example\"; }",
+                                    again);
+        snprintf(text + len, sizeof text - len, " );\n");
+        snprintf(twice, sizeof twice,
+                 "F:%d: error: the name \"host-%zu.example\" is there twice in \"hosts\", first in F:%zu\n",
+                 MANY + 5, again, again + 5);
+        struct cfg *cfg;
+        char *printed = cfg_text_load(text, &cfg);
+        ck_assert_str_eq(printed, again < MANY ? twice : "");
+        free(printed);
+        for (size_t i = 0; cfg != NULL && i < MANY; i++) {
+            snprintf(twice, sizeof twice, "host-%zu.example", i);
+            ck_assert_str_eq(cfg->hosts[i + 1].names[0], twice);
+        }
+        cfg_free(&cfg);
+    }
+}
+END_TEST
+
 START_TEST(every_key_of_tls)
 {
     struct cfg *cfg = cfg_text_load_clean(
@@ -627,6 +658,7 @@ static TCase *values(void)
     tcase_add_test(tcase, keys_in_the_proxy_itself);
     tcase_add_test(tcase, a_folder_of_certificates_in_place_of_the_list);
     tcase_add_test(tcase, every_key_of_a_host);
+    tcase_add_test(tcase, many_hosts);
     tcase_add_test(tcase, every_key_of_tls);
     tcase_add_test(tcase, file_of_ticket_keys);
     tcase_add_test(tcase, services_and_pools);

@@ -37,6 +37,19 @@ static void need(bool holds)
         ck_abort();
 }
 
+static size_t next_octet(const uint8_t *data, size_t len, size_t at, const struct habit *habit)
+{
+    do
+        at++;
+    while (habit->drops_nul && at < len && data[at] == '\0');
+    return at;
+}
+
+static bool ends_a_line(uint8_t c, bool crlf, bool lf_follows, const struct habit *habit)
+{
+    return crlf || (c == '\n' && habit->bare_lf_ends) || (c == '\r' && habit->bare_cr_ends && !lf_follows);
+}
+
 /* Reads like a server, slowly: offset behind the end of the message, or 0 where it has none. */
 static size_t end_by_habit(const uint8_t *data, size_t len, const struct habit *habit)
 {
@@ -47,19 +60,14 @@ static size_t end_by_habit(const uint8_t *data, size_t len, const struct habit *
         uint8_t c = data[i];
         if (c == '\0' && habit->drops_nul)
             continue;
-        size_t next = i + 1;
-        while (habit->drops_nul && next < len && data[next] == '\0')
-            next++;
+        size_t next = next_octet(data, len, i, habit);
         bool crlf = c == '\n' && previous != SIZE_MAX && data[previous] == '\r';
-        bool ends = crlf || (c == '\n' && habit->bare_lf_ends) ||
-                    (c == '\r' && habit->bare_cr_ends && (next >= len || data[next] != '\n'));
+        bool ends = ends_a_line(c, crlf, next < len && data[next] == '\n', habit);
         previous = i;
         line[line_len++] = c;
         if (!ends)
             continue;
-        if (crlf)
-            line_len--;
-        line_len--;
+        line_len -= crlf ? 2 : 1;
         if (habit->stops_at_nul)
             line_len = slice_find((struct slice){line, line_len}, '\0');
         if (line_len == 1 && line[0] == '.')

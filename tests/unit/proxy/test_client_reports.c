@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct engine_service service = {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "h"};
 static const struct engine_client client = {.tls_cipher = "TLS_AES_128_GCM_SHA256"};
@@ -125,6 +126,42 @@ START_TEST(statuses_without_end)
 }
 END_TEST
 
+/* What is logged, in static memory, without the time at the beginning of each line. */
+static const char *logged(const struct client_reports *reports)
+{
+    static char lines[4096];
+    char read[4096];
+    size_t len = 0;
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    ck_assert(file != NULL && before >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    client_reports_log(reports, "imap", NULL);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    rewind(file);
+    while (fgets(read, sizeof read, file) != NULL)
+        len += (size_t)snprintf(lines + len, sizeof lines - len, "%s", strchr(read, ' ') + 1);
+    fclose(file);
+    return lines;
+}
+
+/* A line for the service, and one for each tag that was reported in any way; "other" is the last. */
+START_TEST(logging)
+{
+    struct client_reports *reports = client_reports_new("own");
+    ck_assert_str_eq(logged(reports), "level=info event=reports service=imap sessions=0\n");
+    end_session(reports, "tls12", NULL, "made-up");
+    end_session(reports, "tls12", "own", NULL);
+    ck_assert_str_eq(
+        logged(reports),
+        "level=info event=reports service=imap sessions=2\n"
+        "level=info event=reports service=imap tag=tls12 sessions=2 latch=2 latch_fail=0 security_tags=0\n"
+        "level=info event=reports service=imap tag=own sessions=2 latch=0 latch_fail=1 security_tags=0\n"
+        "level=info event=reports service=imap tag=other sessions=2 latch=0 latch_fail=0 security_tags=1\n");
+    client_reports_unref(&reports);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reports");
@@ -134,6 +171,7 @@ int main(void)
     tcase_add_test(tcase, counting);
     tcase_add_test(tcase, another_status_later);
     tcase_add_test(tcase, statuses_without_end);
+    tcase_add_test(tcase, logging);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

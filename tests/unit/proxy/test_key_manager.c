@@ -28,6 +28,7 @@ enum { WORKERS = 3, KEYS_MAX = 32 };
 
 static struct {
     int far;          /* the other end of the control socket */
+    int next_far;     /* that of a socket which key_process_open has not taken yet */
     bool starts;      /* key_process_start succeeds */
     bool opens;       /* so does key_process_open */
     bool hears;       /* key_process_receive: it is still there */
@@ -42,35 +43,35 @@ static struct {
     enum keys_command_type last;
 } process;
 
-bool __wrap_key_process_open(struct key_process *it, const struct keys_user *user, char *error);
+bool __wrap_key_process_open(struct key_process *it, int control, char *error);
 bool __wrap_key_process_start(struct key_process *it, const int *channels, size_t count, char *error);
 bool __wrap_key_process_ask(struct key_process *it, const struct keys_command *command, struct slice *answer,
                             char *error);
 bool __wrap_key_process_drop(struct key_process *it, uint32_t key);
 bool __wrap_key_process_receive(struct key_process *it);
 void __wrap_key_process_close(struct key_process *it);
-uid_t __wrap_geteuid(void);
 
-static uid_t euid;
-
-uid_t __wrap_geteuid(void)
-{
-    return euid;
-}
-
-bool __wrap_key_process_open(struct key_process *it, const struct keys_user *user, char *error)
+/* The guard's control socket, as key_spawn returns it. */
+static int new_guard(void)
 {
     int ends[2];
-    (void)user;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    process.next_far = ends[1];
+    return ends[0];
+}
+
+bool __wrap_key_process_open(struct key_process *it, int control, char *error)
+{
     process.opened++;
     *it = (struct key_process){.control = -1};
     if (!process.opens) {
         snprintf(error, KEY_PROCESS_ERROR_MAX, "there is none");
+        close(control);
+        close(process.next_far);
         return false;
     }
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    it->control = ends[0];
-    process.far = ends[1];
+    it->control = control;
+    process.far = process.next_far;
     return true;
 }
 
@@ -181,10 +182,9 @@ static void set_up(void)
     process.drops_left = UINT_MAX;
     process.other = process.refused = UINT32_MAX;
     process.spki = "public half";
-    euid = 1000;
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     manual_clock_begin();
-    service = key_manager_new(&cfg, WORKERS, &problems);
+    service = key_manager_new(&cfg, WORKERS, new_guard(), &problems);
     ck_assert_ptr_nonnull(service);
     ck_assert_uint_eq(problems.count, 0);
     source = key_manager_source(service);
@@ -309,42 +309,31 @@ START_TEST(it_ends_while_it_is_asked)
 }
 END_TEST
 
+/* It starts none by itself, and takes any that it is given: also in place of one that is there. */
 START_TEST(its_guard_ends_too)
 {
+    uint32_t number = load("a.key");
     end_guard();
     ck_assert_uint_eq(process.closed, 1);
-    ck_assert_uint_eq(manual_clock_next(), FIRST_MS);
+    ck_assert(!key_manager_is_up(service));
+    ck_assert_uint_eq(manual_clock_count(), 0);
     process.opens = false;
-    manual_clock_advance(FIRST_MS);
-    ck_assert_uint_eq(process.opened, 2);
+    key_manager_replace_guard(service, new_guard());
+    ck_assert_uint_eq(manual_clock_count(), 0);
     process.closed++; /* there was nothing to close */
     process.opens = true;
-    ck_assert_uint_eq(manual_clock_next(), 2 * FIRST_MS);
-    manual_clock_advance(2 * FIRST_MS);
-    ck_assert_uint_eq(process.opened, 3);
-    ck_assert(key_manager_is_up(service));
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned started = process.started;
+        key_manager_replace_guard(service, new_guard());
+        ck_assert_uint_eq(manual_clock_next(), 0);
+        manual_clock_advance(0);
+        ck_assert_uint_eq(process.started, started + 1);
+        ck_assert(key_manager_is_up(service));
+        ck_assert_uint_eq(process.asked[number], 2 + i);
+    }
     /* The new one is watched as the first was. */
     end_signer();
-    ck_assert_uint_eq(manual_clock_next(), 4 * FIRST_MS);
-}
-END_TEST
-
-/* Without the privileges that the first was started with, the second one could do less than it should. */
-START_TEST(its_guard_can_not_be_started_by_somebody_else)
-{
-    euid = 1001;
-    end_signer();
-    manual_clock_advance(FIRST_MS);
-    ck_assert(key_manager_is_up(service)); /* its guard does that */
-    end_guard();
-    manual_clock_advance(2 * FIRST_MS);
-    ck_assert_uint_eq(process.opened, 1);
-    ck_assert(!key_manager_is_up(service));
-    ck_assert_uint_eq(manual_clock_next(), 4 * FIRST_MS);
-    euid = 1000;
-    manual_clock_advance(4 * FIRST_MS);
-    ck_assert_uint_eq(process.opened, 2);
-    ck_assert(key_manager_is_up(service));
+    ck_assert_uint_eq(manual_clock_next(), FIRST_MS);
 }
 END_TEST
 
@@ -522,7 +511,6 @@ int main(void)
     tcase_add_test(tests, each_worker_gets_a_socket_again);
     tcase_add_test(tests, it_ends_while_it_is_asked);
     tcase_add_test(tests, its_guard_ends_too);
-    tcase_add_test(tests, its_guard_can_not_be_started_by_somebody_else);
     tcase_add_test(tests, the_keys_are_loaded_again_under_their_numbers);
     tcase_add_loop_test(tests, a_key_that_is_another_or_gone_is_lost, 0, 2);
     tcase_add_test(tests, it_ends_again_while_keys_are_loaded);

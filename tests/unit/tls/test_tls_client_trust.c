@@ -386,6 +386,7 @@ static const struct name_case {
     {{.names = {"joe\nroot"}, .emails = {"joe\n@example.com"}}, NULL, NULL},
     {{.names = {"joe\x7f"}, .emails = {"joe @example.com"}}, NULL, NULL},
     {{.names = {"joe\xc2\x85root"}, .emails = {"joe"}}, NULL, NULL},
+    {{.names = {"j"}, .emails = {"j@e"}}, "j", "j@e"}, /* as short as they can be */
     {{.names = {"joe"}, .emails = {"@example.com"}}, "joe", NULL},
     {{.names = {"joe"}, .emails = {"joe@"}}, "joe", NULL},
     {{.names = {"joe"}, .emails = {"joe@a@b"}}, "joe", NULL},

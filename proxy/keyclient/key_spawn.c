@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/keyclient/key_spawn.h"
+
+#include "proxy/common/privileges.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROGRAM "deepproxy-keys"
+/* It ends within milliseconds by itself, unless it is stopped or waits for a file system. */
+#define END_MS 2000
+
+extern char **environ;
+
+/* ---- the user ---- */
+
+bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *user, char error[KEY_SPAWN_ERROR_MAX])
+{
+    const char *name = cfg->key_user != NULL ? cfg->key_user : cfg->user;
+    const char *group = cfg->key_user != NULL ? NULL : cfg->group;
+    *user = (struct keys_user){.changes = name != NULL && geteuid() == 0};
+    return !user->changes || privileges_find(name, group, &user->uid, &user->gid, error, KEY_SPAWN_ERROR_MAX);
+}
+
+/* ---- the program ---- */
+
+static bool is_beside(char *path, size_t cap)
+{
+    ssize_t len = readlink("/proc/self/exe", path, cap - sizeof PROGRAM);
+    if (len <= 0)
+        return false;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return false;
+    memcpy(slash + 1, PROGRAM, sizeof PROGRAM);
+    return access(path, X_OK) == 0;
+}
+
+const char *key_spawn_path(char error[KEY_SPAWN_ERROR_MAX])
+{
+    static char beside[PATH_MAX];
+    static const char installed[] = DEEPPROXY_LIBEXECDIR "/" PROGRAM;
+    if (is_beside(beside, sizeof beside))
+        return beside;
+    if (access(installed, X_OK) == 0)
+        return installed;
+    snprintf(error, KEY_SPAWN_ERROR_MAX,
+             "there is no " PROGRAM " for the private keys, beside this program or as %s: install it, or set "
+             "key_isolation = false to have the keys in this process",
+             installed);
+    return NULL;
+}
+
+/* 0 or an error number. */
+static int spawn(const char *path, const struct keys_user *user, int control, pid_t *pid)
+{
+    char uid[16];
+    char gid[16];
+    char *arguments[] = {PROGRAM, "serve", user->changes ? uid : NULL, gid, NULL};
+    posix_spawn_file_actions_t actions;
+    snprintf(uid, sizeof uid, "%u", user->uid);
+    snprintf(gid, sizeof gid, "%u", user->gid);
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0)
+        return error;
+    error = posix_spawn_file_actions_adddup2(&actions, control, KEYS_CONTROL_FD);
+    if (error == 0)
+        error = posix_spawn(pid, path, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX])
+{
+    int ends[2];
+    const char *path = key_spawn_path(error);
+    if (path == NULL)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        snprintf(error, KEY_SPAWN_ERROR_MAX, "no socket for the key process: %s", strerror(errno));
+        return -1;
+    }
+    int failed = spawn(path, user, ends[1], pid);
+    close(ends[1]);
+    if (failed == 0)
+        return ends[0];
+    close(ends[0]);
+    snprintf(error, KEY_SPAWN_ERROR_MAX, "can't start %s: %s", path, strerror(failed));
+    return -1;
+}
+
+/* ---- its end ---- */
+
+/* Whether the process, a child, has ended and was waited for within this time. */
+static bool is_over(pid_t pid, int end, int timeout_ms)
+{
+    struct pollfd process = {end, POLLIN, 0};
+    int ready;
+    do
+        ready = poll(&process, 1, timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0 && waitpid(pid, NULL, WNOHANG) != 0;
+}
+
+void key_spawn_wait(pid_t pid)
+{
+    int end = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (end >= 0 && !is_over(pid, end, END_MS) && kill(pid, SIGKILL) == 0 && !is_over(pid, end, END_MS))
+        fprintf(stderr, "deepproxy: " PROGRAM " (process %ld) does not end\n", (long)pid);
+    if (end >= 0)
+        close(end);
+}
