@@ -198,7 +198,8 @@ struct cfg_timeouts {
     uint64_t idle_ms;
     uint64_t connect_ms;  /* for each server that is tried; default 5 s */
     uint64_t greeting_ms; /* for a server's greeting; default 30 s */
-    uint64_t shutdown_ms; /* for sessions to end by themselves after SIGTERM; default 30 s */
+    uint64_t grace_ms;    /* from "not ready" to closing the listeners, after SIGTERM; default 0 */
+    uint64_t shutdown_ms; /* from then on, for sessions to end by themselves; default 30 s */
 };
 
 /* A limit that the program derives, as it knows how many workers there are. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/admin.h"
 
+#include "proxy/common/accept.h"
 #include "proxy/common/address.h"
 
 #include <errno.h>
@@ -184,13 +185,12 @@ static bool accept_one(struct admin *admin, int listener)
     static const int send_buffer = ADMIN_SEND_BUFFER;
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
-    int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-        bool is_usual = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
-        if (!is_usual)
-            pause_accepting(admin, errno);
-        return false;
-    }
+    int fd;
+    enum accept_outcome outcome = accept_connection(listener, &fd, (struct sockaddr *)&address, &len);
+    if (outcome == ACCEPT_SHORT)
+        pause_accepting(admin, errno);
+    if (outcome != ACCEPT_DONE)
+        return outcome == ACCEPT_LOST;
     if (!make_place(admin)) {
         close(fd);
         return false;

@@ -5,6 +5,7 @@
 
 static const char *const names[] = {
     [CLIENT_LIMIT_CONNECTIONS] = "max_connections",
+    [CLIENT_LIMIT_OPEN_FILES] = "open-files",
     [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "limits.connections_per_address",
     [CLIENT_LIMIT_HANDSHAKES] = "limits.handshakes",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "limits.handshakes_per_address",

@@ -7,13 +7,14 @@
  */
 enum client_limit {
     CLIENT_LIMIT_CONNECTIONS,             /* max_connections: the connection is closed */
+    CLIENT_LIMIT_OPEN_FILES,              /* no setting, but RLIMIT_NOFILE: the connection is closed */
     CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS, /* the connection is closed */
     CLIENT_LIMIT_HANDSHAKES,              /* new connections wait in the kernel until a handshake has ended */
     CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,  /* the connection is closed */
     CLIENT_LIMITS                         /* how many limits there are */
 };
 
-/* The name of the setting, as in the configuration file; static. */
+/* The name of the setting, as in the configuration file, or "open-files"; static. */
 const char *client_limit_name(enum client_limit limit);
 
 #endif

@@ -16,19 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Descriptors that are not sessions': standard streams, loops, listeners, the log, the admin endpoint's. */
-#define DESCRIPTORS_OWN         256
-#define DESCRIPTORS_PER_SESSION 2
-/*
- * One address may have half of the handshakes: whatever it does, others get in, and neither the largest NAT
- * nor a webmail server that has just been started comes near it.
- */
-#define ADDRESS_SHARE 2
-#define DAY_MS        (24ULL * 3600 * 1000)
+#define DAY_MS (24ULL * 3600 * 1000)
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -56,14 +47,36 @@ static void on_limit(uv_timer_t *limit)
     set_phase(control, WORKER_ENDING);
 }
 
+static void drain(struct control *control)
+{
+    log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
+    uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
+    set_phase(control, WORKER_DRAINING);
+}
+
+static void on_grace_over(uv_timer_t *limit)
+{
+    drain(limit->data);
+}
+
+/* Balancers that ask now and then are to hear of it before the listeners close. */
+static void begin_grace(struct control *control)
+{
+    log_event(control, CFG_LOG_INFO, "shutdown", "step",
+              "not ready; new sessions until timeouts.grace is over");
+    control->is_leaving = true;
+    uv_timer_start(&control->limit, on_grace_over, control->runtime.snapshot->cfg->timeouts.grace_ms, 0);
+}
+
 static void on_stop_signal(uv_signal_t *handle, int number)
 {
     struct control *control = handle->data;
+    bool has_grace = control->runtime.snapshot->cfg->timeouts.grace_ms > 0;
     (void)number;
-    if (control->phase == WORKER_RUNNING) {
-        log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
-        uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
-        set_phase(control, WORKER_DRAINING);
+    if (control->phase == WORKER_RUNNING && has_grace && !control->is_leaving) {
+        begin_grace(control);
+    } else if (control->phase == WORKER_RUNNING) {
+        drain(control);
     } else if (control->phase == WORKER_DRAINING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
         set_phase(control, WORKER_ENDING);
@@ -212,60 +225,45 @@ static unsigned count_cores(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-/* As many sessions as the file allows and as there are descriptors for, all workers together. */
-static size_t session_limit(const struct cfg *cfg)
-{
-    struct rlimit limit;
-    ENSURE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    size_t descriptors =
-        limit.rlim_cur > 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN : limit.rlim_cur / 2;
-    size_t possible = descriptors / DESCRIPTORS_PER_SESSION;
-    return cfg->max_connections > 0 && cfg->max_connections < possible ? cfg->max_connections : possible;
-}
-
-/* What a worker gets of what all have; those of an address are counted for all together. */
-static struct worker_limits limits_of_each(const struct control *control, const struct cfg *cfg)
-{
-    size_t workers = control->listeners.workers;
-    size_t sessions = session_limit(cfg) / workers;
-    size_t handshakes = cfg->limits.handshakes;
-    if (cfg->limits.handshakes == CFG_LIMIT_DERIVED)
-        handshakes = HANDSHAKES_PER_WORKER * workers;
-    size_t per_address = cfg->limits.handshakes_per_address;
-    if (cfg->limits.handshakes_per_address == CFG_LIMIT_DERIVED)
-        per_address = (handshakes + ADDRESS_SHARE - 1) / ADDRESS_SHARE;
-    return (struct worker_limits){.sessions = sessions > 0 ? sessions : 1,
-                                  .handshakes = (handshakes + workers - 1) / workers,
-                                  .sessions_per_address = cfg->limits.connections_per_address,
-                                  .handshakes_per_address = (uint32_t)per_address};
-}
-
 struct worker_config control_worker_config(const struct control *control, const struct runtime *runtime,
                                            struct listeners *listeners, unsigned worker)
 {
     return (struct worker_config){.runtime = *runtime,
                                   .sockets = listeners->sockets + worker * listeners->per_worker,
                                   .socket_count = listeners->per_worker,
-                                  .limits = limits_of_each(control, runtime->snapshot->cfg)};
+                                  .limits = control_worker_limits(control, runtime->snapshot->cfg)};
+}
+
+static bool make_shared(struct worker_shared *shared, unsigned workers)
+{
+    shared->connections = address_counts_new();
+    shared->handshakes.counts = address_counts_new();
+    shared->handshakes.slots = handshake_slots_new(workers);
+    shared->sessions = shared_limit_new(workers);
+    return shared->connections != NULL && shared->handshakes.counts != NULL &&
+           shared->handshakes.slots != NULL && shared->sessions != NULL;
+}
+
+static void free_shared(struct worker_shared *shared)
+{
+    address_counts_free(&shared->connections);
+    address_counts_free(&shared->handshakes.counts);
+    handshake_slots_free(&shared->handshakes.slots);
+    shared_limit_free(&shared->sessions);
 }
 
 static int start_workers(struct control *control)
 {
     unsigned count = control->listeners.workers;
     control->workers = calloc(count, sizeof control->workers[0]);
-    control->connections = address_counts_new();
-    control->handshakes = address_counts_new();
-    if (control->workers == NULL || control->connections == NULL || control->handshakes == NULL)
+    if (control->workers == NULL || !make_shared(&control->shared, count))
         return UV_ENOMEM;
+    control_set_limits(control, control->runtime.snapshot->cfg);
     for (unsigned i = 0; i < count; i++) {
         struct worker_settings settings = {
             .index = i,
             .calls = &session_calls,
-            .connections = control->connections,
-            .handshakes = control->handshakes,
+            .shared = control->shared,
             .log = log_add_queue(control->log),
             .key_channel = control->keys != NULL ? key_manager_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
@@ -447,8 +445,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys)
     admin_listeners_give_up(&control.admin_listeners);
     admin_free(&control.admin);
     cfg_problems_free(&control.problems);
-    address_counts_free(&control.connections);
-    address_counts_free(&control.handshakes);
+    free_shared(&control.shared);
     free(control.workers);
     runtime_unref(&control.runtime);
     return status;

@@ -17,7 +17,7 @@ static void describe_state(void *arg, struct admin_state *into)
                                              .has_key_process = control->keys != NULL},
                                  /* A worker ends only when the program does. */
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
-                                 .is_ready = runs};
+                                 .is_ready = runs && !control->is_leaving};
     if (control->keys != NULL) {
         into->metrics.key_process_is_up = key_manager_is_up(control->keys);
         into->metrics.key_process_restarts = key_manager_restarts(control->keys);

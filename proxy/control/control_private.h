@@ -11,9 +11,9 @@
 #include "proxy/worker/worker.h"
 
 /*
- * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads) and
- * control_admin.c (what the admin endpoint shows), and by nothing else. All functions here are the main
- * thread's.
+ * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
+ * control_limits.c (how many clients there may be) and control_admin.c (what the admin endpoint shows), and by
+ * nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -28,7 +28,7 @@ struct control {
     uv_signal_t interrupt;
     uv_signal_t hangup;
     uv_signal_t user;        /* SIGUSR1 */
-    uv_timer_t limit;        /* timeouts.shutdown */
+    uv_timer_t limit;        /* timeouts.grace, then timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
     uv_async_t worker_event; /* a worker has ended, or has an update in effect */
@@ -37,8 +37,7 @@ struct control {
     struct listeners listeners;
     struct admin_listeners admin_listeners; /* until they are served */
     struct admin *admin;
-    struct address_counts *connections; /* by address, of all workers */
-    struct address_counts *handshakes;  /* likewise */
+    struct worker_shared shared;
     struct log *log;
     struct key_manager *keys; /* NULL: keys are in this process */
     struct worker *workers;
@@ -46,6 +45,7 @@ struct control {
     _Atomic unsigned workers_ended; /* their threads have nothing left to do */
     _Atomic unsigned updates_due;   /* given to workers, and not in effect yet */
     enum worker_phase phase;
+    bool is_leaving; /* timeouts.grace has begun: not ready, and all else as before */
     struct reload reload;
     enum reload_step step;
     /* What is taking effect is not all that was read: the rest was refused. */
@@ -62,6 +62,15 @@ struct control {
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
 struct worker_config control_worker_config(const struct control *control, const struct runtime *runtime,
                                            struct listeners *listeners, unsigned worker);
+
+/*
+ * Puts the limits of all workers together into effect. Logs a warning if the limit of open files allows fewer
+ * sessions than the configuration.
+ */
+void control_set_limits(const struct control *control, const struct cfg *cfg);
+
+/* The limits that each worker applies. */
+struct worker_limits control_worker_limits(const struct control *control, const struct cfg *cfg);
 
 /* Logs each address that is served newly, event=listening. */
 void control_log_listening(struct control *control);

@@ -127,6 +127,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
+    control_set_limits(control, snapshot->cfg);
     admin_serve(control->admin, &admin_listeners);
     replace_certificates(control, runtime);
     count_stale(control, runtime);

@@ -23,9 +23,12 @@ const struct counter_metric counter_metrics[] = {
     [COUNTER_HANDSHAKES_FAILED] = {.family = "deepproxy_handshakes_failed_total",
                                    .help = "TLS handshakes with clients that were not, for whatever reason."},
     [COUNTER_LIMIT_CONNECTIONS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS),
+    [COUNTER_LIMIT_OPEN_FILES] = OVERLOAD(CLIENT_LIMIT_OPEN_FILES),
     [COUNTER_LIMIT_CONNECTIONS_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS),
     [COUNTER_LIMIT_HANDSHAKES] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES),
     [COUNTER_LIMIT_HANDSHAKES_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS),
+    [COUNTER_ACCEPT_FAILED] = {.family = "deepproxy_accept_failures_total",
+                               .help = "Attempts to accept that failed: descriptors or memory were short."},
 };
 _Static_assert(ARRAY_LEN(counter_metrics) == COUNTERS, "a row for each counter");
 

@@ -23,9 +23,12 @@ enum counter {
     COUNTER_HANDSHAKES_FAILED,
     /* One for each limit: clients that it closed, or made wait. See counters_of_limit. */
     COUNTER_LIMIT_CONNECTIONS,
+    COUNTER_LIMIT_OPEN_FILES,
     COUNTER_LIMIT_CONNECTIONS_PER_ADDRESS,
     COUNTER_LIMIT_HANDSHAKES,
     COUNTER_LIMIT_HANDSHAKES_PER_ADDRESS,
+    /* Attempts to accept that failed for want of descriptors or memory. */
+    COUNTER_ACCEPT_FAILED,
     COUNTERS
 };
 

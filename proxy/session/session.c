@@ -6,9 +6,11 @@
 #include "proxy/common/address.h"
 #include "proxy/session/session_private.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 /* ---- states ---- */
 
@@ -143,11 +145,12 @@ static bool is_admitted(struct session *session)
 {
     struct worker *worker = session->worker;
     const struct sockaddr *address = (const struct sockaddr *)&session->address;
-    session->address_key = address_counts_key(worker->connections, address);
+    struct address_counts *connections = worker->shared.connections;
+    session->address_key = address_counts_key(connections, address);
     session->is_counted =
-        address_counts_add(worker->connections, session->address_key, worker->limits.sessions_per_address);
-    if (worker->session_count > worker->limits.sessions)
-        reject_client(session, CLIENT_LIMIT_CONNECTIONS);
+        address_counts_add(connections, session->address_key, worker->limits.sessions_per_address);
+    if (!worker_admit_session(worker, &session->in_worker))
+        reject_client(session, worker->limits.sessions_by);
     else if (!session->is_counted)
         reject_client(session, CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS);
     else if (!handshakes_enter(&worker->handshakes, &session->handshake, address))
@@ -173,26 +176,45 @@ static void begin_session(struct session *session)
     }
 }
 
-static bool accept_client(struct worker *worker, struct service *service, uv_stream_t *listener)
+static void begin_accepted(struct session *session, int fd, struct generation *generation)
 {
-    struct session *session = calloc(1, sizeof *session);
-    if (session == NULL)
-        return false;
-    session->worker = worker;
-    session->service = service;
+    struct worker *worker = session->worker;
     session->timeout = WORKER_TIMEOUTS;
     session->started = worker_now(worker);
     session->number = worker->next_session++;
     session->client.on_drained = session_on_client_drained;
     ENSURE(uv_tcp_init(&worker->loop, &session->client.tcp) == 0);
     session->client.tcp.data = session;
-    worker_add_session(worker, &session->in_worker);
+    worker_add_session(worker, &session->in_worker, generation);
     count_event(session, COUNTER_SESSIONS);
-    if (uv_accept(listener, (uv_stream_t *)&session->client.tcp) == 0)
+    if (uv_tcp_open(&session->client.tcp, fd) == 0) {
         begin_session(session);
-    else
-        session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
-    return true;
+        return;
+    }
+    close(fd);
+    session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
+}
+
+/* Memory comes first: without it, the connection waits in the kernel. */
+static enum accept_outcome accept_client(struct worker *worker, const struct incoming *incoming)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        errno = ENOMEM;
+        return ACCEPT_SHORT;
+    }
+    session->worker = worker;
+    session->service = incoming->service;
+    int fd;
+    enum accept_outcome outcome = accept_connection(incoming->listener, &fd, NULL, NULL);
+    if (outcome == ACCEPT_DONE) {
+        begin_accepted(session, fd, incoming->generation);
+    } else {
+        int error = errno;
+        free(session);
+        errno = error;
+    }
+    return outcome;
 }
 
 /* ---- the end ---- */
@@ -237,7 +259,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
     deadline_drop(&session->in_worker.deadline);
     handshakes_leave(&worker->handshakes, &session->handshake);
     if (session->is_counted)
-        address_counts_drop(worker->connections, session->address_key);
+        address_counts_drop(worker->shared.connections, session->address_key);
     /*
      * All sessions share the worker's buffers: what was not sent here must not be sent on another's
      * connection.

@@ -53,7 +53,7 @@ void generation_free(struct generation **generation)
 {
     if (*generation == NULL)
         return;
-    ENSURE((*generation)->sessions == 0);
+    ENSURE((*generation)->sessions == 0 && (*generation)->leaving == 0);
     free((*generation)->rr_next);
     pool_tls_set_unref(&(*generation)->pools);
     snapshot_unref(&(*generation)->snapshot);
@@ -75,7 +75,7 @@ void generation_drop_empty(struct generation *newest)
     struct generation **at = &newest->older;
     while (*at != NULL) {
         struct generation *generation = *at;
-        if (generation->sessions > 0) {
+        if (generation->sessions > 0 || generation->leaving > 0) {
             at = &generation->older;
             continue;
         }

@@ -9,7 +9,7 @@
 /*
  * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS
  * towards its pools, and the worker's round-robin position in each pool. A reload begins a new generation; an
- * old one is dropped with its last session. A worker owns its generations, and only its thread uses them.
+ * old one is dropped with its last session or listener. A worker owns its generations, and only its thread uses them.
  */
 
 /* Classes of timeout: struct cfg_timeouts has most of them, the rest is fixed (generation.c). */
@@ -33,6 +33,7 @@ struct generation {
     struct deadline_list timeouts[WORKER_TIMEOUTS];
     size_t *rr_next; /* by pool: the position for balance_next */
     size_t sessions;
+    size_t leaving; /* listeners that leave (accepting.h), and accept for it until they have */
 };
 
 /*
@@ -42,7 +43,7 @@ struct generation {
 MUST_CHECK struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools,
                                              unsigned worker);
 
-/* Frees one that has no sessions, and nulls the pointer, which may be NULL already. */
+/* Frees one that has no sessions or listeners, and nulls the pointer, which may be NULL already. */
 void generation_free(struct generation **generation);
 
 /*
@@ -50,7 +51,7 @@ void generation_free(struct generation **generation);
  */
 struct deadline *generation_take_expired(struct generation *newest, uint64_t now);
 
-/* Frees those older than `newest` that have no sessions. */
+/* Frees those older than `newest` that have no sessions, and no listeners that leave. */
 void generation_drop_empty(struct generation *newest);
 
 #endif

@@ -25,11 +25,6 @@ static uint64_t loop_now(const struct handshakes *handshakes)
 
 /* ---- slots ---- */
 
-static bool is_full(const struct handshakes *handshakes)
-{
-    return handshakes->max > 0 && handshakes->count >= handshakes->max;
-}
-
 /* Frees a slot if a client has been half open for too long. */
 static bool evict_oldest(struct handshakes *handshakes)
 {
@@ -40,28 +35,67 @@ static bool evict_oldest(struct handshakes *handshakes)
     return true;
 }
 
+static bool reserve_slot(struct handshakes *handshakes)
+{
+    handshakes->is_reserved = handshakes->is_reserved || slot_holder_take(&handshakes->slots);
+    return handshakes->is_reserved;
+}
+
+/* on_check looks for a slot, and only runs if the loop does. */
+static void on_retry(uv_timer_t *retry)
+{
+    (void)retry;
+}
+
+static void await_slot(struct handshakes *handshakes)
+{
+    slot_holder_wait(&handshakes->slots);
+    if (!uv_is_active((const uv_handle_t *)&handshakes->retry))
+        uv_timer_start(&handshakes->retry, on_retry, HANDSHAKE_SLOTS_RETRY_MS, HANDSHAKE_SLOTS_RETRY_MS);
+}
+
 enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes)
 {
-    bool is_late = handshakes->accepted >= HANDSHAKES_ACCEPTS;
-    if (!is_late && is_full(handshakes))
-        evict_oldest(handshakes);
-    if (is_late || is_full(handshakes)) {
+    if (handshakes->accepted >= HANDSHAKES_ACCEPTS) {
         handshakes->is_awaited = true;
-        return is_late ? HANDSHAKES_LATER : HANDSHAKES_FULL;
+        return HANDSHAKES_LATER;
+    }
+    if (!reserve_slot(handshakes) && slot_holder_is_full(&handshakes->slots))
+        evict_oldest(handshakes);
+    if (!reserve_slot(handshakes)) {
+        handshakes->is_awaited = true;
+        await_slot(handshakes);
+        return HANDSHAKES_FULL;
     }
     /* Others may still wait: on_check lets them be asked for. */
     handshakes->accepted++;
     return HANDSHAKES_ACCEPT;
 }
 
+void handshakes_accepted_all(struct handshakes *handshakes)
+{
+    if (handshakes->is_reserved)
+        slot_holder_give(&handshakes->slots);
+    handshakes->is_reserved = false;
+}
+
+void handshakes_stop_waiting(struct handshakes *handshakes)
+{
+    handshakes->is_awaited = false;
+    slot_holder_stop_waiting(&handshakes->slots);
+    uv_timer_stop(&handshakes->retry);
+}
+
 bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
                       const struct sockaddr *address)
 {
+    if (!reserve_slot(handshakes))
+        return false;
     handshake->address = address_counts_key(handshakes->counts, address);
     if (!address_counts_add(handshakes->counts, handshake->address, handshakes->per_address_max))
         return false;
     handshake->is_counted = true;
-    handshakes->count++;
+    handshakes->is_reserved = false;
     deadline_set(&handshakes->half_open, &handshake->slot, loop_now(handshakes));
     return true;
 }
@@ -71,7 +105,7 @@ void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake
     if (!handshake->is_counted)
         return;
     handshake->is_counted = false;
-    handshakes->count--;
+    slot_holder_give(&handshakes->slots);
     address_counts_drop(handshakes->counts, handshake->address);
     deadline_drop(&handshake->slot);
     deadline_drop(&handshake->run_turn);
@@ -80,8 +114,12 @@ void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake
 
 void handshakes_tick(struct handshakes *handshakes)
 {
-    while (handshakes->is_awaited && is_full(handshakes) && evict_oldest(handshakes))
+    const struct slot_holder *slots = &handshakes->slots;
+    while (handshakes->is_awaited && slot_holder_is_full(slots) && evict_oldest(handshakes))
         ;
+    for (size_t owed = slot_holder_owes(slots), i = 0; i < owed && i < HANDSHAKES_ACCEPTS; i++)
+        if (!evict_oldest(handshakes))
+            return;
 }
 
 /* ---- the run queue ---- */
@@ -150,19 +188,21 @@ static void on_check(uv_check_t *check)
         uv_idle_stop(&handshakes->idle);
     handshakes->spent_ns = 0;
     handshakes->accepted = 0;
-    if (handshakes->is_awaited && !is_full(handshakes)) {
-        handshakes->is_awaited = false;
+    if (handshakes->is_awaited && slot_holder_may_take(&handshakes->slots)) {
+        handshakes_stop_waiting(handshakes);
         handshakes->events->accept(handshakes->arg);
     }
 }
 
 /* ---- setting up ---- */
 
-void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct address_counts *counts,
-                     const struct handshakes_events *events, void *arg)
+void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, unsigned worker,
+                     const struct handshakes_shared *shared, const struct handshakes_events *events,
+                     void *arg)
 {
     memset(handshakes, 0, sizeof *handshakes);
-    handshakes->counts = counts;
+    handshakes->counts = shared->counts;
+    handshakes->slots = (struct slot_holder){.slots = shared->slots, .worker = worker};
     handshakes->events = events;
     handshakes->arg = arg;
     handshakes->clock_ns = uv_hrtime;
@@ -170,14 +210,15 @@ void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct addr
     deadline_list_init(&handshakes->run_queue, 0);
     uv_check_init(loop, &handshakes->check);
     uv_idle_init(loop, &handshakes->idle);
+    uv_timer_init(loop, &handshakes->retry);
     handshakes->check.data = handshakes;
     uv_check_start(&handshakes->check, on_check);
     uv_unref((uv_handle_t *)&handshakes->check);
     uv_unref((uv_handle_t *)&handshakes->idle);
+    uv_unref((uv_handle_t *)&handshakes->retry);
 }
 
-void handshakes_set_limits(struct handshakes *handshakes, size_t max, uint32_t per_address_max)
+void handshakes_set_limit(struct handshakes *handshakes, uint32_t per_address_max)
 {
-    handshakes->max = max;
     handshakes->per_address_max = per_address_max;
 }

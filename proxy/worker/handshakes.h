@@ -6,6 +6,7 @@
 #include "base/must_check.h"
 #include "proxy/common/address_counts.h"
 #include "proxy/common/deadlines.h"
+#include "proxy/worker/handshake_slots.h"
 
 #include <uv.h>
 
@@ -15,10 +16,10 @@
  * handshakes_events).
  *
  * How many. A client is half open from its connection to the end of its handshake; with STARTTLS the dialogue
- * before it counts too. Each holds a slot. If none is free, the worker accepts nobody, and new connections
- * wait in the kernel's queue: in a storm of honest clients the work is done at full speed, and nobody is
- * rejected. Against clients that only hold slots, the one that has been half open longest is evicted, once it
- * has been for HANDSHAKES_EVICT_MS.
+ * before it counts too. Each holds a slot, of which there is one number for all workers (handshake_slots.h).
+ * If none is free, the worker accepts nobody, and new connections wait in the kernel's queue: in a storm of
+ * honest clients the work is done at full speed, and nobody is rejected. Against clients that only hold slots,
+ * the one that has been half open longest is evicted, once it has been for HANDSHAKES_EVICT_MS.
  *
  * How much time. A handshake costs as much as a hundred commands, and libuv reports up to 1,024 sockets
  * before it asks the kernel for more. So handshakes get HANDSHAKES_BUDGET_US in each iteration of the loop.
@@ -57,12 +58,13 @@ struct handshake {
 
 struct handshakes {
     uv_check_t check;
-    uv_idle_t idle; /* active while the run queue has handshakes: the loop does not sleep then */
+    uv_idle_t idle;   /* active while the run queue has handshakes: the loop does not sleep then */
+    uv_timer_t retry; /* runs while a connection waits for a slot */
     struct deadline_list half_open;
     struct deadline_list run_queue; /* in order of arrival */
     struct address_counts *counts;
-    size_t count;
-    size_t max;               /* 0: no limit */
+    struct slot_holder slots;
+    bool is_reserved;         /* the next to enter has a slot already */
     uint32_t per_address_max; /* 0: no limit */
     uint64_t spent_ns;        /* in this iteration */
     unsigned accepted;        /* in this iteration */
@@ -81,19 +83,23 @@ struct handshakes_events {
     void (*accept)(void *arg);
 };
 
-/*
- * Sets it up on `loop`. All workers share `counts`. `counts`, `events` and `arg` outlive it. Its handles do
- * not keep the loop alive; they are closed like any others of the loop. There are no limits until
- * handshakes_set_limits.
- */
-void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, struct address_counts *counts,
-                     const struct handshakes_events *events, void *arg);
+/* What all workers have in common; it outlives them. */
+struct handshakes_shared {
+    struct address_counts *counts;
+    struct handshake_slots *slots;
+};
 
 /*
- * Sets the limits: of the worker, and of one address at all workers. 0 is no limit. Those that are there
- * stay.
+ * Sets it up on `loop`, for the worker with index `worker`. `events` and `arg` outlive it. Its handles do not
+ * keep the loop alive; they are closed like any others of the loop. An address has no limit until
+ * handshakes_set_limit.
  */
-void handshakes_set_limits(struct handshakes *handshakes, size_t max, uint32_t per_address_max);
+void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, unsigned worker,
+                     const struct handshakes_shared *shared, const struct handshakes_events *events,
+                     void *arg);
+
+/* Sets the limit of one address at all workers. 0 is no limit. Those that are there stay. */
+void handshakes_set_limit(struct handshakes *handshakes, uint32_t per_address_max);
 
 enum handshakes_answer {
     HANDSHAKES_ACCEPT,
@@ -102,12 +108,21 @@ enum handshakes_answer {
 };
 
 /*
- * May a connection be accepted now? If not, it is left waiting, and the event `accept` follows. May evict
- * another client to free a slot.
+ * May a connection be accepted now? If so, it has a slot, and enters next, or handshakes_accepted_all follows.
+ * If not, it is left waiting, and the event `accept` follows. May evict another client to free a slot.
  */
 MUST_CHECK enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes);
 
-/* A client is half open from now on. False if its address has as many already: it holds no slot then. */
+/* No connection waits, or none is accepted for now: the slot that it would have had is free again. */
+void handshakes_accepted_all(struct handshakes *handshakes);
+
+/* No connection is accepted any more: the worker keeps no slot from others, and `accept` does not follow. */
+void handshakes_stop_waiting(struct handshakes *handshakes);
+
+/*
+ * A client is half open from now on. False if its address has as many already, or if no slot is free, which is
+ * so only without handshakes_may_accept: it holds no slot then.
+ */
 MUST_CHECK bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
                                  const struct sockaddr *address);
 
@@ -122,7 +137,10 @@ void handshakes_take(struct handshakes *handshakes, struct handshake *handshake,
 /* Does the handshake wait in the run queue? */
 bool handshake_is_put_aside(const struct handshake *handshake);
 
-/* Called now and then: while connections wait for a slot, evicts clients that have held one for too long. */
+/*
+ * Called now and then: while connections wait for a slot, here or at another worker that has less than its
+ * share, evicts clients that have held one for too long.
+ */
 void handshakes_tick(struct handshakes *handshakes);
 
 #endif

@@ -2,18 +2,41 @@
 #include "proxy/worker/limit_log.h"
 
 #include "base/array.h"
+#include "proxy/common/accept.h"
 #include "proxy/common/address.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char *const actions[] = {
     [CLIENT_LIMIT_CONNECTIONS] = "closed",
+    [CLIENT_LIMIT_OPEN_FILES] = "closed",
     [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "closed",
     [CLIENT_LIMIT_HANDSHAKES] = "new connections wait",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "closed",
 };
 _Static_assert(ARRAY_LEN(actions) == CLIENT_LIMITS, "an action for each limit");
+
+static void add_remedy(struct log_line *line, int error)
+{
+    const char *remedy = accept_remedy(error);
+    if (remedy != NULL)
+        log_line_add_text(line, "raise", remedy);
+}
+
+static void log_failure(struct limit_log *limits)
+{
+    struct log_line line;
+    int error = limits->kinds[LIMIT_LOG_ACCEPT_FAILURES].error;
+    log_line_begin(&line, CFG_LOG_WARNING, "accept-failed");
+    log_line_add_text(&line, "service", limits->kinds[LIMIT_LOG_ACCEPT_FAILURES].service);
+    log_line_add_text(&line, "error", uv_strerror(uv_translate_sys_error(error)));
+    log_line_add_text(&line, "action", "new connections wait");
+    add_remedy(&line, error);
+    log_line_add_number(&line, "count", limits->kinds[LIMIT_LOG_ACCEPT_FAILURES].unlogged);
+    log_queue_put(limits->log, &line);
+}
 
 static void log_limit(struct limit_log *limits, enum client_limit limit)
 {
@@ -27,16 +50,26 @@ static void log_limit(struct limit_log *limits, enum client_limit limit)
     }
     log_line_add_text(&line, "limit", client_limit_name(limit));
     log_line_add_text(&line, "action", actions[limit]);
+    if (limit == CLIENT_LIMIT_OPEN_FILES)
+        add_remedy(&line, EMFILE);
     log_line_add_number(&line, "count", limits->kinds[limit].unlogged);
     log_queue_put(limits->log, &line);
-    limits->kinds[limit].unlogged = 0;
+}
+
+static void log_kind(struct limit_log *limits, int kind)
+{
+    if (kind == LIMIT_LOG_ACCEPT_FAILURES)
+        log_failure(limits);
+    else
+        log_limit(limits, (enum client_limit)kind);
+    limits->kinds[kind].unlogged = 0;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct limit_log *limits = timer->data;
     bool goes_on = false;
-    for (int i = 0; i < CLIENT_LIMITS; i++) {
+    for (int i = 0; i < LIMIT_LOG_KINDS; i++) {
         limits->kinds[i].is_recent = limits->kinds[i].unlogged > 0;
         goes_on = goes_on || limits->kinds[i].is_recent;
     }
@@ -54,23 +87,34 @@ void limit_log_init(struct limit_log *limits, uv_loop_t *loop, struct log_queue 
     limits->timer.data = limits;
 }
 
-void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
-                    const struct sockaddr_storage *client)
+static void note(struct limit_log *limits, int kind, const char *service)
 {
-    limits->kinds[limit].unlogged++;
-    snprintf(limits->kinds[limit].service, sizeof limits->kinds[limit].service, "%s", service);
-    limits->kinds[limit].client = client != NULL ? *client : (struct sockaddr_storage){0};
-    if (limits->kinds[limit].is_recent)
+    limits->kinds[kind].unlogged++;
+    snprintf(limits->kinds[kind].service, sizeof limits->kinds[kind].service, "%s", service);
+    if (limits->kinds[kind].is_recent)
         return;
-    limits->kinds[limit].is_recent = true;
-    log_limit(limits, limit);
+    limits->kinds[kind].is_recent = true;
+    log_kind(limits, kind);
     if (!uv_is_active((const uv_handle_t *)&limits->timer))
         uv_timer_start(&limits->timer, on_timer, LIMIT_LOG_MS, LIMIT_LOG_MS);
 }
 
+void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
+                    const struct sockaddr_storage *client)
+{
+    limits->kinds[limit].client = client != NULL ? *client : (struct sockaddr_storage){0};
+    note(limits, (int)limit, service);
+}
+
+void limit_log_note_failure(struct limit_log *limits, int error, const char *service)
+{
+    limits->kinds[LIMIT_LOG_ACCEPT_FAILURES].error = error;
+    note(limits, LIMIT_LOG_ACCEPT_FAILURES, service);
+}
+
 void limit_log_flush(struct limit_log *limits)
 {
-    for (int i = 0; i < CLIENT_LIMITS; i++)
+    for (int i = 0; i < LIMIT_LOG_KINDS; i++)
         if (limits->kinds[i].unlogged > 0)
-            log_limit(limits, (enum client_limit)i);
+            log_kind(limits, i);
 }

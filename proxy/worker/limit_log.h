@@ -9,24 +9,28 @@
 #include <uv.h>
 
 /*
- * Logs the clients of a worker that a limit keeps out. They may come by the thousands a second: the first one
- * of a limit has a line of its own at once, those of the next LIMIT_LOG_MS are counted, and one line has
- * their number. It keeps nobody out itself. Only the worker's thread uses it.
+ * Logs the clients of a worker that a limit keeps out, and failures to accept any. They may come by the
+ * thousands a second: the first one of a kind has a line of its own at once, those of the next LIMIT_LOG_MS are
+ * counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
  */
 enum {
-    /* Often enough to follow an attack, and four lines at most each time. */
-    LIMIT_LOG_MS = 10000
+    /* Often enough to follow an attack, and six lines at most each time. */
+    LIMIT_LOG_MS = 10000,
+    /* After the limits; not one of them. */
+    LIMIT_LOG_ACCEPT_FAILURES = CLIENT_LIMITS,
+    LIMIT_LOG_KINDS
 };
 
 struct limit_log {
     struct log_queue *log;
     uv_timer_t timer;
     struct {
-        uint64_t unlogged; /* clients since the last line */
+        uint64_t unlogged; /* clients, or failures, since the last line */
         bool is_recent;    /* there was a line in the last LIMIT_LOG_MS: clients are only counted */
         char service[64];
         struct sockaddr_storage client;
-    } kinds[CLIENT_LIMITS];
+        int error; /* errno of the last failure */
+    } kinds[LIMIT_LOG_KINDS];
 };
 
 /*
@@ -38,6 +42,9 @@ void limit_log_init(struct limit_log *limits, uv_loop_t *loop, struct log_queue 
 /* Counts a client, or logs it. `client` is its address, or NULL; it and `service` are copied. */
 void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
                     const struct sockaddr_storage *client);
+
+/* Counts a failure to accept a connection of the service, or logs it. `error` is an errno. */
+void limit_log_note_failure(struct limit_log *limits, int error, const char *service);
 
 /* Logs what has only been counted so far; for the worker's end. */
 void limit_log_flush(struct limit_log *limits);

@@ -12,16 +12,6 @@
 
 /* Timeouts are exact to half a second. */
 #define TICK_MS 500
-/* The kernel cuts it to net.core.somaxconn. */
-#define BACKLOG 4096
-
-struct listener {
-    uv_tcp_t tcp;
-    struct worker *worker;
-    struct service *service;
-    bool stalled;      /* a connection waits: for memory, a slot (handshakes.h) or the next iteration */
-    bool limit_logged; /* it waits for a slot, and the limit has been logged */
-};
 
 /* One address in an update: a socket to take over, or a listener that continues for another service. */
 struct update_slot {
@@ -54,23 +44,29 @@ static void start_tick(struct worker *worker)
 
 /* ---- sessions ---- */
 
-void worker_add_session(struct worker *worker, struct worker_session *session)
+void worker_add_session(struct worker *worker, struct worker_session *session, struct generation *generation)
 {
     session->previous = NULL;
     session->next = worker->sessions;
     if (worker->sessions != NULL)
         worker->sessions->previous = session;
     worker->sessions = session;
-    session->generation = worker->generation;
-    session->generation->sessions++;
+    session->generation = generation;
+    generation->sessions++;
     worker->session_count++;
     start_tick(worker);
 }
 
-static void end_if_empty(struct worker *worker)
+bool worker_admit_session(struct worker *worker, struct worker_session *session)
+{
+    session->has_place = shared_limit_take(worker->shared.sessions, worker->index);
+    return session->has_place;
+}
+
+void worker_end_if_empty(struct worker *worker)
 {
     if (worker->phase == WORKER_RUNNING || worker->session_count > 0 ||
-        uv_is_closing((uv_handle_t *)&worker->wake))
+        accepting_is_open(&worker->accepting) || uv_is_closing((uv_handle_t *)&worker->wake))
         return;
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
@@ -84,61 +80,18 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
         worker->sessions = session->next;
     if (session->next != NULL)
         session->next->previous = session->previous;
+    if (session->has_place)
+        shared_limit_give(worker->shared.sessions, worker->index);
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
     worker->session_count--;
-    end_if_empty(worker);
-}
-
-static void accept_one(struct worker *worker, struct listener *listener)
-{
-    enum handshakes_answer answer = handshakes_may_accept(&worker->handshakes);
-    if (answer == HANDSHAKES_FULL && !listener->limit_logged) {
-        counters_add(listener->service->counters, worker->index, counters_of_limit(CLIENT_LIMIT_HANDSHAKES));
-        limit_log_note(&worker->limit_log, CLIENT_LIMIT_HANDSHAKES, listener->service->cfg->name, NULL);
-    }
-    if (answer != HANDSHAKES_LATER)
-        listener->limit_logged = answer == HANDSHAKES_FULL;
-    listener->stalled = answer != HANDSHAKES_ACCEPT ||
-                        !worker->calls->accept(worker, listener->service, (uv_stream_t *)&listener->tcp);
-    /* Whatever it waits for, the tick tries again. */
-    if (listener->stalled)
-        start_tick(worker);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct listener *listener = (struct listener *)stream;
-    struct worker *worker = listener->worker;
-    if (status != 0) {
-        struct log_line line;
-        log_line_begin(&line, CFG_LOG_WARNING, "accept-failed");
-        log_line_add_text(&line, "service", listener->service->cfg->name);
-        log_line_add_text(&line, "error", uv_strerror(status));
-        log_queue_put(worker->log, &line);
-        return;
-    }
-    accept_one(worker, listener);
-}
-
-/*
- * libuv takes no further connection from a listener before the one that waits has been accepted. True if one
- * still waits.
- */
-static bool accept_stalled(struct worker *worker)
-{
-    bool waits = false;
-    for (size_t i = 0; i < worker->listener_count && worker->phase == WORKER_RUNNING; i++) {
-        if (worker->listeners[i]->stalled)
-            accept_one(worker, worker->listeners[i]);
-        waits = waits || worker->listeners[i]->stalled;
-    }
-    return waits;
+    worker_end_if_empty(worker);
 }
 
 static void on_slots(void *arg)
 {
-    accept_stalled(arg);
+    struct worker *worker = arg;
+    accepting_retry(&worker->accepting);
 }
 
 static struct worker_session *session_of_deadline(struct deadline *deadline)
@@ -153,46 +106,8 @@ static void on_tick(uv_timer_t *tick)
     while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
         worker->calls->expire(session_of_deadline(expired));
     handshakes_tick(&worker->handshakes);
-    if (!accept_stalled(worker) && worker->session_count == 0)
+    if (!accepting_retry(&worker->accepting) && worker->session_count == 0)
         uv_timer_stop(tick);
-}
-
-/* ---- listeners ---- */
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void close_listener(struct listener *listener)
-{
-    listener->tcp.data = listener;
-    uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
-}
-
-static void stop_listening(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->listener_count; i++)
-        close_listener(worker->listeners[i]);
-    worker->listener_count = 0;
-}
-
-/* Takes the slot's memory and its socket over. */
-static int listen_on(struct worker *worker, struct update_slot *slot)
-{
-    struct listener *listener = slot->listener;
-    listener->worker = worker;
-    listener->service = &worker->generation->snapshot->services[slot->service];
-    int error = uv_tcp_init(&worker->loop, &listener->tcp);
-    if (error != 0)
-        return error;
-    slot->listener = NULL;
-    worker->listeners[worker->listener_count++] = listener;
-    error = uv_tcp_open(&listener->tcp, slot->fd);
-    if (error != 0)
-        return error;
-    slot->fd = -1;
-    return uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
 }
 
 /* ---- updates ---- */
@@ -222,7 +137,7 @@ static bool fill_slots(struct worker_update *update, const struct worker_config 
         update->slots[i] =
             (struct update_slot){.fd = -1, .reused = socket->reused, .service = socket->service};
         if (socket->reused == LISTENER_NEW) {
-            update->slots[i].listener = calloc(1, sizeof(struct listener));
+            update->slots[i].listener = accepting_new_listener();
             ok = update->slots[i].listener != NULL && ok;
         }
     }
@@ -254,27 +169,27 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
 /* 0, or the first error of a new listener. Listeners that are reused lose no connection. */
 static int change_listeners(struct worker *worker, struct worker_update *update)
 {
-    struct listener **before = worker->listeners;
-    size_t count = worker->listener_count;
+    struct accepting *accepting = &worker->accepting;
+    struct listener **before = accepting->listeners;
+    size_t count = accepting->count;
     int error = 0;
-    worker->listeners = update->listeners;
-    worker->listener_count = 0;
+    accepting->listeners = update->listeners;
+    accepting->count = 0;
     update->listeners = before;
     for (size_t i = 0; i < update->slot_count; i++) {
         struct update_slot *slot = &update->slots[i];
+        struct service *service = &worker->generation->snapshot->services[slot->service];
         if (slot->reused == LISTENER_NEW) {
-            int failed = listen_on(worker, slot);
+            int failed = accepting_listen(accepting, &slot->listener, &slot->fd, service);
             error = error != 0 ? error : failed;
             continue;
         }
-        struct listener *listener = before[slot->reused];
+        accepting_continue(accepting, before[slot->reused], service);
         before[slot->reused] = NULL;
-        listener->service = &worker->generation->snapshot->services[slot->service];
-        worker->listeners[worker->listener_count++] = listener;
     }
     for (size_t i = 0; i < count; i++)
         if (before[i] != NULL)
-            close_listener(before[i]);
+            accepting_leave(accepting, before[i], worker->generation->older);
     return error;
 }
 
@@ -293,8 +208,7 @@ static int apply_update(struct worker *worker, struct worker_update *update)
     worker->generation = update->generation;
     update->generation = NULL;
     worker->limits = update->limits;
-    handshakes_set_limits(&worker->handshakes, update->limits.handshakes,
-                          update->limits.handshakes_per_address);
+    handshakes_set_limit(&worker->handshakes, update->limits.handshakes_per_address);
     int error = change_listeners(worker, update);
     generation_drop_empty(worker->generation);
     return error;
@@ -360,12 +274,14 @@ static void on_wake(uv_async_t *wake)
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
         return;
-    if (worker->phase == WORKER_RUNNING)
-        stop_listening(worker);
     worker->phase = wanted;
-    if (wanted == WORKER_ENDING)
+    if (wanted == WORKER_DRAINING)
+        accepting_leave_all(&worker->accepting);
+    if (wanted == WORKER_ENDING) {
+        accepting_close(&worker->accepting);
         shut_down_all(worker);
-    end_if_empty(worker);
+    }
+    worker_end_if_empty(worker);
 }
 
 void worker_set_phase(struct worker *worker, enum worker_phase phase)
@@ -411,7 +327,7 @@ static void free_all(struct worker *worker)
     free(worker->read_buffer);
     engine_out_free(&worker->out);
     tls_io_free(&worker->tls_io);
-    free(worker->listeners);
+    free(worker->accepting.listeners);
     if (worker->generation != NULL)
         generation_drop_empty(worker->generation);
     generation_free(&worker->generation);
@@ -449,7 +365,7 @@ static void close_if_open(uv_handle_t *handle, void *arg)
 
 static void close_loop(struct worker *worker)
 {
-    stop_listening(worker);
+    accepting_close(&worker->accepting);
     uv_walk(&worker->loop, close_if_open, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     ENSURE(uv_loop_close(&worker->loop) == 0);
@@ -462,7 +378,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     worker->index = settings->index;
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
-    worker->connections = settings->connections;
+    worker->shared = settings->shared;
     atomic_init(&worker->wanted_channel, settings->key_channel);
     worker->on_event = settings->on_event;
     worker->on_event_arg = settings->on_event_arg;
@@ -473,8 +389,9 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     worker->calls = settings->calls;
     worker->handshakes_events = (struct handshakes_events){
         .proceed = settings->calls->continue_handshake, .evict = settings->calls->evict, .accept = on_slots};
-    handshakes_init(&worker->handshakes, &worker->loop, settings->handshakes, &worker->handshakes_events,
-                    worker);
+    handshakes_init(&worker->handshakes, &worker->loop, worker->index, &worker->shared.handshakes,
+                    &worker->handshakes_events, worker);
+    accepting_init(&worker->accepting, worker);
     limit_log_init(&worker->limit_log, &worker->loop, worker->log);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)

@@ -4,7 +4,10 @@
 
 #include "base/must_check.h"
 #include "base/state_machine.h"
+#include "proxy/common/accept.h"
+#include "proxy/common/shared_limit.h"
 #include "protocols/engine_out.h"
+#include "proxy/worker/accepting.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
 #include "proxy/runtime/runtime.h"
@@ -33,8 +36,12 @@ enum {
 
 enum worker_phase {
     WORKER_RUNNING,
-    WORKER_DRAINING, /* it accepts no new sessions; those that it has continue */
-    WORKER_ENDING    /* its sessions are shut down; the thread ends with the last one */
+    /*
+     * Its listeners leave (accepting.h). The sessions that it has, and those of clients that were waiting,
+     * continue.
+     */
+    WORKER_DRAINING,
+    WORKER_ENDING /* its sessions are shut down; the thread ends with the last one */
 };
 
 enum worker_event {
@@ -42,15 +49,12 @@ enum worker_event {
     WORKER_ENDED    /* the last thing that the thread does */
 };
 
-/* 0 is no limit. */
+/* Of all workers together. 0 is no limit. */
 struct worker_limits {
-    size_t sessions; /* at least 1 */
-    size_t handshakes;
-    /* Of all workers together. */
+    enum client_limit sessions_by; /* what limits worker_shared.sessions, for the log */
     uint32_t sessions_per_address;
     uint32_t handshakes_per_address;
 };
-struct listener;
 struct worker_update;
 struct worker;
 
@@ -63,15 +67,16 @@ struct worker_session {
     struct worker_session *previous;
     struct generation *generation; /* that it began under; valid until worker_remove_session */
     struct deadline deadline;      /* in a list of the generation's timeouts, or in none */
+    bool has_place;                /* worker_admit_session */
 };
 
 /* How a worker calls its sessions; each in the worker's thread. */
 struct worker_session_calls {
     /*
-     * Accepts the connection that waits at the listener. False if memory is short: it still waits, for a
-     * later call. The session may have ended when this returns.
+     * Accepts a connection that waits at the listener. ACCEPT_SHORT, with errno, if it could not: then it
+     * still waits, for a later call. The session may have ended when this returns.
      */
-    bool (*accept)(struct worker *worker, struct service *service, uv_stream_t *listener);
+    enum accept_outcome (*accept)(struct worker *worker, const struct incoming *incoming);
     /* The session's deadline has passed. The session may have ended when this returns. */
     void (*expire)(struct worker_session *session);
     /* The worker ends: the session sends a goodbye, and has ended, or is ending, when this returns. */
@@ -79,6 +84,13 @@ struct worker_session_calls {
     /* As in struct handshakes_events. */
     void (*continue_handshake)(struct handshake *handshake, struct slice input);
     void (*evict)(struct handshake *handshake);
+};
+
+/* What all workers have in common; it outlives them. The main thread sets its limits. */
+struct worker_shared {
+    struct address_counts *connections; /* by address */
+    struct handshakes_shared handshakes;
+    struct shared_limit *sessions;
 };
 
 struct worker {
@@ -96,8 +108,7 @@ struct worker {
     struct log_queue *log;
     void (*on_event)(void *arg, enum worker_event event);
     void *on_event_arg;
-    struct listener **listeners;
-    size_t listener_count;
+    struct accepting accepting;
     const struct worker_session_calls *calls;
     struct worker_session *sessions; /* a list */
     size_t session_count;
@@ -106,10 +117,10 @@ struct worker {
     struct handshakes handshakes;
     struct handshakes_events handshakes_events;
     struct limit_log limit_log;
-    struct address_counts *connections; /* by address; shared by all workers */
-    struct key_client keys;             /* to the key process, if that has the keys */
-    _Atomic int wanted_channel;         /* a new socket to it, set by the main thread before wake; -1: none */
-    struct state_trace trace; /* at level debug: of the session that is being served; the sessions set it */
+    struct worker_shared shared;
+    struct key_client keys;     /* to the key process, if that has the keys */
+    _Atomic int wanted_channel; /* a new socket to it, set by the main thread before wake; -1: none */
+    struct state_trace trace;   /* at level debug: of the session that is being served; the sessions set it */
     struct tls_io *tls_io;
     struct engine_out *out;
     uint8_t *read_buffer;  /* WORKER_READ_CAP */
@@ -119,8 +130,7 @@ struct worker {
 struct worker_settings {
     unsigned index;
     const struct worker_session_calls *calls; /* static */
-    struct address_counts *connections;       /* one for all workers, which it outlives */
-    struct address_counts *handshakes;        /* likewise */
+    struct worker_shared shared;
     struct log_queue *log;
     int key_channel; /* socket to the key process, which the worker then owns; -1: keys are in this process */
     /* Called in the worker's thread. */
@@ -172,10 +182,21 @@ void worker_join(struct worker *worker);
 /* The loop's clock, in milliseconds. */
 uint64_t worker_now(const struct worker *worker);
 
-/* The session now belongs to the worker, and to its newest generation. */
-void worker_add_session(struct worker *worker, struct worker_session *session);
+/* The session now belongs to the worker, and to the generation. */
+void worker_add_session(struct worker *worker, struct worker_session *session, struct generation *generation);
+
+/*
+ * Gives the session one of the places that all workers share. False if none is free: worker_limits says what
+ * limits them. The place is free again with worker_remove_session.
+ */
+MUST_CHECK bool worker_admit_session(struct worker *worker, struct worker_session *session);
 
 /* The worker may end after its last session: only the event loop may touch the worker after this. */
 void worker_remove_session(struct worker *worker, struct worker_session *session);
+
+/* ---- for accepting.c ---- */
+
+/* A listener has been closed: the worker may have nothing left to do. */
+void worker_end_if_empty(struct worker *worker);
 
 #endif

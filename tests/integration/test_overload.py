@@ -185,7 +185,7 @@ class HandshakesOfAll(Overload):
         for client in waiting:
             client.shake_hands()
             self.assertEqual(client.line(), GREETING)
-        self.assertEqual(len(proxy.find(event="session")), 1)
+        self.assertEqual(len(proxy.wait_lines(1, event="session")), 1)
 
     def test_who_holds_a_place_for_long_has_to_go(self):
         proxy = self.start_pop3("handshakes = 2; handshakes_per_address = 0;", keys='tls = "starttls";')

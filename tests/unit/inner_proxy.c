@@ -24,8 +24,7 @@ struct inner_proxy {
     struct listeners listeners;
     struct worker worker;
     struct log *log;
-    struct address_counts *connections;
-    struct address_counts *handshakes;
+    struct worker_shared shared;
     int server; /* listens */
     struct sockaddr_in server_address;
 };
@@ -78,20 +77,31 @@ static void load(struct inner_proxy *proxy, const char *pool)
     ck_assert(ok);
 }
 
+static void make_shared(struct worker_shared *shared)
+{
+    shared->connections = address_counts_new();
+    shared->handshakes.counts = address_counts_new();
+    shared->handshakes.slots = handshake_slots_new(1);
+    shared->sessions = shared_limit_new(1);
+    ck_assert_ptr_nonnull(shared->connections);
+    ck_assert_ptr_nonnull(shared->handshakes.counts);
+    ck_assert_ptr_nonnull(shared->handshakes.slots);
+    ck_assert_ptr_nonnull(shared->sessions);
+    handshake_slots_set_max(shared->handshakes.slots, 100);
+    shared_limit_set_max(shared->sessions, 100);
+}
+
 static void start_worker(struct inner_proxy *proxy)
 {
     struct worker_settings settings = {.calls = &session_calls,
-                                       .connections = proxy->connections,
-                                       .handshakes = proxy->handshakes,
+                                       .shared = proxy->shared,
                                        .log = log_add_queue(proxy->log),
                                        .key_channel = -1,
                                        .on_event = ignore_event};
-    struct worker_config config = {
-        .runtime = proxy->runtime,
-        .sockets = proxy->listeners.sockets,
-        .socket_count = proxy->listeners.per_worker,
-        .limits = {
-            .sessions = 100, .handshakes = 100, .sessions_per_address = 100, .handshakes_per_address = 100}};
+    struct worker_config config = {.runtime = proxy->runtime,
+                                   .sockets = proxy->listeners.sockets,
+                                   .socket_count = proxy->listeners.per_worker,
+                                   .limits = {.sessions_per_address = 100, .handshakes_per_address = 100}};
     ck_assert_ptr_nonnull(settings.log);
     ck_assert_int_eq(worker_start(&proxy->worker, &settings, &config), 0);
 }
@@ -103,9 +113,8 @@ struct inner_proxy *inner_proxy_start(const char *pool)
     listen_as_server(proxy);
     load(proxy, pool);
     proxy->log = log_new(CFG_LOG_ERROR);
-    proxy->connections = address_counts_new();
-    proxy->handshakes = address_counts_new();
-    ck_assert(proxy->log != NULL && proxy->connections != NULL && proxy->handshakes != NULL);
+    ck_assert_ptr_nonnull(proxy->log);
+    make_shared(&proxy->shared);
     start_worker(proxy);
     return proxy;
 }
@@ -119,8 +128,10 @@ void inner_proxy_stop(struct inner_proxy **proxy)
     log_close(&last->log);
     listeners_close(&last->listeners);
     runtime_unref(&last->runtime);
-    address_counts_free(&last->connections);
-    address_counts_free(&last->handshakes);
+    address_counts_free(&last->shared.connections);
+    address_counts_free(&last->shared.handshakes.counts);
+    handshake_slots_free(&last->shared.handshakes.slots);
+    shared_limit_free(&last->shared.sessions);
     close(last->server);
     free(last);
 }

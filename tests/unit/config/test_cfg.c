@@ -30,6 +30,7 @@ START_TEST(defaults_of_the_program)
     ck_assert_uint_eq(cfg->timeouts.idle_ms, 2100000);
     ck_assert_uint_eq(cfg->timeouts.connect_ms, 5000);
     ck_assert_uint_eq(cfg->timeouts.greeting_ms, 30000);
+    ck_assert_uint_eq(cfg->timeouts.grace_ms, 0);
     ck_assert_uint_eq(cfg->timeouts.shutdown_ms, 30000);
     cfg_free(&cfg);
     ck_assert_ptr_null(cfg);
@@ -67,7 +68,7 @@ START_TEST(every_key_of_the_program)
         "hostname = \"mail.example.com\"; user = \"mail\"; group = \"adm\"; workers = 4;\n"
         "max_connections = 5000; log_level = \"debug\"; key_isolation = true; key_user = \"keys\";\n"
         "timeouts = { handshake = \"1 s\"; login = 2; idle = \"1h\"; connect = \"250 ms\";\n"
-        "greeting = \"2 min\"; shutdown = \"0 s\"; };\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
+        "greeting = \"2 min\"; grace = \"15 s\"; shutdown = \"0 s\"; };\n" CFG_TLS CFG_IMAP_SERVICE CFG_POOL);
     ck_assert_str_eq(cfg->hostname, "mail.example.com");
     ck_assert_str_eq(cfg->user, "mail");
     ck_assert_str_eq(cfg->group, "adm");
@@ -81,6 +82,7 @@ START_TEST(every_key_of_the_program)
     ck_assert_uint_eq(cfg->timeouts.idle_ms, 3600000);
     ck_assert_uint_eq(cfg->timeouts.connect_ms, 250);
     ck_assert_uint_eq(cfg->timeouts.greeting_ms, 120000);
+    ck_assert_uint_eq(cfg->timeouts.grace_ms, 15000);
     ck_assert_uint_eq(cfg->timeouts.shutdown_ms, 0);
     cfg_free(&cfg);
 }

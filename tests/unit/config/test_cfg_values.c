@@ -246,6 +246,7 @@ static const struct cfg_case timeout_cases[] = {
      "F:5: error: \"login\" is out of range, expected a time from 1 ms to 168 h\n"},
     {"a week and a second", TIMEOUTS("login = \"604801 s\";"),
      "F:5: error: \"login\" is out of range, expected a time from 1 ms to 168 h\n"},
+    {"no grace time", TIMEOUTS("grace = 0;"), ""},
     {"no shutdown time", TIMEOUTS("shutdown = 0;"), ""},
     {"a misspelt key", TIMEOUTS("idel = \"1 h\";"),
      "F:5: error: unknown key \"idel\" in timeouts; did you mean \"idle\"?\n"},

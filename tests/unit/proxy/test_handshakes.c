@@ -10,11 +10,11 @@
 /* Each handshake takes this long on the clock of the test. */
 #define COST_NS ((uint64_t)400 * 1000)
 
-enum { MOST = 100 };
+enum { MOST = 100, WORKERS = 2 };
 
 static uv_loop_t loop;
 static uv_async_t alive; /* or the loop would have nothing to go round for */
-static struct address_counts *counts;
+static struct handshakes_shared shared;
 static struct handshakes handshakes;
 static struct handshake clients[MOST];
 static uint64_t clock_ns;
@@ -58,8 +58,9 @@ static void set_up(void)
 {
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     ck_assert_int_eq(uv_async_init(&loop, &alive, NULL), 0);
-    counts = address_counts_new();
-    handshakes_init(&handshakes, &loop, counts, &events, &loop);
+    shared.counts = address_counts_new();
+    shared.slots = handshake_slots_new(WORKERS);
+    handshakes_init(&handshakes, &loop, 0, &shared, &events, &loop);
     handshakes.clock_ns = tell_time;
 }
 
@@ -67,13 +68,16 @@ static void tear_down(void)
 {
     for (size_t i = 0; i < MOST; i++)
         handshakes_leave(&handshakes, &clients[i]);
-    ck_assert_uint_eq(handshakes.count, 0);
+    handshakes_accepted_all(&handshakes);
+    ck_assert_uint_eq(handshakes.slots.count, 0);
     uv_close((uv_handle_t *)&alive, NULL);
     uv_close((uv_handle_t *)&handshakes.check, NULL);
     uv_close((uv_handle_t *)&handshakes.idle, NULL);
+    uv_close((uv_handle_t *)&handshakes.retry, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
-    address_counts_free(&counts);
+    address_counts_free(&shared.counts);
+    handshake_slots_free(&shared.slots);
 }
 
 static bool enter(size_t client, uint32_t address)
@@ -155,13 +159,13 @@ START_TEST(who_leaves_loses_his_turn)
     turn();
     turn();
     expect_order("abcdf");
-    ck_assert_uint_eq(handshakes.count, 3);
+    ck_assert_uint_eq(handshakes.slots.count, 3);
 }
 END_TEST
 
 START_TEST(all_slots)
 {
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
         ck_assert(enter(i, (uint32_t)i));
@@ -183,7 +187,7 @@ END_TEST
 /* Of two listeners one has a connection waiting, and the slot that becomes free is taken by the other's. */
 START_TEST(who_waits_is_not_forgotten_for_another)
 {
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
         ck_assert(enter(i, (uint32_t)i));
@@ -195,6 +199,132 @@ START_TEST(who_waits_is_not_forgotten_for_another)
     ck_assert(enter(0, 0));
     turn();
     ck_assert_uint_eq(accepts, 1);
+}
+END_TEST
+
+/* The loop's time is set by hand: uv_now is what uv_update_time has found. */
+static void let_pass(uint64_t milliseconds)
+{
+    uint64_t end = uv_now(&loop) + milliseconds;
+    while (uv_now(&loop) < end)
+        uv_update_time(&loop);
+}
+
+/* ---- with another worker ---- */
+
+static struct slot_holder other;
+
+static void set_up_other(void)
+{
+    set_up();
+    other = (struct slot_holder){.slots = shared.slots, .worker = 1};
+}
+
+static void tear_down_other(void)
+{
+    slot_holder_stop_waiting(&other);
+    while (other.count > 0)
+        slot_holder_give(&other);
+    tear_down();
+}
+
+static void hold_as_other(size_t slots)
+{
+    for (size_t i = 0; i < slots; i++)
+        ck_assert(slot_holder_take(&other));
+}
+
+/* The loop goes round by itself to look for it. */
+START_TEST(a_slot_that_another_worker_gives_back)
+{
+    handshake_slots_set_max(shared.slots, 2);
+    hold_as_other(2);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    turn();
+    ck_assert_uint_eq(accepts, 0);
+    ck_assert(uv_is_active((uv_handle_t *)&handshakes.retry));
+    ck_assert_uint_eq(uv_timer_get_repeat(&handshakes.retry), HANDSHAKE_SLOTS_RETRY_MS);
+    slot_holder_give(&other);
+    for (int i = 0; accepts == 0 && i < 100; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert(!uv_is_active((uv_handle_t *)&handshakes.retry));
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(enter(0, 1));
+}
+END_TEST
+
+/* Nobody takes what is reserved, and what is not used is for others. */
+START_TEST(what_is_not_used_is_given_back)
+{
+    handshake_slots_set_max(shared.slots, 1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(!slot_holder_take(&other));
+    handshakes_accepted_all(&handshakes);
+    hold_as_other(1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    ck_assert(!enter(0, 1));
+}
+END_TEST
+
+/* One that has its share leaves the next slot to one that has less, and takes it if that one does not wait. */
+START_TEST(a_worker_that_has_less_comes_first)
+{
+    handshake_slots_set_max(shared.slots, 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+        ck_assert(enter(i, 1));
+    }
+    ck_assert(!slot_holder_take(&other));
+    slot_holder_wait(&other);
+    handshakes_leave(&handshakes, &clients[0]);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    turn();
+    ck_assert_uint_eq(accepts, 0);
+    hold_as_other(1);
+    slot_holder_wait(&other);
+    handshakes_leave(&handshakes, &clients[1]);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    hold_as_other(1);
+    /* It has its share now, and both take what they find. */
+    slot_holder_wait(&other);
+    handshakes_leave(&handshakes, &clients[2]);
+    turn();
+    ck_assert_uint_eq(accepts, 1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(enter(0, 1));
+    ck_assert(!slot_holder_may_take(&other));
+    handshakes_leave(&handshakes, &clients[0]);
+    ck_assert(slot_holder_may_take(&other));
+}
+END_TEST
+
+/* Two that wait do not leave the same slot to each other. */
+START_TEST(both_have_less)
+{
+    handshake_slots_set_max(shared.slots, 4);
+    ck_assert(enter(0, 1));
+    hold_as_other(1);
+    slot_holder_wait(&handshakes.slots);
+    slot_holder_wait(&other);
+    ck_assert(slot_holder_may_take(&handshakes.slots));
+    ck_assert(slot_holder_may_take(&other));
+}
+END_TEST
+
+START_TEST(slow_clients_are_evicted_for_another_worker)
+{
+    handshakes.half_open.span = 20;
+    handshake_slots_set_max(shared.slots, 6);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert(enter(i, 1));
+    let_pass(21);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_null(evicted);
+    slot_holder_wait(&other);
+    handshakes_tick(&handshakes);
+    ck_assert_uint_eq(handshakes.slots.count, 3); /* its share */
+    hold_as_other(3);
 }
 END_TEST
 
@@ -220,18 +350,10 @@ START_TEST(so_many_in_an_iteration)
 }
 END_TEST
 
-/* The loop's time is set by hand: uv_now is what uv_update_time has found. */
-static void let_pass(uint64_t milliseconds)
-{
-    uint64_t end = uv_now(&loop) + milliseconds;
-    while (uv_now(&loop) < end)
-        uv_update_time(&loop);
-}
-
 START_TEST(a_slow_client_is_evicted_if_others_wait)
 {
     handshakes.half_open.span = 20;
-    handshakes_set_limits(&handshakes, 2, 0);
+    handshake_slots_set_max(shared.slots, 2);
     ck_assert(enter(0, 1));
     ck_assert(enter(1, 2));
     let_pass(21);
@@ -251,7 +373,7 @@ START_TEST(a_slow_client_is_evicted_if_others_wait)
     let_pass(21);
     handshakes_tick(&handshakes);
     ck_assert_ptr_eq(evicted, &clients[2]);
-    ck_assert_uint_eq(handshakes.count, 1);
+    ck_assert_uint_eq(handshakes.slots.count, 1);
     turn();
     ck_assert_uint_eq(accepts, 1);
 }
@@ -259,7 +381,7 @@ END_TEST
 
 START_TEST(slots_of_an_address)
 {
-    handshakes_set_limits(&handshakes, 0, 3);
+    handshakes_set_limit(&handshakes, 3);
     for (size_t i = 0; i < 3; i++)
         ck_assert(enter(i, 1));
     ck_assert(!enter(3, 1));
@@ -269,7 +391,7 @@ START_TEST(slots_of_an_address)
     ck_assert(!enter(3, 1));
     handshakes_leave(&handshakes, &clients[0]);
     ck_assert(enter(3, 1));
-    ck_assert_uint_eq(handshakes.count, 4);
+    ck_assert_uint_eq(handshakes.slots.count, 4);
 }
 END_TEST
 
@@ -288,5 +410,13 @@ int main(void)
     tcase_add_test(tests, a_slow_client_is_evicted_if_others_wait);
     tcase_add_test(tests, slots_of_an_address);
     suite_add_tcase(suite, tests);
+    TCase *workers = tcase_create("workers");
+    tcase_add_checked_fixture(workers, set_up_other, tear_down_other);
+    tcase_add_test(workers, a_slot_that_another_worker_gives_back);
+    tcase_add_test(workers, what_is_not_used_is_given_back);
+    tcase_add_test(workers, a_worker_that_has_less_comes_first);
+    tcase_add_test(workers, both_have_less);
+    tcase_add_test(workers, slow_clients_are_evicted_for_another_worker);
+    suite_add_tcase(suite, workers);
     return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include "run_suite.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -116,6 +117,30 @@ START_TEST(each_kind_by_itself)
 }
 END_TEST
 
+START_TEST(failures_to_accept)
+{
+    for (int i = 0; i < 100; i++)
+        limit_log_note_failure(&limits, EMFILE, "imap");
+    ck_assert_uint_eq(count(lines(), "event=accept-failed"), 1);
+    ck_assert_ptr_nonnull(strstr(written,
+                                 "level=warning event=accept-failed service=imap error=\"too many open "
+                                 "files\" action=\"new connections wait\" raise=\"the limit of open "
+                                 "files (LimitNOFILE of systemd, ulimit -n)\" count=1\n"));
+    limit_log_note_failure(&limits, EINVAL, "pop3"); /* nothing to raise */
+    ten_seconds();
+    ck_assert_ptr_nonnull(strstr(lines(), "service=pop3 error=\"invalid argument\" action=\"new connections "
+                                          "wait\" count=100\n"));
+}
+END_TEST
+
+START_TEST(the_limit_of_open_files_is_no_setting)
+{
+    struct sockaddr_storage from = client(1);
+    limit_log_note(&limits, CLIENT_LIMIT_OPEN_FILES, "imap", &from);
+    ck_assert_ptr_nonnull(strstr(lines(), "limit=open-files action=closed raise=\"the limit of open files"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("overload");
@@ -123,6 +148,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_first_at_once_and_the_others_counted);
     tcase_add_test(tests, each_kind_by_itself);
+    tcase_add_test(tests, failures_to_accept);
+    tcase_add_test(tests, the_limit_of_open_files_is_no_setting);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
