@@ -246,10 +246,14 @@ class Ending(Hardships):
             proxy.wait()
 
     def test_no_time_for_balancers_if_asked_twice(self):
+        """The second SIGTERM ends the grace, and a further one the sessions."""
         proxy, held = self.begin_with_grace()
         with self.takes(0, GRACE_SECONDS):
             proxy.terminate()
             self.wait_until(lambda: self.get(proxy, "/readyz")[0] == 503)
+            proxy.terminate()
+            self.wait_until(lambda: not self.is_served(proxy))
+            self.assertEqual(held.ask(b"STAT"), b"+OK 1 0")
             proxy.terminate()
             self.assertTrue(held.rest().startswith(b"-ERR"))
             proxy.wait()

@@ -7,13 +7,14 @@ then /readyz tells that nobody can be served, and /healthz that a worker hangs. 
 import contextlib
 import ctypes
 import os
-import pathlib
 import signal
+import time
 import unittest
 
 import admin_case
 import harness
 from processes import guard_of, signer_of, status_of
+from proxy import name_of
 
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000  # waitpid
@@ -129,12 +130,20 @@ class Serving(Supervision):
             proxy.wait()
 
     def test_none_is_left_when_the_first_is_killed(self):
-        proxy = self.begin(extra="")
+        self.server = self.backend(harness.pop3)
+        self.write()
+        proxy = harness.Proxy(self.folder.path / "deepproxy.conf")
+        self.addCleanup(proxy.kill)
         pids = [proxy.pid, guard_of(proxy), signer_of(proxy)]
+        self.addCleanup(self.kill_all, pids)
         proxy.process.kill()
-        self.wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids))
-        proxy.kill()
-        self.doCleanups()
+        self.wait_until(lambda: not any(name_of(pid) for pid in pids))
+
+    @staticmethod
+    def kill_all(pids):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def test_a_worker_that_hangs(self):
         """Each thread in turn: those that serve are missed, and no longer than they hang."""
@@ -144,9 +153,9 @@ class Serving(Supervision):
             try:
                 with stopped(int(name)):
                     client = self.client(proxy, "pop3", shake_hands=False)
-                    end = harness.time.monotonic() + 3 * harness.SOON
-                    while self.healthy(proxy) == 200 and harness.time.monotonic() < end:
-                        harness.time.sleep(0.1)
+                    end = time.monotonic() + 3 * harness.SOON
+                    while self.healthy(proxy) == 200 and time.monotonic() < end:
+                        time.sleep(0.1)
                     missed += self.healthy(proxy) == 503
                     client.close()
             except PermissionError as error:
