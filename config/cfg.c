@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg.h"
 
-#include "base/ensure.h"
 #include "config/cfg_admin.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_host_list.h"
 #include "config/cfg_hosts.h"
 #include "config/cfg_keys.h"
 #include "config/cfg_limits.h"
@@ -61,20 +61,42 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_reader_close(&top);
 }
 
+/* A file that is being read. */
+struct reading {
+    struct owner *owner;
+    const char *path;
+    struct cfg_loader loader;
+    struct cfg_tree tree;
+};
+
+static void read_all(void *arg)
+{
+    struct reading *reading = arg;
+    struct cfg *cfg = &reading->owner->cfg;
+    struct cfg_loader *loader = &reading->loader;
+    cfg->path = cfg_arena_copy(loader->arena, slice_of(reading->path));
+    if (cfg_tree_load(&reading->tree, loader->arena, loader->problems, reading->path))
+        read_file(loader, config_root_setting(&reading->tree.config), cfg);
+}
+
 static struct cfg *load(const char *path, const struct cfg_key_visitor *visitor,
                         struct cfg_problems *problems)
 {
     struct owner *owner = calloc(1, sizeof *owner);
-    ENSURE(owner != NULL);
-    struct cfg *cfg = &owner->cfg;
-    struct cfg_loader loader = {&owner->arena, problems, visitor};
-    struct cfg_tree tree;
+    struct reading reading = {.owner = owner, .path = path};
     size_t first = problems->count;
-    cfg->path = cfg_arena_copy(loader.arena, slice_of(path));
-    if (cfg_tree_load(&tree, loader.arena, problems, path))
-        read_file(&loader, config_root_setting(&tree.config), cfg);
-    cfg_tree_free(&tree);
+    struct cfg *cfg = owner != NULL ? &owner->cfg : NULL;
+    bool whole = false;
+    if (owner != NULL) {
+        reading.loader = (struct cfg_loader){&owner->arena, problems, visitor};
+        whole = cfg_arena_try(&owner->arena, read_all, &reading);
+        cfg_tree_free(&reading.tree);
+    }
     cfg_problems_sort(problems, first, path);
+    if (!whole) {
+        cfg_problems_add_out_of_memory(problems, path);
+        cfg_free(&cfg);
+    }
     return cfg;
 }
 
@@ -102,12 +124,22 @@ void cfg_keys_each(const char *path, void (*each)(void *arg, const char *group, 
     cfg_problems_free(&ignored);
 }
 
+void cfg_share_hosts(struct cfg *cfg, const struct cfg *before)
+{
+    if (cfg->host_list == NULL || !cfg_host_list_equals(cfg->host_list, before->host_list))
+        return;
+    cfg_host_list_unref(&cfg->host_list);
+    cfg->host_list = cfg_host_list_ref(before->host_list);
+    cfg->hosts = cfg->host_list->hosts;
+}
+
 void cfg_free(struct cfg **cfg)
 {
     struct owner *owner = (struct owner *)*cfg;
     *cfg = NULL;
     if (owner == NULL)
         return;
+    cfg_host_list_unref(&owner->cfg.host_list);
     cfg_arena_free(&owner->arena);
     free(owner);
 }

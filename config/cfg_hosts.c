@@ -4,6 +4,7 @@
 #include "config/cfg_client_certificates.h"
 #include "config/cfg_deep.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_host_list.h"
 #include "config/cfg_syntax.h"
 
 #include <stdlib.h>
@@ -145,16 +146,42 @@ static void check_clients(struct cfg_loader *loader, const struct cfg *cfg, cons
     }
 }
 
+struct reading {
+    struct cfg_arena arena; /* for what is not kept */
+    struct cfg_loader loader;
+    config_setting_t *list;
+    size_t count;
+    struct cfg *cfg;
+    struct cfg_pool_use *uses;
+};
+
+static void read_list(void *arg)
+{
+    struct reading *reading = arg;
+    struct cfg_loader *loader = &reading->loader;
+    struct cfg_host *hosts = cfg_arena_alloc(loader->arena, reading->count, sizeof *hosts);
+    struct names all = {0};
+    for (unsigned i = 0; i < reading->count; i++)
+        read_host(loader, config_setting_get_elem(reading->list, i), reading->cfg, &hosts[i], reading->uses,
+                  &all);
+    check_names(loader, &all);
+    for (size_t i = 0; i < reading->count; i++)
+        check_clients(loader, reading->cfg, &hosts[i]);
+    reading->cfg->host_list = cfg_host_list_new(hosts, reading->count);
+}
+
 void cfg_hosts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg,
                     struct cfg_pool_use *uses)
 {
-    config_setting_t *list;
-    struct names all = {0};
-    cfg->host_count = cfg_read_groups(top, "hosts", example, &list);
-    cfg->hosts = cfg_arena_alloc(loader->arena, cfg->host_count, sizeof *cfg->hosts);
-    for (unsigned i = 0; i < cfg->host_count; i++)
-        read_host(loader, config_setting_get_elem(list, i), cfg, &cfg->hosts[i], uses, &all);
-    check_names(loader, &all);
-    for (size_t i = 0; i < cfg->host_count; i++)
-        check_clients(loader, cfg, &cfg->hosts[i]);
+    struct reading reading = {.arena.parent = loader->arena, .cfg = cfg, .uses = uses};
+    reading.loader = (struct cfg_loader){&reading.arena, loader->problems, loader->visitor};
+    reading.count = cfg_read_groups(top, "hosts", example, &reading.list);
+    if (reading.count == 0)
+        return;
+    bool whole = cfg_arena_try(loader->arena, read_list, &reading);
+    cfg_arena_free(&reading.arena);
+    if (!whole || cfg->host_list == NULL)
+        cfg_arena_fail(loader->arena);
+    cfg->hosts = cfg->host_list->hosts;
+    cfg->host_count = reading.count;
 }

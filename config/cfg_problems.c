@@ -1,27 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_problems.h"
 
-#include "base/ensure.h"
-
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* False if memory is short. */
+static bool keep(struct cfg_problems *problems, enum cfg_severity severity, struct cfg_place place,
+                 char *text)
+{
+    struct cfg_problem *items = realloc(problems->items, (problems->count + 1) * sizeof *items);
+    if (items == NULL)
+        return false;
+    problems->items = items;
+    char *file = strdup(place.file);
+    if (file == NULL)
+        return false;
+    items[problems->count++] = (struct cfg_problem){severity, file, place.line, text};
+    return true;
+}
+
 void cfg_problems_add(struct cfg_problems *problems, enum cfg_severity severity, struct cfg_place place,
                       const char *format, ...)
 {
-    struct cfg_problem *items = realloc(problems->items, (problems->count + 1) * sizeof *items);
-    ENSURE(items != NULL);
-    problems->items = items;
-    struct cfg_problem *added = &items[problems->count];
-    *added = (struct cfg_problem){.severity = severity, .file = strdup(place.file), .line = place.line};
+    char *text;
     va_list args;
     va_start(args, format);
-    int len = vasprintf(&added->text, format, args);
+    int len = vasprintf(&text, format, args);
     va_end(args);
-    ENSURE(added->file != NULL && len >= 0);
-    problems->count++;
     problems->errors += severity == CFG_ERROR;
+    if (len >= 0 && keep(problems, severity, place, text))
+        return;
+    problems->lost++;
+    problems->lost_errors += severity == CFG_ERROR;
+    if (len >= 0)
+        free(text);
 }
 
 void cfg_problems_add_out_of_memory(struct cfg_problems *problems, const char *path)
@@ -61,7 +74,8 @@ void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *
     if (count < 2)
         return;
     struct ranked *all = calloc(count, sizeof *all);
-    ENSURE(all != NULL);
+    if (all == NULL)
+        return;
     for (size_t i = 0; i < count; i++) {
         struct cfg_problem *problem = &problems->items[first + i];
         size_t rank =
@@ -84,6 +98,8 @@ void cfg_problems_print(const struct cfg_problems *problems, FILE *to)
         else
             fprintf(to, "%s: %s: %s\n", p->file, severity, p->text);
     }
+    if (problems->lost > 0)
+        fprintf(to, "deepproxy: out of memory: %zu problems more, whose texts are lost\n", problems->lost);
 }
 
 void cfg_problems_free(struct cfg_problems *problems)
@@ -98,7 +114,7 @@ void cfg_problems_free(struct cfg_problems *problems)
 
 bool cfg_problems_equal(const struct cfg_problems *a, const struct cfg_problems *b)
 {
-    bool equal = a->count == b->count;
+    bool equal = a->count == b->count && a->lost == b->lost;
     for (size_t i = 0; equal && i < a->count; i++)
         equal = a->items[i].severity == b->items[i].severity && a->items[i].line == b->items[i].line &&
                 strcmp(a->items[i].file, b->items[i].file) == 0 &&

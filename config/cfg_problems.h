@@ -31,10 +31,16 @@ struct cfg_problem {
 struct cfg_problems {
     struct cfg_problem *items;
     size_t count;
-    size_t errors; /* how many of them are CFG_ERROR */
+    size_t errors; /* how many of them are CFG_ERROR, lost ones included */
+    /* Problems that are not among the items, as memory was short when they were added. */
+    size_t lost;
+    size_t lost_errors;
 };
 
-/* Adds a problem, with a text as by printf. File and text are copied. */
+/*
+ * Adds a problem, with a text as by printf. File and text are copied. If memory is short only the counts know of
+ * it: an error is one all the same.
+ */
 __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
                                                             enum cfg_severity severity,
                                                             struct cfg_place place, const char *format, ...);
@@ -44,7 +50,7 @@ void cfg_problems_add_out_of_memory(struct cfg_problems *problems, const char *p
 
 /*
  * Orders the problems from index `first` on: those of `main_file`, then of the other files as they first
- * appear; in a file by line.
+ * appear; in a file by line. If memory is short they stay in their order.
  */
 void cfg_problems_sort(struct cfg_problems *problems, size_t first, const char *main_file);
 

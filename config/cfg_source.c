@@ -19,8 +19,8 @@ static bool read_all(FILE *stream, struct cfg_arena *arena, size_t limit, struct
 {
     size_t cap = 16 * 1024;
     size_t len = 0;
-    uint8_t *data = cfg_arena_alloc(arena, cap, 1);
-    for (;;) {
+    uint8_t *data = cfg_arena_alloc_or_null(arena, cap, 1);
+    while (data != NULL) {
         len += fread(data + len, 1, cap - len, stream);
         if (len < cap)
             break;
@@ -28,10 +28,15 @@ static bool read_all(FILE *stream, struct cfg_arena *arena, size_t limit, struct
             errno = EFBIG;
             return false;
         }
-        uint8_t *larger = cfg_arena_alloc(arena, cap * 2, 1);
-        memcpy(larger, data, len);
+        uint8_t *larger = cfg_arena_alloc_or_null(arena, cap * 2, 1);
+        if (larger != NULL)
+            memcpy(larger, data, len);
         data = larger;
         cap *= 2;
+    }
+    if (data == NULL) {
+        errno = ENOMEM;
+        return false;
     }
     *text = (struct slice){data, len};
     return ferror(stream) == 0;

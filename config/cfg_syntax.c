@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_syntax.h"
 
-#include "base/ensure.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,6 +9,9 @@
 enum {
     DEPTH_MAX = 16,   /* brackets within each other; the configuration's own nest four deep */
     EXCERPT_MAX = 40, /* of the file's text, in a message */
+    /* What libconfig takes, at most: "a=1" becomes a setting of some 90 octets. */
+    TREE_OCTETS = 64 * 1024,
+    TREE_OCTETS_PER_OCTET = 32,
 };
 
 struct name {
@@ -19,13 +20,19 @@ struct name {
 };
 
 struct syntax {
+    struct cfg_tree *tree;
+    struct cfg_arena *arena;
+    const char *path;
     struct cfg_source source;
     struct cfg_problems *problems;
     struct cfg_token token; /* the next one */
-    FILE *accepted;         /* what libconfig will read */
-    unsigned muted;         /* inside the value of a key that is there twice: checked, not accepted */
+    FILE *accepted;         /* what libconfig will read; NULL: it is whole */
+    char *text;             /* of it */
+    size_t text_len;
+    unsigned muted; /* inside the value of a key that is there twice: checked, not accepted */
     unsigned depth;
     bool failed;
+    bool loaded;
     struct name *names; /* of the groups that are open, the innermost last */
     size_t name_count;
     size_t name_cap;
@@ -62,14 +69,12 @@ __attribute__((format(printf, 3, 4))) static void fail_syntax(struct syntax *s, 
     if (s->failed)
         return;
     s->failed = true;
-    char *text;
+    char text[1024]; /* more than a message has: its excerpts are short */
     va_list args;
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ENSURE(len >= 0);
     cfg_problems_add(s->problems, CFG_ERROR, place, "%s", text);
-    free(text);
     s->token = (struct cfg_token){.kind = CFG_TOKEN_END, .place = place}; /* which ends all loops */
 }
 
@@ -111,13 +116,15 @@ static void advance(struct syntax *s)
 }
 
 /* Doubles a full array. */
-static void *make_room(void *items, size_t count, size_t *cap, size_t size)
+static void *make_room(const struct syntax *s, void *items, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap)
         return items;
-    *cap = *cap > 0 ? *cap * 2 : 64;
-    items = reallocarray(items, *cap, size);
-    ENSURE(items != NULL);
+    size_t larger = *cap > 0 ? *cap * 2 : 64;
+    items = reallocarray(items, larger, size);
+    if (items == NULL)
+        cfg_arena_fail(s->arena);
+    *cap = larger;
     return items;
 }
 
@@ -125,7 +132,7 @@ static void note_place(struct syntax *s)
 {
     if (s->muted > 0)
         return;
-    s->places = make_room(s->places, s->place_count, &s->place_cap, sizeof *s->places);
+    s->places = make_room(s, s->places, s->place_count, &s->place_cap, sizeof *s->places);
     s->places[s->place_count++] = s->token.place;
 }
 
@@ -140,7 +147,7 @@ static bool note_name(struct syntax *s)
                          EXCERPT(s->token), s->names[i].place.file, s->names[i].place.line);
         return false;
     }
-    s->names = make_room(s->names, s->name_count, &s->name_cap, sizeof *s->names);
+    s->names = make_room(s, s->names, s->name_count, &s->name_cap, sizeof *s->names);
     s->names[s->name_count++] = (struct name){s->token.text, s->token.place};
     return true;
 }
@@ -301,42 +308,75 @@ static size_t hang_places(struct cfg_tree *tree, config_setting_t *parent, size_
     return next;
 }
 
-static bool hand_over(struct cfg_tree *tree, const char *accepted, struct cfg_problems *problems)
+/*
+ * libconfig does not survive a failed allocation: it gets the text only if what its tree may take is there, right
+ * before.
+ */
+static void need_memory_for_tree(const struct syntax *s)
 {
-    if (config_read_string(&tree->config, accepted) == CONFIG_TRUE) {
+    void *room = malloc(TREE_OCTETS + s->text_len * TREE_OCTETS_PER_OCTET);
+    if (room == NULL)
+        cfg_arena_fail(s->arena);
+    free(room);
+}
+
+static bool hand_over(struct syntax *s)
+{
+    struct cfg_tree *tree = s->tree;
+    need_memory_for_tree(s);
+    config_init(&tree->config);
+    if (config_read_string(&tree->config, s->text) == CONFIG_TRUE) {
         config_setting_set_hook(config_root_setting(&tree->config), &tree->places[0]);
         hang_places(tree, config_root_setting(&tree->config), 1);
         return true;
     }
-    cfg_problems_add(problems, CFG_ERROR, tree->places[0], "libconfig refuses it: %s",
+    cfg_problems_add(s->problems, CFG_ERROR, tree->places[0], "libconfig refuses it: %s",
                      config_error_text(&tree->config));
     return false;
+}
+
+static void finish_text(struct syntax *s)
+{
+    FILE *accepted = s->accepted;
+    s->accepted = NULL;
+    if (fclose(accepted) != 0)
+        cfg_arena_fail(s->arena);
+}
+
+static void take_all(void *arg)
+{
+    struct syntax *s = arg;
+    s->failed = !cfg_source_open(&s->source, s->arena, s->problems, s->path);
+    s->accepted = open_memstream(&s->text, &s->text_len);
+    if (s->accepted == NULL)
+        cfg_arena_fail(s->arena);
+    if (!s->failed) {
+        s->token.place = (struct cfg_place){s->source.open[0].lexer.file, 0};
+        note_place(s);
+        take_file(s);
+    }
+    finish_text(s);
+    s->tree->places = s->places;
+    s->tree->count = s->place_count;
+    s->places = NULL;
+    s->loaded = !s->failed && hand_over(s);
 }
 
 bool cfg_tree_load(struct cfg_tree *tree, struct cfg_arena *arena, struct cfg_problems *problems,
                    const char *path)
 {
+    struct syntax s = {.tree = tree, .arena = arena, .path = path, .problems = problems};
     *tree = (struct cfg_tree){0};
-    config_init(&tree->config);
-    struct syntax s = {.problems = problems};
-    char *accepted = NULL;
-    size_t len = 0;
-    s.failed = !cfg_source_open(&s.source, arena, problems, path);
-    s.accepted = open_memstream(&accepted, &len);
-    ENSURE(s.accepted != NULL);
-    if (!s.failed) {
-        s.token.place = (struct cfg_place){s.source.open[0].lexer.file, 0};
-        note_place(&s);
-        take_file(&s);
-    }
-    ENSURE(fclose(s.accepted) == 0);
-    tree->places = s.places;
-    tree->count = s.place_count;
-    bool loaded = !s.failed && hand_over(tree, accepted, problems);
+    bool whole = cfg_arena_try(arena, take_all, &s);
+    if (s.accepted != NULL)
+        fclose(s.accepted);
     cfg_source_close(&s.source);
-    free(accepted);
+    free(s.text);
     free(s.names);
-    return loaded;
+    free(s.places);
+    if (!whole)
+        cfg_arena_fail(arena);
+    return s.loaded;
 }
 
 void cfg_tree_free(struct cfg_tree *tree)

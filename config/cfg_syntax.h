@@ -22,7 +22,8 @@ struct cfg_tree {
 /*
  * Reads the file. False if there is no tree: the first mistake of syntax is a problem then. A key that is
  * there twice and a file that can't be included are problems too, but the tree has the rest. The caller calls
- * cfg_tree_free either way. The file names of places belong to `arena`.
+ * cfg_tree_free either way, and also if the arena is left (cfg_arena.h). The file names of places belong to
+ * `arena`.
  */
 bool cfg_tree_load(struct cfg_tree *tree, struct cfg_arena *arena, struct cfg_problems *problems,
                    const char *path);

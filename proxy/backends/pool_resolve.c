@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/backends/pool_resolve.h"
 
+#include "base/slice.h"
 #include "proxy/backends/balance.h"
 #include "proxy/common/address.h"
 
@@ -116,6 +117,20 @@ bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, const struct po
             pool->servers[j].tls_name = cfg->tls.server_names[i];
     }
     return ok;
+}
+
+static bool is_same_server(const struct server *a, const struct server *b)
+{
+    return strcmp(a->name, b->name) == 0 && text_is_same(a->tls_name, b->tls_name) &&
+           a->address_len == b->address_len && memcmp(&a->address, &b->address, a->address_len) == 0;
+}
+
+bool pool_has_same_servers(const struct pool *a, const struct pool *b)
+{
+    bool same = a->server_count == b->server_count;
+    for (size_t i = 0; same && i < a->server_count; i++)
+        same = is_same_server(&a->servers[i], &b->servers[i]);
+    return same;
 }
 
 void pool_free(struct pool *pool)

@@ -18,6 +18,9 @@
 bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, const struct pool *previous,
                   struct cfg_problems *problems);
 
+/* Have both the same servers in the same order, with the same names for their certificates? */
+bool pool_has_same_servers(const struct pool *a, const struct pool *b);
+
 /* Frees what the pool owns, not the pool itself. */
 void pool_free(struct pool *pool);
 

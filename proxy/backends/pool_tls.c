@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/backends/pool_tls.h"
 
+#include "base/array.h"
 #include "base/slice.h"
 #include "proxy/common/ca_bundle.h"
 
@@ -36,19 +37,43 @@ static const char *ca_bundle_for(const struct cfg_pool_tls *tls, struct cfg_prob
     return NULL;
 }
 
-static struct tls_context *make_context(const struct cfg_pool_tls *tls, const struct tls_key_source *keys,
+/*
+ * The contexts of all pools that are known; how many. NULL if there is none, or memory is short: the files are
+ * read then.
+ */
+static struct tls_context **known_contexts(const struct pool_tls_source *from, size_t *count)
+{
+    size_t most = 0;
+    *count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(from->known); i++)
+        most += from->known[i] != NULL ? from->known[i]->count : 0;
+    struct tls_context **contexts = most > 0 ? calloc(most, sizeof(struct tls_context *)) : NULL;
+    for (size_t i = 0; contexts != NULL && i < ARRAY_LEN(from->known); i++)
+        for (size_t j = 0; from->known[i] != NULL && j < from->known[i]->count; j++)
+            if (from->known[i]->pools[j] != NULL)
+                contexts[(*count)++] = from->known[i]->pools[j]->context;
+    return contexts;
+}
+
+static struct tls_context *make_context(const struct cfg_pool_tls *tls, const struct pool_tls_source *from,
                                         struct cfg_problems *problems)
 {
     struct tls_problems to = {tls, problems};
     struct tls_report report = {.add = add_problem, .arg = &to, .now = (long long)time(NULL)};
+    struct tls_context *context = NULL;
     struct tls_backend_settings settings = {
         .verify = tls->verify,
         .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},
-        .keys = keys,
+        .keys = from->keys,
         .min_version = tls->min_version == CFG_TLS_1_3 ? TLS_1_3 : TLS_1_2};
     if (tls->verify)
         settings.ca = ca_bundle_for(tls, problems);
-    return tls->verify && settings.ca == NULL ? NULL : tls_context_new_backend(&settings, &report);
+    struct tls_context **others = known_contexts(from, &settings.other_count);
+    settings.others = others;
+    if (!tls->verify || settings.ca != NULL)
+        context = tls_context_new_backend(&settings, &report);
+    free(others);
+    return context;
 }
 
 /* An upper bound: a reload does not change how many run, whatever the new configuration has. */
@@ -80,9 +105,9 @@ static struct pool_tls *new_with_context(struct tls_context *context, const stru
 }
 
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
-                              const struct tls_key_source *keys, struct cfg_problems *problems)
+                              const struct pool_tls_source *from, struct cfg_problems *problems)
 {
-    struct tls_context *context = make_context(&pool->tls, keys, problems);
+    struct tls_context *context = make_context(&pool->tls, from, problems);
     return context != NULL ? new_with_context(context, cfg, pool, server_count, problems) : NULL;
 }
 
@@ -92,15 +117,20 @@ struct pool_tls *pool_tls_ref(struct pool_tls *tls)
     return tls;
 }
 
+static void destroy_pool(struct disposal *disposal)
+{
+    struct pool_tls *tls = DISPOSAL_OWNER(disposal, struct pool_tls, disposal);
+    tls_resumption_free(&tls->resumption);
+    tls_context_unref(&tls->context);
+    free(tls);
+}
+
 void pool_tls_unref(struct pool_tls **tls)
 {
     struct pool_tls *dropped = *tls;
     *tls = NULL;
-    if (dropped == NULL || !refcount_drop(&dropped->references))
-        return;
-    tls_resumption_free(&dropped->resumption);
-    tls_context_unref(&dropped->context);
-    free(dropped);
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        disposal_begin(&dropped->disposal, destroy_pool);
 }
 
 /* What is no reason to stop. */
@@ -114,14 +144,18 @@ static void add_as_warnings(struct cfg_problems *problems, const struct cfg_prob
     }
 }
 
+static bool is_fresh(const struct pool_tls *tls)
+{
+    return tls_context_backend_is_fresh(tls->context, (int64_t)time(NULL));
+}
+
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct tls_key_source *keys, bool *stale,
+                                size_t server_count, const struct pool_tls_source *from, bool *stale,
                                 struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
-    struct pool_tls *renewed = tls_context_backend_is_fresh(old->context, (int64_t)time(NULL))
-                                   ? pool_tls_ref(old)
-                                   : pool_tls_new(cfg, pool, server_count, keys, &found);
+    struct pool_tls *renewed =
+        is_fresh(old) ? pool_tls_ref(old) : pool_tls_new(cfg, pool, server_count, from, &found);
     add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     *stale = renewed == NULL;
@@ -135,14 +169,18 @@ bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b
            text_is_same(a->passphrase, b->passphrase);
 }
 
-struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
+struct pool_tls *pool_tls_new_after(struct pool_tls *old, bool same_servers, const struct cfg *cfg,
                                     const struct cfg_pool *pool, size_t server_count,
-                                    const struct tls_key_source *keys, bool *stale,
+                                    const struct pool_tls_source *from, bool *stale,
                                     struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
-    struct pool_tls *tls = pool_tls_new(cfg, pool, server_count, keys, &found);
-    *stale = tls == NULL;
+    bool fresh = is_fresh(old);
+    *stale = false;
+    if (fresh && same_servers && old->workers == count_workers(cfg))
+        return pool_tls_ref(old);
+    struct pool_tls *tls = fresh ? NULL : pool_tls_new(cfg, pool, server_count, from, &found);
+    *stale = !fresh && tls == NULL;
     if (tls == NULL)
         tls = new_with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
     add_as_warnings(problems, &found);
@@ -168,15 +206,20 @@ struct pool_tls_set *pool_tls_set_ref(struct pool_tls_set *set)
     return set;
 }
 
+static void destroy_set(struct disposal *disposal)
+{
+    struct pool_tls_set *set = DISPOSAL_OWNER(disposal, struct pool_tls_set, disposal);
+    for (size_t i = 0; i < set->count; i++)
+        pool_tls_unref(&set->pools[i]);
+    free(set);
+}
+
 void pool_tls_set_unref(struct pool_tls_set **set)
 {
     struct pool_tls_set *dropped = *set;
     *set = NULL;
-    if (dropped == NULL || !refcount_drop(&dropped->references))
-        return;
-    for (size_t i = 0; i < dropped->count; i++)
-        pool_tls_unref(&dropped->pools[i]);
-    free(dropped);
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        disposal_begin(&dropped->disposal, destroy_set);
 }
 
 bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struct tls_certificate_info *into)
@@ -208,7 +251,7 @@ void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, st
         const struct cfg_pool_tls *tls = &cfg->pools[i].tls;
         if (tls->mode == CFG_POOL_TLS_NONE || (tls->certificate == NULL) != (tls->key == NULL))
             continue;
-        struct tls_context *context = make_context(tls, keys, problems);
+        struct tls_context *context = make_context(tls, &(struct pool_tls_source){.keys = keys}, problems);
         tls_context_unref(&context);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_BACKENDS_POOL_TLS_H
 #define DEEPPROXY_PROXY_BACKENDS_POOL_TLS_H
 
+#include "base/disposal.h"
 #include "base/refcount.h"
 #include "config/cfg.h"
 #include "tls/endpoint/tls_backend.h"
@@ -14,18 +15,31 @@
  */
 struct pool_tls {
     struct refcount references;
+    struct disposal disposal;
     struct tls_context *context;
     struct tls_resumption *resumption;
     size_t workers; /* those beyond resume nothing */
 };
 
+struct pool_tls_set;
+
+/* By what means a pool's files are read. */
+struct pool_tls_source {
+    /* By which the key of a pool's certificate is read; NULL: into this process. */
+    const struct tls_key_source *keys;
+    /*
+     * Authorities and certificates that a pool here has of the same files are used again if these are
+     * unchanged: those before, and those made so far. Each may be NULL.
+     */
+    const struct pool_tls_set *known[2];
+};
+
 /*
- * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. The key of the pool's
- * certificate is read by way of `keys` (NULL: into this process). Returns the only reference, or NULL after
- * an error in `problems`. Reads files.
+ * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. Returns the only reference,
+ * or NULL after an error in `problems`. Reads files.
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
-                              const struct tls_key_source *keys, struct cfg_problems *problems);
+                              const struct pool_tls_source *from, struct cfg_problems *problems);
 
 /* Adds a reference, and returns its argument. */
 struct pool_tls *pool_tls_ref(struct pool_tls *tls);
@@ -39,7 +53,7 @@ void pool_tls_unref(struct pool_tls **tls);
  * reference, the caller's. Reads files.
  */
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct tls_key_source *keys, bool *stale,
+                                size_t server_count, const struct pool_tls_source *from, bool *stale,
                                 struct cfg_problems *problems);
 
 /* Do both name the same files, and demand the same of them? */
@@ -47,11 +61,13 @@ bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b
 
 /*
  * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files
- * can't be used now, what was read then stays in use, with a warning and `*stale` true. Reads files.
+ * are unchanged, what was read then is used again: `old` itself if the servers are the same too
+ * (`same_servers`), in the same order, as its sessions can be resumed at them. If the files can't be used now,
+ * what was read then stays in use, with a warning and `*stale` true. Reads files.
  */
-struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg *cfg,
+struct pool_tls *pool_tls_new_after(struct pool_tls *old, bool same_servers, const struct cfg *cfg,
                                     const struct cfg_pool *pool, size_t server_count,
-                                    const struct tls_key_source *keys, bool *stale,
+                                    const struct pool_tls_source *from, bool *stale,
                                     struct cfg_problems *problems);
 
 /*
@@ -60,6 +76,7 @@ struct pool_tls *pool_tls_new_after(const struct pool_tls *old, const struct cfg
  */
 struct pool_tls_set {
     struct refcount references;
+    struct disposal disposal;
     size_t stale; /* how many stay from before, as their files can't be used now */
     size_t count;
     struct pool_tls *pools[];

@@ -59,8 +59,13 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
 {
     struct cfg_problems later = {0};
     struct cfg *cfg = cfg_load_to_check(path, &later);
-    bool isolated = cfg->key_isolation;
     *keys = (struct isolated_keys){0};
+    if (cfg == NULL) {
+        cfg_problems_free(problems);
+        *problems = later;
+        return false;
+    }
+    bool isolated = cfg->key_isolation;
     if (isolated)
         keys->manager =
             start_guard(cfg, worker_count != NULL ? worker_count(cfg) : 0, &keys->guard, problems);

@@ -20,15 +20,15 @@ enum accept_outcome {
 
 /*
  * Accepts one from `listener`, which does not block. ACCEPT_DONE: `*fd` is the caller's, does not block, and
- * is closed on exec. `address` and `len` are as for accept(2), and may be NULL. A connection that its peer has
- * reset is ACCEPT_LOST only if the address is asked for.
+ * is closed on exec. `address` and `len` are as for accept(2), and may be NULL. A connection that its peer
+ * has reset is ACCEPT_LOST only if the address is asked for.
  */
 MUST_CHECK enum accept_outcome accept_connection(int listener, int *fd, struct sockaddr *address,
                                                  socklen_t *len);
 
 /*
- * What an operator can raise when accepting, or connecting, has failed with this errno; a text for the log, or
- * NULL.
+ * What an operator can raise when accepting, or connecting, has failed with this errno; a text for the log,
+ * or NULL.
  */
 const char *accept_remedy(int error);
 

@@ -11,15 +11,15 @@
  * How many of something all workers together may have: one count of places. A worker takes a place and gives
  * it back, without a lock and without waiting.
  *
- * While many places are free, each worker takes and gives them from a stock of its own, of a cache line of its
- * own, which it fills and empties by SHARED_LIMIT_BATCH: workers then write no line that another one uses.
- * When fewer are free than all stocks could hold, places are taken and given one by one, and those that still
- * lie in a stock can be taken by all.
+ * While many places are free, each worker takes and gives them from a stock of its own, of a cache line of
+ * its own, which it fills and empties by SHARED_LIMIT_BATCH: workers then write no line that another one
+ * uses. When fewer are free than all stocks could hold, places are taken and given one by one, and those that
+ * still lie in a stock can be taken by all.
  *
  * There are never more places taken than the limit, except for those that were taken before it was lowered. A
  * place that is free is found, wherever it was given back, with one exception: a worker that the kernel stops
- * in the middle of a batch hides the places of that batch for so long. That takes many more free places than a
- * batch has, so that it is of no consequence unless others take all of these meanwhile.
+ * in the middle of a batch hides the places of that batch for so long. That takes many more free places than
+ * a batch has, so that it is of no consequence unless others take all of these meanwhile.
  */
 struct shared_limit;
 
@@ -38,8 +38,8 @@ MUST_CHECK struct shared_limit *shared_limit_new(unsigned holders);
 void shared_limit_free(struct shared_limit **limit);
 
 /*
- * Sets how many places there are; 0 is no limit. Those that are taken stay so, and count. From one thread, the
- * main thread; workers may take and give places meanwhile.
+ * Sets how many places there are; 0 is no limit. Those that are taken stay so, and count. From one thread,
+ * the main thread; workers may take and give places meanwhile.
  */
 void shared_limit_set_max(struct shared_limit *limit, uint64_t max);
 

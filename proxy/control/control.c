@@ -209,6 +209,7 @@ static void give_up_reload(struct control *control)
 static void on_worker_report(uv_async_t *worker_event)
 {
     struct control *control = worker_event->data;
+    control_dispose(control);
     if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
         control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
@@ -255,6 +256,7 @@ static void free_shared(struct worker_shared *shared)
 static int start_workers(struct control *control)
 {
     unsigned count = control->listeners.workers;
+    control_open_disposals(control);
     control->workers = calloc(count, sizeof control->workers[0]);
     if (control->workers == NULL || !make_shared(&control->shared, count))
         return UV_ENOMEM;
@@ -265,6 +267,7 @@ static int start_workers(struct control *control)
             .calls = &session_calls,
             .shared = control->shared,
             .log = log_add_queue(control->log),
+            .disposals = &control->disposals,
             .key_channel = control->keys != NULL ? key_manager_take_channel(control->keys, i) : -1,
             .on_event = on_worker_event,
             .on_event_arg = control};
@@ -335,7 +338,7 @@ static bool open_listeners(struct control *control, unsigned workers)
 void control_remember_commitments(const struct control *control)
 {
     const char *path = control->runtime.snapshot->cfg->state_file;
-    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments, path))
+    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments->list, path))
         return;
     struct log_line line;
     log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
@@ -419,7 +422,9 @@ static int serve_until_end(struct control *control)
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     release_early_signals();
+    control_leave_disposals(control);
     uv_run(&control->loop, UV_RUN_DEFAULT);
+    control_end_disposals(control);
     ENSURE(uv_loop_close(&control->loop) == 0);
     log_close(&control->log);
     return EXIT_SUCCESS;

@@ -12,8 +12,9 @@
 
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
- * control_limits.c (how many clients there may be) and control_admin.c (what the admin endpoint shows), and by
- * nothing else. All functions here are the main thread's.
+ * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows) and
+ * control_disposal.c (what workers leave to be freed), and by nothing else. All functions here are the main
+ * thread's.
  */
 
 enum reload_step {
@@ -31,7 +32,10 @@ struct control {
     uv_timer_t limit;        /* timeouts.grace, then timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
-    uv_async_t worker_event; /* a worker has ended, or has an update in effect */
+    uv_async_t worker_event; /* a worker has ended, has an update in effect, or left what is to be freed */
+    struct disposal_list disposals; /* of the workers, and of this thread */
+    uv_work_t disposal_work;        /* frees them, in a thread of libuv's pool */
+    bool is_disposing;
     struct file_watch *watch;
     struct runtime runtime; /* in effect */
     struct listeners listeners;
@@ -85,6 +89,18 @@ void control_reload_is_in_effect(struct control *control);
 
 /* Records for the metrics that a reload of this kind is in effect from now on. */
 void control_note_reload(struct control *control, enum reload_kind kind);
+
+/* Call it before the workers begin: what they leave is freed from now on, as soon as control_dispose sees it. */
+void control_open_disposals(struct control *control);
+
+/* From now on the main thread leaves to the list too, so that it serves signals and health checks meanwhile. */
+void control_leave_disposals(struct control *control);
+
+/* Has what is in the list freed in another thread. Call it if there may be something. */
+void control_dispose(struct control *control);
+
+/* Frees the rest, and from now on at once. Call it after the workers and the loop have ended. */
+void control_end_disposals(struct control *control);
 
 /* Serves the admin endpoint on control->admin_listeners. Returns 0, or a libuv error. */
 int control_start_admin(struct control *control);

@@ -20,6 +20,13 @@ static void log_problems(struct control *control, const struct cfg_problems *pro
         log_line_add_text(&line, "problem", problem->text);
         log_write(control->log, &line);
     }
+    if (problems->lost == 0)
+        return;
+    struct log_line line;
+    log_line_begin(&line, CFG_LOG_ERROR, "configuration-problem");
+    log_line_add_text(&line, "place", control->runtime.snapshot->cfg->path);
+    log_line_add_text(&line, "problem", "out of memory: there are more problems, whose texts are lost");
+    log_write(control->log, &line);
 }
 
 static void log_reload(struct control *control, enum reload_kind kind, enum cfg_log_level level,

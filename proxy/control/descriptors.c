@@ -16,7 +16,10 @@ enum {
      * sockets, the state file with its folder, the ticket keys, and a reserve as large as all of these.
      */
     MAIN = 24,
-    /* What four threads of libuv's pool read: a folder, a file in it, a resolver's configuration, its sockets. */
+    /*
+     * What four threads of libuv's pool read: a folder, a file in it, a resolver's configuration, its
+     * sockets.
+     */
     POOL = 4 * 6
 };
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/reload.h"
 
+#include "proxy/control/pool_thread.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/snapshot_certificates.h"
-
-#include <signal.h>
 
 /* A renewed certificate has to keep what was promised, as one of a new configuration has. */
 static void read_certificates(struct reload *reload)
@@ -48,27 +47,12 @@ static void finish_reading(uv_work_t *request, int status)
     reload->on_done(reload);
 }
 
-/*
- * The pool's threads begin with the first request, and with its mask: signals are the main thread's, which
- * holds them when the program ends (libuv has given them their default action back by then).
- */
-static int queue_without_signals(uv_loop_t *loop, uv_work_t *request)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int error = uv_queue_work(loop, request, read_in_pool, finish_reading);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, const struct runtime *before)
 {
     reload->work.data = reload;
     reload->kind = kind;
     reload->before = runtime_ref(before);
-    int error = queue_without_signals(loop, &reload->work);
+    int error = pool_thread_queue(loop, &reload->work, read_in_pool, finish_reading);
     if (error != 0)
         reload_end(reload);
     return error;

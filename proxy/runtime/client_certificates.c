@@ -24,13 +24,18 @@ static long long seconds_since_1970(void)
 }
 
 struct tls_client_trust *client_certificates_load(const struct cfg_client_certificates *cfg,
+                                                  struct tls_client_trust *const *known, size_t known_count,
                                                   struct cfg_problems *problems)
 {
     struct trust_problems to = {problems, cfg->place};
     struct tls_report report = {.add = add_problem, .arg = &to, .now = seconds_since_1970()};
     struct tls_client_trust_settings settings = {
         .authorities = cfg->ca, .revoked = cfg->crl, .required = cfg->required, .now = seconds_since_1970};
-    return tls_client_trust_new(&settings, &report);
+    struct tls_client_trust *trust = NULL;
+    for (size_t i = 0; i < known_count && trust == NULL; i++)
+        if (known[i] != NULL)
+            trust = tls_client_trust_reuse(known[i], &settings, &report);
+    return trust != NULL ? trust : tls_client_trust_new(&settings, &report);
 }
 
 /* ---- names ---- */

@@ -30,9 +30,11 @@ static bool is_old(const struct findings *found, size_t problem, const struct fi
     return breach != NULL && breaches_cover(&before->breaches, breach);
 }
 
-/* Is there an error that was not there before? */
+/* Is there an error that was not there before? One that could not be kept, as memory was short, may be any. */
 static bool breaks_more(const struct findings *found, const struct findings *before)
 {
+    if (found->problems.lost_errors > 0)
+        return true;
     for (size_t i = 0; i < found->problems.count; i++)
         if (found->problems.items[i].severity == CFG_ERROR && !is_old(found, i, before))
             return true;
@@ -90,6 +92,8 @@ void commitment_guard_mend(const struct snapshot *snapshot, const struct runtime
         mended = load_mended(&found.breaches, snapshot, before->tls, &broken);
     /* Before the context goes: the breaches point into it. */
     report_findings(&found, &broken, !must_mend || mended != NULL, problems);
+    if (found.problems.lost_errors > 0 && mended == NULL)
+        cfg_problems_add_out_of_memory(problems, snapshot->cfg->path);
     if (must_mend) {
         tls_context_unref(tls);
         *tls = mended;
@@ -106,19 +110,26 @@ static bool remember(const struct snapshot *snapshot, const struct snapshot *bef
 {
     *into = (struct commitments){0};
     return (snapshot->cfg->state_file == NULL || commitments_read(snapshot->cfg, into, problems)) &&
-           (before == NULL || commitments_merge(into, &before->commitments));
+           (before == NULL || before->commitments == NULL ||
+            commitments_merge(into, &before->commitments->list));
 }
 
 void commitment_guard_check(const struct runtime *before, struct runtime *into, struct cfg_problems *problems)
 {
     struct snapshot *snapshot = into->snapshot;
     struct commitments remembered;
+    struct commitments now = {0};
     size_t errors = problems->errors;
     bool ok = remember(snapshot, before->snapshot, &remembered, problems) &&
-              commitments_of(snapshot->cfg, &snapshot->commitments) &&
-              commitments_compare(&remembered, &snapshot->commitments, snapshot->cfg, problems);
+              commitments_of(snapshot->cfg, &now) &&
+              commitments_compare(&remembered, &now, snapshot->cfg, problems);
+    if (ok)
+        snapshot->commitments =
+            commitments_share(&now, before->snapshot != NULL ? before->snapshot->commitments : NULL);
+    ok = ok && snapshot->commitments != NULL;
     if (!ok && problems->errors == errors)
         cfg_problems_add_out_of_memory(problems, snapshot->cfg->path);
     commitments_free(&remembered);
+    commitments_free(&now);
     commitment_guard_mend(snapshot, before, &into->tls, problems);
 }

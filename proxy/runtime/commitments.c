@@ -133,6 +133,43 @@ bool commitments_merge(struct commitments *into, const struct commitments *other
     return ok && commitments_sort(into);
 }
 
+/* ---- one list for several ---- */
+
+static bool are_same(const struct commitments *a, const struct commitments *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = compare_commitments(&a->items[i], &b->items[i]) == 0 &&
+               strcmp(a->items[i].tags, b->items[i].tags) == 0;
+    return same;
+}
+
+struct shared_commitments *commitments_share(struct commitments *list, struct shared_commitments *before)
+{
+    if (before != NULL && are_same(list, &before->list)) {
+        commitments_free(list);
+        refcount_take(&before->references);
+        return before;
+    }
+    struct shared_commitments *shared = calloc(1, sizeof *shared);
+    if (shared == NULL)
+        return NULL;
+    refcount_init(&shared->references);
+    shared->list = *list;
+    *list = (struct commitments){0};
+    return shared;
+}
+
+void commitments_unref(struct shared_commitments **commitments)
+{
+    struct shared_commitments *dropped = *commitments;
+    *commitments = NULL;
+    if (dropped == NULL || !refcount_drop(&dropped->references))
+        return;
+    commitments_free(&dropped->list);
+    free(dropped);
+}
+
 /* ---- what a configuration promises ---- */
 
 static bool has_service(const struct cfg *cfg, enum protocol protocol)

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_H
 #define DEEPPROXY_PROXY_RUNTIME_COMMITMENTS_H
 
+#include "base/refcount.h"
 #include "config/cfg.h"
 #include "proxy/runtime/breaches.h"
 #include "tls/endpoint/tls_context.h"
@@ -28,6 +29,22 @@ struct commitments {
     size_t count;
     size_t cap;
 };
+
+/* Counted by reference, for configurations that promise the same one after the other. It never changes. */
+struct shared_commitments {
+    struct refcount references;
+    struct commitments list;
+};
+
+/*
+ * Takes the commitments of `list` over, which becomes empty; the caller owns one reference. That is one to
+ * `before` (which may be NULL), and `list` is freed, if both are the same. NULL, and `list` as it was, if
+ * memory is short.
+ */
+struct shared_commitments *commitments_share(struct commitments *list, struct shared_commitments *before);
+
+/* Drops a reference, and nulls the pointer, which may be NULL already. */
+void commitments_unref(struct shared_commitments **commitments);
 
 /* What a configuration promises. False if memory is short. The caller frees `into` either way. */
 bool commitments_of(const struct cfg *cfg, struct commitments *into);

@@ -33,6 +33,8 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
 {
     struct cfg *cfg = cfg_load_to_check(path, problems);
     *into = (struct runtime){0};
+    if (cfg == NULL)
+        return false;
     if (problems->errors > 0)
         check_ticket_keys(cfg, problems);
     else

@@ -99,83 +99,104 @@ static bool make_variant(struct service *service, struct snapshot *snapshot, con
     return client_reports_add_status(service->reports, host->deep->status);
 }
 
-static size_t service_total(const struct cfg *cfg)
+static size_t service_total(const struct snapshot *snapshot)
 {
-    return cfg->service_count * (1 + cfg->host_count);
+    return snapshot->cfg->service_count * (1 + snapshot->hosts->kind_count);
 }
 
 static bool join_services(struct snapshot *snapshot, const struct snapshot *previous)
 {
     const struct cfg *cfg = snapshot->cfg;
+    const struct host_index *hosts = snapshot->hosts;
     size_t count = cfg->service_count;
     bool ok = true;
     for (size_t i = 0; i < count; i++)
         ok = make_service(&snapshot->services[i], snapshot, &cfg->services[i], previous) && ok;
-    for (size_t i = 0; i < cfg->host_count && ok; i++) {
-        const struct cfg_host *host = &cfg->hosts[i];
+    for (size_t i = 0; i < hosts->kind_count && ok; i++) {
         struct service *variants = snapshot->services + count * (1 + i);
         for (size_t j = 0; j < count; j++)
-            ok = make_variant(&variants[j], snapshot, &snapshot->services[j], host) && ok;
-        for (size_t j = 0; j < host->name_count; j++)
-            ok = tls_names_add(&snapshot->hosts, slice_of(host->names[j]), i) && ok;
+            ok = make_variant(&variants[j], snapshot, &snapshot->services[j], hosts->kinds[i]) && ok;
     }
-    tls_names_sort(&snapshot->hosts);
     return ok;
 }
 
 struct service *snapshot_service(const struct snapshot *snapshot, struct service *service, const char *name)
 {
-    const struct cfg *cfg = snapshot->cfg;
-    if (name == NULL || cfg->host_count == 0)
+    const struct host_index *hosts = snapshot->hosts;
+    if (name == NULL || hosts->kind_count == 0)
         return service;
-    size_t host = tls_names_find(&snapshot->hosts, slice_of(name), cfg->host_count);
-    return host < cfg->host_count ? service + cfg->service_count * (1 + host) : service;
+    size_t kind = tls_names_find(&hosts->names, slice_of(name), hosts->kind_count);
+    return kind < hosts->kind_count ? service + snapshot->cfg->service_count * (1 + kind) : service;
 }
 
-static bool load_client_certificates(struct snapshot *snapshot, struct cfg_problems *problems)
+/* Many services, and many snapshots, have the same files: lists of revoked certificates may be large. */
+static bool load_client_certificates(struct snapshot *snapshot, const struct snapshot *previous,
+                                     struct cfg_problems *problems)
 {
     bool ok = true;
-    for (size_t i = 0; i < snapshot->cfg->service_count; i++) {
+    size_t count = snapshot->cfg->service_count;
+    size_t before = previous != NULL ? previous->cfg->service_count : 0;
+    struct tls_client_trust **known = calloc(before + count, sizeof(struct tls_client_trust *));
+    if (known == NULL)
+        return false;
+    for (size_t i = 0; i < before; i++)
+        known[i] = previous->services[i].tls.clients;
+    for (size_t i = 0; i < count; i++) {
         const struct cfg_client_certificates *clients = snapshot->cfg->services[i].client_certificates;
         if (clients == NULL)
             continue;
-        snapshot->services[i].tls.clients = client_certificates_load(clients, problems);
-        ok = snapshot->services[i].tls.clients != NULL && ok;
+        known[before + i] = client_certificates_load(clients, known, before + i, problems);
+        snapshot->services[i].tls.clients = known[before + i];
+        ok = known[before + i] != NULL && ok;
     }
+    free(known);
     return ok;
 }
 
 /* ---- the whole ---- */
 
+/* Those of the snapshot before, if its configuration has the same hosts. NULL if memory is short. */
+static struct host_index *get_hosts(const struct cfg *cfg, const struct snapshot *previous)
+{
+    if (previous != NULL && previous->cfg->host_list == cfg->host_list)
+        return host_index_ref(previous->hosts);
+    return host_index_new(cfg->hosts, cfg->host_count);
+}
+
 static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *previous,
                            struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
+    if (previous != NULL)
+        cfg_share_hosts(snapshot->cfg, previous->cfg);
+    snapshot->hosts = get_hosts(cfg, previous);
+    if (snapshot->hosts == NULL)
+        return false;
     snapshot->pools = calloc(cfg->pool_count, sizeof snapshot->pools[0]);
-    snapshot->services = calloc(service_total(cfg), sizeof snapshot->services[0]);
+    snapshot->services = calloc(service_total(snapshot), sizeof snapshot->services[0]);
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
     bool ok = resolve_pools(snapshot, previous, problems);
     ok = join_services(snapshot, previous) && ok;
-    ok = load_client_certificates(snapshot, problems) && ok;
+    ok = load_client_certificates(snapshot, previous, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
 }
 
 /* Frees all but the configuration. */
-static void destroy_snapshot(struct snapshot *snapshot)
+static void free_snapshot(struct snapshot *snapshot)
 {
     for (size_t i = 0; snapshot->pools != NULL && i < snapshot->cfg->pool_count; i++)
         pool_free(&snapshot->pools[i]);
-    for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot->cfg); i++) {
+    for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot); i++) {
         client_reports_unref(&snapshot->services[i].reports);
         counters_unref(&snapshot->services[i].counters);
         tls_client_trust_unref(&snapshot->services[i].tls.clients);
     }
     free(snapshot->pools);
     free(snapshot->services);
-    tls_names_free(&snapshot->hosts);
+    host_index_unref(&snapshot->hosts);
     tickets_close(&snapshot->tickets);
-    commitments_free(&snapshot->commitments);
+    commitments_unref(&snapshot->commitments);
     free(snapshot);
 }
 
@@ -198,7 +219,7 @@ struct snapshot *snapshot_new(struct cfg **cfg, const struct tls_key_source *key
     if (problems->errors == errors)
         cfg_problems_add_out_of_memory(problems, (*cfg)->path);
     if (snapshot != NULL)
-        destroy_snapshot(snapshot);
+        free_snapshot(snapshot);
     return NULL;
 }
 
@@ -208,13 +229,18 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot)
     return snapshot;
 }
 
+static void destroy_snapshot(struct disposal *disposal)
+{
+    struct snapshot *snapshot = DISPOSAL_OWNER(disposal, struct snapshot, disposal);
+    struct cfg *cfg = snapshot->cfg;
+    free_snapshot(snapshot);
+    cfg_free(&cfg);
+}
+
 void snapshot_unref(struct snapshot **snapshot)
 {
     struct snapshot *dropped = *snapshot;
     *snapshot = NULL;
-    if (dropped == NULL || !refcount_drop(&dropped->references))
-        return;
-    struct cfg *cfg = dropped->cfg;
-    destroy_snapshot(dropped);
-    cfg_free(&cfg);
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        disposal_begin(&dropped->disposal, destroy_snapshot);
 }

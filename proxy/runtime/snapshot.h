@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_RUNTIME_SNAPSHOT_H
 #define DEEPPROXY_PROXY_RUNTIME_SNAPSHOT_H
 
+#include "base/disposal.h"
 #include "base/refcount.h"
 #include "config/cfg.h"
 #include "protocols/engine.h"
@@ -10,9 +11,9 @@
 #include "proxy/runtime/client_reports.h"
 #include "proxy/runtime/commitments.h"
 #include "proxy/runtime/counters.h"
+#include "proxy/runtime/host_index.h"
 #include "proxy/runtime/tickets.h"
 #include "tls/endpoint/tls_endpoint.h"
-#include "tls/tls_names.h"
 
 /*
  * A configuration made ready to run: names of servers resolved, services joined with their pools.
@@ -39,20 +40,24 @@ struct service {
 
 struct snapshot {
     struct refcount references;
+    struct disposal disposal;
     struct cfg *cfg;
     /* Has the private keys; NULL: they are in this process. */
     const struct tls_key_source *keys;
     /* The main thread's. */
     struct tickets tickets;
-    /* What clients have been promised, by this configuration and those before. */
-    struct commitments commitments;
     /*
-     * As many as in cfg; after them, host by host, as many again: what each service is for clients that ask
-     * for the host.
+     * What clients have been promised, by this configuration and those before; shared with the snapshot before
+     * if it is the same. NULL until it is checked.
+     */
+    struct shared_commitments *commitments;
+    /*
+     * As many as in cfg; after them, for each kind of host, as many again: what each service is for clients
+     * that ask for such a host.
      */
     struct service *services;
-    /* From names of hosts to indexes of cfg->hosts. */
-    struct tls_names hosts;
+    /* Shared with the snapshots before and after as long as they have the same hosts. */
+    struct host_index *hosts;
     /* As many as in cfg. */
     struct pool *pools;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/snapshot_certificates.h"
 
+#include "proxy/backends/pool_resolve.h"
 #include "proxy/runtime/client_certificates.h"
 
 #include <stdlib.h>
@@ -91,27 +92,29 @@ struct tls_context *snapshot_certificates_load(const struct snapshot *snapshot, 
 /* ---- what pools need ---- */
 
 /* What a pool of the same name and with the same settings had before; NULL if there was none. */
-static const struct pool_tls *find_pool_tls(const struct runtime *before, const struct cfg_pool *pool)
+static struct pool_tls *find_pool_tls(const struct runtime *before, const struct pool *old,
+                                      const struct cfg_pool *pool)
 {
-    const struct pool *old = snapshot_find_pool(before->snapshot, pool->name);
     return old != NULL && pool_tls_is_same(&old->cfg->tls, &pool->tls)
                ? before->pools->pools[old - before->snapshot->pools]
                : NULL;
 }
 
 static struct pool_tls *load_pool_tls(const struct snapshot *snapshot, size_t index,
-                                      const struct runtime *before, bool *stale,
-                                      struct cfg_problems *problems)
+                                      const struct runtime *before, const struct pool_tls_source *from,
+                                      bool *stale, struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
     const struct cfg_pool *pool = &cfg->pools[index];
     size_t servers = snapshot->pools[index].server_count;
     if (before->snapshot == snapshot)
-        return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, snapshot->keys, stale,
-                              problems);
-    const struct pool_tls *old = find_pool_tls(before, pool);
-    return old != NULL ? pool_tls_new_after(old, cfg, pool, servers, snapshot->keys, stale, problems)
-                       : pool_tls_new(cfg, pool, servers, snapshot->keys, problems);
+        return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, from, stale, problems);
+    const struct pool *old_pool = snapshot_find_pool(before->snapshot, pool->name);
+    struct pool_tls *old = find_pool_tls(before, old_pool, pool);
+    if (old == NULL)
+        return pool_tls_new(cfg, pool, servers, from, problems);
+    return pool_tls_new_after(old, pool_has_same_servers(old_pool, &snapshot->pools[index]), cfg, pool,
+                              servers, from, stale, problems);
 }
 
 struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *snapshot,
@@ -120,6 +123,7 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
 {
     const struct cfg *cfg = snapshot->cfg;
     struct pool_tls_set *set = pool_tls_set_new(cfg->pool_count);
+    struct pool_tls_source from = {snapshot->keys, {before->pools, set}};
     bool ok = set != NULL;
     if (!ok)
         cfg_problems_add_out_of_memory(problems, cfg->path);
@@ -127,7 +131,7 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
         bool stale = false;
         if (cfg->pools[i].tls.mode == CFG_POOL_TLS_NONE)
             continue;
-        set->pools[i] = load_pool_tls(snapshot, i, before, &stale, problems);
+        set->pools[i] = load_pool_tls(snapshot, i, before, &from, &stale, problems);
         set->stale += stale;
         ok = ok && set->pools[i] != NULL;
     }
@@ -142,8 +146,9 @@ static void check_client_certificates(const struct cfg *cfg, struct cfg_problems
 {
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_client_certificates *clients = cfg->services[i].client_certificates;
-        struct tls_client_trust *trust =
-            clients != NULL && clients->ca != NULL ? client_certificates_load(clients, problems) : NULL;
+        struct tls_client_trust *trust = clients != NULL && clients->ca != NULL
+                                             ? client_certificates_load(clients, NULL, 0, problems)
+                                             : NULL;
         tls_client_trust_unref(&trust);
     }
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/worker/accepting.h"
 
+#include "base/array.h"
 #include "proxy/common/accept.h"
 #include "proxy/worker/worker.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,7 +73,8 @@ static void drop_leaving(struct accepting *accepting, struct listener *listener)
 static void stall_all(struct accepting *accepting)
 {
     for (size_t i = 0; i < accepting->count; i++)
-        set_stalled(accepting->listeners[i], true);
+        if (accepting->listeners[i] != NULL)
+            set_stalled(accepting->listeners[i], true);
     for (struct listener *at = accepting->leaving; at != NULL; at = at->next)
         set_stalled(at, true);
 }
@@ -173,7 +176,8 @@ bool accepting_retry(struct accepting *accepting)
     bool waits = false;
     struct listener *next;
     for (size_t i = 0; i < accepting->count; i++)
-        waits = retry(accepting->listeners[i]) || waits;
+        if (accepting->listeners[i] != NULL)
+            waits = retry(accepting->listeners[i]) || waits;
     for (struct listener *at = accepting->leaving; at != NULL; at = next) {
         next = at->next;
         waits = retry(at) || waits;
@@ -192,6 +196,7 @@ int accepting_listen(struct accepting *accepting, struct listener **listener, in
                      struct service *service)
 {
     struct listener *new = *listener;
+    accepting->listeners[accepting->count++] = NULL;
     if (listen(*fd, BACKLOG) != 0)
         return uv_translate_sys_error(errno);
     int error = uv_poll_init_socket(&accepting->worker->loop, &new->poll, *fd);
@@ -202,14 +207,15 @@ int accepting_listen(struct accepting *accepting, struct listener **listener, in
     new->service = service;
     *listener = NULL;
     *fd = -1;
-    accepting->listeners[accepting->count++] = new;
+    accepting->listeners[accepting->count - 1] = new;
     set_stalled(new, false);
     return 0;
 }
 
 void accepting_continue(struct accepting *accepting, struct listener *listener, struct service *service)
 {
-    listener->service = service;
+    if (listener != NULL)
+        listener->service = service;
     accepting->listeners[accepting->count++] = listener;
 }
 
@@ -227,8 +233,27 @@ static void on_leave(uv_timer_t *leave)
     }
 }
 
+/*
+ * The kernel drops what would begin a connection (SYN without ACK), and lets all else pass. So the queue
+ * comes to an end, and nobody is reset who has connected between the last look at it and the listener's end.
+ * A client that comes now asks again a second later, and is refused, or served by what listens there by then.
+ * Without the filter, listeners only leave less orderly.
+ */
+static void drop_new_connections(int fd)
+{
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 }; /* in the TCP header */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {ARRAY_LEN(code), code};
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
 void accepting_leave(struct accepting *accepting, struct listener *listener, struct generation *generation)
 {
+    drop_new_connections(listener->fd);
     listener->generation = generation;
     generation->leaving++;
     listener->leaves_at = uv_now(&accepting->worker->loop) + ACCEPTING_LEAVE_MS;
@@ -241,16 +266,18 @@ void accepting_leave(struct accepting *accepting, struct listener *listener, str
 
 void accepting_leave_all(struct accepting *accepting)
 {
-    size_t count = accepting->count;
-    accepting->count = 0;
-    for (size_t i = 0; i < count; i++)
-        accepting_leave(accepting, accepting->listeners[i], accepting->worker->generation);
+    while (accepting->count > 0) {
+        struct listener *listener = accepting->listeners[--accepting->count];
+        if (listener != NULL)
+            accepting_leave(accepting, listener, accepting->worker->generation);
+    }
 }
 
 void accepting_close(struct accepting *accepting)
 {
     for (size_t i = 0; i < accepting->count; i++)
-        close_listener(accepting->listeners[i]);
+        if (accepting->listeners[i] != NULL)
+            close_listener(accepting->listeners[i]);
     accepting->count = 0;
     while (accepting->leaving != NULL)
         drop_leaving(accepting, accepting->leaving);

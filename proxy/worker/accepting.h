@@ -17,8 +17,8 @@
  * are served meanwhile, and their end is what helps.
  *
  * A listener that is to be closed leaves: the clients in its queue have a connection already, and would be
- * reset. So they are accepted first. The listener is closed as soon as its queue is empty, and at the latest
- * after ACCEPTING_LEAVE_MS.
+ * reset. So they are accepted first, while the kernel does not reply to clients that come only now. The
+ * listener is closed as soon as its queue is empty, and at the latest after ACCEPTING_LEAVE_MS.
  *
  * In the worker's thread only, or before it has begun.
  */
@@ -36,12 +36,15 @@ struct worker;
 
 struct accepting {
     struct worker *worker;
-    struct listener **listeners; /* by index in the configuration in effect; the list is the worker's */
+    /*
+     * By index in the configuration in effect; NULL for one that could not listen. The list is the worker's.
+     */
+    struct listener **listeners;
     size_t count;
     struct listener *leaving; /* a list */
     uv_timer_t pause;         /* runs while nothing is accepted */
     uv_timer_t leave;         /* runs while listeners leave */
-    uv_tcp_t first;           /* with its first stream a loop opens a descriptor: at the start, with this one */
+    uv_tcp_t first;           /* libuv opens a descriptor with a loop's first stream: at the start */
 };
 
 /* A connection that waits at a listener. */
@@ -59,13 +62,13 @@ MUST_CHECK struct listener *accepting_new_listener(void);
 
 /*
  * Listens on a socket that is bound, as the next listener of the list, for a service of the worker's newest
- * generation. Takes over `*listener` and `*fd`, which become NULL and -1, unless it has failed before.
- * Returns 0, or a libuv error.
+ * generation. Takes over `*listener` and `*fd`, which become NULL and -1. Returns 0, or a libuv error: then
+ * it has taken nothing, and the list has NULL in its place.
  */
 MUST_CHECK int accepting_listen(struct accepting *accepting, struct listener **listener, int *fd,
                                 struct service *service);
 
-/* The same for one that listens already. It loses no connection. */
+/* The same for one that listens already, or NULL. It loses no connection. */
 void accepting_continue(struct accepting *accepting, struct listener *listener, struct service *service);
 
 /* Takes one that is in no list any more, and lets it leave. Its service belongs to `generation`. */

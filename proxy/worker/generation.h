@@ -9,7 +9,8 @@
 /*
  * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS
  * towards its pools, and the worker's round-robin position in each pool. A reload begins a new generation; an
- * old one is dropped with its last session or listener. A worker owns its generations, and only its thread uses them.
+ * old one is dropped with its last session or listener. A worker owns its generations, and only its thread
+ * uses them.
  */
 
 /* Classes of timeout: struct cfg_timeouts has most of them, the rest is fixed (generation.c). */

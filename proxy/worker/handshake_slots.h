@@ -13,8 +13,8 @@
  * the workers) leaves free slots to those that have less: a worker with a long queue starves no other.
  *
  * A worker is not told when another one gives a slot back: it looks every HANDSHAKE_SLOTS_RETRY_MS while it
- * waits. So no worker has to know the loop of another, which may have ended, and the loop is woken neither more
- * often nor by more than that, however many slots change hands.
+ * waits. So no worker has to know the loop of another, which may have ended, and the loop is woken neither
+ * more often nor by more than that, however many slots change hands.
  */
 struct handshake_slots;
 

@@ -191,6 +191,8 @@ static void on_check(uv_check_t *check)
     if (handshakes->is_awaited && slot_holder_may_take(&handshakes->slots)) {
         handshakes_stop_waiting(handshakes);
         handshakes->events->accept(handshakes->arg);
+    } else if (handshakes->slots.is_hungry) {
+        slot_holder_wait(&handshakes->slots); /* it may have its share by now */
     }
 }
 

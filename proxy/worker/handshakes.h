@@ -18,8 +18,8 @@
  * How many. A client is half open from its connection to the end of its handshake; with STARTTLS the dialogue
  * before it counts too. Each holds a slot, of which there is one number for all workers (handshake_slots.h).
  * If none is free, the worker accepts nobody, and new connections wait in the kernel's queue: in a storm of
- * honest clients the work is done at full speed, and nobody is rejected. Against clients that only hold slots,
- * the one that has been half open longest is evicted, once it has been for HANDSHAKES_EVICT_MS.
+ * honest clients the work is done at full speed, and nobody is rejected. Against clients that only hold
+ * slots, the one that has been half open longest is evicted, once it has been for HANDSHAKES_EVICT_MS.
  *
  * How much time. A handshake costs as much as a hundred commands, and libuv reports up to 1,024 sockets
  * before it asks the kernel for more. So handshakes get HANDSHAKES_BUDGET_US in each iteration of the loop.
@@ -108,8 +108,9 @@ enum handshakes_answer {
 };
 
 /*
- * May a connection be accepted now? If so, it has a slot, and enters next, or handshakes_accepted_all follows.
- * If not, it is left waiting, and the event `accept` follows. May evict another client to free a slot.
+ * May a connection be accepted now? If so, it has a slot, and enters next, or handshakes_accepted_all
+ * follows. If not, it is left waiting, and the event `accept` follows. May evict another client to free a
+ * slot.
  */
 MUST_CHECK enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes);
 
@@ -120,8 +121,8 @@ void handshakes_accepted_all(struct handshakes *handshakes);
 void handshakes_stop_waiting(struct handshakes *handshakes);
 
 /*
- * A client is half open from now on. False if its address has as many already, or if no slot is free, which is
- * so only without handshakes_may_accept: it holds no slot then.
+ * A client is half open from now on. False if its address has as many already, or if no slot is free, which
+ * is so only without handshakes_may_accept: it holds no slot then.
  */
 MUST_CHECK bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
                                  const struct sockaddr *address);

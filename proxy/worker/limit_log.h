@@ -10,8 +10,8 @@
 
 /*
  * Logs the clients of a worker that a limit keeps out, and failures to accept any. They may come by the
- * thousands a second: the first one of a kind has a line of its own at once, those of the next LIMIT_LOG_MS are
- * counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
+ * thousands a second: the first one of a kind has a line of its own at once, those of the next LIMIT_LOG_MS
+ * are counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
  */
 enum {
     /* Often enough to follow an attack, and six lines at most each time. */

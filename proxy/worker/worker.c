@@ -171,6 +171,7 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
 {
     struct accepting *accepting = &worker->accepting;
     struct listener **before = accepting->listeners;
+    struct generation *older = worker->generation->older;
     size_t count = accepting->count;
     int error = 0;
     accepting->listeners = update->listeners;
@@ -187,9 +188,13 @@ static int change_listeners(struct worker *worker, struct worker_update *update)
         accepting_continue(accepting, before[slot->reused], service);
         before[slot->reused] = NULL;
     }
+    if (older != NULL)
+        older->leaving++; /* it stays until the last of them has been told to leave */
     for (size_t i = 0; i < count; i++)
         if (before[i] != NULL)
-            accepting_leave(accepting, before[i], worker->generation->older);
+            accepting_leave(accepting, before[i], older);
+    if (older != NULL)
+        older->leaving--;
     return error;
 }
 
@@ -295,6 +300,7 @@ void worker_set_phase(struct worker *worker, enum worker_phase phase)
 static void run_worker(void *arg)
 {
     struct worker *worker = arg;
+    disposal_leave_to(worker->disposals);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     limit_log_flush(&worker->limit_log);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
@@ -379,6 +385,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     tls_random_text(worker->id, sizeof worker->id - 1);
     worker->log = settings->log;
     worker->shared = settings->shared;
+    worker->disposals = settings->disposals;
     atomic_init(&worker->wanted_channel, settings->key_channel);
     worker->on_event = settings->on_event;
     worker->on_event_arg = settings->on_event_arg;

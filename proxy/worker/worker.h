@@ -23,7 +23,8 @@
  * A worker is a thread with its own event loop, listening sockets, sessions and buffers. It shares nothing on
  * the data path with other workers, and never blocks. The main thread starts it, gives it updates, moves it
  * on to later phases, and joins it; the worker owns all that it was given in between. It calls its sessions
- * by a table, and knows nothing else of them.
+ * by a table, and knows nothing else of them. What takes long to free (a configuration, thousands of
+ * certificates) it leaves to a list (base/disposal.h).
  */
 
 enum {
@@ -106,6 +107,7 @@ struct worker {
     struct generation *generation;          /* the newest, of new sessions; it links to the older ones */
     struct tls_context *tls;                /* for new handshakes */
     struct log_queue *log;
+    struct disposal_list *disposals;
     void (*on_event)(void *arg, enum worker_event event);
     void *on_event_arg;
     struct accepting accepting;
@@ -132,6 +134,7 @@ struct worker_settings {
     const struct worker_session_calls *calls; /* static */
     struct worker_shared shared;
     struct log_queue *log;
+    struct disposal_list *disposals; /* what takes long to free; it outlives the worker */
     int key_channel; /* socket to the key process, which the worker then owns; -1: keys are in this process */
     /* Called in the worker's thread. */
     void (*on_event)(void *arg, enum worker_event event);

@@ -392,6 +392,18 @@ class Descriptors(Admin):
 
 
 class Draining(Admin):
+    def test_not_ready_while_new_clients_are_served(self):
+        proxy = self.start_pop3(timeouts='grace = "1 h";')
+        self.assertEqual(self.get(proxy, "/readyz")[0], 200)
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        self.assertEqual(self.get(proxy, "/readyz")[::2], (503, b"no new sessions\n"))
+        self.assertEqual(self.get(proxy, "/healthz")[0], 200)
+        self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+        self.assertEqual(self.value(proxy, "sessions", service="pop3"), 1)
+        proxy.terminate()
+        proxy.wait_lines(2, event="shutdown")
+
     def test_not_ready_but_healthy(self):
         proxy = self.start_pop3()
         client = self.client(proxy, "pop3")

@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import signal
+import socket
 import ssl
 
 import harness
@@ -167,13 +168,8 @@ class RunOut(Descriptors):
 
     def test_its_own_are_fewer_than_it_counts(self):
         """With each thing that opens some: workers, listeners, the admin endpoint, keys, and a reload of all of it."""
-        def write():
-            listen = [f"127.0.0.1:{port}" for port in [0] * 4]
-            return harness.configuration(
-                {"pop3": ("pop3", listen, [self.backend(harness.pop3)], "none")},
-                extra=f'workers = 8; max_connections = 10000000; admin = {{ listen = "127.0.0.1:0"; }};')
-        proxy = Proxy(self.folder.write("own.conf", write()))
-        self.addCleanup(proxy.stop)
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"] * 4, [self.backend(harness.pop3)], "none")},
+                           extra='workers = 8; max_connections = 10000000; admin = { listen = "127.0.0.1:0"; };')
         self.assertEqual(proxy.reload(), "done")
         line = proxy.wait_line(event="few-open-files")
         self.assertLessEqual(proxy.descriptors(), int(line["own"]))
@@ -232,11 +228,14 @@ class Queues(Descriptors):
         self.assertEqual(client.rest(), b"+OK bye\r\n")
 
     def test_who_waits_at_sigterm_is_served(self):
-        for workers in (1, 4):
-            with self.subTest(workers):
-                proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=f"workers = {workers};")
+        """At whichever listener, while others have nobody."""
+        for workers, place in ((1, 0), (1, 2), (4, 1)):
+            with self.subTest(workers=workers, place=place):
+                services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
+                            for number in range(3)}
+                proxy = self.start(services, extra=f"workers = {workers};")
                 harness.freeze(proxy.process.pid)
-                clients = [self.client(proxy, "pop3", shake_hands=False) for _ in range(40)]
+                clients = [self.client(proxy, f"pop3-{place}", shake_hands=False) for _ in range(40)]
                 proxy.terminate()
                 os.kill(proxy.process.pid, signal.SIGCONT)
                 proxy.wait_line(event="shutdown")
@@ -269,6 +268,27 @@ class Queues(Descriptors):
             self.use(client)
         proxy.wait()
 
+    def test_who_comes_while_the_queue_is_served_gets_no_reply(self):
+        """So that the queue comes to an end: nobody connects any more, and nobody is reset."""
+        proxy, held, waiting = self.start_full()
+        proxy.terminate()
+        proxy.wait_line(event="shutdown")
+        self.wait_until(lambda: self.gets_no_reply(proxy))
+        for sock in held:
+            sock.close()
+        for client in waiting:
+            self.use(client)
+        proxy.wait()
+
+    def gets_no_reply(self, proxy):
+        with socket.socket() as sock:
+            sock.settimeout(0.2)
+            try:
+                sock.connect(("127.0.0.1", proxy.port("pop3")))
+            except TimeoutError:
+                return True
+        return False
+
     def test_who_waits_at_a_listener_that_a_reload_removes_is_served(self):
         """Under the configuration that had it, which is gone with the last of them."""
         proxy, held, waiting = self.start_full()
@@ -282,6 +302,26 @@ class Queues(Descriptors):
             self.use(client)
         self.wait_until(lambda: self.has_closed(proxy))
         self.assertTrue(self.client(proxy, "imap").line().startswith(b"* OK"))
+
+    def test_a_reload_removes_several(self):
+        """One of them with a queue; what it belongs to is not freed before."""
+        services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
+                    for number in range(4)}
+        for place in range(3):
+            with self.subTest(place):
+                limits = "workers = 1; limits = { handshakes = 1; handshakes_per_address = 0; };"
+                proxy = self.start(services, extra=limits)
+                before = proxy.descriptors()
+                held = self.connect(proxy, "pop3-3")
+                self.wait_until(lambda: proxy.descriptors() > before)  # it has the slot
+                waiting = self.client(proxy, f"pop3-{place}", shake_hands=False)
+                proxy.wait_line(event="overload", limit="limits.handshakes")
+                self.folder.write("deepproxy.conf", harness.configuration(
+                    {"pop3-3": services["pop3-3"]}, extra=limits))
+                self.assertEqual(proxy.reload(), "done")
+                held.close()
+                self.use(waiting)
+                self.assertEqual(self.client(proxy, "pop3-3").line(), b"+OK ready")
 
     def test_it_does_not_wait_for_ever(self):
         proxy, held, waiting = self.start_full()

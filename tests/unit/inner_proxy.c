@@ -23,16 +23,25 @@ struct inner_proxy {
     struct runtime runtime;
     struct listeners listeners;
     struct worker worker;
+    struct disposal_list disposals;
+    uv_sem_t updated;
+    const char *path;
     struct log *log;
     struct worker_shared shared;
     int server; /* listens */
     struct sockaddr_in server_address;
 };
 
-static void ignore_event(void *arg, enum worker_event event)
+static void note_event(void *arg, enum worker_event event)
+{
+    struct inner_proxy *proxy = arg;
+    if (event == WORKER_UPDATED)
+        uv_sem_post(&proxy->updated);
+}
+
+static void wake_nobody(void *arg)
 {
     (void)arg;
-    (void)event;
 }
 
 /* ---- its start and its end ---- */
@@ -68,9 +77,9 @@ static void load(struct inner_proxy *proxy, const char *pool)
             "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:%u\"; } ); %s } );\n",
             files.chain, files.key, ntohs(proxy->server_address.sin_port), pool),
         0);
-    const char *path = certificates_write("inner.conf", text);
+    proxy->path = certificates_write("inner.conf", text);
     free(text);
-    bool ok = runtime_load(path, NULL, &nothing, &proxy->runtime, &problems) &&
+    bool ok = runtime_load(proxy->path, NULL, &nothing, &proxy->runtime, &problems) &&
               listeners_open(proxy->runtime.snapshot->cfg, 1, NULL, &proxy->listeners, &problems);
     cfg_problems_print(&problems, stderr);
     cfg_problems_free(&problems);
@@ -97,7 +106,9 @@ static void start_worker(struct inner_proxy *proxy)
                                        .shared = proxy->shared,
                                        .log = log_add_queue(proxy->log),
                                        .key_channel = -1,
-                                       .on_event = ignore_event};
+                                       .disposals = &proxy->disposals,
+                                       .on_event = note_event,
+                                       .on_event_arg = proxy};
     struct worker_config config = {.runtime = proxy->runtime,
                                    .sockets = proxy->listeners.sockets,
                                    .socket_count = proxy->listeners.per_worker,
@@ -110,6 +121,8 @@ struct inner_proxy *inner_proxy_start(const char *pool)
 {
     struct inner_proxy *proxy = calloc(1, sizeof *proxy);
     ck_assert_ptr_nonnull(proxy);
+    proxy->disposals.wake = wake_nobody;
+    ck_assert_int_eq(uv_sem_init(&proxy->updated, 0), 0);
     listen_as_server(proxy);
     load(proxy, pool);
     proxy->log = log_new(CFG_LOG_ERROR);
@@ -125,6 +138,8 @@ void inner_proxy_stop(struct inner_proxy **proxy)
     *proxy = NULL;
     worker_set_phase(&last->worker, WORKER_ENDING);
     worker_join(&last->worker);
+    disposal_run(&last->disposals);
+    uv_sem_destroy(&last->updated);
     log_close(&last->log);
     listeners_close(&last->listeners);
     runtime_unref(&last->runtime);
@@ -134,6 +149,42 @@ void inner_proxy_stop(struct inner_proxy **proxy)
     shared_limit_free(&last->shared.sessions);
     close(last->server);
     free(last);
+}
+
+static struct runtime load_again(const struct inner_proxy *proxy)
+{
+    struct runtime loaded;
+    struct cfg_problems problems = {0};
+    bool ok = runtime_load(proxy->path, NULL, &proxy->runtime, &loaded, &problems);
+    cfg_problems_print(&problems, stderr);
+    cfg_problems_free(&problems);
+    ck_assert(ok);
+    return loaded;
+}
+
+void inner_proxy_reload(struct inner_proxy *proxy)
+{
+    struct runtime loaded = load_again(proxy);
+    struct listeners listeners;
+    struct cfg_problems problems = {0};
+    ck_assert(listeners_open(loaded.snapshot->cfg, 1, &proxy->listeners, &listeners, &problems));
+    struct worker_config config = {.runtime = loaded,
+                                   .sockets = listeners.sockets,
+                                   .socket_count = listeners.per_worker,
+                                   .limits = proxy->worker.limits};
+    struct worker_update *update = worker_update_new(&proxy->worker, &config);
+    ck_assert_ptr_nonnull(update);
+    runtime_unref(&proxy->runtime); /* the worker has the last references */
+    proxy->runtime = loaded;
+    listeners_close(&proxy->listeners);
+    proxy->listeners = listeners;
+    worker_give_update(&proxy->worker, update);
+    uv_sem_wait(&proxy->updated);
+}
+
+bool inner_proxy_has_left(const struct inner_proxy *proxy)
+{
+    return disposal_waits(&proxy->disposals);
 }
 
 const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy)

@@ -23,6 +23,12 @@ struct inner_proxy *inner_proxy_start(const char *pool);
 /* Ends the worker, joins its thread and frees what there is. */
 void inner_proxy_stop(struct inner_proxy **proxy);
 
+/* Gives the worker the same configuration, read anew, and waits until it is in effect. */
+void inner_proxy_reload(struct inner_proxy *proxy);
+
+/* Has the worker left something to be freed by another thread? The end frees it. */
+bool inner_proxy_has_left(const struct inner_proxy *proxy);
+
 /* A connection to the service, non-blocking. */
 int inner_proxy_connect(struct inner_proxy *proxy, enum inner_service service);
 

@@ -150,15 +150,49 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* False after an error was reported. `*own` becomes NULL if the settings have no certificate. */
-static bool load_own_certificate(const struct tls_backend_settings *settings, const struct tls_report *report,
-                                 struct tls_certificate **own)
+static struct tls_trust *trust_of(const struct tls_context *context)
+{
+    return SSL_CTX_get_app_data(tls_context_ssl_ctx(context));
+}
+
+/* A reference; NULL after an error was reported. */
+static struct tls_trust *get_trust(const struct tls_backend_settings *settings,
+                                   const struct tls_report *report)
+{
+    const char *ca = settings->verify ? settings->ca : NULL;
+    for (size_t i = 0; i < settings->other_count; i++)
+        if (tls_trust_is_of(trust_of(settings->others[i]), ca))
+            return tls_trust_ref(trust_of(settings->others[i]));
+    return tls_trust_new(ca, report);
+}
+
+static bool is_same_own(const struct tls_certificate *certificate,
+                        const struct tls_backend_settings *settings, int64_t now)
+{
+    return text_is_same(certificate->files.chain, settings->own.chain) &&
+           text_is_same(certificate->files.key, settings->own.key) &&
+           text_is_same(certificate->files.passphrase, settings->own.passphrase) &&
+           certificate->keys == settings->keys && tls_certificate_is_fresh(certificate, now);
+}
+
+/*
+ * False after an error was reported. `*own` becomes a reference, or NULL if the settings have no certificate.
+ */
+static bool get_own_certificate(const struct tls_backend_settings *settings, const struct tls_report *report,
+                                struct tls_certificate **own)
 {
     struct tls_key_use use = {settings->keys, TLS_KEY_OF_CLIENT};
-    *own = settings->own.chain != NULL
-               ? tls_certificate_load(&settings->own, &use, TLS_BACKEND_OWN_CERTIFICATE, report)
-               : NULL;
-    return *own != NULL || settings->own.chain == NULL;
+    *own = NULL;
+    if (settings->own.chain == NULL)
+        return true;
+    for (size_t i = 0; i < settings->other_count && *own == NULL; i++) {
+        struct tls_certificate *other = tls_context_own(settings->others[i]);
+        if (other != NULL && is_same_own(other, settings, report->now))
+            *own = tls_certificate_ref(other);
+    }
+    if (*own == NULL)
+        *own = tls_certificate_load(&settings->own, &use, TLS_BACKEND_OWN_CERTIFICATE, report);
+    return *own != NULL;
 }
 
 static bool set_up(SSL_CTX *ctx, struct tls_trust *trust, const struct tls_backend_settings *settings,
@@ -182,7 +216,7 @@ static bool set_up(SSL_CTX *ctx, struct tls_trust *trust, const struct tls_backe
 struct tls_context *tls_context_new_backend(const struct tls_backend_settings *settings,
                                             const struct tls_report *report)
 {
-    struct tls_trust *trust = tls_trust_new(settings->verify ? settings->ca : NULL, report);
+    struct tls_trust *trust = get_trust(settings, report);
     struct tls_context *context = NULL;
     if (trust != NULL) {
         context = tls_context_new_trusting(trust);
@@ -192,7 +226,7 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
     bool ok = context != NULL && set_up(tls_context_ssl_ctx(context), trust, settings, report);
     /* Read even after an error, so that the problems of both files are reported at once. */
     struct tls_certificate *own;
-    ok = load_own_certificate(settings, report, &own) && ok;
+    ok = get_own_certificate(settings, report, &own) && ok;
     if (context != NULL)
         tls_context_set_own(context, own);
     else
@@ -205,8 +239,7 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
 bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now)
 {
     const struct tls_certificate *own = tls_context_own(context);
-    const struct tls_trust *trust = SSL_CTX_get_app_data(tls_context_ssl_ctx(context));
-    return tls_trust_is_fresh(trust) && (own == NULL || tls_certificate_is_fresh(own, now));
+    return tls_trust_is_fresh(trust_of(context)) && (own == NULL || tls_certificate_is_fresh(own, now));
 }
 
 /* ---- sessions ---- */

@@ -17,6 +17,12 @@ struct tls_backend_settings {
     struct tls_certificate_files own;  /* to send to a server that asks for one; all NULL: none */
     const struct tls_key_source *keys; /* has the key of `own`; NULL: it is read into this process */
     uint16_t min_version;              /* TLS_1_2 or TLS_1_3 */
+    /*
+     * Other contexts for backends: authorities and a certificate that one of them has of the same files are
+     * not read again, if these are unchanged.
+     */
+    struct tls_context *const *others;
+    size_t other_count;
 };
 
 /* The source of a problem with `own`, in a report. Any other problem has TLS_NO_SOURCE. */

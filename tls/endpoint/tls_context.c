@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/endpoint/tls_context.h"
 
+#include "base/disposal.h"
+#include "base/refcount.h"
 #include "tls/endpoint/tls_backend.h"
 #include "tls/endpoint/tls_context_private.h"
 #include "tls/endpoint/tls_policy.h"
@@ -14,12 +16,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct tls_context {
-    atomic_uint references;
-    SSL_CTX *ssl_ctx; /* has no certificate: each handshake gets the one that its name asks for */
+    struct refcount references;
+    struct disposal disposal; /* thousands of certificates take milliseconds to free */
+    SSL_CTX *ssl_ctx;         /* has no certificate: each handshake gets the one that its name asks for */
     struct tls_store store;
     struct tls_ticket_keys *ticket_keys; /* NULL: the library's own */
     /* towards backends; NULL: this is a server's context, or verifies nothing */
@@ -109,7 +111,7 @@ static struct tls_context *new_context(void)
     struct tls_context *context = calloc(1, sizeof *context);
     if (context == NULL)
         return NULL;
-    atomic_init(&context->references, 1);
+    refcount_init(&context->references);
     context->ssl_ctx = new_ssl_ctx();
     if (context->ssl_ctx == NULL)
         tls_context_unref(&context);
@@ -160,7 +162,7 @@ struct tls_context *tls_context_new_trusting(struct tls_trust *trust)
 {
     struct tls_context *context = new_context();
     if (context == NULL)
-        tls_trust_free(&trust);
+        tls_trust_unref(&trust);
     else
         context->trust = trust;
     return context;
@@ -172,19 +174,20 @@ void tls_context_set_own(struct tls_context *context, struct tls_certificate *ow
     context->own = own;
 }
 
-const struct tls_certificate *tls_context_own(const struct tls_context *context)
+struct tls_certificate *tls_context_own(const struct tls_context *context)
 {
     return context->own;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)
 {
-    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+    refcount_take(&context->references);
     return context;
 }
 
-static void destroy(struct tls_context *context)
+static void destroy(struct disposal *disposal)
 {
+    struct tls_context *context = DISPOSAL_OWNER(disposal, struct tls_context, disposal);
     /*
      * Established endpoints still hold it; what they may call of ours they call in a handshake, and there is
      * none.
@@ -192,16 +195,17 @@ static void destroy(struct tls_context *context)
     SSL_CTX_free(context->ssl_ctx);
     tls_store_free(&context->store);
     tls_ticket_keys_unref(&context->ticket_keys);
-    tls_trust_free(&context->trust); /* after what has its certificates */
+    tls_trust_unref(&context->trust); /* after what has its certificates */
     tls_certificate_unref(&context->own);
     free(context);
 }
 
 void tls_context_unref(struct tls_context **context)
 {
-    if (*context != NULL && atomic_fetch_sub_explicit(&(*context)->references, 1, memory_order_acq_rel) == 1)
-        destroy(*context);
+    struct tls_context *dropped = *context;
     *context = NULL;
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        disposal_begin(&dropped->disposal, destroy);
 }
 
 bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b)

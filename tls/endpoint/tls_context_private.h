@@ -18,8 +18,8 @@ SSL_CTX *tls_context_ssl_ctx(const struct tls_context *context);
 struct tls_trust;
 
 /*
- * Makes a context without certificates that owns `trust`. The caller owns one reference. NULL if memory is
- * short: `trust` is freed then.
+ * Makes a context without certificates that takes a reference of `trust` over. The caller owns one reference.
+ * NULL if memory is short: that of `trust` is dropped then.
  */
 MUST_CHECK struct tls_context *tls_context_new_trusting(struct tls_trust *trust);
 
@@ -27,7 +27,7 @@ MUST_CHECK struct tls_context *tls_context_new_trusting(struct tls_trust *trust)
 void tls_context_set_own(struct tls_context *context, struct tls_certificate *own);
 
 /* That certificate; NULL if there is none. */
-const struct tls_certificate *tls_context_own(const struct tls_context *context);
+struct tls_certificate *tls_context_own(const struct tls_context *context);
 
 /* tls_endpoint.c: the server's choice among the client's ALPN protocols, for SSL_CTX_set_alpn_select_cb. */
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,

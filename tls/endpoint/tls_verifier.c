@@ -29,7 +29,7 @@ void tls_verifier_free(struct tls_verifier **verifier)
 {
     if (*verifier == NULL)
         return;
-    tls_trust_free(&(*verifier)->trust);
+    tls_trust_unref(&(*verifier)->trust);
     free(*verifier);
     *verifier = NULL;
 }

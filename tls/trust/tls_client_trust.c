@@ -2,7 +2,11 @@
 #include "tls/trust/tls_client_trust.h"
 
 #include "base/array.h"
+#include "base/disposal.h"
+#include "base/refcount.h"
+#include "base/slice.h"
 
+#include "tls/tls_file.h"
 #include "tls/trust/tls_client_trust_files.h"
 #include "tls/trust/tls_client_trust_private.h"
 #include "tls/tls_report.h"
@@ -16,7 +20,6 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +30,18 @@
 #define NAMES_MAX 16000
 
 struct tls_client_trust {
-    atomic_uint references;
+    struct refcount references;
+    struct disposal disposal;
     X509_STORE *store;
     STACK_OF(CRYPTO_BUFFER) * names;
     long long (*now)(void);
     bool required;
     uint8_t id[TLS_CLIENT_TRUST_ID_MAX];
+    /* What the store is made of, for warnings: a reuse has to tell what has expired since. */
+    STACK_OF(X509) * authorities;
+    STACK_OF(X509_CRL) * revoked; /* NULL: revocation is not checked */
+    char *paths[2];               /* of the authorities and the lists */
+    struct tls_file_mark marks[2];
 };
 
 /* ---- verification ---- */
@@ -190,9 +199,9 @@ static bool hash_authority(SHA256_CTX *hash, X509 *authority)
 }
 
 /* `octets`: the length of their names in the message that has them. */
-static bool add_authorities(struct tls_client_trust *trust, const STACK_OF(X509) * authorities,
-                            size_t *octets)
+static bool add_authorities(struct tls_client_trust *trust, size_t *octets)
 {
+    const STACK_OF(X509) *authorities = trust->authorities;
     SHA256_CTX hash;
     const uint8_t required = trust->required;
     SHA256_Init(&hash);
@@ -219,13 +228,12 @@ static bool set_store(struct tls_client_trust *trust, bool checks_revoked)
 }
 
 static bool fill(struct tls_client_trust *trust, const struct tls_client_trust_settings *settings,
-                 const STACK_OF(X509) * authorities, const STACK_OF(X509_CRL) * revoked,
                  const struct tls_report *report)
 {
     size_t octets = 0;
-    bool ok = set_store(trust, settings->revoked != NULL) && add_authorities(trust, authorities, &octets);
-    for (size_t i = 0; ok && revoked != NULL && i < sk_X509_CRL_num(revoked); i++)
-        ok = X509_STORE_add_crl(trust->store, sk_X509_CRL_value(revoked, i));
+    bool ok = set_store(trust, settings->revoked != NULL) && add_authorities(trust, &octets);
+    for (size_t i = 0; ok && trust->revoked != NULL && i < sk_X509_CRL_num(trust->revoked); i++)
+        ok = X509_STORE_add_crl(trust->store, sk_X509_CRL_value(trust->revoked, i));
     if (!ok)
         tls_report_add(report, TLS_NO_SOURCE, true, "the authorities in %s can't be used: %s",
                        settings->authorities, tls_library_error());
@@ -237,22 +245,38 @@ static bool fill(struct tls_client_trust *trust, const struct tls_client_trust_s
     return false;
 }
 
+/* What is no reason to stop, and changes with the time. */
+static void warn(const struct tls_client_trust *trust, const struct tls_report *report)
+{
+    tls_client_trust_check_expiry(trust->authorities, trust->paths[0], report);
+    if (trust->revoked != NULL && sk_X509_CRL_num(trust->revoked) > 0)
+        tls_client_trust_check_cover(trust->authorities, trust->revoked, trust->paths[1], report);
+}
+
 /* False if an error was reported. */
 static bool load(struct tls_client_trust *trust, const struct tls_client_trust_settings *settings,
                  const struct tls_report *report)
 {
-    STACK_OF(X509) *authorities = tls_client_trust_read_authorities(settings->authorities, report);
-    STACK_OF(X509_CRL) *revoked = NULL;
-    bool ok = authorities != NULL && sk_X509_num(authorities) > 0;
+    trust->authorities = tls_client_trust_read_authorities(settings->authorities, report);
+    bool ok = trust->authorities != NULL && sk_X509_num(trust->authorities) > 0;
     if (settings->revoked != NULL) {
-        revoked = tls_client_trust_read_revoked(settings->revoked, report);
-        ok = revoked != NULL && sk_X509_CRL_num(revoked) > 0 && ok;
+        trust->revoked = tls_client_trust_read_revoked(settings->revoked, report);
+        ok = trust->revoked != NULL && sk_X509_CRL_num(trust->revoked) > 0 && ok;
     }
-    if (ok && revoked != NULL)
-        tls_client_trust_check_cover(authorities, revoked, settings->revoked, report);
-    ok = ok && fill(trust, settings, authorities, revoked, report);
-    sk_X509_pop_free(authorities, X509_free);
-    sk_X509_CRL_pop_free(revoked, X509_CRL_free);
+    warn(trust, report);
+    return ok && fill(trust, settings, report);
+}
+
+/* Before they are read, so that a change in between is noticed later. False if memory is short. */
+static bool note_files(struct tls_client_trust *trust, const struct tls_client_trust_settings *settings)
+{
+    const char *const paths[] = {settings->authorities, settings->revoked};
+    bool ok = true;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        trust->marks[i] = tls_file_mark(paths[i]);
+        trust->paths[i] = paths[i] != NULL ? strdup(paths[i]) : NULL;
+        ok = ok && (paths[i] == NULL || trust->paths[i] != NULL);
+    }
     return ok;
 }
 
@@ -260,14 +284,16 @@ struct tls_client_trust *tls_client_trust_new(const struct tls_client_trust_sett
                                               const struct tls_report *report)
 {
     struct tls_client_trust *trust = calloc(1, sizeof *trust);
-    if (trust != NULL) {
-        atomic_init(&trust->references, 1);
+    bool ok = trust != NULL;
+    if (ok) {
+        refcount_init(&trust->references);
+        ok = note_files(trust, settings);
         trust->required = settings->required;
         trust->now = settings->now;
         trust->store = X509_STORE_new();
         trust->names = sk_CRYPTO_BUFFER_new_null();
     }
-    if (trust == NULL || trust->store == NULL || trust->names == NULL)
+    if (!ok || trust->store == NULL || trust->names == NULL)
         tls_report_add(report, TLS_NO_SOURCE, true, "no memory for the authorities of clients");
     else if (load(trust, settings, report))
         return trust;
@@ -275,18 +301,48 @@ struct tls_client_trust *tls_client_trust_new(const struct tls_client_trust_sett
     return NULL;
 }
 
+static bool is_of(const struct tls_client_trust *trust, const struct tls_client_trust_settings *settings)
+{
+    struct tls_file_mark authorities = tls_file_mark(settings->authorities);
+    struct tls_file_mark revoked = tls_file_mark(settings->revoked);
+    return text_is_same(trust->paths[0], settings->authorities) &&
+           text_is_same(trust->paths[1], settings->revoked) && trust->required == settings->required &&
+           trust->now == settings->now && tls_file_mark_equals(&authorities, &trust->marks[0]) &&
+           tls_file_mark_equals(&revoked, &trust->marks[1]);
+}
+
+struct tls_client_trust *tls_client_trust_reuse(struct tls_client_trust *other,
+                                                const struct tls_client_trust_settings *settings,
+                                                const struct tls_report *report)
+{
+    if (!is_of(other, settings))
+        return NULL;
+    warn(other, report);
+    return tls_client_trust_ref(other);
+}
+
 struct tls_client_trust *tls_client_trust_ref(struct tls_client_trust *trust)
 {
-    atomic_fetch_add_explicit(&trust->references, 1, memory_order_relaxed);
+    refcount_take(&trust->references);
     return trust;
+}
+
+static void destroy(struct disposal *disposal)
+{
+    struct tls_client_trust *trust = DISPOSAL_OWNER(disposal, struct tls_client_trust, disposal);
+    X509_STORE_free(trust->store);
+    sk_CRYPTO_BUFFER_pop_free(trust->names, CRYPTO_BUFFER_free);
+    sk_X509_pop_free(trust->authorities, X509_free);
+    sk_X509_CRL_pop_free(trust->revoked, X509_CRL_free);
+    free(trust->paths[0]);
+    free(trust->paths[1]);
+    free(trust);
 }
 
 void tls_client_trust_unref(struct tls_client_trust **trust)
 {
-    if (*trust != NULL && atomic_fetch_sub_explicit(&(*trust)->references, 1, memory_order_acq_rel) == 1) {
-        X509_STORE_free((*trust)->store);
-        sk_CRYPTO_BUFFER_pop_free((*trust)->names, CRYPTO_BUFFER_free);
-        free(*trust);
-    }
+    struct tls_client_trust *dropped = *trust;
     *trust = NULL;
+    if (dropped != NULL && refcount_drop(&dropped->references))
+        disposal_begin(&dropped->disposal, destroy);
 }

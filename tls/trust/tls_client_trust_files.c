@@ -55,20 +55,30 @@ static bool is_well_read(size_t count, const char *path, const char *what, const
 static bool is_authority(X509 *certificate, const char *path, const struct tls_report *report)
 {
     char subject[256];
+    if (X509_check_ca(certificate) != 0)
+        return true;
     subject_of(X509_get_subject_name(certificate), subject);
+    tls_report_add(report, TLS_NO_SOURCE, true,
+                   "%s in %s is no authority's certificate (basicConstraints has no CA:TRUE): it can "
+                   "certify no client; name the certificate that has issued it",
+                   subject, path);
+    return false;
+}
+
+void tls_client_trust_check_expiry(const STACK_OF(X509) * authorities, const char *path,
+                                   const struct tls_report *report)
+{
+    char subject[256];
     time_t now = (time_t)report->now;
-    if (X509_check_ca(certificate) == 0) {
-        tls_report_add(report, TLS_NO_SOURCE, true,
-                       "%s in %s is no authority's certificate (basicConstraints has no CA:TRUE): it can "
-                       "certify no client; name the certificate that has issued it",
-                       subject, path);
-        return false;
-    }
-    if (now != 0 && X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0)
+    for (size_t i = 0; now != 0 && i < sk_X509_num(authorities); i++) {
+        X509 *certificate = sk_X509_value(authorities, i);
+        if (X509_cmp_time(X509_get0_notAfter(certificate), &now) >= 0)
+            continue;
+        subject_of(X509_get_subject_name(certificate), subject);
         tls_report_add(report, TLS_NO_SOURCE, false,
                        "the authority %s in %s has expired: clients that it has certified will be rejected",
                        subject, path);
-    return true;
+    }
 }
 
 STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struct tls_report *report)

@@ -22,6 +22,10 @@ MUST_CHECK STACK_OF(X509) *
 MUST_CHECK STACK_OF(X509_CRL) *
     tls_client_trust_read_revoked(const char *path, const struct tls_report *report);
 
+/* Warns of each authority whose time is over: the clients that it has certified will be rejected. */
+void tls_client_trust_check_expiry(const STACK_OF(X509) * authorities, const char *path,
+                                   const struct tls_report *report);
+
 /*
  * Warns of each authority without a list that is in force: the clients that it has certified will be
  * rejected.

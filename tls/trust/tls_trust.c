@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/trust/tls_trust.h"
 
+#include "base/refcount.h"
 #include "tls/tls_file.h"
 #include "tls/tls_report.h"
 #include "tls/tls_time.h"
@@ -25,6 +26,7 @@
 #define NAME_SHOWN_MAX 100
 
 struct tls_trust {
+    struct refcount references;
     X509_STORE *store;
     char *ca;
     struct tls_file_mark mark; /* of that file */
@@ -75,19 +77,26 @@ struct tls_trust *tls_trust_new(const char *ca, const struct tls_report *report)
 {
     struct tls_trust *trust = calloc(1, sizeof *trust);
     if (trust != NULL) {
+        refcount_init(&trust->references);
         trust->store = X509_STORE_new();
         trust->pool = CRYPTO_BUFFER_POOL_new();
         trust->ca = strdup(ca != NULL ? ca : "");
     }
     if (trust == NULL || trust->store == NULL || trust->pool == NULL || trust->ca == NULL) {
         tls_report_add(report, TLS_NO_SOURCE, true, "no memory for a TLS context");
-        tls_trust_free(&trust);
+        tls_trust_unref(&trust);
         return NULL;
     }
     /* Before the file is read, so that a change in between is noticed later. */
     trust->mark = tls_file_mark(ca);
     if (ca != NULL && !read_authorities(trust->store, ca, report))
-        tls_trust_free(&trust);
+        tls_trust_unref(&trust);
+    return trust;
+}
+
+struct tls_trust *tls_trust_ref(struct tls_trust *trust)
+{
+    refcount_take(&trust->references);
     return trust;
 }
 
@@ -97,15 +106,21 @@ bool tls_trust_is_fresh(const struct tls_trust *trust)
     return trust->ca[0] == '\0' || tls_file_mark_equals(&now, &trust->mark);
 }
 
-void tls_trust_free(struct tls_trust **trust)
+bool tls_trust_is_of(const struct tls_trust *trust, const char *ca)
 {
-    if (*trust == NULL)
-        return;
-    X509_STORE_free((*trust)->store);
-    CRYPTO_BUFFER_POOL_free((*trust)->pool);
-    free((*trust)->ca);
-    free(*trust);
+    return strcmp(trust->ca, ca != NULL ? ca : "") == 0 && tls_trust_is_fresh(trust);
+}
+
+void tls_trust_unref(struct tls_trust **trust)
+{
+    struct tls_trust *dropped = *trust;
     *trust = NULL;
+    if (dropped == NULL || !refcount_drop(&dropped->references))
+        return;
+    X509_STORE_free(dropped->store);
+    CRYPTO_BUFFER_POOL_free(dropped->pool);
+    free(dropped->ca);
+    free(dropped);
 }
 
 CRYPTO_BUFFER_POOL *tls_trust_pool(const struct tls_trust *trust)

@@ -267,7 +267,9 @@ START_TEST(what_is_not_used_is_given_back)
 }
 END_TEST
 
-/* One that has its share leaves the next slot to one that has less, and takes it if that one does not wait. */
+/*
+ * One that has its share leaves the next slot to one that has less, and takes it if that one does not wait.
+ */
 START_TEST(a_worker_that_has_less_comes_first)
 {
     handshake_slots_set_max(shared.slots, 4);
@@ -309,6 +311,27 @@ START_TEST(both_have_less)
     slot_holder_wait(&other);
     ck_assert(slot_holder_may_take(&handshakes.slots));
     ck_assert(slot_holder_may_take(&other));
+}
+END_TEST
+
+/* It waits for more, and others need not leave it any. */
+START_TEST(a_worker_that_has_its_share_by_now)
+{
+    handshake_slots_set_max(shared.slots, 4);
+    hold_as_other(4);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_FULL);
+    ck_assert(handshakes.slots.is_hungry);
+    for (size_t i = 0; i < 2; i++) {
+        slot_holder_give(&other);
+        ck_assert(enter(i, 1));
+    }
+    turn();
+    ck_assert(!handshakes.slots.is_hungry);
+    ck_assert_uint_eq(accepts, 0);
+    handshakes_stop_waiting(&handshakes);
+    slot_holder_give(&other);
+    turn();
+    ck_assert_uint_eq(accepts, 0);
 }
 END_TEST
 
@@ -416,6 +439,7 @@ int main(void)
     tcase_add_test(workers, what_is_not_used_is_given_back);
     tcase_add_test(workers, a_worker_that_has_less_comes_first);
     tcase_add_test(workers, both_have_less);
+    tcase_add_test(workers, a_worker_that_has_its_share_by_now);
     tcase_add_test(workers, slow_clients_are_evicted_for_another_worker);
     suite_add_tcase(suite, workers);
     return run_suite(suite);
