@@ -7,6 +7,7 @@ then /readyz tells that nobody can be served, and /healthz that a worker hangs. 
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import time
 import unittest
@@ -14,7 +15,6 @@ import unittest
 import admin_case
 import harness
 from processes import guard_of, signer_of, status_of
-from proxy import name_of
 
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000  # waitpid
@@ -105,6 +105,24 @@ class KeyProcess(Supervision):
         self.assert_served(proxy)
 
 
+    def test_no_descriptors_for_a_new_one(self):
+        """There is one as soon as there are."""
+        proxy = self.begin(extra="")
+        held = self.assert_served(proxy)
+        soft, hard = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f"/proc/{proxy.pid}/fd")}
+        os.kill(signer_of(proxy), signal.SIGKILL)
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), hard))
+        time.sleep(1)
+        self.assertEqual(held.ask(b"STAT"), b"+OK 1 0")
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        with self.takes(0, 2 * harness.SOON):
+            self.wait_until(lambda: self.ready(proxy) == 200)
+            self.wait_until(lambda: self.value(proxy, "key_process_restarts_total") > 0)
+            self.wait_until(lambda: self.ready(proxy) == 200)
+        self.assert_served(proxy)
+
+
 class Serving(Supervision):
     def test_what_serves_is_not_what_was_started(self):
         proxy = self.begin(extra="")
@@ -137,7 +155,13 @@ class Serving(Supervision):
         pids = [proxy.pid, guard_of(proxy), signer_of(proxy)]
         self.addCleanup(self.kill_all, pids)
         proxy.process.kill()
-        self.wait_until(lambda: not any(name_of(pid) for pid in pids))
+        self.wait_until(lambda: not any(self.lives(pid) for pid in pids))
+
+    @staticmethod
+    def lives(pid):
+        with contextlib.suppress(OSError):
+            return status_of(pid)["State"][0] not in "XZ"
+        return False
 
     @staticmethod
     def kill_all(pids):
