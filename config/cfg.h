@@ -266,15 +266,15 @@ struct cfg {
 struct cfg *cfg_load(const char *path, struct cfg_problems *problems);
 
 /*
- * As cfg_load, for callers that go on checking: NULL only if memory is short, and then `problems` has an error.
- * After any other the value is what could be read: a text that is missing or wrong is NULL in it, a list empty.
- * Such a value must not be run.
+ * As cfg_load, for callers that go on checking: NULL only if memory is short, and then `problems` has an
+ * error. After any other the value is what could be read: a text that is missing or wrong is NULL in it, a
+ * list empty. Such a value must not be run.
  */
 struct cfg *cfg_load_to_check(const char *path, struct cfg_problems *problems);
 
 /*
- * If both have the same hosts, at the same places of the file, `cfg` gets those of `before` in place of its own,
- * so that they are in memory once. What was found in cfg->hosts is not valid any more.
+ * If both have the same hosts, at the same places of the file, `cfg` gets those of `before` in place of its
+ * own, so that they are in memory once. What was found in cfg->hosts is not valid any more.
  */
 void cfg_share_hosts(struct cfg *cfg, const struct cfg *before);
 

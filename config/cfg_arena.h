@@ -9,10 +9,10 @@
 
 /*
  * Memory that is freed all at once. A configuration owns an arena, so that no path through the checks can
- * leak a string. No function returns NULL but one: if memory is short, the call that cfg_arena_try has made is
- * left, wherever it is, as a thousand checks for it would hide those of the configuration. Hence whoever owns
- * more than what is in an arena calls what allocates by cfg_arena_try, and frees it after it. Without such a
- * call the program ends with a message. An arena that is all zero is empty.
+ * leak a string. No function returns NULL but one: if memory is short, the call that cfg_arena_try has made
+ * is left, wherever it is, as a thousand checks for it would hide those of the configuration. Hence whoever
+ * owns more than what is in an arena calls what allocates by cfg_arena_try, and frees it after it. Without
+ * such a call the program ends with a message. An arena that is all zero is empty.
  */
 struct cfg_arena {
     struct cfg_arena_block *blocks;
@@ -22,8 +22,9 @@ struct cfg_arena {
 };
 
 /*
- * Calls `call`. False if it was left before its end because memory was short: what it has allocated is still in
- * its arenas, and what else it owned is as it was. `call` does not own a thing that its arguments do not show.
+ * Calls `call`. False if it was left before its end because memory was short: what it has allocated is still
+ * in its arenas, and what else it owned is as it was. `call` does not own a thing that its arguments do not
+ * show.
  */
 MUST_CHECK bool cfg_arena_try(struct cfg_arena *arena, void (*call)(void *arg), void *arg);
 

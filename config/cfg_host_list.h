@@ -6,9 +6,9 @@
 #include "config/cfg.h"
 
 /*
- * The hosts of a configuration, with all their strings, in one block of memory that is counted by reference. A
- * configuration may have thousands of hosts, and sessions keep the one that they began with: those that were
- * loaded one after the other share the list as long as it is the same. It never changes.
+ * The hosts of a configuration, with all their strings, in one block of memory that is counted by reference.
+ * A configuration may have thousands of hosts, and sessions keep the one that they began with: those that
+ * were loaded one after the other share the list as long as it is the same. It never changes.
  */
 struct cfg_host_list {
     struct refcount references;

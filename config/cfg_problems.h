@@ -38,8 +38,8 @@ struct cfg_problems {
 };
 
 /*
- * Adds a problem, with a text as by printf. File and text are copied. If memory is short only the counts know of
- * it: an error is one all the same.
+ * Adds a problem, with a text as by printf. File and text are copied. If memory is short only the counts know
+ * of it: an error is one all the same.
  */
 __attribute__((format(printf, 4, 5))) void cfg_problems_add(struct cfg_problems *problems,
                                                             enum cfg_severity severity,

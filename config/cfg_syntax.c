@@ -309,8 +309,8 @@ static size_t hang_places(struct cfg_tree *tree, config_setting_t *parent, size_
 }
 
 /*
- * libconfig does not survive a failed allocation: it gets the text only if what its tree may take is there, right
- * before.
+ * libconfig does not survive a failed allocation: it gets the text only if what its tree may take is there,
+ * right before.
  */
 static void need_memory_for_tree(const struct syntax *s)
 {

@@ -113,8 +113,17 @@ expect() { # WHAT EXPECTED ACTUAL
 
 status_field() { printf '%s\n' "$process" | sed -n "s/^$1:[[:space:]]*//p" | tr '\t' ' '; }
 
-check_confinement() { # SERVICE
-    pid=$(facts "$1" '{{.State.Pid}}')
+children_of() { engine_inside cat "/proc/$1/task/$1/children"; }
+
+# Of the children of the container's first process, the parent.
+child_named() { # SERVICE NAME
+    for child in $(children_of "$(facts "$1" '{{.State.Pid}}')"); do
+        [ "$(engine_inside cat "/proc/$child/comm")" != "$2" ] || printf '%s' "$child"
+    done
+}
+
+check_confinement() { # SERVICE PID
+    pid=$2
     process=$(engine_inside cat "/proc/$pid/status") || fail "$1: the engine's processes can't be seen from here"
     expect "$1: user" '10001 10001 10001 10001' "$(status_field Uid)"
     expect "$1: group" '10001 10001 10001 10001' "$(status_field Gid)"
@@ -129,12 +138,10 @@ check_confinement() { # SERVICE
     say "$1: user 10001, no capabilities, read-only root"
 }
 
-children_of() { engine_inside cat "/proc/$1/task/$1/children" | tr -d ' '; }
-
 # The process that has the private keys, behind its guard: a filter of its own on top of the container's.
 check_key_process() { # SERVICE
-    guard=$(children_of "$(facts "$1" '{{.State.Pid}}')")
-    signer=$(children_of "$guard")
+    guard=$(child_named "$1" deepproxy-keys)
+    signer=$(children_of "$guard" | tr -d ' ')
     [ -n "$signer" ] || fail "$1: there is no key process"
     for pid in "$guard" "$signer"; do
         process=$(engine_inside cat "/proc/$pid/status")
@@ -145,6 +152,21 @@ check_key_process() { # SERVICE
         expect "$1: owner of the key process's memory" 0 "$(engine_inside stat -c %u "/proc/$pid/mem")"
     done
     say "$1: private keys in a process of their own, which the proxy's user can't read"
+}
+
+# ---- what is killed comes again ----
+
+check_restart() { # SERVICE NAME
+    before=$(child_named "$1" "$2")
+    engine_inside kill -KILL "$before"
+    tries=0
+    until after=$(child_named "$1" "$2") && [ -n "$after" ] && [ "$after" != "$before" ] &&
+        docker exec "$(container_of "$1")" /usr/sbin/deepproxy probe >/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 40 ] || fail "$1: $2 was killed and does not come again"
+        sleep 0.5
+    done
+    say "$1: $2 was killed and is there again"
 }
 
 # ---- what the old server learned ----
@@ -184,13 +206,16 @@ engine_stop
 engine_start running
 start
 for proxy in $proxies; do
-    check_confinement "$proxy"
+    check_confinement "$proxy" "$(facts "$proxy" '{{.State.Pid}}')"
+    check_confinement "$proxy" "$(child_named "$proxy" deepproxy)"
     check_key_process "$proxy"
 done
 engine_inside python3 "$here/test_client.py" mail "$DEEPPROXY_1" "$DEEPPROXY_2" "$work/certificate/ca.pem"
 check_backend
 errors=$(compose logs --no-color deepproxy-1 deepproxy-2 | grep -i 'error:\|level=error' || :)
 expect 'errors in the logs of the proxies' '' "$errors"
+check_restart deepproxy-2 deepproxy
+check_restart deepproxy-2 deepproxy-keys
 check_stop deepproxy-1 $DEEPPROXY_1
 check_stop deepproxy-2 $DEEPPROXY_2
 say 'all well'

@@ -3,22 +3,14 @@
 #define DEEPPROXY_KEYS_SANDBOX_H
 
 #include "base/must_check.h"
+#include "base/sanitized.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 /* Sanitizers need more memory and system calls than a sandbox allows. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANDBOX_IS_OPEN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANDBOX_IS_OPEN 1
-#endif
-#endif
-#ifndef SANDBOX_IS_OPEN
-#define SANDBOX_IS_OPEN 0
-#endif
+#define SANDBOX_IS_OPEN IS_SANITIZED
 
 /*
  * What a process of deepproxy-keys gives up, for itself and for good. Each function that returns a string

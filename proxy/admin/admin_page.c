@@ -2,6 +2,7 @@
 #include "proxy/admin/admin_page.h"
 
 #include "base/array.h"
+#include "proxy/worker/heartbeat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,10 +85,20 @@ static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Conn
 
 /* ---- health ---- */
 
+static enum MHD_Result answer_hung(struct MHD_Connection *connection, const struct admin_state *state)
+{
+    char words[sizeof state->hung + 64];
+    snprintf(words, sizeof words, "no sign of life for 10 s: %s\n", state->hung);
+    _Static_assert(HEARTBEAT_MS * HEARTBEATS_MISSED == 10000, "as the words say");
+    return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, words, NULL);
+}
+
 static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Connection *connection,
                                      const struct admin_state *state)
 {
     (void)pages;
+    if (state->hung[0] != '\0')
+        return answer_hung(connection, state);
     return state->is_healthy
                ? answer_words(connection, MHD_HTTP_OK, "ok\n", NULL)
                : answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker has ended\n", NULL);

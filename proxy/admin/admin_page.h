@@ -15,6 +15,7 @@
 struct admin_state {
     struct metrics_state metrics;
     bool is_healthy;
+    char hung[64]; /* the workers that hang: words; empty if there is none */
     bool is_ready;
 };
 

@@ -221,6 +221,9 @@ static void write_program(struct metrics_text *text, const struct metrics_state 
     metrics_text_sample(text, &version, 1, 1);
     metrics_text_single(text, "deepproxy_workers", METRICS_GAUGE, "Threads that serve clients.",
                         state->workers);
+    metrics_text_single(text, "deepproxy_workers_hung", METRICS_GAUGE,
+                        "Of these, those that have shown no sign of life for 10 seconds.",
+                        state->hung_workers);
     write_reloads(text, state);
     if (!state->has_key_process)
         return;

@@ -23,6 +23,7 @@ struct metrics_state {
     struct runtime runtime; /* the references stay the owner's */
     int64_t now;            /* seconds since 1970 */
     unsigned workers;
+    unsigned hung_workers;
     struct metrics_reload configuration;
     struct metrics_reload certificates;
     size_t stale_certificates; /* when they were last read */

@@ -38,8 +38,8 @@ static const char *ca_bundle_for(const struct cfg_pool_tls *tls, struct cfg_prob
 }
 
 /*
- * The contexts of all pools that are known; how many. NULL if there is none, or memory is short: the files are
- * read then.
+ * The contexts of all pools that are known; how many. NULL if there is none, or memory is short: the files
+ * are read then.
  */
 static struct tls_context **known_contexts(const struct pool_tls_source *from, size_t *count)
 {

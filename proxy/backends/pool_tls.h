@@ -62,8 +62,8 @@ bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b
 /*
  * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files
  * are unchanged, what was read then is used again: `old` itself if the servers are the same too
- * (`same_servers`), in the same order, as its sessions can be resumed at them. If the files can't be used now,
- * what was read then stays in use, with a warning and `*stale` true. Reads files.
+ * (`same_servers`), in the same order, as its sessions can be resumed at them. If the files can't be used
+ * now, what was read then stays in use, with a warning and `*stale` true. Reads files.
  */
 struct pool_tls *pool_tls_new_after(struct pool_tls *old, bool same_servers, const struct cfg *cfg,
                                     const struct cfg_pool *pool, size_t server_count,

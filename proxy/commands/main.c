@@ -5,6 +5,8 @@
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/keyclient/key_spawn.h"
 #include "proxy/common/privileges.h"
+#include "proxy/parent/parent.h"
+#include "proxy/parent/parent_link.h"
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/runtime.h"
 #include "proxy/commands/ticket_keys_command.h"
@@ -12,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
@@ -34,7 +38,7 @@ static const char usage[] =
 /* The private keys, if they are in a process of their own. */
 struct isolated_keys {
     struct key_manager *manager; /* NULL: they are in this process */
-    pid_t guard;                 /* 0: there is none */
+    pid_t guard;                 /* 0: there is none, or the parent waits for it */
 };
 
 static struct key_manager *start_guard(const struct cfg *cfg, unsigned workers, pid_t *guard,
@@ -49,13 +53,25 @@ static struct key_manager *start_guard(const struct cfg *cfg, unsigned workers, 
     return NULL;
 }
 
+/* With the guard that the parent has started; `parent` is its first word. */
+static struct key_manager *take_guard(const struct cfg *cfg, unsigned workers,
+                                      const struct parent_word *parent, struct cfg_problems *problems)
+{
+    if (parent->control >= 0)
+        return key_manager_new(cfg, workers, parent->control, problems);
+    cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s",
+                     parent->text[0] != '\0' ? parent->text : "the file has just been changed");
+    return NULL;
+}
+
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
- * The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
+ * `parent` NULL: nobody has started it yet. The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
  * sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                       struct isolated_keys *keys, struct cfg_problems *problems)
+                       const struct parent_word *parent, struct isolated_keys *keys,
+                       struct cfg_problems *problems)
 {
     struct cfg_problems later = {0};
     struct cfg *cfg = cfg_load_to_check(path, &later);
@@ -66,9 +82,12 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
         return false;
     }
     bool isolated = cfg->key_isolation;
+    unsigned workers = worker_count != NULL ? worker_count(cfg) : 0;
     if (isolated)
-        keys->manager =
-            start_guard(cfg, worker_count != NULL ? worker_count(cfg) : 0, &keys->guard, problems);
+        keys->manager = parent != NULL ? take_guard(cfg, workers, parent, problems)
+                                       : start_guard(cfg, workers, &keys->guard, problems);
+    else if (parent != NULL && parent->control >= 0)
+        close(parent->control);
     cfg_free(&cfg);
     cfg_problems_free(&later);
     return !isolated || keys->manager != NULL;
@@ -83,11 +102,12 @@ static void end_keys(struct isolated_keys *keys)
 
 /* False after all problems were printed. */
 static bool load_runtime(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                         struct runtime *runtime, struct isolated_keys *keys)
+                         const struct parent_word *parent, struct runtime *runtime,
+                         struct isolated_keys *keys)
 {
     static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
-    bool ok = start_keys(path, worker_count, keys, &problems);
+    bool ok = start_keys(path, worker_count, parent, keys, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
     cfg_problems_print(&problems, stderr);
@@ -100,12 +120,29 @@ static bool load_runtime(const char *path, unsigned (*worker_count)(const struct
 
 static int run_command(const char *path)
 {
+    parent_hold_signals();
+    privileges_forbid_core_dumps();
+    return parent_run(path);
+}
+
+static int misused(const char *what, const char *word)
+{
+    fprintf(stderr, "deepproxy: %s%s\n%s", what, word, usage);
+    return 2;
+}
+
+/* What the parent starts; nobody else can. */
+static int serve_command(const char *path)
+{
     struct runtime runtime;
     struct isolated_keys keys;
-    control_hold_early_signals();
-    privileges_forbid_core_dumps();
-    int status = load_runtime(path, control_worker_count, &runtime, &keys)
-                     ? control_run(&runtime, keys.manager)
+    struct parent_word first;
+    if (!parent_link_open(&first))
+        return misused("no such command: ", "serve");
+    /* As it was started by /proc/self/exe it would be "exe" for ps and top. */
+    prctl(PR_SET_NAME, "deepproxy");
+    int status = load_runtime(path, control_worker_count, &first, &runtime, &keys)
+                     ? control_run(&runtime, keys.manager, PARENT_LINK_FD)
                      : EXIT_FAILURE;
     end_keys(&keys);
     return status;
@@ -115,7 +152,7 @@ static int check_command(const char *path)
 {
     struct runtime runtime;
     struct isolated_keys keys;
-    bool ok = load_runtime(path, NULL, &runtime, &keys);
+    bool ok = load_runtime(path, NULL, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
         runtime_unref(&runtime);
@@ -160,18 +197,17 @@ static const struct command {
     int (*run)(const char *path);
     enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
 } commands[] = {
-    {"run", run_command, CONFIGURATION},     {"check", check_command, CONFIGURATION},
-    {"probe", probe_command, CONFIGURATION}, {"ticket-keys", ticket_keys_command, KEY_FILE},
-    {"version", version_command, NOTHING},   {"help", help_command, NOTHING},
-    {"--version", version_command, NOTHING}, {"--help", help_command, NOTHING},
+    {"run", run_command, CONFIGURATION},
+    {"serve", serve_command, CONFIGURATION},
+    {"check", check_command, CONFIGURATION},
+    {"probe", probe_command, CONFIGURATION},
+    {"ticket-keys", ticket_keys_command, KEY_FILE},
+    {"version", version_command, NOTHING},
+    {"help", help_command, NOTHING},
+    {"--version", version_command, NOTHING},
+    {"--help", help_command, NOTHING},
     {"-h", help_command, NOTHING},
 };
-
-static int misused(const char *what, const char *word)
-{
-    fprintf(stderr, "deepproxy: %s%s\n%s", what, word, usage);
-    return 2;
-}
 
 static const struct command *find_command(const char *name)
 {

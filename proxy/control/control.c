@@ -7,7 +7,9 @@
 #include "proxy/common/address.h"
 #include "proxy/control/control_private.h"
 #include "proxy/runtime/certificate_expiry.h"
+#include "proxy/common/confine.h"
 #include "proxy/common/privileges.h"
+#include "proxy/parent/parent_link.h"
 #include "proxy/session/session.h"
 
 #include <errno.h>
@@ -16,10 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define DAY_MS (24ULL * 3600 * 1000)
+/* The end of the program waits so long for the last write of the state file. */
+#define LAST_FILES_MS 5000
 
 static void log_event(struct control *control, enum cfg_log_level level, const char *event, const char *key,
                       const char *value)
@@ -47,16 +52,18 @@ static void on_limit(uv_timer_t *limit)
     set_phase(control, WORKER_ENDING);
 }
 
-static void drain(struct control *control)
+static void drain(struct control *control, const char *step)
 {
-    log_event(control, CFG_LOG_INFO, "shutdown", "step", "no new sessions; those there may finish");
+    log_event(control, CFG_LOG_INFO, "shutdown", "step", step);
     uv_timer_start(&control->limit, on_limit, control->runtime.snapshot->cfg->timeouts.shutdown_ms, 0);
     set_phase(control, WORKER_DRAINING);
 }
 
+static const char no_new_sessions[] = "no new sessions; those there may finish";
+
 static void on_grace_over(uv_timer_t *limit)
 {
-    drain(limit->data);
+    drain(limit->data, no_new_sessions);
 }
 
 /* Balancers that ask now and then are to hear of it before the listeners close. */
@@ -68,15 +75,13 @@ static void begin_grace(struct control *control)
     uv_timer_start(&control->limit, on_grace_over, control->runtime.snapshot->cfg->timeouts.grace_ms, 0);
 }
 
-static void on_stop_signal(uv_signal_t *handle, int number)
+static void on_stop_signal(struct control *control)
 {
-    struct control *control = handle->data;
     bool has_grace = control->runtime.snapshot->cfg->timeouts.grace_ms > 0;
-    (void)number;
     if (control->phase == WORKER_RUNNING && has_grace && !control->is_leaving) {
         begin_grace(control);
     } else if (control->phase == WORKER_RUNNING) {
-        drain(control);
+        drain(control, no_new_sessions);
     } else if (control->phase == WORKER_DRAINING) {
         log_event(control, CFG_LOG_INFO, "shutdown", "step", "second signal, ending the sessions at once");
         set_phase(control, WORKER_ENDING);
@@ -88,7 +93,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 static void on_tickets(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
+    ticket_look_request(&control->ticket_look);
 }
 
 /* ---- reports ---- */
@@ -98,12 +103,6 @@ static void log_reports(struct control *control)
     const struct snapshot *snapshot = control->runtime.snapshot;
     for (size_t i = 0; i < snapshot->cfg->service_count; i++)
         client_reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
-}
-
-static void on_user_signal(uv_signal_t *handle, int number)
-{
-    (void)number;
-    log_reports(handle->data);
 }
 
 /* ---- workers ---- */
@@ -117,19 +116,6 @@ static void mask_signals(int how, const int *signals, size_t count)
     for (size_t i = 0; i < count; i++)
         sigaddset(&set, signals[i]);
     pthread_sigmask(how, &set, NULL);
-}
-
-/* Those that do not end the program. One that ends it may do so during the start. */
-static const int early_signals[] = {SIGHUP, SIGUSR1};
-
-void control_hold_early_signals(void)
-{
-    mask_signals(SIG_BLOCK, early_signals, ARRAY_LEN(early_signals));
-}
-
-static void release_early_signals(void)
-{
-    mask_signals(SIG_UNBLOCK, early_signals, ARRAY_LEN(early_signals));
 }
 
 /*
@@ -165,10 +151,11 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate, (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->hangup,    (uv_handle_t *)&control->user,
-        (uv_handle_t *)&control->limit,     (uv_handle_t *)&control->daily,
-        (uv_handle_t *)&control->tickets,   (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->terminate,  (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->parent,     (uv_handle_t *)&control->limit,
+        (uv_handle_t *)&control->daily,      (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->heartbeats, (uv_handle_t *)&control->last_files,
+        (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -194,16 +181,36 @@ static void finish_control(struct control *control)
 }
 
 /*
- * The sessions have ended, or been ended, and a reload is still being read: by a name server or a file system
- * that does not answer, and in a thread that can't be ended.
+ * The sessions have ended, or been ended, and a reload is still being read, or the state file written: by a
+ * name server or a file system that does not answer, and in a thread that can't be ended.
  */
-static void give_up_reload(struct control *control)
+static void give_up_files(struct control *control)
 {
-    log_event(control, CFG_LOG_WARNING, "shutdown", "step", "time is up, without the end of a reload");
+    if (state_file_is_busy(&control->state_file))
+        state_file_give_up(&control->state_file);
+    log_event(control, CFG_LOG_WARNING, "shutdown", "step",
+              control->step == RELOAD_READING ? "time is up, without the end of a reload"
+                                              : "time is up, without an answer of the file system");
     join_workers(control);
     log_reports(control);
     log_close(&control->log);
     _exit(EXIT_SUCCESS);
+}
+
+static void on_last_files(uv_timer_t *timer)
+{
+    give_up_files(timer->data);
+}
+
+/* False if a thread of the pool is at work, which is waited for, but not for long. */
+static bool files_are_done(struct control *control)
+{
+    bool is_busy = state_file_is_busy(&control->state_file) || ticket_look_is_busy(&control->ticket_look);
+    if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
+        uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
+    else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)
+        give_up_files(control);
+    return !is_busy && control->step != RELOAD_READING;
 }
 
 static void on_worker_report(uv_async_t *worker_event)
@@ -214,10 +221,8 @@ static void on_worker_report(uv_async_t *worker_event)
         control_reload_is_in_effect(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
-    if (control->step != RELOAD_READING)
+    if (files_are_done(control))
         finish_control(control);
-    else if (control->phase == WORKER_ENDING)
-        give_up_reload(control);
 }
 
 static unsigned count_cores(void)
@@ -284,10 +289,8 @@ static int start_workers(struct control *control)
 
 /* ---- reload ---- */
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_hangup(struct control *control)
 {
-    struct control *control = handle->data;
-    (void)number;
     control->reload_requested[RELOAD_CONFIGURATION] = true;
     control_begin_reload(control);
 }
@@ -297,6 +300,67 @@ static void on_files_changed(void *arg)
     struct control *control = arg;
     control->reload_requested[RELOAD_CERTIFICATES] = true;
     control_begin_reload(control);
+}
+
+/* ---- the parent ---- */
+
+static void on_signal(struct control *control, int number)
+{
+    if (number == SIGHUP)
+        on_hangup(control);
+    else if (number == SIGUSR1)
+        log_reports(control);
+    else
+        on_stop_signal(control);
+}
+
+static void on_own_signal(uv_signal_t *handle, int number)
+{
+    on_signal(handle->data, number);
+}
+
+/*
+ * Its words are all that counts from now on: a signal that somebody sends to each process of a group would
+ * count twice, and so would the kernel's signal at the parent's end.
+ */
+static void listen_to_parent(void)
+{
+    ignore_signals();
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+/* Nobody restarts what may fail from now on. */
+static void lose_parent(struct control *control)
+{
+    uv_poll_stop(&control->parent);
+    uv_signal_start(&control->terminate, on_own_signal, SIGTERM);
+    uv_signal_start(&control->interrupt, on_own_signal, SIGINT);
+    if (control->phase == WORKER_RUNNING)
+        drain(control, "the parent has ended: no new sessions; those there may finish");
+}
+
+static void on_word(struct control *control, const struct parent_word *word)
+{
+    if (word->kind == PARENT_SIGNAL)
+        on_signal(control, word->signal);
+    else if (control->keys != NULL && word->control >= 0)
+        key_manager_replace_guard(control->keys, word->control);
+    else if (word->control >= 0)
+        close(word->control);
+}
+
+static void on_parent(uv_poll_t *parent, int status, int events)
+{
+    struct control *control = parent->data;
+    struct parent_word word;
+    enum parent_received received = PARENT_GONE;
+    (void)events;
+    if (status == 0)
+        received = parent_link_receive(control->link, &word);
+    if (received == PARENT_WORD)
+        on_word(control, &word);
+    else if (received == PARENT_GONE)
+        lose_parent(control);
 }
 
 static void on_daily(uv_timer_t *timer)
@@ -335,18 +399,6 @@ static bool open_listeners(struct control *control, unsigned workers)
     return ok;
 }
 
-void control_remember_commitments(const struct control *control)
-{
-    const char *path = control->runtime.snapshot->cfg->state_file;
-    if (path == NULL || commitments_write(&control->runtime.snapshot->commitments->list, path))
-        return;
-    struct log_line line;
-    log_line_begin(&line, CFG_LOG_ERROR, "promises-not-remembered");
-    log_line_add_text(&line, "file", path);
-    log_line_add_text(&line, "error", strerror(errno));
-    log_write(control->log, &line);
-}
-
 static int open_handles(struct control *control)
 {
     int error = uv_loop_init(&control->loop);
@@ -357,26 +409,25 @@ static int open_handles(struct control *control)
         return UV_ENOMEM;
     uv_signal_init(&control->loop, &control->terminate);
     uv_signal_init(&control->loop, &control->interrupt);
-    uv_signal_init(&control->loop, &control->hangup);
-    uv_signal_init(&control->loop, &control->user);
     uv_timer_init(&control->loop, &control->limit);
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
+    uv_timer_init(&control->loop, &control->heartbeats);
+    uv_timer_init(&control->loop, &control->last_files);
+    state_file_init(&control->state_file, &control->loop, &control->worker_event, control->log);
+    ticket_look_init(&control->ticket_look, &control->loop, &control->worker_event,
+                     &control->runtime.snapshot, control->log);
     control->watch = file_watch_new(&control->loop, on_files_changed, control);
     if (control->watch == NULL)
         return UV_ENOMEM;
     error = uv_async_init(&control->loop, &control->worker_event, on_worker_report);
-    control->terminate.data = control->interrupt.data = control->hangup.data = control;
-    control->user.data = control->limit.data = control->daily.data = control->worker_event.data = control;
-    control->tickets.data = control;
+    control->terminate.data = control->interrupt.data = control->parent.data = control;
+    control->limit.data = control->daily.data = control->worker_event.data = control;
+    control->tickets.data = control->last_files.data = control;
     if (error == 0)
-        error = uv_signal_start(&control->terminate, on_stop_signal, SIGTERM);
+        error = uv_poll_init(&control->loop, &control->parent, control->link);
     if (error == 0)
-        error = uv_signal_start(&control->interrupt, on_stop_signal, SIGINT);
-    if (error == 0)
-        error = uv_signal_start(&control->hangup, on_hangup, SIGHUP);
-    if (error == 0)
-        error = uv_signal_start(&control->user, on_user_signal, SIGUSR1);
+        error = uv_poll_start(&control->parent, UV_READABLE, on_parent);
     return error;
 }
 
@@ -393,6 +444,19 @@ static int watch_key_process(struct control *control)
 {
     struct key_manager_hooks hooks = {connect_worker, on_files_changed, control, control->log};
     return control->keys != NULL ? key_manager_watch(control->keys, &control->loop, &hooks) : 0;
+}
+
+/*
+ * From here on nothing is executed: the key process is there. Before the first thread and the first loop, so that
+ * none has begun to use what is taken from it (io_uring). False after a message.
+ */
+static bool confine(struct control *control)
+{
+    enum confinement confinement = confine_process();
+    control->is_unconfined = confinement == CONFINE_MISSING;
+    if (confinement == CONFINE_FAILED)
+        fprintf(stderr, "deepproxy: can't filter its own system calls (seccomp): %s\n", strerror(errno));
+    return confinement != CONFINE_FAILED;
 }
 
 static int serve_until_end(struct control *control)
@@ -416,13 +480,16 @@ static int serve_until_end(struct control *control)
     watch_folders_collect(control->runtime.snapshot->cfg, control->runtime.tls, &folders);
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
-    control_remember_commitments(control);
+    state_file_write(&control->state_file, control->runtime.snapshot);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
+    control_watch_heartbeats(control);
+    if (control->is_unconfined)
+        log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
-    release_early_signals();
     control_leave_disposals(control);
+    listen_to_parent();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     control_end_disposals(control);
     ENSURE(uv_loop_close(&control->loop) == 0);
@@ -436,15 +503,15 @@ unsigned control_worker_count(const struct cfg *cfg)
     return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
 }
 
-int control_run(struct runtime *runtime, struct key_manager *keys)
+int control_run(struct runtime *runtime, struct key_manager *keys, int link)
 {
-    struct control control = {.runtime = *runtime, .keys = keys};
+    struct control control = {.runtime = *runtime, .keys = keys, .link = link};
     const struct cfg *cfg = runtime->snapshot->cfg;
     *runtime = (struct runtime){0};
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
-    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group))
+    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);

@@ -10,9 +10,10 @@
  * serves signals, the log and the admin endpoint until all workers have ended. It never touches a session. A
  * visitor of this room begins here, and goes on to control_private.h.
  *
- * SIGTERM and SIGINT stop accepting and let sessions finish for as long as timeouts.shutdown says; a second
- * one ends them at once, in the protocol's words. SIGUSR1 logs the counts of client reports, and so does the
- * end. A SIGHUP or SIGUSR1 that comes during the start is handled after it.
+ * Signals come from the parent alone, as words (proxy/parent/parent_link.h). SIGTERM and SIGINT stop accepting
+ * and let sessions finish for as long as timeouts.shutdown says; a second one ends them at once, in the
+ * protocol's words. SIGUSR1 logs the counts of client reports, and so does the end. What comes during the
+ * start is handled after it. The parent's end is a SIGTERM; from then on this process has signals of its own.
  *
  * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when
  * they change, and ticket keys are looked at each minute. What was read takes effect if every check has
@@ -21,17 +22,11 @@
  */
 
 /*
- * Holds SIGHUP and SIGUSR1 back until control_run serves them: before that their default action would end the
- * program. Call it first of all that `run` does, in the only thread; what is started later inherits it.
- */
-void control_hold_early_signals(void);
-
-/*
  * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a
- * channel for each of control_worker_count workers; NULL: they are in this process. Returns the exit status
- * of the program; what kept it from starting is on standard error.
+ * channel for each of control_worker_count workers; NULL: they are in this process. `link` comes from the
+ * parent. Returns the exit status of the program; what kept it from starting is on standard error.
  */
-int control_run(struct runtime *runtime, struct key_manager *keys);
+int control_run(struct runtime *runtime, struct key_manager *keys, int link);
 
 /* How many workers the configuration asks for, or the cores of this process do. */
 unsigned control_worker_count(const struct cfg *cfg);

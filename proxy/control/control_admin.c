@@ -18,6 +18,7 @@ static void describe_state(void *arg, struct admin_state *into)
                                  /* A worker ends only when the program does. */
                                  .is_healthy = !runs || atomic_load(&control->workers_ended) == 0,
                                  .is_ready = runs && !control->is_leaving};
+    into->metrics.hung_workers = control_describe_hung(control, into->hung, sizeof into->hung);
     if (control->keys != NULL) {
         into->metrics.key_process_is_up = key_manager_is_up(control->keys);
         into->metrics.key_process_restarts = key_manager_restarts(control->keys);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control_private.h"
 
-#include "proxy/control/pool_thread.h"
+#include "proxy/control/pool_job.h"
 
 /* In the thread that leaves something. */
 static void wake_control(void *arg)
@@ -37,7 +37,7 @@ void control_dispose(struct control *control)
     if (control->is_disposing || !disposal_waits(&control->disposals))
         return;
     control->disposal_work.data = control;
-    control->is_disposing = pool_thread_queue(&control->loop, &control->disposal_work, run, finish) == 0;
+    control->is_disposing = pool_queue(&control->loop, &control->disposal_work, run, finish) == 0;
     if (control->is_disposing)
         return;
     control_end_disposals(control);

@@ -6,15 +6,17 @@
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/reload.h"
+#include "proxy/control/state_file.h"
+#include "proxy/control/ticket_look.h"
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/worker.h"
 
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
- * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows) and
- * control_disposal.c (what workers leave to be freed), and by nothing else. All functions here are the main
- * thread's.
+ * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
+ * control_heartbeats.c (whether workers hang) and control_disposal.c (what workers leave to be freed), and by
+ * nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -25,19 +27,23 @@ enum reload_step {
 
 struct control {
     uv_loop_t loop;
-    uv_signal_t terminate;
+    int link; /* from the parent */
+    uv_poll_t parent;
+    uv_signal_t terminate; /* after the parent's end, as is the next one */
     uv_signal_t interrupt;
-    uv_signal_t hangup;
-    uv_signal_t user;        /* SIGUSR1 */
     uv_timer_t limit;        /* timeouts.grace, then timeouts.shutdown */
     uv_timer_t daily;        /* certificates near their end */
     uv_timer_t tickets;      /* the next look at the ticket keys */
+    uv_timer_t heartbeats;   /* the next look at the workers' */
+    uv_timer_t last_files;   /* at the end: how long files are waited for */
     uv_async_t worker_event; /* a worker has ended, has an update in effect, or left what is to be freed */
     struct disposal_list disposals; /* of the workers, and of this thread */
     uv_work_t disposal_work;        /* frees them, in a thread of libuv's pool */
     bool is_disposing;
     struct file_watch *watch;
     struct runtime runtime; /* in effect */
+    struct state_file state_file;
+    struct ticket_look ticket_look;
     struct listeners listeners;
     struct admin_listeners admin_listeners; /* until they are served */
     struct admin *admin;
@@ -50,6 +56,7 @@ struct control {
     _Atomic unsigned updates_due;   /* given to workers, and not in effect yet */
     enum worker_phase phase;
     bool is_leaving; /* timeouts.grace has begun: not ready, and all else as before */
+    bool is_unconfined; /* the kernel has no seccomp */
     struct reload reload;
     enum reload_step step;
     /* What is taking effect is not all that was read: the rest was refused. */
@@ -79,21 +86,26 @@ struct worker_limits control_worker_limits(const struct control *control, const 
 /* Logs each address that is served newly, event=listening. */
 void control_log_listening(struct control *control);
 
-/*
- * Writes what clients were promised to the state file, if the configuration has one; logs a failure. Blocks.
- */
-void control_remember_commitments(const struct control *control);
-
 /* Call when all workers have put their update into effect. It may begin the next reload. */
 void control_reload_is_in_effect(struct control *control);
+
+/* Looks at the workers' heartbeats from now on, and logs event=worker-hung and event=worker-back. */
+void control_watch_heartbeats(struct control *control);
+
+/* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
+unsigned control_describe_hung(const struct control *control, char *words, size_t cap);
 
 /* Records for the metrics that a reload of this kind is in effect from now on. */
 void control_note_reload(struct control *control, enum reload_kind kind);
 
-/* Call it before the workers begin: what they leave is freed from now on, as soon as control_dispose sees it. */
+/*
+ * Call it before the workers begin: what they leave is freed from now on, as soon as control_dispose sees it.
+ */
 void control_open_disposals(struct control *control);
 
-/* From now on the main thread leaves to the list too, so that it serves signals and health checks meanwhile. */
+/*
+ * From now on the main thread leaves to the list too, so that it serves signals and health checks meanwhile.
+ */
 void control_leave_disposals(struct control *control);
 
 /* Has what is in the list freed in another thread. Call it if there may be something. */

@@ -152,9 +152,9 @@ static void end_configuration(struct control *control, struct reload *reload)
         reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
     log_problems(control, &reload->problems);
     control->reloads[RELOAD_CONFIGURATION].failed = !ok;
-    tickets_look(&control->runtime.snapshot->tickets, tickets_time_now(), control->log);
+    ticket_look_request(&control->ticket_look);
     if (ok) {
-        control_remember_commitments(control);
+        state_file_write(&control->state_file, control->runtime.snapshot);
     } else {
         log_reload(control, RELOAD_CONFIGURATION, CFG_LOG_ERROR, "refused: the one before stays in effect");
         control->reload_requested[RELOAD_CERTIFICATES] = true; /* it would have brought them */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/reload.h"
 
-#include "proxy/control/pool_thread.h"
+#include "proxy/control/pool_job.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/snapshot_certificates.h"
 
@@ -52,7 +52,7 @@ int reload_start(struct reload *reload, uv_loop_t *loop, enum reload_kind kind, 
     reload->work.data = reload;
     reload->kind = kind;
     reload->before = runtime_ref(before);
-    int error = pool_thread_queue(loop, &reload->work, read_in_pool, finish_reading);
+    int error = pool_queue(loop, &reload->work, read_in_pool, finish_reading);
     if (error != 0)
         reload_end(reload);
     return error;

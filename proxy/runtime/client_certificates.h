@@ -13,8 +13,8 @@
  */
 
 /*
- * Reads the authorities and the revocation lists, or uses one of `known` (the first `known_count`; each may be
- * NULL) again that is of the same files, if these are unchanged. The caller frees what is returned by
+ * Reads the authorities and the revocation lists, or uses one of `known` (the first `known_count`; each may
+ * be NULL) again that is of the same files, if these are unchanged. The caller frees what is returned by
  * tls_client_trust_unref. NULL after an error in `problems`. Blocks, so it must not run in a worker.
  */
 struct tls_client_trust *client_certificates_load(const struct cfg_client_certificates *cfg,

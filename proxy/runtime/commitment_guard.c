@@ -30,7 +30,9 @@ static bool is_old(const struct findings *found, size_t problem, const struct fi
     return breach != NULL && breaches_cover(&before->breaches, breach);
 }
 
-/* Is there an error that was not there before? One that could not be kept, as memory was short, may be any. */
+/*
+ * Is there an error that was not there before? One that could not be kept, as memory was short, may be any.
+ */
 static bool breaks_more(const struct findings *found, const struct findings *before)
 {
     if (found->problems.lost_errors > 0)

@@ -18,7 +18,9 @@ struct host_index {
     size_t kind_count;
 };
 
-/* The index of so many hosts, which outlive it. The caller owns the only reference. NULL if memory is short. */
+/*
+ * The index of so many hosts, which outlive it. The caller owns the only reference. NULL if memory is short.
+ */
 struct host_index *host_index_new(const struct cfg_host *hosts, size_t count);
 
 /* Adds a reference, and returns its argument. */

@@ -47,8 +47,8 @@ struct snapshot {
     /* The main thread's. */
     struct tickets tickets;
     /*
-     * What clients have been promised, by this configuration and those before; shared with the snapshot before
-     * if it is the same. NULL until it is checked.
+     * What clients have been promised, by this configuration and those before; shared with the snapshot
+     * before if it is the same. NULL until it is checked.
      */
     struct shared_commitments *commitments;
     /*

@@ -8,7 +8,7 @@
 
 /*
  * Reads a file of ticket keys from the disk; tls/tickets/tls_ticket_file.h knows its text. It never writes.
- * It blocks, as files do, and so belongs to the main thread.
+ * It blocks, as files do, and so belongs to a thread of libuv's pool while the program runs.
  */
 
 struct ticket_file_problem {

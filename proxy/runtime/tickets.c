@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/tickets.h"
 
-#include "proxy/runtime/ticket_file.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -75,42 +73,59 @@ static void log_new_keys(struct tickets *tickets, struct log *log)
 
 /* ---- the file ---- */
 
-/* The mark is taken first: a change while the file is read is found at the next look. */
-static bool load_file(struct tickets *tickets, struct stat *facts, struct ticket_file_problem *problem)
+bool tickets_have_file(const struct tickets *tickets)
 {
-    struct tls_ticket_set set;
-    tickets->seen = tls_file_mark(tickets->path);
-    bool ok = ticket_file_read(tickets->path, &set, facts, problem);
-    if (ok) {
-        tls_ticket_keys_replace(tickets->keys, &set);
-        tickets->stale_since = facts->st_mtim.tv_sec;
-    }
-    tls_ticket_set_wipe(&set);
-    return ok;
+    return tickets->keys != NULL && tickets->path != NULL;
+}
+
+void tickets_file_ask(struct tickets_file *file, const struct tickets *tickets)
+{
+    *file = (struct tickets_file){.path = tickets->path, .is_first = !tickets->looked, .seen = tickets->seen};
 }
 
 /*
  * At the first look: was the file readable as root, and is it no longer? Otherwise the log would have it at
  * the next rotation alone.
  */
-static bool is_out_of_reach(struct tickets *tickets)
+static bool is_out_of_reach(const struct tickets_file *file)
 {
-    bool is_first = !tickets->looked;
-    tickets->looked = true;
-    return is_first && access(tickets->path, R_OK) != 0;
+    return file->is_first && access(file->path, R_OK) != 0;
 }
 
-static void look_at_file(struct tickets *tickets, struct log *log)
+/* The mark is taken first: a change while the file is read is found at the next look. */
+void tickets_file_read(struct tickets_file *file)
 {
-    struct ticket_file_problem problem;
-    struct stat facts;
-    struct tls_file_mark mark = tls_file_mark(tickets->path);
-    if (!is_out_of_reach(tickets) && tls_file_mark_equals(&mark, &tickets->seen))
+    file->mark = tls_file_mark(file->path);
+    file->was_read = is_out_of_reach(file) || !tls_file_mark_equals(&file->mark, &file->seen);
+    if (file->was_read)
+        file->ok = ticket_file_read(file->path, &file->set, &file->facts, &file->problem);
+}
+
+void tickets_file_wipe(struct tickets_file *file)
+{
+    tls_ticket_set_wipe(&file->set);
+}
+
+/* True if there are other keys now. */
+static bool take_file(struct tickets *tickets, const struct tickets_file *file)
+{
+    tickets->seen = file->mark;
+    if (file->ok) {
+        tls_ticket_keys_replace(tickets->keys, &file->set);
+        tickets->stale_since = file->facts.st_mtim.tv_sec;
+    }
+    return file->ok;
+}
+
+static void take_look(struct tickets *tickets, const struct tickets_file *file, struct log *log)
+{
+    tickets->looked = true;
+    if (!file->was_read)
         return;
-    if (!load_file(tickets, &facts, &problem))
-        log_refused(tickets, &problem, log);
-    else if (ticket_file_exposure(&facts) != NULL)
-        log_note(tickets, CFG_LOG_WARNING, "exposed", ticket_file_exposure(&facts), log);
+    if (!take_file(tickets, file))
+        log_refused(tickets, &file->problem, log);
+    else if (ticket_file_exposure(&file->facts) != NULL)
+        log_note(tickets, CFG_LOG_WARNING, "exposed", ticket_file_exposure(&file->facts), log);
 }
 
 static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
@@ -127,17 +142,20 @@ static void warn_of_age(struct tickets *tickets, int64_t now, struct log *log)
 
 static bool open_file(struct tickets *tickets, const struct cfg *cfg, struct cfg_problems *problems)
 {
-    struct ticket_file_problem problem;
-    struct stat facts;
-    bool ok = load_file(tickets, &facts, &problem);
-    struct cfg_place place = {tickets->path, problem.line};
-    if (!ok && problem.error != 0)
+    struct tickets_file file;
+    tickets_file_ask(&file, tickets);
+    file.mark = tls_file_mark(file.path);
+    file.ok = ticket_file_read(file.path, &file.set, &file.facts, &file.problem);
+    bool ok = take_file(tickets, &file);
+    struct cfg_place place = {tickets->path, file.problem.line};
+    if (!ok && file.problem.error != 0)
         cfg_problems_add(problems, CFG_ERROR, cfg->tls.ticket_keys_place, "%s: %s", tickets->path,
-                         problem.text);
+                         file.problem.text);
     else if (!ok)
-        cfg_problems_add(problems, CFG_ERROR, place, "%s", problem.text);
-    else if (ticket_file_exposure(&facts) != NULL)
-        cfg_problems_add(problems, CFG_WARNING, place, "%s", ticket_file_exposure(&facts));
+        cfg_problems_add(problems, CFG_ERROR, place, "%s", file.problem.text);
+    else if (ticket_file_exposure(&file.facts) != NULL)
+        cfg_problems_add(problems, CFG_WARNING, place, "%s", ticket_file_exposure(&file.facts));
+    tickets_file_wipe(&file);
     return ok;
 }
 
@@ -162,14 +180,15 @@ void tickets_inherit(struct tickets *tickets, const struct tickets *before)
         tls_ticket_keys_copy(tickets->keys, before->keys);
 }
 
-void tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log)
+void tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
+                  struct log *log)
 {
     if (tickets->keys == NULL)
         return;
-    if (tickets->path == NULL) {
+    if (file == NULL) {
         tls_ticket_keys_rotate_if_due(tickets->keys, now.running);
     } else {
-        look_at_file(tickets, log);
+        take_look(tickets, file, log);
         warn_of_age(tickets, now.wall, log);
     }
     log_new_keys(tickets, log);

@@ -12,6 +12,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/*
+ * At the program's end a client that takes octets all the time gets so long. Containers and service managers
+ * kill some seconds after timeouts.shutdown.
+ */
+#define ENDING_MAX_MS 5000
+
 /* ---- states ---- */
 
 static const char *const names[] = {
@@ -281,6 +287,13 @@ static void linger_on(struct session *session)
     session_set_timeout(session, is_urgent ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_CLOSING);
 }
 
+/* Whatever the client has taken before, its first time is a whole one. */
+static void begin_to_linger(struct session *session)
+{
+    session->unsent = SIZE_MAX;
+    linger_on(session);
+}
+
 /* What the kernel has of the client's octets, and the client has not acknowledged. */
 static size_t count_unacknowledged(const struct tcp_conn *client)
 {
@@ -288,6 +301,13 @@ static size_t count_unacknowledged(const struct tcp_conn *client)
     int octets = 0;
     bool ok = uv_fileno((const uv_handle_t *)&client->tcp, &fd) == 0 && ioctl(fd, SIOCOUTQ, &octets) == 0;
     return ok && octets > 0 ? (size_t)octets : 0;
+}
+
+/* At the program's end what is owed is sent as well, but not to a client that makes it last. */
+static bool has_time(const struct session *session)
+{
+    const struct worker *worker = session->worker;
+    return worker->phase != WORKER_ENDING || worker_now(worker) < worker->ending_since + ENDING_MAX_MS;
 }
 
 /*
@@ -299,7 +319,7 @@ static bool is_still_sending(struct session *session)
     size_t before = session->unsent;
     size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&session->client.tcp);
     session->unsent = queued + count_unacknowledged(&session->client);
-    return queued > 0 && session->unsent < before && session->worker->phase != WORKER_ENDING;
+    return queued > 0 && session->unsent < before && has_time(session);
 }
 
 void session_finish(struct session *session, enum end_reason reason, const char *detail)
@@ -315,8 +335,7 @@ void session_finish(struct session *session, enum end_reason reason, const char 
     if (!session_flush_client(session))
         return;
     tcp_conn_end_output(&session->client);
-    session->unsent = SIZE_MAX;
-    linger_on(session);
+    begin_to_linger(session);
     session_advance(session);
 }
 
@@ -403,7 +422,7 @@ static void shut_down(struct worker_session *in_worker)
     if (session->state == SESSION_HANDSHAKING)
         session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
-        session_close(session, session->reason, session->detail);
+        begin_to_linger(session);
     else
         session_send_goodbye(session, ENGINE_FAREWELL_SHUTDOWN, END_SHUTDOWN, NULL);
 }

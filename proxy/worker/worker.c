@@ -3,9 +3,12 @@
 
 #include "base/bytes.h"
 #include "base/ensure.h"
+#include "proxy/common/confine.h"
 #include "tls/tls_random.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +85,8 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
         session->next->previous = session->previous;
     if (session->has_place)
         shared_limit_give(worker->shared.sessions, worker->index);
+    if (worker->to_end == session)
+        worker->to_end = session->next;
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
     worker->session_count--;
@@ -99,12 +104,19 @@ static struct worker_session *session_of_deadline(struct deadline *deadline)
     return (struct worker_session *)((char *)deadline - offsetof(struct worker_session, deadline));
 }
 
+static bool expire_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct deadline *expired = generation_take_expired(worker->generation, worker_now(worker));
+    if (expired != NULL)
+        worker->calls->expire(session_of_deadline(expired));
+    return expired != NULL;
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct worker *worker = tick->data;
-    struct deadline *expired;
-    while ((expired = generation_take_expired(worker->generation, worker_now(worker))) != NULL)
-        worker->calls->expire(session_of_deadline(expired));
+    batch_start(&worker->expiries);
     handshakes_tick(&worker->handshakes);
     if (!accepting_retry(&worker->accepting) && worker->session_count == 0)
         uv_timer_stop(tick);
@@ -247,13 +259,23 @@ void worker_give_update(struct worker *worker, struct worker_update *update)
 
 /* ---- phases ---- */
 
+/* Sessions end meanwhile; none begins. */
+static bool shut_down_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct worker_session *session = worker->to_end;
+    if (session == NULL)
+        return false;
+    worker->to_end = session->next;
+    worker->calls->shut_down(session);
+    return true;
+}
+
 static void shut_down_all(struct worker *worker)
 {
-    struct worker_session *next;
-    for (struct worker_session *session = worker->sessions; session != NULL; session = next) {
-        next = session->next;
-        worker->calls->shut_down(session);
-    }
+    worker->ending_since = worker_now(worker);
+    worker->to_end = worker->sessions;
+    batch_start(&worker->goodbyes);
 }
 
 static void take_key_channel(struct worker *worker)
@@ -297,11 +319,39 @@ void worker_set_phase(struct worker *worker, enum worker_phase phase)
 
 /* ---- the thread ---- */
 
+static void on_pulse(uv_timer_t *pulse)
+{
+    struct worker *worker = pulse->data;
+    heartbeat_beat(&worker->heartbeat);
+}
+
+/* As debuggers and `top -H` show it. */
+static void name_thread(const struct worker *worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", worker->index);
+    pthread_setname_np(pthread_self(), name);
+}
+
+/* Nothing has been read from anybody yet. */
+static bool confine(struct worker *worker)
+{
+    bool failed = confine_worker() == CONFINE_FAILED;
+    worker->confine_error = failed ? uv_translate_sys_error(errno) : 0;
+    uv_sem_post(&worker->begun);
+    return !failed;
+}
+
 static void run_worker(void *arg)
 {
     struct worker *worker = arg;
     disposal_leave_to(worker->disposals);
+    name_thread(worker);
+    if (!confine(worker))
+        return;
+    uv_timer_start(&worker->pulse, on_pulse, 0, HEARTBEAT_MS);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    heartbeat_end(&worker->heartbeat);
     limit_log_flush(&worker->limit_log);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
@@ -342,13 +392,15 @@ static void free_all(struct worker *worker)
 
 static int open_handles(struct worker *worker, const struct worker_config *config)
 {
-    worker->wake.data = worker->tick.data = worker;
+    worker->wake.data = worker->tick.data = worker->pulse.data = worker;
     int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
     if (error != 0)
         return error;
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_stop(&worker->tick);
+    uv_timer_init(&worker->loop, &worker->pulse);
+    uv_unref((uv_handle_t *)&worker->pulse);
     error = key_client_open(&worker->keys, &worker->loop, worker->log);
     if (error != 0)
         return error;
@@ -377,6 +429,23 @@ static void close_loop(struct worker *worker)
     ENSURE(uv_loop_close(&worker->loop) == 0);
 }
 
+/* Starts the thread, and waits until it is confined. Returns 0, or a libuv error with no thread there. */
+static int start_thread(struct worker *worker)
+{
+    int error = uv_sem_init(&worker->begun, 0);
+    if (error != 0)
+        return error;
+    error = uv_thread_create(&worker->thread, run_worker, worker);
+    if (error == 0) {
+        uv_sem_wait(&worker->begun);
+        error = worker->confine_error;
+        if (error != 0)
+            uv_thread_join(&worker->thread);
+    }
+    uv_sem_destroy(&worker->begun);
+    return error;
+}
+
 int worker_start(struct worker *worker, const struct worker_settings *settings,
                  const struct worker_config *config)
 {
@@ -400,9 +469,11 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
                     &worker->handshakes_events, worker);
     accepting_init(&worker->accepting, worker);
     limit_log_init(&worker->limit_log, &worker->loop, worker->log);
+    batch_init(&worker->expiries, &worker->loop, expire_one, worker);
+    batch_init(&worker->goodbyes, &worker->loop, shut_down_one, worker);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
-        error = uv_thread_create(&worker->thread, run_worker, worker);
+        error = start_thread(worker);
     if (error != 0) {
         close_loop(worker);
         free_all(worker);

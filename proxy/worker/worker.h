@@ -8,11 +8,13 @@
 #include "proxy/common/shared_limit.h"
 #include "protocols/engine_out.h"
 #include "proxy/worker/accepting.h"
+#include "proxy/worker/batch.h"
 #include "proxy/worker/generation.h"
 #include "proxy/keyclient/key_client.h"
 #include "proxy/runtime/runtime.h"
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/handshakes.h"
+#include "proxy/worker/heartbeat.h"
 #include "proxy/common/log.h"
 #include "proxy/worker/limit_log.h"
 #include "tls/endpoint/tls_endpoint.h"
@@ -98,10 +100,15 @@ struct worker {
     char id[9]; /* random: the first part of its sessions' names */
     uv_loop_t loop;
     uv_thread_t thread;
+    uv_sem_t begun;  /* given by the thread when `confine_error` is known */
+    int confine_error; /* a libuv error: the thread is not confined, and has ended */
     uv_async_t wake;
     uv_timer_t tick; /* runs while there are sessions, or connections that wait to be accepted */
+    uv_timer_t pulse; /* beats */
+    struct heartbeat heartbeat;
     unsigned index;
     enum worker_phase phase;
+    uint64_t ending_since;                  /* worker_now when WORKER_ENDING began */
     _Atomic int wanted_phase;               /* set by the main thread, before wake */
     _Atomic(struct worker_update *) update; /* likewise */
     struct generation *generation;          /* the newest, of new sessions; it links to the older ones */
@@ -113,6 +120,9 @@ struct worker {
     struct accepting accepting;
     const struct worker_session_calls *calls;
     struct worker_session *sessions; /* a list */
+    struct batch expiries;           /* of deadlines */
+    struct batch goodbyes;           /* at the end */
+    struct worker_session *to_end;   /* the next that gets the goodbye */
     size_t session_count;
     struct worker_limits limits;
     uint64_t next_session;

@@ -18,6 +18,7 @@ from proxy import PATIENCE, children
 
 CHUNK = 1 << 20
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 OVERLAP = 256  # of the pieces of memory(); no shorter than what is looked for
 
 
@@ -62,6 +63,33 @@ def enter_own_network():
 def guards_of(proxy):
     """The key processes' parents, of which there is one at most while all is well."""
     return [pid for pid in children(proxy.main_pid) if pid != proxy.pid]
+
+
+def threads(pid):
+    """The threads of a process and of those that it has started: process, thread and name."""
+    for process in [pid, *children(pid)]:
+        for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+            yield process, int(task.name), (task / "comm").read_text().strip()
+
+
+@contextlib.contextmanager
+def stopped_thread(tid):
+    """Stops one thread alone while in this context: no signal can do that, so it is traced, by the calling thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+
+    def trace(request):
+        if libc.ptrace(request, tid, None, None) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    trace(PTRACE_SEIZE)
+    trace(PTRACE_INTERRUPT)
+    os.waitpid(tid, WALL)
+    try:
+        yield
+    finally:
+        trace(PTRACE_DETACH)
 
 
 def guard_of(proxy):

@@ -239,11 +239,17 @@ class Queues(Descriptors):
                 proxy.terminate()
                 os.kill(proxy.process.pid, signal.SIGCONT)
                 proxy.wait_line(event="shutdown")
-                for client in clients:
+                clients[0].shake_hands()
+                self.assertEqual(clients[0].line(), b"+OK ready")
+                for client in clients[1:]:
                     self.use(client)
+                proxy.wait_lines(39, event="session", reason="logout")
+                # It is a session as those that were there before.
                 with self.takes(0, SOON):
+                    proxy.terminate()
+                    self.assertTrue(clients[0].rest().startswith(b"-ERR [SYS/TEMP]"))
                     proxy.wait()
-                self.assertEqual(len(proxy.find(event="session", reason="logout")), 40)
+                self.assertEqual(len(proxy.find(event="session")), 40)
 
     def start_full(self, **options):
         """Both slots are taken, and clients wait in the queue."""
@@ -304,24 +310,15 @@ class Queues(Descriptors):
         self.assertTrue(self.client(proxy, "imap").line().startswith(b"* OK"))
 
     def test_a_reload_removes_several(self):
-        """One of them with a queue; what it belongs to is not freed before."""
+        """With nothing but their listeners in the configuration that had them."""
         services = {f"pop3-{number}": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")
                     for number in range(4)}
-        for place in range(3):
-            with self.subTest(place):
-                limits = "workers = 1; limits = { handshakes = 1; handshakes_per_address = 0; };"
-                proxy = self.start(services, extra=limits)
-                before = proxy.descriptors()
-                held = self.connect(proxy, "pop3-3")
-                self.wait_until(lambda: proxy.descriptors() > before)  # it has the slot
-                waiting = self.client(proxy, f"pop3-{place}", shake_hands=False)
-                proxy.wait_line(event="overload", limit="limits.handshakes")
-                self.folder.write("deepproxy.conf", harness.configuration(
-                    {"pop3-3": services["pop3-3"]}, extra=limits))
-                self.assertEqual(proxy.reload(), "done")
-                held.close()
-                self.use(waiting)
-                self.assertEqual(self.client(proxy, "pop3-3").line(), b"+OK ready")
+        proxy = self.start(services, extra="workers = 2;")
+        self.folder.write("deepproxy.conf", harness.configuration({"pop3-3": services["pop3-3"]}, extra="workers = 2;"))
+        self.assertEqual(proxy.reload(), "done")
+        for number in range(3):
+            self.assertTrue(self.has_closed(proxy, f"pop3-{number}"))
+        self.assertEqual(self.client(proxy, "pop3-3").line(), b"+OK ready")
 
     def test_it_does_not_wait_for_ever(self):
         proxy, held, waiting = self.start_full()

@@ -34,6 +34,11 @@ class Promises(harness.TestCase):
         self.addCleanup(proxy.stop)
         return proxy, lambda deep, extra=extra: self.folder.write("deepproxy.conf", self.text(backend, deep, extra=extra))
 
+    def wait_for_state(self, line):
+        """The file is written while the program serves."""
+        path = self.folder.path / "state"
+        self.wait_until(lambda: path.exists() and f"\n{line}\n" in path.read_text())
+
     def status(self, proxy):
         client = self.client(proxy, "pop3")
         client.line()
@@ -63,7 +68,7 @@ class Promises(harness.TestCase):
     def test_a_file_remembers_over_restarts(self):
         state = 'state_file = "state";'
         proxy, write = self.begin('tags = [ "tls11", "tls12" ];', extra=state)
-        self.assertIn("\n* pop3 tls11 tls12\n", (self.folder.path / "state").read_text())
+        self.wait_for_state("* pop3 tls11 tls12")
         proxy.stop()
         path = write('tags = [ "tls12" ];')
         for command in ("check", "run"):
@@ -78,10 +83,10 @@ class Promises(harness.TestCase):
 
     def test_a_reload_writes_the_file(self):
         proxy, write = self.begin("", extra='state_file = "state";')
-        self.assertIn("\n* pop3\n", (self.folder.path / "state").read_text())
+        self.wait_for_state("* pop3")
         write('tags = [ "tls12" ];')
         self.assertEqual(proxy.reload(), "done")
-        self.assertIn("\n* pop3 tls12\n", (self.folder.path / "state").read_text())
+        self.wait_for_state("* pop3 tls12")
 
     def test_a_file_that_is_broken_or_can_not_be_written(self):
         (self.folder.path / "state").write_text("* pop3 tls12\nnonsense\n")

@@ -30,13 +30,14 @@ BEGIN {
     may["keys"] = " base keys "
     room["proxy/common"] = ""
     room["proxy/keyclient"] = " common "
+    room["proxy/parent"] = " keyclient common "
     room["proxy/backends"] = " common "
     room["proxy/runtime"] = " backends common "
     room["proxy/worker"] = " runtime backends keyclient common "
     room["proxy/session"] = " worker runtime backends keyclient common "
     room["proxy/admin"] = " worker runtime common "
-    room["proxy/control"] = " session admin worker runtime keyclient common "
-    room["proxy/commands"] = " control admin runtime keyclient common "
+    room["proxy/control"] = " parent session admin worker runtime keyclient common "
+    room["proxy/commands"] = " control parent admin runtime keyclient common "
     room["protocols/."] = " deep "
     room["protocols/deep"] = ""
     room["protocols/proxy_protocol"] = " . "
@@ -53,7 +54,7 @@ BEGIN {
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
     owner["microhttpd.h"] = "proxy"
-    system_of_proxy = "^(sys/(socket|un|epoll|select|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
+    system_of_proxy = "^(sys/(socket|un|epoll|select|signalfd|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
         "|poll|pthread|threads|sched|signal|time)[.]h$"
     clock = "(^|[^A-Za-z0-9_.>])(time|clock|clock_gettime|gettimeofday|timespec_get|nanosleep|usleep|sleep)[(]"
 }

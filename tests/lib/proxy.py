@@ -78,17 +78,17 @@ def children(pid):
     return found
 
 
-def name_of(pid):
+def command_of(pid):
+    """Its words; none if the process has ended meanwhile."""
     try:
-        return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except OSError:
-        return None
+        return []
 
 
 def serving_process(main_pid):
-    """Of the processes of a `deepproxy run`: the one with the sockets and the sessions."""
-    own_name = name_of(main_pid)
-    return next((pid for pid in children(main_pid) if name_of(pid) == own_name), main_pid)
+    """Of the processes of a `deepproxy run`: the one with the sockets and the sessions, if there is one at present."""
+    return next((pid for pid in children(main_pid) if command_of(pid)[:2] == [b"deepproxy", b"serve"]), main_pid)
 
 
 def port_of(address):

@@ -26,10 +26,10 @@ import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("base", "config", "keys", "protocols", "proxy", "tls")
-# A test that takes longer than this has failed: seconds, by ctest label.
+# A test that takes longer than this has failed: seconds, by ctest label; or longer than so many times what it took without
+# a mutation, and some seconds.
+TIMES, MORE = 4, 10
 LIMITS = {"unit": 120, "fuzz": 120, "model": 180, "integration": 290}
-# So many tests are linked before the first of them runs.
-AT_ONCE = 8
 # So alike are the names of a source and of a test that is probably about it (see likeness()).
 NEAR = 20
 # What tests a folder beside its own unit tests, in this order: unit tests elsewhere, replays, models, integration tests.
@@ -51,12 +51,13 @@ TESTS = {
     "proxy/runtime": ([""], [], [], ["reload", "reload_order", "promises", "operation", "hosts", "client_certificates",
                                      "backend_tls"]),
     "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",
-                                     "pressure", "limits", "client_certificates", "overload", "debug_log"]),
+                                     "pressure", "limits", "client_certificates", "overload", "debug_log", "key_isolation"]),
     "proxy/worker": ([""], [], [], ["sockets", "overload", "limits", "operation", "reload", "sessions", "pressure"]),
 }
 Test = collections.namedtuple("Test", "name label command environment directory place")
 # What is killed or has survived has been tried; the rest is drawn anew.
 COUNTS = ("killed", "survived")
+LIBRARIES = [f"deepproxy_{name}" for name in (*FOLDERS, "keys_wire")]
 World = collections.namedtuple("World", "tree tests options baseline programs")
 Result = collections.namedtuple("Result", "path line kind verdict by seconds diff begin end new")
 
@@ -75,6 +76,7 @@ class Tree:
         self.build = work / ("build-" + sanitize.replace(",", "-") if sanitize else "build")
         self.sanitize = sanitize
         self.jobs = jobs
+        self.links = {} # by program
 
     def copy(self):
         listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
@@ -114,6 +116,19 @@ class Tree:
         done = subprocess.run(["nice", "ninja", "-C", self.build, "-j", str(self.jobs), *targets],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         return None if done.returncode == 0 else done.stdout.decode(errors="replace")
+
+    def program(self, name):
+        """Its path below the build; None if there is none."""
+        return next((place for place in (f"{folder}{name}" for folder in ("tests/", "tests/fuzz/", "tests/model/", ""))
+                     if (self.build / place).is_file()), None)
+
+    def link(self, name):
+        """Links a program and nothing else: what ninja holds to depend on it, a corpus for example, stays as it is."""
+        if name not in self.links:
+            self.links[name] = subprocess.run(["ninja", "-C", self.build, "-t", "commands", "-s", self.program(name)],
+                                              check=True, stdout=subprocess.PIPE).stdout.decode()
+        return subprocess.run(self.links[name], shell=True, cwd=self.build, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
     def object_of(self, path):
         folder = path.split("/")[0]
@@ -160,8 +175,18 @@ def says_no(child, seconds):
     raise subprocess.TimeoutExpired(child.args, seconds)
 
 
-def run(test, lock):
-    """True if the test has passed. What it leaves running is ended with it."""
+def end_session(leader):
+    """Ends what a test has left running: Check's tests are in groups of their own, but in the session that began with it."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def run(test, lock, seconds=None):
+    """True if the test has passed, in its time (`seconds` without a mutation). What it leaves running is ended with it."""
+    limit = LIMITS[test.label] if seconds is None else min(LIMITS[test.label], TIMES * seconds + MORE)
     # Check gives a test 4 seconds, and a mutation that hangs should not take the twenty times that ctest gives.
     environment = {**os.environ, **test.environment, "CK_TIMEOUT_MULTIPLIER": "4"}
     is_unit = test.place is not None
@@ -176,14 +201,14 @@ def run(test, lock):
                                  stdout=subprocess.PIPE if is_unit else subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                  start_new_session=True)
         try:
-            if is_unit and says_no(child, LIMITS[test.label]):
+            if is_unit and says_no(child, limit):
                 return False
-            return child.wait(timeout=LIMITS[test.label]) == 0
+            return child.wait(timeout=limit) == 0
         except subprocess.TimeoutExpired:
             return False
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            end_session(child.pid)
             child.wait()
             if is_unit:
                 child.stdout.close()
@@ -201,43 +226,47 @@ def chosen(path):
     return TESTS[max((prefix for prefix in TESTS if path.startswith(prefix + "/")), key=len)]
 
 
-def stages(path, tests, options, seconds):
-    """Lists of tests: the nearest first, then by the time that they take, `seconds` by name."""
-    def cost(test):
-        return seconds.get(test.name, 0)
-
-    folder = path.split("/")[0]
+def in_order(path, tests, options, cost):
+    """The tests of a source: the nearest first, then by the time that they take."""
     more, replays, models, named = chosen(path)
-    units = [test for test in tests.values() if test.place is not None]
-    own = sorted((test for test in units if test.place.split("/")[0] == folder), key=lambda test: -likeness(test, path))
-    near, rest = own[:1], sorted(own[1:], key=lambda test: (likeness(test, path) < NEAR, cost(test)))
-    yield near
-    yield from (rest[i:i + AT_ONCE] for i in range(0, len(rest), AT_ONCE))
-    for place in more:
-        others = sorted((test for test in units if test.place.split("/")[0] == place), key=cost)
-        yield from (others[i:i + AT_ONCE] for i in range(0, len(others), AT_ONCE))
-    for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
-        yield [test for test in tests.values()
-               if test.label == label and any(test.name.startswith(prefix + word) for word in words)]
+    if options.quick:
+        yield from quick_in_order(path, tests, (more, replays, models), cost)
     if not options.integration:
         return
     for word in named:
-        yield [test for name, test in tests.items() if name == "integration_test_" + word]
+        yield from (test for name, test in tests.items() if name == "integration_test_" + word)
     if options.thorough:
-        yield from ([test] for test in tests.values() if test.label == "integration")
+        yield from (test for test in tests.values() if test.label == "integration")
 
 
-def targets(stage, tree):
-    """What has to be built for these tests."""
-    names = set()
-    for test in stage:
-        if test.label in ("unit", "fuzz") and str(tree.build) in test.command[0]:
-            names.add(test.name)
-        elif test.label == "model":
-            names.add("engine_driver")
-        elif test.label == "integration":
-            names.update(("deepproxy", "deepproxy-keys"))
-    return sorted(names)
+def quick_in_order(path, tests, row, cost):
+    """Unit tests, replays and models."""
+    more, replays, models = row
+    folder = path.split("/")[0]
+    units = [test for test in tests.values() if test.place is not None]
+    own = sorted((test for test in units if test.place.split("/")[0] == folder), key=lambda test: -likeness(test, path))
+    yield from own[:1]
+    yield from sorted(own[1:], key=lambda test: (likeness(test, path) < NEAR, cost(test)))
+    for place in more:
+        yield from sorted((test for test in units if test.place.split("/")[0] == place), key=cost)
+    for label, prefix, words in (("fuzz", "replay_", replays), ("model", "model_", models)):
+        yield from (test for test in tests.values()
+                    if test.label == label and any(test.name.startswith(prefix + word) for word in words))
+
+
+def targets_of(tests):
+    """What has to be built for these, with the corpora that they replay."""
+    return {"engine_driver" if test.label == "model" else test.name for test in tests
+            if test.label in ("unit", "model") or test.name.startswith("replay_")}
+
+
+def programs_of(test, tree):
+    """What has to be linked for a test."""
+    if test.label == "integration":
+        return ["deepproxy", "deepproxy-keys"]
+    if test.label == "model":
+        return ["engine_driver"]
+    return [test.name] if tree.program(test.name) is not None else []
 
 
 class Programs:
@@ -245,71 +274,77 @@ class Programs:
 
     def __init__(self, tree, tests):
         self.tree = tree
-        self.known = {name: self.digest(name) for test in tests.values() for name in targets([test], tree)}
+        self.known = {name: self.digest(name) for test in tests.values() for name in programs_of(test, tree)}
 
     def digest(self, name):
-        found = (path for path in (self.tree.build / folder / name for folder in ("tests", "tests/fuzz", "tests/model", "."))
-                 if path.is_file())
-        path = next(found, None)
-        return None if path is None else hashlib.sha256(path.read_bytes()).digest()
+        return hashlib.sha256((self.tree.build / self.tree.program(name)).read_bytes()).hexdigest()
 
     def differ(self, test):
-        names = targets([test], self.tree)
-        return not names or any(self.known[name] is None or self.known[name] != self.digest(name) for name in names)
+        names = programs_of(test, self.tree)
+        return not names or any(self.known[name] != self.digest(name) for name in names)
 
 
 class Baseline:
-    """Which tests pass without a mutation: only these can kill one. Known from the last run of the same sources."""
+    """Which tests pass without a mutation: only these can kill one. What earlier runs have shown is not asked again: of a unit
+    test as long as its program is the same, of the others as long as the sources are."""
 
-    def __init__(self, tree, lock):
+    def __init__(self, tree, lock, programs):
         self.file = tree.build / "baseline.json"
-        self.digest = tree.digest
+        self.tree = tree
         self.lock = lock
+        self.programs = programs
         self.original = tree.build / "original"
-        known = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.passes = known["passes"] if known.get("digest") == tree.digest else {}
-        self.seconds = known.get("seconds", {})
+        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.original.mkdir(exist_ok=True)
         for program in ("deepproxy", "deepproxy-keys"):
             shutil.copy(tree.build / program, self.original / program)
 
+    def key(self, test):
+        program = self.programs.known.get(test.name) if test.place is not None else None
+        return program or self.tree.digest
+
     def has(self, test):
         """An integration test is asked the first time that it is needed: the programs without a mutation are kept for it."""
-        if test.name not in self.passes:
+        old = self.known.get(test.name)
+        if old is None or old["key"] != self.key(test):
+            asked = test
             if test.label == "integration":
-                test = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
+                asked = test._replace(command=[*test.command[:-1], str(self.original / "deepproxy")])
             began = time.monotonic()
-            self.passes[test.name] = run(test, self.lock)
-            self.seconds[test.name] = time.monotonic() - began
-            self.passes[test.name] = self.passes[test.name] or run(test, self.lock)
-            self.file.write_text(json.dumps({"digest": self.digest, "passes": self.passes, "seconds": self.seconds}))
-            if not self.passes[test.name]:
+            passes = run(asked, self.lock)
+            seconds = time.monotonic() - began
+            passes = passes or run(asked, self.lock)
+            self.known[test.name] = {"key": self.key(test), "passes": passes, "seconds": seconds}
+            self.file.write_text(json.dumps(self.known))
+            if not passes:
                 say(f"{test.name} fails without any mutation, and is left out")
-        return self.passes[test.name]
+        return self.known[test.name]["passes"]
 
-    def learn(self, folders, tests, options):
-        """All but the integration tests, while the build is without a mutation."""
-        return sum(self.has(test) for test in {test.name: test for folder in folders for path in sources(folder)
-                                               for stage in stages(path, tests, options, {}) for test in stage
-                                               if test.label != "integration"}.values())
+    def seconds(self, test):
+        return self.known[test.name]["seconds"] if test.name in self.known else 0
 
 
-def first_failure(path, tree, tests, options, baseline, programs):
+def first_failure(path, world):
     """The name of a test that fails with the mutation; "build" if it does not link; None if all pass."""
-    seen = set()
-    for stage in stages(path, tests, options, baseline.seconds):
-        stage = [test for test in stage if test.name not in seen and baseline.has(test)]
-        seen.update(test.name for test in stage)
-        if stage and tree.make(*targets(stage, tree)) is not None:
+    baseline, lock, seen = world.baseline, world.options.lock, set()
+    if world.tree.make(*LIBRARIES) is not None:
+        return "build"
+    for test in in_order(path, world.tests, world.options, baseline.seconds):
+        if test.name in seen or not baseline.has(test):
+            continue
+        seen.add(test.name)
+        if not all(world.tree.link(name) for name in programs_of(test, world.tree)):
             return "build"
-        for test in filter(programs.differ, stage):
-            began = time.monotonic()
-            if run(test, options.lock):
-                continue
-            # What waits, or takes its time, may fail on a busy machine: twice in a row is no accident.
-            is_quick = test.label != "integration" and time.monotonic() - began < 4
-            if is_quick or not run(test, options.lock):
-                return test.name
+        if not world.programs.differ(test):
+            continue
+        seconds = baseline.seconds(test)
+        began = time.monotonic()
+        if run(test, lock, seconds):
+            continue
+        # What waits, or takes its time, may fail on a busy machine: twice in a row is no accident.
+        is_quick = test.label != "integration" and time.monotonic() - began < 4
+        if is_quick or not run(test, lock, seconds):
+            return test.name
     return None
 
 
@@ -353,7 +388,7 @@ def try_one(path, text, mutation, world):
         elif (tree.build / name).read_bytes() == original:
             verdict = "equivalent"
         else:
-            by = first_failure(path, tree, world.tests, world.options, world.baseline, world.programs)
+            by = first_failure(path, world)
             verdict = "survived" if by is None else "did not compile" if by == "build" else "killed"
     finally:
         (tree.source / path).write_text(text)
@@ -459,6 +494,8 @@ def arguments():
                         help="folder for the copy of the tree and its build; kept for the next run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of the build")
     parser.add_argument("--thorough", action="store_true", help="a survivor of the named integration tests meets all")
+    parser.add_argument("--no-quick", dest="quick", action="store_false",
+                        help="integration tests alone, for --again after --no-integration")
     parser.add_argument("--no-integration", dest="integration", action="store_false", help="unit tests, replays, models")
     parser.add_argument("--sanitize", default="", help="such as address,undefined: for memory that is not freed")
     parser.add_argument("--lock", type=pathlib.Path, help="a file to lock while an integration test runs")
@@ -478,13 +515,16 @@ def prepared(options, folders):
     tree = Tree(options.work, options.sanitize, options.jobs)
     tree.copy()
     tree.configure()
-    failed = tree.make()
+    tests = tests_of(tree)
+    wanted = {test.name: test for folder in folders for path in sources(folder)
+              for test in in_order(path, tests, options, lambda test: 0)}
+    failed = tree.make("deepproxy", "deepproxy-keys", *sorted(targets_of(wanted.values())))
     if failed is not None:
         sys.exit(failed + "\nthe sources do not build")
-    tests = tests_of(tree)
-    baseline = Baseline(tree, options.lock)
-    say(f"{baseline.learn(folders, tests, options)} tests pass without a mutation")
-    return World(tree, tests, options, baseline, Programs(tree, tests))
+    programs = Programs(tree, tests)
+    baseline = Baseline(tree, options.lock, programs)
+    say(f"{sum(baseline.has(test) for test in wanted.values() if test.label != 'integration')} tests pass without a mutation")
+    return World(tree, tests, options, baseline, programs)
 
 
 def main():

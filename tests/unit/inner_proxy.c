@@ -187,6 +187,11 @@ bool inner_proxy_has_left(const struct inner_proxy *proxy)
     return disposal_waits(&proxy->disposals);
 }
 
+int inner_proxy_listener(const struct inner_proxy *proxy)
+{
+    return proxy->server;
+}
+
 const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy)
 {
     return &proxy->server_address;

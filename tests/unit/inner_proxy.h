@@ -35,6 +35,9 @@ int inner_proxy_connect(struct inner_proxy *proxy, enum inner_service service);
 /* The port of a service. */
 int inner_proxy_port(const struct inner_proxy *proxy, enum inner_service service);
 
+/* The socket that its sessions connect to, for tests that play the server themselves; non-blocking. */
+int inner_proxy_listener(const struct inner_proxy *proxy);
+
 /* The address that its sessions connect to. */
 const struct sockaddr_in *inner_proxy_server(const struct inner_proxy *proxy);
 

@@ -41,8 +41,9 @@ MUST_CHECK struct tls_client_trust *tls_client_trust_new(const struct tls_client
                                                          const struct tls_report *report);
 
 /*
- * As tls_client_trust_new, for settings that may be those of `other`: if they are, and its files are unchanged,
- * a reference to it, after the warnings that its files deserve now. NULL otherwise, with nothing reported.
+ * As tls_client_trust_new, for settings that may be those of `other`: if they are, and its files are
+ * unchanged, a reference to it, after the warnings that its files deserve now. NULL otherwise, with nothing
+ * reported.
  */
 MUST_CHECK struct tls_client_trust *tls_client_trust_reuse(struct tls_client_trust *other,
                                                            const struct tls_client_trust_settings *settings,

@@ -5,6 +5,7 @@
 #include "certificates.h"
 #include "cfg_file.h"
 #include "manual_clock.h"
+#include "proxy/parent/parent_link.h"
 #include "proxy/runtime/certificate_expiry.h"
 #include "proxy/runtime/snapshot.h"
 #include "run_suite.h"
@@ -21,11 +22,13 @@ int __real_uv_run(uv_loop_t *loop, uv_run_mode mode);
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode);
 void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools,
                                    int64_t now, struct log *log);
-void __wrap_tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log);
+void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
+                         struct log *log);
 
 static pthread_t main_thread;
 static unsigned expiries;
 static unsigned looks;
+static int parent; /* its end of the link */
 static void (*script)(uv_loop_t *loop);
 
 void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct pool_tls_set *pools,
@@ -39,8 +42,10 @@ void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct p
     expiries++;
 }
 
-void __wrap_tickets_look(struct tickets *tickets, struct tickets_time now, struct log *log)
+void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
+                         struct log *log)
 {
+    ck_assert_ptr_null(file); /* the keys are its own */
     struct tickets_time real = tickets_time_now();
     ck_assert_ptr_nonnull(tickets);
     ck_assert_ptr_nonnull(log);
@@ -56,7 +61,7 @@ static void turn(uv_loop_t *loop)
 }
 
 /*
- * Where the main thread would wait, the test's days pass; then the program is ended as an operator ends it.
+ * Where the main thread would wait, the test's days pass; then the parent hands on the SIGTERM of an operator.
  */
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
 {
@@ -65,7 +70,8 @@ int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
     void (*once)(uv_loop_t *) = script;
     script = NULL;
     once(loop);
-    kill(getpid(), SIGTERM);
+    struct parent_word word = {.kind = PARENT_SIGNAL, .signal = SIGTERM, .control = -1};
+    ck_assert(parent_link_send(parent, &word));
     return __real_uv_run(loop, mode);
 }
 
@@ -94,7 +100,10 @@ static void run_proxy(void (*with)(uv_loop_t *loop))
     main_thread = pthread_self();
     script = with;
     manual_clock_begin();
-    ck_assert_int_eq(control_run(&loaded, NULL), EXIT_SUCCESS);
+    int link;
+    ck_assert(parent_link_pair(&parent, &link));
+    ck_assert_int_eq(control_run(&loaded, NULL, link), EXIT_SUCCESS);
+    close(parent);
     ck_assert_ptr_null(script);
     ck_assert_uint_eq(manual_clock_count(), 0);
 }

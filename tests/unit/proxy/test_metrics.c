@@ -51,7 +51,7 @@ static void set_up(void)
                                        .counters = counters_new()};
     tls = context(&files, 1);
     certificates = metrics_certificates_new(tls, &no_pools);
-    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 2};
+    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 2, .hung_workers = 1};
 }
 
 static void tear_down(void)
@@ -90,6 +90,7 @@ START_TEST(the_program)
     expect("deepproxy_build_info{version=\"" DEEPPROXY_VERSION "\"} 1");
     expect("# TYPE deepproxy_build_info gauge");
     expect("deepproxy_workers 2");
+    expect("deepproxy_workers_hung 1");
     ck_assert_ptr_null(strstr(written, "key_process"));
     state.has_key_process = state.key_process_is_up = true;
     state.key_process_restarts = 7;

@@ -15,6 +15,7 @@ enum { SERVERS = 3, LINE_OF_CA = 7, LINE_OF_CERTIFICATE = 8, LINE_OF_POOL = 9 };
 static struct cfg cfg;
 static struct cfg_pool pools[3];
 static struct cfg_problems problems;
+static const struct pool_tls_source here; /* keys are read into this process, and nothing is known */
 static const struct certificate_wish for_clients = {.names = {"proxy.example"}};
 
 /* Three pools: in the clear, with an authority, and with a certificate of the proxy's own beside it. */
@@ -43,7 +44,7 @@ static void tear_down(void)
 
 static struct pool_tls *make(size_t pool)
 {
-    struct pool_tls *made = pool_tls_new(&cfg, &pools[pool], SERVERS, NULL, &problems);
+    struct pool_tls *made = pool_tls_new(&cfg, &pools[pool], SERVERS, &here, &problems);
     ck_assert_uint_eq(problems.count, 0);
     ck_assert_ptr_nonnull(made);
     return made;
@@ -110,7 +111,7 @@ START_TEST(unchanged_files_are_not_read_again)
 {
     bool stale = true;
     struct pool_tls *old = make(2);
-    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, NULL, &stale, &problems);
+    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
     ck_assert_ptr_eq(renewed, old);
     ck_assert(!stale);
     ck_assert_uint_eq(problems.count, 0);
@@ -127,7 +128,7 @@ START_TEST(changed_files_are)
     struct pool_tls *old = make(2);
     static const struct certificate_wish wish = {.names = {"other.example"}};
     certificate_make_at(&wish, "own.pem", "own.key");
-    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, NULL, &stale, &problems);
+    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
     ck_assert_ptr_ne(renewed, old);
     ck_assert(!stale);
     ck_assert_uint_eq(problems.count, 0);
@@ -143,7 +144,7 @@ START_TEST(files_that_can_not_be_used_any_more)
     bool stale = false;
     struct pool_tls *old = make(2);
     certificates_write("own.pem", "nothing of the kind\n");
-    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, NULL, &stale, &problems);
+    struct pool_tls *renewed = pool_tls_renew(old, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
     ck_assert_ptr_eq(renewed, old);
     ck_assert(stale);
     ck_assert_uint_eq(problems.errors, 0);
@@ -159,12 +160,17 @@ START_TEST(another_configuration_with_the_same_files)
     bool stale = true;
     struct tls_certificate_info info;
     struct pool_tls *old = make(2);
-    struct pool_tls *after = pool_tls_new_after(old, &cfg, &pools[2], SERVERS, NULL, &stale, &problems);
+    struct pool_tls *after =
+        pool_tls_new_after(old, false, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
     ck_assert(!stale);
-    ck_assert_ptr_ne(after->context, old->context);
+    ck_assert_ptr_eq(after->context, old->context);
+    ck_assert_ptr_ne(after->resumption, old->resumption);
+    pool_tls_unref(&after);
+    after = pool_tls_new_after(old, true, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
+    ck_assert_ptr_eq(after, old); /* the servers are the same as well: sessions can be resumed */
     pool_tls_unref(&after);
     certificates_write("own.pem", "nothing of the kind\n");
-    after = pool_tls_new_after(old, &cfg, &pools[2], SERVERS, NULL, &stale, &problems);
+    after = pool_tls_new_after(old, false, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
     ck_assert(stale);
     ck_assert_ptr_eq(after->context, old->context);
     ck_assert_ptr_ne(after->resumption, old->resumption);
@@ -209,13 +215,13 @@ END_TEST
 START_TEST(files_that_can_not_be_used)
 {
     pools[2].tls.ca = broken_file();
-    ck_assert_ptr_null(pool_tls_new(&cfg, &pools[2], SERVERS, NULL, &problems));
+    ck_assert_ptr_null(pool_tls_new(&cfg, &pools[2], SERVERS, &here, &problems));
     ck_assert_uint_ge(problems.errors, 1);
     expect_problem(0, CFG_ERROR, LINE_OF_CA, "broken.pem");
     cfg_problems_free(&problems);
     pools[2].tls.ca = pools[1].tls.ca;
     pools[2].tls.certificate = broken_file();
-    ck_assert_ptr_null(pool_tls_new(&cfg, &pools[2], SERVERS, NULL, &problems));
+    ck_assert_ptr_null(pool_tls_new(&cfg, &pools[2], SERVERS, &here, &problems));
     ck_assert_uint_ge(problems.errors, 1);
     expect_problem(0, CFG_ERROR, LINE_OF_CERTIFICATE, "broken.pem");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is in memory once: files that several pools or services name, and what a configuration has in common with
- * the one before. What has changed is read anew, and the old one lives as long as somebody has it.
+ * What is in memory once: files that several pools or services name, and what a configuration has in common
+ * with the one before. What has changed is read anew, and the old one lives as long as somebody has it.
  */
 #include "proxy/runtime/runtime.h"
 

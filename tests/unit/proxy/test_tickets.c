@@ -85,7 +85,13 @@ static const char *look(void)
     int to = open(file, O_RDWR | O_CLOEXEC);
     int before = dup(STDERR_FILENO);
     ck_assert(to >= 0 && before >= 0 && dup2(to, STDERR_FILENO) >= 0);
-    tickets_look(&tickets, now, NULL);
+    struct tickets_file looked_at;
+    bool has_file = tickets_have_file(&tickets);
+    if (has_file) {
+        tickets_file_ask(&looked_at, &tickets);
+        tickets_file_read(&looked_at);
+    }
+    tickets_look(&tickets, has_file ? &looked_at : NULL, now, NULL);
     dup2(before, STDERR_FILENO);
     ssize_t len = pread(to, said, sizeof said - 1, 0);
     ck_assert_int_ge(len, 0);

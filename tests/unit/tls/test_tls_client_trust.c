@@ -645,6 +645,55 @@ START_TEST(files_that_are_wrong)
 }
 END_TEST
 
+/* What is read once, and what its files deserve to be said of them later. */
+static struct tls_client_trust *reuse(struct tls_client_trust *trust,
+                                      const struct tls_client_trust_settings *settings, long long at,
+                                      struct said *said)
+{
+    const struct tls_report report = {.add = note, .arg = said, .now = at};
+    *said = (struct said){0};
+    return tls_client_trust_reuse(trust, settings, &report);
+}
+
+START_TEST(files_that_are_unchanged)
+{
+    struct tls_client_trust_settings settings = {ca, root_crl, false, tell_now};
+    struct tls_client_trust *trust = new_trust(ca, root_crl, false);
+    struct said said;
+    struct tls_client_trust *again = reuse(trust, &settings, PKI_NOW, &said);
+    ck_assert_ptr_eq(again, trust);
+    ck_assert_uint_eq(said.errors + said.warnings, 0);
+    tls_client_trust_unref(&again);
+    again = reuse(trust, &settings, PKI_NOW + 20 * PKI_DAY, &said);
+    ck_assert_ptr_eq(again, trust);
+    ck_assert_msg(said.errors == 0 && said.warnings == 1 && strstr(said.first, "no list in force") != NULL,
+                  "%s", said.first);
+    tls_client_trust_unref(&again);
+    again = reuse(trust, &settings, PKI_NOW + 400 * PKI_DAY, &said);
+    ck_assert_ptr_eq(again, trust);
+    ck_assert_msg(said.warnings == 2 && strstr(said.first, "has expired") != NULL, "%s", said.first);
+    tls_client_trust_unref(&again);
+    tls_client_trust_unref(&trust);
+}
+END_TEST
+
+START_TEST(files_that_are_others)
+{
+    const struct tls_client_trust_settings foreign[] = {{other_ca, root_crl, false, tell_now},
+                                                        {ca, NULL, false, tell_now},
+                                                        {ca, crl, false, tell_now},
+                                                        {ca, root_crl, true, tell_now},
+                                                        {ca, root_crl, false, NULL}};
+    struct tls_client_trust *trust = new_trust(ca, root_crl, false);
+    struct said said;
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+        ck_assert_ptr_null(reuse(trust, &foreign[i], PKI_NOW, &said));
+        ck_assert_uint_eq(said.errors + said.warnings, 0);
+    }
+    tls_client_trust_unref(&trust);
+}
+END_TEST
+
 START_TEST(more_authorities_than_are_meant)
 {
     char pem[2048];
@@ -729,6 +778,8 @@ int main(void)
     tcase_add_loop_test(tests, what_was_revoked_since_is_not_taken, 0, ARRAY_LEN(versions));
     tcase_add_test(tests, files_with_nothing_wrong);
     tcase_add_test(tests, files_that_are_wrong);
+    tcase_add_test(tests, files_that_are_unchanged);
+    tcase_add_test(tests, files_that_are_others);
     tcase_add_test(tests, more_authorities_than_are_meant);
     tcase_add_test(tests, a_session_without_a_certificate_costs_no_more);
     suite_add_tcase(suite, tests);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Users and groups by name. What the process may then do no more is for tests with root (integration/). */
+#include "proxy/common/privileges.h"
+
+#include "run_suite.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define NOBODY_HAS "no-such-name-here"
+
+static uid_t uid;
+static gid_t gid;
+static char error[256];
+
+static void set_up(void)
+{
+    uid = 4711;
+    gid = 4712;
+    error[0] = '\0';
+    errno = EIO; /* of something before, which is no reason */
+}
+
+/* The user that each system has, and its own group. */
+START_TEST(a_user)
+{
+    const struct passwd *known = getpwuid(0);
+    ck_assert_ptr_nonnull(known);
+    gid_t own_group = known->pw_gid;
+    char *name = strdup(known->pw_name);
+    ck_assert(privileges_find(name, NULL, &uid, &gid, error, sizeof error));
+    ck_assert_uint_eq(uid, 0);
+    ck_assert_uint_eq(gid, own_group);
+    ck_assert_str_eq(error, "");
+    free(name);
+}
+END_TEST
+
+/* A group that is not the user's own. */
+START_TEST(a_user_and_a_group)
+{
+    const struct passwd *known = getpwuid(0);
+    ck_assert_ptr_nonnull(known);
+    gid_t own_group = known->pw_gid;
+    char *name = strdup(known->pw_name);
+    const struct group *group = getgrent();
+    while (group != NULL && group->gr_gid == own_group)
+        group = getgrent();
+    ck_assert_ptr_nonnull(group);
+    gid_t other_group = group->gr_gid;
+    char *group_name = strdup(group->gr_name);
+    endgrent();
+    ck_assert(privileges_find(name, group_name, &uid, &gid, error, sizeof error));
+    ck_assert_uint_eq(uid, 0);
+    ck_assert_uint_eq(gid, other_group);
+    free(group_name);
+    free(name);
+}
+END_TEST
+
+START_TEST(one_that_there_is_not)
+{
+    ck_assert(!privileges_find(NOBODY_HAS, NULL, &uid, &gid, error, sizeof error));
+    ck_assert_str_eq(error, "user \"" NOBODY_HAS "\": there is none of that name");
+    errno = EIO;
+    ck_assert(!privileges_find("root", NOBODY_HAS, &uid, &gid, error, sizeof error));
+    ck_assert_str_eq(error, "group \"" NOBODY_HAS "\": there is none of that name");
+}
+END_TEST
+
+START_TEST(core_dumps)
+{
+    struct rlimit limit = {0, 0};
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    privileges_forbid_core_dumps();
+    limit = (struct rlimit){1, 1};
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    ck_assert_uint_eq(limit.rlim_cur, 0);
+    ck_assert_uint_eq(limit.rlim_max, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("privileges");
+    TCase *tests = tcase_create("privileges");
+    tcase_add_checked_fixture(tests, set_up, NULL);
+    tcase_add_test(tests, a_user);
+    tcase_add_test(tests, a_user_and_a_group);
+    tcase_add_test(tests, one_that_there_is_not);
+    tcase_add_test(tests, core_dumps);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
