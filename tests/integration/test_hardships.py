@@ -64,7 +64,8 @@ class FewDescriptors(Hardships):
         services = {protocol: (protocol, ["127.0.0.1:0", "127.0.0.2:0"], [self.backend(script)], "none")
                     for protocol, script in harness.SCRIPTS.items()}
         path = self.folder.write("deepproxy.conf", harness.configuration(
-            services, extra=f"workers = {WORKERS_OF_FEW}; limits = {{ handshakes_per_address = 0; }}; {admin_case.ADMIN} {extra}"))
+            services, extra=(f"workers = {WORKERS_OF_FEW}; limits = {{ handshakes_per_address = 0; }}; "
+                             f"{admin_case.ADMIN} {extra}")))
         proxy = harness.Proxy(path, program)
         self.addCleanup(proxy.stop)
         return proxy
@@ -150,7 +151,11 @@ class SlowDisk(Hardships):
         with slow_disk(self.folder, FSYNC_SECONDS) as synced:
             proxy = harness.Proxy(self.folder.path / "deepproxy.conf")
         self.addCleanup(proxy.stop)
+        self.wait_until(lambda: str(self.folder.path / "state") in synced.read_text().splitlines())
         return proxy, synced
+
+    def is_remembered(self):
+        return "tls13" in (self.folder.path / "state" / "tags").read_text()
 
     def change_tags(self, proxy):
         """Which the state file has to follow."""
@@ -170,16 +175,17 @@ class SlowDisk(Hardships):
                 self.assertEqual(client.ask(b"STAT"), b"+OK %d 0" % (number + 1))
             self.client_of(proxy)
         proxy.wait_line(event="reload", of="configuration", result="done")
-        self.assertIn("tls13", (self.folder.path / "state" / "tags").read_text())
+        self.wait_until(self.is_remembered)
 
     def test_the_folder_is_written_too(self):
         """After the file has its name: else a crash may undo that."""
         proxy, synced = self.begin()
         count = len(synced.read_text().splitlines())
         self.change_tags(proxy)
-        proxy.wait_line(event="reload", of="configuration", result="done")
-        self.wait_until(lambda: str(self.folder.path / "state") in synced.read_text().splitlines()[count:])
-        self.assertGreater(synced.read_text().splitlines()[count:].index(str(self.folder.path / "state")), 0)
+        self.wait_until(lambda: len(synced.read_text().splitlines()) >= count + 2)
+        self.assertTrue(self.is_remembered())
+        file, folder = synced.read_text().splitlines()[count:]
+        self.assertEqual([pathlib.Path(file).parent, pathlib.Path(folder)], [self.folder.path / "state"] * 2)
 
 
 class Ticketless(Hardships):
