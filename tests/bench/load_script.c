@@ -47,6 +47,10 @@
     {                                                                                                        \
         "a8 LOGOUT\r\n", "a8 OK", SCRIPT_NO_LITERAL                                                          \
     }
+#define BYE                                                                                                  \
+    {                                                                                                        \
+        NULL, "* BYE ", SCRIPT_NO_LITERAL                                                                    \
+    }
 
 static script_template greeting = {GREETING};
 static script_template log_in = {GREETING, LOGIN, SELECT};
@@ -56,6 +60,7 @@ static script_template append = {APPEND};
 static script_template whole_session = {GREETING, CAPABILITY, LOGIN, SELECT, FETCH, LOGOUT};
 static script_template log_in_and_idle = {GREETING, LOGIN, SELECT, IDLE};
 static script_template leave_idle = {DONE, LOGOUT};
+static script_template hear_goodbye = {BYE};
 
 static const struct script_mode modes[] = {
     {.name = "full",
@@ -105,6 +110,14 @@ static const struct script_mode modes[] = {
      .summary = "LOGIN, SELECT, IDLE, then nothing; at the end DONE and LOGOUT on each",
      .unit = &log_in_and_idle,
      .finish = &leave_idle,
+     .sessions = 2000,
+     .connects = true,
+     .holds = true},
+    {.name = "crowd",
+     .unit_name = "sessions",
+     .summary = "LOGIN, SELECT, IDLE, then nothing; at the end each waits for a BYE and the server's close",
+     .unit = &log_in_and_idle,
+     .finish = &hear_goodbye,
      .sessions = 2000,
      .connects = true,
      .holds = true},

@@ -136,7 +136,7 @@ def change_hosts(folder, number):
 
 
 def measure(proxy, options, folder):
-    pid, port = proxy.process.pid, proxy.port("pop3")
+    pid, port = proxy.pid, proxy.port("pop3")
     for _ in range(3):  # what is allocated once
         proxy.reload()
     worker = Thread(pid, port)

@@ -17,8 +17,8 @@ class Confinement(harness.TestCase):
     def filters(self, proxy):
         """How many filters each thread of the proxy has, by its name; each has one, and no_new_privs."""
         found = {}
-        serving = {process for process, _, name in processes.threads(proxy.process.pid) if name == "worker-0"}
-        for process, tid, name in processes.threads(proxy.process.pid):
+        serving = {process for process, _, name in processes.threads(proxy.pid) if name == "worker-0"}
+        for process, tid, name in processes.threads(proxy.pid):
             if process not in serving:
                 continue
             status = status_of(process, tid)

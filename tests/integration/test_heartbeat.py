@@ -28,7 +28,7 @@ class Heartbeat(harness.TestCase):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]},
                            extra='workers = 3; admin = { listen = [ "127.0.0.1:0" ]; };')
         self.assertEqual(self.ask(proxy, "/healthz"), (200, "ok\n"))
-        tid = next(tid for _, tid, name in processes.threads(proxy.process.pid) if name == "worker-1")
+        tid = next(tid for _, tid, name in processes.threads(proxy.pid) if name == "worker-1")
         with processes.stopped_thread(tid):
             with self.takes(HANGS_AFTER - 2, HANGS_AFTER + harness.SOON):
                 proxy.wait_line(event="worker-hung", level="error", worker="1")

@@ -21,7 +21,7 @@ KB = 1024
 
 def private_memory(proxy):
     """Octets that the process alone has."""
-    text = pathlib.Path(f"/proc/{proxy.process.pid}/smaps_rollup").read_text()
+    text = pathlib.Path(f"/proc/{proxy.pid}/smaps_rollup").read_text()
     return sum(int(size) for size in re.findall(r"Private_(?:Clean|Dirty):\s+(\d+) kB", text)) * KB
 
 
@@ -102,13 +102,13 @@ class ReloadMemory(harness.TestCase):
         proxy = self.start_with(self.folder.path / "ca.pem")
         self.assertEqual(proxy.reload(), "done")
         session = self.begin_session(proxy)
-        before = resource.prlimit(proxy.process.pid, resource.RLIMIT_AS)
-        size = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path(f"/proc/{proxy.process.pid}/status").read_text())[1])
+        before = resource.prlimit(proxy.pid, resource.RLIMIT_AS)
+        size = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path(f"/proc/{proxy.pid}/status").read_text())[1])
         self.write(self.folder.path / "ca.pem", 10 * HOSTS)
-        resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, ((size + 1024) * KB, before[1]))
+        resource.prlimit(proxy.pid, resource.RLIMIT_AS, ((size + 1024) * KB, before[1]))
         self.assertTrue(proxy.reload().startswith("refused"))
         self.assertIn("out of memory", proxy.wait_line(event="configuration-problem")["problem"])
-        resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, before)
+        resource.prlimit(proxy.pid, resource.RLIMIT_AS, before)
         self.assertEqual(proxy.reload(), "done")
         for one in (session, self.begin_session(proxy)):
             one.send(b"NOOP\r\n")

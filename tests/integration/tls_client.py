@@ -24,20 +24,20 @@ class Client:
         """
         self.socket = socket.create_connection((host, port), PATIENCE, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if before:
-            before(Connection(self.socket))
         self.local = self.socket.getsockname()
         self.context = context or client_context()
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = self.context.wrap_bio(self.incoming, self.outgoing, server_hostname=name, session=session)
         self.held = b""
         self.ended = None  # "close_notify", or "eof" for a connection that just ended
-        if shake_hands:
-            try:
+        try:
+            if before:
+                before(Connection(self.socket))
+            if shake_hands:
                 self.shake_hands()
-            except BaseException:
-                self.socket.close()
-                raise
+        except BaseException:
+            self.socket.close()
+            raise
 
     def flush(self):
         data = self.outgoing.read()
@@ -204,5 +204,5 @@ def starttls(protocol, behind=b""):
         connection.line()
         connection.send(command + b"\r\n" + behind)
         line = connection.line()
-        assert line.startswith(answer), line
+        assert line is not None and line.startswith(answer), line
     return speak
