@@ -21,17 +21,49 @@ from processes import finds, guard_of, signer_of
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
-def ask_for_certificate(connection, context):
-    """A server's part of a handshake up to where it waits for the client's certificate."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_side=True)
-    while not outgoing.pending:
-        if connection.more():
-            incoming.write(connection.held)
-            connection.held = b""
-        with contextlib.suppress(ssl.SSLWantReadError):
-            tls.do_handshake()
-    connection.send(outgoing.read())
+class Server:
+    """A server's part of TLS, one step at a time."""
+
+    def __init__(self, connection, context):
+        self.connection, self.incoming, self.outgoing = connection, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+
+    def receive(self):
+        if not self.connection.more():
+            raise EOFError
+        self.incoming.write(self.connection.held)
+        self.connection.held = b""
+
+    def flush(self):
+        self.connection.send(self.outgoing.read())
+
+    def ask_for_certificate(self):
+        """Up to where it waits for the client's certificate."""
+        while not self.outgoing.pending:
+            self.receive()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self.tls.do_handshake()
+        self.flush()
+
+    def do(self, step):
+        """A step of the handshake, or of what follows, with all that it awaits."""
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.receive()
+            finally:
+                self.flush()
+
+    def serve(self):
+        """The rest of the handshake, and a session in which each command is STAT."""
+        self.do(self.tls.do_handshake)
+        self.tls.write(b"+OK ready\r\n")
+        with contextlib.suppress(EOFError, ssl.SSLZeroReturnError):
+            while True:
+                self.do(lambda: self.tls.read(1000))
+                self.tls.write(b"+OK 1 0\r\n")
 
 
 class PoolKeys(Case):
@@ -72,21 +104,23 @@ class PoolKeys(Case):
                            **{"extra": ONE_WORKER, **options})
         return proxy, shown
 
-    def start_frozen(self, patience=None, **options):
+    def start_frozen(self, patience=None, serves=False, **options):
         """
         One with a client whose session awaits a signature for the server's handshake, as the signer is frozen. `patience`:
-        how long that server waits for it. Returns the proxy, the client, and the signer's process id.
+        how long that server waits for it; `serves`: what it does then. Returns the proxy, the client, and the signer's
+        process id.
         """
         asked = harness.Events()
 
         def ask_and_wait(connection, context):
             signer = signer_of(proxy)
             harness.freeze(signer)
-            ask_for_certificate(connection, context)
+            server = Server(connection, context)
+            server.ask_for_certificate()
             asked.tell(signer)
             connection.socket.settimeout(patience or harness.PATIENCE)
             with contextlib.suppress(harness.Silence):
-                connection.rest()
+                server.serve() if serves else connection.rest()
         proxy, _ = self.start_with_certificate(ask_and_wait, **options)
         waiting = self.client(proxy, "pop3")
         signer = asked.wait()
@@ -116,7 +150,7 @@ class PoolKeys(Case):
     def test_signer_that_is_killed_while_it_is_awaited(self):
         """The next one signs. No server is to blame, and none is tried instead."""
         for version in VERSIONS:
-            proxy, waiting, signer = self.start_frozen(version=version, servers=2)
+            proxy, waiting, signer = self.start_frozen(version=version, servers=2, serves=True)
             os.kill(signer, signal.SIGKILL)
             proxy.wait_line(event="keys-restarted")
             self.assertEqual(waiting.line(), b"+OK ready")
