@@ -6,7 +6,7 @@
 
 /*
  * Who the client is, as an engine keeps it until the backend has learned it by its protocol's own words (IMAP
- * ID, XCLIENT). Only a service with `tells_identity` has it. An idle session has sent and freed it.
+ * ID, XCLIENT). Only a service with `sends_identity` has it. An idle session has sent and freed it.
  */
 struct client_identity {
     char address[ENGINE_ADDRESS_MAX]; /* numeric, IPv6 without brackets */

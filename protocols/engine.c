@@ -27,7 +27,7 @@ static struct engine *new_engine(const struct engine_ops *ops, const struct engi
 struct engine *engine_new(const struct engine_service *service, const struct engine_client *client)
 {
     struct engine *engine = new_engine(protocol_traits(service->protocol)->engine, service, client);
-    if (engine == NULL || !service->tells_identity)
+    if (engine == NULL || !service->sends_identity)
         return engine;
     engine->identity_unsent = client_identity_new(client);
     if (engine->identity_unsent == NULL)
@@ -96,7 +96,7 @@ bool engine_wants(const struct engine *engine, enum side from)
     return !is_live(engine) || engine->ops->wants(engine, from);
 }
 
-void engine_goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
     if (!is_live(engine))
         return;
@@ -144,13 +144,13 @@ void engine_note_serving(struct engine *engine)
 
 void engine_note_ending(struct engine *engine, bool ending)
 {
-    ENSURE(ending || !engine->status.last_word);
+    ENSURE(ending || !engine->status.closing_reply_sent);
     engine->status.ending = ending;
 }
 
 void engine_note_last_word(struct engine *engine)
 {
-    engine->status.ending = engine->status.last_word = true;
+    engine->status.ending = engine->status.closing_reply_sent = true;
 }
 
 void engine_warn(struct engine *engine, const char *warning)

@@ -46,7 +46,7 @@ struct engine_service {
     /* Clients see the backend's own status merged into it, not replaced (deep_status_merge). */
     bool deep_merge;
     /* The backend learns who the client is by its protocol's own words: IMAP ID, XCLIENT. */
-    bool tells_identity;
+    bool sends_identity;
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
     bool refuses_bare_lf; /* a message sent by DATA that has a bare LF in it ends the session */
@@ -69,7 +69,7 @@ struct engine_client {
     const char *session_id;        /* an atom (RFC 5322 section 3.2.3) */
     const char *connected_address; /* the address at which the client has reached the proxy */
     /*
-     * NULL, or the name that the client's verified certificate stands for. Submission with `tells_identity`
+     * NULL, or the name that the client's verified certificate stands for. Submission with `sends_identity`
      * sends it to the backend (XCLIENT LOGIN).
      */
     const char *login;
@@ -116,7 +116,8 @@ struct engine_status {
      * one.
      */
     bool ending;
-    bool last_word; /* the backend has sent its closing reply (BYE, 221, 421): it can only close now */
+    bool
+        closing_reply_sent; /* the backend has sent its closing reply (BYE, 221, 421): it can only close now */
     /*
      * ENGINE_STARTTLS: octets after the command that came before the handshake. Nobody gets them (CERT
      * VU#555316): whoever injected them wanted them to be read after it.
@@ -150,10 +151,10 @@ enum {
 };
 
 /* Why the proxy itself ends a session. */
-enum engine_farewell {
-    ENGINE_FAREWELL_UNAVAILABLE, /* there is no backend, or it has disconnected */
-    ENGINE_FAREWELL_SHUTDOWN,    /* the proxy is being stopped */
-    ENGINE_FAREWELL_TIMEOUT      /* the client has sent nothing for too long */
+enum engine_goodbye_reason {
+    ENGINE_GOODBYE_UNAVAILABLE, /* there is no backend, or it has disconnected */
+    ENGINE_GOODBYE_SHUTDOWN,    /* the proxy is being stopped */
+    ENGINE_GOODBYE_TIMEOUT      /* the client has sent nothing for too long */
 };
 
 /* An engine between a client and a backend. `service` outlives it. NULL if memory is short. */
@@ -196,7 +197,7 @@ bool engine_wants(const struct engine *engine, enum side from);
  * in which it would take the words for content. The backend gets nothing: its connection just ends. Nothing
  * more is sent afterwards.
  */
-void engine_goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out);
+void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
 
 /* Valid as long as the engine; changed by the functions above. */
 const struct engine_status *engine_status(const struct engine *engine);

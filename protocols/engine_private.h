@@ -34,7 +34,7 @@ struct engine_ops {
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
     bool (*wants)(const struct engine *engine, enum side from);
     /* As engine_goodbye. Called at most once, and only while the session is open. */
-    void (*goodbye)(struct engine *engine, enum engine_farewell why, struct engine_out *out);
+    void (*goodbye)(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
     /* Frees what the engine owns, not the engine itself. */
     void (*release)(struct engine *engine);
 };
@@ -81,7 +81,7 @@ static inline bool engine_may_step(const struct engine *engine, struct slice lef
 
 /*
  * What an engine finds out is kept in its status by these alone, which ENSURE that it stays sound: `detail`
- * is NULL exactly while the session is open `last_word` implies `ending` `authenticated` and `serving` imply
+ * is NULL exactly while the session is open `closing_reply_sent` implies `ending` `authenticated` and `serving` imply
  * `greeted`; so does `committed`, as no engine wants a client before that
  */
 

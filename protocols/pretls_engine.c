@@ -118,7 +118,7 @@ static void greet(struct engine *engine, struct engine_out *out)
     dialect_of(engine)->greet(engine->service, out);
 }
 
-static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
     dialect_of(engine)->goodbye(engine->service, why, out);
 }

@@ -57,7 +57,8 @@ struct pretls_dialect {
     /* Rejects what the client has sent and ends the session. `why`: words for people. */
     void (*close)(const struct engine_service *service, const char *why, struct engine_out *out);
     /* As engine_goodbye. */
-    void (*goodbye)(const struct engine_service *service, enum engine_farewell why, struct engine_out *out);
+    void (*goodbye)(const struct engine_service *service, enum engine_goodbye_reason why,
+                    struct engine_out *out);
 };
 
 /* For the dialects: sends the client each text up to a NULL. */

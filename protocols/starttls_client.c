@@ -59,7 +59,7 @@ static void make_greeting(struct starttls_client *request)
     const struct starttls_client_dialect *dialect = dialect_of(request);
     struct slice text = slice_of(dialect->greeting);
     size_t name_at = slice_find(text, '%');
-    if (dialect->greeting_before_identity != NULL && request->service->tells_identity)
+    if (dialect->greeting_before_identity != NULL && request->service->sends_identity)
         starttls_add_greeting(request, slice_of(dialect->greeting_before_identity));
     else if (request->greeting.len == 0)
         starttls_add_greeting(request, slice_first(text, name_at));

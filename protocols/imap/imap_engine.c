@@ -105,9 +105,9 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
  * Not inside a response, in which the client would take the words for content, nor after the backend's own
  * BYE.
  */
-static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
-    if (!of(engine)->client_in_response && !engine->status.last_word)
+    if (!of(engine)->client_in_response && !engine->status.closing_reply_sent)
         imap_goodbye_send(engine->service, why, out);
 }
 

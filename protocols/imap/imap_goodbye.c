@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/imap/imap_goodbye.h"
 
-void imap_goodbye_send(const struct engine_service *service, enum engine_farewell why, struct engine_out *out)
+void imap_goodbye_send(const struct engine_service *service, enum engine_goodbye_reason why,
+                       struct engine_out *out)
 {
     static const struct {
         const char *code;
         const char *words;
     } texts[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] = {"* BYE [UNAVAILABLE] ",
-                                         ": the mail server can't be reached, try again later\r\n"},
-        [ENGINE_FAREWELL_SHUTDOWN] = {"* BYE [UNAVAILABLE] ", ": shutting down, try again\r\n"},
-        [ENGINE_FAREWELL_TIMEOUT] = {"* BYE ", ": nothing was heard for too long\r\n"},
+        [ENGINE_GOODBYE_UNAVAILABLE] = {"* BYE [UNAVAILABLE] ",
+                                        ": the mail server can't be reached, try again later\r\n"},
+        [ENGINE_GOODBYE_SHUTDOWN] = {"* BYE [UNAVAILABLE] ", ": shutting down, try again\r\n"},
+        [ENGINE_GOODBYE_TIMEOUT] = {"* BYE ", ": nothing was heard for too long\r\n"},
     };
     engine_out_make_text(out, SIDE_CLIENT, texts[why].code);
     engine_out_make_text(out, SIDE_CLIENT, service->hostname);

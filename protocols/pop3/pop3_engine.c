@@ -72,12 +72,12 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
  * not sent inside a multi-line reply, in which they would be content, nor after the backend's last word. A
  * client that was just idle for too long gets nothing (RFC 1939 section 3).
  */
-static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
     const struct pop3_engine *pop3 = of(engine);
     bool between_replies = pop3->backend == POP3_BACKEND_GREETING || pop3->backend == POP3_BACKEND_XCLIENT ||
                            pop3->backend == POP3_BACKEND_REPLY;
-    bool idled = why == ENGINE_FAREWELL_TIMEOUT && pop3->backend == POP3_BACKEND_REPLY &&
+    bool idled = why == ENGINE_GOODBYE_TIMEOUT && pop3->backend == POP3_BACKEND_REPLY &&
                  reply_queue_is_empty(&pop3->replies);
     if (between_replies && !idled)
         pop3_goodbye_send(why, out);

@@ -5,6 +5,6 @@
 #include "protocols/engine.h"
 
 /* Sends the client the -ERR with which the proxy ends a session by itself (RFC 3206: [SYS/TEMP]). */
-void pop3_goodbye_send(enum engine_farewell why, struct engine_out *out);
+void pop3_goodbye_send(enum engine_goodbye_reason why, struct engine_out *out);
 
 #endif

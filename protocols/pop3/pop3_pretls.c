@@ -54,10 +54,11 @@ static void close_session(const struct engine_service *service, const char *why,
 }
 
 /* A client that has just been idle for too long gets nothing (RFC 1939 section 3). */
-static void goodbye(const struct engine_service *service, enum engine_farewell why, struct engine_out *out)
+static void goodbye(const struct engine_service *service, enum engine_goodbye_reason why,
+                    struct engine_out *out)
 {
     (void)service;
-    if (why != ENGINE_FAREWELL_TIMEOUT)
+    if (why != ENGINE_GOODBYE_TIMEOUT)
         pop3_goodbye_send(why, out);
 }
 

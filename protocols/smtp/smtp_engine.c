@@ -94,7 +94,7 @@ static bool init(struct engine *engine, const struct engine_client *client)
  * RFC 5321 section 3.8: 421 may come at any time, as greeting (section 4.3.2) or in place of a reply, but not
  * within a reply of several lines. After the backend's own 421 or 221 it would be one too many.
  */
-static void goodbye(struct engine *engine, enum engine_farewell why, struct engine_out *out)
+static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
     const struct smtp_engine *smtp = of(engine);
     bool has_been_sent = engine->status.ending && smtp_is_quiet(smtp);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/smtp/smtp_goodbye.h"
 
-void smtp_goodbye_send(const struct engine_service *service, enum engine_farewell why, struct engine_out *out)
+void smtp_goodbye_send(const struct engine_service *service, enum engine_goodbye_reason why,
+                       struct engine_out *out)
 {
     static const struct {
         const char *code;
         const char *words;
     } texts[] = {
-        [ENGINE_FAREWELL_UNAVAILABLE] = {"421 4.3.2 ", " Mail server not available, try again later\r\n"},
-        [ENGINE_FAREWELL_SHUTDOWN] = {"421 4.3.2 ", " Server is shutting down, try again later\r\n"},
-        [ENGINE_FAREWELL_TIMEOUT] = {"421 4.4.2 ", " Timeout, closing the connection\r\n"},
+        [ENGINE_GOODBYE_UNAVAILABLE] = {"421 4.3.2 ", " Mail server not available, try again later\r\n"},
+        [ENGINE_GOODBYE_SHUTDOWN] = {"421 4.3.2 ", " Server is shutting down, try again later\r\n"},
+        [ENGINE_GOODBYE_TIMEOUT] = {"421 4.4.2 ", " Timeout, closing the connection\r\n"},
     };
     engine_out_make_text(out, SIDE_CLIENT, texts[why].code);
     engine_out_make_text(out, SIDE_CLIENT, service->hostname);

@@ -5,7 +5,7 @@
 #include "protocols/engine.h"
 
 /* Sends the client the 421 with which the proxy ends a session by itself (RFC 5321 section 3.8). */
-void smtp_goodbye_send(const struct engine_service *service, enum engine_farewell why,
+void smtp_goodbye_send(const struct engine_service *service, enum engine_goodbye_reason why,
                        struct engine_out *out);
 
 #endif

@@ -98,6 +98,6 @@ void smtp_xclient_give_up(struct smtp_engine *smtp)
 
 void smtp_xclient_fail(struct smtp_engine *smtp, const char *detail, struct engine_out *out)
 {
-    smtp_goodbye_send(smtp->base.service, ENGINE_FAREWELL_UNAVAILABLE, out);
+    smtp_goodbye_send(smtp->base.service, ENGINE_GOODBYE_UNAVAILABLE, out);
     engine_fail(&smtp->base, ENGINE_BACKEND_REFUSED, detail);
 }

@@ -66,8 +66,8 @@ static struct key_manager *take_guard(const struct cfg *cfg, unsigned workers,
 
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
- * `parent` NULL: nobody has started it yet. The problems of the configuration are reported when it is loaded. `worker_count` NULL: there is nothing to
- * sign.
+ * `parent` NULL: nobody has started it yet. The problems of the configuration are reported when it is loaded.
+ * `worker_count` NULL: there is nothing to sign.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
                        const struct parent_word *parent, struct isolated_keys *keys,

@@ -151,10 +151,10 @@ static void on_worker_event(void *arg, enum worker_event event)
 static void close_handles(struct control *control)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&control->terminate,  (uv_handle_t *)&control->interrupt,
-        (uv_handle_t *)&control->parent,     (uv_handle_t *)&control->limit,
-        (uv_handle_t *)&control->daily,      (uv_handle_t *)&control->tickets,
-        (uv_handle_t *)&control->heartbeats, (uv_handle_t *)&control->last_files,
+        (uv_handle_t *)&control->terminate,    (uv_handle_t *)&control->interrupt,
+        (uv_handle_t *)&control->parent,       (uv_handle_t *)&control->limit,
+        (uv_handle_t *)&control->daily,        (uv_handle_t *)&control->tickets,
+        (uv_handle_t *)&control->heartbeats,   (uv_handle_t *)&control->last_files,
         (uv_handle_t *)&control->worker_event,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)

@@ -55,7 +55,7 @@ struct control {
     _Atomic unsigned workers_ended; /* their threads have nothing left to do */
     _Atomic unsigned updates_due;   /* given to workers, and not in effect yet */
     enum worker_phase phase;
-    bool is_leaving; /* timeouts.grace has begun: not ready, and all else as before */
+    bool is_leaving;    /* timeouts.grace has begun: not ready, and all else as before */
     bool is_unconfined; /* the kernel has no seccomp */
     struct reload reload;
     enum reload_step step;

@@ -62,7 +62,7 @@ static void set_pool(struct service *service, struct snapshot *snapshot, size_t 
 {
     service->pool = &snapshot->pools[pool];
     service->pool_index = pool;
-    service->engine.tells_identity = snapshot->cfg->pools[pool].identity == CFG_IDENTITY_NATIVE;
+    service->engine.sends_identity = snapshot->cfg->pools[pool].identity == CFG_IDENTITY_NATIVE;
 }
 
 static bool make_service(struct service *service, struct snapshot *snapshot, const struct cfg_service *from,

@@ -339,13 +339,13 @@ void session_finish(struct session *session, enum end_reason reason, const char 
     session_advance(session);
 }
 
-void session_send_goodbye(struct session *session, enum engine_farewell farewell, enum end_reason reason,
+void session_send_goodbye(struct session *session, enum engine_goodbye_reason why, enum end_reason reason,
                           const char *detail)
 {
     set_reason(session, reason, detail);
     if (session->engine != NULL && !session_is_in(session, SESSION_IS_ENDING)) {
         session_lend_trace(session);
-        engine_goodbye(session->engine, farewell, session->worker->out);
+        engine_goodbye(session->engine, why, session->worker->out);
         if (!session_send_output(session))
             return;
     }
@@ -366,12 +366,12 @@ static void expire_ungreeted(struct session *session)
 static void expire_relaying(struct session *session)
 {
     const struct engine_status *status = engine_status(session->engine);
-    if (status->last_word)
+    if (status->closing_reply_sent)
         session_finish(session, END_LOGOUT, "the server sent its closing reply and did not close");
     else if (session->client_half_closed)
         session_finish(session, END_CLIENT_CLOSED, NULL);
     else
-        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT,
+        session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT,
                              status->authenticated ? END_IDLE_TIMEOUT : END_LOGIN_TIMEOUT, NULL);
 }
 
@@ -380,7 +380,7 @@ static void expire(struct worker_session *in_worker)
     struct session *session = of_worker(in_worker);
     switch (session->state) {
     case SESSION_CLEARTEXT:
-        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT, END_LOGIN_TIMEOUT, "before STARTTLS");
+        session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT, "before STARTTLS");
         break;
     case SESSION_HANDSHAKING:
         session_close(session, END_HANDSHAKE_TIMEOUT, NULL);
@@ -411,7 +411,7 @@ static void evict(struct handshake *handshake)
 {
     struct session *session = session_of_handshake(handshake);
     if (session->state == SESSION_CLEARTEXT)
-        session_send_goodbye(session, ENGINE_FAREWELL_TIMEOUT, END_LOGIN_TIMEOUT,
+        session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT,
                              "before STARTTLS, while others waited (limits.handshakes)");
     session_close(session, END_HANDSHAKE_TIMEOUT, "while others waited (limits.handshakes)");
 }
@@ -424,7 +424,7 @@ static void shut_down(struct worker_session *in_worker)
     else if (session->state == SESSION_LINGERING)
         begin_to_linger(session);
     else
-        session_send_goodbye(session, ENGINE_FAREWELL_SHUTDOWN, END_SHUTDOWN, NULL);
+        session_send_goodbye(session, ENGINE_GOODBYE_SHUTDOWN, END_SHUTDOWN, NULL);
 }
 
 const struct worker_session_calls session_calls = {

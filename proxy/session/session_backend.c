@@ -135,7 +135,7 @@ static void fail_connecting(struct session *session, struct server *server, int 
         break;
     case CONNECT_FAILURE_OF_MACHINE:
         session_log_local_failure(session, server, words);
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_NO_RESOURCES, words);
+        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_NO_RESOURCES, words);
         break;
     }
 }
@@ -250,7 +250,7 @@ static void connect_to_next(struct session *session, const char *local_error)
     if (server != NULL)
         connect_to(session, server);
     else
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE,
+        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE,
                              local_error != NULL ? END_NO_RESOURCES : END_BACKEND_UNAVAILABLE, local_error);
 }
 

@@ -114,7 +114,7 @@ static void fail_server(struct session *session, const char *error)
     }
     /* The handshake is long over, and the words are static. */
     session_mark_server_failed(session, error);
-    session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_ERROR, error);
+    session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_ERROR, error);
 }
 
 /* False if memory is short. */
@@ -237,7 +237,7 @@ bool session_backend_awaits_signature(const struct session *session)
 
 void session_give_up_signature(struct session *session)
 {
-    session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_UNAVAILABLE, TLS_NO_SIGNATURE);
+    session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_UNAVAILABLE, TLS_NO_SIGNATURE);
 }
 
 static void on_signature(void *arg, struct slice signature);

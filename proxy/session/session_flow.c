@@ -153,7 +153,7 @@ static void restart_timeout(struct session *session)
         return;
     const struct engine_status *status = engine_status(session->engine);
     /* After a failed write the server's end is read next. */
-    if (session->link->conn.write_failed || status->last_word)
+    if (session->link->conn.write_failed || status->closing_reply_sent)
         return;
     if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
@@ -237,7 +237,7 @@ static enum server_end server_end_of(const struct session *session)
 static enum dialogue_stage stage_of(const struct session *session)
 {
     const struct engine_status *status = engine_status(session->engine);
-    if (status->last_word)
+    if (status->closing_reply_sent)
         return STAGE_CLOSING;
     if (status->ending)
         return STAGE_ENDING;
@@ -273,11 +273,10 @@ static void apply_ends(struct session *session)
         session_give_up_signature(session);
         break;
     case ENDS_GOODBYE_CLOSED:
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_CLOSED, NULL);
+        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_CLOSED, NULL);
         break;
     case ENDS_GOODBYE_CUT:
-        session_send_goodbye(session, ENGINE_FAREWELL_UNAVAILABLE, END_BACKEND_CLOSED,
-                             "without close_notify");
+        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_CLOSED, "without close_notify");
         break;
     case ENDS_FINISH_CLIENT_CLOSED:
         session_finish(session, END_CLIENT_CLOSED, NULL);
@@ -305,8 +304,8 @@ static void apply_linked(struct session *session)
         session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
         balance_server_worked(session->link->server);
     }
-    if (session_is_in(session, SESSION_IS_IN_DIALOGUE) && engine_status(session->engine)->last_word &&
-        session->timeout != WORKER_TIMEOUT_CLOSING)
+    if (session_is_in(session, SESSION_IS_IN_DIALOGUE) &&
+        engine_status(session->engine)->closing_reply_sent && session->timeout != WORKER_TIMEOUT_CLOSING)
         session_set_timeout(session, WORKER_TIMEOUT_CLOSING);
     if (!apply_engine_status(session))
         apply_ends(session);

@@ -166,7 +166,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
  * Sends a goodbye in the protocol's words, as engine_goodbye, then finishes. LINGERING or CLOSED when it
  * returns.
  */
-void session_send_goodbye(struct session *session, enum engine_farewell farewell, enum end_reason reason,
+void session_send_goodbye(struct session *session, enum engine_goodbye_reason why, enum end_reason reason,
                           const char *detail);
 
 /* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */

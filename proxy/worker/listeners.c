@@ -50,19 +50,29 @@ static bool wants_only_v6(const struct cfg *cfg, const struct cfg_endpoint *endp
     return false;
 }
 
+/* Empty if nothing is to be said. */
+static const char *remedy_for(int error, bool reload)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return reload ? "; another program listens there, or an address of ours that covers it: that takes a "
+                        "restart"
+                      : "; another program listens there: stop it, or choose another port";
+    case EACCES:
+        return reload ? "; ports below 1024 take a restart if the program has dropped root"
+                      : "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address";
+    default:
+        return "";
+    }
+}
+
 static void explain(const struct cfg_endpoint *endpoint, int error, bool reload,
                     struct cfg_problems *problems)
 {
-    const char *remedy =
-        error == EADDRINUSE && reload
-            ? "; another program listens there, or an address of ours that covers it: that takes a restart"
-        : error == EADDRINUSE       ? "; another program listens there: stop it, or choose another port"
-        : error == EACCES && reload ? "; ports below 1024 take a restart if the program has dropped root"
-        : error == EACCES           ? "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
-        : error == EADDRNOTAVAIL    ? "; this machine has no such address"
-                                    : "";
     cfg_problems_add(problems, CFG_ERROR, endpoint->place, "can't listen on %s: %s%s", endpoint->text,
-                     strerror(error), remedy);
+                     strerror(error), remedy_for(error, reload));
 }
 
 int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,

@@ -144,31 +144,40 @@ static bool finish_fetch(struct peer *peer)
     return peer->unsent != NULL;
 }
 
+/* The rest of replies. How much was written; 0: nothing now; -1: the connection has failed. */
+static ssize_t write_unsent(struct peer *peer)
+{
+    ssize_t sent = send_some(peer->fd, peer->unsent + peer->unsent_at, peer->unsent_len, 0);
+    if (sent <= 0)
+        return sent;
+    peer->unsent_at += (size_t)sent;
+    peer->unsent_len -= (size_t)sent;
+    if (peer->unsent_len == 0) {
+        free(peer->unsent);
+        peer->unsent = NULL;
+    }
+    return sent;
+}
+
+/* The same of a message. */
+static ssize_t write_fetch(struct peer *peer)
+{
+    size_t part = peer->fetch_left < PATTERN_RUN ? (size_t)peer->fetch_left : PATTERN_RUN;
+    ssize_t sent = send_some(peer->fd, pattern_at(peer->fetch_at), part, 0);
+    if (sent <= 0)
+        return sent;
+    peer->fetch_at += (uint64_t)sent;
+    peer->fetch_left -= (uint64_t)sent;
+    return peer->fetch_left > 0 || finish_fetch(peer) ? sent : -1;
+}
+
 /* Writes what waits, as far as the socket takes it. */
 bool peer_on_writable(struct peer *peer)
 {
     while (peer_wants_write(peer)) {
-        ssize_t sent;
-        if (peer->unsent_len > 0) {
-            sent = send_some(peer->fd, peer->unsent + peer->unsent_at, peer->unsent_len, 0);
-            if (sent <= 0)
-                return sent == 0;
-            peer->unsent_at += (size_t)sent;
-            peer->unsent_len -= (size_t)sent;
-            if (peer->unsent_len == 0) {
-                free(peer->unsent);
-                peer->unsent = NULL;
-            }
-            continue;
-        }
-        size_t part = peer->fetch_left < PATTERN_RUN ? (size_t)peer->fetch_left : PATTERN_RUN;
-        sent = send_some(peer->fd, pattern_at(peer->fetch_at), part, 0);
+        ssize_t sent = peer->unsent_len > 0 ? write_unsent(peer) : write_fetch(peer);
         if (sent <= 0)
             return sent == 0;
-        peer->fetch_at += (uint64_t)sent;
-        peer->fetch_left -= (uint64_t)sent;
-        if (peer->fetch_left == 0 && !finish_fetch(peer))
-            return false;
     }
     return !peer->closing;
 }

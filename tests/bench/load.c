@@ -295,6 +295,30 @@ static double seconds(const char *text)
     return value;
 }
 
+static void take_option(struct load *load, int option, const char *name, uint16_t *port)
+{
+    switch (option) {
+    case 'p':
+        *port = (uint16_t)number(name, optarg, UINT16_MAX);
+        break;
+    case 'n':
+        load->session_count = number(name, optarg, 100000);
+        break;
+    case 'o':
+        load->octets = number(name, optarg, UINT32_MAX);
+        break;
+    case 'u':
+        load->max_units = number(name, optarg, UINT32_MAX);
+        break;
+    case 's':
+        load->max_seconds = seconds(optarg);
+        break;
+    default:
+        usage(option == 'h' ? stdout : stderr);
+        exit(option == 'h' ? 0 : 2);
+    }
+}
+
 /* Returns the port. */
 static uint16_t read_options(struct load *load, int argc, char **argv)
 {
@@ -307,23 +331,8 @@ static uint16_t read_options(struct load *load, int argc, char **argv)
                                             {0}};
     uint16_t port = 0;
     int option, index = 0;
-    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-        const char *name = options[index].name;
-        if (option == 'p')
-            port = (uint16_t)number(name, optarg, UINT16_MAX);
-        else if (option == 'n')
-            load->session_count = number(name, optarg, 100000);
-        else if (option == 'o')
-            load->octets = number(name, optarg, UINT32_MAX);
-        else if (option == 'u')
-            load->max_units = number(name, optarg, UINT32_MAX);
-        else if (option == 's')
-            load->max_seconds = seconds(optarg);
-        else {
-            usage(option == 'h' ? stdout : stderr);
-            exit(option == 'h' ? 0 : 2);
-        }
-    }
+    while ((option = getopt_long(argc, argv, "", options, &index)) != -1)
+        take_option(load, option, options[index].name, &port);
     load->mode = optind + 1 == argc ? script_mode_find(argv[optind]) : NULL;
     if (load->mode == NULL || port == 0) {
         usage(stderr);

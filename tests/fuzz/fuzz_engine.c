@@ -52,8 +52,8 @@ static struct bytes describe(const struct session *s)
     char text[80];
     snprintf(text, sizeof text, "\n[reason %d status %d%d%d%d%d wants %d %d discarded %zu]",
              (int)status->reason, status->greeted, status->authenticated, status->serving, status->ending,
-             status->last_word, engine_wants(s->engine, SIDE_CLIENT), engine_wants(s->engine, SIDE_BACKEND),
-             status->discarded);
+             status->closing_reply_sent, engine_wants(s->engine, SIDE_CLIENT),
+             engine_wants(s->engine, SIDE_BACKEND), status->discarded);
     bytes_append(&all, bytes_view(&s->got[SIDE_CLIENT]), NO_LIMIT);
     bytes_append(&all, slice_of(text), NO_LIMIT);
     for (int i = 0; i < ENGINE_REPORT_FIELDS; i++) {
@@ -75,8 +75,8 @@ static struct result run_input(const struct fuzz_service *as, enum cutting cutti
     session_begin(&s, as, cutting == CUT_EVERYWHERE ? PIECE_OCTET : PIECE_WHOLE);
     run_chunks(&s, cutting, input);
     unsigned end = input.len > 0 ? input.data[input.len - 1] % 4u : 0;
-    if (end <= ENGINE_FAREWELL_TIMEOUT)
-        session_goodbye(&s, (enum engine_farewell)end);
+    if (end <= ENGINE_GOODBYE_TIMEOUT)
+        session_goodbye(&s, (enum engine_goodbye_reason)end);
     struct result result = {describe(&s), s.got[SIDE_BACKEND]};
     s.got[SIDE_BACKEND] = (struct bytes){0};
     session_end(&s);

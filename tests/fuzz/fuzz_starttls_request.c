@@ -26,7 +26,7 @@ static const struct engine_service services[] = {
     {.protocol = PROTOCOL_IMAP, .deep_status = "", .hostname = "proxy.example.com"},
     {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com"},
     {.protocol = PROTOCOL_SUBMISSION, .deep_status = "", .hostname = "proxy.example.com"},
-    {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com", .tells_identity = true},
+    {.protocol = PROTOCOL_POP3, .deep_status = "", .hostname = "proxy.example.com", .sends_identity = true},
 };
 
 static const char *const commands[] = {

@@ -16,8 +16,8 @@
  */
 struct listener;
 
-/* `tells_identity`: the backend trusts the proxy, and is told who the client is. */
-struct listener *listener_new(const struct engine_client *client, bool tells_identity);
+/* `sends_identity`: the backend trusts the proxy, and is told who the client is. */
+struct listener *listener_new(const struct engine_client *client, bool sends_identity);
 void listener_free(struct listener **listener);
 
 /* The backend has sent, the backend has received. */

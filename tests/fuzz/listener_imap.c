@@ -25,7 +25,7 @@ struct listener {
     bool answered;    /* and the command has had its answer before that */
     bool may_go_on;   /* MODE_AWAITS: "+" is one of the two */
     bool is_sasl, is_idle, needs_answer;
-    bool tells_identity;
+    bool sends_identity;
     uint64_t literal;
 
     struct bytes response; /* its current line */
@@ -35,12 +35,12 @@ struct listener {
     uint64_t response_literal;
 };
 
-struct listener *listener_new(const struct engine_client *client, bool tells_identity)
+struct listener *listener_new(const struct engine_client *client, bool sends_identity)
 {
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
     l->client = *client;
-    l->tells_identity = tells_identity;
+    l->sends_identity = sends_identity;
     return l;
 }
 
@@ -69,7 +69,7 @@ static void begin_command(struct listener *l, struct slice text)
           "a refused command does not pass");
     check(!own || slice_is_word(name, "ID"), "the proxy's own tag is its ID's");
     if (slice_is_word(name, "ID"))
-        heard_id_check(rest, l->client.tls_cipher, l->tells_identity ? &l->client : NULL);
+        heard_id_check(rest, l->client.tls_cipher, l->sends_identity ? &l->client : NULL);
     l->answered = false;
     l->is_sasl = slice_is_word(name, "AUTHENTICATE");
     l->is_idle = slice_is_word(name, "IDLE");

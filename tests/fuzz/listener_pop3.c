@@ -11,12 +11,12 @@ struct listener {
     bool in_exchange; /* nothing has come since AUTH but what may be lines of its exchange */
 };
 
-struct listener *listener_new(const struct engine_client *client, bool tells_identity)
+struct listener *listener_new(const struct engine_client *client, bool sends_identity)
 {
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
     l->client = *client;
-    l->untold = tells_identity;
+    l->untold = sends_identity;
     return l;
 }
 

@@ -24,12 +24,12 @@ struct listener {
     struct bytes reply;
 };
 
-struct listener *listener_new(const struct engine_client *client, bool tells_identity)
+struct listener *listener_new(const struct engine_client *client, bool sends_identity)
 {
     struct listener *l = calloc(1, sizeof *l);
     check(l != NULL, "memory for the fuzzer itself");
     l->client = *client;
-    l->untold = tells_identity;
+    l->untold = sends_identity;
     line_add(&l->turns, TURN_OTHER); /* the greeting */
     return l;
 }
@@ -136,16 +136,29 @@ static bool is_for_strangers(struct slice verb)
            slice_is_word(verb, "RSET") || slice_is_word(verb, "QUIT");
 }
 
+static void heard_xclient(struct listener *l, struct slice rest)
+{
+    heard_identity_smtp(&l->client, rest);
+    while (rest.len > 0)
+        l->has_login = slice_has_prefix(take_word(&rest), "LOGIN=") || l->has_login;
+    l->untold = false;
+}
+
+static enum turn turn_of(struct slice verb)
+{
+    return slice_is_word(verb, "AUTH")                                  ? TURN_AUTH
+           : slice_is_word(verb, "DATA")                                ? TURN_DATA
+           : slice_is_word(verb, "EHLO") || slice_is_word(verb, "HELO") ? TURN_EHLO
+                                                                        : TURN_OTHER;
+}
+
 static enum turn heard_command(struct listener *l, struct slice text)
 {
     struct slice rest = text;
     struct slice verb = take_word(&rest);
     check(verb.len > 0, "no command begins with a space");
     if (l->untold && slice_is_word(verb, "XCLIENT")) {
-        heard_identity_smtp(&l->client, rest);
-        while (rest.len > 0)
-            l->has_login = slice_has_prefix(take_word(&rest), "LOGIN=") || l->has_login;
-        l->untold = false;
+        heard_xclient(l, rest);
         return TURN_EHLO;
     }
     check(!l->untold || is_for_strangers(verb),
@@ -162,10 +175,7 @@ static enum turn heard_command(struct listener *l, struct slice text)
         l->chunk = strtoull((const char *)rest.data, NULL, 10);
         l->mode = l->chunk > 0 ? MODE_CHUNK : MODE_LINE;
     }
-    return slice_is_word(verb, "AUTH")                                  ? TURN_AUTH
-           : slice_is_word(verb, "DATA")                                ? TURN_DATA
-           : slice_is_word(verb, "EHLO") || slice_is_word(verb, "HELO") ? TURN_EHLO
-                                                                        : TURN_OTHER;
+    return turn_of(verb);
 }
 
 static void heard_line(struct listener *l)

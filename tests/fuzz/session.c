@@ -81,7 +81,7 @@ void session_begin(struct session *s, const struct fuzz_service *as, size_t piec
     s->held = heap_in_use(s) - before;
     check(out != NULL && s->engine != NULL, "memory for an engine");
     if (piece == PIECE_OCTET)
-        s->listener = listener_new(&as->client, as->service.tells_identity);
+        s->listener = listener_new(&as->client, as->service.sends_identity);
     if (as->cleartext) {
         engine_greet(s->engine, s->out);
         collect(s, SIDE_BACKEND, slice_of(""), 0);
@@ -144,12 +144,12 @@ void session_settle(struct session *s)
     }
 }
 
-void session_goodbye(struct session *s, enum engine_farewell farewell)
+void session_goodbye(struct session *s, enum engine_goodbye_reason why)
 {
     static const struct slice nothing = {(const uint8_t *)"", 0};
     bool over = engine_status(s->engine)->reason != ENGINE_OPEN;
     size_t said = s->got[SIDE_CLIENT].len, heard = s->got[SIDE_BACKEND].len;
-    engine_goodbye(s->engine, farewell, s->out);
+    engine_goodbye(s->engine, why, s->out);
     collect(s, SIDE_BACKEND, nothing, 0);
     check(!over || s->got[SIDE_CLIENT].len == said, "who has had the last word has had it");
     said = s->got[SIDE_CLIENT].len;

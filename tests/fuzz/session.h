@@ -41,7 +41,7 @@ void session_end(struct session *s);
 void session_feed(struct session *s, enum side from, struct slice octets);
 
 /* The proxy says goodbye; nothing is let out any more, whatever comes. */
-void session_goodbye(struct session *s, enum engine_farewell farewell);
+void session_goodbye(struct session *s, enum engine_goodbye_reason why);
 
 /* Feeds both sides in turn what they have left, until nothing moves. */
 void session_settle(struct session *s);

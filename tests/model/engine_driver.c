@@ -168,10 +168,10 @@ static void begin(struct drive *d, const char *stage, const char *line)
 
 static void say_goodbye(struct drive *d, const char *word)
 {
-    enum engine_farewell farewell = strncmp(word, "un", 2) == 0   ? ENGINE_FAREWELL_UNAVAILABLE
-                                    : strncmp(word, "sh", 2) == 0 ? ENGINE_FAREWELL_SHUTDOWN
-                                                                  : ENGINE_FAREWELL_TIMEOUT;
-    engine_goodbye(d->engine, farewell, d->out);
+    enum engine_goodbye_reason why = strncmp(word, "un", 2) == 0   ? ENGINE_GOODBYE_UNAVAILABLE
+                                     : strncmp(word, "sh", 2) == 0 ? ENGINE_GOODBYE_SHUTDOWN
+                                                                   : ENGINE_GOODBYE_TIMEOUT;
+    engine_goodbye(d->engine, why, d->out);
     collect(d);
 }
 

@@ -38,7 +38,7 @@ struct dialogue {
     char nonce[ENGINE_NONCE_LEN + 1];
     char *address;
     bool adds_received;
-    bool tells_identity;
+    bool sends_identity;
     bool refuses_bare_lf;
     bool external;
     char *login;
@@ -171,9 +171,25 @@ static bool read_directive(const char *text, struct line *line)
     return false;
 }
 
+static bool read_switch(const char *text, struct dialogue *d)
+{
+    const struct {
+        const char *words;
+        bool *is_on;
+    } switches[] = {{"received add", &d->adds_received}, {"identity native", &d->sends_identity},
+                    {"external", &d->external},          {"bare_newline reject", &d->refuses_bare_lf},
+                    {"before starttls", &d->cleartext},  {"behind starttls", &d->starttls}};
+    for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+        if (strcmp(text, switches[i].words) == 0)
+            return *switches[i].is_on = true;
+    return false;
+}
+
 static bool read_setting(const char *text, struct dialogue *d)
 {
     const char *rest;
+    if (read_switch(text, d))
+        return true;
     if ((rest = skip_word(text, "deep")) != NULL) {
         free(d->deep);
         d->deep = strdup(rest);
@@ -183,23 +199,11 @@ static bool read_setting(const char *text, struct dialogue *d)
     } else if ((rest = skip_word(text, "address")) != NULL) {
         free(d->address);
         d->address = strdup(rest);
-    } else if (strcmp(text, "received add") == 0) {
-        d->adds_received = true;
-    } else if (strcmp(text, "identity native") == 0) {
-        d->tells_identity = true;
-    } else if (strcmp(text, "external") == 0) {
-        d->external = true;
     } else if ((rest = skip_word(text, "login")) != NULL && *rest != '\0') {
         free(d->login);
         d->login = strdup(rest);
-    } else if (strcmp(text, "bare_newline reject") == 0) {
-        d->refuses_bare_lf = true;
     } else if ((rest = skip_word(text, "nonce")) != NULL && strlen(rest) == ENGINE_NONCE_LEN) {
         memcpy(d->nonce, rest, ENGINE_NONCE_LEN + 1);
-    } else if (strcmp(text, "before starttls") == 0) {
-        d->cleartext = true;
-    } else if (strcmp(text, "behind starttls") == 0) {
-        d->starttls = true;
     } else if ((rest = skip_word(text, "merge")) != NULL && *rest == '\0') {
         d->merge = true;
     } else if ((rest = skip_word(text, "in-step")) != NULL && *rest != '\0') {
@@ -436,7 +440,7 @@ static bool state_matches(const struct run *r, const char *word)
     bool value = strcmp(word, "authenticated") == 0 ? s->authenticated
                  : strcmp(word, "ending") == 0      ? s->ending
                  : strcmp(word, "greeted") == 0     ? s->greeted
-                 : strcmp(word, "last-word") == 0   ? s->last_word
+                 : strcmp(word, "last-word") == 0   ? s->closing_reply_sent
                                                     : negated;
     return value != negated;
 }
@@ -472,10 +476,10 @@ static bool warning_matches(const struct run *r, const char *words)
 
 static void say_goodbye(struct run *r, const char *word)
 {
-    enum engine_farewell farewell = strcmp(word, "unavailable") == 0 ? ENGINE_FAREWELL_UNAVAILABLE
-                                    : strcmp(word, "shutdown") == 0  ? ENGINE_FAREWELL_SHUTDOWN
-                                                                     : ENGINE_FAREWELL_TIMEOUT;
-    engine_goodbye(r->engine, farewell, r->out);
+    enum engine_goodbye_reason why = strcmp(word, "unavailable") == 0 ? ENGINE_GOODBYE_UNAVAILABLE
+                                     : strcmp(word, "shutdown") == 0  ? ENGINE_GOODBYE_SHUTDOWN
+                                                                      : ENGINE_GOODBYE_TIMEOUT;
+    engine_goodbye(r->engine, why, r->out);
     collect(r);
 }
 
@@ -624,7 +628,7 @@ static struct transcript_setting setting_of(const struct dialogue *d)
                                                      .hostname = "proxy.example.com",
                                                      .starttls = d->starttls || d->cleartext,
                                                      .deep_merge = d->merge,
-                                                     .tells_identity = d->tells_identity,
+                                                     .sends_identity = d->sends_identity,
                                                      .adds_received = d->adds_received,
                                                      .refuses_bare_lf = d->refuses_bare_lf,
                                                      .now = now},

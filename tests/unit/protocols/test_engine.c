@@ -49,7 +49,7 @@ START_TEST(after_it_all_is_dropped)
     engine_fail(engine, ENGINE_BACKEND_ERROR, "over");
     ck_assert(engine_wants(engine, SIDE_CLIENT) && engine_wants(engine, SIDE_BACKEND));
     ck_assert_uint_eq(engine_feed(engine, SIDE_BACKEND, slice_of("* OK hi\r\n"), out), 9);
-    engine_goodbye(engine, ENGINE_FAREWELL_SHUTDOWN, out);
+    engine_goodbye(engine, ENGINE_GOODBYE_SHUTDOWN, out);
     ck_assert(engine_out_is_empty(out));
     end();
 }
@@ -58,10 +58,10 @@ END_TEST
 START_TEST(goodbye_is_said_once)
 {
     begin(_i);
-    engine_goodbye(engine, ENGINE_FAREWELL_UNAVAILABLE, out);
+    engine_goodbye(engine, ENGINE_GOODBYE_UNAVAILABLE, out);
     ck_assert(!engine_out_is_empty(out) && engine_status(engine)->greeted);
     engine_out_reset(out);
-    engine_goodbye(engine, ENGINE_FAREWELL_UNAVAILABLE, out);
+    engine_goodbye(engine, ENGINE_GOODBYE_UNAVAILABLE, out);
     ck_assert_uint_eq(engine_feed(engine, SIDE_CLIENT, slice_of("x\r\n"), out), 3);
     ck_assert(engine_out_is_empty(out));
     ck_assert_int_eq(engine_status(engine)->reason, ENGINE_OPEN);
@@ -75,7 +75,7 @@ START_TEST(a_last_word_is_an_orderly_end)
 {
     begin(_i);
     engine_note_last_word(engine);
-    ck_assert(engine_status(engine)->last_word && engine_status(engine)->ending);
+    ck_assert(engine_status(engine)->closing_reply_sent && engine_status(engine)->ending);
     end();
 }
 END_TEST
@@ -86,7 +86,7 @@ START_TEST(the_client_takes_its_goodbye_back)
     engine_note_ending(engine, true);
     ck_assert(engine_status(engine)->ending);
     engine_note_ending(engine, false);
-    ck_assert(!engine_status(engine)->ending && !engine_status(engine)->last_word);
+    ck_assert(!engine_status(engine)->ending && !engine_status(engine)->closing_reply_sent);
     end();
 }
 END_TEST

@@ -33,7 +33,7 @@ enum { PARTS_MAX = 6 };
 struct dialogue {
     const char *name;
     enum protocol protocol;
-    bool tells_identity;
+    bool sends_identity;
     const char *says[PARTS_MAX];
     const char *hears[PARTS_MAX]; /* behind each part; NULL: nothing more */
     const char *greeting;         /* READY with it; else: */
@@ -166,7 +166,7 @@ static const struct dialogue dialogues[] = {
      .greeting = "+OK proxy.example.com ready\r\n"},
     {.name = "POP3 that is told who the client is",
      .protocol = PROTOCOL_POP3,
-     .tells_identity = true,
+     .sends_identity = true,
      .says = {"+OK\r\n", "+OK\r\n", "-ERR what?\r\n"},
      .hears = {"STLS\r\n", POP3_BEHIND},
      .greeting = "+OK [XCLIENT] proxy.example.com ready\r\n"},
@@ -284,7 +284,7 @@ static void open_run(struct run *run, const struct dialogue *dialogue)
     *run = (struct run){.service = {.protocol = dialogue->protocol,
                                     .deep_status = "",
                                     .hostname = "proxy.example.com",
-                                    .tells_identity = dialogue->tells_identity}};
+                                    .sends_identity = dialogue->sends_identity}};
     run->request = starttls_client_new(&run->service);
     run->out = engine_out_new();
     ck_assert(run->request != NULL && run->out != NULL);

@@ -61,7 +61,7 @@ static void turn(uv_loop_t *loop)
 }
 
 /*
- * Where the main thread would wait, the test's days pass; then the parent hands on the SIGTERM of an operator.
+ * Where the main thread would wait, the test's days pass; then the parent hands on an operator's SIGTERM.
  */
 int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
 {

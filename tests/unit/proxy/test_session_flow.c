@@ -178,13 +178,26 @@ static size_t give_more(struct end *from, size_t sent)
     return left > 0 ? give(from, much + sent, left < 65536 ? left : 65536) : 0;
 }
 
+/* The next part of it, at `got` octets. How much that was; 0 if nothing is there now. */
+static size_t expect_more(struct end *to, size_t got)
+{
+    static char chunk[65536];
+    ssize_t len = take(to, chunk, sizeof chunk < MUCH - got ? sizeof chunk : MUCH - got);
+    if (len < 0 && errno == EAGAIN)
+        return 0;
+    if (len <= 0)
+        ck_abort_msg("the end after %zu octets", got);
+    if (memcmp(chunk, much + got, (size_t)len) != 0)
+        ck_abort_msg("other octets after %zu", got);
+    return (size_t)len;
+}
+
 /*
  * `from` sends much, and `to` reads nothing until no more is taken: there is a bound on what the proxy holds.
  * Then `to` gets all of it.
  */
 static void send_much(struct end *from, struct end *to)
 {
-    static char chunk[65536];
     size_t sent = 0;
     size_t got = 0;
     for (size_t i = 0; i < MUCH; i++)
@@ -193,14 +206,10 @@ static void send_much(struct end *from, struct end *to)
         sent += give_more(from, sent);
     ck_assert_uint_lt(sent, MUCH);
     while (got < MUCH) {
-        ssize_t len = take(to, chunk, sizeof chunk < MUCH - got ? sizeof chunk : MUCH - got);
-        if (len <= 0 && (len == 0 || errno != EAGAIN))
-            ck_abort_msg("the end after %zu octets", got);
-        if (len > 0 && memcmp(chunk, much + got, (size_t)len) != 0)
-            ck_abort_msg("other octets after %zu", got);
-        got += len > 0 ? (size_t)len : 0;
+        size_t len = expect_more(to, got);
+        got += len;
         sent += give_more(from, sent);
-        if (len < 0 && !wait_for(to->fd, POLLIN, PATIENCE_MS))
+        if (len == 0 && !wait_for(to->fd, POLLIN, PATIENCE_MS))
             ck_abort_msg("nothing comes after %zu octets", got);
     }
 }

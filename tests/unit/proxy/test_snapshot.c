@@ -56,7 +56,7 @@ static void expect_pool(const struct snapshot *snapshot, const struct service *s
     ck_assert_str_eq(service->pool->cfg->name, name);
     ck_assert_ptr_eq(service->pool, &snapshot->pools[service->pool_index]);
     ck_assert_uint_eq(service->pool->server_count, 1);
-    ck_assert_int_eq(service->engine.tells_identity, service->pool->cfg->identity == CFG_IDENTITY_NATIVE);
+    ck_assert_int_eq(service->engine.sends_identity, service->pool->cfg->identity == CFG_IDENTITY_NATIVE);
 }
 
 START_TEST(services_as_they_are_for_all)
