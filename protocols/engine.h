@@ -116,8 +116,8 @@ struct engine_status {
      * one.
      */
     bool ending;
-    bool
-        closing_reply_sent; /* the backend has sent its closing reply (BYE, 221, 421): it can only close now */
+    /* The backend has sent its closing reply (BYE, 221, 421): it can only close now. */
+    bool closing_reply_sent;
     /*
      * ENGINE_STARTTLS: octets after the command that came before the handshake. Nobody gets them (CERT
      * VU#555316): whoever injected them wanted them to be read after it.

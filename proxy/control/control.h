@@ -11,8 +11,8 @@
  * visitor of this room begins here, and goes on to control_private.h.
  *
  * Signals come from the parent alone, as words (proxy/parent/parent_link.h). SIGTERM and SIGINT stop
- * accepting and let sessions finish for as long as timeouts.shutdown says; a second one ends them at once, in the
- * protocol's words. SIGUSR1 logs the counts of client reports, and so does the end. What comes during the
+ * accepting and let sessions finish for as long as timeouts.shutdown says; a second one ends them at once, in
+ * the protocol's words. SIGUSR1 logs the counts of client reports, and so does the end. What comes during the
  * start is handled after it. The parent's end is a SIGTERM; from then on this process has signals of its own.
  *
  * SIGHUP reads the configuration again. Certificates, and files of TLS towards servers, are read again when
