@@ -83,7 +83,8 @@ static inline bool engine_may_step(const struct engine *engine, struct slice lef
  * What an engine finds out is kept in its status by these alone, which ENSURE that it stays sound:
  * - `detail` is NULL exactly while the session is open;
  * - `closing_reply_sent` implies `ending`;
- * - `authenticated` and `serving` imply `greeted`; so does `committed`, as no engine wants a client before that.
+ * - `authenticated` and `serving` imply `greeted`; so does `committed`, as no engine wants a client before
+ *   that.
  */
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
