@@ -85,9 +85,10 @@ static void log_text(const struct key_manager *manager, enum cfg_log_level level
     log_write(manager->hooks.log, &line);
 }
 
-static void log_error(const struct key_manager *manager, const char *event, const char *error)
+static void log_failure(const struct key_manager *manager, enum cfg_log_level level, const char *event,
+                        const char *error)
 {
-    log_text(manager, CFG_LOG_ERROR, event, "error", slice_of(error));
+    log_text(manager, level, event, "error", slice_of(error));
 }
 
 static void log_restarted(struct key_manager *manager)
@@ -235,14 +236,14 @@ static void close_guard(struct key_manager *manager)
 
 static void lose_guard(struct key_manager *manager)
 {
-    log_error(manager, "keys-ended", "its guard has ended");
+    log_failure(manager, CFG_LOG_ERROR, "keys-ended", "its guard has ended");
     close_guard(manager);
 }
 
 /* It runs, and is of no use. */
 static void reject_guard(struct key_manager *manager, const char *error)
 {
-    log_error(manager, "keys-ended", error);
+    log_failure(manager, CFG_LOG_ERROR, "keys-ended", error);
     close_guard(manager);
     if (manager->hooks.guard_fails != NULL)
         manager->hooks.guard_fails(manager->hooks.arg);
@@ -251,8 +252,8 @@ static void reject_guard(struct key_manager *manager, const char *error)
 static void give_up(struct key_manager *manager)
 {
     manager->is_given_up = true;
-    log_error(manager, "keys-gone",
-              "its guard has ended, and nobody has started another one: restart deepproxy");
+    log_failure(manager, CFG_LOG_ERROR, "keys-gone",
+                "its guard has ended, and nobody has started another one: restart deepproxy");
     judge_queued(manager);
     manager->hooks.give_up(manager->hooks.arg);
 }
@@ -314,7 +315,7 @@ static void start_signer(struct key_manager *manager)
     int far[KEYS_CHANNELS_MAX];
     manager->started_at = uv_now(manager->timer.loop);
     if (!key_manager_open_channels(manager, far)) {
-        log_error(manager, "keys-not-restarted", strerror(errno));
+        log_failure(manager, CFG_LOG_ERROR, "keys-not-restarted", strerror(errno));
         restart_later(manager);
         return;
     }
@@ -336,7 +337,7 @@ static const struct keys_command kill_command = {.type = KEYS_KILL};
 /* The signer does not answer. If the guard does not either, it is given up after KILL_MS. */
 static void kill_signer(struct key_manager *manager)
 {
-    log_error(manager, "keys-hang", "it does not answer, and is ended");
+    log_failure(manager, CFG_LOG_ERROR, "keys-hang", "it does not answer, and is ended");
     forget_asked(manager, "can't be used: the key process does not answer");
     if (manager->is_blocked || !key_process_send(&manager->process, &kill_command, NULL, 0)) {
         reject_guard(manager, "its guard does not read");
@@ -764,7 +765,7 @@ void key_manager_replace_guard(struct key_manager *manager, int control)
         ok = false;
     }
     if (!ok) {
-        log_error(manager, "keys-not-restarted", error);
+        log_failure(manager, CFG_LOG_ERROR, "keys-not-restarted", error);
         return;
     }
     manager->is_given_up = false;
