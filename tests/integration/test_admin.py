@@ -319,7 +319,7 @@ class Http(Admin):
 
     def send_all_and_end(self, proxy, octets):
         sock = self.connect(proxy)
-        with contextlib.suppress(ConnectionError):  # it may hang up at once
+        with contextlib.suppress(OSError):  # it may hang up at once: reset, or not connected any more
             sock.sendall(octets)
             sock.shutdown(socket.SHUT_WR)
         return sock

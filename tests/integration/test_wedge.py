@@ -253,8 +253,7 @@ class Wedge(admin_case.Admin):
         """Until they are given back clients wait, some with nothing to say."""
         self.weather.change(False)
         used = {int(name) for name in os.listdir(f"/proc/{proxy.pid}/fd")}
-        soft = len(os.listdir(f"/proc/{proxy.pid}/fd")) + 1
-        free = min(set(range(soft + 1)) - used)
+        free = min(set(range(len(used) + 1)) - used)
         before = pathlib.Path(f"/proc/{proxy.pid}/limits").read_text().split("Max open files")[1].split()[0]
         self.limit_descriptors(proxy, free)
         with contextlib.ExitStack() as stack:
