@@ -109,22 +109,17 @@ static void log_reports(struct control *control)
 
 static const int signals_for_control[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
-static void mask_signals(int how, const int *signals, size_t count)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < count; i++)
-        sigaddset(&set, signals[i]);
-    pthread_sigmask(how, &set, NULL);
-}
-
 /*
  * libuv gives closed signals their default action back: one more SIGTERM must not turn a clean end into a
  * kill.
  */
 static void hold_signals(void)
 {
-    mask_signals(SIG_BLOCK, signals_for_control, ARRAY_LEN(signals_for_control));
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_LEN(signals_for_control); i++)
+        sigaddset(&set, signals_for_control[i]);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 /* After the handles were closed: threads of libuv's pool hold no signal, and the log may take its time. */

@@ -29,7 +29,7 @@ static struct descriptors_need need_of(unsigned workers, const struct cfg *cfg)
 }
 
 /* As high as the program may have it. */
-static size_t limit_of_open_files(void)
+static size_t raise_limit_of_open_files(void)
 {
     struct rlimit limit;
     ENSURE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -46,16 +46,16 @@ static size_t handshake_limit(unsigned workers, const struct cfg *cfg)
 }
 
 /* What is possible is less than what was asked for, or than what the program needs for itself. */
-static void log_few_open_files(const struct control *control, const struct cfg *cfg, size_t possible)
+static void log_few_open_files(const struct control *control, const struct cfg *cfg, size_t limit, size_t own,
+                               size_t possible)
 {
-    struct descriptors_need need = need_of(control->listeners.workers, cfg);
     struct log_line line;
     log_line_begin(&line, CFG_LOG_WARNING, "few-open-files");
     if (cfg->max_connections > 0)
         log_line_add_number(&line, "max_connections", cfg->max_connections);
     log_line_add_number(&line, "possible", possible);
-    log_line_add_number(&line, "open_files", limit_of_open_files());
-    log_line_add_number(&line, "own", descriptors_own(&need));
+    log_line_add_number(&line, "open_files", limit);
+    log_line_add_number(&line, "own", own);
     log_line_add_text(&line, "raise", accept_remedy(EMFILE));
     log_write(control->log, &line);
 }
@@ -64,11 +64,12 @@ void control_set_limits(const struct control *control, const struct cfg *cfg)
 {
     unsigned workers = control->listeners.workers;
     struct descriptors_need need = need_of(workers, cfg);
-    size_t limit = limit_of_open_files();
+    size_t limit = raise_limit_of_open_files();
     size_t possible = descriptors_sessions(&need, limit);
+    size_t own = descriptors_own(&need);
     size_t wanted = cfg->max_connections;
-    if (wanted > possible || descriptors_own(&need) >= limit)
-        log_few_open_files(control, cfg, possible);
+    if (wanted > possible || own >= limit)
+        log_few_open_files(control, cfg, limit, own, possible);
     shared_limit_set_max(control->shared.sessions, wanted > 0 && wanted < possible ? wanted : possible);
     handshake_slots_set_max(control->shared.handshakes.slots, handshake_limit(workers, cfg));
 }
@@ -77,7 +78,7 @@ struct worker_limits control_worker_limits(const struct control *control, const 
 {
     unsigned workers = control->listeners.workers;
     struct descriptors_need need = need_of(workers, cfg);
-    size_t possible = descriptors_sessions(&need, limit_of_open_files());
+    size_t possible = descriptors_sessions(&need, raise_limit_of_open_files());
     bool is_set = cfg->max_connections > 0 && cfg->max_connections <= possible;
     size_t per_address = cfg->limits.handshakes_per_address;
     if (cfg->limits.handshakes_per_address == CFG_LIMIT_DERIVED)

@@ -5,6 +5,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
+#include "proxy/control/pool_job.h"
 #include "proxy/control/reload.h"
 #include "proxy/control/state_file.h"
 #include "proxy/control/ticket_look.h"
@@ -38,8 +39,7 @@ struct control {
     uv_timer_t last_files;   /* at the end: how long files are waited for */
     uv_async_t worker_event; /* a worker has ended, has an update in effect, or left what is to be freed */
     struct disposal_list disposals; /* of the workers, and of this thread */
-    uv_work_t disposal_work;        /* frees them, in a thread of libuv's pool */
-    bool is_disposing;
+    struct pool_job disposal_job;   /* frees them */
     struct file_watch *watch;
     struct runtime runtime; /* in effect */
     struct state_file state_file;

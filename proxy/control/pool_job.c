@@ -33,7 +33,8 @@ static void on_done(uv_work_t *request, int status)
     struct pool_job *job = request->data;
     (void)status;
     job->is_running = false;
-    job->end(job->arg);
+    if (job->end != NULL)
+        job->end(job->arg);
     if (job->is_wanted)
         start(job);
     if (job->ended != NULL)

@@ -19,7 +19,7 @@ struct pool_job {
     bool (*begin)(void *arg);
     /* In a thread of the pool, which may wait for it without end. */
     void (*run)(void *arg);
-    /* In the main thread. */
+    /* In the main thread; may be NULL. */
     void (*end)(void *arg);
     void *arg;
     uv_async_t *ended; /* sent after each `end`; may be NULL */
