@@ -468,8 +468,11 @@ static bool confine(struct control *control)
 static int serve_until_end(struct control *control)
 {
     int error = open_handles(control);
-    if (error == 0)
+    if (error == 0) {
+        /* Before the first session: a signal would end it without a word, and the log's last lines. */
+        listen_to_parent();
         error = start_workers(control);
+    }
     if (error == 0)
         error = watch_key_process(control);
     if (error == 0)
@@ -495,7 +498,6 @@ static int serve_until_end(struct control *control)
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
     uv_timer_start(&control->daily, on_daily, 0, DAY_MS);
     control_leave_disposals(control);
-    listen_to_parent();
     uv_run(&control->loop, UV_RUN_DEFAULT);
     control_end_disposals(control);
     ENSURE(uv_loop_close(&control->loop) == 0);

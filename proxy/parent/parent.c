@@ -240,8 +240,8 @@ static void end_guard(struct parent *parent)
 /* ---- proxy ---- */
 
 /*
- * In the child. A SIGTERM or SIGINT ends it until it serves, and so does the parent's end. The others must
- * not, and come as words.
+ * In the child. A SIGTERM or SIGINT ends it until its workers begin, and so does the parent's end. The others
+ * must not, and come as words.
  */
 static _Noreturn void become_proxy(const struct parent *parent, int link)
 {

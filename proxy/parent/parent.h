@@ -21,9 +21,9 @@
  *   restarts are counted (restarts.h): if there were too many in a row the parent ends, after it has had the
  *   proxy let its sessions finish if that is there. So its supervisor sees what only it can mend.
  * - SIGTERM, SIGINT, SIGHUP and SIGUSR1 are handed on to the proxy, or kept until it is there. SIGTERM and
- *   SIGINT end a proxy that is still starting, as they would without a parent. After that it ignores what
- *   others send: it gets each signal once, even if a terminal or a supervisor sends it to all processes of a
- *   group. It stays in the parent's process group, so that a terminal stops and continues both.
+ *   SIGINT end a proxy whose workers have not begun, as they would without a parent. From then on it ignores
+ *   what others send: it gets each signal once, even if a terminal or a supervisor sends it to all processes
+ *   of a group. It stays in the parent's process group, so that a terminal stops and continues both.
  * - The parent's own end, if it is killed, ends the guard at once, and is a SIGTERM to the proxy.
  */
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A disk on which fsync takes its time, and which tells what was written to it: for programs that are started meanwhile."""
+"""
+A C library before the program's own, for programs that are started meanwhile: a disk on which fsync takes its time, and
+which tells what was written to it; a call that takes its time.
+"""
 
 import contextlib
 import os
@@ -8,7 +11,7 @@ import subprocess
 
 import harness
 
-SOURCE = """
+FSYNC = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -42,16 +45,45 @@ def is_possible():
     return shutil.which("cc") is not None and not harness.is_sanitized()
 
 
+SLOW_CALL = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdint.h>
+#include <time.h>
+int inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+    struct timespec time = {%d, %d};
+    nanosleep(&time, 0);
+    return ((int (*)(int, const char *, uint32_t))dlsym(RTLD_NEXT, "inotify_add_watch"))(fd, path, mask);
+}
+"""
+
+
+def parts_of(seconds):
+    return int(seconds), round(seconds % 1 * 1e9)
+
+
+@contextlib.contextmanager
+def preloaded(folder, name, source):
+    path = folder.write(f"{name}.c", source)
+    library = path.with_suffix(".so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, path], check=True)
+    os.environ["LD_PRELOAD"] = str(library)
+    try:
+        yield
+    finally:
+        del os.environ["LD_PRELOAD"]
+
+
 @contextlib.contextmanager
 def slow_disk(folder, seconds):
     """A context in which to start a program. Yields the file that has the path of each fsync, a line each."""
     told = folder.write("synced", "")
     os.chmod(told, 0o666)
-    source = folder.write("slow_disk.c", SOURCE % (told, int(seconds), round(seconds % 1 * 1e9)))
-    library = source.with_suffix(".so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    os.environ["LD_PRELOAD"] = str(library)
-    try:
+    with preloaded(folder, "slow_disk", FSYNC % (told, *parts_of(seconds))):
         yield told
-    finally:
-        del os.environ["LD_PRELOAD"]
+
+
+def slow_watches(folder, seconds):
+    """A context in which to start a program: each folder that it watches takes that long, in the thread that does it."""
+    return preloaded(folder, "slow_watches", SLOW_CALL % parts_of(seconds))

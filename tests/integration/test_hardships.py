@@ -10,13 +10,14 @@ import pathlib
 import resource
 import shutil
 import signal
+import subprocess
 import time
 import unittest
 
 import admin_case
 import harness
 from processes import status_of
-from slow_disk import is_possible, slow_disk
+from slow_disk import is_possible, slow_disk, slow_watches
 
 BUNDLE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 LIMIT, WORKERS_OF_FEW = 1024, 32
@@ -24,6 +25,7 @@ CROWD = 1100
 QUEUED = 40
 SPIN_SECONDS, SPIN_SHARE = 2, 0.5  # of a core
 FSYNC_SECONDS = 3
+WATCH_SECONDS = 1
 GRACE_SECONDS = 2
 WORKERS, PLACES, HANDSHAKES = 16, 160, 32
 POOLS, POOL_RELOADS, POOL_MEMORY = 20, 30, 60 << 20
@@ -137,12 +139,48 @@ class NoDescriptors(Hardships):
                 self.assertEqual(client.line(), b"+OK ready")
 
 
-class SlowDisk(Hardships):
+class Slow(Hardships):
     def setUp(self):
         super().setUp()
         if not is_possible():
             self.skipTest("a sanitizer's memory is no place for a library that comes first")
 
+
+class SlowStart(Slow):
+    def test_sigterm_after_the_first_session_has_begun(self):
+        """Workers serve before the rest has begun: what they serve is not cut off, and what is logged is written."""
+        address = harness.free_address()
+        host, port = address.split(":")
+        path = self.folder.write("slow.conf", harness.configuration(
+            {"pop3": ("pop3", [address], [self.backend(harness.pop3).address], "none")}))
+        with slow_watches(self.folder, WATCH_SECONDS):
+            process = subprocess.Popen([harness.PROGRAM, "run", "-c", path], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        clients = []
+        self.wait_until(lambda: self.try_to_connect(host, int(port), clients))
+        with clients[0] as client:
+            self.assertEqual(client.line(), b"+OK ready")
+            process.terminate()
+            self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+            client.send(b"QUIT\r\n")
+            client.rest()
+        _, text = process.communicate(timeout=harness.PATIENCE)
+        events = {harness.parse_line(line).get("event") for line in text.splitlines()}
+        self.assertLessEqual({"ready", "shutdown", "session"}, events)
+        self.assertEqual(process.returncode, 0, text)
+
+    @staticmethod
+    def try_to_connect(host, port, clients):
+        try:
+            clients.append(harness.Client(port, host=host))
+        except ConnectionRefusedError:
+            return False
+        return True
+
+
+class SlowDisk(Slow):
     def begin(self):
         (self.folder.path / "state").mkdir()
         self.server = self.backend(harness.pop3)
