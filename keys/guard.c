@@ -3,6 +3,7 @@
 #include "keys/keys_message.h"
 #include "keys/keys_process.h"
 #include "keys/keys_wire.h"
+#include "keys/path_look.h"
 #include "keys/sandbox.h"
 
 #include <errno.h>
@@ -26,6 +27,12 @@ struct guard {
     size_t channel_count;
     uint8_t message[KEYS_REPLY_MAX];
 };
+
+static void copy_path(char into[KEYS_PATH_MAX + 1], struct slice path)
+{
+    memcpy(into, path.data, path.len);
+    into[path.len] = '\0';
+}
 
 static bool reply(enum keys_reply_type type, const char *text)
 {
@@ -149,8 +156,7 @@ static bool open_for(struct slice path, const char *before, int fds[OPENED_MAX],
     char text[KEYS_PATH_MAX + 1];
     if (path.len == 0)
         return true;
-    memcpy(text, path.data, path.len);
-    text[path.len] = '\0';
+    copy_path(text, path);
     int fd = file_opener_open(text);
     if (fd < 0) {
         reply_unopened(before);
@@ -197,6 +203,40 @@ static void open_and_forward(const struct guard *guard, const struct keys_comman
         reply(KEYS_FAILED, strerror(error));
 }
 
+static bool reply_payload(struct slice payload)
+{
+    static uint8_t message[KEYS_REPLY_MAX];
+    return keys_message_send(KEYS_CONTROL_FD,
+                             (struct slice){message, keys_put_reply(message, KEYS_DONE, payload)}, NULL, 0);
+}
+
+/* What the guard answers itself: names, and whether a file is the same. The signer need not run. */
+static void answer_look(const struct keys_command *command)
+{
+    char path[KEYS_PATH_MAX + 1];
+    uint8_t payload[KEYS_LOOK_LEN];
+    struct keys_look look;
+    copy_path(path, command->path);
+    if (!path_look_at(path, &look)) {
+        reply_unopened("");
+        return;
+    }
+    keys_put_look(payload, &look);
+    reply_payload((struct slice){payload, sizeof payload});
+}
+
+static void answer_list(const struct keys_command *command)
+{
+    static uint8_t payload[KEYS_REPLY_MAX - 1];
+    char path[KEYS_PATH_MAX + 1];
+    size_t len = 0;
+    copy_path(path, command->path);
+    if (path_look_list(path, command->key, payload, sizeof payload, &len))
+        reply_payload((struct slice){payload, len});
+    else
+        reply_unopened("");
+}
+
 /* A command that has no path. */
 static void forward(const struct guard *guard, const struct keys_command *command)
 {
@@ -234,6 +274,10 @@ static bool obey(struct guard *guard)
         end_by_force(guard);
     else if (keys_command_reads(command.type))
         open_and_forward(guard, &command);
+    else if (command.type == KEYS_LOOK)
+        answer_look(&command);
+    else if (command.type == KEYS_LIST)
+        answer_list(&command);
     else
         forward(guard, &command);
     return true;

@@ -9,7 +9,7 @@
 /*
  * deepproxy-keys: private keys in processes of their own.
  *
- *     proxy, main thread  -- control socket: paths of keys -->   guard    opens files; has the privileges
+ *     proxy, main thread  -- control socket: paths -->           guard    opens files; has the privileges
  *                                                                  |      descriptors of opened files
  *                                                                  v
  *     proxy, workers      -- a socket each: what to sign    -->  signer   has the keys; opens nothing
@@ -29,6 +29,13 @@
  *   be used. By naming the file as the passphrase of an encrypted key of their own, the attacker also learns
  *   whether its first line is a guessed passphrase. Only regular files are opened, and only to read. A guard
  *   that root has started can read all files, as a reload may need keys that only root can read.
+ * - The same guard serves for what is not secret and still out of the proxy's reach: tools keep certificates
+ *   in folders that only root may enter. Of such a file the proxy gets certificates and OCSP responses that
+ *   the signer has decoded and encoded again (public_file.h): never a descriptor, and never another octet.
+ *   The signer decodes them, and not the guard: files come from customers too. Of paths the guard itself tells
+ *   what the proxy needs to find files, and to see that one has not changed: the names in a folder, what a
+ *   path leads to, and a regular file's size, times and number. So code in the proxy can list all folders,
+ *   watch when files change, and copy certificates and OCSP responses. It reads no other file.
  * - The signer receives octets from the proxy, and files from everybody who can write to the folder of
  *   certificates. If one of these breaks it, the attacker has no file to open, no network, no program to
  *   start (seccomp), no capability, and a user that may be one that runs nothing else. The attacker then has

@@ -131,14 +131,14 @@ static bool take_text(struct slice *rest, struct slice *text)
 
 bool keys_take_command(struct slice message, struct keys_command *command)
 {
-    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_KILL)
+    if (message.len < 5 || message.data[0] < KEYS_CHANNELS || message.data[0] > KEYS_LIST)
         return false;
     *command = (struct keys_command){.type = (enum keys_command_type)message.data[0],
                                      .key = get32(message.data + 1)};
     struct slice rest = slice_from(message, 5);
     return command->key < KEYS_COUNT_MAX && take_text(&rest, &command->path) &&
            take_text(&rest, &command->passphrase_path) && rest.len == 0 &&
-           (command->path.len > 0) == keys_command_reads(command->type);
+           (command->path.len > 0) == keys_command_has_path(command->type);
 }
 
 size_t keys_put_reply(uint8_t *into, enum keys_reply_type type, struct slice payload)
@@ -169,4 +169,65 @@ bool keys_take_wanted(struct slice payload, uint32_t *key)
         return false;
     *key = get32(payload.data);
     return *key < KEYS_COUNT_MAX;
+}
+
+/* ---- what the guard sees ---- */
+
+static void put64(uint8_t *at, uint64_t value)
+{
+    put32(at, (uint32_t)(value >> 32));
+    put32(at + 4, (uint32_t)value);
+}
+
+void keys_put_look(uint8_t payload[KEYS_LOOK_LEN], const struct keys_look *look)
+{
+    payload[0] = (uint8_t)look->kind;
+    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
+        put64(payload + 1 + 8 * i, look->numbers[i]);
+}
+
+bool keys_take_look(struct slice payload, struct keys_look *look)
+{
+    if (payload.len != KEYS_LOOK_LEN || payload.data[0] > KEYS_OTHER)
+        return false;
+    look->kind = (enum keys_kind)payload.data[0];
+    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
+        look->numbers[i] =
+            (uint64_t)get32(payload.data + 1 + 8 * i) << 32 | get32(payload.data + 1 + 8 * i + 4);
+    return true;
+}
+
+void keys_put_next(uint8_t payload[KEYS_NEXT_LEN], uint32_t next)
+{
+    put32(payload, next);
+}
+
+bool keys_put_name(uint8_t *buffer, size_t cap, size_t *used, struct slice name)
+{
+    if (name.len == 0 || name.len > KEYS_NAME_MAX || 1 + name.len > cap - *used)
+        return false;
+    buffer[*used] = (uint8_t)name.len;
+    put_octets(buffer + *used + 1, name);
+    *used += 1 + name.len;
+    return true;
+}
+
+bool keys_take_next(struct slice *payload, uint32_t *next)
+{
+    if (payload->len < KEYS_NEXT_LEN)
+        return false;
+    *next = get32(payload->data);
+    *payload = slice_from(*payload, KEYS_NEXT_LEN);
+    return *next < KEYS_COUNT_MAX;
+}
+
+/* With a slash it would lead to another folder. */
+bool keys_take_name(struct slice *rest, struct slice *name)
+{
+    size_t len = rest->data[0];
+    if (len == 0 || len > rest->len - 1)
+        return false;
+    *name = slice_sub(*rest, 1, len);
+    *rest = slice_from(*rest, 1 + len);
+    return name->data[0] != '.' && slice_find(*name, 0) == len && slice_find(*name, '/') == len;
 }

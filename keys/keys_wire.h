@@ -46,6 +46,8 @@ enum {
     KEYS_COMMAND_MAX = 1 + 4 + 2 * (2 + KEYS_PATH_MAX),
     /* Octets: a chain of sixteen certificates. */
     KEYS_REPLY_MAX = 64 * 1024,
+    /* Octets of a name in a folder. */
+    KEYS_NAME_MAX = 255,
     /* The proxy numbers keys from 0, and uses the number of a dropped key again. */
     KEYS_COUNT_MAX = 1024 * 1024,
     /* Descriptors in one message (Linux allows 253), and workers in all. */
@@ -100,7 +102,8 @@ enum keys_command_type {
     KEYS_START,        /* starts a signer with these channels; KEYS_DONE when it is ready and confined */
     /* reads a key of a server; KEYS_DONE with its public half (SubjectPublicKeyInfo, DER) */
     KEYS_LOAD,
-    KEYS_CHAIN,       /* reads a file that has a key: KEYS_DONE with the certificates in it, as PEM */
+    /* reads a file that has a key: KEYS_DONE with the certificates in it that could be decoded, as PEM */
+    KEYS_CHAIN,
     KEYS_DROP,        /* drops a key; no answer */
     KEYS_LOAD_CLIENT, /* as KEYS_LOAD, a key of a client: it signs what a client signs, and nothing else */
     /*
@@ -108,20 +111,40 @@ enum keys_command_type {
      * wait, unless the key was dropped; from then on it refuses such a request at once.
      */
     KEYS_READY,
-    KEYS_PING, /* KEYS_DONE if the signer is alive, and has done all that was sent before */
-    KEYS_KILL  /* the guard ends the signer by force; no answer, but KEYS_ENDED follows */
+    KEYS_PING,         /* KEYS_DONE if the signer is alive, and has done all that was sent before */
+    KEYS_KILL,         /* the guard ends the signer by force; no answer, but KEYS_ENDED follows */
+    KEYS_CERTIFICATES, /* as KEYS_CHAIN, of a file that need not have a key */
+    KEYS_OCSP,         /* reads an OCSP response: KEYS_DONE with it, DER, if it could be decoded */
+    KEYS_LOOK,         /* the guard looks at a path: KEYS_DONE with a struct keys_look */
+    /*
+     * The guard lists a folder: KEYS_DONE with names from the one that `key` counts on, without those that
+     * begin with a dot (keys_take_name).
+     */
+    KEYS_LIST
 };
 
-/* Whether the command reads a file, and so has a path. */
+/* Whether the command loads a key. */
+static inline bool keys_command_loads(enum keys_command_type type)
+{
+    return type == KEYS_LOAD || type == KEYS_LOAD_CLIENT;
+}
+
+/* Whether the command reads a file, which the guard opens and the signer reads. */
 static inline bool keys_command_reads(enum keys_command_type type)
 {
-    return type == KEYS_LOAD || type == KEYS_LOAD_CLIENT || type == KEYS_CHAIN;
+    return keys_command_loads(type) || type == KEYS_CHAIN || type == KEYS_CERTIFICATES || type == KEYS_OCSP;
+}
+
+/* Whether the command has a path. */
+static inline bool keys_command_has_path(enum keys_command_type type)
+{
+    return keys_command_reads(type) || type == KEYS_LOOK || type == KEYS_LIST;
 }
 
 struct keys_command {
     enum keys_command_type type;
-    uint32_t key;                 /* of KEYS_LOAD, KEYS_LOAD_CLIENT and KEYS_DROP */
-    struct slice path;            /* if keys_command_reads; without NUL */
+    uint32_t key;                 /* of KEYS_LOAD, KEYS_LOAD_CLIENT, KEYS_DROP and KEYS_LIST */
+    struct slice path;            /* if keys_command_has_path; without NUL */
     struct slice passphrase_path; /* of KEYS_LOAD and KEYS_LOAD_CLIENT; empty: there is none */
 };
 
@@ -144,6 +167,39 @@ void keys_put_wanted(uint8_t payload[KEYS_WANTED_LEN], uint32_t key);
 
 /* The number of the key. False if the payload is malformed. */
 MUST_CHECK bool keys_take_wanted(struct slice payload, uint32_t *key);
+
+/* What a path leads to, at the end of all symbolic links. */
+enum keys_kind { KEYS_NOTHING, KEYS_FILE, KEYS_FOLDER, KEYS_OTHER };
+
+/*
+ * The numbers tell whether a file is still the same: device, inode, size, and the times of its last changes
+ * (two with their nanoseconds). All zero for what is no regular file.
+ */
+enum { KEYS_LOOK_NUMBERS = 7, KEYS_LOOK_LEN = 1 + 8 * KEYS_LOOK_NUMBERS };
+struct keys_look {
+    enum keys_kind kind;
+    uint64_t numbers[KEYS_LOOK_NUMBERS];
+};
+
+void keys_put_look(uint8_t payload[KEYS_LOOK_LEN], const struct keys_look *look);
+
+/* False if the payload is malformed. */
+MUST_CHECK bool keys_take_look(struct slice payload, struct keys_look *look);
+
+/*
+ * The payload of KEYS_LIST's answer: the number of the name that is next, 0 if there is none (4), and each
+ * name after its length (1). The first octets are for keys_put_next; keys_put_name appends in the way of
+ * keys_put_request, and expects a name that is no longer than KEYS_NAME_MAX.
+ */
+enum { KEYS_NEXT_LEN = 4 };
+void keys_put_next(uint8_t payload[KEYS_NEXT_LEN], uint32_t next);
+MUST_CHECK bool keys_put_name(uint8_t *buffer, size_t cap, size_t *used, struct slice name);
+
+/* Takes the number off the front. False if the payload is malformed. */
+MUST_CHECK bool keys_take_next(struct slice *payload, uint32_t *next);
+
+/* Takes the next name off the front of `*rest`, which must not be empty. False if it is no file's name. */
+MUST_CHECK bool keys_take_name(struct slice *rest, struct slice *name);
 
 /*
  * Writes a command to `into`, which has room for KEYS_COMMAND_MAX. Returns its length; 0 if a path is too

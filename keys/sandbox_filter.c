@@ -42,9 +42,9 @@ static const int signer_calls[] = {
 };
 
 /*
- * Besides these, the guard opens files to read them, and starts a signer. Before its own filter the signer
- * reads its memory map, becomes another user and starts threads. The guard executes nothing and uses no
- * network.
+ * Besides these, the guard opens files to read them, lists folders, and starts a signer. Before its own
+ * filter the signer reads its memory map, becomes another user and starts threads. The guard executes nothing
+ * and uses no network.
  */
 static const int guard_calls[] = {
     SCMP_SYS(poll),
@@ -52,6 +52,7 @@ static const int guard_calls[] = {
     SCMP_SYS(fstat),
     SCMP_SYS(newfstatat),
     SCMP_SYS(lseek),
+    SCMP_SYS(getdents64),
     SCMP_SYS(wait4),
     SCMP_SYS(clone),
     SCMP_SYS(clone3),

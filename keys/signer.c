@@ -4,6 +4,7 @@
 #include "keys/key_file.h"
 #include "keys/keys_message.h"
 #include "keys/keys_process.h"
+#include "keys/public_file.h"
 #include "keys/sandbox.h"
 
 #include "base/bytes.h"
@@ -35,7 +36,7 @@ static struct signer {
     pthread_barrier_t begun; /* all threads have started, with the system calls that glibc makes for that */
     pthread_barrier_t confined;
     uint8_t message[KEYS_REPLY_MAX];
-    uint8_t chain[KEYS_REPLY_MAX - 1];
+    uint8_t decoded[KEYS_REPLY_MAX - 1];
     uint8_t file[KEY_FILE_MAX + 1];
     uint8_t passphrase[KEY_PASSPHRASE_MAX + 1];
 } signer;
@@ -154,20 +155,42 @@ static void use_key(const struct keys_command *command, struct slice pem, struct
     reply(KEYS_FAILED, slice_of("can't be kept: out of memory"));
 }
 
-static void send_chain(const int *fds, size_t count)
+static void reply_certificates(struct slice text, bool needs_key)
+{
+    size_t used = 0;
+    if (needs_key && (text.len == sizeof signer.file || !chain_text_has_key(text)))
+        reply(KEYS_FAILED, slice_of("has no private key"));
+    else if (text.len == sizeof signer.file)
+        reply(KEYS_FAILED, slice_of("is larger than 128 KB: it is not the file of a chain"));
+    else if (!public_file_certificates(text, signer.decoded, sizeof signer.decoded, &used))
+        reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one that is damaged"));
+    else if (used == 0 && !needs_key)
+        reply(KEYS_FAILED, slice_of("has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\")"));
+    else
+        reply(KEYS_DONE, (struct slice){signer.decoded, used});
+}
+
+static void reply_ocsp(struct slice der)
+{
+    size_t used = 0;
+    if (der.len < sizeof signer.file && public_file_ocsp(der, signer.decoded, sizeof signer.decoded, &used))
+        reply(KEYS_DONE, (struct slice){signer.decoded, used});
+    else
+        reply(KEYS_FAILED, slice_of("is no OCSP response in DER form"));
+}
+
+/* What is not secret in a file, decoded. */
+static void send_public(enum keys_command_type type, const int *fds, size_t count)
 {
     ssize_t len = count > 0 ? read_all(fds[0], signer.file, sizeof signer.file) : -1;
-    struct slice text = {signer.file, len > 0 ? (size_t)len : 0};
-    size_t used = 0;
+    struct slice content = {signer.file, len > 0 ? (size_t)len : 0};
     if (len < 0)
         reply(KEYS_FAILED, slice_of("can't be read"));
-    else if (text.len == sizeof signer.file || !chain_text_has_key(text))
-        reply(KEYS_FAILED, slice_of("has no private key"));
-    else if (chain_text_take(text, signer.chain, sizeof signer.chain, &used))
-        reply(KEYS_DONE, (struct slice){signer.chain, used});
+    else if (type == KEYS_OCSP)
+        reply_ocsp(content);
     else
-        reply(KEYS_FAILED, slice_of("has more certificates than a chain has, or one that is damaged"));
-    wipe(signer.file, text.len);
+        reply_certificates(content, type == KEYS_CHAIN);
+    wipe(signer.file, content.len);
 }
 
 static void load(const struct keys_command *command, const int *fds, size_t count)
@@ -193,10 +216,10 @@ static void obey(struct slice message, const int *fds, size_t count)
     if (!keys_take_command(message, &command))
         _exit(1);
     keep_headroom();
-    if (command.type == KEYS_LOAD || command.type == KEYS_LOAD_CLIENT)
+    if (keys_command_loads(command.type))
         load(&command, fds, count);
-    else if (command.type == KEYS_CHAIN)
-        send_chain(fds, count);
+    else if (keys_command_reads(command.type))
+        send_public(command.type, fds, count);
     else if (command.type == KEYS_DROP)
         drop(command.key);
     else if (command.type == KEYS_READY)

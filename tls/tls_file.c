@@ -61,8 +61,13 @@ struct tls_file_mark tls_file_mark(const char *path)
     struct stat status;
     if (path == NULL || stat(path, &status) != 0)
         return (struct tls_file_mark){0};
-    return (struct tls_file_mark){status.st_dev, status.st_ino, status.st_size, status.st_mtim,
-                                  status.st_ctim};
+    return tls_file_mark_of(&status);
+}
+
+struct tls_file_mark tls_file_mark_of(const struct stat *status)
+{
+    return (struct tls_file_mark){status->st_dev, status->st_ino, status->st_size, status->st_mtim,
+                                  status->st_ctim};
 }
 
 static bool is_same_time(struct timespec a, struct timespec b)

@@ -52,6 +52,9 @@ struct tls_file_mark {
 /* The mark of the file now; all zero if `path` is NULL or there is no such file. */
 struct tls_file_mark tls_file_mark(const char *path);
 
+/* The mark of the file that stat(2) has described. */
+struct tls_file_mark tls_file_mark_of(const struct stat *status);
+
 /* Whether both marks are the same, so that the file has not changed in between. */
 bool tls_file_mark_equals(const struct tls_file_mark *a, const struct tls_file_mark *b);
 

@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool fail(const char *what, const char *name)
@@ -75,4 +79,74 @@ bool privileges_drop(const char *user, const char *group)
                     "privileges after the "
                     "ports are bound\n");
     return true;
+}
+
+/* ---- what another user may do ---- */
+
+/* How much of the path leads to the first folder that can't be entered; all of it if each can be. */
+static size_t find_bar(const char *path)
+{
+    char folder[PATH_MAX];
+    size_t len = strlen(path);
+    for (size_t i = 1; i < len && i < sizeof folder; i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(folder, path, i);
+        folder[i] = '\0';
+        if (access(folder, X_OK) != 0)
+            return i;
+    }
+    return len;
+}
+
+static void answer(struct privileges_access *question)
+{
+    question->error = access(question->path, question->mode) == 0 ? 0 : errno;
+    question->barred_len = question->error == EACCES ? find_bar(question->path) : 0;
+}
+
+/* In the child: the answers are in memory that both share. */
+static _Noreturn void answer_as(const char *user, const char *group, struct privileges_access *shared,
+                                size_t count)
+{
+    if (!become(user, group))
+        _exit(EXIT_FAILURE);
+    for (size_t i = 0; i < count; i++)
+        answer(&shared[i]);
+    _exit(EXIT_SUCCESS);
+}
+
+/* Whether the child has answered everything. */
+static bool has_answered(pid_t child)
+{
+    int status = 0;
+    pid_t ended;
+    do
+        ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+bool privileges_ask_as(const char *user, const char *group, struct privileges_access *questions, size_t count,
+                       char *error, size_t cap)
+{
+    size_t size = (count + 1) * sizeof questions[0];
+    uid_t uid;
+    gid_t gid;
+    if (!privileges_find(user, group, &uid, &gid, error, cap))
+        return false;
+    struct privileges_access *shared =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    snprintf(error, cap, "what user \"%s\" may do can't be asked", user);
+    if (shared == MAP_FAILED)
+        return false;
+    memcpy(shared, questions, count * sizeof questions[0]);
+    pid_t child = fork();
+    if (child == 0)
+        answer_as(user, group, shared, count);
+    bool ok = child > 0 && has_answered(child);
+    if (ok)
+        memcpy(questions, shared, count * sizeof questions[0]);
+    munmap(shared, size);
+    return ok;
 }

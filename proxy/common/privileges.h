@@ -28,6 +28,25 @@ MUST_CHECK bool privileges_drop(const char *user, const char *group);
 MUST_CHECK bool privileges_find(const char *user, const char *group, uid_t *uid, gid_t *gid, char *error,
                                 size_t cap);
 
+/*
+ * May somebody else do with a path what access(2) asks for in `mode` (R_OK, W_OK, X_OK)? A file is read:
+ * R_OK. A folder is listed: R_OK | X_OK. A file that is written anew and renamed: W_OK | X_OK of its folder.
+ */
+struct privileges_access {
+    const char *path;
+    int mode;
+    int error;         /* the answer: 0, or an error number */
+    size_t barred_len; /* of EACCES: so much of the path leads to what bars it; all of it: the path itself */
+};
+
+/*
+ * Asks all `count` questions as `user` with `group` (as in privileges_drop), in a child that has become that
+ * user, and waits for it; nothing is opened. Only root can. False, and nothing answered, with a reason in
+ * `error`, of at most `cap` octets. Not for a process that has begun to serve.
+ */
+MUST_CHECK bool privileges_ask_as(const char *user, const char *group, struct privileges_access *questions,
+                                  size_t count, char *error, size_t cap);
+
 /* From here on a crash of this process leaves no image of its memory. */
 void privileges_forbid_core_dumps(void);
 

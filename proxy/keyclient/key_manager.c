@@ -75,8 +75,7 @@ static void ask_alone(struct key_manager *manager, struct key_request *request)
     }
 }
 
-/* True: request->answer has the answer. False: request->error has the reason. */
-static bool ask(struct key_manager *manager, struct key_request *request)
+bool key_manager_ask(struct key_manager *manager, struct key_request *request)
 {
     if (request->command.path.len > KEYS_PATH_MAX || request->command.passphrase_path.len > KEYS_PATH_MAX) {
         snprintf(request->error, sizeof request->error,
@@ -167,7 +166,7 @@ static bool load(void *arg, const char *path, const char *passphrase_path, enum 
     snprintf(into->error, sizeof into->error, "can't be kept: out of memory");
     if (!add_entry(manager, path, passphrase_path, role, &request.command))
         return false;
-    bool ok = ask(manager, &request);
+    bool ok = key_manager_ask(manager, &request);
     if (!ok)
         memcpy(into->error, request.error, sizeof request.error);
     ok = ok && keep_public_half(manager, bytes_view(&request.answer), request.command.key, into);
@@ -185,20 +184,6 @@ static bool has(void *arg, uint32_t number)
     bool has = !manager->entries.items[number].is_lost;
     uv_mutex_unlock(&manager->lock);
     return has;
-}
-
-static bool read_chain(void *arg, const char *path, struct bytes *into, char *error)
-{
-    struct key_request request = {.command = {.type = KEYS_CHAIN, .path = slice_of(path)}};
-    bool ok = ask(arg, &request);
-    if (!ok) {
-        memcpy(error, request.error, sizeof request.error);
-    } else if (!bytes_append(into, bytes_view(&request.answer), KEYS_REPLY_MAX)) {
-        snprintf(error, KEY_PROCESS_ERROR_MAX, "can't be kept: out of memory");
-        ok = false;
-    }
-    bytes_free(&request.answer);
-    return ok;
 }
 
 /* ---- channels ---- */
@@ -258,8 +243,8 @@ static struct key_manager *allocate(unsigned workers)
     }
     for (unsigned i = 0; i < workers; i++)
         manager->channels[i] = -1;
-    manager->source = (struct tls_key_source){
-        .load = load, .has = has, .release = release, .read_chain = read_chain, .arg = manager};
+    manager->source = (struct tls_key_source){.load = load, .has = has, .release = release, .arg = manager};
+    key_files_offer(&manager->source);
     return manager;
 }
 

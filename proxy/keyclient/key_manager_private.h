@@ -8,8 +8,9 @@
 #include "proxy/keyclient/key_process.h"
 
 /*
- * Shared by key_manager.c (start, end, and what other threads ask for) and key_supervision.c (the dialogue
- * with the key process, on the main thread's loop), and by nothing else.
+ * Shared by key_manager.c (start, end, and what other threads ask for), key_files.c (what they ask of files
+ * without keys) and key_supervision.c (the dialogue with the key process, on the main thread's loop), and by
+ * nothing else.
  *
  * One thread has the control socket: the main thread. It never waits for it: what is asked, and what its
  * answer means, is a state here. Another thread that wants a key loaded leaves a request, and waits for its
@@ -102,6 +103,16 @@ void key_manager_note_released(struct key_manager *manager, uint32_t number);
 
 /* The command that loads an entry. Its slices are the entry's. Under the lock. */
 struct keys_command key_manager_load_command(const struct key_entry *entry, uint32_t number);
+
+/*
+ * Asks, and waits for the answer, in any thread that may wait (tls_key_source): request->command is the
+ * question. True: request->answer has the answer, which the caller frees. False: request->error has the
+ * reason.
+ */
+MUST_CHECK bool key_manager_ask(struct key_manager *manager, struct key_request *request);
+
+/* The functions of tls_key_source for files that have no key (key_files.c). */
+void key_files_offer(struct tls_key_source *source);
 
 /* Ends a request: wakes its thread. Under the lock. */
 void key_manager_settle(struct key_manager *manager, struct key_request *request, bool is_ok);

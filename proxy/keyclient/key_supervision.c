@@ -154,7 +154,7 @@ static bool keep_answer(struct key_manager *manager, struct key_request *request
 {
     if (!bytes_append(&request->answer, answer, KEYS_REPLY_MAX))
         return false;
-    return request->command.type == KEYS_CHAIN ||
+    return !keys_command_loads(request->command.type) ||
            key_entry_keep_public_half(&manager->entries.items[request->command.key], answer);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 
+#include "tls/certificates/tls_access.h"
 #include "tls/certificates/tls_ocsp.h"
 #include "tls/certificates/tls_pem.h"
 #include "tls/tls_time.h"
@@ -27,6 +28,7 @@ struct loading {
     X509 *chain[TLS_CHAIN_MAX];
     size_t count;
     int source;
+    const struct tls_key_source *keys;
     bool ocsp_is_named; /* the settings name the response: it must be there */
     const struct tls_report *report;
 };
@@ -142,8 +144,15 @@ static bool keep_names(const struct loading *loading)
 static void keep_ocsp(const struct loading *loading)
 {
     struct tls_certificate *into = loading->certificate;
-    if (!tls_file_read(into->files.ocsp, &into->ocsp)) {
-        if (loading->ocsp_is_named)
+    char error[TLS_KEY_ERROR_MAX];
+    bool is_absent;
+    if (!tls_access_read_ocsp(loading->keys, into->files.ocsp, &into->ocsp, &is_absent, error)) {
+        if (is_absent && !loading->ocsp_is_named)
+            return;
+        if (error[0] != '\0')
+            tls_report_add(loading->report, loading->source, false, "the OCSP response %s %s",
+                           into->files.ocsp, error);
+        else
             tls_report_add(loading->report, loading->source, false, "can't open the OCSP response %s: %s",
                            into->files.ocsp, strerror(errno));
         return;
@@ -223,7 +232,8 @@ static char *ocsp_path(const struct tls_certificate_files *files)
     return path;
 }
 
-static struct tls_certificate *new_certificate(const struct tls_certificate_files *files)
+static struct tls_certificate *new_certificate(const struct tls_certificate_files *files,
+                                               const struct tls_key_source *keys)
 {
     struct tls_certificate *certificate = calloc(1, sizeof *certificate);
     if (certificate == NULL)
@@ -238,9 +248,9 @@ static struct tls_certificate *new_certificate(const struct tls_certificate_file
         return NULL;
     }
     /* Before they are read, so that a change in between is noticed later. */
-    certificate->marks[0] = tls_file_mark(certificate->files.chain);
-    certificate->marks[1] = tls_file_mark(certificate->files.key);
-    certificate->marks[2] = tls_file_mark(certificate->files.ocsp);
+    certificate->marks[0] = tls_access_mark(keys, certificate->files.chain);
+    certificate->marks[1] = tls_access_mark(keys, certificate->files.key);
+    certificate->marks[2] = tls_access_mark(keys, certificate->files.ocsp);
     return certificate;
 }
 
@@ -267,7 +277,8 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
                                              const struct tls_report *report)
 {
     const struct tls_key_source *keys = use->source;
-    struct loading loading = {.certificate = new_certificate(files),
+    struct loading loading = {.certificate = new_certificate(files, keys),
+                              .keys = keys,
                               .ocsp_is_named = files->ocsp != NULL,
                               .source = source,
                               .report = report};
@@ -280,8 +291,7 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
                                     : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
                                                        source, report);
     bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;
-    loading.count =
-        tls_pem_read_chain(certificate->files.chain, in_one ? keys : NULL, source, report, loading.chain);
+    loading.count = tls_pem_read_chain(certificate->files.chain, keys, in_one, source, report, loading.chain);
     if (keys != NULL && !in_one && loading.count > 0 && tls_pem_has_key(certificate->files.chain))
         tls_report_add(report, source, false,
                        "%s has a private key besides its certificates, and this process had to read it; "
@@ -299,7 +309,7 @@ bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t
 {
     const char *const paths[] = {certificate->files.chain, certificate->files.key, certificate->files.ocsp};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        struct tls_file_mark mark = tls_file_mark(paths[i]);
+        struct tls_file_mark mark = tls_access_mark(certificate->keys, paths[i]);
         if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
             return false;
     }

@@ -2,15 +2,14 @@
 #include "tls/certificates/tls_directory.h"
 
 #include "base/array.h"
-#include "tls/tls_file.h"
+#include "tls/certificates/tls_access.h"
 #include "tls/certificates/tls_pem.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* A folder's names, sorted. */
 struct listing {
@@ -53,25 +52,29 @@ static bool add_name(struct listing *listing, size_t *cap, const char *name)
     return true;
 }
 
-/* False with errno. */
-static bool list(const char *path, struct listing *listing)
+static bool add_names(struct listing *listing, struct slice names)
 {
     size_t cap = 0;
-    DIR *stream = tls_file_open_folder(path);
-    if (stream == NULL)
-        return false;
-    bool ok = true;
-    const struct dirent *entry;
-    while (ok && (entry = readdir(stream)) != NULL)
-        if (entry->d_name[0] != '.') {
-            errno = listing->count < TLS_DIRECTORY_MAX ? ENOMEM : EFBIG;
-            ok = listing->count < TLS_DIRECTORY_MAX && add_name(listing, &cap, entry->d_name);
-        }
-    int error = errno;
-    closedir(stream);
-    errno = error;
+    for (struct slice rest = names; rest.len > 0; rest = slice_from(rest, slice_find(rest, 0) + 1))
+        if (!add_name(listing, &cap, (const char *)rest.data))
+            return false;
     if (listing->count > 0)
         qsort(listing->names, listing->count, sizeof listing->names[0], text_order);
+    return true;
+}
+
+/* False as tls_access_list. */
+static bool list(const struct tls_key_source *keys, const char *path, struct listing *listing, char *error)
+{
+    struct bytes names = {0};
+    bool ok = tls_access_list(keys, path, TLS_DIRECTORY_MAX, &names, error);
+    if (ok && !add_names(listing, bytes_view(&names))) {
+        errno = ENOMEM;
+        ok = false;
+    }
+    int reason = errno;
+    bytes_free(&names);
+    errno = reason;
     return ok;
 }
 
@@ -193,20 +196,24 @@ static bool add_file(struct scan *scan, const char *folder, const struct listing
     return true;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders);
+
+/* With errno, if the error is empty. */
+static void report_unlisted(const struct scan *scan, const char *path, bool is_error, const char *error)
+{
+    if (error[0] != '\0')
+        tls_report_add(scan->report, scan->source, is_error, "the folder of certificates %s %s", path, error);
+    else
+        tls_report_add(scan->report, scan->source, is_error, "can't read the folder of certificates %s: %s",
+                       path, strerror(errno));
+}
 
 static bool add_entry(struct scan *scan, const char *path, const struct listing *listing, const char *name,
                       bool with_folders)
 {
     char *whole = join(path, name);
     bool ok = whole != NULL;
-    if (ok && is_folder(whole))
+    if (ok && tls_access_is_folder(scan->keys, whole))
         ok = !with_folders || scan_folder(scan, whole, false);
     else if (ok)
         ok = add_file(scan, path, listing, name);
@@ -221,11 +228,11 @@ static bool add_entry(struct scan *scan, const char *path, const struct listing 
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
 {
     struct listing listing = {0};
-    bool is_listed = list(path, &listing);
+    char error[TLS_KEY_ERROR_MAX];
+    bool is_listed = list(scan->keys, path, &listing, error);
     bool ok = is_listed;
     if (!is_listed)
-        tls_report_add(scan->report, scan->source, with_folders,
-                       "can't read the folder of certificates %s: %s", path, strerror(errno));
+        report_unlisted(scan, path, with_folders, error);
     for (size_t i = 0; ok && i < listing.count; i++)
         ok = add_entry(scan, path, &listing, listing.names[i], with_folders);
     free_listing(&listing);

@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_KEYS_H
 
 #include "base/bytes.h"
+#include "tls/tls_file.h"
 
 /*
  * External keys: private keys that are not in this process, but in a key source, which may be another
@@ -33,6 +34,13 @@ struct tls_external_key {
  */
 enum tls_key_role { TLS_KEY_OF_SERVER, TLS_KEY_OF_CLIENT };
 
+/* What a path leads to. */
+struct tls_key_source_look {
+    bool is_there;
+    bool is_folder;
+    struct tls_file_mark mark; /* of a regular file; all zero for anything else */
+};
+
 /* A key source, as functions that its owner provides. It outlives every context that was made with it. */
 struct tls_key_source {
     /*
@@ -56,6 +64,19 @@ struct tls_key_source {
      * the file can't be read. Called as load.
      */
     bool (*read_chain)(void *arg, const char *path, struct bytes *into, char *error);
+    /*
+     * The rest is for files and folders that this process may not read (EACCES), and perhaps the source's
+     * may. NULL: it has no right of its own. Called as load; `error` as in read_chain.
+     *
+     * As read_chain, of a file that need not have a key.
+     */
+    bool (*read_certificates)(void *arg, const char *path, struct bytes *into, char *error);
+    /* Appends an OCSP response, DER, to `into`. */
+    bool (*read_ocsp)(void *arg, const char *path, struct bytes *into, char *error);
+    /* What the path leads to. False if that can't be told. */
+    bool (*look)(void *arg, const char *path, struct tls_key_source_look *into);
+    /* Appends the names in a folder to `into`, each with a NUL after it; none begins with a dot. */
+    bool (*list)(void *arg, const char *path, struct bytes *into, char *error);
     void *arg;
 };
 

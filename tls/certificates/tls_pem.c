@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/certificates/tls_pem.h"
 
+#include "tls/certificates/tls_access.h"
 #include "tls/tls_file.h"
 
 #include <openssl/bio.h>
@@ -97,25 +98,29 @@ static bool check_chain(size_t count, bool decoded, const char *path, int source
     return decoded && count > 0 && count <= TLS_CHAIN_MAX;
 }
 
-/* The key source reads the file, as it also has a key. */
-static bool ask_for_chain(const char *path, const struct tls_key_source *keys, int source,
-                          const struct tls_report *report, struct bytes *into)
+/* The key source reads the file if it also has a key, or if this process may not read it. */
+static bool read_chain(const char *path, const struct tls_key_source *keys, bool has_key, int source,
+                       const struct tls_report *report, struct bytes *into)
 {
     char error[TLS_KEY_ERROR_MAX] = "";
-    if (keys->read_chain(keys->arg, path, into, error))
+    if (keys != NULL && has_key ? keys->read_chain(keys->arg, path, into, error)
+                                : tls_access_read_certificates(keys, path, into, error))
         return true;
-    tls_report_add(report, source, true, "the certificate chain %s %s", path, error);
+    if (error[0] != '\0')
+        tls_report_add(report, source, true, "the certificate chain %s %s", path, error);
+    else
+        tls_report_add(report, source, true, "can't open the certificate chain %s: %s", path,
+                       strerror(errno));
     bytes_free(into);
     return false;
 }
 
-size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, int source,
+size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, bool has_key, int source,
                           const struct tls_report *report, X509 *chain[TLS_CHAIN_MAX])
 {
     struct bytes text = {0};
     size_t count = 0;
-    if (!(keys != NULL ? ask_for_chain(path, keys, source, report, &text)
-                       : read_file(path, "certificate chain", source, report, &text)))
+    if (!read_chain(path, keys, has_key, source, report, &text))
         return 0;
     bool decoded = decode_chain(bytes_view(&text), chain, &count);
     bytes_free(&text);

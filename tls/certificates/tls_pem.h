@@ -18,11 +18,12 @@ enum { TLS_CHAIN_MAX = 16 };
 
 /*
  * Reads the certificates of a file into `chain`, in their order; the caller frees each with X509_free.
- * `keys`, unless it is NULL, reads them in place of this process, as the file also has a key. `source` is the
- * file's index for the report. Returns how many it read; 0, and nothing to free, if an error was reported.
+ * `keys`, unless it is NULL, reads them in place of this process if the file also has a key (`has_key`), or
+ * if this process may not. `source` is the file's index for the report. Returns how many it read; 0, and
+ * nothing to free, if an error was reported.
  */
-MUST_CHECK size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, int source,
-                                     const struct tls_report *report, X509 *chain[TLS_CHAIN_MAX]);
+MUST_CHECK size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, bool has_key,
+                                     int source, const struct tls_report *report, X509 *chain[TLS_CHAIN_MAX]);
 
 /*
  * Reads the private key of a file. The caller frees it with EVP_PKEY_free. `passphrase` is the path of a file

@@ -3,12 +3,11 @@
 
 #include "base/array.h"
 #include "base/slice.h"
+#include "tls/certificates/tls_access.h"
 #include "tls/certificates/tls_directory.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /*
  * How many certificates for one name are considered: a few kinds of keys, and an old and a new one of each.
@@ -163,12 +162,10 @@ static bool retain_missed(struct load *load, const char *folder, int source,
     bool ok = chains != NULL || report_no_memory(load);
     for (size_t i = 0; ok && i < previous->count; i++) {
         struct tls_certificate *old = previous->certificates[i];
-        struct stat status;
         if (!is_below(old->files.chain, folder) || old->keys != load->keys ||
             bsearch(&old->files.chain, chains, directory->count, sizeof chains[0], text_order) != NULL)
             continue;
-        bool is_removed = stat(old->files.chain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
-        if (is_removed && !is_retained(load, old->files.chain))
+        if (tls_access_is_absent(load->keys, old->files.chain) && !is_retained(load, old->files.chain))
             continue;
         tls_report_add(load->report, source, false,
                        "%s can't be read with its key any more; the one that was loaded before stays in use",

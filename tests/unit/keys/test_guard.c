@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -242,6 +243,93 @@ START_TEST(files_are_opened_for_the_signer)
     struct keys_command chain = {.type = KEYS_CHAIN, .path = slice_of(passphrase)};
     tell(&chain);
     expect(KEYS_DONE, ", its passphrase");
+    chain.type = KEYS_CERTIFICATES;
+    tell(&chain);
+    expect(KEYS_DONE, ", its passphrase");
+    chain.type = KEYS_OCSP;
+    tell(&chain);
+    expect(KEYS_DONE, ", its passphrase");
+}
+END_TEST
+
+static struct keys_look look_at(const char *path)
+{
+    struct keys_look seen;
+    struct keys_command look = {.type = KEYS_LOOK, .path = slice_of(path)};
+    tell(&look);
+    ck_assert(receive());
+    ck_assert_int_eq(type, KEYS_DONE);
+    ck_assert(keys_take_look(payload, &seen));
+    return seen;
+}
+
+/* The guard answers itself: there is no signer. */
+START_TEST(paths_are_looked_at)
+{
+    static const struct keys_look nothing = {.kind = KEYS_NOTHING};
+    struct keys_look before = look_at(file);
+    ck_assert_int_eq(before.kind, KEYS_FILE);
+    ck_assert_uint_eq(before.numbers[2], strlen("the key"));
+    struct keys_look again = look_at(file);
+    ck_assert_mem_eq(again.numbers, before.numbers, sizeof again.numbers);
+    write_file(file, sizeof file, "key", "another key");
+    again = look_at(file);
+    ck_assert_mem_ne(again.numbers, before.numbers, sizeof again.numbers);
+    struct keys_look seen = look_at(folder);
+    ck_assert_int_eq(seen.kind, KEYS_FOLDER);
+    ck_assert_mem_eq(seen.numbers, nothing.numbers, sizeof seen.numbers);
+    ck_assert_int_eq(look_at(absent).kind, KEYS_NOTHING);
+    ck_assert_int_eq(look_at("/dev/null").kind, KEYS_OTHER);
+}
+END_TEST
+
+/* Takes one answer's names: how many. */
+static uint32_t take_names(const char *path, uint32_t first, uint32_t *next)
+{
+    struct keys_command list = {.type = KEYS_LIST, .key = first, .path = slice_of(path)};
+    struct slice name;
+    uint32_t count = 0;
+    tell(&list);
+    ck_assert(receive());
+    ck_assert_int_eq(type, KEYS_DONE);
+    ck_assert(keys_take_next(&payload, next));
+    for (; payload.len > 0; count++)
+        ck_assert(keys_take_name(&payload, &name));
+    return count;
+}
+
+START_TEST(folders_are_listed)
+{
+    char name[300];
+    char many[64];
+    char path[400];
+    uint32_t next = 7;
+    ck_assert_uint_eq(take_names(folder, 0, &next), 2);
+    ck_assert_uint_eq(next, 0);
+    ck_assert_uint_eq(take_names(folder, 1, &next), 1);
+    ck_assert_uint_eq(take_names(folder, 2, &next), 0);
+    struct keys_command list = {.type = KEYS_LIST, .path = slice_of(file)};
+    tell(&list);
+    expect(KEYS_FAILED, "can't be opened: Not a directory");
+    /* More than one answer takes. */
+    enum { MANY = 400 };
+    memset(name, 'n', sizeof name);
+    snprintf(many, sizeof many, "%s/many", folder);
+    ck_assert_int_eq(mkdir(many, 0700), 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(path, sizeof path, "%s/%.*s%05u", many, KEYS_NAME_MAX - 5, name, i);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    }
+    uint32_t first = take_names(many, 0, &next);
+    ck_assert_uint_lt(first, MANY);
+    ck_assert_uint_eq(next, first);
+    ck_assert_uint_eq(take_names(many, next, &next), MANY - first);
+    ck_assert_uint_eq(next, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(path, sizeof path, "%s/%.*s%05u", many, KEYS_NAME_MAX - 5, name, i);
+        unlink(path);
+    }
+    rmdir(many);
 }
 END_TEST
 
@@ -389,6 +477,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, files_are_opened_for_the_signer);
     tcase_add_test(tests, files_that_can_not_be_opened);
+    tcase_add_test(tests, paths_are_looked_at);
+    tcase_add_test(tests, folders_are_listed);
     tcase_add_test(tests, without_a_signer);
     tcase_add_test(tests, workers_sockets_go_to_the_next_signer);
     tcase_add_test(tests, a_signer_that_ends_is_told_of);

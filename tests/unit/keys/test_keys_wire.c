@@ -134,10 +134,11 @@ START_TEST(commands_come_back_as_they_went)
 {
     char path[KEYS_PATH_MAX + 2];
     memset(path, 'p', sizeof path);
-    static const enum keys_command_type types[] = {KEYS_CHANNELS, KEYS_START, KEYS_LOAD,
-                                                   KEYS_CHAIN,    KEYS_DROP,  KEYS_LOAD_CLIENT};
+    static const enum keys_command_type types[] = {
+        KEYS_CHANNELS,    KEYS_START,        KEYS_DROP, KEYS_LOAD, KEYS_CHAIN,
+        KEYS_LOAD_CLIENT, KEYS_CERTIFICATES, KEYS_OCSP, KEYS_LOOK, KEYS_LIST};
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        bool has_path = types[i] == KEYS_LOAD || types[i] == KEYS_LOAD_CLIENT || types[i] == KEYS_CHAIN;
+        bool has_path = i >= 3;
         struct keys_command got;
         struct keys_command command = {.type = types[i], .key = KEYS_COUNT_MAX - 1};
         if (has_path)
@@ -158,6 +159,8 @@ START_TEST(commands_come_back_as_they_went)
 }
 END_TEST
 
+enum { HOSTILE_COMMANDS = 11 };
+
 START_TEST(hostile_commands)
 {
     static const struct {
@@ -165,9 +168,10 @@ START_TEST(hostile_commands)
         uint8_t message[16];
     } wrong[] = {
         {9, {0}},                                       /* no type */
-        {9, {KEYS_KILL + 1}},                           /* one that there is not */
+        {9, {KEYS_LIST + 1}},                           /* one that there is not */
         {9, {KEYS_LOAD}},                               /* no path */
         {9, {KEYS_LOAD_CLIENT}},                        /* likewise */
+        {9, {KEYS_LIST}},                               /* likewise */
         {10, {KEYS_DROP, 0, 0, 0, 0, 0, 1, 'x', 0}},    /* a path */
         {9, {KEYS_DROP, 0xFF, 0xFF, 0xFF, 0xFF}},       /* a key beyond the last */
         {9, {KEYS_DROP, 0, 0x10, 0, 0}},                /* the first beyond */
@@ -176,10 +180,10 @@ START_TEST(hostile_commands)
         {10, {KEYS_LOAD, 0, 0, 0, 0, 0, 1, 'x', 0, 1}}, /* a passphrase's, likewise */
     };
     struct keys_command got;
+    ck_assert_uint_eq(ARRAY_LEN(wrong), HOSTILE_COMMANDS);
     ck_assert(!keys_take_command((struct slice){wrong[_i].message, wrong[_i].len}, &got));
 }
 END_TEST
-enum { HOSTILE_COMMANDS = 9 };
 
 START_TEST(replies)
 {
@@ -217,6 +221,71 @@ START_TEST(wanted_keys)
 }
 END_TEST
 
+START_TEST(looks)
+{
+    struct keys_look look = {KEYS_FILE, {1, UINT64_MAX, 0x0102030405060708, 4, 5, 6, 7}};
+    struct keys_look got;
+    uint8_t payload[KEYS_LOOK_LEN + 1] = {0};
+    keys_put_look(payload, &look);
+    ck_assert(keys_take_look((struct slice){payload, KEYS_LOOK_LEN}, &got));
+    ck_assert_int_eq(got.kind, KEYS_FILE);
+    ck_assert_mem_eq(got.numbers, look.numbers, sizeof got.numbers);
+    ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN - 1}, &got));
+    ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN + 1}, &got));
+    payload[0] = KEYS_OTHER + 1;
+    ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN}, &got));
+}
+END_TEST
+
+START_TEST(names)
+{
+    uint8_t payload[64];
+    size_t used = KEYS_NEXT_LEN;
+    uint32_t next = 0;
+    struct slice name;
+    keys_put_next(payload, 0x01020);
+    ck_assert(keys_put_name(payload, sizeof payload, &used, slice_of("privkey.pem")));
+    ck_assert(keys_put_name(payload, used + 2, &used, slice_of("x")));
+    ck_assert(!keys_put_name(payload, used + 1, &used, slice_of("x")));
+    ck_assert(!keys_put_name(payload, sizeof payload, &used, slice_of("")));
+    struct slice rest = {payload, used};
+    ck_assert(keys_take_next(&rest, &next));
+    ck_assert_uint_eq(next, 0x01020);
+    ck_assert(keys_take_name(&rest, &name));
+    ck_assert(slice_equals(name, slice_of("privkey.pem")));
+    ck_assert(keys_take_name(&rest, &name));
+    ck_assert(slice_equals(name, slice_of("x")));
+    ck_assert_uint_eq(rest.len, 0);
+    rest = (struct slice){payload, KEYS_NEXT_LEN - 1};
+    ck_assert(!keys_take_next(&rest, &next));
+    keys_put_next(payload, KEYS_COUNT_MAX);
+    rest = (struct slice){payload, KEYS_NEXT_LEN};
+    ck_assert(!keys_take_next(&rest, &next));
+}
+END_TEST
+
+START_TEST(hostile_names)
+{
+    static const struct {
+        size_t len;
+        uint8_t names[8];
+    } wrong[] = {
+        {1, {0}},                  /* empty */
+        {1, {1}},                  /* longer than the message */
+        {3, {3, 'a', 'b'}},        /* likewise */
+        {4, {3, 'a', 0, 'b'}},     /* a NUL */
+        {4, {3, 'a', '/', 'b'}},   /* another folder's */
+        {3, {2, '.', '.'}},        /* likewise */
+        {6, {5, '.', 'h', 'i', 'd', 'e'}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct slice rest = {wrong[i].names, wrong[i].len};
+        struct slice name;
+        ck_assert_msg(!keys_take_name(&rest, &name), "%zu", i);
+    }
+}
+END_TEST
+
 /* Commands without a path: each type is one that the other end knows. */
 START_TEST(short_commands)
 {
@@ -226,7 +295,7 @@ START_TEST(short_commands)
         struct keys_command got;
         struct keys_command command = {.type = types[i], .key = 3};
         size_t len = keys_put_command(buffer, &command);
-        ck_assert(!keys_command_reads(types[i]));
+        ck_assert(!keys_command_has_path(types[i]));
         ck_assert(keys_take_command((struct slice){buffer, len}, &got));
         ck_assert_int_eq(got.type, types[i]);
         ck_assert_uint_eq(got.key, 3);
@@ -492,6 +561,9 @@ int main(void)
     tcase_add_loop_test(tests, hostile_commands, 0, HOSTILE_COMMANDS);
     tcase_add_test(tests, replies);
     tcase_add_test(tests, wanted_keys);
+    tcase_add_test(tests, looks);
+    tcase_add_test(tests, names);
+    tcase_add_test(tests, hostile_names);
     tcase_add_test(tests, short_commands);
     tcase_add_test(tests, descriptors_go_with_messages);
     tcase_add_test(tests, more_descriptors_than_wanted);

@@ -5,11 +5,15 @@
 #include "run_suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define NOBODY_HAS "no-such-name-here"
 
@@ -72,6 +76,46 @@ START_TEST(one_that_there_is_not)
 }
 END_TEST
 
+/* Only root can become another user to ask. */
+START_TEST(what_another_user_may_do)
+{
+    static char folder[] = "/tmp/test_privileges.XXXXXX";
+    char inner[64];
+    char file[96];
+    char open_file[96];
+    if (geteuid() != 0)
+        return;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(inner, sizeof inner, "%s/live", folder);
+    snprintf(file, sizeof file, "%s/chain.pem", inner);
+    snprintf(open_file, sizeof open_file, "%s/open.pem", folder);
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    ck_assert_int_eq(mkdir(inner, 0700), 0);
+    ck_assert_int_ge(close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)), 0);
+    ck_assert_int_ge(close(open(open_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)), 0);
+    struct privileges_access questions[] = {
+        {.path = file, .mode = R_OK},          {.path = open_file, .mode = R_OK},
+        {.path = open_file, .mode = W_OK},     {.path = inner, .mode = R_OK | X_OK},
+        {.path = folder, .mode = R_OK | X_OK}, {.path = "/no/such/file", .mode = R_OK}};
+    ck_assert(privileges_ask_as("nobody", NULL, questions, 6, error, sizeof error));
+    ck_assert_int_eq(questions[0].error, EACCES);
+    ck_assert_uint_eq(questions[0].barred_len, strlen(inner));
+    ck_assert_int_eq(questions[1].error, 0);
+    ck_assert_int_eq(questions[2].error, EACCES);
+    ck_assert_uint_eq(questions[2].barred_len, strlen(open_file));
+    ck_assert_int_eq(questions[3].error, EACCES);
+    ck_assert_int_eq(questions[4].error, 0);
+    ck_assert_int_eq(questions[5].error, ENOENT);
+    ck_assert_int_eq(access(file, W_OK), 0); /* this process is still root */
+    ck_assert(!privileges_ask_as(NOBODY_HAS, NULL, questions, 6, error, sizeof error));
+    ck_assert_str_eq(error, "user \"" NOBODY_HAS "\": there is none of that name");
+    unlink(file);
+    unlink(open_file);
+    rmdir(inner);
+    rmdir(folder);
+}
+END_TEST
+
 START_TEST(core_dumps)
 {
     struct rlimit limit = {0, 0};
@@ -92,6 +136,7 @@ int main(void)
     tcase_add_test(tests, a_user);
     tcase_add_test(tests, a_user_and_a_group);
     tcase_add_test(tests, one_that_there_is_not);
+    tcase_add_test(tests, what_another_user_may_do);
     tcase_add_test(tests, core_dumps);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -100,7 +100,7 @@ START_TEST(each_selector_and_matching)
     CRYPTO_BUFFER *chain[2];
     struct tls_certificate_files files =
         certificate_make(&(struct certificate_wish){.key = CERTIFICATE_P256, .names = {"a.example"}});
-    ck_assert_uint_eq(tls_pem_read_chain(files.chain, NULL, 0, &report, certificates), 2);
+    ck_assert_uint_eq(tls_pem_read_chain(files.chain, NULL, false, 0, &report, certificates), 2);
     for (size_t i = 0; i < 2; i++) {
         uint8_t *der;
         struct slice whole = der_of(certificates[i], false, &der);
