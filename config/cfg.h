@@ -229,14 +229,17 @@ struct cfg {
     char *path;
     char *hostname; /* default: the machine's name */
     /*
-     * The user and the group to become after binding, if started as root; NULL: no change, and the user's own
-     * group.
+     * The user and the group to become after binding, if started as root, each a name or digits; NULL: the
+     * program's default (proxy/common/privileges.h), and the user's own group.
      */
     char *user;
     char *group;
+    struct cfg_place user_place; /* of the key, or the whole file's; as the next two */
+    struct cfg_place group_place;
+    struct cfg_place key_user_place;
     /* Are private keys in a process of their own? Default true. */
     bool key_isolation;
-    /* The user of that process, if started as root; NULL: as `user`. */
+    /* The user of that process, if started as root, a name or digits; NULL: as `user`. */
     char *key_user;
     /* Threads; 0: one for each core that the process may run on. */
     unsigned workers;

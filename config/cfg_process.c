@@ -7,11 +7,11 @@
 enum { WORKERS_MAX = 256, CONNECTIONS_MAX = 10 * 1000 * 1000 };
 
 enum key_type {
-    KEY_STRING, /* char * */
-    KEY_PATH,   /* char * */
-    KEY_SWITCH, /* bool */
-    KEY_NUMBER, /* unsigned, from 0 to `max` */
-    KEY_LEVEL   /* enum cfg_log_level */
+    KEY_ACCOUNT, /* char *: the name of a user or group, or its number in digits */
+    KEY_PATH,    /* char * */
+    KEY_SWITCH,  /* bool */
+    KEY_NUMBER,  /* unsigned, from 0 to `max` */
+    KEY_LEVEL    /* enum cfg_log_level */
 };
 
 static const struct process_key {
@@ -21,10 +21,10 @@ static const struct process_key {
     unsigned max;
     bool needs_restart;
 } keys[] = {
-    {"user", KEY_STRING, offsetof(struct cfg, user), 0, true},
-    {"group", KEY_STRING, offsetof(struct cfg, group), 0, true},
+    {"user", KEY_ACCOUNT, offsetof(struct cfg, user), 0, true},
+    {"group", KEY_ACCOUNT, offsetof(struct cfg, group), 0, true},
     {"key_isolation", KEY_SWITCH, offsetof(struct cfg, key_isolation), 0, true},
-    {"key_user", KEY_STRING, offsetof(struct cfg, key_user), 0, true},
+    {"key_user", KEY_ACCOUNT, offsetof(struct cfg, key_user), 0, true},
     {"workers", KEY_NUMBER, offsetof(struct cfg, workers), WORKERS_MAX, true},
     {"max_connections", KEY_NUMBER, offsetof(struct cfg, max_connections), CONNECTIONS_MAX, false},
     {"log_level", KEY_LEVEL, offsetof(struct cfg, log_level), 0, false},
@@ -47,8 +47,8 @@ static void read_key(struct cfg_reader *top, const struct process_key *key, stru
 {
     void *value = (char *)cfg + key->offset;
     switch (key->type) {
-    case KEY_STRING:
-        cfg_read_string(top, key->name, value);
+    case KEY_ACCOUNT:
+        cfg_read_account(top, key->name, value);
         return;
     case KEY_PATH:
         cfg_read_path(top, key->name, value);
@@ -72,8 +72,11 @@ void cfg_process_read(struct cfg_reader *top, struct cfg *cfg)
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         read_key(top, &keys[i], cfg);
     cfg->state_file_place = cfg_reader_place(top, "state_file");
+    cfg->user_place = cfg_reader_place(top, "user");
+    cfg->group_place = cfg_reader_place(top, "group");
+    cfg->key_user_place = cfg_reader_place(top, "key_user");
     if (cfg->key_user != NULL && !cfg->key_isolation)
-        CFG_FAIL(top->loader, cfg_reader_place(top, "key_user"),
+        CFG_FAIL(top->loader, cfg->key_user_place,
                  "\"key_user\" is for the process that has the private keys, and with key_isolation = false "
                  "there is none");
 }
@@ -85,7 +88,7 @@ static bool is_same(const struct process_key *key, const struct cfg *a, const st
     const void *left = (const char *)a + key->offset;
     const void *right = (const char *)b + key->offset;
     switch (key->type) {
-    case KEY_STRING:
+    case KEY_ACCOUNT:
     case KEY_PATH:
         return text_is_same(*(char *const *)left, *(char *const *)right);
     case KEY_SWITCH:

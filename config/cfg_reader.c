@@ -10,6 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* The number above it stands for "none" in system calls (chown(2)). */
+#define ACCOUNT_MAX (UINT32_MAX - 1)
+
 void cfg_reader_open(struct cfg_reader *reader, struct cfg_loader *loader, config_setting_t *group,
                      const char *what)
 {
@@ -148,6 +151,25 @@ static const char *get_text(struct cfg_reader *r, const char *key, const char *e
 bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value)
 {
     const char *text = get_text(reader, key, "a string in quotation marks");
+    if (text == NULL)
+        return false;
+    *value = cfg_arena_copy(reader->loader->arena, slice_of(text));
+    return true;
+}
+
+bool cfg_read_account(struct cfg_reader *reader, const char *key, char **value)
+{
+    const config_setting_t *setting = ask_for(reader, key);
+    if (setting == NULL)
+        return false;
+    if (config_setting_type(setting) == CONFIG_TYPE_INT64) {
+        unsigned number;
+        bool ok = cfg_read_number(reader, key, 0, ACCOUNT_MAX, &number);
+        if (ok)
+            *value = cfg_arena_format(reader->loader->arena, "%u", number);
+        return ok;
+    }
+    const char *text = get_text(reader, key, "a name in quotation marks, or a number");
     if (text == NULL)
         return false;
     *value = cfg_arena_copy(reader->loader->arena, slice_of(text));

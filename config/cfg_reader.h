@@ -70,6 +70,9 @@ bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *
 /* A string that is not empty and has no control character. In the arena. */
 bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value);
 
+/* The name of a user or of a group, or its number, with or without quotation marks. In the arena, as text. */
+bool cfg_read_account(struct cfg_reader *reader, const char *key, char **value);
+
 /* A path; a relative one starts at the folder of the file that has the key. In the arena. */
 bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path);
 

@@ -8,6 +8,7 @@
 #include "proxy/parent/parent.h"
 #include "proxy/parent/parent_link.h"
 #include "proxy/commands/probe.h"
+#include "proxy/runtime/access_check.h"
 #include "proxy/runtime/runtime.h"
 #include "proxy/commands/ticket_keys_command.h"
 
@@ -64,33 +65,54 @@ static struct key_manager *take_guard(const struct cfg *cfg, unsigned workers,
     return NULL;
 }
 
+/* False after problems. `worker_count` NULL: there is nothing to sign. `parent` NULL: nobody has started it. */
+static bool start_keys_for(const struct cfg *cfg, unsigned (*worker_count)(const struct cfg *cfg),
+                           const struct parent_word *parent, struct isolated_keys *keys,
+                           struct cfg_problems *problems)
+{
+    unsigned workers = worker_count != NULL ? worker_count(cfg) : 0;
+    if (cfg->key_isolation)
+        keys->manager = parent != NULL ? take_guard(cfg, workers, parent, problems)
+                                       : start_guard(cfg, workers, &keys->guard, problems);
+    else if (parent != NULL && parent->control >= 0)
+        close(parent->control);
+    return !cfg->key_isolation || keys->manager != NULL;
+}
+
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
- * `parent` NULL: nobody has started it yet. The problems of the configuration are reported when it is loaded.
- * `worker_count` NULL: there is nothing to sign.
+ * The problems of the configuration are reported when it is loaded, unless it is not loaded for want of the
+ * process.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
                        const struct parent_word *parent, struct isolated_keys *keys,
                        struct cfg_problems *problems)
 {
-    struct cfg_problems later = {0};
-    struct cfg *cfg = cfg_load_to_check(path, &later);
+    struct cfg_problems of_text = {0};
+    struct cfg *cfg = cfg_load_to_check(path, &of_text);
     *keys = (struct isolated_keys){0};
-    if (cfg == NULL) {
+    /* Of a file that could not be read all is told by then. */
+    bool ok = cfg != NULL && cfg->user_place.file != NULL && privileges_check(cfg, &of_text) &&
+              start_keys_for(cfg, worker_count, parent, keys, &of_text);
+    if (!ok) {
         cfg_problems_free(problems);
-        *problems = later;
-        return false;
+        *problems = of_text;
+        of_text = (struct cfg_problems){0};
     }
-    bool isolated = cfg->key_isolation;
-    unsigned workers = worker_count != NULL ? worker_count(cfg) : 0;
-    if (isolated)
-        keys->manager = parent != NULL ? take_guard(cfg, workers, parent, problems)
-                                       : start_guard(cfg, workers, &keys->guard, problems);
-    else if (parent != NULL && parent->control >= 0)
-        close(parent->control);
     cfg_free(&cfg);
-    cfg_problems_free(&later);
-    return !isolated || keys->manager != NULL;
+    cfg_problems_free(&of_text);
+    return ok;
+}
+
+/* What would fail only when root's privileges are gone. */
+static void check_access(const char *path, struct cfg_problems *problems)
+{
+    struct cfg_problems known = {0};
+    struct cfg *cfg = cfg_load_to_check(path, &known);
+    if (cfg != NULL)
+        access_check(cfg, problems);
+    cfg_free(&cfg);
+    cfg_problems_free(&known);
 }
 
 static void end_keys(struct isolated_keys *keys)
@@ -110,6 +132,11 @@ static bool load_runtime(const char *path, unsigned (*worker_count)(const struct
     bool ok = start_keys(path, worker_count, parent, keys, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
+    if (parent == NULL)
+        check_access(path, &problems);
+    if (ok && problems.errors > 0)
+        runtime_unref(runtime);
+    ok = ok && problems.errors == 0;
     cfg_problems_print(&problems, stderr);
     if (!ok)
         fprintf(stderr, "deepproxy: %s: %zu error%s\n", path, problems.errors,

@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROXY_COMMON_PRIVILEGES_H
 
 #include "base/must_check.h"
+#include "config/cfg.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,20 +11,23 @@
 
 /*
  * The user that this process runs as, and what it can do. Changes are for good: no function here gains a
- * privilege.
+ * privilege. A user or a group is a name of the system's, or a number in digits that no name is spelled like.
  */
 
+/* The user that a program started as root becomes if its configuration names none: root is never a default. */
+#define PRIVILEGES_DEFAULT_USER "deepproxy"
+
 /*
- * Drops root's privileges, after the ports are bound and the keys are read: becomes `user`, with `group`
- * (NULL: the user's own). The process can gain no privilege again. If it is not root, or if `user` is NULL,
- * the user stays; it warns about running on as root. False, after a message on standard error, if it fails:
- * the process must end then.
+ * Drops root's privileges, after the ports are bound and the keys are read: becomes `user` (NULL:
+ * PRIVILEGES_DEFAULT_USER), with `group` (NULL: the user's own). The process can gain no privilege again,
+ * unless `user` is root. If it is not root, the user stays. False, after a message on standard error, if it
+ * fails: the process must end then.
  */
 MUST_CHECK bool privileges_drop(const char *user, const char *group);
 
 /*
- * The numbers of a user and of a group (NULL: the user's own). False with a reason in `error`, of at most
- * `cap` octets, if there is no such user or group.
+ * The numbers of a user (NULL: PRIVILEGES_DEFAULT_USER) and of a group (NULL: the user's own). False with a
+ * reason and its remedy in `error`, of at most `cap` octets, if there is no such user or group.
  */
 MUST_CHECK bool privileges_find(const char *user, const char *group, uid_t *uid, gid_t *gid, char *error,
                                 size_t cap);
@@ -46,6 +50,19 @@ struct privileges_access {
  */
 MUST_CHECK bool privileges_ask_as(const char *user, const char *group, struct privileges_access *questions,
                                   size_t count, char *error, size_t cap);
+
+/*
+ * Gives the process, which is root, the groups of this user, and `gid`; a user without an account has `gid`
+ * alone. False with errno.
+ */
+MUST_CHECK bool privileges_set_groups(uid_t uid, gid_t gid);
+
+/*
+ * Adds a problem for each user and group of the configuration that there is not: an error if this process is
+ * root, or was, and a warning if it never was, as nobody becomes anybody then. It reads the system's
+ * accounts, and may wait for their server. A file without a syntax tree has no user. False after an error.
+ */
+bool privileges_check(const struct cfg *cfg, struct cfg_problems *problems);
 
 /* From here on a crash of this process leaves no image of its memory. */
 void privileges_forbid_core_dumps(void);

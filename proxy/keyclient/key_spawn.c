@@ -28,8 +28,12 @@ bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *user, char err
 {
     const char *name = cfg->key_user != NULL ? cfg->key_user : cfg->user;
     const char *group = cfg->key_user != NULL ? NULL : cfg->group;
-    *user = (struct keys_user){.changes = name != NULL && geteuid() == 0};
-    return !user->changes || privileges_find(name, group, &user->uid, &user->gid, error, KEY_SPAWN_ERROR_MAX);
+    *user = (struct keys_user){.changes = geteuid() == 0};
+    if (user->changes && !privileges_find(name, group, &user->uid, &user->gid, error, KEY_SPAWN_ERROR_MAX))
+        return false;
+    /* Root may lack the right to change its groups, in a container's name space. */
+    user->changes = user->changes && (user->uid != 0 || user->gid != 0);
+    return true;
 }
 
 /* ---- the program ---- */

@@ -16,7 +16,8 @@
 enum { KEY_SPAWN_ERROR_MAX = 512 /* octets of an error, with its NUL */ };
 
 /*
- * The user that the signer runs as, by the configuration: `key_user`, or else `user` and `group`. Nobody else
+ * The user that the signer runs as, by the configuration: `key_user`, or else `user` and `group`, or else the
+ * program's default (privileges.h). Nobody else
  * than this process's own user if this process is not root. False with a reason in `error` if there is no
  * such user.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/runtime.h"
 
+#include "proxy/common/privileges.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/snapshot_certificates.h"
 
@@ -35,6 +36,7 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
     *into = (struct runtime){0};
     if (cfg == NULL)
         return false;
+    privileges_check(cfg, problems);
     if (problems->errors > 0)
         check_ticket_keys(cfg, problems);
     else

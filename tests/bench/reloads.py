@@ -23,7 +23,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import certificates  # noqa: E402
-from proxy import Proxy  # noqa: E402
+from proxy import Proxy, who_stays  # noqa: E402
 
 
 def write_configuration(folder, options):
@@ -34,7 +34,7 @@ def write_configuration(folder, options):
     hosts = [f'{{ names = [ "mail.host-{i}.example", "pop.host-{i}.example" ]; backends = {{ pop3 = "pool-{i % options.pools}"; }};'
              f' deep = {{ tags = [ "tls11", "tls12" ]; url = "https://www.example.com/security"; }}; }}'
              for i in range(options.hosts)]
-    texts = {"deepproxy.conf": 'workers = %d;\n' % options.workers +
+    texts = {"deepproxy.conf": 'workers = %d; %s\n' % (options.workers, who_stays("")) +
              ('@include "hosts.conf"\n' if hosts else "") +
              'tls = { certificates = ( { chain = "mail.pem"; key = "mail.key"; } ); certificate_dir = "certificates"; };\n'
              'deep = { tags = [ "tls11", "tls12" ]; };\n'

@@ -26,7 +26,7 @@ import certificates  # noqa: E402
 from connections import (Connection, Ended, Silence, can_bind_ipv6, can_read, can_write, connect,  # noqa: E402
                          free_address, refusing_address, reset)
 from processes import freeze  # noqa: E402
-from proxy import PATIENCE, SANITIZERS, Proxy, ProxyError, parse_line  # noqa: E402
+from proxy import PATIENCE, SANITIZERS, Proxy, ProxyError, parse_line, who_stays  # noqa: E402
 from scripted_backends import (SCRIPTS, Backend, imap, over_tls, pop3, server_context,  # noqa: E402
                                speak_before_tls, submission)
 from tls_client import Client, client_context, starttls  # noqa: E402
@@ -88,7 +88,7 @@ def configuration(services, extra="", timeouts="", tls="", keys="", pool=""):
         parts.append(f'{{ name = "{name}"; protocol = "{protocol}"; listen = [ {places} ]; backend = "{name}-pool"; '
                      f"{keys if isinstance(keys, str) else keys.get(name, '')} }}")
         pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); {pool} }}')
-    return (f'hostname = "proxy.example.com";\n{extra}\n'
+    return (f'hostname = "proxy.example.com"; {who_stays(extra)}\n{extra}\n'
             f'tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} ); {tls} }};\n'
             f'deep = {{ tags = [ "tls11", "tls12" ]; url = "https://www.example.com/security"; }};\n'
             f"services = ( {', '.join(parts)} );\nbackends = ( {', '.join(pools)} );\n"

@@ -387,7 +387,7 @@ class Isolation(harness.TestCase):
     def test_unknown_key_user(self):
         done = self.check('{ chain = "ec.pem"; key = "ec.key"; }', extra='key_user = "nobody-of-that-name";')
         self.assertEqual(done.returncode, 1)
-        self.assertIn('user "nobody-of-that-name": there is none of that name', done.stderr)
+        self.assertIn('there is no user "nobody-of-that-name": create it with `useradd', done.stderr)
 
 
 if __name__ == "__main__":

@@ -362,7 +362,7 @@ class End(Parent):
     def test_mistakes_in_the_configuration(self):
         self.expect_failure("workers = -1;", "workers")
         self.expect_failure("what is this", "are missing")
-        self.expect_failure('user = "nobody-of-that-name";', "nobody-of-that-name") if os.geteuid() == 0 else None
+        self.expect_failure('user = "nobody-of-that-name";', 'no user "nobody-of-that-name"') if os.geteuid() == 0 else None
         (self.folder.path / "mail.key").write_text("no key")
         path = self.write("127.0.0.1:1")
         run, check = (harness.run_program(word, "-c", path) for word in ("run", "check"))

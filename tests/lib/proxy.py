@@ -21,7 +21,7 @@ ESCAPE = re.compile(r"\\(x[0-9A-F]{2}|.)")
 
 CONFIGURATION = """\
 # {name}
-{extra}tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} );{tls} }};
+{extra}{user}tls = {{ certificates = ( {{ chain = "mail.pem"; key = "mail.key"; }} );{tls} }};
 deep = {{ tags = [ "tls11", "tls12" ]; url = "https://localhost/mail-security"; }};
 services = (
 {services});
@@ -58,7 +58,7 @@ def configuration(name, servers, listen=None, identity="proxy-v2", extra="", tls
         services.append(service(protocol, listen, protocol + "-starttls", f'tls = "starttls"; {more}'))
         entries = quoted_list([f'{{ address = "{address}"; }}' for address in addresses], "(", ")")
         pools.append(f'  {{ name = "{protocol}-servers"; identity = "{identity}"; servers = {entries}; {pool}}}')
-    return CONFIGURATION.format(name=name, extra=extra, tls=tls, services=",\n".join(services) + "\n",
+    return CONFIGURATION.format(name=name, extra=extra, user=who_stays(extra), tls=tls, services=",\n".join(services) + "\n",
                                 pools=",\n".join(pools) + "\n")
 
 
@@ -89,6 +89,15 @@ def command_of(pid):
 def serving_process(main_pid):
     """Of the processes of a `deepproxy run`: the one with the sockets and the sessions, if there is one at present."""
     return next((pid for pid in children(main_pid) if command_of(pid)[:2] == [b"deepproxy", b"serve"]), main_pid)
+
+
+def who_stays(extra):
+    """
+    For a configuration that names no user: root stays root, as a test's files are its own, and no test needs a user that
+    the machine may not have.
+    """
+    named = os.geteuid() != 0 or re.search(r"^\s*(?:[^#\n]*[;\s])?user\s*=", extra, re.MULTILINE)
+    return "" if named else 'user = "root"; '
 
 
 def port_of(address):

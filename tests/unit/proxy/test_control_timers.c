@@ -85,7 +85,7 @@ static void run_proxy(void (*with)(uv_loop_t *loop))
     char *text;
     int len =
         asprintf(&text,
-                 "key_isolation = false; workers = 1;\n"
+                 "key_isolation = false; workers = 1; user = \"root\";\n"
                  "tls = { certificates = ( { chain = \"%s\"; key = \"%s\"; } ); };\n"
                  "services = ( { protocol = \"imap\"; listen = [ \"127.0.0.1:0\" ]; backend = \"s\"; } );\n"
                  "backends = ( { name = \"s\"; servers = ( { address = \"127.0.0.1:143\"; } ); } );\n",

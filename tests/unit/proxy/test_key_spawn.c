@@ -50,12 +50,30 @@ START_TEST(only_root_can_become_somebody)
 }
 END_TEST
 
-START_TEST(without_a_user_it_stays_who_it_is)
+/* Is there such a user on this machine? Either way the signer is not root. */
+START_TEST(without_a_user_it_does_not_stay_root)
 {
-    struct cfg cfg = {.group = "nobody"};
+    struct cfg cfg = {0};
+    const struct passwd *account = getpwnam("deepproxy");
+    uid_t uid = account != NULL ? account->pw_uid : 0;
+    euid = 0;
+    bool found = key_spawn_find_user(&cfg, &user, error);
+    ck_assert_int_eq(found, account != NULL);
+    ck_assert(user.changes);
+    ck_assert(found ? user.uid == uid : strstr(error, "useradd") != NULL);
+}
+END_TEST
+
+START_TEST(root_is_who_stays_root)
+{
+    struct cfg cfg = {.user = "root"};
     euid = 0;
     ck_assert(key_spawn_find_user(&cfg, &user, error));
     ck_assert(!user.changes);
+    cfg.group = "daemon";
+    ck_assert(key_spawn_find_user(&cfg, &user, error));
+    ck_assert(user.changes);
+    ck_assert_uint_eq(user.uid, 0);
 }
 END_TEST
 
@@ -134,7 +152,8 @@ int main(void)
     TCase *tests = tcase_create("key_spawn");
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, only_root_can_become_somebody);
-    tcase_add_test(tests, without_a_user_it_stays_who_it_is);
+    tcase_add_test(tests, without_a_user_it_does_not_stay_root);
+    tcase_add_test(tests, root_is_who_stays_root);
     tcase_add_test(tests, the_user_of_the_keys_comes_before_the_user_of_all);
     tcase_add_test(tests, a_user_that_there_is_not);
     tcase_add_test(tests, a_program_that_is_missing);

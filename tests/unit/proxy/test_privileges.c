@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define NOBODY_HAS "no-such-name-here"
+#define NO_ACCOUNT "4294967291"
 
 static uid_t uid;
 static gid_t gid;
@@ -69,10 +70,67 @@ END_TEST
 START_TEST(one_that_there_is_not)
 {
     ck_assert(!privileges_find(NOBODY_HAS, NULL, &uid, &gid, error, sizeof error));
-    ck_assert_str_eq(error, "user \"" NOBODY_HAS "\": there is none of that name");
+    ck_assert_str_eq(error,
+                     "there is no user \"" NOBODY_HAS "\": create it with `useradd --system --user-group "
+                     "--no-create-home --shell /usr/sbin/nologin " NOBODY_HAS "`, or name another one");
     errno = EIO;
     ck_assert(!privileges_find("root", NOBODY_HAS, &uid, &gid, error, sizeof error));
-    ck_assert_str_eq(error, "group \"" NOBODY_HAS "\": there is none of that name");
+    ck_assert_str_eq(error, "there is no group \"" NOBODY_HAS
+                            "\": create it with `groupadd --system " NOBODY_HAS "`, or name another one");
+}
+END_TEST
+
+START_TEST(numbers)
+{
+    const struct passwd *account = getpwnam("nobody");
+    char number[16];
+    ck_assert_ptr_nonnull(account);
+    uid_t known = account->pw_uid;
+    gid_t own_group = account->pw_gid;
+    snprintf(number, sizeof number, "%u", known);
+    ck_assert(privileges_find(number, NULL, &uid, &gid, error, sizeof error));
+    ck_assert_uint_eq(uid, known);
+    ck_assert_uint_eq(gid, own_group);
+    ck_assert(privileges_find(NO_ACCOUNT, "4294967294", &uid, &gid, error, sizeof error));
+    ck_assert_uint_eq(uid, 4294967291U);
+    ck_assert_uint_eq(gid, 4294967294U);
+}
+END_TEST
+
+START_TEST(numbers_that_will_not_do)
+{
+    ck_assert(!privileges_find(NO_ACCOUNT, NULL, &uid, &gid, error, sizeof error));
+    ck_assert_str_eq(error, "the user " NO_ACCOUNT
+                            " has no account, and so no group of its own: give its group too, "
+                            "as a number or by name");
+    ck_assert(!privileges_find("4294967295", "0", &uid, &gid, error, sizeof error));
+    ck_assert(!privileges_find("18446744073709551616", "0", &uid, &gid, error, sizeof error));
+    ck_assert(!privileges_find("1000x", "0", &uid, &gid, error, sizeof error));
+    ck_assert(!privileges_find("0", "-1", &uid, &gid, error, sizeof error));
+}
+END_TEST
+
+/* What a configuration names that there is not: an error for root, who would become it. */
+START_TEST(accounts_of_a_configuration)
+{
+    struct cfg cfg = {.user = "root",
+                      .group = "4711",
+                      .user_place = {"F", 1},
+                      .group_place = {"F", 2},
+                      .key_user_place = {"F", 3}};
+    struct cfg_problems problems = {0};
+    bool root = geteuid() == 0;
+    ck_assert(privileges_check(&cfg, &problems));
+    ck_assert_uint_eq(problems.count, 0);
+    cfg.user = cfg.group = cfg.key_user = NOBODY_HAS;
+    ck_assert_int_eq(privileges_check(&cfg, &problems), !root);
+    ck_assert_uint_eq(problems.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(problems.items[i].line, i + 1);
+        ck_assert_int_eq(problems.items[i].severity, root ? CFG_ERROR : CFG_WARNING);
+        ck_assert_ptr_nonnull(strstr(problems.items[i].text, "--system"));
+    }
+    cfg_problems_free(&problems);
 }
 END_TEST
 
@@ -137,6 +195,9 @@ int main(void)
     tcase_add_test(tests, a_user_and_a_group);
     tcase_add_test(tests, one_that_there_is_not);
     tcase_add_test(tests, what_another_user_may_do);
+    tcase_add_test(tests, numbers);
+    tcase_add_test(tests, numbers_that_will_not_do);
+    tcase_add_test(tests, accounts_of_a_configuration);
     tcase_add_test(tests, core_dumps);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
