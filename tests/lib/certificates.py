@@ -12,7 +12,7 @@ def openssl(*arguments):
 
 def make(directory, names=("localhost",), addresses=("127.0.0.1", "::1"), curve="P-256", usage="serverAuth"):
     """
-    ca.pem, mail.pem (the leaf) and mail.key in the directory. The authority's key is thrown away: nobody can make a
+    ca.pem, mail.pem (the leaf and the authority) and mail.key in the directory. The authority's key is thrown away: nobody can make a
     second certificate that whoever trusts ca.pem would take.
     """
     authority, leaf, key = directory / "ca.pem", directory / "mail.pem", directory / "mail.key"
@@ -25,3 +25,4 @@ def make(directory, names=("localhost",), addresses=("127.0.0.1", "::1"), curve=
             authority_key, "-addext", f"subjectAltName={wanted}", "-addext", "basicConstraints=critical,CA:FALSE",
             "-addext", "keyUsage=critical,digitalSignature", "-addext", f"extendedKeyUsage={usage}")
     authority_key.unlink()
+    leaf.write_text(leaf.read_text() + authority.read_text())

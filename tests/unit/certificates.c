@@ -111,7 +111,7 @@ static EVP_PKEY *new_key(enum certificate_key kind)
     RSA *rsa = RSA_new();
     BIGNUM *exponent = BN_new();
     NEED(rsa != NULL && exponent != NULL && BN_set_word(exponent, RSA_F4));
-    NEED(RSA_generate_key_ex(rsa, 2048, exponent, NULL) && EVP_PKEY_assign_RSA(key, rsa));
+    NEED(RSA_generate_key_ex(rsa, kind == CERTIFICATE_RSA ? 2048 : 1024, exponent, NULL) && EVP_PKEY_assign_RSA(key, rsa));
     BN_free(exponent);
     return key;
 }
@@ -119,7 +119,7 @@ static EVP_PKEY *new_key(enum certificate_key kind)
 /* Keys of a kind are made once: RSA takes its time, above all under a sanitizer. */
 static EVP_PKEY *shared_key(enum certificate_key kind, bool foreign)
 {
-    static EVP_PKEY *keys[2][2];
+    static EVP_PKEY *keys[3][2];
     EVP_PKEY **key = &keys[kind][foreign];
     if (*key == NULL)
         *key = new_key(kind);
@@ -185,6 +185,17 @@ static void make_for_clients(X509 *certificate)
     sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
 }
 
+static void add_extensions(X509 *certificate, const char *const extensions[4][2])
+{
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, authority, certificate, NULL, NULL, 0);
+    for (size_t i = 0; i < 4 && extensions[i][0] != NULL; i++) {
+        X509_EXTENSION *extension = X509V3_EXT_nconf(NULL, &context, extensions[i][0], extensions[i][1]);
+        NEED(extension != NULL && X509_add_ext(certificate, extension, -1));
+        X509_EXTENSION_free(extension);
+    }
+}
+
 static X509 *new_certificate(const char *subject, const char *issuer, EVP_PKEY *key, long begins, long ends)
 {
     static long serial;
@@ -199,9 +210,14 @@ static X509 *new_certificate(const char *subject, const char *issuer, EVP_PKEY *
     return certificate;
 }
 
+static void sign_with(X509 *certificate, EVP_PKEY *key, const EVP_MD *digest)
+{
+    NEED(X509_sign(certificate, key, digest) > 0);
+}
+
 static void sign(X509 *certificate, EVP_PKEY *key)
 {
-    NEED(X509_sign(certificate, key, EVP_sha256()) > 0);
+    sign_with(certificate, key, EVP_sha256());
 }
 
 static X509 *new_authority(long begins, long ends)
@@ -216,7 +232,9 @@ static X509 *new_authority(long begins, long ends)
 static X509 *new_leaf(const struct certificate_wish *wish)
 {
     bool dated = wish->begins != 0 || wish->ends != 0;
-    const char *subject = wish->names[0] != NULL ? wish->names[0] : "nameless";
+    const char *subject = wish->common_name != NULL ? wish->common_name
+                          : wish->names[0] != NULL  ? wish->names[0]
+                                                    : "nameless";
     X509 *leaf = new_certificate(subject, wish->self_signed ? subject : "deepproxy test authority",
                                  shared_key(wish->key, false), dated ? wish->begins : -HOUR,
                                  dated ? wish->ends : 30 * DAY);
@@ -224,10 +242,12 @@ static X509 *new_leaf(const struct certificate_wish *wish)
         add_names(leaf, wish->names, wish->addresses);
     if (wish->for_clients)
         make_for_clients(leaf);
+    add_extensions(leaf, wish->extensions);
+    const EVP_MD *digest = wish->sha1 ? EVP_sha1() : EVP_sha256();
     if (wish->self_signed)
-        sign(leaf, shared_key(wish->key, false));
+        sign_with(leaf, shared_key(wish->key, false), digest);
     else
-        sign(leaf, wish->unknown_issuer ? shared_key(CERTIFICATE_P256, true) : authority_key);
+        sign_with(leaf, wish->unknown_issuer ? shared_key(CERTIFICATE_P256, true) : authority_key, digest);
     return leaf;
 }
 

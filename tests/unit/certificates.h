@@ -11,7 +11,7 @@
  * that is removed at the end. A certificate may be wrong on purpose: expired, out of order, with a foreign
  * key. Everything that can't be done ends the test program.
  */
-enum certificate_key { CERTIFICATE_P256, CERTIFICATE_RSA };
+enum certificate_key { CERTIFICATE_P256, CERTIFICATE_RSA, CERTIFICATE_RSA_1024 };
 
 struct certificate_wish {
     enum certificate_key key;
@@ -28,6 +28,10 @@ struct certificate_wish {
     bool for_clients;       /* the leaf's extended key usage has clients alone */
     bool foreign_key;       /* the key's file has another key of the same kind */
     const char *passphrase; /* the key's file is encrypted */
+    const char *common_name; /* NULL: the first name */
+    bool sha1;               /* the leaf's signature is over SHA-1 */
+    /* more of the leaf's, as in OpenSSL's configuration: "keyUsage", "digitalSignature"; NULL after the last */
+    const char *extensions[4][2];
 };
 
 /* Makes the folder. In main(): tests in processes of their own share it. */

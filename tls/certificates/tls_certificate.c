@@ -4,8 +4,10 @@
 #include "base/array.h"
 
 #include "tls/certificates/tls_access.h"
+#include "tls/certificates/tls_certificate_check.h"
 #include "tls/certificates/tls_ocsp.h"
 #include "tls/certificates/tls_pem.h"
+#include "tls/certificates/tls_trial.h"
 #include "tls/tls_time.h"
 
 #include <openssl/err.h>
@@ -30,29 +32,9 @@ struct loading {
     int source;
     const struct tls_key_source *keys;
     bool ocsp_is_named; /* the settings name the response: it must be there */
+    enum tls_key_role role;
     const struct tls_report *report;
 };
-
-/* ---- dates ---- */
-
-static void check_dates(const struct loading *loading)
-{
-    const char *path = loading->certificate->files.chain;
-    time_t now = (time_t)loading->report->now;
-    for (size_t i = 0; now != 0 && i < loading->count; i++) {
-        const X509 *at = loading->chain[i];
-        const char *problem = X509_cmp_time(X509_get0_notBefore(at), &now) > 0 ? "is not valid yet"
-                              : X509_cmp_time(X509_get0_notAfter(at), &now) < 0
-                                  ? "has expired: clients will reject it"
-                                  : NULL;
-        if (problem != NULL && i == 0)
-            tls_report_add(loading->report, loading->source, false, "the certificate in %s %s", path,
-                           problem);
-        else if (problem != NULL)
-            tls_report_add(loading->report, loading->source, false, "certificate %zu in %s, an issuer's, %s",
-                           i + 1, path, problem);
-    }
-}
 
 /* ---- the chain ---- */
 
@@ -71,20 +53,6 @@ static CRYPTO_BUFFER_POOL *issuers(void)
         return fresh;
     CRYPTO_BUFFER_POOL_free(fresh);
     return found;
-}
-
-static void check_order(const struct loading *loading)
-{
-    for (size_t i = 0; i + 1 < loading->count; i++) {
-        if (X509_check_issued(loading->chain[i + 1], loading->chain[i]) == X509_V_OK)
-            continue;
-        char subject[256];
-        X509_NAME_oneline(X509_get_subject_name(loading->chain[i]), subject, sizeof subject);
-        tls_report_add(loading->report, loading->source, false,
-                       "in %s the certificate after that of %s is not its issuer's: a chain must have the "
-                       "leaf first, then each issuer",
-                       loading->certificate->files.chain, subject);
-    }
 }
 
 static bool keep_chain(const struct loading *loading)
@@ -254,19 +222,39 @@ static struct tls_certificate *new_certificate(const struct tls_certificate_file
     return certificate;
 }
 
+/* False after an error was reported. */
+static bool check(const struct loading *loading)
+{
+    const struct tls_certificate *certificate = loading->certificate;
+    const struct tls_certificate_check what = {.chain = loading->chain,
+                                               .count = loading->count,
+                                               .files = &certificate->files,
+                                               .role = loading->role,
+                                               .kind = certificate->kind,
+                                               .has_ocsp = certificate->ocsp.len > 0};
+    if (!tls_certificate_may_sign(&what, loading->source, loading->report))
+        return false;
+    const char *reason = tls_trial_run(certificate, loading->chain[0]);
+    if (reason != NULL)
+        tls_report_add(loading->report, loading->source, true,
+                       "the certificate in %s can't be used with its key %s: %s", certificate->files.chain,
+                       certificate->files.key, reason);
+    else
+        tls_certificate_check(&what, loading->source, loading->report);
+    return reason == NULL;
+}
+
 static bool keep(struct loading *loading)
 {
     struct tls_certificate *certificate = loading->certificate;
     if (!check_key(loading))
         return false;
-    check_order(loading);
-    check_dates(loading);
     certificate->begins = tls_seconds_of(X509_get0_notBefore(loading->chain[0]));
     certificate->ends = tls_seconds_of(X509_get0_notAfter(loading->chain[0]));
     certificate->self_signed = X509_check_issued(loading->chain[0], loading->chain[0]) == X509_V_OK;
     keep_ocsp(loading);
     if (keep_chain(loading) && keep_names(loading))
-        return true;
+        return check(loading);
     tls_report_add(loading->report, loading->source, true, "no memory for the certificates in %s",
                    certificate->files.chain);
     return false;
@@ -280,6 +268,7 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
     struct loading loading = {.certificate = new_certificate(files, keys),
                               .keys = keys,
                               .ocsp_is_named = files->ocsp != NULL,
+                              .role = use->role,
                               .source = source,
                               .report = report};
     struct tls_certificate *certificate = loading.certificate;

@@ -107,8 +107,8 @@ START_TEST(good_files_are_taken_without_a_word)
     const struct certificate_wish wishes[] = {
         {.key = CERTIFICATE_P256, .names = {"mail.example.com"}},
         {.key = CERTIFICATE_RSA, .names = {"mail.example.com", "*.example.com"}},
-        {.key = CERTIFICATE_P256, .names = {"mail.example.com"}, .without_issuer = true},
-        {.key = CERTIFICATE_P256},
+        {.key = CERTIFICATE_P256, .names = {"mail.example.com"}, .self_signed = true},
+        {.key = CERTIFICATE_P256, .addresses = {"192.0.2.1"}},
         {.key = CERTIFICATE_P256, .names = {"mail.example.com"}, .issuer_times = 14},
     };
     for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
