@@ -83,6 +83,52 @@ class Totals(unittest.TestCase):
         self.assertEqual(self.judge("unit", refused).count, Count(0, 1, 1))
         self.assertEqual(self.judge("docker", ("docker", "notrun", "skipped: it rains\n")).count, Count(0, 1, 1))
 
+    def second_try(self, *tests, first=(), status=0):
+        self.write("asan", *first)
+        self.write("asan.second", *tests)
+        return of_part(self.logs, "asan", status)
+
+    def test_second_try(self):
+        late = ("x", "fail", "Ran 2 tests in 9.0s\n\nFAILED (failures=1)\n")
+        late_too, other = ("y", "fail", "took too long\n"), ("z", "run", "Ran 3 tests in 0.1s\n\nOK\n")
+        good = ("x", "run", OK.format(2, 0).replace(" (skipped=0)", ""))
+        part = self.second_try(good, first=(late, other))
+        self.assertEqual((part.count, part.second, part.failures), (Count(5), ["x"], {}))
+        part = self.second_try(good, ("y", "fail", "again\n"), first=(late, late_too, other), status=8)
+        self.assertEqual((part.count, part.second, part.failures), (Count(5, 1), ["x"], {"y": "again\n"}))
+        part = self.second_try(good, first=(late, late_too, other), status=8)
+        self.assertEqual((part.count, part.second), (Count(5, 1), ["x"]))
+        part = self.second_try(("x", "run", IDLE + OK.format(2, 1)), first=(late, other))
+        self.assertEqual(part.count, Count(4, 1, 1))
+
+    def test_what_gets_no_second_try(self):
+        good = ("x", "run", "Ran 1 test in 0.1s\n\nOK\n")
+        for output in ("==1==ERROR: AddressSanitizer: heap-use-after-free\n", "WARNING: ThreadSanitizer: data race\n",
+                       "==1==ERROR: LeakSanitizer: detected memory leaks\n", "a.c:1:2: runtime error: shift\n",
+                       "deepproxy: internal error: x does not hold (a.c:1)\n"):
+            with self.subTest(output=output):
+                part = self.second_try(good, first=[("x", "fail", output)], status=8)
+                self.assertEqual((part.count, part.second), (Count(0, 1), []))
+                self.assertEqual(totals.main("again", self.logs, "asan"), 1)
+        many = [(f"x{number}", "fail", "late\n") for number in range(totals.MOST_AGAIN + 1)]
+        self.write("asan", *many)
+        self.assertEqual(totals.main("again", self.logs, "asan"), 1)
+        self.write("asan", *many[1:])
+        self.assertEqual(totals.main("again", self.logs, "asan"), 0)
+        self.write("asan", good)
+        self.assertEqual(totals.main("again", self.logs, "asan"), 1)
+        self.assertEqual(totals.main("again", self.logs, "nothing"), 1)
+
+    def test_second_try_is_told(self):
+        self.second_try(("x", "run", ""), first=[("x", "fail", "late\n")])
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            totals.main("part", self.logs, "asan", "0")
+        self.assertEqual(out.getvalue(), "!! passed at the second try: x (the first is in asan.log; it is to be mended)\n"
+                                         "   asan: 1 passed, 0 failed\n")
+        self.assertEqual(self.run_all("standard", "asan:0"),
+                         (0, "standard run of asan\n!! passed at the second try: x of asan\n1 passed, 0 failed\n"))
+
     def run_all(self, *arguments):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):

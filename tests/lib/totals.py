@@ -3,8 +3,10 @@
 
     totals.py part LOGS NAME STATUS                one line on one part, what failed in it and what was skipped
     totals.py all LOGS KIND NAME:STATUS...         which run it was; last of all: N passed, N failed[, N skipped]
+    totals.py again LOGS NAME                      says whether what failed in a part may be tried once more: exit status
 A part without a JUnit file is one case: its exit status. What ran no test has failed, and so has what was skipped for a
-reason that is not allowed below.
+reason that is not allowed below. LOGS/NAME.second.xml is the second try of what failed: what passes there is counted as
+passed, and is named.
 """
 
 import dataclasses
@@ -16,6 +18,10 @@ import xml.etree.ElementTree
 
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in [\d.]+s\n\n(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$", re.MULTILINE)
+# What no second try takes back: it comes from the program, and not from the time that a busy machine takes.
+FINDING = re.compile(r"(?:Address|Leak|Thread|UndefinedBehavior)Sanitizer|: runtime error: |internal error: ")
+# More than a few at once don't fail by chance.
+MOST_AGAIN = 8
 REASON = re.compile(r"\bskipped (['\"])(.*)\1$|^skipped: (.*)$", re.MULTILINE)
 
 
@@ -99,6 +105,7 @@ class Part:
     count: Count
     failures: dict = dataclasses.field(default_factory=dict)  # by name: output
     skips: list = dataclasses.field(default_factory=list)  # (name, reason)
+    second: list = dataclasses.field(default_factory=list)  # names of what passed at the second try alone
 
     def fail(self, name, why):
         self.count += Count(failed=1)
@@ -114,20 +121,41 @@ def judge_skips(name, part):
         part.fail(name, "everything was skipped")
 
 
+def cases_of(path):
+    """What ctest wrote of each test, by its name; none if it wrote nothing."""
+    if not path.exists():
+        return {}
+    return {case.get("name"): (case.findtext("system-out") or "", case.get("status"))
+            for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase")}
+
+
+def may_try_again(logs, name):
+    failed = [output for output, status in cases_of(logs / f"{name}.xml").values() if of_test(output, status).failed]
+    return 0 < len(failed) <= MOST_AGAIN and not any(FINDING.search(output) for output in failed)
+
+
+def with_second_try(first, second):
+    """What each test came to in the end; and the names of those that only passed at the second try."""
+    passed = [test for test, (output, status) in second.items()
+              if of_test(*first[test]).failed and not of_test(output, status).failed]
+    return {**first, **second}, passed
+
+
 def of_part(logs, name, status):
     path, log = logs / f"{name}.xml", logs / f"{name}.log"
     text = log.read_text(errors="replace") if log.exists() else ""
     if not path.exists():
         return Part(Count(failed=1), {name: text}) if status else Part(Count(passed=1))
+    second = cases_of(logs / f"{name}.second.xml") if may_try_again(logs, name) else {}
     part = Part(Count())
-    for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
-        output = case.findtext("system-out") or ""
-        this = of_test(output, case.get("status"))
+    cases, part.second = with_second_try(cases_of(path), second)
+    for test, (output, ended) in cases.items():
+        this = of_test(output, ended)
         part.count += this
         if this.failed:
-            part.failures[case.get("name")] = output
+            part.failures[test] = output
         if this.skipped:
-            part.skips += [(case.get("name"), reason) for reason in reasons_of(output, this)]
+            part.skips += [(test, reason) for reason in reasons_of(output, this)]
     judge_skips(name, part)
     if part.count == Count():
         part.fail(name, "no test was run")
@@ -141,6 +169,8 @@ def tell(name, part):
         print(f"-- {test} failed:", "\n".join(output.strip().splitlines()[-60:]), sep="\n")
     for test, reason in sorted(set(part.skips)):
         print(f"   skipped {part.skips.count((test, reason))} of {test}: {reason}")
+    for test in part.second:
+        print(f"!! passed at the second try: {test} (the first is in {name}.log; it is to be mended)")
     print(f"   {name}: {part.count}")
 
 
@@ -149,9 +179,14 @@ def main(command, folder, *arguments):
     if command == "part":
         tell(arguments[0], of_part(logs, arguments[0], int(arguments[1])))
         return 0
-    parts = [argument.split(":") for argument in arguments[1:]]
-    total = sum((of_part(logs, name, int(status)).count for name, status in parts), Count())
-    print(f"{arguments[0]} run of", *(name for name, _ in parts))
+    if command == "again":
+        return 0 if may_try_again(logs, arguments[0]) else 1
+    parts = {name: of_part(logs, name, int(status)) for name, status in (argument.split(":") for argument in arguments[1:])}
+    total = sum((part.count for part in parts.values()), Count())
+    print(f"{arguments[0]} run of", *parts)
+    for name, part in parts.items():
+        for test in part.second:
+            print(f"!! passed at the second try: {test} of {name}")
     print(total)
     return 1 if total.failed or not total.passed else 0
 
