@@ -386,8 +386,6 @@ static void free_all(struct worker *worker)
     engine_out_free(&worker->out);
     tls_io_free(&worker->tls_io);
     free(worker->accepting.listeners);
-    if (worker->generation != NULL)
-        generation_drop_empty(worker->generation);
     generation_free(&worker->generation);
     tls_context_unref(&worker->tls);
 }

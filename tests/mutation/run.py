@@ -44,10 +44,11 @@ TESTS = {
     "proxy": ([""], [], [], ["sessions", "operation", "reload"]),
     "proxy/admin": ([""], [], [], ["admin", "operation"]),
     "proxy/backends": ([""], [], [], ["failover", "backend_tls", "pool_keys", "resumption", "reload"]),
-    "proxy/commands": ([""], [], [], ["operation", "anywhere", "resumption", "reload", "promises"]),
+    "proxy/commands": ([""], [], [], ["operation", "anywhere", "resumption", "reload", "promises", "parent"]),
     "proxy/common": ([""], [], [], ["log", "sockets", "limits", "sessions", "operation", "debug_log"]),
     "proxy/control": ([""], [], [], ["operation", "reload", "admin", "overload", "key_isolation"]),
     "proxy/keyclient": ([""], [], [], ["key_isolation", "key_process", "key_outage", "client_certificates"]),
+    "proxy/parent": ([""], [], [], ["parent", "supervision", "heartbeat", "operation", "key_isolation"]),
     "proxy/runtime": ([""], [], [], ["reload", "reload_order", "promises", "operation", "hosts", "client_certificates",
                                      "backend_tls"]),
     "proxy/session": ([""], [], [], ["sessions", "failover", "identity", "starttls", "backend_tls", "resumption",
@@ -145,6 +146,7 @@ def unit_places():
 
 
 def tests_of(tree):
+    """By name. ctest tells no command of a program that is not there yet."""
     listed = json.loads(subprocess.run(["ctest", "--test-dir", tree.build, "--show-only=json-v1"], check=True,
                                        stdout=subprocess.PIPE).stdout)
     places = unit_places()
@@ -152,9 +154,9 @@ def tests_of(tree):
     for entry in listed["tests"]:
         properties = {item["name"]: item["value"] for item in entry.get("properties", [])}
         label = next((label for label in properties.get("LABELS", []) if label in LIMITS), None)
-        if "command" in entry and label is not None:
+        if label is not None:
             environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
-            tests[entry["name"]] = Test(entry["name"], label, entry["command"], environment,
+            tests[entry["name"]] = Test(entry["name"], label, entry.get("command", []), environment,
                                         properties.get("WORKING_DIRECTORY"), places.get(entry["name"]))
     return tests
 
@@ -274,7 +276,9 @@ class Programs:
 
     def __init__(self, tree, tests):
         self.tree = tree
-        self.known = {name: self.digest(name) for test in tests.values() for name in programs_of(test, tree)}
+        # The others have not been built: no test that needs them is wanted.
+        self.known = {name: self.digest(name) for test in tests.values() for name in programs_of(test, tree)
+                      if tree.program(name) is not None}
 
     def digest(self, name):
         return hashlib.sha256((self.tree.build / self.tree.program(name)).read_bytes()).hexdigest()
@@ -521,6 +525,8 @@ def prepared(options, folders):
     failed = tree.make("deepproxy", "deepproxy-keys", *sorted(targets_of(wanted.values())))
     if failed is not None:
         sys.exit(failed + "\nthe sources do not build")
+    tests = {name: test for name, test in tests_of(tree).items() if test.command}
+    wanted = {name: test for name, test in tests.items() if name in wanted}
     programs = Programs(tree, tests)
     baseline = Baseline(tree, options.lock, programs)
     say(f"{sum(baseline.has(test) for test in wanted.values() if test.label != 'integration')} tests pass without a mutation")

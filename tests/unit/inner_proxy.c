@@ -182,6 +182,31 @@ void inner_proxy_reload(struct inner_proxy *proxy)
     uv_sem_wait(&proxy->updated);
 }
 
+void inner_proxy_leave_out_tls(const struct inner_proxy *proxy)
+{
+    char text[4096];
+    FILE *file = fopen(proxy->path, "r+");
+    ck_assert_ptr_nonnull(file);
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    text[len] = '\0';
+    char *service = strstr(text, "  { name = \"tls\";");
+    ck_assert_ptr_nonnull(service);
+    memset(service, ' ', strcspn(service, "\n"));
+    rewind(file);
+    ck_assert_uint_eq(fwrite(text, 1, len, file), len);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+struct snapshot *inner_proxy_snapshot(const struct inner_proxy *proxy)
+{
+    return proxy->runtime.snapshot;
+}
+
+void inner_proxy_end(struct inner_proxy *proxy)
+{
+    worker_set_phase(&proxy->worker, WORKER_ENDING);
+}
+
 bool inner_proxy_has_left(const struct inner_proxy *proxy)
 {
     return disposal_waits(&proxy->disposals);

@@ -16,6 +16,7 @@
 enum inner_service { INNER_TLS, INNER_STARTTLS };
 
 struct inner_proxy;
+struct snapshot;
 
 /* certificates_open has been called. `pool`: further keys of the pool, "" for none. */
 struct inner_proxy *inner_proxy_start(const char *pool);
@@ -25,6 +26,15 @@ void inner_proxy_stop(struct inner_proxy **proxy);
 
 /* Gives the worker the same configuration, read anew, and waits until it is in effect. */
 void inner_proxy_reload(struct inner_proxy *proxy);
+
+/* Takes the first service, and so the first address, out of the configuration: for the next reload. */
+void inner_proxy_leave_out_tls(const struct inner_proxy *proxy);
+
+/* The configuration in effect; the proxy has the reference. */
+struct snapshot *inner_proxy_snapshot(const struct inner_proxy *proxy);
+
+/* Ends the worker's sessions, each with a goodbye. For inner_proxy_talk's `at_login`. */
+void inner_proxy_end(struct inner_proxy *proxy);
 
 /* Has the worker left something to be freed by another thread? The end frees it. */
 bool inner_proxy_has_left(const struct inner_proxy *proxy);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A worker in its thread: what a reload takes away, and sessions of an earlier configuration. */
+#include "proxy/worker/worker.h"
+
+#include "certificates.h"
+#include "inner_proxy.h"
+#include "proxy/runtime/snapshot.h"
+#include "run_suite.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static int connect_to(int port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    char greeting[256] = {0};
+    if (error == 0) {
+        ck_assert_int_gt(recv(fd, greeting, sizeof greeting - 1, 0), 0);
+        ck_assert_ptr_eq(strstr(greeting, "* OK"), greeting);
+    }
+    close(fd);
+    return error;
+}
+
+START_TEST(a_reload_takes_the_first_address_away)
+{
+    struct inner_proxy *proxy = inner_proxy_start("");
+    int gone = inner_proxy_port(proxy, INNER_TLS);
+    int stays = inner_proxy_port(proxy, INNER_STARTTLS);
+    inner_proxy_leave_out_tls(proxy);
+    inner_proxy_reload(proxy);
+    ck_assert_int_eq(connect_to(gone), ECONNREFUSED);
+    ck_assert_int_eq(connect_to(stays), 0);
+    inner_proxy_stop(&proxy);
+}
+END_TEST
+
+static void reload_and_end(struct inner_proxy *proxy)
+{
+    inner_proxy_reload(proxy);
+    inner_proxy_reload(proxy);
+    inner_proxy_end(proxy);
+}
+
+/* Nothing keeps what it has begun with: that ends with the session, or with the worker. */
+START_TEST(a_session_of_an_old_configuration_at_the_end)
+{
+    struct inner_proxy *proxy = inner_proxy_start("");
+    struct snapshot *first = snapshot_ref(inner_proxy_snapshot(proxy));
+    struct inner_dialogue dialogue = inner_proxy_talk(proxy, INNER_TLS, "somebody", reload_and_end);
+    ck_assert_ptr_ne(inner_proxy_snapshot(proxy), first);
+    ck_assert(dialogue.is_secured);
+    ck_assert(dialogue.has_ended);
+    struct slice last = bytes_view(&dialogue.to_client);
+    ck_assert_ptr_nonnull(memmem(last.data, last.len, "* BYE", 5));
+    inner_dialogue_free(&dialogue);
+    struct snapshot *last_one = snapshot_ref(inner_proxy_snapshot(proxy));
+    inner_proxy_stop(&proxy);
+    ck_assert_uint_eq(atomic_load(&first->references.count), 1);
+    ck_assert_uint_eq(atomic_load(&last_one->references.count), 1);
+    snapshot_unref(&first);
+    snapshot_unref(&last_one);
+}
+END_TEST
+
+int main(void)
+{
+    certificates_open();
+    signal(SIGPIPE, SIG_IGN);
+    Suite *suite = suite_create("worker");
+    TCase *tests = tcase_create("worker");
+    tcase_set_timeout(tests, 20);
+    tcase_add_test(tests, a_reload_takes_the_first_address_away);
+    tcase_add_test(tests, a_session_of_an_old_configuration_at_the_end);
+    suite_add_tcase(suite, tests);
+    int status = run_suite(suite);
+    certificates_close();
+    return status;
+}
