@@ -32,10 +32,10 @@
  * - The same guard serves for what is not secret and still out of the proxy's reach: tools keep certificates
  *   in folders that only root may enter. Of such a file the proxy gets certificates and OCSP responses that
  *   the signer has decoded and encoded again (public_file.h): never a descriptor, and never another octet.
- *   The signer decodes them, and not the guard: files come from customers too. Of paths the guard itself tells
- *   what the proxy needs to find files, and to see that one has not changed: the names in a folder, what a
- *   path leads to, and a regular file's size, times and number. So code in the proxy can list all folders,
- *   watch when files change, and copy certificates and OCSP responses. It reads no other file.
+ *   The signer decodes them, and not the guard: files come from customers too. Of paths the guard itself
+ *   tells what the proxy needs to find files, and to see that one has not changed: the names in a folder,
+ *   what a path leads to, and a regular file's size, times and number. So code in the proxy can list all
+ *   folders, see when files change, and copy certificates and OCSP responses. It reads no other file.
  * - The signer receives octets from the proxy, and files from everybody who can write to the folder of
  *   certificates. If one of these breaks it, the attacker has no file to open, no network, no program to
  *   start (seccomp), no capability, and a user that may be one that runs nothing else. The attacker then has

@@ -10,6 +10,7 @@
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/access_check.h"
 #include "proxy/runtime/runtime.h"
+#include "proxy/runtime/user_access.h"
 #include "proxy/commands/ticket_keys_command.h"
 
 #include <stdio.h>
@@ -132,6 +133,8 @@ static bool load_runtime(const char *path, unsigned (*worker_count)(const struct
     bool ok = start_keys(path, worker_count, parent, keys, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
+    if (ok)
+        user_access_check(runtime, source != NULL, &problems);
     if (parent == NULL)
         check_access(path, &problems);
     if (ok && problems.errors > 0)

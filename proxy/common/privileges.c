@@ -79,7 +79,7 @@ static bool lacks_group(const char *name, struct text reason)
     return false;
 }
 
-static const char *name_or_default(const char *user)
+const char *privileges_user(const char *user)
 {
     return user != NULL ? user : PRIVILEGES_DEFAULT_USER;
 }
@@ -89,12 +89,12 @@ static bool find_user(const char *user, uid_t *uid, gid_t *gid, bool *has_group,
 {
     unsigned number;
     errno = 0;
-    const struct passwd *account = getpwnam(name_or_default(user));
-    bool is_number = account == NULL && read_number(name_or_default(user), &number);
+    const struct passwd *account = getpwnam(privileges_user(user));
+    bool is_number = account == NULL && read_number(privileges_user(user), &number);
     if (is_number)
         account = getpwuid(number);
     if (account == NULL && !is_number)
-        return lacks_user(name_or_default(user), reason);
+        return lacks_user(privileges_user(user), reason);
     *uid = account != NULL ? account->pw_uid : number;
     *has_group = account != NULL;
     if (account != NULL)
@@ -191,7 +191,7 @@ static bool become(const char *user, const char *group)
     if (uid == 0 && group == NULL)
         return true;
     if (!privileges_set_groups(uid, gid) || setgid(gid) != 0 || setuid(uid) != 0)
-        return fail("user", name_or_default(user));
+        return fail("user", privileges_user(user));
     /* Becoming root again must be impossible. */
     return uid == 0 || setuid(0) != 0;
 }
@@ -227,7 +227,7 @@ static size_t find_bar(const char *path)
 static void answer(struct privileges_access *question)
 {
     question->error = access(question->path, question->mode) == 0 ? 0 : errno;
-    question->barred_len = question->error == EACCES ? find_bar(question->path) : 0;
+    question->barred_len = question->error != 0 ? find_bar(question->path) : 0;
 }
 
 /* In the child: the answers are in memory that both share. */
@@ -262,7 +262,7 @@ bool privileges_ask_as(const char *user, const char *group, struct privileges_ac
         return false;
     struct privileges_access *shared =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    snprintf(error, cap, "what user \"%s\" may do can't be asked", user);
+    snprintf(error, cap, "what user \"%s\" may do can't be asked", privileges_user(user));
     if (shared == MAP_FAILED)
         return false;
     memcpy(shared, questions, count * sizeof questions[0]);

@@ -25,6 +25,9 @@
  */
 MUST_CHECK bool privileges_drop(const char *user, const char *group);
 
+/* The name of the user that a configuration's `user` stands for: NULL is PRIVILEGES_DEFAULT_USER. */
+const char *privileges_user(const char *user);
+
 /*
  * The numbers of a user (NULL: PRIVILEGES_DEFAULT_USER) and of a group (NULL: the user's own). False with a
  * reason and its remedy in `error`, of at most `cap` octets, if there is no such user or group.
@@ -40,7 +43,7 @@ struct privileges_access {
     const char *path;
     int mode;
     int error;         /* the answer: 0, or an error number */
-    size_t barred_len; /* of EACCES: so much of the path leads to what bars it; all of it: the path itself */
+    size_t barred_len; /* after an error: so much of the path leads to what bars it; all of it: itself */
 };
 
 /*

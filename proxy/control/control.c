@@ -524,7 +524,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);
     admin_free(&control.admin);
-    cfg_problems_free(&control.problems);
+    problem_log_free(&control.problems);
     free_shared(&control.shared);
     free(control.workers);
     runtime_unref(&control.runtime);

@@ -6,6 +6,7 @@
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/pool_job.h"
+#include "proxy/control/problem_log.h"
 #include "proxy/control/reload.h"
 #include "proxy/control/state_file.h"
 #include "proxy/control/ticket_look.h"
@@ -66,8 +67,7 @@ struct control {
     /* By enum reload_kind. */
     struct metrics_reload reloads[2];
     size_t stale_certificates; /* when they were last read */
-    /* The problems of the certificates, as they were last logged. */
-    struct cfg_problems problems;
+    struct problem_log problems; /* of the certificates */
 };
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */

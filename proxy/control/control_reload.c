@@ -161,15 +161,8 @@ static void end_configuration(struct control *control, struct reload *reload)
     }
 }
 
-/* They are read often: a problem that stays is logged once. */
 static void end_certificates(struct control *control, struct reload *reload)
 {
-    if (!cfg_problems_equal(&control->problems, &reload->problems)) {
-        log_problems(control, &reload->problems);
-        cfg_problems_free(&control->problems);
-        control->problems = reload->problems;
-        reload->problems = (struct cfg_problems){0};
-    }
     /*
      * What is wrong with the clients' certificates keeps no pool from its new ones, and the other way round.
      */
@@ -183,7 +176,12 @@ static void end_certificates(struct control *control, struct reload *reload)
     count_stale(control, &reload->result);
     control->in_part = applied && !whole;
     control->reloads[RELOAD_CERTIFICATES].failed = !whole || (!same && !applied);
-    if (!applied && control->reloads[RELOAD_CERTIFICATES].failed)
+    bool is_refused = !applied && control->reloads[RELOAD_CERTIFICATES].failed;
+    if (!problem_log_is_due(&control->problems, &reload->problems,
+                            is_refused || control->stale_certificates > 0, uv_now(&control->loop)))
+        return;
+    log_problems(control, &control->problems.last);
+    if (is_refused)
         log_reload(control, RELOAD_CERTIFICATES, CFG_LOG_ERROR, "refused: those before stay in use");
 }
 

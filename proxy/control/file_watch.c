@@ -21,7 +21,8 @@ struct folder {
     uv_fs_event_t event;
     struct file_watch *watch;
     char *path;
-    bool wanted; /* still, in file_watch_set */
+    bool wanted;    /* still, in file_watch_set */
+    bool takes_new; /* what appears there may be a certificate */
 };
 
 struct file_watch {
@@ -34,6 +35,9 @@ struct file_watch {
     bool grown;              /* one was added: what happened in it before that was not seen */
     struct folder **folders; /* in the order of their paths */
     size_t count;
+    uint64_t *names; /* as in struct watch_folders */
+    size_t name_count;
+    bool all_names; /* each counts */
     void (*on_change)(void *arg);
     void *arg;
 };
@@ -45,6 +49,7 @@ static void on_closed(struct file_watch *watch)
     if (--watch->open > 0 || !watch->closing)
         return;
     free(watch->folders);
+    free(watch->names);
     free(watch);
 }
 
@@ -100,14 +105,35 @@ static void on_poll(uv_timer_t *timer)
     report_change(timer->data);
 }
 
+/* The end of the folder itself is reported by its own name. */
+static bool is_own_name(const struct folder *folder, const char *name)
+{
+    const char *slash = strrchr(folder->path, '/');
+    return strcmp(slash != NULL ? slash + 1 : folder->path, name) == 0;
+}
+
+/*
+ * In a folder that takes something new, what appears or disappears may be a folder of any name, and what
+ * changes is a file.
+ */
+static bool counts(const struct folder *folder, const char *name, int events)
+{
+    const struct file_watch *watch = folder->watch;
+    bool moves = (events & UV_RENAME) != 0;
+    if (name == NULL || watch->all_names || watch_folders_has_name(watch->names, watch->name_count, name))
+        return true;
+    if (folder->takes_new)
+        return moves ? name[0] != '.' : watch_folders_may_take(name);
+    return moves && is_own_name(folder, name);
+}
+
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status)
 {
     struct folder *folder = event->data;
     struct file_watch *watch = folder->watch;
     uint64_t now = uv_now(event->loop);
-    (void)name;
-    (void)events;
-    (void)status;
+    if (status == 0 && !counts(folder, name, events))
+        return;
     if (watch->first == 0)
         watch->first = now;
     uint64_t left = watch->first + PATIENCE_MS > now ? watch->first + PATIENCE_MS - now : 0;
@@ -166,11 +192,12 @@ static bool start_folder(struct file_watch *watch, struct folder *folder)
     return false;
 }
 
-static void add_folder(struct file_watch *watch, const char *path)
+static void add_folder(struct file_watch *watch, const char *path, bool takes_new)
 {
     size_t place = find_place(watch, path);
     if (place < watch->count && strcmp(watch->folders[place]->path, path) == 0) {
         watch->folders[place]->wanted = true;
+        watch->folders[place]->takes_new = takes_new;
         return;
     }
     struct folder *folder = watch->count < FOLDERS_MAX ? calloc(1, sizeof *folder) : NULL;
@@ -188,6 +215,7 @@ static void add_folder(struct file_watch *watch, const char *path)
     watch->folders[place] = folder;
     watch->count++;
     folder->wanted = true;
+    folder->takes_new = takes_new;
     watch->grown = true;
 }
 
@@ -204,14 +232,29 @@ static void drop_unwanted(struct file_watch *watch)
     watch->count = kept;
 }
 
+static void set_names(struct file_watch *watch, const struct watch_folders *folders)
+{
+    size_t size = folders->name_count * sizeof watch->names[0];
+    uint64_t *names = malloc(size + 1);
+    watch->all_names = folders->all_names || names == NULL;
+    if (names == NULL)
+        return;
+    if (size > 0)
+        memcpy(names, folders->names, size);
+    free(watch->names);
+    watch->names = names;
+    watch->name_count = folders->name_count;
+}
+
 void file_watch_set(struct file_watch *watch, const struct watch_folders *folders)
 {
+    set_names(watch, folders);
     watch->incomplete = folders->incomplete;
     watch->grown = false;
     for (size_t i = 0; i < watch->count; i++)
         watch->folders[i]->wanted = false;
     for (size_t i = 0; i < folders->count; i++)
-        add_folder(watch, folders->paths[i]);
+        add_folder(watch, folders->paths[i], folders->takes_new[i]);
     drop_unwanted(watch);
     if (watch->grown)
         uv_timer_start(&watch->quiet, on_quiet, QUIET_MS, 0);

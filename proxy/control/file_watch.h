@@ -10,7 +10,8 @@
  * Notices that certificate files may have changed, so that a renewal takes no signal. It watches folders, not
  * files: tools write a new file and rename it, and Kubernetes swaps a symbolic link to a folder on the path.
  * Events are gathered until none has come for a second, as a chain and its key are written one after the
- * other. File systems without events (NFS), and folders beyond the limit, are polled. It never reads a file.
+ * other. An event of a name that does not count (watch_folders.h) is none. File systems without events (NFS),
+ * folders that the process may not list, and those beyond the limit, are polled. It never reads a file.
  * It belongs to the main thread.
  */
 struct file_watch;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/access_check.h"
 
-#include "proxy/common/access_as.h"
 #include "proxy/common/privileges.h"
 
 #include <errno.h>
@@ -10,35 +9,26 @@
 #include <string.h>
 #include <unistd.h>
 
-struct user {
-    const char *name;
-    uid_t uid;
-    gid_t gid;
+enum { REASON_MAX = 512 };
+
+/* What the program will do as the user that it becomes. */
+struct deed {
+    struct privileges_access access;
+    struct cfg_place place;
+    const char *task;
+    const char *remedy; /* "let that user": if the path itself is in the way, and no folder before it */
 };
 
-static void add_error(const struct user *user, struct cfg_place place, const char *task, const char *obstacle,
-                      const char *remedy, struct cfg_problems *problems)
+static void add_error(const struct deed *deed, const char *user, struct cfg_problems *problems)
 {
-    cfg_problems_add(problems, CFG_ERROR, place,
-                     "the user \"%s\", who the program becomes, can't %s: no permission at %s; let that user "
-                     "%s, or choose another place",
-                     user->name, task, obstacle, remedy);
-}
-
-static const char *remedy_at(const char *obstacle, const char *path, const char *for_path)
-{
-    return strcmp(obstacle, path) == 0 ? for_path : "pass through that folder (chmod o+x)";
-}
-
-static void check_ticket_keys(const struct cfg *cfg, const struct user *user, struct cfg_problems *problems)
-{
-    char obstacle[PATH_MAX];
-    const char *path = cfg->tls.ticket_keys;
-    if (path == NULL || !cfg->tls.session_tickets ||
-        access_as_find(user->uid, user->gid, path, R_OK, obstacle, sizeof obstacle) != EACCES)
-        return;
-    add_error(user, cfg->tls.ticket_keys_place, "read the ticket keys", obstacle,
-              remedy_at(obstacle, path, "read the file (chown it)"), problems);
+    size_t len = deed->access.barred_len;
+    bool bars_itself = deed->access.path[len] == '\0';
+    cfg_problems_add(
+        problems, CFG_ERROR, deed->place,
+        "the user \"%s\", who the program becomes, can't %s: %s at %.*s; let that user %s, or "
+        "choose another place",
+        user, deed->task, deed->access.error == EROFS ? "a file system that is only read" : "no permission",
+        (int)len, deed->access.path, bars_itself ? deed->remedy : "pass through that folder (chmod o+x)");
 }
 
 /* The folder of the path, which is absolute or relative. */
@@ -52,28 +42,42 @@ static void copy_folder(char folder[PATH_MAX], const char *path)
         snprintf(folder, PATH_MAX, "%.*s", len > 0 ? len : 1, path);
 }
 
-/* It is replaced by a new file beside it, and read at the next start, by root. */
-static void check_state_file(const struct cfg *cfg, const struct user *user, struct cfg_problems *problems)
+/* Each is left out whose file is not named. Returns how many there are. */
+static size_t collect(const struct cfg *cfg, char folder[PATH_MAX], struct deed deeds[2])
 {
-    char obstacle[PATH_MAX];
-    char folder[PATH_MAX];
+    size_t count = 0;
+    if (cfg->tls.ticket_keys != NULL && cfg->tls.session_tickets)
+        deeds[count++] = (struct deed){.access = {.path = cfg->tls.ticket_keys, .mode = R_OK},
+                                       .place = cfg->tls.ticket_keys_place,
+                                       .task = "read the ticket keys",
+                                       .remedy = "read the file (chown it)"};
     if (cfg->state_file == NULL)
-        return;
+        return count;
+    /* It is replaced by a new file beside it, and read at the next start, by root. */
     copy_folder(folder, cfg->state_file);
-    int error = access_as_find(user->uid, user->gid, folder, W_OK | X_OK, obstacle, sizeof obstacle);
-    if (error == EACCES || error == EROFS)
-        add_error(user, cfg->state_file_place, "write the state file, which remembers what is promised",
-                  obstacle, remedy_at(obstacle, folder, "write into that folder (chown it)"), problems);
+    deeds[count++] = (struct deed){.access = {.path = folder, .mode = W_OK | X_OK},
+                                   .place = cfg->state_file_place,
+                                   .task = "write the state file, which remembers what is promised",
+                                   .remedy = "write into that folder (chown it)"};
+    return count;
 }
 
 void access_check(const struct cfg *cfg, struct cfg_problems *problems)
 {
-    char reason[256];
-    struct user user = {.name = cfg->user != NULL ? cfg->user : PRIVILEGES_DEFAULT_USER};
+    char folder[PATH_MAX];
+    char reason[REASON_MAX];
+    struct deed deeds[2];
+    struct privileges_access questions[2];
+    size_t count = collect(cfg, folder, deeds);
+    for (size_t i = 0; i < count; i++)
+        questions[i] = deeds[i].access;
     /* Who is not root stays who he is, and has opened the files as that user already. */
-    if (geteuid() != 0 ||
-        !privileges_find(cfg->user, cfg->group, &user.uid, &user.gid, reason, sizeof reason))
+    if (geteuid() != 0 || count == 0 ||
+        !privileges_ask_as(cfg->user, cfg->group, questions, count, reason, sizeof reason))
         return;
-    check_ticket_keys(cfg, &user, problems);
-    check_state_file(cfg, &user, problems);
+    for (size_t i = 0; i < count; i++) {
+        deeds[i].access = questions[i];
+        if (questions[i].error == EACCES || questions[i].error == EROFS)
+            add_error(&deeds[i], privileges_user(cfg->user), problems);
+    }
 }

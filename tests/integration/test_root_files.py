@@ -167,6 +167,60 @@ class RootFiles(harness.TestCase):
         self.assertEqual(proxy.reload(), "done")
         self.assertGreater(octets_read_by(signer_of(proxy)), before)
 
+    def check(self, *arguments, **options):
+        done = harness.run_program("check", "-c", self.write(*arguments, **options))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr.splitlines()
+
+    def test_nothing_is_wrong(self):
+        self.tool.renew("one.example")
+        self.assertEqual(self.check(USER), [])
+        self.assertEqual(self.check(USER, 'certificate_dir = "live";'), [])
+        self.assertEqual(self.check(BY_ITSELF), [])  # as root it reads everything, and stays root
+
+    def test_a_user_who_has_to_read_by_itself(self):
+        """Of a folder that can't be entered there is one warning, and not one for each file in it."""
+        self.tool.renew("one.example")
+        for tls in (None, 'certificate_dir = "live";'):
+            with self.subTest(tls):
+                lines = self.check(USER + BY_ITSELF, tls)
+                self.assertEqual(len(lines), 1, lines)
+                self.assertRegex(lines[0], rf'root\.conf:3: warning: user "nobody" can\'t enter {self.tool.live}.*'
+                                           rf"setfacl -m u:nobody:rx {self.tool.live}\).*key_isolation = true")
+        proxy = self.run_proxy(USER + BY_ITSELF)  # the start says it, too
+        self.assertIn("user \"nobody\" can't enter", proxy.text)
+
+    def test_many_keys_of_root(self):
+        self.tool.renew("one.example")
+        path = self.folder.path / "many"
+        path.mkdir(mode=0o755)
+        for i in range(15):
+            shutil.copy(self.tool.live / "one.example" / "fullchain.pem", path / f"{i:02}.pem")
+            shutil.copy(self.tool.live / "one.example" / "privkey.pem", path / f"{i:02}.key")
+            (path / f"{i:02}.pem").chmod(0o644)
+            (path / f"{i:02}.key").chmod(0o600)
+        lines = self.check(USER + BY_ITSELF, 'certificate_dir = "many";')
+        self.assertEqual(len(lines), 11, lines)
+        self.assertIn("can't read", lines[0])
+        self.assertTrue(any("can't read 5 more files" in line for line in lines), lines)
+        self.assertEqual(self.check(USER, 'certificate_dir = "many";'), [])
+
+    def test_files_that_the_guard_does_not_read(self):
+        """Authorities, and the configuration itself."""
+        self.tool.renew("one.example")
+        authorities = self.folder.path / "ca.pem"
+        authorities.chmod(0o600)
+        lines = self.check(USER, pool='tls = { mode = "implicit"; ca = "ca.pem"; };')
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn(f"user \"nobody\" can't read {authorities}: ", lines[0])
+        self.assertNotIn("key_isolation", lines[0])
+        authorities.chmod(0o644)
+        self.folder.path.chmod(0o700)
+        self.addCleanup(self.folder.path.chmod, 0o755)
+        lines = self.check(USER)
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("root.conf: warning: user \"nobody\" can't enter", lines[0])
+
 
 if __name__ == "__main__":
     harness.main()

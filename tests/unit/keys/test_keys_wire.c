@@ -270,12 +270,12 @@ START_TEST(hostile_names)
         size_t len;
         uint8_t names[8];
     } wrong[] = {
-        {1, {0}},                  /* empty */
-        {1, {1}},                  /* longer than the message */
-        {3, {3, 'a', 'b'}},        /* likewise */
-        {4, {3, 'a', 0, 'b'}},     /* a NUL */
-        {4, {3, 'a', '/', 'b'}},   /* another folder's */
-        {3, {2, '.', '.'}},        /* likewise */
+        {1, {0}},                /* empty */
+        {1, {1}},                /* longer than the message */
+        {3, {3, 'a', 'b'}},      /* likewise */
+        {4, {3, 'a', 0, 'b'}},   /* a NUL */
+        {4, {3, 'a', '/', 'b'}}, /* another folder's */
+        {3, {2, '.', '.'}},      /* likewise */
         {6, {5, '.', 'h', 'i', 'd', 'e'}},
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {

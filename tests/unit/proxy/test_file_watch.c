@@ -61,6 +61,8 @@ static void tear_down(void)
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(manual_clock_count(), 0);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
+    for (size_t i = 0; i < FOLDERS; i++)
+        cfg_folder_remove(strdup(paths[i]));
     cfg_folder_remove(base);
 }
 
@@ -69,8 +71,10 @@ static void watch_these(unsigned set)
 {
     struct watch_folders folders = {.count = 0};
     for (size_t i = 0; i < FOLDERS; i++)
-        if ((set >> i & 1) != 0)
+        if ((set >> i & 1) != 0) {
+            folders.takes_new[folders.count] = true;
             folders.paths[folders.count++] = paths[i];
+        }
     file_watch_set(watch, &folders);
 }
 
@@ -246,6 +250,7 @@ static void many_folders(char kind, struct watch_folders *into)
         snprintf(path, sizeof path, "%s/%c/%04zu", base, kind, i);
         ck_assert_int_eq(mkdir(path, 0700), 0);
         into->paths[i] = strdup(path);
+        into->takes_new[i] = true;
     }
     into->count = WATCH_FOLDERS_MAX;
 }
@@ -283,6 +288,134 @@ START_TEST(as_many_others_as_there_may_be)
 }
 END_TEST
 
+/* ---- names ---- */
+
+/* A folder and two files: base/a/chain.pem is a link to base/b/chain1.pem, by way of base/now. */
+static void collect(struct watch_folders *folders, const char *directory)
+{
+    char link[2 * PATH_CAP];
+    char chain[2 * PATH_CAP];
+    char key[2 * PATH_CAP];
+    struct cfg_certificate certificate = {.chain = NULL};
+    struct cfg_directory folder = {.path = (char *)(uintptr_t)directory};
+    struct cfg cfg = {.tls = {.certificates = &certificate,
+                              .certificate_count = 1,
+                              .directories = &folder,
+                              .directory_count = directory != NULL}};
+    snprintf(link, sizeof link, "%s/now", base);
+    snprintf(chain, sizeof chain, "%s/a/chain.pem", base);
+    snprintf(key, sizeof key, "%s/a/private", base);
+    ck_assert_int_eq(symlink("b", link), 0);
+    ck_assert_int_eq(symlink("../now/chain1.pem", chain), 0);
+    certificate.chain = chain;
+    certificate.key = key;
+    free(cfg_folder_write(paths[1], "chain1.pem", "", 0));
+    watch_folders_collect(&cfg, NULL, folders);
+}
+
+/* Writes to a file, whose folder is watched. */
+static void write_to(size_t folder, const char *name)
+{
+    free(cfg_folder_write(paths[folder], name, "more", 0));
+    take_events();
+}
+
+static void expect_change(bool is_one)
+{
+    manual_clock_advance(QUIET_MS);
+    ck_assert_uint_eq(changes, is_one);
+    changes = 0;
+}
+
+/* What is named counts, by whatever links; what else is written there, as a log is, does not. */
+START_TEST(names_that_count)
+{
+    struct watch_folders folders;
+    char path[2 * PATH_CAP];
+    collect(&folders, NULL);
+    ck_assert_uint_eq(folders.count, 2);
+    ck_assert(!folders.all_names);
+    file_watch_set(watch, &folders);
+    watch_folders_free(&folders);
+    take_events();
+    settle();
+    for (size_t i = 0; i < 5; i++) {
+        write_to(0, "deepproxy.log");
+        expect_change(false);
+        write_to(1, "chain2.pem");
+        expect_change(false);
+    }
+    write_to(0, "private");
+    expect_change(true);
+    write_to(1, "chain1.pem");
+    expect_change(true);
+    snprintf(path, sizeof path, "%s/chain.pem", paths[0]);
+    unlink(path);
+    take_events();
+    expect_change(true);
+    snprintf(path, sizeof path, "%s/deepproxy.log", paths[0]);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/..data", paths[0]); /* no link on the way to a file is this one */
+    ck_assert_int_eq(symlink("nowhere", path), 0);
+    take_events();
+    expect_change(false);
+    unlink(path);
+    take_events();
+    expect_change(false);
+}
+END_TEST
+
+/* In a folder of certificates something new counts, and what is written to a file that would be taken. */
+START_TEST(names_that_would_be_taken)
+{
+    struct watch_folders folders;
+    char path[2 * PATH_CAP];
+    collect(&folders, paths[2]);
+    file_watch_set(watch, &folders);
+    watch_folders_free(&folders);
+    take_events();
+    settle();
+    write_to(2, "deepproxy.log");
+    expect_change(true); /* it might be a folder */
+    for (size_t i = 0; i < 5; i++) {
+        write_to(2, "deepproxy.log");
+        expect_change(false);
+    }
+    write_to(2, ".fullchain.pem.swp");
+    expect_change(false);
+    snprintf(path, sizeof path, "%s/.fullchain.pem.swp", paths[2]);
+    unlink(path);
+    take_events();
+    expect_change(false);
+    write_to(2, "mail.key");
+    expect_change(true);
+    write_to(2, "mail.key");
+    expect_change(true);
+    snprintf(path, sizeof path, "%s/mail.example.com", paths[2]);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    take_events();
+    expect_change(true);
+}
+END_TEST
+
+/* Its end, as it may come again with other files in it. */
+START_TEST(the_end_of_a_folder)
+{
+    struct watch_folders folders;
+    char path[2 * PATH_CAP];
+    collect(&folders, NULL);
+    file_watch_set(watch, &folders);
+    watch_folders_free(&folders);
+    take_events();
+    settle();
+    snprintf(path, sizeof path, "%s/elsewhere", base);
+    ck_assert_int_eq(rename(paths[0], path), 0);
+    take_events();
+    expect_change(true);
+    ck_assert_int_eq(rename(path, paths[0]), 0);
+}
+END_TEST
+
 START_TEST(its_end_while_a_change_is_under_way)
 {
     watch_these(ALL);
@@ -309,6 +442,9 @@ int main(void)
     tcase_add_test(tests, a_new_folder_is_a_change);
     tcase_add_test(tests, from_any_set_to_any_other);
     tcase_add_test(tests, as_many_others_as_there_may_be);
+    tcase_add_test(tests, names_that_count);
+    tcase_add_test(tests, names_that_would_be_taken);
+    tcase_add_test(tests, the_end_of_a_folder);
     tcase_add_test(tests, its_end_while_a_change_is_under_way);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
