@@ -103,8 +103,15 @@ int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
                        const posix_spawnattr_t *attributes, char *const arguments[],
                        char *const environment[]);
 
+int __real_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions);
+int __wrap_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions);
+int __real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to);
+int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to);
+
 static bool is_beside;
 static bool is_installed;
+static int init_error;
+static int dup_error;
 static int spawn_error;
 static char spawned[1024]; /* the path, and the arguments */
 
@@ -117,6 +124,16 @@ int __wrap_access(const char *path, int mode)
         is_there = is_beside;
     errno = ENOENT;
     return is_there ? 0 : -1;
+}
+
+int __wrap_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
+{
+    return init_error != 0 ? init_error : __real_posix_spawn_file_actions_init(actions);
+}
+
+int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to)
+{
+    return dup_error != 0 ? dup_error : __real_posix_spawn_file_actions_adddup2(actions, from, to);
 }
 
 /* Another program in its place, which says a word to the socket that it is to be given. */
@@ -184,7 +201,7 @@ START_TEST(it_can_not_be_started)
     int free_before = dup(STDIN_FILENO);
     close(free_before);
     is_installed = true;
-    spawn_error = EAGAIN;
+    *(_i == 0 ? &spawn_error : _i == 1 ? &init_error : &dup_error) = EAGAIN;
     ck_assert_int_eq(key_spawn(&user, &pid, error), -1);
     ck_assert_ptr_nonnull(strstr(error, "can't start " INSTALLED ": "));
     ck_assert_ptr_nonnull(strstr(error, strerror(EAGAIN)));
@@ -246,7 +263,7 @@ int main(void)
     tcase_add_test(tests, a_user_that_there_is_not);
     tcase_add_test(tests, one_beside_it_comes_first);
     tcase_add_loop_test(tests, it_is_started, 0, ARRAY_LEN(starts));
-    tcase_add_test(tests, it_can_not_be_started);
+    tcase_add_loop_test(tests, it_can_not_be_started, 0, 3);
     tcase_add_test(tests, a_program_that_is_missing);
     tcase_add_loop_test(tests, its_end_is_waited_for, 0, 2);
     suite_add_tcase(suite, tests);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Work in a thread of the pool: one at a time, once more for all that was requested meanwhile, without signals. */
+/* Work in a thread of the pool: one at a time, and once more for all that was requested meanwhile. */
 #include "proxy/control/pool_job.h"
 
 #include "run_suite.h"
