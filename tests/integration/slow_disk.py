@@ -29,8 +29,12 @@ int fsync(int fd)
         length = write(told, line, (size_t)length + 1);
     }
     close(told);
-    struct timespec time = {%d, %d};
+    struct timespec time = {%d, %d}, moment = {0, 10000000};
     nanosleep(&time, 0);
+    while ((told = open("%s", O_RDONLY | O_CLOEXEC)) >= 0) {
+        close(told);
+        nanosleep(&moment, 0);
+    }
     return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
 }
 int fdatasync(int fd)
@@ -77,10 +81,13 @@ def preloaded(folder, name, source):
 
 @contextlib.contextmanager
 def slow_disk(folder, seconds):
-    """A context in which to start a program. Yields the file that has the path of each fsync, a line each."""
+    """
+    A context in which to start a program. Yields the file that has the path of each fsync, a line each. As long as there is
+    a file "held" in the folder none ends, however long that is.
+    """
     told = folder.write("synced", "")
     os.chmod(told, 0o666)
-    with preloaded(folder, "slow_disk", FSYNC % (told, *parts_of(seconds))):
+    with preloaded(folder, "slow_disk", FSYNC % (told, *parts_of(seconds), folder.path / "held")):
         yield told
 
 

@@ -13,6 +13,7 @@ import ssl
 import tempfile
 import threading
 import time
+import urllib.request
 
 import harness
 from harness import certificates
@@ -159,7 +160,7 @@ class Configuration(Reloading):
             self.reload(proxy, "refused")
             self.assertIn("another program listens there", proxy.wait_line(event="configuration-problem")["problem"])
             self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
-            self.assertLessEqual(proxy.descriptors(), before + 2)
+            self.wait_until(lambda: proxy.descriptors() <= before + 2)
         self.reload(proxy)
         self.assertEqual(self.client(proxy, "pop3").line(), b"+OK the second")
 
@@ -202,19 +203,26 @@ class Configuration(Reloading):
     def test_log_level(self):
         """A session leaves no word at "warning", and one again at "info"."""
         backend = self.backend(harness.pop3)
-        proxy = self.start({"pop3": [backend]})
+        admin = 'admin = { listen = "127.0.0.1:0"; };'
+        proxy = self.start({"pop3": [backend]}, extra=admin)
         # The short time is worth a warning, which tells that the level is in effect.
-        self.write({"pop3": [backend]}, timeouts='idle = "1 min";', extra='log_level = "warning";')
+        self.write({"pop3": [backend]}, timeouts='idle = "1 min";', extra=f'log_level = "warning"; {admin}')
         proxy.process.send_signal(signal.SIGHUP)
         proxy.wait_line(event="configuration-problem", level="warning")
         self.served(proxy)
-        self.write({"pop3": [backend]}, extra='log_level = "info";')
+        self.wait_until(lambda: b'\ndeepproxy_sessions{service="pop3"} 0\n' in self.metrics(proxy))
+        self.write({"pop3": [backend]}, extra=f'log_level = "info"; {admin}')
         self.assertEqual(proxy.reload(), "done")
         self.served(proxy)
         proxy.session()
         proxy.stop()
         self.assertEqual(len(proxy.find(event="session")), 1)
         self.assertEqual(backend.count, 2)
+
+    @staticmethod
+    def metrics(proxy):
+        with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin_port}/metrics", timeout=harness.PATIENCE) as answer:
+            return answer.read()
 
     def served(self, proxy):
         client = self.client(proxy, "pop3")

@@ -89,6 +89,18 @@ START_TEST(long_passphrases)
 }
 END_TEST
 
+/* An empty line is no passphrase, even if it would decrypt the key. */
+START_TEST(an_empty_passphrase)
+{
+    EVP_PKEY *key = new_key(0);
+    struct slice text = write_key(key, "", false);
+    expect_none(text, no_passphrase, "is encrypted with a passphrase");
+    expect_none(text, slice_of(""), "empty or too long");
+    expect_none(text, slice_of("\n"), "empty or too long");
+    EVP_PKEY_free(key);
+}
+END_TEST
+
 /* A key that is not encrypted needs none, and the first key of a file counts. */
 START_TEST(what_else_is_in_a_file)
 {
@@ -136,6 +148,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, kinds_and_forms, 0, KINDS);
     tcase_add_test(tests, long_passphrases);
+    tcase_add_test(tests, an_empty_passphrase);
     tcase_add_test(tests, what_else_is_in_a_file);
     tcase_add_test(tests, no_keys);
     tcase_add_loop_test(tests, keys_that_are_not_used, 0, 3);

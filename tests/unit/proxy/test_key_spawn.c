@@ -2,12 +2,17 @@
 /* Starting the guard: as whom its signer runs, and how long its end is waited for. */
 #include "proxy/keyclient/key_spawn.h"
 
+#include "base/array.h"
 #include "run_suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,12 +108,131 @@ START_TEST(a_user_that_there_is_not)
 }
 END_TEST
 
-/* It is neither beside a test nor, by that name, where it would be installed. */
+/* ---- the program ---- */
+
+#define BESIDE    "/tests/deepproxy-keys" /* of the build */
+#define INSTALLED DEEPPROXY_LIBEXECDIR "/deepproxy-keys"
+
+int __wrap_access(const char *path, int mode);
+int __real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const arguments[],
+                       char *const environment[]);
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const arguments[],
+                       char *const environment[]);
+
+int __real_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions);
+int __wrap_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions);
+int __real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to);
+int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to);
+
+static bool is_beside;
+static bool is_installed;
+static int init_error;
+static int dup_error;
+static int spawn_error;
+static char spawned[1024]; /* the path, and the arguments */
+
+int __wrap_access(const char *path, int mode)
+{
+    size_t len = strlen(path);
+    ck_assert_int_eq(mode, X_OK);
+    bool is_there = is_installed && strcmp(path, INSTALLED) == 0;
+    if (len > strlen(BESIDE) && strcmp(path + len - strlen(BESIDE), BESIDE) == 0)
+        is_there = is_beside;
+    errno = ENOENT;
+    return is_there ? 0 : -1;
+}
+
+int __wrap_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
+{
+    return init_error != 0 ? init_error : __real_posix_spawn_file_actions_init(actions);
+}
+
+int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to)
+{
+    return dup_error != 0 ? dup_error : __real_posix_spawn_file_actions_adddup2(actions, from, to);
+}
+
+/* Another program in its place, which says a word to the socket that it is to be given. */
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const arguments[],
+                       char *const environment[])
+{
+    char *const other[] = {"sh", "-c", "echo here >&3", NULL};
+    snprintf(spawned, sizeof spawned, "%s", path);
+    for (size_t i = 0; arguments[i] != NULL; i++) {
+        size_t len = strlen(spawned);
+        snprintf(spawned + len, sizeof spawned - len, " %s", arguments[i]);
+    }
+    if (spawn_error != 0)
+        return spawn_error;
+    return __real_posix_spawn(pid, "/bin/sh", actions, attributes, other, environment);
+}
+
+START_TEST(one_beside_it_comes_first)
+{
+    is_installed = true;
+    ck_assert_str_eq(key_spawn_path(error), INSTALLED);
+    is_beside = true;
+    const char *path = key_spawn_path(error);
+    ck_assert_ptr_nonnull(path);
+    ck_assert_uint_gt(strlen(path), strlen(BESIDE));
+    ck_assert_str_eq(path + strlen(path) - strlen(BESIDE), BESIDE);
+}
+END_TEST
+
+static const struct start {
+    struct keys_user user;
+    const char *arguments;
+} starts[] = {
+    {{0}, " deepproxy-keys serve"},
+    {{.uid = 12, .gid = 34}, " deepproxy-keys serve"},
+    {{.changes = true, .uid = 12, .gid = 34}, " deepproxy-keys serve 12 34"},
+};
+
+/* It has the other end of the socket, and nobody else has. */
+START_TEST(it_is_started)
+{
+    char word[16] = {0};
+    int status;
+    pid_t pid = 0;
+    is_installed = true;
+    int fd = key_spawn(&starts[_i].user, &pid, error);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_gt(pid, 0);
+    ck_assert_int_eq(strncmp(spawned, INSTALLED, strlen(INSTALLED)), 0);
+    ck_assert_str_eq(spawned + strlen(INSTALLED), starts[_i].arguments);
+    ck_assert_int_eq(recv(fd, word, sizeof word, 0), 5);
+    ck_assert_str_eq(word, "here\n");
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(recv(fd, word, sizeof word, 0), 0);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
+}
+END_TEST
+
+START_TEST(it_can_not_be_started)
+{
+    pid_t pid = 7;
+    int free_before = dup(STDIN_FILENO);
+    close(free_before);
+    is_installed = true;
+    *(_i == 0 ? &spawn_error : _i == 1 ? &init_error : &dup_error) = EAGAIN;
+    ck_assert_int_eq(key_spawn(&user, &pid, error), -1);
+    ck_assert_ptr_nonnull(strstr(error, "can't start " INSTALLED ": "));
+    ck_assert_ptr_nonnull(strstr(error, strerror(EAGAIN)));
+    int free_after = dup(STDIN_FILENO);
+    ck_assert_int_eq(free_after, free_before); /* both ends of the socket are closed */
+    close(free_after);
+}
+END_TEST
+
 START_TEST(a_program_that_is_missing)
 {
     pid_t pid = 7;
-    if (key_spawn_path(error) != NULL)
-        return; /* it is installed here */
+    ck_assert_ptr_null(key_spawn_path(error));
     ck_assert_ptr_nonnull(strstr(error, "there is no deepproxy-keys"));
     error[0] = '\0';
     ck_assert_int_eq(key_spawn(&user, &pid, error), -1);
@@ -156,6 +280,9 @@ int main(void)
     tcase_add_test(tests, root_is_who_stays_root);
     tcase_add_test(tests, the_user_of_the_keys_comes_before_the_user_of_all);
     tcase_add_test(tests, a_user_that_there_is_not);
+    tcase_add_test(tests, one_beside_it_comes_first);
+    tcase_add_loop_test(tests, it_is_started, 0, ARRAY_LEN(starts));
+    tcase_add_loop_test(tests, it_can_not_be_started, 0, 3);
     tcase_add_test(tests, a_program_that_is_missing);
     tcase_add_loop_test(tests, its_end_is_waited_for, 0, 2);
     suite_add_tcase(suite, tests);

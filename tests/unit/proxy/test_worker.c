@@ -10,9 +10,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int connect_to(int port)
@@ -71,6 +73,52 @@ START_TEST(a_session_of_an_old_configuration_at_the_end)
 }
 END_TEST
 
+/* A client before STARTTLS, which has read its greeting. */
+static int connect_and_read(struct inner_proxy *proxy)
+{
+    char greeting[256];
+    int fd = inner_proxy_connect(proxy, INNER_STARTTLS);
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000), 1);
+    ck_assert_int_gt(recv(fd, greeting, sizeof greeting, 0), 0);
+    return fd;
+}
+
+/* It is told of the end, and has some time to close: not more. */
+START_TEST(a_client_that_stays_holds_no_end_up)
+{
+    struct inner_proxy *proxy = inner_proxy_start("");
+    char goodbye[256] = {0};
+    int fd = connect_and_read(proxy);
+    inner_proxy_stop(&proxy);
+    ck_assert_int_gt(recv(fd, goodbye, sizeof goodbye - 1, 0), 0);
+    ck_assert_ptr_eq(strstr(goodbye, "* BYE"), goodbye);
+    ck_assert_int_eq(recv(fd, goodbye, sizeof goodbye, 0), 0);
+    close(fd);
+}
+END_TEST
+
+static double cpu_seconds(void)
+{
+    struct timespec spent;
+    ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent), 0);
+    return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
+/* It looks for what has expired twice a second, and sleeps in between: it takes next to no processor. */
+START_TEST(a_session_that_waits_costs_nothing)
+{
+    enum { WAIT_MS = 1500 };
+    struct inner_proxy *proxy = inner_proxy_start("");
+    int fd = connect_and_read(proxy);
+    double before = cpu_seconds();
+    poll(NULL, 0, WAIT_MS);
+    double spent = cpu_seconds() - before;
+    ck_assert_msg(spent < WAIT_MS / 1e3 / 4, "%.3f s", spent);
+    close(fd);
+    inner_proxy_stop(&proxy);
+}
+END_TEST
+
 int main(void)
 {
     certificates_open();
@@ -80,6 +128,8 @@ int main(void)
     tcase_set_timeout(tests, 20);
     tcase_add_test(tests, a_reload_takes_the_first_address_away);
     tcase_add_test(tests, a_session_of_an_old_configuration_at_the_end);
+    tcase_add_test(tests, a_client_that_stays_holds_no_end_up);
+    tcase_add_test(tests, a_session_that_waits_costs_nothing);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
     certificates_close();
