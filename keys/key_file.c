@@ -18,6 +18,8 @@
 
 #define RSA_BITS_MIN 1024
 #define RSA_BITS_MAX 8192
+/* Octets: RSA with that many bits. */
+enum { SIGNATURE_MAX = RSA_BITS_MAX / 8 };
 
 struct asked {
     struct slice passphrase;
@@ -200,6 +202,35 @@ static const char *unfit(const EVP_PKEY *key)
     }
 }
 
+/* Whether a signature of the key is one for its public half: the numbers of RSA may relate and not be prime. */
+static bool signs(EVP_PKEY *key)
+{
+    static const unsigned char input[] = "what is signed to see whether the key can";
+    unsigned char signature[SIGNATURE_MAX];
+    size_t len = sizeof signature;
+    const EVP_MD *digest = EVP_PKEY_id(key) != EVP_PKEY_ED25519 ? EVP_sha256() : NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, digest, NULL, key) > 0 &&
+              EVP_DigestSign(context, signature, &len, input, sizeof input) > 0;
+    EVP_MD_CTX_free(context);
+    context = ok ? EVP_MD_CTX_new() : NULL;
+    ok = context != NULL && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) > 0 &&
+         EVP_DigestVerify(context, signature, len, input, sizeof input) > 0;
+    EVP_MD_CTX_free(context);
+    return ok;
+}
+
+/* What is wrong with a key that was decoded; NULL if nothing is. */
+static const char *fault_of(EVP_PKEY *key)
+{
+    if (!is_whole(key))
+        return "is damaged: its public half is not that of its private half";
+    const char *why = unfit(key);
+    if (why == NULL && !signs(key))
+        why = "is damaged: what it signs does not verify with its public half; make a new one";
+    return why;
+}
+
 EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char **why)
 {
     struct asked asked = {slice_first_line(passphrase), false};
@@ -215,9 +246,7 @@ EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char *
         key = PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &asked);
     BIO_free(file);
     ERR_clear_error();
-    *why = key == NULL     ? failure(&asked, passphrase)
-           : is_whole(key) ? unfit(key)
-                           : "is damaged: its public half is not that of its private half";
+    *why = key == NULL ? failure(&asked, passphrase) : fault_of(key);
     ERR_clear_error();
     if (key != NULL && *why != NULL) {
         EVP_PKEY_free(key);

@@ -4,6 +4,9 @@
 #include "run_suite.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 
 #include <string.h>
@@ -129,6 +132,57 @@ START_TEST(keys_that_are_not_used)
 }
 END_TEST
 
+/*
+ * RSA whose numbers relate as they must, n = pq and de = 1 modulo p - 1 and q - 1, although p is not prime:
+ * what it signs verifies nowhere.
+ */
+static EVP_PKEY *new_composite_key(void)
+{
+    BN_CTX *work = BN_CTX_new();
+    BIGNUM *n[8]; /* n, e, d, p, q, and the three for the Chinese remainder */
+    BIGNUM *t = BN_new();
+    for (size_t i = 0; i < 8; i++)
+        ck_assert_ptr_nonnull(n[i] = BN_new());
+    ck_assert(BN_set_word(n[1], 65537));
+    do {
+        ck_assert(BN_rand(n[3], 512, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD));
+        ck_assert(BN_generate_prime_ex(n[4], 512, 0, NULL, NULL, NULL));
+        ck_assert(BN_mul(n[0], n[3], n[4], work));
+        ck_assert(BN_sub(n[5], n[3], BN_value_one()) && BN_sub(n[6], n[4], BN_value_one()));
+        ck_assert(BN_mul(t, n[5], n[6], work));
+    } while (BN_check_prime(n[3], work, NULL) != 0 || BN_mod_inverse(n[2], n[1], t, work) == NULL ||
+             BN_mod_inverse(n[7], n[4], n[3], work) == NULL);
+    ck_assert(BN_mod(n[5], n[2], n[5], work) && BN_mod(n[6], n[2], n[6], work));
+    static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+                                        OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                        OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+                                        OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    for (size_t i = 0; i < 8; i++)
+        ck_assert(OSSL_PARAM_BLD_push_BN(build, names[i], n[i]));
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *key = NULL;
+    ck_assert_int_eq(EVP_PKEY_fromdata_init(context), 1);
+    ck_assert_int_eq(EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params), 1);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    for (size_t i = 0; i < 8; i++)
+        BN_free(n[i]);
+    BN_free(t);
+    BN_CTX_free(work);
+    return key;
+}
+
+START_TEST(a_key_that_can_not_sign)
+{
+    EVP_PKEY *key = new_composite_key();
+    expect_none(write_key(key, NULL, false), no_passphrase, "what it signs does not verify");
+    EVP_PKEY_free(key);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("key_file");
@@ -139,6 +193,7 @@ int main(void)
     tcase_add_test(tests, what_else_is_in_a_file);
     tcase_add_test(tests, no_keys);
     tcase_add_loop_test(tests, keys_that_are_not_used, 0, 3);
+    tcase_add_test(tests, a_key_that_can_not_sign);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
