@@ -4,6 +4,8 @@
 #include "keys/key_file.h"
 
 #include "base/bytes.h"
+#include "base/file_form.h"
+#include "keys/key_encrypted.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -14,10 +16,15 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define RSA_BITS_MIN 1024
 #define RSA_BITS_MAX 8192
+/* Octets: RSA with that many bits. */
+enum { SIGNATURE_MAX = RSA_BITS_MAX / 8 };
+/* Octets of what is wrong with a file. */
+enum { FAULT_MAX = 480 };
 
 struct asked {
     struct slice passphrase;
@@ -167,16 +174,70 @@ static bool is_whole(const EVP_PKEY *key)
     return true; /* Ed25519: the decoder computes the public half */
 }
 
-static const char *failure(const struct asked *asked, struct slice passphrase)
+/* The key's own encryption, or its kind, may be why it can't be read: its passphrase may be right. */
+static void explain_encrypted(struct slice pem, struct slice passphrase, char into[FAULT_MAX])
 {
-    if (!asked->was)
-        return "has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")";
+    const char *encryption;
+    switch (key_encrypted_try(pem, passphrase, &encryption)) {
+    case KEY_WRONG_PASSPHRASE:
+        snprintf(into, FAULT_MAX,
+                 "can't be decrypted: the first line of the passphrase's file is not its passphrase");
+        break;
+    case KEY_NOT_SUPPORTED:
+        snprintf(into, FAULT_MAX,
+                 "is encrypted with %s, which can't be decrypted here, whatever the passphrase: openssl pkey "
+                 "-aes256 -in FILE -out NEW.key -provider legacy -provider default",
+                 encryption);
+        break;
+    case KEY_TAKES_MEMORY:
+        snprintf(
+            into, FAULT_MAX,
+            "is encrypted with %s that takes more than %d MB of memory, which is not given to it, whatever "
+            "the passphrase: have it encrypted with less (N x r of no more than 2^18), or with AES alone "
+            "(openssl pkcs8 -topk8 -v2 aes-256-cbc), where it comes from",
+            encryption, (int)KEY_SCRYPT_MB);
+        break;
+    case KEY_OPENED:
+        snprintf(
+            into, FAULT_MAX,
+            "is opened by its passphrase, and what is in it can't be used: it is damaged, or of a kind that "
+            "TLS servers don't use; make one for ECDSA on P-256, or RSA with 2048 bits");
+    }
+}
+
+static const char *failure(struct slice pem, const struct asked *asked, struct slice passphrase)
+{
+    static char text[FAULT_MAX];
+    if (!asked->was) {
+        const char *form = file_form_instead_of_key(pem);
+        snprintf(text, sizeof text, "has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")%s%s",
+                 form != NULL ? ": " : "", form != NULL ? form : "");
+        return text;
+    }
     if (passphrase.data == NULL)
         return "is encrypted with a passphrase: name the file that has it, or decrypt the key (openssl pkey "
                "-in ... -out ...) and keep it readable by its owner alone";
     if (asked->passphrase.len == 0 || asked->passphrase.len > KEY_PASSPHRASE_MAX)
         return "is encrypted, and the first line of the passphrase's file is empty or too long";
-    return "can't be decrypted: the first line of the passphrase's file is not its passphrase";
+    explain_encrypted(pem, asked->passphrase, text);
+    return text;
+}
+
+/* By its name: other curves are as long as those of TLS. */
+static const char *unfit_curve(const EC_KEY *key)
+{
+    const EC_GROUP *curve = EC_KEY_get0_group(key);
+    int name = EC_GROUP_get_curve_name(curve);
+#ifndef OPENSSL_IS_BORINGSSL
+    if (EC_KEY_decoded_from_explicit_params(key) == 1)
+        return "has the numbers of its curve in place of its name: openssl ec -in FILE -param_enc "
+               "named_curve -out "
+               "NEW.key, and have that certified";
+#endif
+    if (name == NID_X9_62_prime256v1 || name == NID_secp384r1 || name == NID_secp521r1)
+        return NULL;
+    return "is on a curve that TLS doesn't use: make one on P-256 (openssl genpkey -algorithm EC -pkeyopt "
+           "ec_paramgen_curve:P-256 -out NEW.key), and have it certified";
 }
 
 /* What is wrong with the key's kind; NULL if nothing is. */
@@ -187,9 +248,7 @@ static const char *unfit(const EVP_PKEY *key)
     case EVP_PKEY_ED25519:
         return NULL;
     case EVP_PKEY_EC:
-        return bits == 256 || bits == 384 || bits == 521
-                   ? NULL
-                   : "is on a curve that TLS doesn't use: make one on P-256";
+        return unfit_curve(EVP_PKEY_get0_EC_KEY(key));
     case EVP_PKEY_RSA:
         return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX
                    ? NULL
@@ -200,8 +259,44 @@ static const char *unfit(const EVP_PKEY *key)
     }
 }
 
+/* Whether a signature of the key is one for its public half: the numbers of RSA may relate and not be prime. */
+static bool signs(EVP_PKEY *key)
+{
+    static const unsigned char input[] = "what is signed to see whether the key can";
+    unsigned char signature[SIGNATURE_MAX];
+    size_t len = sizeof signature;
+    const EVP_MD *digest = EVP_PKEY_id(key) != EVP_PKEY_ED25519 ? EVP_sha256() : NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, digest, NULL, key) > 0 &&
+              EVP_DigestSign(context, signature, &len, input, sizeof input) > 0;
+    EVP_MD_CTX_free(context);
+    context = ok ? EVP_MD_CTX_new() : NULL;
+    ok = context != NULL && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) > 0 &&
+         EVP_DigestVerify(context, signature, len, input, sizeof input) > 0;
+    EVP_MD_CTX_free(context);
+    return ok;
+}
+
+/* What is wrong with a key that was decoded; NULL if nothing is. */
+static const char *fault_of(EVP_PKEY *key)
+{
+    if (!is_whole(key))
+        return "is damaged: its public half is not that of its private half";
+    const char *why = unfit(key);
+    if (why == NULL && !signs(key))
+        why = "is damaged: what it signs does not verify with its public half; make a new one";
+    return why;
+}
+
+/* Some editors put it before the first line. */
+static struct slice without_byte_order_mark(struct slice text)
+{
+    return slice_has_prefix(text, "\xEF\xBB\xBF") ? slice_from(text, 3) : text;
+}
+
 EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char **why)
 {
+    pem = without_byte_order_mark(pem);
     struct asked asked = {slice_first_line(passphrase), false};
     BIO *file = BIO_new_mem_buf(pem.data, (int)pem.len);
     EVP_PKEY *key = NULL;
@@ -215,9 +310,7 @@ EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char *
         key = PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &asked);
     BIO_free(file);
     ERR_clear_error();
-    *why = key == NULL     ? failure(&asked, passphrase)
-           : is_whole(key) ? unfit(key)
-                           : "is damaged: its public half is not that of its private half";
+    *why = key == NULL ? failure(pem, &asked, passphrase) : fault_of(key);
     ERR_clear_error();
     if (key != NULL && *why != NULL) {
         EVP_PKEY_free(key);

@@ -23,7 +23,8 @@ enum {
 /*
  * `passphrase` is the text of the passphrase's file, whose first line counts; its data is NULL if there is
  * none. Returns the key, which the caller frees. NULL if there is no key that can be used: `*why` is then
- * static text that a message has after the file's name ("is encrypted ...").
+ * text that a message has after the file's name ("is encrypted ..."), valid until the next call. Nothing here
+ * locks: one thread calls it.
  */
 MUST_CHECK EVP_PKEY *key_file_parse(struct slice pem, struct slice passphrase, const char **why);
 

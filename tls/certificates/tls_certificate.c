@@ -160,24 +160,57 @@ static EVP_PKEY *load_external_key(struct tls_certificate *certificate, const st
     return key;
 }
 
+/* The place in the file of the certificate that has the key; `count` if none has. */
+static size_t find_owner(const struct loading *loading)
+{
+    size_t i = 0;
+    while (i < loading->count && !X509_check_private_key(loading->chain[i], loading->certificate->key))
+        i++;
+    ERR_clear_error();
+    return i;
+}
+
+static bool has_known_key(X509 *certificate)
+{
+    EVP_PKEY *key = X509_get_pubkey(certificate);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return key != NULL;
+}
+
+#define SUPPORTED                                                                                            \
+    "expected RSA, or ECDSA with P-256, P-384 or P-521 (openssl genpkey -algorithm EC -pkeyopt "             \
+    "ec_paramgen_curve:P-256 -out NEW.key)"
+
 /* Whether the leaf has this key, whose private half need not be here. False after an error was reported. */
 static bool check_key(struct loading *loading)
 {
     struct tls_certificate *certificate = loading->certificate;
-    if (!X509_check_private_key(loading->chain[0], certificate->key)) {
-        ERR_clear_error();
+    const char *chain = certificate->files.chain;
+    size_t owner = find_owner(loading);
+    if (owner > 0 && owner < loading->count)
         tls_report_add(
             loading->report, loading->source, true,
-            "the private key %s does not belong to the first certificate in %s (the leaf must come first)",
-            certificate->files.key, certificate->files.chain);
+            "the private key %s does not belong to the first certificate in %s (the leaf must come first), "
+            "but to certificate %zu: put that first, then each issuer",
+            certificate->files.key, chain, owner + 1);
+    else if (owner > 0 && !has_known_key(loading->chain[0]))
+        tls_report_add(
+            loading->report, loading->source, true,
+            "the key of the certificate in %s is of a kind, or on a curve, that is not supported; " SUPPORTED,
+            chain);
+    else if (owner > 0)
+        tls_report_add(loading->report, loading->source, true,
+                       "the private key %s does not belong to the first certificate in %s (the leaf must "
+                       "come first): name the "
+                       "key that its request was made with",
+                       certificate->files.key, chain);
+    if (owner > 0)
         return false;
-    }
     certificate->kind = tls_key_kind_of(certificate->key);
     if (certificate->kind == TLS_KEY_OTHER)
         tls_report_add(loading->report, loading->source, true,
-                       "the key %s is of a kind that is not supported; expected RSA, or ECDSA with P-256, "
-                       "P-384 or P-521",
-                       certificate->files.key);
+                       "the key %s is of a kind that is not supported; " SUPPORTED, certificate->files.key);
     return certificate->kind != TLS_KEY_OTHER;
 }
 

@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/certificates/tls_pem.h"
 
+#include "base/array.h"
+#include "base/file_form.h"
+#include "base/key_encryption.h"
 #include "tls/certificates/tls_access.h"
 #include "tls/tls_file.h"
 
 #include <openssl/bio.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/mem.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs8.h>
 #include <openssl/x509.h>
 
 #include <errno.h>
 #include <string.h>
 
-/* RFC 7468 section 3 */
-static const char begin_certificate[] = "-----BEGIN CERTIFICATE-----";
-static const char end_certificate[] = "-----END CERTIFICATE-----";
+/* RFC 7468 section 3, and two older labels that servers with OpenSSL read as well. */
+static const struct {
+    const char *begin;
+    const char *end;
+} boundaries[] = {
+    {"-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"},
+    {"-----BEGIN X509 CERTIFICATE-----", "-----END X509 CERTIFICATE-----"},
+    {"-----BEGIN TRUSTED CERTIFICATE-----", "-----END TRUSTED CERTIFICATE-----"},
+};
 static const char private_key[] = "PRIVATE KEY-----";
 
 static const uint8_t *find(struct slice in, const char *text)
@@ -39,12 +51,27 @@ static bool read_file(const char *path, const char *what, int source, const stru
 
 /* ---- chains ---- */
 
+/* What the trust in a "TRUSTED CERTIFICATE" is for is read, and not used. */
 static X509 *decode_certificate(struct slice block)
 {
     BIO *memory = BIO_new_mem_buf(block.data, (int)block.len);
-    X509 *certificate = memory != NULL ? PEM_read_bio_X509(memory, NULL, NULL, NULL) : NULL;
+    X509 *certificate = memory != NULL ? PEM_read_bio_X509_AUX(memory, NULL, NULL, NULL) : NULL;
     BIO_free(memory);
     return certificate;
+}
+
+/* The first begin of a certificate's block; `*kind` becomes the index of its boundaries. NULL: there is none. */
+static const uint8_t *find_begin(struct slice in, size_t *kind)
+{
+    const uint8_t *first = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(boundaries); i++) {
+        const uint8_t *begin = find(in, boundaries[i].begin);
+        if (begin == NULL || (first != NULL && begin > first))
+            continue;
+        first = begin;
+        *kind = i;
+    }
+    return first;
 }
 
 /*
@@ -52,13 +79,14 @@ static X509 *decode_certificate(struct slice block)
  */
 static struct slice next_block(struct slice *rest)
 {
-    const uint8_t *begin = find(*rest, begin_certificate);
+    size_t kind = 0;
+    const uint8_t *begin = find_begin(*rest, &kind);
     if (begin == NULL)
         return (struct slice){NULL, 0};
     struct slice block = from_place(*rest, begin);
-    const uint8_t *end = find(block, end_certificate);
+    const uint8_t *end = find(block, boundaries[kind].end);
     if (end != NULL)
-        block.len = (size_t)(end - block.data) + strlen(end_certificate);
+        block.len = (size_t)(end - block.data) + strlen(boundaries[kind].end);
     *rest = slice_sub(from_place(*rest, begin), block.len, rest->len);
     return block;
 }
@@ -78,18 +106,20 @@ static bool decode_chain(struct slice text, X509 *chain[TLS_CHAIN_MAX], size_t *
     return true;
 }
 
-static bool check_chain(size_t count, bool decoded, const char *path, int source,
+static bool check_chain(size_t count, bool decoded, struct slice text, const char *path, int source,
                         const struct tls_report *report)
 {
     const char *reason = tls_library_error();
+    const char *form = count == 0 ? file_form_instead_of_chain(text) : NULL;
     if (!decoded)
-        tls_report_add(report, source, true, "certificate %zu in %s can't be read: %s", count + 1, path,
-                       reason);
-    else if (count == 0)
         tls_report_add(
             report, source, true,
-            "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"); is it the key's file?",
-            path);
+            "certificate %zu in %s can't be read (%s): it is damaged, or cut off; copy it here again",
+            count + 1, path, reason);
+    else if (count == 0)
+        tls_report_add(report, source, true,
+                       "%s has no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\"): %s", path,
+                       form != NULL ? form : "is it the right file?");
     else if (count > TLS_CHAIN_MAX)
         tls_report_add(report, source, true,
                        "%s has more than %d certificates; is it a bundle of authorities? A chain is the leaf "
@@ -123,8 +153,9 @@ size_t tls_pem_read_chain(const char *path, const struct tls_key_source *keys, b
     if (!read_chain(path, keys, has_key, source, report, &text))
         return 0;
     bool decoded = decode_chain(bytes_view(&text), chain, &count);
+    bool ok = check_chain(count, decoded, bytes_view(&text), path, source, report);
     bytes_free(&text);
-    if (check_chain(count, decoded, path, source, report))
+    if (ok)
         return count;
     for (size_t i = 0; i < count && i < TLS_CHAIN_MAX; i++)
         X509_free(chain[i]);
@@ -150,23 +181,133 @@ static int give_passphrase(char *into, int size, int writing, void *arg)
     return (int)passphrase->text.len;
 }
 
-static void explain_key(const char *path, const struct passphrase *passphrase, int source,
+/* Why the library could not read a key; the last one of its queue that tells, which is emptied. */
+enum key_failure {
+    KEY_UNREADABLE,
+    KEY_NOT_OPENED,
+    KEY_ENCRYPTION_UNKNOWN,
+    KEY_CURVE_UNKNOWN,
+    KEY_KIND_UNKNOWN
+};
+
+static enum key_failure failure_of(uint32_t code)
+{
+    int reason = ERR_GET_REASON(code);
+    switch (ERR_GET_LIB(code)) {
+    case ERR_LIB_CIPHER:
+        return KEY_NOT_OPENED;
+    case ERR_LIB_PKCS8:
+        return reason == PKCS8_R_DECODE_ERROR || reason == PKCS8_R_INCORRECT_PASSWORD
+                   ? KEY_NOT_OPENED
+                   : KEY_ENCRYPTION_UNKNOWN;
+    case ERR_LIB_PEM:
+        return reason == PEM_R_UNSUPPORTED_ENCRYPTION || reason == PEM_R_UNSUPPORTED_CIPHER
+                   ? KEY_ENCRYPTION_UNKNOWN
+                   : KEY_UNREADABLE;
+    case ERR_LIB_EC:
+        return reason == EC_R_UNKNOWN_GROUP ? KEY_CURVE_UNKNOWN : KEY_UNREADABLE;
+    case ERR_LIB_EVP:
+        return reason == EVP_R_UNSUPPORTED_ALGORITHM ? KEY_KIND_UNKNOWN : KEY_UNREADABLE;
+    default:
+        return KEY_UNREADABLE;
+    }
+}
+
+static enum key_failure take_failure(void)
+{
+    enum key_failure failure = KEY_UNREADABLE;
+    uint32_t code;
+    while ((code = ERR_get_error()) != 0)
+        if (failure_of(code) != KEY_UNREADABLE)
+            failure = failure_of(code);
+    return failure;
+}
+
+/* The name of the encryption of the first encrypted key; static. */
+static const char *name_encryption(struct slice text)
+{
+    const char *found = "an encryption that is not known here";
+    BIO *memory = BIO_new_mem_buf(text.data, (int)text.len);
+    char *name = NULL;
+    char *header = NULL;
+    uint8_t *der = NULL;
+    long len = 0;
+    bool is_found = false;
+    while (memory != NULL && !is_found && PEM_read_bio(memory, &name, &header, &der, &len)) {
+        bool is_older = strstr(header, "DEK-Info:") != NULL;
+        is_found = is_older || strcmp(name, "ENCRYPTED PRIVATE KEY") == 0;
+        if (is_found)
+            found = is_older ? key_encryption_of_header(slice_of(header))
+                             : key_encryption_name((struct slice){der, (size_t)len});
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
+    }
+    BIO_free(memory);
+    ERR_clear_error();
+    return found;
+}
+
+#define NEW_KEY                                                                                              \
+    "make a new one (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out NEW.key), and "     \
+    "have it "                                                                                               \
+    "certified"
+
+static void explain_unencrypted(const char *path, struct slice text, enum key_failure failure, int source,
+                                const struct tls_report *report)
+{
+    const char *form = file_form_instead_of_key(text);
+    if (failure == KEY_CURVE_UNKNOWN)
+        tls_report_add(report, source, true,
+                       "the private key %s is on a curve that TLS doesn't use: " NEW_KEY, path);
+    else if (failure == KEY_KIND_UNKNOWN)
+        tls_report_add(report, source, true,
+                       "the private key %s is of a kind that TLS servers don't use: " NEW_KEY, path);
+    else if (form != NULL || find(text, private_key) == NULL)
+        tls_report_add(report, source, true,
+                       "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\"): %s", path,
+                       form != NULL ? form : "is it the right file?");
+    else
+        tls_report_add(
+            report, source, true,
+            "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\") that can be decoded: "
+            "it is damaged, or cut off; copy it here again",
+            path);
+}
+
+static void explain_key(const char *path, struct slice text, const struct passphrase *passphrase, int source,
                         const struct tls_report *report)
 {
-    const char *reason = tls_library_error();
+    enum key_failure failure = take_failure();
     if (passphrase->wanted && passphrase->text.len == 0)
         tls_report_add(
             report, source, true,
             "the private key %s is encrypted with a passphrase; name the file that has it (\"passphrase\"), "
             "or decrypt the key (openssl pkey -in ... -out ...) and keep it readable by its owner alone",
             path);
+    else if (passphrase->wanted && failure == KEY_ENCRYPTION_UNKNOWN)
+        tls_report_add(
+            report, source, true,
+            "the private key %s is encrypted with %s, which can't be decrypted here, whatever the "
+            "passphrase: openssl pkey -aes256 -in FILE -out NEW.key (for old encryptions also -provider "
+            "legacy -provider default)",
+            path, name_encryption(text));
+    else if (passphrase->wanted && (failure == KEY_CURVE_UNKNOWN || failure == KEY_KIND_UNKNOWN))
+        explain_unencrypted(path, text, failure, source, report);
     else if (passphrase->wanted)
-        tls_report_add(report, source, true, "the passphrase does not decrypt the private key %s: %s", path,
-                       reason);
+        tls_report_add(
+            report, source, true,
+            "the passphrase does not decrypt the private key %s: the first line of its file is not its "
+            "passphrase",
+            path);
     else
-        tls_report_add(report, source, true,
-                       "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\"): %s", path,
-                       reason);
+        explain_unencrypted(path, text, failure, source, report);
+}
+
+/* Some editors put it before the first line. */
+static struct slice without_byte_order_mark(struct slice text)
+{
+    return slice_has_prefix(text, "\xEF\xBB\xBF") ? slice_from(text, 3) : text;
 }
 
 EVP_PKEY *tls_pem_read_key(const char *path, const char *passphrase_path, int source,
@@ -178,11 +319,13 @@ EVP_PKEY *tls_pem_read_key(const char *path, const char *passphrase_path, int so
     if (read_file(path, "private key", source, report, &text) &&
         (passphrase_path == NULL || read_file(passphrase_path, "passphrase", source, report, &secret))) {
         struct passphrase passphrase = {slice_first_line(bytes_view(&secret)), false};
-        BIO *memory = BIO_new_mem_buf(text.data, (int)text.len);
+        struct slice pem = without_byte_order_mark(bytes_view(&text));
+        BIO *memory = BIO_new_mem_buf(pem.data, (int)pem.len);
+        ERR_clear_error();
         key = memory != NULL ? PEM_read_bio_PrivateKey(memory, NULL, give_passphrase, &passphrase) : NULL;
         BIO_free(memory);
         if (key == NULL)
-            explain_key(path, &passphrase, source, report);
+            explain_key(path, pem, &passphrase, source, report);
     }
     bytes_free(&text);
     bytes_free(&secret);
