@@ -31,7 +31,8 @@ static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
     if (cfg_read_string(top, "hostname", &cfg->hostname)) {
         if (!cfg_is_hostname(slice_of(cfg->hostname)))
             CFG_FAIL(top->loader, cfg_reader_place(top, "hostname"),
-                     "\"%s\" is no host name, expected one like \"mail.example.com\"", cfg->hostname);
+                     "\"%s\" is no host name, expected one like \"mail.example.com\"%s", cfg->hostname,
+                     cfg_hostname_hint(cfg->hostname));
         return;
     }
     if (gethostname(name, sizeof name) != 0 || !cfg_is_hostname(slice_of(name)))

@@ -25,6 +25,8 @@ struct cfg_endpoint {
     uint16_t port;
     struct sockaddr_storage address; /* if the host is a numeric address */
     socklen_t address_len;           /* 0: the host is a name, which the program resolves */
+    bool is_any;                     /* "*": [::], and IPv4's 0.0.0.0 if the kernel has no IPv6 */
+    bool freebind;                   /* listens although the machine may not have the address yet */
     struct cfg_place place;
 };
 

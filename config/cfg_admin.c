@@ -30,12 +30,32 @@ static void check_free(struct cfg_loader *loader, const struct cfg *cfg, const s
                      other->place.file, other->place.line);
 }
 
+/* The two kinds of sockets can't share a port: one of them would be had by whoever listens first. */
+static void check_covered(struct cfg_loader *loader, const struct cfg *cfg,
+                          const struct cfg_endpoint *endpoint)
+{
+    for (size_t i = 0; i < cfg->service_count; i++)
+        for (size_t j = 0; j < cfg->services[i].listen_count; j++) {
+            const struct cfg_endpoint *other = &cfg->services[i].listen[j];
+            bool is_part = cfg_endpoint_covers(other, endpoint);
+            if (is_part || cfg_endpoint_covers(endpoint, other))
+                CFG_FAIL(loader, endpoint->place,
+                         "\"%s\" covers \"%s\", and the service \"%s\" listens on \"%s\" in %s:%u: choose "
+                         "another port",
+                         is_part ? other->text : endpoint->text, is_part ? endpoint->text : other->text,
+                         cfg->services[i].name, other->text, other->place.file, other->place.line);
+        }
+}
+
 static void read_listen(struct cfg_reader *reader, struct cfg *cfg)
 {
     struct cfg_item *items;
     struct cfg_loader *loader = reader->loader;
     struct cfg_admin *admin = &cfg->admin;
-    if (!cfg_reader_require(reader, "listen", "an address: listen = \"127.0.0.1:9993\""))
+    bool freebind = false;
+    bool given = cfg_reader_require(reader, "listen", "an address: listen = \"127.0.0.1:9993\"");
+    cfg_read_switch(reader, "freebind", &freebind);
+    if (!given)
         return;
     size_t errors = loader->problems->errors;
     size_t count = cfg_read_one_or_more(reader, "listen", example, &items);
@@ -50,7 +70,9 @@ static void read_listen(struct cfg_reader *reader, struct cfg *cfg)
         struct cfg_endpoint *endpoint = &admin->listen[admin->listen_count];
         if (!cfg_endpoint_read(loader, CFG_ENDPOINT_LISTEN, items[i], endpoint))
             continue;
+        endpoint->freebind = freebind;
         check_free(loader, cfg, endpoint);
+        check_covered(loader, cfg, endpoint);
         check_reach(loader, endpoint);
         admin->listen_count++;
     }

@@ -9,6 +9,10 @@ static const char *const examples[] = {[CFG_ENDPOINT_LISTEN] = "\"[::]:993\" or 
                                        [CFG_ENDPOINT_SERVER] = "\"10.0.0.11:143\", \"[fd00::11]:143\" or "
                                                                "\"store1.internal:143\""};
 
+static const char not_ascii[] =
+    "the host has letters that DNS does not have: write it as DNS has it, beginning "
+    "with \"xn--\" (the command idn2 prints that form)";
+
 static bool is_label(struct slice label)
 {
     if (label.len == 0 || label.len > 63 || label.data[0] == '-' || label.data[label.len - 1] == '-')
@@ -59,11 +63,22 @@ static bool set_ipv4(struct cfg_endpoint *e)
     return true;
 }
 
-static bool set_ipv6(struct cfg_endpoint *e)
+/* ::ffff:192.0.2.1 is 192.0.2.1, and collides with it. */
+static bool set_mapped(struct cfg_arena *arena, struct cfg_endpoint *e, const struct in6_addr *mapped)
+{
+    char host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, mapped->s6_addr + 12, host, sizeof host);
+    e->host = cfg_arena_copy(arena, slice_of(host));
+    return set_ipv4(e);
+}
+
+static bool set_ipv6(struct cfg_arena *arena, struct cfg_endpoint *e)
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(e->port)};
     if (inet_pton(AF_INET6, e->host, &address.sin6_addr) != 1)
         return false;
+    if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr))
+        return set_mapped(arena, e, &address.sin6_addr);
     memcpy(&e->address, &address, sizeof address);
     e->address_len = sizeof address;
     return true;
@@ -97,16 +112,19 @@ static const char *read_port(struct slice digits, enum cfg_endpoint_use use, uin
 static const char *read_host(struct cfg_arena *arena, struct slice host, enum cfg_endpoint_use use,
                              struct cfg_endpoint *e)
 {
-    if (use == CFG_ENDPOINT_LISTEN && slice_is_word(host, "*"))
+    e->is_any = use == CFG_ENDPOINT_LISTEN && slice_is_word(host, "*");
+    if (e->is_any)
         host = slice_of("[::]");
     bool brackets = host.len > 0 && host.data[0] == '[';
     e->host = cfg_arena_copy(arena, brackets ? slice_sub(host, 1, host.len - 2) : host);
     if (brackets)
-        return set_ipv6(e) ? NULL : "the text in brackets is no IPv6 address";
+        return set_ipv6(arena, e) ? NULL : "the text in brackets is no IPv6 address";
     if (set_ipv4(e))
         return NULL;
     if (slice_has_suffix(host, ".") && host.len > 1)
         host.len--; /* "store1.internal.": a name that the resolver's search list does not apply to */
+    if (cfg_hostname_hint(e->host)[0] != '\0')
+        return not_ascii;
     if (use == CFG_ENDPOINT_SERVER)
         return cfg_is_hostname(host) ? NULL : "the host is neither an address nor a name";
     return cfg_is_hostname(host) ? "listening takes a numeric address, and this is a name"
@@ -118,6 +136,8 @@ static const char *read_text(struct cfg_arena *arena, struct slice text, enum cf
                              struct cfg_endpoint *e)
 {
     size_t colon = find_port(text);
+    if (slice_is_word(slice_sub(text, colon, 3), "://"))
+        return "that is a URL, and an address is a host and a port alone";
     struct slice port = slice_from(text, colon + 1);
     if (text.data[0] != '[' && slice_find(port, ':') < port.len)
         return "an IPv6 address is written in brackets, with the port after it";
@@ -145,6 +165,41 @@ bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint
     if (a->address_len == 0)
         return slice_is_word(slice_of(a->host), b->host);
     return memcmp(&a->address, &b->address, a->address_len) == 0;
+}
+
+static bool is_wildcard(const struct cfg_endpoint *endpoint)
+{
+    struct sockaddr_in6 v6;
+    struct sockaddr_in v4;
+    memcpy(&v6, &endpoint->address, sizeof v6);
+    memcpy(&v4, &endpoint->address, sizeof v4);
+    return v6.sin6_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr)
+                                      : v4.sin_family == AF_INET && v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+bool cfg_endpoint_covers(const struct cfg_endpoint *a, const struct cfg_endpoint *b)
+{
+    return a->port != 0 && a->port == b->port && is_wildcard(a) && !cfg_endpoint_equals(a, b) &&
+           (a->address.ss_family == AF_INET6 || b->address.ss_family == AF_INET);
+}
+
+bool cfg_endpoint_leaves_ipv4(const struct cfg_endpoint *endpoint, const struct cfg_endpoint *others,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cfg_endpoint_covers(endpoint, &others[i]) && is_wildcard(&others[i]))
+            return true;
+    return false;
+}
+
+const char *cfg_hostname_hint(const char *name)
+{
+    for (const char *c = name; *c != '\0'; c++)
+        if ((uint8_t)*c >= 0x80)
+            return ": a name with such letters is written as DNS has it, beginning with \"xn--\" (the "
+                   "command idn2 "
+                   "prints that form)";
+    return "";
 }
 
 bool cfg_endpoint_is_loopback(const struct cfg_endpoint *endpoint)

@@ -20,6 +20,22 @@ bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, str
 /* Have both the same host and port? Listeners with port 0 are never equal: they get different ports. */
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b);
 
+/*
+ * Does a socket that listens on the wildcard `a` get the connections to `b`, an address with the same port,
+ * unless there is a socket for it? [::] covers IPv4 too. No address covers an equal one.
+ */
+bool cfg_endpoint_covers(const struct cfg_endpoint *a, const struct cfg_endpoint *b);
+
+/*
+ * Must a socket on `endpoint` leave IPv4 alone, as one of these listens on 0.0.0.0 and the same port? Any
+ * other IPv4 address may have a socket beside one for both families, which then gets the rest.
+ */
+bool cfg_endpoint_leaves_ipv4(const struct cfg_endpoint *endpoint, const struct cfg_endpoint *others,
+                              size_t count);
+
+/* What a message about a name that will not do has at its end; "" if its letters are all right. Static. */
+const char *cfg_hostname_hint(const char *name);
+
 /* Can this machine alone reach it? */
 bool cfg_endpoint_is_loopback(const struct cfg_endpoint *endpoint);
 

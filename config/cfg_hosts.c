@@ -71,8 +71,8 @@ static void read_names(struct cfg_reader *reader, struct cfg_host *host, struct 
     for (size_t i = 0; i < count; i++) {
         if (!is_host(slice_of(items[i].text))) {
             CFG_FAIL(loader, items[i].place,
-                     "\"%s\" is no host name, expected one like \"mail.example.org\" or \"*.example.org\"",
-                     items[i].text);
+                     "\"%s\" is no host name, expected one like \"mail.example.org\" or \"*.example.org\"%s",
+                     items[i].text, cfg_hostname_hint(items[i].text));
             continue;
         }
         char *name = lower_name(loader, items[i].text);

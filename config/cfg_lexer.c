@@ -182,7 +182,7 @@ static struct cfg_token take_stray(struct cfg_lexer *l)
     if (c < ' ' || c == 0x7f)
         return take_bad(l, 1, "a control character means nothing here");
     if (c < 0x80)
-        return take_bad(l, 1, "this character means nothing here");
+        return take_bad(l, 1, "this character means nothing outside of quotation marks");
     size_t len = 1;
     while (l->at + len < l->text.len && (l->text.data[l->at + len] & 0xc0) == 0x80)
         len++;

@@ -44,8 +44,8 @@ static void read_name(struct cfg_reader *reader, struct cfg_pool_tls *tls)
     else
         CFG_FAIL(reader->loader, cfg_reader_place(reader, "name"),
                  "\"%s\" is neither a host name nor an address, expected what the servers' certificate has: "
-                 "\"store.internal\"",
-                 name);
+                 "\"store.internal\"%s",
+                 name, cfg_hostname_hint(name));
 }
 
 static void warn_unverified(struct cfg_reader *reader, const struct cfg_pool *pool)

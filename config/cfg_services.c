@@ -46,7 +46,10 @@ static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
 {
     struct cfg_item *items;
     struct cfg_loader *loader = reader->loader;
-    if (!cfg_reader_require(reader, "listen", "a list of addresses: listen = [ \"[::]:993\" ]"))
+    bool freebind = false;
+    bool given = cfg_reader_require(reader, "listen", "a list of addresses: listen = [ \"[::]:993\" ]");
+    cfg_read_switch(reader, "freebind", &freebind);
+    if (!given)
         return;
     size_t errors = loader->problems->errors;
     size_t count = cfg_read_strings(reader, "listen", "[::]:993", &items);
@@ -54,9 +57,13 @@ static void read_listen(struct cfg_reader *reader, struct cfg_service *service)
         CFG_FAIL(loader, cfg_reader_place(reader, "listen"),
                  "\"listen\" is empty, expected at least one address: listen = [ \"[::]:993\" ]");
     service->listen = cfg_arena_alloc(loader->arena, count, sizeof *service->listen);
-    for (size_t i = 0; i < count; i++)
-        if (cfg_endpoint_read(loader, CFG_ENDPOINT_LISTEN, items[i], &service->listen[service->listen_count]))
-            service->listen_count++;
+    for (size_t i = 0; i < count; i++) {
+        struct cfg_endpoint *endpoint = &service->listen[service->listen_count];
+        if (!cfg_endpoint_read(loader, CFG_ENDPOINT_LISTEN, items[i], endpoint))
+            continue;
+        endpoint->freebind = freebind;
+        service->listen_count++;
+    }
 }
 
 static void read_tls_mode(struct cfg_reader *reader, struct cfg_service *service)
@@ -179,6 +186,32 @@ static const struct cfg_endpoint *first_with(const struct cfg *cfg, const struct
                 return &(*owner)->listen[i];
 }
 
+/*
+ * What another service takes from a wildcard is what its operator may have forgotten: the program serves
+ * both, and says which has what.
+ */
+static void warn_of_share(struct cfg_loader *loader, const struct cfg_service *part,
+                          const struct cfg_endpoint *endpoint, const struct cfg_service *whole,
+                          const struct cfg_endpoint *wildcard)
+{
+    bool all_ipv4 = cfg_endpoint_leaves_ipv4(wildcard, endpoint, 1);
+    cfg_problems_add(
+        loader->problems, CFG_WARNING, endpoint->place,
+        "clients that connect %s%s%s get the service \"%s\", and all others on this port get \"%s\", "
+        "which listens on \"%s\" in %s:%u",
+        all_ipv4 ? "by IPv4 (" : "to ", endpoint->text, all_ipv4 ? ")" : "", part->name, whole->name,
+        wildcard->text, wildcard->place.file, wildcard->place.line);
+}
+
+static void check_shares(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_service *part,
+                         const struct cfg_endpoint *endpoint)
+{
+    for (const struct cfg_service *whole = cfg->services; whole < cfg->services + cfg->service_count; whole++)
+        for (size_t i = 0; whole != part && i < whole->listen_count; i++)
+            if (cfg_endpoint_covers(&whole->listen[i], endpoint))
+                warn_of_share(loader, part, endpoint, whole, &whole->listen[i]);
+}
+
 static void check_listeners(struct cfg_loader *loader, const struct cfg *cfg,
                             const struct cfg_service *service)
 {
@@ -186,7 +219,9 @@ static void check_listeners(struct cfg_loader *loader, const struct cfg *cfg,
         const struct cfg_service *owner;
         const struct cfg_endpoint *listener = &service->listen[i];
         const struct cfg_endpoint *first = first_with(cfg, listener, &owner);
-        if (first != listener)
+        if (first == listener)
+            check_shares(loader, cfg, service, listener);
+        else
             CFG_FAIL(loader, listener->place, "the service \"%s\" listens on \"%s\" already, in %s:%u",
                      owner->name, listener->text, first->place.file, first->place.line);
     }

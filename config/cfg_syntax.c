@@ -160,6 +160,11 @@ static bool begins_scalar(const struct cfg_token *token)
            token->kind == CFG_TOKEN_FLOAT || token->kind == CFG_TOKEN_BOOLEAN;
 }
 
+static bool begins_compound(const struct cfg_token *token)
+{
+    return cfg_token_is(token, '{') || cfg_token_is(token, '[') || cfg_token_is(token, '(');
+}
+
 static void take_scalar(struct syntax *s, bool is_element)
 {
     struct cfg_token first = s->token;
@@ -216,13 +221,25 @@ static void take_group(struct syntax *s)
     struct cfg_token open = s->token;
     advance(s);
     take_settings(s);
+    if (begins_scalar(&s->token))
+        fail_syntax(s, s->token.place,
+                    "{ } holds settings (key = value;), and " QUOTED
+                    " is a value: a list of strings is written "
+                    "[ \"a\", \"b\" ]",
+                    EXCERPT_Q(s->token));
+    else if (begins_compound(&s->token))
+        fail_syntax(
+            s, s->token.place,
+            "{ } holds settings (key = value;), and \"%.*s\" begins a value: a list of groups is written "
+            "( { ... }, { ... } )",
+            EXCERPT(s->token));
     take_closing(s, &open, '}');
 }
 
 /* Reports what may not be in [ ], which holds values of one type. */
 static void check_array_element(struct syntax *s, enum cfg_token_kind first)
 {
-    if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '(') || cfg_token_is(&s->token, '['))
+    if (begins_compound(&s->token))
         fail_syntax(s, s->token.place,
                     "[ ] holds strings or numbers alone: a list of groups is written ( { ... }, { ... } )");
     else if (begins_scalar(&s->token) && s->token.kind != first)
@@ -247,7 +264,8 @@ static void take_elements(struct syntax *s, char closing)
             break;
         advance(s);
         if (cfg_token_is(&s->token, closing))
-            fail_syntax(s, place, "there is no comma after the last value before \"%c\"", closing);
+            fail_syntax(s, place, "the comma before \"%c\" has no value after it: delete it, or add a value",
+                        closing);
     }
     take_closing(s, &open, closing);
 }
@@ -271,7 +289,7 @@ static void take_value(struct syntax *s, bool is_element)
         note_place(s);
     if (begins_scalar(&s->token))
         take_scalar(s, is_element);
-    else if (cfg_token_is(&s->token, '{') || cfg_token_is(&s->token, '[') || cfg_token_is(&s->token, '('))
+    else if (begins_compound(&s->token))
         take_compound(s);
     else if (s->token.kind == CFG_TOKEN_NAME)
         fail_syntax(

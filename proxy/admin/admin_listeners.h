@@ -16,6 +16,7 @@ struct admin_listener {
     bool is_served;
     struct sockaddr_storage configured; /* as in the file */
     struct sockaddr_storage address;    /* as bound: a port of 0 has become a real one */
+    bool leaves_ipv4;                   /* an IPv6 wildcard that takes no IPv4 */
 };
 
 struct admin_listeners {

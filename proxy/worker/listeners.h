@@ -10,6 +10,9 @@
  * that the kernel spreads connections. The main thread opens all of them, before it drops privileges if it
  * can. A worker takes its own over. A reload reuses the sockets of addresses that stay, and loses no
  * connection.
+ *
+ * A wildcard and an address that it covers may both be there: the kernel gives a connection to the socket
+ * that is bound more closely. [::] serves IPv4 too, unless the file has 0.0.0.0 with the same port.
  */
 enum { LISTENER_NEW = -1 };
 
@@ -19,6 +22,7 @@ struct listener_socket {
     size_t service; /* index in the snapshot */
     struct sockaddr_storage configured; /* as in the file */
     struct sockaddr_storage address;    /* as bound: a port of 0 has become a real one */
+    bool leaves_ipv4;                   /* an IPv6 wildcard that takes no IPv4 */
 };
 
 struct listeners {
@@ -36,12 +40,18 @@ struct listeners {
 MUST_CHECK bool listeners_open(const struct cfg *cfg, unsigned workers, const struct listeners *previous,
                                struct listeners *into, struct cfg_problems *problems);
 
+/* How one of the main thread's own sockets is opened. */
+struct listener_options {
+    bool only_v6; /* an IPv6 wildcard takes no IPv4 */
+    bool shared;  /* an address of the same user's covers it, or is covered by it */
+    bool reload;  /* the program has dropped its privileges, as an error then explains */
+};
+
 /*
  * Opens one more socket, for the main thread itself, which listens already. Returns -1 after an error in
- * `problems`. `only_v6`: an IPv6 wildcard takes no IPv4. `reload`: the program has dropped its privileges, as
- * the error then explains.
+ * `problems`.
  */
-MUST_CHECK int listeners_open_single(const struct cfg_endpoint *endpoint, bool only_v6, bool reload,
+MUST_CHECK int listeners_open_single(const struct cfg_endpoint *endpoint, struct listener_options options,
                                      struct cfg_problems *problems);
 
 /* Closes what no worker has taken over, and frees the list. Does nothing for one that is all zero. */

@@ -44,6 +44,11 @@ static const struct cfg_case cases[] = {
      "\"0.0.0.0:993\"\n"},
     {"a service's address", ADMIN("listen = \"[::]:993\";"),
      "F:5: error: the service \"imap\" listens on \"[::]:993\" already, in F:2\n" OPEN_TO_ALL("[::]:993")},
+    {"a part of a service's address", ADMIN("listen = \"127.0.0.1:993\";"),
+     "F:5: error: \"[::]:993\" covers \"127.0.0.1:993\", and the service \"imap\" listens on \"[::]:993\" in "
+     "F:2: choose "
+     "another port\n"},
+    {"freebind", ADMIN("listen = \"127.0.0.1:9993\"; freebind = true;"), ""},
     {"twice", ADMIN("listen = [ \"127.0.0.1:9993\", \"127.0.0.1:9993\" ];"),
      "F:5: error: \"admin\" listens on \"127.0.0.1:9993\" already, in F:5\n"},
     {"a misspelt key", ADMIN("listn = \"127.0.0.1:9993\";"),

@@ -109,6 +109,18 @@ static const struct cfg_case service_cases[] = {
      "F:5: error: the service \"imap\" listens on \"*:993\" already, in F:4\n"},
     {"another spelling of one address", WITH_LISTEN("[ \"[::1]:993\",\n\"[0:0::0:1]:993\" ]"),
      "F:5: error: the service \"imap\" listens on \"[0:0::0:1]:993\" already, in F:4\n"},
+    {"an IPv4 address as an IPv6 one", WITH_LISTEN("[ \"127.0.0.1:993\",\n\"[::ffff:127.0.0.1]:993\" ]"),
+     "F:5: error: the service \"imap\" listens on \"[::ffff:127.0.0.1]:993\" already, in F:4\n"},
+    {"a URL", WITH_LISTEN("[ \"imaps://192.0.2.1:993\" ]"),
+     "F:4: error: \"imaps://192.0.2.1:993\": that is a URL, and an address is a host and a port "
+     "alone" LISTEN_EXAMPLE},
+    {"a name with an umlaut", WITH_LISTEN("[ \"b\303\274ro.example:993\" ]"),
+     "F:4: error: \"b\303\274ro.example:993\": the host has letters that DNS does not have: write it as DNS "
+     "has it, "
+     "beginning with \"xn--\" (the command idn2 prints that form)" LISTEN_EXAMPLE},
+    {"freebind", WITH_LISTEN("[ \"192.0.2.1:993\" ]; freebind = true"), ""},
+    {"a word for a switch", WITH_LISTEN("[ \"192.0.2.1:993\" ];\nfreebind = \"yes\""),
+     "F:5: error: \"freebind\" is a string, expected true or false, without quotation marks\n"},
     {"port 0 twice is two ports", WITH_LISTEN("[ \"127.0.0.1:0\", \"127.0.0.1:0\" ]"), ""},
     {"two families, two ports, two addresses",
      WITH_LISTEN("( \"0.0.0.0:993\", \"[::]:993\", \"[::]:994\", \"[::1]:993\" )"), ""},
@@ -125,6 +137,25 @@ static const struct cfg_case services_cases[] = {
     {"a name twice",
      TWO_SERVICES("name = \"a\"; listen = [ \"*:1\" ];", "name = \"a\"; listen = [ \"*:2\" ];"),
      "F:5: error: another service is called \"a\" already, in F:4\n"},
+    {"one address beside all",
+     TWO_SERVICES("listen = [ \"*:993\" ];", "name = \"b\"; listen = [ \"192.0.2.1:993\", \"[::1]:994\" ];"),
+     "F:5: warning: clients that connect to 192.0.2.1:993 get the service \"b\", and all others on this port "
+     "get "
+     "\"imap\", which listens on \"*:993\" in F:4\n"},
+    {"one IPv6 address beside all",
+     TWO_SERVICES("listen = [ \"[::1]:993\" ];",
+                  "name = \"b\"; listen = [ \"[::]:993\", \"192.0.2.1:993\" ];"),
+     "F:4: warning: clients that connect to [::1]:993 get the service \"imap\", and all others on this port "
+     "get \"b\", "
+     "which listens on \"[::]:993\" in F:5\n"},
+    {"all IPv4 addresses beside all",
+     TWO_SERVICES("listen = [ \"*:993\" ];", "name = \"b\"; listen = [ \"0.0.0.0:993\" ];"),
+     "F:5: warning: clients that connect by IPv4 (0.0.0.0:993) get the service \"b\", and all others on this "
+     "port get "
+     "\"imap\", which listens on \"*:993\" in F:4\n"},
+    {"all IPv4 addresses beside an IPv6 one",
+     TWO_SERVICES("listen = [ \"0.0.0.0:993\" ];", "name = \"b\"; listen = [ \"[::1]:993\" ];"), ""},
+    {"any port beside all", TWO_SERVICES("listen = [ \"*:0\" ];", "listen = [ \"192.0.2.1:0\" ];"), ""},
     {"a name that the default would be",
      TWO_SERVICES("listen = [ \"*:1\" ];", "name = \"imap\"; listen = [ \"*:2\" ];"), ""},
 };

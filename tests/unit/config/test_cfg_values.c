@@ -290,6 +290,7 @@ static const struct cfg_case together[] = {
      "F:3: error: no pool in \"backends\" is called \"store\"; did you mean \"stores\"?\n"
      "F:4: error: \"protocol\" can't be \"smtp\"; expected one of \"imap\", \"pop3\", \"submission\"\n"
      "F:4: error: unknown key \"color\" in a service; expected one of \"name\", \"protocol\", \"listen\", "
+     "\"freebind\", "
      "\"tls\", "
      "\"backend\", \"deep\", \"received\", \"bare_newline\", \"client_certificates\"\n"
      "F:4: error: the service \"imap\" listens on \"[::]:993\" already, in F:3\n"

@@ -17,6 +17,18 @@
 
 int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+
+static bool lacks_ipv6; /* the kernel, as the tests have it */
+
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (!lacks_ipv6 || family != AF_INET6)
+        return __real_socket(family, type, protocol);
+    errno = EAFNOSUPPORT;
+    return -1;
+}
 
 enum { WORKERS = 3 };
 
@@ -208,6 +220,11 @@ START_TEST(a_port_that_is_taken)
 }
 END_TEST
 
+#define NOT_HERE                                                                                             \
+    "; this machine has no such address now: correct it, or, if it comes later (another machine's virtual "  \
+    "address, an "                                                                                           \
+    "interface that is not up yet), set freebind = true beside \"listen\""
+
 static const struct {
     int error;
     bool reload;
@@ -218,8 +235,8 @@ static const struct {
      "; another program listens there, or an address of ours that covers it: that takes a restart"},
     {EACCES, false, "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"},
     {EACCES, true, "; ports below 1024 take a restart if the program has dropped root"},
-    {EADDRNOTAVAIL, false, "; this machine has no such address"},
-    {EADDRNOTAVAIL, true, "; this machine has no such address"},
+    {EADDRNOTAVAIL, false, NOT_HERE},
+    {EADDRNOTAVAIL, true, NOT_HERE},
     {ENOBUFS, false, ""},
 };
 
@@ -242,8 +259,8 @@ START_TEST(refused)
         ck_assert_str_eq(problems.items[i].text, expected);
     }
     cfg_problems_free(&problems);
-    ck_assert_int_eq(
-        listeners_open_single(&cfg->services[1].listen[0], false, refusals[_i].reload, &problems), -1);
+    struct listener_options options = {.reload = refusals[_i].reload};
+    ck_assert_int_eq(listeners_open_single(&cfg->services[1].listen[0], options, &problems), -1);
     ck_assert_uint_eq(problems.count, 1);
     ck_assert_str_eq(problems.items[0].text, expected);
     cfg_problems_free(&problems);
@@ -278,6 +295,60 @@ START_TEST(all_or_nothing)
 }
 END_TEST
 
+/* "*" is all that the kernel has; "[::]" is what it has not. */
+START_TEST(a_kernel_without_ipv6)
+{
+    struct cfg_problems problems = {0};
+    struct listeners all;
+    struct cfg *cfg = configure("\"*:0\"", "other", "\"127.0.0.1:0\"");
+    lacks_ipv6 = true;
+    open_all(cfg, NULL, &all);
+    for (unsigned worker = 0; worker < WORKERS; worker++) {
+        const struct sockaddr_in *bound = (const struct sockaddr_in *)&socket_of(&all, worker, 0)->address;
+        ck_assert_int_eq(bound->sin_family, AF_INET);
+        ck_assert_uint_eq(bound->sin_addr.s_addr, htonl(INADDR_ANY));
+        ck_assert_uint_eq(ntohs(bound->sin_port), port_of(socket_of(&all, 0, 0)));
+    }
+    int single = listeners_open_single(&cfg->services[0].listen[0], (struct listener_options){0}, &problems);
+    ck_assert_int_ge(single, 0);
+    close(single);
+    struct listeners kept;
+    open_all(cfg, &all, &kept);
+    expect_kept(&kept, 0, 0, &all, 0);
+    listeners_close(&kept);
+    listeners_close(&all);
+    cfg_free(&cfg);
+    cfg = configure("\"[::]:0\"", "other", "\"127.0.0.1:0\"");
+    ck_assert(!listeners_open(cfg, WORKERS, NULL, &all, &problems));
+    ck_assert_uint_eq(problems.count, 1);
+    ck_assert_ptr_nonnull(
+        strstr(problems.items[0].text, "; this kernel has no IPv6: write \"*\" in place of"));
+    cfg_problems_free(&problems);
+    lacks_ipv6 = false;
+    cfg_free(&cfg);
+}
+END_TEST
+
+/* An address that another machine has now; 198.51.100.0/24 is nobody's (RFC 5737). */
+START_TEST(an_address_that_is_not_here)
+{
+    struct cfg_problems problems = {0};
+    struct listeners all;
+    struct cfg *cfg = configure("\"198.51.100.1:0\"", "other", "\"198.51.100.2:0\"");
+    cfg->services[0].listen[0].freebind = true;
+    ck_assert(!listeners_open(cfg, WORKERS, NULL, &all, &problems));
+    ck_assert_uint_eq(problems.count, 1);
+    ck_assert_uint_eq(problems.items[0].line, 4);
+    cfg_problems_free(&problems);
+    cfg->services[1].listen[0].freebind = true;
+    open_all(cfg, NULL, &all);
+    for (size_t i = 0; i < WORKERS * all.per_worker; i++)
+        ck_assert_int_eq(listen(all.sockets[i].fd, 1), 0);
+    listeners_close(&all);
+    cfg_free(&cfg);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("listeners");
@@ -289,6 +360,8 @@ int main(void)
     tcase_add_test(tests, a_port_that_is_taken);
     tcase_add_loop_test(tests, refused, 0, ARRAY_LEN(refusals));
     tcase_add_test(tests, all_or_nothing);
+    tcase_add_test(tests, a_kernel_without_ipv6);
+    tcase_add_test(tests, an_address_that_is_not_here);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -107,16 +107,18 @@ static unsigned free_port(void)
 }
 
 /*
- * A wildcard serves IPv4 as well, unless IPv4 has an address of its own on that port; on another it says
- * nothing.
+ * A wildcard serves IPv4 as well, unless IPv4 has a wildcard of its own on that port. An address takes its own
+ * clients alone.
  */
 static const struct wildcard {
     const char *listen;
     bool only_v6;
 } wildcards[] = {
     {"\"[::]:%u\"", false},
-    {"\"[::]:%u\", \"127.0.0.1:%u\"", true},
-    {"\"127.0.0.1:%u\", \"[::]:%u\"", true},
+    {"\"[::]:%u\", \"127.0.0.1:%u\"", false},
+    {"\"127.0.0.1:%u\", \"[::]:%u\"", false},
+    {"\"[::]:%u\", \"0.0.0.0:%u\"", true},
+    {"\"0.0.0.0:%u\", \"[::]:%u\"", true},
     {"\"127.0.0.1:0\", \"[::]:%u\"", false},
 };
 
@@ -150,15 +152,15 @@ START_TEST(single_listener)
     struct cfg *cfg = configure(_i == 0 ? "\"127.0.0.1:0\"" : "\"[::]:0\"");
     if (_i > 0 && !has_ipv6())
         return;
-    bool only_v6 = _i == 1;
-    int fd = listeners_open_single(&cfg->services[0].listen[0], only_v6, false, &problems);
+    struct listener_options options = {.only_v6 = _i == 1, .shared = _i == 2};
+    int fd = listeners_open_single(&cfg->services[0].listen[0], options, &problems);
     ck_assert_int_ge(fd, 0);
     expect_connection_options(fd);
     ck_assert_int_ne(option(fd, SOL_SOCKET, SO_REUSEADDR), 0);
-    ck_assert_int_eq(option(fd, SOL_SOCKET, SO_REUSEPORT), 0);
+    ck_assert_int_eq(option(fd, SOL_SOCKET, SO_REUSEPORT), options.shared);
     ck_assert_int_eq(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
     if (_i > 0)
-        ck_assert_int_eq(option(fd, IPPROTO_IPV6, IPV6_V6ONLY), only_v6);
+        ck_assert_int_eq(option(fd, IPPROTO_IPV6, IPV6_V6ONLY), options.only_v6);
     close(fd);
     cfg_free(&cfg);
 }
