@@ -12,7 +12,7 @@ import threading
 # For what should happen at once. Generous: a sanitizer on a busy machine is slow, and only a failure waits this long.
 PATIENCE = float(os.environ.get("DEEPPROXY_TEST_PATIENCE", 60))
 SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=66:abort_on_error=0",
+    "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=66:abort_on_error=0:handle_sigill=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=66",
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=66:second_deadlock_stack=1",
 }
