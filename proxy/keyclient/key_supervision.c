@@ -240,13 +240,11 @@ static void lose_guard(struct key_manager *manager)
     close_guard(manager);
 }
 
-/* It runs, and is of no use. */
+/* It runs, and is of no use. The end of its socket ends it, or the parent does, which sees that it hangs. */
 static void reject_guard(struct key_manager *manager, const char *error)
 {
     log_failure(manager, CFG_LOG_ERROR, "keys-ended", error);
     close_guard(manager);
-    if (manager->hooks.guard_fails != NULL)
-        manager->hooks.guard_fails(manager->hooks.arg);
 }
 
 static void give_up(struct key_manager *manager)
