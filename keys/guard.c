@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { OPENED_MAX = 2 }; /* a key's file, and its passphrase's */
@@ -25,6 +26,8 @@ struct guard {
     pid_t pid;
     int channels[KEYS_CHANNELS_MAX];
     size_t channel_count;
+    bool is_watched;
+    long long beat_at_ms; /* when the last octet was sent */
     uint8_t message[KEYS_REPLY_MAX];
 };
 
@@ -48,6 +51,8 @@ static _Noreturn void become_signer(struct guard *guard, int control)
 {
     pid_t parent = getppid();
     close(KEYS_CONTROL_FD);
+    if (guard->is_watched)
+        close(KEYS_BEAT_FD);
     if (guard->signer >= 0)
         close(guard->signer);
     signer_run(control, guard->channels, guard->channel_count, &guard->user, parent);
@@ -285,6 +290,18 @@ static bool obey(struct guard *guard)
 
 /* ---- the process ---- */
 
+/* What can't be sent now shows nobody that this process hangs. */
+static void beat(struct guard *guard)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long now_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    if (!guard->is_watched || now_ms - guard->beat_at_ms < KEYS_BEAT_MS)
+        return;
+    guard->beat_at_ms = now_ms;
+    (void)send(KEYS_BEAT_FD, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static const char *confine(pid_t proxy)
 {
     const char *failed = sandbox_begin(proxy);
@@ -303,10 +320,11 @@ static void leave_terminal(void)
         close(null);
 }
 
-int guard_run(const struct keys_user *signer, pid_t proxy)
+int guard_run(const struct keys_user *signer, bool is_watched, pid_t proxy)
 {
-    static struct guard guard = {.signer = -1};
+    static struct guard guard = {.signer = -1, .beat_at_ms = -KEYS_BEAT_MS};
     guard.user = *signer;
+    guard.is_watched = is_watched;
     leave_terminal();
     const char *failed = confine(proxy);
     if (failed != NULL) {
@@ -317,7 +335,8 @@ int guard_run(const struct keys_user *signer, pid_t proxy)
     }
     for (bool alive = true; alive;) {
         struct pollfd sockets[] = {{KEYS_CONTROL_FD, POLLIN, 0}, {guard.signer, POLLIN, 0}};
-        if (poll(sockets, 2, -1) < 0)
+        beat(&guard);
+        if (poll(sockets, 2, is_watched ? KEYS_BEAT_MS : -1) < 0)
             continue;
         alive = sockets[1].revents == 0 || receive_from_signer(&guard);
         alive = alive && (sockets[0].revents == 0 || obey(&guard));

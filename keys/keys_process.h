@@ -56,9 +56,12 @@
  * dropped or signed for others goes on. A new signer signs before it has all of its keys: a request for one
  * that is still to come waits, and the signer tells the proxy, which has that key loaded next (KEYS_WANTED).
  *
- * The control socket is descriptor KEYS_CONTROL_FD. Its end ends both processes.
+ * The control socket is descriptor KEYS_CONTROL_FD. Its end ends both processes. A guard that hangs would not
+ * see that. So a guard that is watched sends an octet each KEYS_BEAT_MS to descriptor KEYS_BEAT_FD, whose
+ * other end has who started it, and ends one that is silent. The proxy, which may not end a guard of root's,
+ * has no part in it.
  */
-enum { KEYS_CONTROL_FD = 3 };
+enum { KEYS_CONTROL_FD = 3, KEYS_BEAT_FD = 4, KEYS_BEAT_MS = 2000 };
 
 /* The user that the signer runs as. */
 struct keys_user {
@@ -67,8 +70,11 @@ struct keys_user {
     gid_t gid;
 };
 
-/* Runs the guard until the proxy closes the control socket. Returns the exit status of the process. */
-int guard_run(const struct keys_user *signer, pid_t proxy);
+/*
+ * Runs the guard until the proxy closes the control socket. `is_watched`: there is a KEYS_BEAT_FD. Returns
+ * the exit status of the process.
+ */
+int guard_run(const struct keys_user *signer, bool is_watched, pid_t proxy);
 
 /*
  * Runs the signer, in a child of the guard. It owns `control`, the socket to the guard, and the channels, the

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: deepproxy-keys version\n"
-                            "deepproxy starts it by itself: deepproxy-keys serve [UID GID]\n";
+                            "deepproxy starts it by itself: deepproxy-keys serve|watched [UID GID]\n";
 
 /* -1 if it is no number of a user or group. */
 static long parse_id(const char *text)
@@ -21,11 +21,19 @@ static long parse_id(const char *text)
     return errno == 0 && end != text && *end == '\0' && id >= 0 && id < UINT32_MAX ? id : -1;
 }
 
-static bool is_started_by_proxy(void)
+static bool is_socket(int fd, int wanted)
 {
     int type = 0;
     socklen_t len = sizeof type;
-    return getsockopt(KEYS_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == wanted;
+}
+
+/* By the proxy, or, watched, by its parent. */
+static bool is_started_by(const char *how)
+{
+    bool is_watched = strcmp(how, "watched") == 0;
+    return (is_watched || strcmp(how, "serve") == 0) && is_socket(KEYS_CONTROL_FD, SOCK_SEQPACKET) &&
+           (!is_watched || is_socket(KEYS_BEAT_FD, SOCK_STREAM));
 }
 
 static int serve(int argc, char **argv)
@@ -39,7 +47,7 @@ static int serve(int argc, char **argv)
         user.uid = (uid_t)uid;
         user.gid = (gid_t)gid;
     }
-    return guard_run(&user, getppid());
+    return guard_run(&user, strcmp(argv[1], "watched") == 0, getppid());
 }
 
 int main(int argc, char **argv)
@@ -48,7 +56,7 @@ int main(int argc, char **argv)
         puts(key_sign_library());
         return EXIT_SUCCESS;
     }
-    if ((argc == 2 || argc == 4) && strcmp(argv[1], "serve") == 0 && is_started_by_proxy())
+    if ((argc == 2 || argc == 4) && is_started_by(argv[1]))
         return serve(argc, argv);
     fputs(usage, stderr);
     return 2;

@@ -66,7 +66,7 @@ struct control {
     bool reload_requested[2];
     /* By enum reload_kind. */
     struct metrics_reload reloads[2];
-    size_t stale_certificates; /* when they were last read */
+    size_t stale_certificates;   /* when they were last read */
     struct problem_log problems; /* of the certificates */
 };
 

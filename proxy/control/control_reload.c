@@ -146,10 +146,19 @@ static bool apply_configuration(struct control *control, const struct runtime *r
 
 /* ---- from one to the next ---- */
 
+/* What is refused has a reason. If it is none of the files, there was no memory to put them into effect. */
+static void give_reason(const struct control *control, struct cfg_problems *problems)
+{
+    if (problems->errors == 0)
+        cfg_problems_add_out_of_memory(problems, control->runtime.snapshot->cfg->path);
+}
+
 static void end_configuration(struct control *control, struct reload *reload)
 {
     bool ok =
         reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
+    if (!ok)
+        give_reason(control, &reload->problems);
     log_problems(control, &reload->problems);
     control->reloads[RELOAD_CONFIGURATION].failed = !ok;
     ticket_look_request(&control->ticket_look);
@@ -177,6 +186,8 @@ static void end_certificates(struct control *control, struct reload *reload)
     control->in_part = applied && !whole;
     control->reloads[RELOAD_CERTIFICATES].failed = !whole || (!same && !applied);
     bool is_refused = !applied && control->reloads[RELOAD_CERTIFICATES].failed;
+    if (is_refused)
+        give_reason(control, &reload->problems);
     if (!problem_log_is_due(&control->problems, &reload->problems,
                             is_refused || control->stale_certificates > 0, uv_now(&control->loop)))
         return;

@@ -49,11 +49,6 @@ struct key_manager_hooks {
     void (*give_up)(void *arg);
     /* Keys could not be loaded again: the certificates that need them are to be loaded again. */
     void (*lost)(void *arg);
-    /*
-     * The guard hangs, or sends what is no message: the control socket is closed, and who started the guard
-     * is to end it by force. Not called if it has ended by itself. NULL: nobody can.
-     */
-    void (*guard_fails)(void *arg);
     void *arg;
     struct log *log;
 };

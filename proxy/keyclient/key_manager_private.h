@@ -9,8 +9,8 @@
 
 /*
  * Shared by key_manager.c (start, end, and what other threads ask for), key_files.c (what they ask of files
- * without keys) and key_supervision.c (the dialogue with the key process, on the main thread's loop), and by
- * nothing else.
+ * without keys), key_supervision.c (the life of the key process, and the dialogue with it) and key_tasks.c
+ * (what a signer is asked for), and by nothing else.
  *
  * One thread has the control socket: the main thread. It never waits for it: what is asked, and what its
  * answer means, is a state here. Another thread that wants a key loaded leaves a request, and waits for its
@@ -117,7 +117,9 @@ void key_files_offer(struct tls_key_source *source);
 /* Ends a request: wakes its thread. Under the lock. */
 void key_manager_settle(struct key_manager *manager, struct key_request *request, bool is_ok);
 
-/* Other threads have left something to do. On the main thread's loop. */
+/* ---- the supervision: all of it on the main thread's loop ---- */
+
+/* Other threads have left something to do. */
 void key_supervision_wake(struct key_manager *manager);
 
 /* Begins: the signer runs, or has ended by now. Returns 0, or a libuv error. */
@@ -125,5 +127,57 @@ MUST_CHECK int key_supervision_begin(struct key_manager *manager, uv_loop_t *loo
 
 /* Closes the loop's handles; nothing is sent or received after it. */
 void key_supervision_end(struct key_manager *manager);
+
+/* Moves to another phase, if the table allows it. Nothing may be asked. */
+void key_supervision_move(struct key_manager *manager, enum key_phase to);
+
+/* Whether there is a signer that signs. */
+bool key_supervision_has_signer(const struct key_manager *manager);
+
+/* The timer expires after this time, and not when it was to before. */
+void key_supervision_set_timer(struct key_manager *manager, uint64_t ms);
+
+/* Sends a command that has no answer. False if it could not: that is handled already. */
+bool key_supervision_send(struct key_manager *manager, const struct keys_command *command);
+
+/* Sends a command, and notes what is asked, unless it could not. The timer is set to `answer_ms`. */
+void key_supervision_ask(struct key_manager *manager, enum key_asked asked,
+                         const struct keys_command *command, uint64_t answer_ms);
+
+/*
+ * A command could not be sent, with this errno: the socket is full, and is watched for room; or the guard is
+ * gone.
+ */
+void key_supervision_note_unsent(struct key_manager *manager, int error);
+
+/* ---- what a signer is asked for (key_tasks.c), on the same loop ---- */
+
+/* Sends what is due, if the last command was answered: first what handshakes wait for. */
+void key_tasks_step(struct key_manager *manager);
+
+/* A new signer runs: connects the workers, and begins to load all keys. */
+void key_tasks_begin(struct key_manager *manager);
+
+/* Asks whether the signer is alive. */
+void key_tasks_ping(struct key_manager *manager);
+
+/* The answer to ASKED_KEY. */
+void key_tasks_note_loaded(struct key_manager *manager, bool ok, struct slice answer);
+
+/* The signer has ended while it loaded this key. */
+void key_tasks_note_end_by(struct key_manager *manager, uint32_t number);
+
+/* A handshake waits for a key. False if the message is malformed. */
+MUST_CHECK bool key_tasks_note_wanted(struct key_manager *manager, struct slice payload);
+
+/* The answer to ASKED_REQUEST: what was asked for, or why not. */
+void key_tasks_answer(struct key_manager *manager, struct slice answer);
+void key_tasks_fail_asked(struct key_manager *manager, struct slice error);
+
+/* There is no signer that would have to drop the keys that were released. */
+void key_tasks_forget_released(struct key_manager *manager);
+
+/* Nobody will answer what other threads have queued. */
+void key_tasks_fail_queued(struct key_manager *manager);
 
 #endif

@@ -4,6 +4,7 @@
 #include "proxy/common/privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -66,12 +67,12 @@ const char *key_spawn_path(char error[KEY_SPAWN_ERROR_MAX])
     return NULL;
 }
 
-/* 0 or an error number. */
-static int spawn(const char *path, const struct keys_user *user, int control, pid_t *pid)
+/* 0 or an error number. `beats` is -1, or beyond KEYS_BEAT_FD. */
+static int spawn(const char *path, const struct keys_user *user, int control, int beats, pid_t *pid)
 {
     char uid[16];
     char gid[16];
-    char *arguments[] = {PROGRAM, "serve", user->changes ? uid : NULL, gid, NULL};
+    char *arguments[] = {PROGRAM, beats >= 0 ? "watched" : "serve", user->changes ? uid : NULL, gid, NULL};
     posix_spawn_file_actions_t actions;
     snprintf(uid, sizeof uid, "%u", user->uid);
     snprintf(gid, sizeof gid, "%u", user->gid);
@@ -79,13 +80,16 @@ static int spawn(const char *path, const struct keys_user *user, int control, pi
     if (error != 0)
         return error;
     error = posix_spawn_file_actions_adddup2(&actions, control, KEYS_CONTROL_FD);
+    if (error == 0 && beats >= 0)
+        error = posix_spawn_file_actions_adddup2(&actions, beats, KEYS_BEAT_FD);
     if (error == 0)
         error = posix_spawn(pid, path, &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
-int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX])
+static int spawn_with_control(const struct keys_user *user, int beats, pid_t *pid,
+                              char error[KEY_SPAWN_ERROR_MAX])
 {
     int ends[2];
     const char *path = key_spawn_path(error);
@@ -95,13 +99,49 @@ int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERR
         snprintf(error, KEY_SPAWN_ERROR_MAX, "no socket for the key process: %s", strerror(errno));
         return -1;
     }
-    int failed = spawn(path, user, ends[1], pid);
+    int failed = spawn(path, user, ends[1], beats, pid);
     close(ends[1]);
     if (failed == 0)
         return ends[0];
     close(ends[0]);
     snprintf(error, KEY_SPAWN_ERROR_MAX, "can't start %s: %s", path, strerror(failed));
     return -1;
+}
+
+int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX])
+{
+    return spawn_with_control(user, -1, pid, error);
+}
+
+/* The far end has a number that no other is duplicated to before it. False with errno. */
+static bool open_beats(int ends[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return false;
+    int far = fcntl(ends[1], F_DUPFD_CLOEXEC, KEYS_BEAT_FD + 1);
+    int failure = errno;
+    close(ends[1]);
+    ends[1] = far;
+    if (far < 0)
+        close(ends[0]);
+    errno = failure;
+    return far >= 0;
+}
+
+int key_spawn_watched(const struct keys_user *user, pid_t *pid, int *beats, char error[KEY_SPAWN_ERROR_MAX])
+{
+    int ends[2];
+    if (!open_beats(ends)) {
+        snprintf(error, KEY_SPAWN_ERROR_MAX, "no socket for the key process: %s", strerror(errno));
+        return -1;
+    }
+    int control = spawn_with_control(user, ends[1], pid, error);
+    close(ends[1]);
+    if (control >= 0)
+        *beats = ends[0];
+    else
+        close(ends[0]);
+    return control;
 }
 
 /* ---- its end ---- */

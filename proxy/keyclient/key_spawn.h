@@ -33,6 +33,13 @@ MUST_CHECK bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *use
 MUST_CHECK int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX]);
 
 /*
+ * As key_spawn, and sets `*beats` to a socket, closed on exec and never blocking, which the caller owns: as
+ * long as the program does not hang, an octet comes each KEYS_BEAT_MS (keys_process.h).
+ */
+MUST_CHECK int key_spawn_watched(const struct keys_user *user, pid_t *pid, int *beats,
+                                 char error[KEY_SPAWN_ERROR_MAX]);
+
+/*
  * Waits for the end of the program, after its control socket was closed everywhere: at most a few seconds,
  * and ends it by force after half of them.
  */

@@ -17,12 +17,19 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     CAUSE_MAX = KEY_SPAWN_ERROR_MAX,
+    /*
+     * A guard that is silent for three of these is ended. The proxy has given such a guard up by then
+     * (key_supervision.c). They are counted, and not measured: this process may have been stopped, too.
+     */
+    SILENCE_MS = 5000,
+    SILENCES_MAX = 3,
     SIGNAL_STATUS = 128 /* as shells have it: and the signal's number */
 };
 
@@ -47,8 +54,11 @@ struct parent {
     int signals; /* signalfd(2) */
     struct child proxy;
     struct child guard;
-    pid_t asked;      /* the child that reads the settings; 0: none */
-    int settings_end; /* of its pipe; -1 */
+    int beats; /* of the guard; -1 */
+    unsigned silences;
+    uint64_t silent_ms; /* when the next one counts; 0: none does */
+    pid_t asked;        /* the child that reads the settings; 0: none */
+    int settings_end;   /* of its pipe; -1 */
     struct start_settings settings;
     int link;        /* to the proxy; -1 */
     unsigned owed;   /* signals that the proxy has not been told of, by their indices in handed_on */
@@ -179,6 +189,41 @@ static void give_up(struct parent *parent)
 
 /* ---- guard ---- */
 
+/* From now on, or, with -1, not any more. */
+static void listen_to_guard(struct parent *parent, int beats)
+{
+    if (parent->beats >= 0)
+        close(parent->beats);
+    parent->beats = beats;
+    parent->silences = 0;
+    parent->silent_ms = beats >= 0 ? now_ms() + SILENCE_MS : 0;
+}
+
+/* What it sends has no meaning, and is not looked at. */
+static void on_beat(struct parent *parent)
+{
+    char octets[64];
+    ssize_t len = recv(parent->beats, octets, sizeof octets, MSG_DONTWAIT);
+    if (len > 0) {
+        parent->silences = 0;
+        parent->silent_ms = now_ms() + SILENCE_MS;
+    } else if (len == 0 || (errno != EAGAIN && errno != EINTR)) {
+        listen_to_guard(parent, -1); /* it is about to end */
+    }
+}
+
+static void on_silence(struct parent *parent)
+{
+    parent->silent_ms = now_ms() + SILENCE_MS;
+    if (++parent->silences < SILENCES_MAX)
+        return;
+    parent->silent_ms = 0;
+    snprintf(parent->guard.cause, CAUSE_MAX, "no sign of life for %d seconds",
+             SILENCES_MAX * SILENCE_MS / 1000);
+    log_child(parent, CFG_LOG_ERROR, "guard-hung", &parent->guard, 0);
+    kill(parent->guard.pid, SIGKILL);
+}
+
 static bool start_guard(struct parent *parent, int *control)
 {
     struct child *guard = &parent->guard;
@@ -189,9 +234,11 @@ static bool start_guard(struct parent *parent, int *control)
         snprintf(guard->cause, sizeof guard->cause, "%s", parent->settings.error);
         return false;
     }
-    *control = key_spawn(&parent->settings.user, &guard->pid, guard->cause);
+    int beats = -1;
+    *control = key_spawn_watched(&parent->settings.user, &guard->pid, &beats, guard->cause);
     if (*control < 0)
         guard->pid = 0;
+    listen_to_guard(parent, beats);
     return *control >= 0;
 }
 
@@ -225,6 +272,7 @@ static void restart_guard(struct parent *parent)
 static void on_guard_end(struct parent *parent, int status)
 {
     parent->guard.pid = 0;
+    listen_to_guard(parent, -1);
     describe_end(parent->guard.cause, status);
     if (parent->step == PARENT_SERVING && !parent->is_stopping)
         restart_guard_later(parent);
@@ -395,12 +443,15 @@ static void on_signals(struct parent *parent)
     reap(parent);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 static int wait_ms(const struct parent *parent)
 {
-    uint64_t due = parent->proxy.due_ms;
+    uint64_t due = earlier(earlier(parent->proxy.due_ms, parent->guard.due_ms), parent->silent_ms);
     uint64_t now = now_ms();
-    if (due == 0 || (parent->guard.due_ms != 0 && parent->guard.due_ms < due))
-        due = parent->guard.due_ms;
     if (due == 0)
         return -1;
     return due > now ? (int)(due - now) : 0;
@@ -415,11 +466,16 @@ static void handle_next(struct parent *parent)
 {
     struct pollfd events[] = {{parent->signals, POLLIN, 0},
                               {parent->settings_end, POLLIN, 0},
-                              {is_in_debt(parent) ? parent->link : -1, POLLOUT, 0}};
+                              {is_in_debt(parent) ? parent->link : -1, POLLOUT, 0},
+                              {parent->beats, POLLIN, 0}};
     if (poll(events, ARRAY_LEN(events), wait_ms(parent)) < 0)
         return;
     if (events[2].revents != 0)
         pay(parent);
+    if (events[3].revents != 0)
+        on_beat(parent);
+    else if (parent->silent_ms != 0 && parent->silent_ms <= now_ms())
+        on_silence(parent);
     if (events[0].revents != 0)
         on_signals(parent);
     if (events[1].revents != 0 && parent->step == PARENT_ASKING)
@@ -460,13 +516,18 @@ static void end_all(struct parent *parent)
         kill(parent->asked, SIGKILL);
     if (parent->guard.pid > 0)
         key_spawn_wait(parent->guard.pid);
+    listen_to_guard(parent, -1);
     close(parent->signals);
 }
 
 int parent_run(const char *path)
 {
-    struct parent parent = {
-        .path = path, .settings_end = -1, .settings.level = CFG_LOG_INFO, .link = -1, .owed_guard = -1};
+    struct parent parent = {.path = path,
+                            .settings_end = -1,
+                            .settings.level = CFG_LOG_INFO,
+                            .link = -1,
+                            .owed_guard = -1,
+                            .beats = -1};
     sigset_t set;
     /* The proxy may be of the same user: it is not to trace or read this process. */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -15,6 +15,8 @@
  *        |                                                                 ^
  *        +-- starts -->  guard  <-- control socket: keys/keys_process.h ---+
  *
+ * - A guard that hangs is ended: it sends a sign of life now and then, which the parent counts and does not
+ *   read. The proxy could not: it is not root, and a guard that does not read can't be told to end.
  * - A guard that ends is replaced, and the proxy gets the new one's control socket. A proxy that is killed,
  *   or ends by a status of somebody else's, is started again with a new guard, and reads its configuration
  *   from the beginning. Each is a new image of the program, with a new address space. Pauses grow, and

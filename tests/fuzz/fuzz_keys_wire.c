@@ -57,12 +57,37 @@ static void fuzz_control(struct slice message)
     if (message.len < KEYS_REPLY_MAX && keys_take_reply(message, &type, &payload))
         check(slice_equals((struct slice){again, keys_put_reply(again, type, payload)}, message),
               "a reply is the same again");
+    struct keys_look look;
+    if (keys_take_look(message, &look)) {
+        keys_put_look(again, &look);
+        check(slice_equals((struct slice){again, KEYS_LOOK_LEN}, message), "a look is the same again");
+    }
     uint32_t key;
     if (keys_take_wanted(message, &key)) {
         keys_put_wanted(again, key);
         check(key < KEYS_COUNT_MAX && slice_equals((struct slice){again, KEYS_WANTED_LEN}, message),
               "a wanted key is the same again");
     }
+}
+
+/* What names a folder has: each stays in it. */
+static void fuzz_names(struct slice payload)
+{
+    struct slice whole = payload;
+    struct slice name;
+    uint32_t next = 0;
+    size_t used = KEYS_NEXT_LEN;
+    if (payload.len > sizeof again || !keys_take_next(&payload, &next))
+        return;
+    keys_put_next(again, next);
+    while (payload.len > 0) {
+        if (!keys_take_name(&payload, &name))
+            return;
+        check(name.len > 0 && name.data[0] != '.' && memchr(name.data, '/', name.len) == NULL,
+              "a name of a file in this folder");
+        check(keys_put_name(again, sizeof again, &used, name), "a name fits again");
+    }
+    check(slice_equals((struct slice){again, used}, whole), "names are the same again");
 }
 
 static void fuzz_form(struct slice input)
@@ -120,8 +145,8 @@ static void fuzz_chain(struct slice pem)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const targets[])(struct slice) = {fuzz_requests, fuzz_answers, fuzz_control, fuzz_form,
-                                                    fuzz_chain};
+    static void (*const targets[])(struct slice) = {fuzz_requests, fuzz_answers, fuzz_control,
+                                                    fuzz_form,     fuzz_chain,   fuzz_names};
     if (size > 1)
         targets[data[0] % (ARRAY_LEN(targets))]((struct slice){data + 1, size - 1});
     return 0;

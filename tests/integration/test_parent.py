@@ -115,6 +115,22 @@ class Guard(Parent):
         proxy.terminate()
         proxy.wait()
 
+    def test_a_guard_that_hangs(self):
+        """It does not read that it is to end: it is ended by force, before the proxy has given it up for good."""
+        proxy = self.run_proxy()
+        client = self.shake_hands(proxy)
+        guard, signer = guard_of(proxy), signer_of(proxy)
+        harness.freeze(guard)
+        line = proxy.wait_line(event="guard-hung")
+        self.assertEqual((line["level"], line["cause"]), ("error", "no sign of life for 15 seconds"))
+        proxy.wait_line(event="guard-restarted")
+        proxy.wait_line(event="keys-restarted")
+        self.assertEqual(proxy.find(event="keys-gone"), [])
+        self.shake_hands(proxy)
+        self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        self.wait_until(lambda: self.is_ready(proxy))
+        self.assert_nothing_left([guard, signer])
+
     def test_a_signer_that_is_killed_needs_no_other_guard(self):
         proxy = self.run_proxy()
         guard = guard_of(proxy)

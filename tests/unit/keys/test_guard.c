@@ -38,6 +38,7 @@ _Noreturn void __wrap_signer_run(int socket, const int *channels, size_t count, 
                                  pid_t parent);
 
 static const char *failed_step;
+static bool is_watched;
 
 const char *__wrap_sandbox_begin(pid_t parent)
 {
@@ -180,7 +181,7 @@ static void run_guard(void)
         close(ends[0]);
         if (ends[1] != KEYS_CONTROL_FD)
             dup2(ends[1], KEYS_CONTROL_FD);
-        _exit(guard_run(&user, getppid()));
+        _exit(guard_run(&user, is_watched, getppid()));
     }
     close(ends[1]);
 }
@@ -457,6 +458,46 @@ START_TEST(a_malformed_command_ends_it)
 }
 END_TEST
 
+/* Also while there is nothing to do, and none for its signer. */
+START_TEST(a_guard_that_is_watched_shows_that_it_lives)
+{
+    int ends[2];
+    char octets[64];
+    ck_assert_int_eq(wait_guard(), EXIT_SUCCESS);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    int beats = fcntl(ends[0], F_DUPFD_CLOEXEC, KEYS_BEAT_FD + 1);
+    int at_its_place = dup(KEYS_BEAT_FD);
+    int far = dup(ends[1]);
+    close(ends[0]);
+    close(ends[1]);
+    ck_assert_int_eq(dup2(far, KEYS_BEAT_FD), KEYS_BEAT_FD);
+    close(far);
+    is_watched = true;
+    run_guard();
+    close(KEYS_BEAT_FD);
+    if (at_its_place >= 0) {
+        dup2(at_its_place, KEYS_BEAT_FD);
+        close(at_its_place);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct pollfd socket = {beats, POLLIN, 0};
+        ck_assert_int_eq(poll(&socket, 1, SOON_MS), 1);
+        ck_assert_int_eq(read(beats, octets, sizeof octets), 1);
+    }
+    start();
+    expect_alive();
+    kill(guard, SIGKILL); /* its signer does not keep the socket */
+    ssize_t len;
+    while ((len = read(beats, octets, sizeof octets)) > 0)
+        continue;
+    ck_assert_int_eq(len, 0);
+    ck_assert_int_eq(waitpid(guard, NULL, 0), guard);
+    close(beats);
+    close(control);
+    control = -1;
+}
+END_TEST
+
 START_TEST(what_can_not_be_confined_does_not_run)
 {
     ck_assert_int_eq(wait_guard(), EXIT_SUCCESS);
@@ -486,6 +527,7 @@ int main(void)
     tcase_add_test(tests, a_signer_whose_socket_is_full);
     tcase_add_test(tests, other_messages_are_passed_on);
     tcase_add_test(tests, a_malformed_command_ends_it);
+    tcase_add_test(tests, a_guard_that_is_watched_shows_that_it_lives);
     tcase_add_test(tests, what_can_not_be_confined_does_not_run);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
