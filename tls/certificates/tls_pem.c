@@ -181,7 +181,7 @@ static int give_passphrase(char *into, int size, int writing, void *arg)
     return (int)passphrase->text.len;
 }
 
-/* Why the library could not read a key; the last one of its queue that tells, which is emptied. */
+/* Why the library could not read a key: the first error of its queue that tells. */
 enum key_failure {
     KEY_UNREADABLE,
     KEY_NOT_OPENED,
@@ -218,7 +218,7 @@ static enum key_failure take_failure(void)
     enum key_failure failure = KEY_UNREADABLE;
     uint32_t code;
     while ((code = ERR_get_error()) != 0)
-        if (failure_of(code) != KEY_UNREADABLE)
+        if (failure == KEY_UNREADABLE)
             failure = failure_of(code);
     return failure;
 }
@@ -271,7 +271,7 @@ static void explain_unencrypted(const char *path, struct slice text, enum key_fa
         tls_report_add(
             report, source, true,
             "%s has no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\") that can be decoded: "
-            "it is damaged, or cut off; copy it here again",
+            "it is damaged, cut off, or on a curve that TLS doesn\'t use; copy it here again, or " NEW_KEY,
             path);
 }
 
@@ -285,7 +285,7 @@ static void explain_key(const char *path, struct slice text, const struct passph
             "the private key %s is encrypted with a passphrase; name the file that has it (\"passphrase\"), "
             "or decrypt the key (openssl pkey -in ... -out ...) and keep it readable by its owner alone",
             path);
-    else if (passphrase->wanted && failure == KEY_ENCRYPTION_UNKNOWN)
+    else if (failure == KEY_ENCRYPTION_UNKNOWN)
         tls_report_add(
             report, source, true,
             "the private key %s is encrypted with %s, which can't be decrypted here, whatever the "
