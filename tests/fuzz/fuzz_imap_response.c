@@ -101,7 +101,7 @@ static void check_same_literal(bool found, const struct imap_literal *came, bool
 /* `text` has no CR. A tail takes the line's own with it, or not. */
 static void check_literal(struct slice text)
 {
-    struct imap_literal literal, came;
+    struct imap_literal literal = {0}, came = {0};
     bool expected = has_literal(text, &literal);
     bool found = imap_literal_at_end(text, &came);
     check_same_literal(found, &came, expected, &literal);

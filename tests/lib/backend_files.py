@@ -7,6 +7,8 @@ import os
 import pathlib
 import pwd
 import grp
+import re
+import subprocess
 import textwrap
 
 USER = "demo"
@@ -17,7 +19,39 @@ ADDRESS = f"{USER}@{DOMAIN}"
 # Dovecot can trust proxies by the address of its own that they have reached, so this is another one.
 NATIVE_HOST = "127.0.0.2"
 
+# What a Dovecot's version calls the same things. 2.4 wants its version said before all else.
+DOVECOT_WORDS = {
+    "2.3": {
+        "head": "",
+        "id_log": "imap_id_log = *",
+        "mail": "mail_location = maildir:~/Maildir",
+        "users": "passdb {{\n  driver = passwd-file\n  args = {here}/dovecot/users\n}}",
+        "user": "userdb {{\n  driver = static\n  args = uid={uid} gid={uid} home={here}/mail/%n\n}}",
+        "certified": "passdb {{\n  driver = passwd-file\n  mechanisms = external\n  args = {here}/dovecot/certified\n}}",
+        "at": "address",
+        "certificate": "ssl_cert = <{tls}/mail.pem\nssl_key = <{tls}/mail.key",
+        "reused": "service_count = 0",
+        "clients": "ssl_ca = <{tls}/clients.pem\nssl_require_crl = no\nssl_verify_client_cert = yes\nverbose_ssl = yes",
+    },
+    "2.4": {
+        "head": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0",
+        "id_log": "log_debug = event=imap_id_received OR category=ssl",
+        "mail": "mail_driver = maildir\nmail_path = ~/Maildir",
+        "users": "passdb passwd-file {{\n  passwd_file_path = {here}/dovecot/users\n}}",
+        "user": "userdb static {{\n  fields {{\n    uid = {uid}\n    gid = {uid}\n"
+                "    home = {here}/mail/%{{user | username}}\n  }}\n}}",
+        "certified": "passdb certified {{\n  driver = passwd-file\n  mechanisms_filter = external\n"
+                     "  passwd_file_path = {here}/dovecot/certified\n}}",
+        "at": "listen",
+        "certificate": "ssl_server_cert_file = {tls}/mail.pem\nssl_server_key_file = {tls}/mail.key",
+        "reused": "restart_request_count = unlimited",
+        "clients": "ssl_server_ca_file = {tls}/clients.pem\nssl_server_require_crl = no\n"
+                   "ssl_server_request_client_cert = yes",
+    },
+}
+
 DOVECOT = """
+    {words[head]}
     # An old server: cleartext alone, and what comes through a proxy has a PROXY header in front.
     instance_name = deepproxy-private
     base_dir = {here}/dovecot/run
@@ -39,32 +73,26 @@ DOVECOT = """
       login_trusted_networks = 127.0.0.0/8
     }}
     # Puts the fields of a client's ID into the log; "tls" among them.
-    imap_id_log = *
+    {words[id_log]}
     mail_max_userip_connections = 100
-    mail_location = maildir:~/Maildir
+    {words[mail]}
     namespace inbox {{
       inbox = yes
     }}
-    passdb {{
-      driver = passwd-file
-      args = {here}/dovecot/users
-    }}
-    userdb {{
-      driver = static
-      args = uid={uid} gid={uid} home={here}/mail/%n
-    }}
+    {words[users]}
+    {words[user]}
     service imap-login {{
       inet_listener imap {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[imap]}
         haproxy = yes
       }}
       inet_listener imap-direct {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[imap-direct]}
       }}
       inet_listener imap-native {{
-        address = {native}
+        {words[at]} = {native}
         port = {ports[imap-native]}
       }}
       inet_listener imaps {{
@@ -73,16 +101,16 @@ DOVECOT = """
     }}
     service pop3-login {{
       inet_listener pop3 {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[pop3]}
         haproxy = yes
       }}
       inet_listener pop3-direct {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[pop3-direct]}
       }}
       inet_listener pop3-native {{
-        address = {native}
+        {words[at]} = {native}
         port = {ports[pop3-native]}
       }}
       inet_listener pop3s {{
@@ -94,24 +122,23 @@ DOVECOT = """
 # In place of the two listeners that are not there, and of ssl = no: STARTTLS on all others.
 DOVECOT_TLS = """
     ssl = yes
-    ssl_cert = <{tls}/mail.pem
-    ssl_key = <{tls}/mail.key
+    {words[certificate]}
     # One process for all logins ("high-performance mode"): with one for each, no session can be resumed.
     service imap-login {{
-      service_count = 0
+      {words[reused]}
       process_limit = 1
       inet_listener imaps {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[imap-tls]}
         ssl = yes
         haproxy = yes
       }}
     }}
     service pop3-login {{
-      service_count = 0
+      {words[reused]}
       process_limit = 1
       inet_listener pop3s {{
-        address = 127.0.0.1
+        {words[at]} = 127.0.0.1
         port = {ports[pop3-tls]}
         ssl = yes
         haproxy = yes
@@ -134,11 +161,7 @@ DOVECOT_EXTERNAL = """
     # announces it to everybody, and Postfix with it.
     auth_mechanisms = plain login cram-md5 external
     auth_ssl_username_from_cert = yes
-    passdb {{
-      driver = passwd-file
-      mechanisms = external
-      args = {here}/dovecot/certified
-    }}
+    {words[certified]}
 """
 
 POSTFIX_MAIN = """
@@ -202,10 +225,7 @@ POSTFIX_MASTER = """
 
 # Only for clients whose certificate leads to one of these.
 DOVECOT_TLS_CLIENTS = """
-    ssl_ca = <{tls}/clients.pem
-    ssl_require_crl = no
-    ssl_verify_client_cert = yes
-    verbose_ssl = yes
+    {words[clients]}
 """
 POSTFIX_TLS_CLIENTS = """
     smtpd_tls_CAfile = {tls}/clients.pem
@@ -252,11 +272,19 @@ def wants_certificate(tls):
     return bool(tls) and (pathlib.Path(tls) / CLIENTS).exists()
 
 
+def dovecot_dialect():
+    """Which of DOVECOT_WORDS this machine's Dovecot reads."""
+    version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout
+    return "2.4" if tuple(map(int, re.findall(r"\d+", version)[:2])) >= (2, 4) else "2.3"
+
+
 def write_dovecot(here, ports, uid, postfix, external=False, tls=None):
     """`tls`: the folder of the certificate that it shows, and CLIENTS where it wants one; None: it has no TLS."""
     text = DOVECOT + DOVECOT_SASL * postfix + DOVECOT_EXTERNAL * external + DOVECOT_TLS * bool(tls)
     text += DOVECOT_TLS_CLIENTS * wants_certificate(tls)
-    write(here / "dovecot" / "dovecot.conf", text, here=here, ports=ports, uid=uid, native=NATIVE_HOST, tls=tls)
+    values = {"here": here, "ports": ports, "uid": uid, "native": NATIVE_HOST, "tls": tls}
+    words = {name: word.format(**values) for name, word in DOVECOT_WORDS[dovecot_dialect()].items()}
+    write(here / "dovecot" / "dovecot.conf", text, words=words, **values)
     write(here / "dovecot" / "users", USER + ":{{PLAIN}}" + PASSWORD + "\n")
     write(here / "dovecot" / "certified", USER + ":::::::nopassword=y\n")
     make_log(here / "dovecot.log", 0)

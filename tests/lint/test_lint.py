@@ -12,6 +12,7 @@ import unittest
 
 import columns
 import each
+import manual
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONG = "/* " + "x" * 110 + " */\n"
@@ -112,6 +113,31 @@ class Tools(Folder):
     def test_python(self):
         self.assertEqual(self.found("pyflakes3", self.write("a.py", "import os\n"))[0], 1)
         self.assertEqual(self.found("shellcheck", self.write("a.sh", "#!/bin/sh\nrm $1\n"))[0], 1)
+
+
+class Manual(Folder):
+    HEAD = '.Dd November 30, 2026\n.Dt X 8\n.Os\n.Sh NAME\n.Nm x\n.Nd what it is\n.Sh DESCRIPTION\n'
+
+    def verdict(self, text):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            status = manual.main(str(self.write("x.8", self.HEAD + text)))
+        return status, out.getvalue()
+
+    def test_what_is_right(self):
+        self.assertEqual(self.verdict('It is the\n.Ql a = \\(dqb\\(dq .\n' + "Don't.\n"), (0, "1 pages are in order\n"))
+
+    def test_what_is_wrong(self):
+        for text, word in (('A "mark.\n', "without another"), ('.Ql a;\n', "delimiter"), ('.Zz a\n', "Zz"),
+                           ('.Bl -tag -width 4n\n.It a\n', "Bl"), ('It is\n.Ql "\n', "without another")):
+            with self.subTest(text=text):
+                status, told = self.verdict(text)
+                self.assertEqual(status, 1)
+                self.assertIn(word, told)
+
+    def test_no_page(self):
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(manual.main(), 1)
 
 
 if __name__ == "__main__":
