@@ -285,7 +285,7 @@ class Reload(Admin):
             self.assertEqual(problem["place"], f"{self.folder.path / 'deepproxy.conf'}:2")
             self.assertIn(f"can't listen on {address}: Address already in use; another program", problem["problem"])
             self.assertEqual(self.get(proxy, "/healthz")[0], 200)
-            self.assertLessEqual(proxy.descriptors(), before + 2)
+            self.wait_until(lambda: proxy.descriptors() <= before + 2)
             # At the start too.
             result = harness.run_program("run", "-c", self.folder.path / "deepproxy.conf")
             self.assertEqual(result.returncode, 1)
@@ -326,6 +326,7 @@ class Http(Admin):
 
     def test_what_is_no_http(self):
         proxy = self.start_pop3()
+        proxy.catch_up()
         said = len(proxy.lines)
         wrong = (b"\0" * 4096, b"EHLO there\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
                  b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 4000, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
@@ -338,9 +339,8 @@ class Http(Admin):
                         pass
         self.assertEqual(self.get(proxy, "/healthz")[0], 200)
         # Nothing of it is worth a word: the next is what is asked for afterwards.
-        proxy.process.send_signal(signal.SIGUSR1)
-        proxy.wait_line(event="reports")
-        self.assertEqual([line["event"] for line in proxy.lines[said:]], ["reports"])
+        proxy.catch_up()
+        self.assertEqual({line["event"] for line in proxy.lines[said:]}, {"reports"})
 
     def test_a_body_is_not_waited_for(self):
         proxy = self.start_pop3()
@@ -388,7 +388,9 @@ class Descriptors(Admin):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         with self.takes(0, ADMIN_PAUSE_SECONDS + SOON):
             self.assertIn(b"200 OK", waiting.recv(4096))
-        self.assertLessEqual(len(proxy.find(event="admin-accept-failed")), 4)
+        times = [seconds_of(line["time"]) for line in proxy.find(event="admin-accept-failed")]
+        for before, after in zip(times, times[1:]):
+            self.assertGreaterEqual(after - before, ADMIN_PAUSE_SECONDS - 0.1)
 
 
 class Draining(Admin):
@@ -421,7 +423,8 @@ class Draining(Admin):
         with self.assertRaises(urllib.error.URLError) as refused:
             self.get(proxy, "/readyz")
         self.assertIsInstance(refused.exception.reason, ConnectionRefusedError)
-        self.assertEqual(idle.recv(1), b"")
+        with contextlib.suppress(ConnectionResetError):  # of what it had said and nobody had read
+            self.assertEqual(idle.recv(1), b"")
 
 
 if __name__ == "__main__":

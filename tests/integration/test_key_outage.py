@@ -109,7 +109,7 @@ class Outage(admin_case.Admin):
         longest = max(ended - begun for begun, ended in spans)
         print(f"{len(spans)} handshakes, the longest {longest:.3f} s, gaps "
               f"{', '.join(f'{ended - begun:.3f} s' for begun, ended in gaps)}")
-        self.assertLess(longest, harness.SOON + 5 * harness.is_sanitized())
+        self.assertLess(longest, 2 * harness.SOON + 5 * harness.is_sanitized())  # and not its whole time
         self.assertEqual(proxy.find(event="key-lost"), [])
 
     def test_signer_that_is_killed_under_load(self):
@@ -145,10 +145,13 @@ class Outage(admin_case.Admin):
         for times in range(5):
             os.kill(signer_of(proxy), signal.SIGKILL)
             proxy.wait_lines(times + 1, event="keys-ended")
-            if times == 4:  # it is away for more than a second
+            if times == 4:  # it is away for more than a second, and for longer if its guard is held up
+                guard = guard_of(proxy)
+                os.kill(guard, signal.SIGSTOP)
                 self.assertEqual(self.probe(proxy, "/readyz"), (503, "nobody can sign: the key process does not run"))
                 self.assertEqual(self.probe(proxy, "/healthz"), (200, "ok"))
                 self.assertEqual(self.value(proxy, "key_process_up"), 0)
+                os.kill(guard, signal.SIGCONT)
             line = proxy.wait_lines(times + 1, event="keys-restarted")[-1]
             self.assertGreaterEqual(int(line["ms"]), 100 << times)
             self.assertEqual(line["keys"], "1")
@@ -159,9 +162,10 @@ class Outage(admin_case.Admin):
     def test_signer_that_hangs(self):
         proxy = self.run_proxy()
         client = self.shake_hands(proxy)
-        harness.freeze(signer_of(proxy))
-        waiting = self.begin(proxy)
-        with self.takes(ANSWER_SECONDS, PING_SECONDS + ANSWER_SECONDS + harness.SOON):
+        # The question that it does not answer may have been asked a moment before.
+        with self.takes(ANSWER_SECONDS - 1, PING_SECONDS + ANSWER_SECONDS + harness.SOON):
+            harness.freeze(signer_of(proxy))
+            waiting = self.begin(proxy)
             proxy.wait_line(event="keys-hang")
         proxy.wait_line(event="keys-restarted")
         self.assertIn("killed by signal 9", proxy.wait_line(event="keys-ended")["error"])
@@ -176,12 +180,12 @@ class Outage(admin_case.Admin):
         guard = guard_of(proxy)
         harness.freeze(proxy.main_pid)
         self.addCleanup(os.kill, proxy.main_pid, signal.SIGCONT)
-        os.kill(guard, signal.SIGKILL)
-        self.assertIn("guard", proxy.wait_line(event="keys-ended")["error"])
-        self.assertEqual(self.probe(proxy, "/readyz"), (503, "nobody can sign: the key process does not run"))
-        self.assertEqual(self.probe(proxy, "/healthz"), (200, "ok"))
-        waiting = self.begin(proxy)
-        with self.takes(GUARD_SECONDS - 2, GUARD_SECONDS + harness.SOON):
+        with self.takes(GUARD_SECONDS, GUARD_SECONDS + harness.SOON):
+            os.kill(guard, signal.SIGKILL)
+            self.assertIn("guard", proxy.wait_line(event="keys-ended")["error"])
+            self.assertEqual(self.probe(proxy, "/readyz"), (503, "nobody can sign: the key process does not run"))
+            self.assertEqual(self.probe(proxy, "/healthz"), (200, "ok"))
+            waiting = self.begin(proxy)
             self.assertEqual(waiting.refusal(), "closed")
         self.assertIn("restart deepproxy", proxy.wait_line(event="keys-gone")["error"])
         self.assertEqual(self.probe(proxy, "/healthz"), (503, "nobody can sign: the key process is gone for good"))

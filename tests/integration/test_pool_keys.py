@@ -158,19 +158,19 @@ class PoolKeys(Case):
             self.expect_served(proxy)
 
     def expect_no_signature(self, proxy, waiting):
-        """The client is told that it may come again, and the log why."""
+        """The client is told that it may come again, and the log why. Returns the session's line."""
         self.assertTrue(waiting.rest().startswith(b"-ERR [SYS/TEMP]"))
         line = proxy.session(reason="backend-unavailable")
         self.assertEqual(line["detail"], "no signature was to be had from the key process")
+        return line
 
     def expect_served(self, proxy):
         self.assertEqual(self.greeted(proxy, "pop3").ask(b"STAT"), b"+OK 1 0")
         self.assertEqual(proxy.find(event="backend-failed"), [])
 
     def test_signer_that_says_nothing(self):
-        with self.takes(0.5, 0.5 + harness.SOON):
-            proxy, waiting, signer = self.start_frozen(timeouts='greeting = "500 ms";')
-            self.expect_no_signature(proxy, waiting)
+        proxy, waiting, signer = self.start_frozen(timeouts='greeting = "3 s";')
+        self.assert_lasted(self.expect_no_signature(proxy, waiting), 3)
         os.kill(signer, signal.SIGCONT)
         self.expect_served(proxy)
 

@@ -2,9 +2,11 @@
 /* What the main thread does again and again, over days of a clock that the test moves. */
 #include "proxy/control/control.h"
 
+#include "base/array.h"
 #include "certificates.h"
 #include "cfg_file.h"
 #include "manual_clock.h"
+#include "proxy/admin/admin.h"
 #include "proxy/parent/parent_link.h"
 #include "proxy/runtime/certificate_expiry.h"
 #include "proxy/runtime/snapshot.h"
@@ -25,9 +27,13 @@ void __wrap_certificate_expiry_log(const struct tls_context *tls, const struct p
 void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *file, struct tickets_time now,
                          struct log *log);
 
+void __real_admin_close(struct admin *admin);
+void __wrap_admin_close(struct admin *admin);
+
 static pthread_t main_thread;
 static unsigned expiries;
 static unsigned looks;
+static unsigned ends;
 static int parent; /* its end of the link */
 static void (*script)(uv_loop_t *loop);
 
@@ -52,6 +58,18 @@ void __wrap_tickets_look(struct tickets *tickets, const struct tickets_file *fil
     ck_assert_int_le(llabs((long long)(real.wall - now.wall)), 60);
     ck_assert_int_le(llabs((long long)(real.running - now.running)), 60);
     looks++;
+}
+
+/* At the end: no signal may find its default action back before all are ignored. */
+void __wrap_admin_close(struct admin *admin)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    sigset_t held;
+    pthread_sigmask(SIG_SETMASK, NULL, &held);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        ck_assert_int_eq(sigismember(&held, numbers[i]), 1);
+    ends++;
+    __real_admin_close(admin);
 }
 
 static void turn(uv_loop_t *loop)
@@ -105,6 +123,7 @@ static void run_proxy(void (*with)(uv_loop_t *loop))
     ck_assert_int_eq(control_run(&loaded, NULL, link), EXIT_SUCCESS);
     close(parent);
     ck_assert_ptr_null(script);
+    ck_assert_uint_eq(ends, 1);
     ck_assert_uint_eq(manual_clock_count(), 0);
 }
 
