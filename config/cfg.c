@@ -125,6 +125,27 @@ void cfg_keys_each(const char *path, void (*each)(void *arg, const char *group, 
     cfg_problems_free(&ignored);
 }
 
+struct copying {
+    struct owner *owner;
+    const struct cfg *from;
+};
+
+static void copy_start(void *arg)
+{
+    const struct copying *copying = arg;
+    cfg_process_copy_start(&copying->owner->arena, copying->from, &copying->owner->cfg);
+}
+
+struct cfg *cfg_copy_start(const struct cfg *cfg)
+{
+    struct owner *owner = calloc(1, sizeof *owner);
+    struct copying copying = {owner, cfg};
+    struct cfg *copy = owner != NULL ? &owner->cfg : NULL;
+    if (owner != NULL && !cfg_arena_try(&owner->arena, copy_start, &copying))
+        cfg_free(&copy);
+    return copy;
+}
+
 void cfg_share_hosts(struct cfg *cfg, const struct cfg *before)
 {
     if (cfg->host_list == NULL || !cfg_host_list_equals(cfg->host_list, before->host_list))

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_CONFIG_CFG_H
 #define DEEPPROXY_CONFIG_CFG_H
 
+#include "base/must_check.h"
 #include "config/cfg_problems.h"
 #include "protocols/protocol.h"
 
@@ -286,7 +287,13 @@ void cfg_share_hosts(struct cfg *cfg, const struct cfg *before);
 /* Frees a configuration with all its strings, and nulls the pointer, which may be NULL already. */
 void cfg_free(struct cfg **cfg);
 
-/* Adds a warning for each key that has changed from `before` to `after` and takes a restart. */
+/*
+ * The keys that take a restart as `cfg` has them, and nothing else of it: what a program that began with it
+ * runs with for good. The caller frees it by cfg_free. NULL if memory is short.
+ */
+MUST_CHECK struct cfg *cfg_copy_start(const struct cfg *cfg);
+
+/* Adds a warning for each key whose value in `after` is not that in `before`, and that takes a restart. */
 void cfg_warn_of_restart(const struct cfg *before, const struct cfg *after, struct cfg_problems *problems);
 
 /* The name of the key with this index among those that take a restart, static; NULL: there are no more. */

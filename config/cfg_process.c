@@ -101,6 +101,33 @@ static bool is_same(const struct process_key *key, const struct cfg *a, const st
     return true;
 }
 
+static void copy_value(struct cfg_arena *arena, const struct process_key *key, const void *from, void *into)
+{
+    char *const *text = from;
+    switch (key->type) {
+    case KEY_ACCOUNT:
+    case KEY_PATH:
+        *(char **)into = *text != NULL ? cfg_arena_copy(arena, slice_of(*text)) : NULL;
+        return;
+    case KEY_SWITCH:
+        *(bool *)into = *(const bool *)from;
+        return;
+    case KEY_NUMBER:
+        *(unsigned *)into = *(const unsigned *)from;
+        return;
+    case KEY_LEVEL:
+        *(enum cfg_log_level *)into = *(const enum cfg_log_level *)from;
+        return;
+    }
+}
+
+void cfg_process_copy_start(struct cfg_arena *arena, const struct cfg *cfg, struct cfg *into)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (keys[i].needs_restart)
+            copy_value(arena, &keys[i], (const char *)cfg + keys[i].offset, (char *)into + keys[i].offset);
+}
+
 const char *cfg_restart_key(size_t index)
 {
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)

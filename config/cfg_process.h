@@ -12,4 +12,7 @@
  */
 void cfg_process_read(struct cfg_reader *top, struct cfg *cfg);
 
+/* Copies the keys that take a restart; their texts are in `arena`. */
+void cfg_process_copy_start(struct cfg_arena *arena, const struct cfg *cfg, struct cfg *into);
+
 #endif

@@ -519,12 +519,14 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     unsigned workers = control_worker_count(cfg);
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
-    if (open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
+    control.started = cfg_copy_start(cfg);
+    if (control.started != NULL && open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);
     admin_free(&control.admin);
     problem_log_free(&control.problems);
+    cfg_free(&control.started);
     free_shared(&control.shared);
     free(control.workers);
     runtime_unref(&control.runtime);

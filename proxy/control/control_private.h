@@ -43,6 +43,7 @@ struct control {
     struct pool_job disposal_job;   /* frees them */
     struct file_watch *watch;
     struct runtime runtime; /* in effect */
+    struct cfg *started;    /* the keys that take a restart, as they are in effect */
     struct state_file state_file;
     struct ticket_look ticket_look;
     struct listeners listeners;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/control/control.h"
 #include "proxy/control/control_private.h"
 
 #include <stdio.h>
@@ -115,6 +116,14 @@ static bool open_listeners(struct control *control, const struct cfg *cfg, struc
     return false;
 }
 
+/* The number of cores, and 0 for as many, are the same. */
+static void warn_of_restart(struct control *control, const struct cfg *cfg, struct cfg_problems *problems)
+{
+    if (control_worker_count(cfg) == control->worker_count)
+        control->started->workers = cfg->workers;
+    cfg_warn_of_restart(control->started, cfg, problems);
+}
+
 static bool apply_configuration(struct control *control, const struct runtime *runtime,
                                 struct cfg_problems *problems)
 {
@@ -129,7 +138,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
         admin_listeners_give_up(&admin_listeners);
         return false;
     }
-    cfg_warn_of_restart(control->runtime.snapshot->cfg, snapshot->cfg, problems);
+    warn_of_restart(control, snapshot->cfg, problems);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
     give_updates(control, updates);
     listeners_close(&control->listeners);

@@ -39,31 +39,43 @@ bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *user, char err
 
 /* ---- the program ---- */
 
-static bool is_beside(char *path, size_t cap)
+/* The folder of this program, with its slash; false if it can't be told, or is too long. */
+static bool find_own_folder(char folder[PATH_MAX])
 {
-    ssize_t len = readlink("/proc/self/exe", path, cap - sizeof PROGRAM);
+    ssize_t len = readlink("/proc/self/exe", folder, PATH_MAX - 1);
     if (len <= 0)
         return false;
-    path[len] = '\0';
-    char *slash = strrchr(path, '/');
+    folder[len] = '\0';
+    char *slash = strrchr(folder, '/');
     if (slash == NULL)
         return false;
-    memcpy(slash + 1, PROGRAM, sizeof PROGRAM);
-    return access(path, X_OK) == 0;
+    slash[1] = '\0';
+    return true;
+}
+
+/* Is the program at this place, seen from this program's folder? */
+static bool is_there(char path[PATH_MAX], const char *folder, const char *place)
+{
+    int len = snprintf(path, PATH_MAX, "%s%s", folder, place);
+    return len > 0 && len < PATH_MAX && access(path, X_OK) == 0;
 }
 
 const char *key_spawn_path(char error[KEY_SPAWN_ERROR_MAX])
 {
-    static char beside[PATH_MAX];
+    static char path[PATH_MAX];
+    /* As a build leaves it; as it is installed, wherever that was moved to; as it was to be installed. */
+    static const char moved[] = DEEPPROXY_LIBEXECDIR_FROM_SBINDIR "/" PROGRAM;
     static const char installed[] = DEEPPROXY_LIBEXECDIR "/" PROGRAM;
-    if (is_beside(beside, sizeof beside))
-        return beside;
+    char folder[PATH_MAX] = "";
+    if (find_own_folder(folder) && (is_there(path, folder, PROGRAM) || is_there(path, folder, moved)))
+        return path;
     if (access(installed, X_OK) == 0)
         return installed;
     snprintf(error, KEY_SPAWN_ERROR_MAX,
-             "there is no " PROGRAM " for the private keys, beside this program or as %s: install it, or set "
-             "key_isolation = false to have the keys in this process",
-             installed);
+             "there is no " PROGRAM
+             " for the private keys, beside this program, as %.128s%s or as %s: install "
+             "it, or set key_isolation = false to have the keys in this process",
+             folder, moved, installed);
     return NULL;
 }
 

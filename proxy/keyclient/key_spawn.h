@@ -25,7 +25,7 @@ MUST_CHECK bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *use
                                     char error[KEY_SPAWN_ERROR_MAX]);
 
 /*
- * Starts the program, which is found beside this one or at its place of installation, as a child of the
+ * Starts the program, which is found beside this one or where it is installed (key_spawn_path), as a child of the
  * calling thread: the kernel ends the program when that thread ends. `user` is the user to sign as. Returns
  * the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns the
  * socket, and waits for the process. -1 with a reason in `error`: nothing was started.
@@ -45,7 +45,11 @@ MUST_CHECK int key_spawn_watched(const struct keys_user *user, pid_t *pid, int *
  */
 void key_spawn_wait(pid_t pid);
 
-/* The path of the program; static. NULL, with what to do in `error`, if it is in neither place. */
+/*
+ * The path of the program: beside this one, or where it is installed if seen from this one, so that both may
+ * be moved together, or where it was to be installed. Static. NULL, with what to do in `error`, if it is in
+ * none of these places.
+ */
 MUST_CHECK const char *key_spawn_path(char error[KEY_SPAWN_ERROR_MAX]);
 
 #endif

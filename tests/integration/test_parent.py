@@ -391,6 +391,22 @@ class End(Parent):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no key process: there is no deepproxy-keys", done.stderr)
 
+    def test_installed_elsewhere(self):
+        """Each part is found from where the other is."""
+        build, prefix = pathlib.Path(harness.PROGRAM).parent, self.folder.path / "else where"
+        done = subprocess.run(["cmake", "--install", build, "--prefix", prefix], capture_output=True, text=True,
+                              timeout=harness.PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        program = prefix / "sbin" / "deepproxy"
+        proxy = self.run_proxy(program)
+        guard, = guards_of(proxy)
+        self.assertEqual(os.readlink(f"/proc/{guard}/exe"), str(prefix / "libexec/deepproxy/deepproxy-keys"))
+        proxy.stop()
+        (prefix / "libexec/deepproxy/deepproxy-keys").unlink()
+        done = subprocess.run([program, "check", "-c", self.write("127.0.0.1:1")], capture_output=True, text=True,
+                              timeout=harness.PATIENCE, check=False)
+        self.assertIn("there is no deepproxy-keys for the private keys, beside this program, as ", done.stderr)
+
     def test_an_address_that_is_taken(self):
         self.run_proxy()
         self.expect_failure("", self.address)

@@ -178,12 +178,24 @@ class Configuration(Reloading):
                 told = len(proxy.find(event="configuration-problem"))
                 self.write({"pop3": [backend]}, extra=text({**before, key: value}))
                 self.reload(proxy)
+                self.reload(proxy)  # what runs is still another
                 lines = proxy.find(event="configuration-problem")[told:]
                 self.assertEqual([(line["level"], line["problem"]) for line in lines],
-                                 [("warning", f'"{key}" has changed: that takes a restart')])
+                                 [("warning", f'"{key}" has changed: that takes a restart')] * 2)
                 self.write({"pop3": [backend]}, extra=text(before))
                 self.reload(proxy)
+                self.assertEqual(len(proxy.find(event="configuration-problem")), told + 2)
         self.assertEqual(self.client(proxy, "pop3").line(), b"+OK ready")
+
+    def test_as_many_workers_as_there_are(self):
+        """However it is written."""
+        backend = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [backend]}, extra="workers = 0;")
+        cores = len(os.sched_getaffinity(0))
+        for workers, problems in ((cores, 0), (0, 0), (cores + 1, 1), (cores + 1, 2), (cores, 2)):
+            self.write({"pop3": [backend]}, extra=f"workers = {workers};")
+            self.reload(proxy)
+            self.assertEqual(len(proxy.find(event="configuration-problem")), problems)
 
     def test_timeouts(self):
         backend = self.backend(harness.pop3)
