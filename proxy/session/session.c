@@ -246,12 +246,30 @@ static void set_reason(struct session *session, enum end_reason reason, const ch
     session->detail = detail;
 }
 
-/* Nobody waits any longer for what the session was about to do. */
+/* Why the handshake was not completed, by the session's reason. */
+static enum counter counter_of_failure(const struct session *session)
+{
+    if (session->reason == END_HANDSHAKE_TIMEOUT)
+        return COUNTER_FAILED_TIMEOUT;
+    if (session->reason == END_CLIENT_CLOSED || session->reason == END_CLIENT_RESET)
+        return counters_of_failure(TLS_FAILURE_CLOSED);
+    enum tls_failure failure = tls_endpoint_failure_kind(session->tls.endpoint);
+    return counters_of_failure(failure != TLS_FAILURE_NONE ? failure : TLS_FAILURE_OTHER);
+}
+
+/* Nobody waits any longer for what the session was about to do. A silent client has begun no handshake. */
 static void drop_handshakes(struct session *session)
 {
-    if (session->state == SESSION_HANDSHAKING)
-        count_event(session, COUNTER_HANDSHAKES_FAILED);
+    if (session->state == SESSION_HANDSHAKING && session->has_spoken)
+        count_event(session, counter_of_failure(session));
     key_client_cancel(&session->worker->keys, &session->tls.signature);
+}
+
+static void count_quiet(const struct session *session)
+{
+    enum quiet quiet = quiet_of(session);
+    if (quiet != QUIET_NOT)
+        count_event(session, quiet == QUIET_SILENT ? COUNTER_SILENT : COUNTER_PROBES);
 }
 
 void session_close(struct session *session, enum end_reason reason, const char *detail)
@@ -275,6 +293,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
     /* Before the line of its end, so that a reader of the line finds it counted. */
     if (session->tls.endpoint != NULL && session->engine != NULL)
         client_reports_count(session->service->reports, session->engine);
+    count_quiet(session);
     if (session->reason != END_OVERLOAD)
         session_log_end(session);
     session_drop_backend(session);
