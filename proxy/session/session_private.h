@@ -17,7 +17,7 @@
  * session forward until nothing moves. Functions report to their callers by the session's state: each one
  * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
  *
- *     ACCEPTED -> (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
+ *     ACCEPTED -> (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
  *     GREETING -> RELAYING -> (HALF_CLOSED ->) LINGERING -> CLOSED
  *
  * Every state but LINGERING can be followed by CLOSED at once, and every state from CLEARTEXT on by
@@ -28,6 +28,11 @@
 enum session_state {
     /* The limits have not been checked. No session outlasts the event of its acceptance in this state. */
     SESSION_ACCEPTED,
+    /*
+     * The client's address has as many half-open clients as it may: this one waits for their end. Nothing is
+     * read from it.
+     */
+    SESSION_WAITING,
     /* A service with STARTTLS: the dialogue before the handshake. No server takes part in it. */
     SESSION_CLEARTEXT,
     /*

@@ -216,7 +216,7 @@ class Commands(harness.TestCase):
                 self.assertRegex(result.stdout, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
                 line = proxy.session()
                 self.assertEqual((line["reason"], line["level"], line["sni"]), ("logout", "debug", "localhost"))
-                self.assertEqual(proxy.wait_line(event="session").get("alpn"), protocol)
+                self.assertEqual(line["alpn"], {"submission": "smtp"}.get(protocol, protocol))
 
     def probe(self, status, **options):
         """What the probe says of a running service with this configuration."""
@@ -230,7 +230,7 @@ class Commands(harness.TestCase):
     def test_probe_offers_what_the_service_has(self):
         for tls in ("strict_sni = true;", 'groups = "P-521";', 'groups = "P-384"; strict_sni = true;',
                     'max_version = "TLSv1.2";', 'min_version = "TLSv1.3";',
-                    'min_version = "TLSv1.1"; max_version = "TLSv1.1";',
+                    'min_version = "TLSv1.0"; max_version = "TLSv1.2";',
                     'max_version = "TLSv1.2"; ciphers = "ECDHE-ECDSA-AES256-SHA";'):
             with self.subTest(tls):
                 said, line = self.probe(0, tls=tls)
@@ -252,7 +252,7 @@ class Commands(harness.TestCase):
         """Certificates in a folder count as well, and so does one with another kind of key."""
         folder = self.folder.path / "certificates"
         folder.mkdir()
-        for name, key in (("a", ["-newkey", "rsa:2048"]), ("b", ["-newkey", "ed25519"])):
+        for name, key in (("a", ["-newkey", "rsa:2048"]), ("b", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"])):
             harness.certificates.openssl("req", "-x509", "-nodes", *key, "-subj", f"/CN={name}", "-days", "30", "-addext",
                                          f"subjectAltName=DNS:{name}.example.com", "-keyout", folder / f"{name}.key",
                                          "-out", folder / f"{name}.pem")
