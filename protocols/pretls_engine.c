@@ -33,12 +33,37 @@ static void count_refusal(struct pretls_engine *pretls, struct engine_out *out)
         reject_and_close(pretls, "Too many errors", "too many commands before STARTTLS", out);
 }
 
+/*
+ * The PROXY protocol's header, version 1, or the line with a NUL alone that is part of the signature of version
+ * 2. No mail client sends either.
+ */
+static bool is_proxy_header(struct slice text)
+{
+    static const uint8_t of_v2[] = {'\0'};
+    return slice_has_prefix(text, "PROXY TCP4 ") || slice_has_prefix(text, "PROXY TCP6 ") ||
+           slice_has_prefix(text, "PROXY UNKNOWN") || slice_equals(text, (struct slice){of_v2, sizeof of_v2});
+}
+
+/* True if the client, which speaks something else than mail, is told so. */
+static bool reject_stranger(struct pretls_engine *pretls, struct slice text, struct engine_out *out)
+{
+    if (http_is_request(text))
+        reject_and_close(pretls, "This is not HTTP", "the client speaks HTTP", out);
+    else if (is_proxy_header(text))
+        reject_and_close(pretls, "No PROXY header is expected here",
+                         "the client sends a header of the PROXY protocol, which no service here expects: "
+                         "turn it off in the balancer before this port (HAProxy: send-proxy; nginx: "
+                         "proxy_protocol)",
+                         out);
+    else if (slice_has_prefix(text, "SSH-"))
+        reject_and_close(pretls, "This is not SSH", "the client speaks SSH: this port is for mail", out);
+    return pretls->base.status.reason != ENGINE_OPEN;
+}
+
 static void take_whole_line(struct pretls_engine *pretls, struct slice text, struct engine_out *out)
 {
-    if (http_is_request(text)) {
-        reject_and_close(pretls, "This is not HTTP", "the client speaks HTTP", out);
+    if (reject_stranger(pretls, text, out))
         return;
-    }
     switch (dialect_of(&pretls->base)->take_line(pretls, text, out)) {
     case PRETLS_SERVED:
         return;

@@ -131,35 +131,27 @@ static void write_open_sessions(struct metrics_text *text, const struct snapshot
     }
 }
 
-/* Counters of one family are neighbours; one without a family is in none. */
-static bool is_same_family(size_t counter, size_t other)
-{
-    const char *family = counter_metrics[counter].family;
-    return family != NULL && text_is_same(family, counter_metrics[other].family);
-}
-
-/* One service's samples of the family that begins with the counter `first`. */
+/* One service's samples of the family. */
 static void write_samples(struct metrics_text *text, const struct snapshot *snapshot, size_t service,
-                          size_t first)
+                          const struct counter_family *family)
 {
-    for (size_t i = first; i < COUNTERS && is_same_family(i, first); i++) {
-        const struct counter_metric *metric = &counter_metrics[i];
+    for (size_t i = 0; i < family->count; i++) {
         const struct metrics_label labels[] = {
             {"service", snapshot->cfg->services[service].name},
-            {"limit", metric->is_of_limit ? client_limit_name(metric->limit) : ""}};
-        uint64_t count = counters_sum(snapshot->services[service].counters, (enum counter)i);
-        metrics_text_sample(text, labels, metric->is_of_limit ? 2 : 1, (int64_t)count);
+            {family->label, family->label != NULL ? family->value(i) : NULL}};
+        uint64_t count =
+            counters_sum(snapshot->services[service].counters, (enum counter)(family->first + i));
+        metrics_text_sample(text, labels, family->label != NULL ? 2 : 1, (int64_t)count);
     }
 }
 
 static void write_counters(struct metrics_text *text, const struct snapshot *snapshot)
 {
-    for (size_t i = 0; i < COUNTERS; i++) {
-        if (counter_metrics[i].family == NULL || (i > 0 && is_same_family(i, i - 1)))
-            continue;
-        metrics_text_family(text, counter_metrics[i].family, METRICS_COUNTER, counter_metrics[i].help);
+    for (size_t i = 0; i < COUNTER_FAMILIES; i++) {
+        const struct counter_family *family = &counter_families[i];
+        metrics_text_family(text, family->name, METRICS_COUNTER, family->help);
         for (size_t service = 0; service < snapshot->cfg->service_count; service++)
-            write_samples(text, snapshot, service, i);
+            write_samples(text, snapshot, service, family);
     }
 }
 

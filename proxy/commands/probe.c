@@ -3,9 +3,12 @@
 
 #include "proxy/common/address.h"
 #include "tls/endpoint/tls_endpoint.h"
+#include "tls/endpoint/tls_probe.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -241,42 +244,104 @@ static bool is_rejected_without_certificate(const struct cfg *cfg, const struct 
            (cfg->tls.max_version < CFG_TLS_1_3 && failure == TLS_FAILURE_HANDSHAKE_REFUSED);
 }
 
+/* What all services have in common. */
+struct probe_tls {
+    struct tls_context *context;
+    char name[TLS_PROBE_NAME_MAX]; /* "": none */
+};
+
+/* The settings that a client has to match. */
+static void set_up_tls(const struct cfg *cfg, struct tls_settings settings, struct probe_tls *into)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    settings.min_version = versions[cfg->tls.min_version];
+    settings.max_version = versions[cfg->tls.max_version];
+    settings.ciphers = cfg->tls.ciphers;
+    settings.groups = cfg->tls.groups;
+    into->context = tls_context_new_probe(&settings);
+    if (!tls_probe_find_name(&settings, cfg->hostname, into->name))
+        into->name[0] = '\0';
+}
+
+/* Without a context if memory is short. */
+static struct probe_tls open_tls(const struct cfg *cfg)
+{
+    struct probe_tls tls = {0};
+    struct tls_certificate_files *files = calloc(cfg->tls.certificate_count + 1, sizeof *files);
+    const char **directories = calloc(cfg->tls.directory_count + 1, sizeof *directories);
+    if (files != NULL && directories != NULL) {
+        for (size_t i = 0; i < cfg->tls.certificate_count; i++)
+            files[i].chain = cfg->tls.certificates[i].chain;
+        for (size_t i = 0; i < cfg->tls.directory_count; i++)
+            directories[i] = cfg->tls.directories[i].path;
+        set_up_tls(cfg,
+                   (struct tls_settings){.certificates = files,
+                                         .certificate_count = cfg->tls.certificate_count,
+                                         .directories = directories,
+                                         .directory_count = cfg->tls.directory_count},
+                   &tls);
+    }
+    free(files);
+    free(directories);
+    return tls;
+}
+
+/* The service's own protocol, and the name by which the proxy knows the probe. */
+static struct tls_endpoint *new_endpoint(struct probe *probe, const struct probe_tls *tls,
+                                         const struct cfg_service *service)
+{
+    char protocols[64];
+    snprintf(protocols, sizeof protocols, "%s%s", protocol_traits(service->protocol)->alpn.list,
+             TLS_PROBE_PROTOCOL);
+    return tls_endpoint_new_client(tls->context, probe->io, tls->name[0] != '\0' ? tls->name : NULL,
+                                   protocols);
+}
+
 /* NULL if the service greets as it should, or words for why not; `*failure` is then what TLS says. */
-static const char *probe_service(const struct cfg_service *service, enum tls_failure *failure)
+static const char *probe_service(const struct probe_tls *tls, const struct cfg_service *service,
+                                 enum tls_failure *failure)
 {
     static struct probe probe;
-    struct tls_context *context = tls_context_new_client(TLS_1_0, TLS_1_3);
     memset(&probe, 0, sizeof probe);
     probe.deadline = time(NULL) + PROBE_SECONDS;
     probe.fd = -1;
     probe.io = tls_io_new(PROBE_READ_CAP);
-    if (context != NULL && probe.io != NULL)
-        probe.tls = tls_endpoint_new_client(context, probe.io, NULL, NULL);
+    if (tls->context != NULL && probe.io != NULL)
+        probe.tls = new_endpoint(&probe, tls, service);
     const char *error = probe.tls != NULL ? connect_and_talk(&probe, service) : "out of memory";
     *failure = probe.failure;
     tls_endpoint_free(&probe.tls);
     tls_io_free(&probe.io);
-    tls_context_unref(&context);
     if (probe.fd >= 0)
         close(probe.fd);
     return error;
 }
 
+/* Prints what there is to say of a service. False if something is wrong with it. */
+static bool report_service(const struct cfg *cfg, const struct probe_tls *tls,
+                           const struct cfg_service *service)
+{
+    enum tls_failure failure = TLS_FAILURE_NONE;
+    const char *error =
+        service->listen[0].port != 0 ? probe_service(tls, service, &failure) : "it has no fixed port";
+    bool is_unknown = error != NULL && is_rejected_without_certificate(cfg, service, failure);
+    printf("%s %s: ", service->name, service->listen[0].text);
+    if (is_unknown)
+        printf("well as far as can be seen without a client certificate: its servers were not asked\n");
+    else if (error != NULL && failure == TLS_FAILURE_NAME && tls->name[0] == '\0')
+        printf("%s: no certificate that can be read here has a DNS name to ask for (strict_sni)\n", error);
+    else
+        printf("%s\n", error != NULL ? error : "well");
+    return error == NULL || is_unknown;
+}
+
 bool probe_services(const struct cfg *cfg)
 {
+    struct probe_tls tls = open_tls(cfg);
     bool all_well = true;
-    for (size_t i = 0; i < cfg->service_count; i++) {
-        const struct cfg_service *service = &cfg->services[i];
-        enum tls_failure failure = TLS_FAILURE_NONE;
-        const char *error =
-            service->listen[0].port != 0 ? probe_service(service, &failure) : "it has no fixed port";
-        if (error != NULL && is_rejected_without_certificate(cfg, service, failure)) {
-            printf("%s %s: well as far as can be seen without a client certificate\n", service->name,
-                   service->listen[0].text);
-            continue;
-        }
-        printf("%s %s: %s\n", service->name, service->listen[0].text, error != NULL ? error : "well");
-        all_well = all_well && error == NULL;
-    }
+    for (size_t i = 0; i < cfg->service_count; i++)
+        all_well = report_service(cfg, &tls, &cfg->services[i]) && all_well;
+    tls_context_unref(&tls.context);
     return all_well;
 }

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +42,16 @@ void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
         snprintf(into, ADDRESS_TEXT_MAX, v6 ? "[%.46s]:%u" : "%.46s:%u", host, address_port(address));
     else
         snprintf(into, ADDRESS_TEXT_MAX, "?");
+}
+
+bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+    char text_of_a[ADDRESS_TEXT_MAX];
+    char text_of_b[ADDRESS_TEXT_MAX];
+    address_format_host(a, text_of_a);
+    address_format_host(b, text_of_b);
+    return a->sa_family == b->sa_family && (a->sa_family == AF_INET || a->sa_family == AF_INET6) &&
+           strcmp(text_of_a, text_of_b) == 0;
 }
 
 uint16_t address_port(const struct sockaddr *address)

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROXY_COMMON_ADDRESS_H
 #define DEEPPROXY_PROXY_COMMON_ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,9 @@ void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
 
 /* "192.0.2.1" or "2001:db8::1"; "?" for another family. */
 void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX]);
+
+/* Are both the same IPv4 or IPv6 address, whatever their ports are? */
+bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b);
 
 /* The port of an IPv4 or IPv6 address, in the host's byte order. */
 uint16_t address_port(const struct sockaddr *address);

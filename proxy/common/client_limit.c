@@ -16,3 +16,22 @@ const char *client_limit_name(enum client_limit limit)
 {
     return names[limit];
 }
+
+const char *client_limit_cause(enum client_limit limit)
+{
+    switch (limit) {
+    case CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS:
+    case CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS:
+        return "many clients have this address (a gateway, a NAT, a webmail server: raise the limit), or one "
+               "floods (leave it)";
+    case CLIENT_LIMIT_HANDSHAKES:
+        return "many clients return at once, as after an outage, or a flood: raise the limit if processors "
+               "are "
+               "idle meanwhile";
+    case CLIENT_LIMIT_CONNECTIONS:
+    case CLIENT_LIMIT_OPEN_FILES:
+    case CLIENT_LIMITS:
+        break;
+    }
+    return NULL;
+}

@@ -10,9 +10,15 @@ enum client_limit {
     CLIENT_LIMIT_OPEN_FILES,              /* no setting, but RLIMIT_NOFILE: the connection is closed */
     CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS, /* the connection is closed */
     CLIENT_LIMIT_HANDSHAKES,              /* new connections wait in the kernel until a handshake has ended */
-    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,  /* the connection is closed */
-    CLIENT_LIMITS                         /* how many limits there are */
+    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, /* the connection waits; it is closed if too many do, or for too long */
+    CLIENT_LIMITS                        /* how many limits there are */
 };
+
+/*
+ * What has probably happened, and what to do about it, in a sentence for the log; static. NULL if the name of
+ * the limit tells enough.
+ */
+const char *client_limit_cause(enum client_limit limit);
 
 /* The name of the setting, as in the configuration file, or "open-files"; static. */
 const char *client_limit_name(enum client_limit limit);

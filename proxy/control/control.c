@@ -98,9 +98,17 @@ static void on_tickets(uv_timer_t *timer)
 
 /* ---- reports ---- */
 
+static void log_unlogged(struct control *control)
+{
+    const struct snapshot *snapshot = control->runtime.snapshot;
+    for (size_t i = 0; i < snapshot->cfg->service_count; i++)
+        counters_log_unlogged(snapshot->services[i].counters, snapshot->cfg->services[i].name, control->log);
+}
+
 static void log_reports(struct control *control)
 {
     const struct snapshot *snapshot = control->runtime.snapshot;
+    log_unlogged(control);
     for (size_t i = 0; i < snapshot->cfg->service_count; i++)
         client_reports_log(snapshot->services[i].reports, snapshot->cfg->services[i].name, control->log);
 }
@@ -362,6 +370,7 @@ static void on_daily(uv_timer_t *timer)
 {
     struct control *control = timer->data;
     certificate_expiry_log(control->runtime.tls, control->runtime.pools, (int64_t)time(NULL), control->log);
+    log_unlogged(control);
 }
 
 /* ---- start ---- */

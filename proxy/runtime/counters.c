@@ -1,45 +1,86 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/counters.h"
 
-#include "base/array.h"
 #include "base/ensure.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OVERLOAD(of)                                                                                         \
-    {                                                                                                        \
-        .family = "deepproxy_overload_total",                                                                \
-        .help = "Connections that a limit closed, or made wait, by the setting that would change it.",       \
-        .is_of_limit = true, .limit = (of)                                                                   \
-    }
+static const char *failure_value(size_t index)
+{
+    size_t failure = index + 1; /* TLS_FAILURE_NONE has no counter */
+    return failure < TLS_FAILURES ? tls_failure_name((enum tls_failure)failure) : "timeout";
+}
 
-const struct counter_metric counter_metrics[] = {
-    [COUNTER_SESSIONS] = {.family = "deepproxy_sessions_total",
-                          .help = "Connections accepted from clients, those that a limit closed included."},
-    [COUNTER_ENDED] = {.family = NULL},
-    [COUNTER_HANDSHAKES] = {.family = "deepproxy_handshakes_total",
-                            .help = "TLS handshakes with clients that were completed."},
-    [COUNTER_HANDSHAKES_FAILED] = {.family = "deepproxy_handshakes_failed_total",
-                                   .help = "TLS handshakes with clients that were not, for whatever reason."},
-    [COUNTER_LIMIT_CONNECTIONS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS),
-    [COUNTER_LIMIT_OPEN_FILES] = OVERLOAD(CLIENT_LIMIT_OPEN_FILES),
-    [COUNTER_LIMIT_CONNECTIONS_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS),
-    [COUNTER_LIMIT_HANDSHAKES] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES),
-    [COUNTER_LIMIT_HANDSHAKES_PER_ADDRESS] = OVERLOAD(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS),
-    [COUNTER_ACCEPT_FAILED] = {.family = "deepproxy_accept_failures_total",
-                               .help = "Attempts to accept that failed: descriptors or memory were short."},
+static const char *limit_value(size_t index)
+{
+    return client_limit_name((enum client_limit)index);
+}
+
+const struct counter_family counter_families[COUNTER_FAMILIES] = {
+    {.name = "deepproxy_sessions_total",
+     .help = "Connections accepted from clients, those that a limit closed included.",
+     .first = COUNTER_SESSIONS,
+     .count = 1},
+    {.name = "deepproxy_handshakes_total",
+     .help = "TLS handshakes with clients that were completed.",
+     .first = COUNTER_HANDSHAKES,
+     .count = 1},
+    {.name = "deepproxy_handshakes_failed_total",
+     .help = "TLS handshakes with clients that were not, by what the client or the proxy found wrong.",
+     .first = COUNTER_FAILED,
+     .count = TLS_FAILURES,
+     .label = "reason",
+     .value = failure_value},
+    {.name = "deepproxy_silent_connections_total",
+     .help = "Connections, ended, whose client has not sent an octet.",
+     .first = COUNTER_SILENT,
+     .count = 1},
+    {.name = "deepproxy_probes_total",
+     .help = "Sessions, ended, of health checks that are known.",
+     .first = COUNTER_PROBES,
+     .count = 1},
+    {.name = "deepproxy_overload_total",
+     .help = "Connections that a limit closed, or made wait, by the setting that would change it.",
+     .first = COUNTER_LIMITS,
+     .count = CLIENT_LIMITS,
+     .label = "limit",
+     .value = limit_value},
+    {.name = "deepproxy_accept_failures_total",
+     .help = "Attempts to accept that failed: descriptors or memory were short.",
+     .first = COUNTER_ACCEPT_FAILED,
+     .count = 1},
+    {.name = "deepproxy_tls_version_sessions_total",
+     .help = "Completed TLS handshakes with clients, by version.",
+     .first = COUNTER_TLS_VERSIONS,
+     .count = TLS_USAGE_VERSIONS,
+     .label = "version",
+     .value = tls_usage_version_name},
+    {.name = "deepproxy_tls_cipher_sessions_total",
+     .help = "Completed TLS handshakes with clients, by cipher suite.",
+     .first = COUNTER_TLS_CIPHERS,
+     .count = TLS_USAGE_CIPHERS,
+     .label = "cipher",
+     .value = tls_usage_cipher_name},
+    {.name = "deepproxy_tls_group_sessions_total",
+     .help = "Completed TLS handshakes with clients, by key exchange group.",
+     .first = COUNTER_TLS_GROUPS,
+     .count = TLS_USAGE_GROUPS,
+     .label = "group",
+     .value = tls_usage_group_name},
 };
-_Static_assert(ARRAY_LEN(counter_metrics) == COUNTERS, "a row for each counter");
+_Static_assert(COUNTER_FAILED_TIMEOUT == COUNTER_FAILED + TLS_FAILURES - 1, "the last one of its family");
 
 enum counter counters_of_limit(enum client_limit limit)
 {
-    size_t counter = 0;
-    while (counter < COUNTERS &&
-           !(counter_metrics[counter].is_of_limit && counter_metrics[counter].limit == limit))
-        counter++;
-    ENSURE(counter < COUNTERS);
-    return (enum counter)counter;
+    ENSURE(limit < CLIENT_LIMITS);
+    return (enum counter)(COUNTER_LIMITS + limit);
+}
+
+enum counter counters_of_failure(enum tls_failure failure)
+{
+    ENSURE(failure > TLS_FAILURE_NONE && failure < TLS_FAILURES);
+    return (enum counter)(COUNTER_FAILED + failure - 1);
 }
 
 struct counters *counters_new(void)
@@ -72,6 +113,13 @@ void counters_add(struct counters *counters, unsigned worker, enum counter what)
                               memory_order_relaxed);
 }
 
+void counters_add_usage(struct counters *counters, unsigned worker, struct tls_usage usage)
+{
+    counters_add(counters, worker, (enum counter)(COUNTER_TLS_VERSIONS + usage.version));
+    counters_add(counters, worker, (enum counter)(COUNTER_TLS_CIPHERS + usage.cipher));
+    counters_add(counters, worker, (enum counter)(COUNTER_TLS_GROUPS + usage.group));
+}
+
 uint64_t counters_sum(const struct counters *counters, enum counter what)
 {
     uint64_t sum = 0;
@@ -86,4 +134,18 @@ uint64_t counters_open_sessions(const struct counters *counters)
     uint64_t ended = counters_sum(counters, COUNTER_ENDED);
     uint64_t begun = counters_sum(counters, COUNTER_SESSIONS);
     return begun > ended ? begun - ended : 0;
+}
+
+void counters_log_unlogged(const struct counters *counters, const char *service, struct log *log)
+{
+    struct log_line line;
+    uint64_t silent = counters_sum(counters, COUNTER_SILENT);
+    uint64_t probes = counters_sum(counters, COUNTER_PROBES);
+    if (silent == 0 && probes == 0)
+        return;
+    log_line_begin(&line, CFG_LOG_INFO, "unlogged");
+    log_line_add_text(&line, "service", service);
+    log_line_add_number(&line, "silent", silent);
+    log_line_add_number(&line, "probes", probes);
+    log_write(log, &line);
 }

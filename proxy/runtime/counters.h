@@ -4,6 +4,8 @@
 
 #include "base/refcount.h"
 #include "proxy/common/client_limit.h"
+#include "proxy/common/log.h"
+#include "tls/endpoint/tls_usage.h"
 
 #include <stdint.h>
 
@@ -11,7 +13,8 @@
  * Counts what the clients of a service have done since the program began. Each worker counts in cache lines
  * of its own (from the seventeenth worker on two share them), without a lock and without waiting for another
  * core; a reader adds them up. A new counter is an enumerator here and a row in counters.c, which is its
- * metric. The manual page names each metric.
+ * metric. The manual page names each metric. How many counters there are is known when the program is built:
+ * no peer makes a new one.
  */
 enum counter {
     /* Sessions begun: connections accepted, and those too that a limit closes at once. */
@@ -19,34 +22,39 @@ enum counter {
     /* Of these sessions, those that have ended. */
     COUNTER_ENDED,
     COUNTER_HANDSHAKES,
-    /* For whatever reason, a client that disconnects during the handshake included. */
-    COUNTER_HANDSHAKES_FAILED,
+    /* One for each reason: handshakes that were not completed. See counters_of_failure. */
+    COUNTER_FAILED,
+    /* The client took too long, or others were waiting for its place. */
+    COUNTER_FAILED_TIMEOUT = COUNTER_FAILED + TLS_FAILURES - 1,
+    /* Connections whose client has ended them, or was cut off, without having sent an octet. */
+    COUNTER_SILENT,
+    /* Sessions of health checks that are known. */
+    COUNTER_PROBES,
     /* One for each limit: clients that it closed, or made wait. See counters_of_limit. */
-    COUNTER_LIMIT_CONNECTIONS,
-    COUNTER_LIMIT_OPEN_FILES,
-    COUNTER_LIMIT_CONNECTIONS_PER_ADDRESS,
-    COUNTER_LIMIT_HANDSHAKES,
-    COUNTER_LIMIT_HANDSHAKES_PER_ADDRESS,
+    COUNTER_LIMITS,
     /* Attempts to accept that failed for want of descriptors or memory. */
-    COUNTER_ACCEPT_FAILED,
-    COUNTERS
+    COUNTER_ACCEPT_FAILED = COUNTER_LIMITS + CLIENT_LIMITS,
+    /* One for each version, cipher suite and group of completed handshakes. See counters_add_usage. */
+    COUNTER_TLS_VERSIONS,
+    COUNTER_TLS_CIPHERS = COUNTER_TLS_VERSIONS + TLS_USAGE_VERSIONS,
+    COUNTER_TLS_GROUPS = COUNTER_TLS_CIPHERS + TLS_USAGE_CIPHERS,
+    COUNTERS = COUNTER_TLS_GROUPS + TLS_USAGE_GROUPS
 };
 
-/* How a counter is shown as a metric. */
-struct counter_metric {
-    /* The family, for Prometheus and the manual page; NULL: the counter is not shown by itself. */
-    const char *family;
-    /* The family's help text: the same for each counter of a family. */
+/* Counters that are one metric. */
+struct counter_family {
+    const char *name; /* for Prometheus and the manual page */
     const char *help;
-    /*
-     * Does it count for one limit? Its samples then have a label "limit", whose value is the name of `limit`.
-     */
-    bool is_of_limit;
-    enum client_limit limit;
+    enum counter first;
+    size_t count;
+    /* The label that tells its counters apart; NULL: there is one counter. */
+    const char *label;
+    /* The label's value for `first` + `index`; static. */
+    const char *(*value)(size_t index);
 };
 
-/* By counter. Counters of one family are neighbours. */
-extern const struct counter_metric counter_metrics[COUNTERS];
+enum { COUNTER_FAMILIES = 10 };
+extern const struct counter_family counter_families[COUNTER_FAMILIES];
 
 enum { COUNTERS_SHARDS = 16, COUNTERS_LINE = 64 /* octets of a cache line */ };
 
@@ -63,6 +71,9 @@ struct counters {
 /* The counter of the clients that the limit closed, or made wait. */
 enum counter counters_of_limit(enum client_limit limit);
 
+/* The counter of the handshakes that have failed so: any failure but TLS_FAILURE_NONE. */
+enum counter counters_of_failure(enum tls_failure failure);
+
 /* NULL if memory is short. One reference is the caller's. */
 struct counters *counters_new(void);
 
@@ -77,8 +88,17 @@ void counters_unref(struct counters **counters);
 /* Adds one. Call it in the thread of the worker with this index. */
 void counters_add(struct counters *counters, unsigned worker, enum counter what);
 
+/* Adds a completed handshake to the counters of its version, cipher suite and group, likewise. */
+void counters_add_usage(struct counters *counters, unsigned worker, struct tls_usage usage);
+
 /* The sum of all workers, from any thread. */
 uint64_t counters_sum(const struct counters *counters, enum counter what);
+
+/*
+ * Logs how many sessions of the service there have been without a line of their own at level info; nothing if
+ * there were none.
+ */
+void counters_log_unlogged(const struct counters *counters, const char *service, struct log *log);
 
 /* How many sessions have begun and not ended, from any thread. */
 uint64_t counters_open_sessions(const struct counters *counters);

@@ -22,6 +22,7 @@
 
 static const char *const names[] = {
     [SESSION_ACCEPTED] = "accepted",
+    [SESSION_WAITING] = "waiting",
     [SESSION_CLEARTEXT] = "cleartext",
     [SESSION_HANDSHAKING] = "handshaking",
     [SESSION_CONNECTING] = "connecting",
@@ -36,11 +37,13 @@ static const char *const names[] = {
 
 enum {
     END = SESSION_IS_ENDING,
+    BEGIN = STATE(SESSION_CLEARTEXT) | STATE(SESSION_HANDSHAKING),
     NEXT = STATE(SESSION_CONNECTING) /* the next server */
 };
 
 static const unsigned moves[] = {
-    [SESSION_ACCEPTED] = STATE(SESSION_CLEARTEXT) | STATE(SESSION_HANDSHAKING) | STATE(SESSION_CLOSED),
+    [SESSION_ACCEPTED] = STATE(SESSION_WAITING) | BEGIN | STATE(SESSION_CLOSED),
+    [SESSION_WAITING] = BEGIN | STATE(SESSION_CLOSED),
     [SESSION_CLEARTEXT] = STATE(SESSION_HANDSHAKING) | END,
     [SESSION_HANDSHAKING] = STATE(SESSION_CONNECTING) | END,
     [SESSION_CONNECTING] = NEXT | SESSION_IS_LINKED_UNGREETED | END,
@@ -146,7 +149,21 @@ static void reject_client(struct session *session, enum client_limit limit)
     session_close(session, END_OVERLOAD, NULL);
 }
 
-/* False if a limit keeps the client out: the session is CLOSED then. */
+/* Its address has enough half-open clients: it waits for them, or is rejected if too many do. */
+static void wait_for_others(struct session *session)
+{
+    struct worker *worker = session->worker;
+    if (!handshakes_wait(&worker->handshakes, &session->handshake, worker_waiting_max(worker))) {
+        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
+        return;
+    }
+    count_event(session, counters_of_limit(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS));
+    limit_log_note_waiting(&worker->limit_log, session->service->cfg->name, &session->address);
+    session_move(session, SESSION_WAITING);
+    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
+}
+
+/* False if a limit keeps the client out, or makes it wait: the session is CLOSED or WAITING then. */
 static bool is_admitted(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -160,8 +177,24 @@ static bool is_admitted(struct session *session)
     else if (!session->is_counted)
         reject_client(session, CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS);
     else if (!handshakes_enter(&worker->handshakes, &session->handshake, address))
-        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
-    return session->state != SESSION_CLOSED;
+        wait_for_others(session);
+    return session->state == SESSION_ACCEPTED;
+}
+
+/* The client may begin: it is half open from now on. May end the session. */
+static void begin_half_open(struct session *session)
+{
+    if (session->service->engine.starttls) {
+        begin_cleartext(session);
+    } else {
+        session_begin_handshake(session);
+        session_advance(session);
+    }
+}
+
+static void begin_after_waiting(struct handshake *handshake)
+{
+    begin_half_open(session_of_handshake(handshake));
 }
 
 static void begin_session(struct session *session)
@@ -172,14 +205,8 @@ static void begin_session(struct session *session)
         return;
     }
     address_unmap(&session->address);
-    if (!is_admitted(session))
-        return;
-    if (session->service->engine.starttls) {
-        begin_cleartext(session);
-    } else {
-        session_begin_handshake(session);
-        session_advance(session);
-    }
+    if (is_admitted(session))
+        begin_half_open(session);
 }
 
 static void begin_accepted(struct session *session, int fd, struct generation *generation)
@@ -246,12 +273,30 @@ static void set_reason(struct session *session, enum end_reason reason, const ch
     session->detail = detail;
 }
 
-/* Nobody waits any longer for what the session was about to do. */
+/* Why the handshake was not completed, by the session's reason. */
+static enum counter counter_of_failure(const struct session *session)
+{
+    if (session->reason == END_HANDSHAKE_TIMEOUT)
+        return COUNTER_FAILED_TIMEOUT;
+    if (session->reason == END_CLIENT_CLOSED || session->reason == END_CLIENT_RESET)
+        return counters_of_failure(TLS_FAILURE_CLOSED);
+    enum tls_failure failure = tls_endpoint_failure_kind(session->tls.endpoint);
+    return counters_of_failure(failure != TLS_FAILURE_NONE ? failure : TLS_FAILURE_OTHER);
+}
+
+/* Nobody waits any longer for what the session was about to do. A silent client has begun no handshake. */
 static void drop_handshakes(struct session *session)
 {
-    if (session->state == SESSION_HANDSHAKING)
-        count_event(session, COUNTER_HANDSHAKES_FAILED);
+    if (session->state == SESSION_HANDSHAKING && session->has_spoken)
+        count_event(session, counter_of_failure(session));
     key_client_cancel(&session->worker->keys, &session->tls.signature);
+}
+
+static void count_quiet(const struct session *session)
+{
+    enum quiet quiet = quiet_of(session);
+    if (quiet != QUIET_NOT)
+        count_event(session, quiet == QUIET_SILENT ? COUNTER_SILENT : COUNTER_PROBES);
 }
 
 void session_close(struct session *session, enum end_reason reason, const char *detail)
@@ -275,6 +320,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
     /* Before the line of its end, so that a reader of the line finds it counted. */
     if (session->tls.endpoint != NULL && session->engine != NULL)
         client_reports_count(session->service->reports, session->engine);
+    count_quiet(session);
     if (session->reason != END_OVERLOAD)
         session_log_end(session);
     session_drop_backend(session);
@@ -379,6 +425,9 @@ static void expire(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
     switch (session->state) {
+    case SESSION_WAITING:
+        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
+        break;
     case SESSION_CLEARTEXT:
         session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT, "before STARTTLS");
         break;
@@ -407,19 +456,25 @@ static void expire(struct worker_session *in_worker)
     }
 }
 
-static void evict(struct handshake *handshake)
+static void evict(struct handshake *handshake, enum client_limit limit)
 {
     struct session *session = session_of_handshake(handshake);
+    bool is_of_address = limit == CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS;
     if (session->state == SESSION_CLEARTEXT)
-        session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT,
-                             "before STARTTLS, while others waited (limits.handshakes)");
-    session_close(session, END_HANDSHAKE_TIMEOUT, "while others waited (limits.handshakes)");
+        session_send_goodbye(
+            session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT,
+            is_of_address
+                ? "before STARTTLS, while others of its address waited (limits.handshakes_per_address)"
+                : "before STARTTLS, while others waited (limits.handshakes)");
+    session_close(session, END_HANDSHAKE_TIMEOUT,
+                  is_of_address ? "while others of its address waited (limits.handshakes_per_address)"
+                                : "while others waited (limits.handshakes)");
 }
 
 static void shut_down(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
-    if (session->state == SESSION_HANDSHAKING)
+    if (session->state == SESSION_HANDSHAKING || session->state == SESSION_WAITING)
         session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
         begin_to_linger(session);
@@ -433,4 +488,5 @@ const struct worker_session_calls session_calls = {
     .shut_down = shut_down,
     .continue_handshake = session_on_handshake,
     .evict = evict,
+    .begin = begin_after_waiting,
 };

@@ -394,6 +394,8 @@ static void on_secured(struct session *session)
     session->service = snapshot_service(session->in_worker.generation->snapshot, session->service,
                                         tls_endpoint_info(session->tls.endpoint).server_name);
     counters_add(session->service->counters, session->worker->index, COUNTER_HANDSHAKES);
+    counters_add_usage(session->service->counters, session->worker->index,
+                       tls_endpoint_usage(session->tls.endpoint));
     session_move(session, SESSION_CONNECTING);
     session_connect(session);
 }
@@ -492,11 +494,13 @@ static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf
         on_client_end(session, (int)len);
     else if (session->state == SESSION_LINGERING)
         drop_ciphertext(session, (size_t)len);
-    else if (session->state == SESSION_CLEARTEXT)
+    else if (session->state == SESSION_CLEARTEXT) {
+        session->has_spoken = true;
         session_take_input(session, SIDE_CLIENT, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-    else if (session->state == SESSION_HANDSHAKING)
+    } else if (session->state == SESSION_HANDSHAKING) {
+        session->has_spoken = true;
         take_handshake(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-    else {
+    } else {
         take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
         if (!session_is_in(session, SESSION_IS_ENDING) && !session->client_half_closed)
             restart_timeout(session);

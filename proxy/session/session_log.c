@@ -12,7 +12,7 @@
  *
  *     level    event               fields, and when
  *     info     session             tls cipher resumed alpn client_cert... sni in out duration reason detail,
- *                                  the client's reports: a session has ended
+ *                                  the client's reports: a session has ended; debug if it is a quiet one
  *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
  *     warning  backend-failed      error: the server failed, and is tried last for a while
  *     warning  local-failure       error: this machine lacks what a connection to the server needs; once a
@@ -97,7 +97,8 @@ static void add_reports(const struct session *session, struct log_line *line)
 void session_log_end(const struct session *session)
 {
     struct log_line line;
-    begin_line(session, &line, CFG_LOG_INFO, "session");
+    bool is_quiet = quiet_of(session) != QUIET_NOT;
+    begin_line(session, &line, is_quiet ? CFG_LOG_DEBUG : CFG_LOG_INFO, "session");
     add_tls(session, &line);
     log_line_add_number(&line, "in", session->octets[SIDE_CLIENT]);
     log_line_add_number(&line, "out", session->octets[SIDE_BACKEND]);

@@ -17,7 +17,7 @@
  * session forward until nothing moves. Functions report to their callers by the session's state: each one
  * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
  *
- *     ACCEPTED -> (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
+ *     ACCEPTED -> (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
  *     GREETING -> RELAYING -> (HALF_CLOSED ->) LINGERING -> CLOSED
  *
  * Every state but LINGERING can be followed by CLOSED at once, and every state from CLEARTEXT on by
@@ -28,6 +28,11 @@
 enum session_state {
     /* The limits have not been checked. No session outlasts the event of its acceptance in this state. */
     SESSION_ACCEPTED,
+    /*
+     * The client's address has as many half-open clients as it may: this one waits for their end. Nothing is
+     * read from it.
+     */
+    SESSION_WAITING,
     /* A service with STARTTLS: the dialogue before the handshake. No server takes part in it. */
     SESSION_CLEARTEXT,
     /*
@@ -82,6 +87,7 @@ struct session {
     enum end_reason reason;      /* END_NONE until it is to end; the first one stays */
     enum worker_timeout timeout; /* the class that was set last; WORKER_TIMEOUTS: none */
     bool is_counted;             /* in worker.connections */
+    bool has_spoken;             /* an octet has come from the client */
     bool client_half_closed;     /* the client's close_notify or FIN was seen: no more input comes from it */
     bool is_traced;              /* the engine may have the worker's trace */
     struct tls_side tls;         /* towards the client; its endpoint is NULL before the handshake begins */
@@ -172,6 +178,17 @@ void session_send_goodbye(struct session *session, enum engine_goodbye_reason wh
 /* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */
 void session_begin_handshake(struct session *session);
 
+/* ---- quiet.c: sessions that nobody wants to read about one by one ---- */
+
+enum quiet {
+    QUIET_NOT,
+    QUIET_SILENT, /* the client has not sent an octet: a balancer's check of TCP, or a scanner */
+    QUIET_PROBE   /* a health check that is known */
+};
+
+/* Which of them is it? Call it when the session is to end, with its reason set. */
+enum quiet quiet_of(const struct session *session);
+
 /* ---- session_log.c: lines of the log; none of these changes anything in a session but `warning` ---- */
 
 /*
@@ -196,7 +213,7 @@ static inline void session_lend_trace(struct session *session)
         session_set_engine_trace(session);
 }
 
-/* Logs the session's end. */
+/* Logs the session's end: a quiet one's at level debug. */
 void session_log_end(const struct session *session);
 /* Logs that octets after STARTTLS, which came before the handshake, were dropped. */
 void session_log_discarded(const struct session *session, size_t octets);

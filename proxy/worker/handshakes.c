@@ -31,7 +31,20 @@ static bool evict_oldest(struct handshakes *handshakes)
     struct deadline *slot = deadline_list_take_expired(&handshakes->half_open, loop_now(handshakes));
     if (slot == NULL)
         return false;
-    handshakes->events->evict(of_slot(slot));
+    handshakes->events->evict(of_slot(slot), CLIENT_LIMIT_HANDSHAKES);
+    return true;
+}
+
+/* The same for a client of this address. */
+static bool evict_oldest_of(struct handshakes *handshakes, uint64_t address)
+{
+    const struct deadline *end = &handshakes->half_open.head;
+    struct deadline *slot = handshakes->half_open.head.next;
+    while (slot != end && slot->expires <= loop_now(handshakes) && of_slot(slot)->address != address)
+        slot = slot->next;
+    if (slot == end || slot->expires > loop_now(handshakes))
+        return false;
+    handshakes->events->evict(of_slot(slot), CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
     return true;
 }
 
@@ -47,11 +60,22 @@ static void on_retry(uv_timer_t *retry)
     (void)retry;
 }
 
+static void start_retry(struct handshakes *handshakes)
+{
+    if (!uv_is_active((const uv_handle_t *)&handshakes->retry))
+        uv_timer_start(&handshakes->retry, on_retry, HANDSHAKE_SLOTS_RETRY_MS, HANDSHAKE_SLOTS_RETRY_MS);
+}
+
+static void stop_retry(struct handshakes *handshakes)
+{
+    if (!handshakes->is_awaited && handshakes->waiting_count == 0)
+        uv_timer_stop(&handshakes->retry);
+}
+
 static void await_slot(struct handshakes *handshakes)
 {
     slot_holder_wait(&handshakes->slots);
-    if (!uv_is_active((const uv_handle_t *)&handshakes->retry))
-        uv_timer_start(&handshakes->retry, on_retry, HANDSHAKE_SLOTS_RETRY_MS, HANDSHAKE_SLOTS_RETRY_MS);
+    start_retry(handshakes);
 }
 
 enum handshakes_answer handshakes_may_accept(struct handshakes *handshakes)
@@ -83,16 +107,50 @@ void handshakes_stop_waiting(struct handshakes *handshakes)
 {
     handshakes->is_awaited = false;
     slot_holder_stop_waiting(&handshakes->slots);
-    uv_timer_stop(&handshakes->retry);
+    stop_retry(handshakes);
 }
 
-bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
-                      const struct sockaddr *address)
+/* ---- clients that wait for others of their address ---- */
+
+static struct deadline_list *list_of(struct handshakes *handshakes, uint64_t address)
 {
-    if (!reserve_slot(handshakes))
+    return &handshakes->waiting[address % HANDSHAKES_WAITING_LISTS];
+}
+
+/* The client that is next in a list; NULL if none waits there. */
+static struct handshake *first_waiting(const struct deadline_list *list)
+{
+    return deadline_list_is_empty(list) ? NULL : of_slot(list->head.next);
+}
+
+static bool is_waiting(const struct handshake *handshake)
+{
+    return !handshake->is_counted && handshake->slot.expires != 0;
+}
+
+static void stop_waiting(struct handshakes *handshakes, struct handshake *handshake)
+{
+    deadline_drop(&handshake->slot);
+    handshakes->waiting_count--;
+    stop_retry(handshakes);
+}
+
+bool handshakes_wait(struct handshakes *handshakes, struct handshake *handshake, size_t max)
+{
+    if (handshakes->waiting_count >= max)
         return false;
-    handshake->address = address_counts_key(handshakes->counts, address);
-    if (!address_counts_add(handshakes->counts, handshake->address, handshakes->per_address_max))
+    ENSURE(!handshake->is_counted && handshake->slot.expires == 0);
+    deadline_set(list_of(handshakes, handshake->address), &handshake->slot, loop_now(handshakes));
+    handshakes->waiting_count++;
+    start_retry(handshakes);
+    return true;
+}
+
+/* True if the client is half open now. It must have, or find, a slot. */
+static bool take_place(struct handshakes *handshakes, struct handshake *handshake)
+{
+    if (!reserve_slot(handshakes) ||
+        !address_counts_add(handshakes->counts, handshake->address, handshakes->per_address_max))
         return false;
     handshake->is_counted = true;
     handshakes->is_reserved = false;
@@ -100,8 +158,45 @@ bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake
     return true;
 }
 
+bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
+                      const struct sockaddr *address)
+{
+    handshake->address = address_counts_key(handshakes->counts, address);
+    const struct handshake *first = first_waiting(list_of(handshakes, handshake->address));
+    if (first != NULL && first->address == handshake->address)
+        return false;
+    return take_place(handshakes, handshake);
+}
+
+/* Lets those of a list begin that have waited, as long as there are places. */
+static void begin_waiting_in(struct handshakes *handshakes, const struct deadline_list *list)
+{
+    struct handshake *first = first_waiting(list);
+    while (first != NULL && handshakes->accepted < HANDSHAKES_ACCEPTS && take_place(handshakes, first)) {
+        handshakes->accepted++;
+        handshakes->waiting_count--;
+        handshakes->events->begin(first);
+        first = first_waiting(list);
+    }
+}
+
+static void begin_waiting(struct handshakes *handshakes)
+{
+    bool had_slot = handshakes->is_reserved;
+    if (handshakes->waiting_count == 0)
+        return;
+    size_t begin = handshakes->next_waiting++;
+    for (size_t i = 0; i < HANDSHAKES_WAITING_LISTS; i++)
+        begin_waiting_in(handshakes, &handshakes->waiting[(begin + i) % HANDSHAKES_WAITING_LISTS]);
+    if (!had_slot)
+        handshakes_accepted_all(handshakes);
+    stop_retry(handshakes);
+}
+
 void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake)
 {
+    if (is_waiting(handshake))
+        stop_waiting(handshakes, handshake);
     if (!handshake->is_counted)
         return;
     handshake->is_counted = false;
@@ -112,11 +207,24 @@ void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake
     bytes_free(&handshake->input);
 }
 
+/* Some clients of an address hold its places, and others of it wait. */
+static void evict_for_waiting(struct handshakes *handshakes)
+{
+    for (size_t i = 0; handshakes->waiting_count > 0 && i < HANDSHAKES_WAITING_LISTS; i++) {
+        const struct handshake *first = first_waiting(&handshakes->waiting[i]);
+        for (int evicted = 0; first != NULL && evicted < HANDSHAKES_EVICTIONS; evicted++)
+            if (!evict_oldest_of(handshakes, first->address))
+                break;
+    }
+}
+
 void handshakes_tick(struct handshakes *handshakes)
 {
     const struct slot_holder *slots = &handshakes->slots;
-    while (handshakes->is_awaited && slot_holder_is_full(slots) && evict_oldest(handshakes))
+    bool is_awaited = handshakes->is_awaited || handshakes->waiting_count > 0;
+    while (is_awaited && slot_holder_is_full(slots) && evict_oldest(handshakes))
         ;
+    evict_for_waiting(handshakes);
     for (size_t owed = slot_holder_owes(slots), i = 0; i < owed && i < HANDSHAKES_ACCEPTS; i++)
         if (!evict_oldest(handshakes))
             return;
@@ -188,6 +296,7 @@ static void on_check(uv_check_t *check)
         uv_idle_stop(&handshakes->idle);
     handshakes->spent_ns = 0;
     handshakes->accepted = 0;
+    begin_waiting(handshakes);
     if (handshakes->is_awaited && slot_holder_may_take(&handshakes->slots)) {
         handshakes_stop_waiting(handshakes);
         handshakes->events->accept(handshakes->arg);
@@ -210,6 +319,8 @@ void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, unsigned wo
     handshakes->clock_ns = uv_hrtime;
     deadline_list_init(&handshakes->half_open, HANDSHAKES_EVICT_MS);
     deadline_list_init(&handshakes->run_queue, 0);
+    for (size_t i = 0; i < HANDSHAKES_WAITING_LISTS; i++)
+        deadline_list_init(&handshakes->waiting[i], 0);
     uv_check_init(loop, &handshakes->check);
     uv_idle_init(loop, &handshakes->idle);
     uv_timer_init(loop, &handshakes->retry);

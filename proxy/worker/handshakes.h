@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/must_check.h"
 #include "proxy/common/address_counts.h"
+#include "proxy/common/client_limit.h"
 #include "proxy/common/deadlines.h"
 #include "proxy/worker/handshake_slots.h"
 
@@ -20,6 +21,12 @@
  * If none is free, the worker accepts nobody, and new connections wait in the kernel's queue: in a storm of
  * honest clients the work is done at full speed, and nobody is rejected. Against clients that only hold
  * slots, the one that has been half open longest is evicted, once it has been for HANDSHAKES_EVICT_MS.
+ *
+ * How many of one address. Many honest clients may have one address, if a gateway hides theirs. So a client whose
+ * address has as many half-open ones as it may is not rejected: it waits, with its connection, until one of these
+ * is done (handshakes_wait). It holds no slot meanwhile, and clients of other addresses pass it by. Of one address
+ * who came first is first. How long a client waits is for its owner to limit. If clients of an address wait, those
+ * of it that only hold slots are evicted as above.
  *
  * How much time. A handshake costs as much as a hundred commands, and libuv reports up to 1,024 sockets
  * before it asks the kernel for more. So handshakes get HANDSHAKES_BUDGET_US in each iteration of the loop.
@@ -44,12 +51,24 @@ enum {
      */
     HANDSHAKES_ACCEPTS = 32,
     /* Ten round trips of a slow mobile network. A slower client is only cut off if others have no slot. */
-    HANDSHAKES_EVICT_MS = 3000
+    HANDSHAKES_EVICT_MS = 3000,
+    /*
+     * Clients of a worker that wait for others of their addresses: a session's memory and a descriptor each, 4 MB
+     * in all. A gateway before thousands of clients finds room.
+     */
+    HANDSHAKES_WAITING_MAX = 4096,
+    /*
+     * Lists of these, by address: an address that waits for long holds up one in so many others, if these are at
+     * their own limit as well.
+     */
+    HANDSHAKES_WAITING_LISTS = 64,
+    /* Clients of one address that are evicted at once for others of it. */
+    HANDSHAKES_EVICTIONS = 8
 };
 
 /* A client that is half open; all zero: one that is not. Its owner embeds it. In the worker's thread only. */
 struct handshake {
-    struct deadline slot;     /* in handshakes.half_open */
+    struct deadline slot;     /* in handshakes.half_open, or in one of handshakes.waiting */
     struct deadline run_turn; /* in handshakes.run_queue */
     struct bytes input;       /* what is put aside until its turn */
     uint64_t address;         /* address_counts_key */
@@ -59,9 +78,12 @@ struct handshake {
 struct handshakes {
     uv_check_t check;
     uv_idle_t idle;   /* active while the run queue has handshakes: the loop does not sleep then */
-    uv_timer_t retry; /* runs while a connection waits for a slot */
+    uv_timer_t retry; /* runs while a connection waits for a slot, or a client for others of its address */
     struct deadline_list half_open;
-    struct deadline_list run_queue; /* in order of arrival */
+    struct deadline_list run_queue;                         /* in order of arrival */
+    struct deadline_list waiting[HANDSHAKES_WAITING_LISTS]; /* likewise */
+    size_t waiting_count;
+    size_t next_waiting; /* the list whose clients begin first, if there are any: each in turn */
     struct address_counts *counts;
     struct slot_holder slots;
     bool is_reserved;         /* the next to enter has a slot already */
@@ -77,8 +99,13 @@ struct handshakes {
 struct handshakes_events {
     /* A handshake proceeds with input that has come. Its owner may have ended when this returns. */
     void (*proceed)(struct handshake *handshake, struct slice input);
-    /* The client is to be disconnected: handshakes_leave has been called for it when this returns. */
-    void (*evict)(struct handshake *handshake);
+    /*
+     * The client is to be disconnected, as others wait because of the limit: handshakes_leave has been called for
+     * it when this returns.
+     */
+    void (*evict)(struct handshake *handshake, enum client_limit limit);
+    /* A client that has waited is half open from now on. Its owner may have ended when this returns. */
+    void (*begin)(struct handshake *handshake);
     /* Connections that had to wait may be accepted: each is asked for anew, by handshakes_may_accept. */
     void (*accept)(void *arg);
 };
@@ -121,13 +148,22 @@ void handshakes_accepted_all(struct handshakes *handshakes);
 void handshakes_stop_waiting(struct handshakes *handshakes);
 
 /*
- * A client is half open from now on. False if its address has as many already, or if no slot is free, which
- * is so only without handshakes_may_accept: it holds no slot then.
+ * A client is half open from now on. False if its address has as many already, or others that wait; or if no
+ * slot is free, which is so only without handshakes_may_accept. It holds no slot then.
  */
 MUST_CHECK bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
                                  const struct sockaddr *address);
 
-/* The client is no longer half open, and what was put aside is dropped. Does nothing if it holds no slot. */
+/*
+ * For a client for which handshakes_enter has just returned false: it waits, and the event `begin` follows, or
+ * handshakes_leave ends the wait. False if `max` clients wait already: it does not wait then.
+ */
+MUST_CHECK bool handshakes_wait(struct handshakes *handshakes, struct handshake *handshake, size_t max);
+
+/*
+ * The client is no longer half open, or waits no longer, and what was put aside is dropped. Does nothing if
+ * neither is so.
+ */
 void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake);
 
 /*
@@ -140,7 +176,7 @@ bool handshake_is_put_aside(const struct handshake *handshake);
 
 /*
  * Called now and then: while connections wait for a slot, here or at another worker that has less than its
- * share, evicts clients that have held one for too long.
+ * share, or clients for others of their address, evicts clients that have held a slot for too long.
  */
 void handshakes_tick(struct handshakes *handshakes);
 

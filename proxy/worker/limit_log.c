@@ -38,21 +38,23 @@ static void log_failure(struct limit_log *limits)
     log_queue_put(limits->log, &line);
 }
 
-static void log_limit(struct limit_log *limits, enum client_limit limit)
+/* `kind` is the limit, or LIMIT_LOG_WAITING for the same limit with another action. */
+static void log_limit(struct limit_log *limits, int kind, enum client_limit limit, const char *action)
 {
     struct log_line line;
     log_line_begin(&line, CFG_LOG_WARNING, "overload");
-    log_line_add_text(&line, "service", limits->kinds[limit].service);
-    if (limits->kinds[limit].client.ss_family != AF_UNSPEC) {
+    log_line_add_text(&line, "service", limits->kinds[kind].service);
+    if (limits->kinds[kind].client.ss_family != AF_UNSPEC) {
         char address[ADDRESS_TEXT_MAX];
-        address_format((const struct sockaddr *)&limits->kinds[limit].client, address);
+        address_format((const struct sockaddr *)&limits->kinds[kind].client, address);
         log_line_add_text(&line, "client", address);
     }
     log_line_add_text(&line, "limit", client_limit_name(limit));
-    log_line_add_text(&line, "action", actions[limit]);
+    log_line_add_text(&line, "action", action);
     if (limit == CLIENT_LIMIT_OPEN_FILES)
         add_remedy(&line, EMFILE);
-    log_line_add_number(&line, "count", limits->kinds[limit].unlogged);
+    log_line_add_number(&line, "count", limits->kinds[kind].unlogged);
+    log_line_add_text(&line, "cause", client_limit_cause(limit));
     log_queue_put(limits->log, &line);
 }
 
@@ -60,8 +62,10 @@ static void log_kind(struct limit_log *limits, int kind)
 {
     if (kind == LIMIT_LOG_ACCEPT_FAILURES)
         log_failure(limits);
+    else if (kind == LIMIT_LOG_WAITING)
+        log_limit(limits, kind, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, "it waits for others of its address");
     else
-        log_limit(limits, (enum client_limit)kind);
+        log_limit(limits, kind, (enum client_limit)kind, actions[kind]);
     limits->kinds[kind].unlogged = 0;
 }
 
@@ -104,6 +108,13 @@ void limit_log_note(struct limit_log *limits, enum client_limit limit, const cha
 {
     limits->kinds[limit].client = client != NULL ? *client : (struct sockaddr_storage){0};
     note(limits, (int)limit, service);
+}
+
+void limit_log_note_waiting(struct limit_log *limits, const char *service,
+                            const struct sockaddr_storage *client)
+{
+    limits->kinds[LIMIT_LOG_WAITING].client = *client;
+    note(limits, LIMIT_LOG_WAITING, service);
 }
 
 void limit_log_note_failure(struct limit_log *limits, int error, const char *service)

@@ -14,10 +14,11 @@
  * are counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
  */
 enum {
-    /* Often enough to follow an attack, and six lines at most each time. */
+    /* Often enough to follow an attack, and seven lines at most each time. */
     LIMIT_LOG_MS = 10000,
     /* After the limits; not one of them. */
     LIMIT_LOG_ACCEPT_FAILURES = CLIENT_LIMITS,
+    LIMIT_LOG_WAITING, /* those that wait because of CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS */
     LIMIT_LOG_KINDS
 };
 
@@ -42,6 +43,10 @@ void limit_log_init(struct limit_log *limits, uv_loop_t *loop, struct log_queue 
 /* Counts a client, or logs it. `client` is its address, or NULL; it and `service` are copied. */
 void limit_log_note(struct limit_log *limits, enum client_limit limit, const char *service,
                     const struct sockaddr_storage *client);
+
+/* The same for a client that CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS has made wait. */
+void limit_log_note_waiting(struct limit_log *limits, const char *service,
+                            const struct sockaddr_storage *client);
 
 /* Counts a failure to accept a connection of the service, or logs it. `error` is an errno. */
 void limit_log_note_failure(struct limit_log *limits, int error, const char *service);

@@ -66,6 +66,14 @@ bool worker_admit_session(struct worker *worker, struct worker_session *session)
     return session->has_place;
 }
 
+size_t worker_waiting_max(const struct worker *worker)
+{
+    const struct shared_limit *sessions = worker->shared.sessions;
+    uint64_t part = shared_limit_max(sessions) / shared_limit_holders(sessions) / 2;
+    bool is_scarce = shared_limit_max(sessions) > 0 && part < HANDSHAKES_WAITING_MAX;
+    return is_scarce ? (size_t)part : HANDSHAKES_WAITING_MAX;
+}
+
 void worker_end_if_empty(struct worker *worker)
 {
     if (worker->phase == WORKER_RUNNING || worker->session_count > 0 ||
@@ -463,8 +471,10 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
         return error;
     worker->loop.data = worker;
     worker->calls = settings->calls;
-    worker->handshakes_events = (struct handshakes_events){
-        .proceed = settings->calls->continue_handshake, .evict = settings->calls->evict, .accept = on_slots};
+    worker->handshakes_events = (struct handshakes_events){.proceed = settings->calls->continue_handshake,
+                                                           .evict = settings->calls->evict,
+                                                           .begin = settings->calls->begin,
+                                                           .accept = on_slots};
     handshakes_init(&worker->handshakes, &worker->loop, worker->index, &worker->shared.handshakes,
                     &worker->handshakes_events, worker);
     accepting_init(&worker->accepting, worker);

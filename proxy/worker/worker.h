@@ -86,7 +86,8 @@ struct worker_session_calls {
     void (*shut_down)(struct worker_session *session);
     /* As in struct handshakes_events. */
     void (*continue_handshake)(struct handshake *handshake, struct slice input);
-    void (*evict)(struct handshake *handshake);
+    void (*evict)(struct handshake *handshake, enum client_limit limit);
+    void (*begin)(struct handshake *handshake);
 };
 
 /* What all workers have in common; it outlives them. The main thread sets its limits. */
@@ -204,6 +205,12 @@ void worker_add_session(struct worker *worker, struct worker_session *session, s
  * limits them. The place is free again with worker_remove_session.
  */
 MUST_CHECK bool worker_admit_session(struct worker *worker, struct worker_session *session);
+
+/*
+ * How many clients of this worker may wait for others of their address: no more than half of the worker's part of
+ * all places, so that there are always places for others.
+ */
+size_t worker_waiting_max(const struct worker *worker);
 
 /* The worker may end after its last session: only the event loop may touch the worker after this. */
 void worker_remove_session(struct worker *worker, struct worker_session *session);

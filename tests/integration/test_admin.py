@@ -53,7 +53,7 @@ class Metrics(Admin):
             self.assertAlmostEqual(samples[f"deepproxy_{name}_last_reload_success_timestamp_seconds", ()], now, delta=60)
         self.assertEqual(samples["deepproxy_certificate_not_after_timestamp_seconds",
                                  (("chain", str(chain)), ("name", "localhost"))], ends(chain))
-        for name in ("sessions", "sessions_total", "handshakes_total", "handshakes_failed_total"):
+        for name in ("sessions", "sessions_total", "handshakes_total", "silent_connections_total"):
             self.assertEqual(samples["deepproxy_" + name, (("service", "pop3"),)], 0, name)
 
     def test_sessions_and_handshakes(self):
@@ -72,7 +72,7 @@ class Metrics(Admin):
         self.wait_until(lambda: self.value(proxy, "sessions", service="pop3") == 2)
         self.assertEqual(self.value(proxy, "sessions_total", service="pop3"), 4)
         self.assertEqual(self.value(proxy, "handshakes_total", service="pop3"), 3)
-        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3"), 1)
+        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3", reason="http"), 1)
 
     def test_counts_go_on_over_a_reload(self):
         proxy = self.start_pop3()
@@ -93,7 +93,7 @@ class Metrics(Admin):
         self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="limits.connections_per_address"), 3)
         self.assertEqual(self.value(proxy, "overload_total", service="pop3", limit="max_connections"), 0)
         # They got no further than that.
-        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3"), 0)
+        self.assertEqual(self.value(proxy, "handshakes_failed_total", service="pop3", reason="closed"), 0)
 
     def test_reports(self):
         proxy = self.start({"imap": [self.backend(harness.imap)]}, extra=ADMIN)

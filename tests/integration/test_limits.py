@@ -274,10 +274,10 @@ class NoTls(harness.TestCase):
         well = self.client(proxy, "pop3")
         well.line()
         for number, (words, detail) in enumerate([
-                (b"GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", "client speaks HTTP, not TLS"),
-                (b"a1 CAPABILITY\r\n", "client speaks cleartext, not TLS"),
-                (b"CAPA\r\nQUIT\r\n", "client speaks cleartext, not TLS"),
-                (b"EHLO client.example.com\r\n", "client speaks cleartext, not TLS"),
+                (b"GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", "client speaks HTTP, not TLS: "),
+                (b"a1 CAPABILITY\r\n", "client speaks IMAP in the clear, not TLS: "),
+                (b"CAPA\r\nQUIT\r\n", "client speaks POP3 in the clear, not TLS: "),
+                (b"EHLO client.example.com\r\n", "client speaks SMTP in the clear, not TLS: "),
                 (b"\x15\x03\x01\0\x02\x01\0", "peer closed the connection in the handshake"),
                 (b"\0\0\0\0\0\0\0\0", "client does not speak TLS")]):
             with harness.connect(proxy.port("pop3")) as sock:
@@ -285,7 +285,7 @@ class NoTls(harness.TestCase):
                 while sock.recv(1000):
                     pass
             line = proxy.wait_lines(number + 1, event="session", reason="handshake-failed")[-1]
-            self.assertEqual(line["detail"], detail)
+            self.assertTrue(line["detail"].startswith(detail), line)
             self.assertEqual(well.ask(b"STAT"), b"+OK %d 0" % (number + 1))
 
     def test_close_notify_in_place_of_a_handshake(self):
@@ -301,7 +301,7 @@ class NoTls(harness.TestCase):
         self.assertEqual(backend.count, 0)
 
     def test_port_scans(self):
-        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra='log_level = "debug";')
         before = proxy.descriptors()
         for number in range(200):
             sock = harness.connect(proxy.port("pop3"))

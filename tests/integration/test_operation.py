@@ -208,18 +208,76 @@ class Commands(harness.TestCase):
     def test_probe(self):
         for protocol, script in harness.SCRIPTS.items():
             with self.subTest(protocol):
-                proxy = self.start({protocol: [self.backend(script)]})
+                proxy = self.start({protocol: [self.backend(script)]}, extra='log_level = "debug";')
                 # The running one has the port from the system; the probe's file names it.
                 path = self.folder.write("probe.conf", harness.configuration(
                     {protocol: (protocol, ["127.0.0.1:%d" % proxy.port(protocol)], ["127.0.0.1:1"], "none")}))
                 result = self.expect(0, "probe", "-c", path)
                 self.assertRegex(result.stdout, rf"^{protocol} 127\.0\.0\.1:\d+: well\n$")
-                self.assertEqual(proxy.session()["reason"], "logout")
+                line = proxy.session()
+                self.assertEqual((line["reason"], line["level"], line["sni"]), ("logout", "debug", "localhost"))
+                self.assertEqual(line["alpn"], {"submission": "smtp"}.get(protocol, protocol))
+
+    def probe(self, status, **options):
+        """What the probe says of a running service with this configuration."""
+        options.setdefault("extra", "")
+        proxy = self.start({"imap": [self.backend(harness.imap)]},
+                           **{**options, "extra": 'log_level = "debug";' + options["extra"]})
+        path = self.folder.write("probe.conf", harness.configuration(
+            {"imap": ("imap", ["127.0.0.1:%d" % proxy.port("imap")], ["127.0.0.1:1"], "none")}, **options))
+        return self.expect(status, "probe", "-c", path).stdout, proxy.session()
+
+    def test_probe_offers_what_the_service_has(self):
+        for tls in ("strict_sni = true;", 'groups = "P-521";', 'groups = "P-384"; strict_sni = true;',
+                    'max_version = "TLSv1.2";', 'min_version = "TLSv1.3";',
+                    'min_version = "TLSv1.0"; max_version = "TLSv1.2";',
+                    'max_version = "TLSv1.2"; ciphers = "ECDHE-ECDSA-AES256-SHA";'):
+            with self.subTest(tls):
+                said, line = self.probe(0, tls=tls)
+                self.assertRegex(said, r"^imap 127\.0\.0\.1:\d+: well\n$")
+                self.assertEqual((line["reason"], line["level"]), ("logout", "debug"))
+
+    def test_probe_asks_for_a_name_that_a_certificate_has(self):
+        """The proxy's own, which the harness has, if a certificate has that; else the first. A wildcard stands for any."""
+        for names, asked in [(("mail.example.com", "proxy.example.com"), "proxy.example.com"),
+                             (("*.example.com",), "proxy.example.com"), (("*.example.org",), "probe.example.org"),
+                             (("mail.example.org", "x.example.org"), "mail.example.org")]:
+            with self.subTest(names):
+                harness.certificates.make(self.folder.path, names=names)
+                said, line = self.probe(0, tls="strict_sni = true;")
+                self.assertIn("well", said)
+                self.assertEqual(line["sni"], asked)
+
+    def test_probe_of_folders(self):
+        """Certificates in a folder count as well, and so does one with another kind of key."""
+        folder = self.folder.path / "certificates"
+        folder.mkdir()
+        for name, key in (("a", ["-newkey", "rsa:2048"]), ("b", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"])):
+            harness.certificates.openssl("req", "-x509", "-nodes", *key, "-subj", f"/CN={name}", "-days", "30", "-addext",
+                                         f"subjectAltName=DNS:{name}.example.com", "-keyout", folder / f"{name}.key",
+                                         "-out", folder / f"{name}.pem")
+        (self.folder.path / "mail.pem").unlink()
+        (self.folder.path / "mail.key").unlink()
+        self.addCleanup(harness.certificates.make, self.folder.path, names=("localhost", "mail.example.com"))
+        proxy = None
+        for first in ("a", "b"):
+            with self.subTest(first):
+                text = harness.configuration({"imap": ("imap", ["127.0.0.1:0"], [self.backend(harness.imap)], "none")},
+                                             tls="strict_sni = true;", extra='log_level = "debug";')
+                text = text.replace('certificates = ( { chain = "mail.pem"; key = "mail.key"; } );',
+                                    'certificate_dir = "certificates";')
+                proxy = harness.Proxy(self.folder.write("deepproxy.conf", text))
+                self.addCleanup(proxy.stop)
+                path = self.folder.write("probe.conf", text.replace("127.0.0.1:0", f"127.0.0.1:{proxy.port('imap')}"))
+                self.assertIn("well", self.expect(0, "probe", "-c", path).stdout)
+                self.assertEqual(proxy.session()["sni"], f"{first}.example.com")
+                for file in folder.glob("a.*"):
+                    file.unlink()
 
     def probe_starttls(self, status, protocol, server):
         """What the probe says of a listener with STARTTLS."""
         keys = {protocol: 'tls = "starttls";'}
-        proxy = self.start({protocol: [server]}, keys=keys)
+        proxy = self.start({protocol: [server]}, keys=keys, extra='log_level = "debug";')
         path = self.folder.write("probe.conf", harness.configuration(
             {protocol: (protocol, ["127.0.0.1:%d" % proxy.port(protocol)], ["127.0.0.1:1"], "none")}, keys=keys))
         return self.expect(status, "probe", "-c", path).stdout, proxy.session()

@@ -8,6 +8,7 @@
 #include "tls/endpoint/tls_context_private.h"
 #include "tls/endpoint/tls_peer.h"
 #include "tls/endpoint/tls_signing.h"
+#include "tls/endpoint/tls_usage.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -30,7 +31,8 @@ struct tls_io {
     BIO_METHOD *method;
     /* one for all endpoints of the thread: each holds a reference, and uses it only within a call */
     BIO *bio;
-    struct slice input;
+    struct slice given; /* the input of the call */
+    struct slice input; /* what is left of it */
     size_t output_len;
     size_t output_cap;
     uint8_t stage[RECORD_PLAIN]; /* collects small slices for one record */
@@ -50,9 +52,13 @@ struct tls_endpoint {
     enum tls_state state;
     enum tls_failure failure_kind;
     uint32_t key; /* the number of the certificate's key, if that is somewhere else */
-    bool seen_input;
     bool sent_close;
-    char cipher_hex[7]; /* for a suite that the library has no name for */
+    bool is_probe;
+    uint8_t seen_len; /* in the handshake: octets that the library has read, at most 255 */
+    union {
+        uint8_t seen[TLS_CLEAR_ALERT_LEN]; /* in the handshake: the last of these octets */
+        char cipher_hex[7];                /* after it: for a suite that the library has no name for */
+    };
 };
 
 /* ---- the BIO between the library and a thread's buffers ---- */
@@ -225,12 +231,25 @@ struct tls_peer *tls_endpoint_peer_of(const struct tls_endpoint *endpoint)
     return SSL_is_server(endpoint->ssl) ? NULL : endpoint->peer;
 }
 
+/* Has a list of protocols this one? Both are in the form in which they are sent. */
+static bool offers(struct slice list, struct slice protocol)
+{
+    while (list.len > 0) {
+        size_t len = (size_t)list.data[0] + 1;
+        if (slice_equals(slice_first(list, len), protocol))
+            return true;
+        list = slice_from(list, len);
+    }
+    return false;
+}
+
 int tls_endpoint_choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_len,
                                  const uint8_t *offered, unsigned offered_len, void *arg)
 {
     (void)arg;
-    const struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
+    struct tls_endpoint *endpoint = SSL_get_app_data(ssl);
     const char *protocols = endpoint->service->protocols;
+    endpoint->is_probe = offers((struct slice){offered, offered_len}, slice_of(TLS_PROBE_PROTOCOL));
     if (protocols == NULL)
         return SSL_TLSEXT_ERR_NOACK;
     uint8_t *found = NULL;
@@ -255,32 +274,6 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
 
 /* ---- failures ---- */
 
-/* The failures that mail operators see most. The library's own words are used for the others. */
-static const struct known_failure {
-    int reason;
-    bool is_http;
-    const char *reason_text;
-} known_failures[] = {
-    {SSL_R_HTTP_REQUEST, true, "client speaks HTTP, not TLS"},
-    {SSL_R_HTTPS_PROXY_REQUEST, true, "client speaks HTTP, not TLS"},
-    {SSL_R_WRONG_VERSION_NUMBER, false, "client does not speak TLS"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, false, "no TLS version in common"},
-    {SSL_R_NO_SHARED_CIPHER, false, "no cipher suite in common"},
-    {SSL_R_NO_APPLICATION_PROTOCOL, false, "client offers other protocols than this service's (ALPN)"},
-    {SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME, false, "client asks for a name that no certificate has (SNI)"},
-    {SSL_R_NO_SHARED_GROUP, false, "no key exchange group in common"},
-    {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, false, "no signature algorithm in common"},
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, false, "client shows no certificate"},
-    {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, false, TLS_CERTIFICATE_REQUIRED},
-    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, false, TLS_HANDSHAKE_REFUSED},
-    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, false, "a record was damaged or forged on its way"},
-    {SSL_R_PRIVATE_KEY_OPERATION_FAILED, false, TLS_NO_SIGNATURE},
-    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, false, "client does not trust the certificate's issuer"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, false, "client does not trust the certificate"},
-    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, false, "client does not trust the certificate"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, false, "client finds the certificate expired"},
-};
-
 /*
  * The first error in the queue that is from the library's TLS part: those of its cipher part tell an operator
  * less.
@@ -294,12 +287,82 @@ static uint32_t first_error(void)
     return code != 0 ? code : first;
 }
 
-static const struct known_failure *find_known(uint32_t code)
+/* The octets that came before those of this call, as far as they are kept. */
+static struct slice earlier_input(const struct tls_endpoint *endpoint)
 {
-    for (size_t i = 0; i < ARRAY_LEN(known_failures); i++)
-        if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == known_failures[i].reason)
-            return &known_failures[i];
-    return NULL;
+    return (struct slice){endpoint->seen, endpoint->seen_len < sizeof endpoint->seen ? endpoint->seen_len
+                                                                                     : sizeof endpoint->seen};
+}
+
+/* The last octets that the library has read, those of earlier calls included. Returns how many. */
+static size_t last_octets(const struct tls_endpoint *endpoint, uint8_t into[TLS_CLEAR_ALERT_LEN])
+{
+    const struct tls_io *io = endpoint->io;
+    struct slice earlier = earlier_input(endpoint);
+    struct slice read = slice_first(io->given, io->given.len - io->input.len);
+    struct slice now = slice_from(read, read.len > TLS_CLEAR_ALERT_LEN ? read.len - TLS_CLEAR_ALERT_LEN : 0);
+    size_t room = TLS_CLEAR_ALERT_LEN - now.len;
+    struct slice before = slice_from(earlier, earlier.len > room ? earlier.len - room : 0);
+    if (before.len > 0)
+        memmove(into, before.data, before.len);
+    if (now.len > 0)
+        memcpy(into + before.len, now.data, now.len);
+    return before.len + now.len;
+}
+
+/* Call after the library has read in a handshake: a failure may be explained by what it has read. */
+static void note_octets(struct tls_endpoint *endpoint)
+{
+    size_t read = endpoint->io->given.len - endpoint->io->input.len;
+    uint8_t last[TLS_CLEAR_ALERT_LEN];
+    size_t len = last_octets(endpoint, last);
+    memcpy(endpoint->seen, last, len);
+    if (read > 0)
+        endpoint->seen_len =
+            read + endpoint->seen_len > UINT8_MAX ? UINT8_MAX : (uint8_t)(read + endpoint->seen_len);
+}
+
+/*
+ * The error; or, if the library has taken an alert in the clear for an encrypted record, the error that it has
+ * for that alert.
+ */
+static uint32_t explain(const struct tls_endpoint *endpoint, uint32_t code)
+{
+    uint8_t last[TLS_CLEAR_ALERT_LEN];
+    if (endpoint->state != TLS_HANDSHAKING || ERR_GET_LIB(code) != ERR_LIB_SSL ||
+        ERR_GET_REASON(code) != SSL_R_BAD_PACKET_LENGTH)
+        return code;
+    int alert = tls_failure_clear_alert((struct slice){last, last_octets(endpoint, last)});
+    return alert != TLS_NO_ALERT ? ERR_PACK(ERR_LIB_SSL, SSL_AD_REASON_OFFSET + alert) : code;
+}
+
+/* What the client speaks, if its first octets are no record of TLS; NULL if they are, or can't be named. */
+static const struct tls_failure_words *find_cleartext(const struct tls_endpoint *endpoint)
+{
+    uint8_t first[TLS_BEGINNING_LEN];
+    struct slice before = earlier_input(endpoint);
+    if (endpoint->state != TLS_HANDSHAKING || endpoint->seen_len >= sizeof first ||
+        !SSL_is_server(endpoint->ssl))
+        return NULL;
+    struct slice now = slice_first(endpoint->io->given, sizeof first - before.len);
+    if (before.len > 0)
+        memcpy(first, before.data, before.len);
+    if (now.len > 0)
+        memcpy(first + before.len, now.data, now.len);
+    return tls_failure_of_cleartext((struct slice){first, before.len + now.len});
+}
+
+static const struct tls_failure_words *find_words(const struct tls_endpoint *endpoint, uint32_t code)
+{
+    const struct tls_failure_words *cleartext = find_cleartext(endpoint);
+    if (cleartext != NULL || ERR_GET_LIB(code) != ERR_LIB_SSL)
+        return cleartext;
+    if (!SSL_is_server(endpoint->ssl) && endpoint->peer != NULL)
+        return NULL;
+    const struct tls_failure_words *words = tls_failure_find(ERR_GET_REASON(code));
+    bool is_old = words != NULL && words->kind == TLS_FAILURE_VERSION;
+    const struct tls_failure_words *probe = is_old ? tls_failure_of_probe(endpoint->io->given) : NULL;
+    return probe != NULL ? probe : words;
 }
 
 /* Our own reason for a backend's failure; the library's text for any other. */
@@ -319,32 +382,19 @@ void tls_endpoint_set_failure(SSL *ssl, const char *reason)
     endpoint->failure = reason;
 }
 
-static enum tls_failure kind_of_failure(int reason)
-{
-    switch (reason) {
-    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED:
-        return TLS_FAILURE_CERTIFICATE_REQUIRED;
-    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-        return TLS_FAILURE_HANDSHAKE_REFUSED;
-    case SSL_R_PRIVATE_KEY_OPERATION_FAILED:
-        return TLS_FAILURE_NO_SIGNATURE;
-    default:
-        return TLS_FAILURE_OTHER;
-    }
-}
-
 static void set_failed(struct tls_endpoint *endpoint)
 {
-    uint32_t code = first_error();
-    const struct known_failure *known =
-        SSL_is_server(endpoint->ssl) || endpoint->peer == NULL ? find_known(code) : NULL;
-    const char *reason = reason_for(endpoint, code);
-    if (endpoint->failure == NULL)
+    uint32_t code = explain(endpoint, first_error());
+    const struct tls_failure_words *words = find_words(endpoint, code);
+    if (endpoint->failure == NULL) {
         endpoint->failure = tls_client_check_failure(endpoint->ssl);
-    /* In a handshake the reason from the first octet stays, unless the library knows that it is HTTP. */
-    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL || (known != NULL && known->is_http)) {
-        endpoint->failure = known != NULL ? known->reason_text : reason;
-        endpoint->failure_kind = known != NULL ? kind_of_failure(known->reason) : TLS_FAILURE_OTHER;
+        if (endpoint->failure != NULL)
+            endpoint->failure_kind = TLS_FAILURE_CLIENT_CERTIFICATE;
+    }
+    /* What was known earlier tells more. */
+    if (endpoint->state == TLS_OPEN || endpoint->failure == NULL) {
+        endpoint->failure = words != NULL ? words->text : reason_for(endpoint, code);
+        endpoint->failure_kind = words != NULL ? words->kind : TLS_FAILURE_OTHER;
     }
     if (endpoint->failure == NULL)
         endpoint->failure = "TLS library has no text for this failure";
@@ -352,18 +402,15 @@ static void set_failed(struct tls_endpoint *endpoint)
     ERR_clear_error();
 }
 
-/* A mail client without TLS sends a letter first; a handshake record begins with 0x16. */
-static void check_first_octet(struct tls_endpoint *endpoint, struct slice input)
-{
-    if (endpoint->seen_input || input.len == 0)
-        return;
-    endpoint->seen_input = true;
-    bool is_text = ascii_is_graph(input.data[0]) || input.data[0] == '\r' || input.data[0] == '\n';
-    if (is_text && SSL_is_server(endpoint->ssl))
-        endpoint->failure = "client speaks cleartext, not TLS";
-}
-
 /* ---- data ---- */
+
+static void set_closed(struct tls_endpoint *endpoint)
+{
+    const struct tls_failure_words *words = tls_failure_find(SSL_R_SSLV3_ALERT_CLOSE_NOTIFY);
+    endpoint->failure = words->text;
+    endpoint->failure_kind = words->kind;
+    set_failed(endpoint);
+}
 
 /* Sets the state after a library call that did not succeed. */
 static void apply_error(struct tls_endpoint *endpoint, int result)
@@ -380,8 +427,7 @@ static void apply_error(struct tls_endpoint *endpoint, int result)
             return;
         }
         /* In a handshake a close_notify is not authenticated, and there is no session that it could end. */
-        endpoint->failure = "peer closed the connection in the handshake";
-        set_failed(endpoint);
+        set_closed(endpoint);
         return;
     default:
         set_failed(endpoint);
@@ -447,14 +493,16 @@ static size_t take_in(struct tls_endpoint *endpoint, struct slice ciphertext, ui
     struct tls_io *io = endpoint->io;
     size_t len = 0;
     ERR_clear_error();
-    io->input = ciphertext;
+    io->given = io->input = ciphertext;
     if (endpoint->state == TLS_HANDSHAKING)
         shake_hands(endpoint);
+    if (endpoint->state == TLS_HANDSHAKING || endpoint->state == TLS_AWAITS_SIGNATURE)
+        note_octets(endpoint);
     if (endpoint->state == TLS_OPEN)
         len = open_records(endpoint, plain, ciphertext.len + TLS_PLAIN_SLACK);
     if (endpoint->state == TLS_AWAITS_SIGNATURE)
         hold(endpoint, io->input);
-    io->input = (struct slice){NULL, 0};
+    io->given = io->input = (struct slice){NULL, 0};
     return len;
 }
 
@@ -462,7 +510,6 @@ size_t tls_endpoint_receive(struct tls_endpoint *endpoint, struct slice cipherte
 {
     if (endpoint->state == TLS_FAILED || endpoint->state == TLS_PEER_CLOSED)
         return 0;
-    check_first_octet(endpoint, ciphertext);
     return take_in(endpoint, ciphertext, plain);
 }
 
@@ -586,5 +633,13 @@ struct tls_info tls_endpoint_info(const struct tls_endpoint *endpoint)
                              .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
                              .protocol = {protocol, protocol_len},
                              .resumed = SSL_session_reused(ssl) != 0,
+                             .is_probe = endpoint->is_probe,
                              .client_certificate = tls_client_check_certificate(ssl)};
+}
+
+struct tls_usage tls_endpoint_usage(const struct tls_endpoint *endpoint)
+{
+    const SSL *ssl = endpoint->ssl;
+    return tls_usage_of((uint16_t)SSL_version(ssl), SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)),
+                        SSL_get_curve_id(ssl));
 }

@@ -4,6 +4,7 @@
 
 #include "tls/certificates/tls_keys.h"
 #include "tls/endpoint/tls_context.h"
+#include "tls/endpoint/tls_failure.h"
 #include "tls/trust/tls_client_certificate.h"
 #include "tls/trust/tls_client_trust.h"
 
@@ -72,6 +73,12 @@ struct tls_endpoint;
  * (no_application_protocol): the client speaks something else, or an attacker redirected it here to have its
  * octets misread (ALPACA). It accepts a client that does not use ALPN.
  */
+
+/*
+ * A health check of this program's own offers this name beside that of the service, which is the one that is
+ * selected. No service speaks it.
+ */
+#define TLS_PROBE_PROTOCOL "\x11x-deepproxy-probe"
 
 /*
  * What the connections of one service (a listener) have in common, besides the context, which all services
@@ -150,31 +157,12 @@ enum tls_state tls_endpoint_state(const struct tls_endpoint *endpoint);
  */
 const char *tls_endpoint_failure(const struct tls_endpoint *endpoint);
 
-/* The failures that a program acts on: the texts of tls_endpoint_failure are only for a log. */
-enum tls_failure {
-    TLS_FAILURE_NONE, /* the state is not TLS_FAILED */
-    TLS_FAILURE_OTHER,
-    /* The server requires a certificate of its client. Only TLS 1.3 has an alert for that. */
-    TLS_FAILURE_CERTIFICATE_REQUIRED,
-    /* The server rejects the handshake: before TLS 1.3 for want of a certificate, or for another reason. */
-    TLS_FAILURE_HANDSHAKE_REFUSED,
-    TLS_FAILURE_NO_SIGNATURE /* the key process has made no signature */
-};
-
 /*
- * The failure as such a value. An endpoint towards a backend (tls_backend.h) has only TLS_FAILURE_OTHER.
+ * The failure as a value that a program acts on: the texts of tls_endpoint_failure are only for a log.
+ * TLS_FAILURE_NONE if the state is not TLS_FAILED. An endpoint towards a backend (tls_backend.h) has only
+ * TLS_FAILURE_OTHER.
  */
 enum tls_failure tls_endpoint_failure_kind(const struct tls_endpoint *endpoint);
-
-/*
- * Two reasons with which a server rejects a client that sends no certificate; before TLS 1.3 there is no
- * better alert.
- */
-#define TLS_CERTIFICATE_REQUIRED "the other side requires a certificate"
-#define TLS_HANDSHAKE_REFUSED    "the other side refuses the handshake"
-
-/* The reason, at either end, if the key process has made no signature. */
-#define TLS_NO_SIGNATURE "no signature was to be had from the key process"
 
 /* What the handshake has negotiated; from TLS_OPEN on. All strings live as long as the endpoint. */
 struct tls_info {
@@ -184,6 +172,7 @@ struct tls_info {
     const char *server_name;    /* the SNI as it was sent; NULL: none was sent */
     struct slice protocol;      /* the protocol that ALPN selected; empty: ALPN was not used */
     bool resumed;
+    bool is_probe; /* the client has offered TLS_PROBE_PROTOCOL */
     /*
      * The certificate that the client has sent in this handshake, or in the first one of a resumed session.
      * NULL if there is none, or if it was not accepted.

@@ -139,6 +139,11 @@ bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settings, const s
     return set_groups(ctx, settings, report) && ok;
 }
 
+bool tls_policy_accept_signatures(SSL_CTX *ctx)
+{
+    return SSL_CTX_set_verify_algorithm_prefs(ctx, signatures, ARRAY_LEN(signatures)) == 1;
+}
+
 /* ---- the order for one client ---- */
 
 enum preference { PREFERS_NOTHING, PREFERS_AES, PREFERS_CHACHA20 };

@@ -28,6 +28,11 @@ MUST_CHECK bool tls_policy_apply(SSL_CTX *ctx, const struct tls_settings *settin
                                  const struct tls_report *report);
 
 /*
+ * Has a client accept whatever signature a server with this policy may make. False if memory is short.
+ */
+MUST_CHECK bool tls_policy_accept_signatures(SSL_CTX *ctx);
+
+/*
  * Adapts the order of suites to one client, from the callback that sees the ClientHello first. False if
  * memory is short: the handshake must fail.
  */

@@ -21,6 +21,9 @@ static uint64_t clock_ns;
 static char order[MOST * 4]; /* a letter for each that went on */
 static size_t gone_on;
 static struct handshake *evicted;
+static enum client_limit evicted_for;
+static char begun[MOST + 1]; /* a letter for each that has begun after it has waited */
+static size_t begun_count;
 static unsigned accepts;
 static bool leaves; /* a handshake is over when it has gone on */
 
@@ -40,10 +43,17 @@ static void proceed(struct handshake *handshake, struct slice input)
         handshakes_leave(&handshakes, handshake);
 }
 
-static void evict(struct handshake *handshake)
+static void evict(struct handshake *handshake, enum client_limit limit)
 {
     evicted = handshake;
+    evicted_for = limit;
     handshakes_leave(&handshakes, handshake);
+}
+
+static void begin(struct handshake *handshake)
+{
+    ck_assert(handshake->is_counted);
+    begun[begun_count++] = (char)('a' + (handshake - clients));
 }
 
 static void accept_again(void *arg)
@@ -52,7 +62,8 @@ static void accept_again(void *arg)
     accepts++;
 }
 
-static const struct handshakes_events events = {.proceed = proceed, .evict = evict, .accept = accept_again};
+static const struct handshakes_events events = {
+    .proceed = proceed, .evict = evict, .begin = begin, .accept = accept_again};
 
 static void set_up(void)
 {
@@ -70,6 +81,8 @@ static void tear_down(void)
         handshakes_leave(&handshakes, &clients[i]);
     handshakes_accepted_all(&handshakes);
     ck_assert_uint_eq(handshakes.slots.count, 0);
+    ck_assert_uint_eq(handshakes.waiting_count, 0);
+    ck_assert(!uv_is_active((uv_handle_t *)&handshakes.retry) || handshakes.is_awaited);
     uv_close((uv_handle_t *)&alive, NULL);
     uv_close((uv_handle_t *)&handshakes.check, NULL);
     uv_close((uv_handle_t *)&handshakes.idle, NULL);
@@ -386,6 +399,7 @@ START_TEST(a_slow_client_is_evicted_if_others_wait)
     /* Somebody comes: one goes, the one that was there first. */
     ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
     ck_assert_ptr_eq(evicted, &clients[0]);
+    ck_assert_int_eq(evicted_for, CLIENT_LIMIT_HANDSHAKES);
     ck_assert(enter(2, 3));
     evicted = NULL;
     handshakes_leave(&handshakes, &clients[1]);
@@ -418,6 +432,144 @@ START_TEST(slots_of_an_address)
 }
 END_TEST
 
+/* ---- clients that wait for others of their address ---- */
+
+static void enter_or_wait(size_t client, uint32_t address)
+{
+    if (!enter(client, address))
+        ck_assert(handshakes_wait(&handshakes, &clients[client], HANDSHAKES_WAITING_MAX));
+}
+
+static void expect_begun(const char *expected)
+{
+    ck_assert_str_eq(begun, expected);
+}
+
+START_TEST(who_waits_begins_in_turn)
+{
+    handshakes_set_limit(&handshakes, 2);
+    for (size_t i = 0; i < 6; i++)
+        enter_or_wait(i, 1);
+    handshakes_accepted_all(&handshakes);
+    ck_assert_uint_eq(handshakes.waiting_count, 4);
+    ck_assert_uint_eq(handshakes.slots.count, 2); /* who waits holds none */
+    turn();
+    expect_begun("");
+    /* Another address is not held up. */
+    ck_assert(enter(6, 2));
+    handshakes_leave(&handshakes, &clients[0]);
+    /* Nobody who comes now overtakes those that wait. */
+    ck_assert(!enter(7, 1));
+    turn();
+    expect_begun("c");
+    handshakes_leave(&handshakes, &clients[1]);
+    handshakes_leave(&handshakes, &clients[2]);
+    turn();
+    expect_begun("cde");
+    handshakes_accepted_all(&handshakes);
+    ck_assert_uint_eq(handshakes.slots.count, 3);
+    handshakes_leave(&handshakes, &clients[5]);
+    ck_assert_uint_eq(handshakes.waiting_count, 0);
+    ck_assert(!uv_is_active((uv_handle_t *)&handshakes.retry));
+    handshakes_leave(&handshakes, &clients[3]);
+    ck_assert(enter(7, 1));
+}
+END_TEST
+
+/* Another worker's client has gone: the loop goes round by itself to look for it. */
+START_TEST(a_place_that_another_worker_gives_back)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(1)};
+    uint64_t key = address_counts_key(shared.counts, (const struct sockaddr *)&v4);
+    handshakes_set_limit(&handshakes, 1);
+    ck_assert(address_counts_add(shared.counts, key, 1));
+    enter_or_wait(0, 1);
+    turn();
+    expect_begun("");
+    ck_assert(uv_is_active((uv_handle_t *)&handshakes.retry));
+    address_counts_drop(shared.counts, key);
+    for (int i = 0; begun_count == 0 && i < 100; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    expect_begun("a");
+    ck_assert(!uv_is_active((uv_handle_t *)&handshakes.retry));
+}
+END_TEST
+
+START_TEST(so_many_wait_and_no_more)
+{
+    handshakes_set_limit(&handshakes, 1);
+    ck_assert(enter(0, 1));
+    for (size_t i = 1; i < 4; i++) {
+        ck_assert(!enter(i, 1));
+        ck_assert(handshakes_wait(&handshakes, &clients[i], 3));
+    }
+    ck_assert(!enter(4, 1));
+    ck_assert(!handshakes_wait(&handshakes, &clients[4], 3));
+    ck_assert_uint_eq(clients[4].slot.expires, 0);
+    handshakes_leave(&handshakes, &clients[4]);
+    ck_assert_uint_eq(handshakes.waiting_count, 3);
+}
+END_TEST
+
+/* A place of the address is free, and no slot is. */
+START_TEST(who_waits_for_his_address_waits_for_a_slot_too)
+{
+    handshake_slots_set_max(shared.slots, 2);
+    handshakes_set_limit(&handshakes, 1);
+    ck_assert(enter(0, 1));
+    enter_or_wait(1, 1);
+    ck_assert(enter(2, 2));
+    ck_assert(!slot_holder_may_take(&handshakes.slots));
+    handshakes_leave(&handshakes, &clients[0]);
+    struct slot_holder other_worker = {.slots = shared.slots, .worker = 1};
+    ck_assert(slot_holder_take(&other_worker));
+    turn();
+    expect_begun("");
+    slot_holder_give(&other_worker);
+    turn();
+    expect_begun("b");
+    ck_assert_uint_eq(handshakes.slots.count, 2);
+}
+END_TEST
+
+/* Many can begin at once: in one iteration as many as are accepted in one. */
+START_TEST(a_crowd_begins_in_parts)
+{
+    handshakes_set_limit(&handshakes, 1);
+    for (size_t i = 0; i < MOST; i++)
+        enter_or_wait(i, 1);
+    handshakes_set_limit(&handshakes, 0);
+    turn();
+    ck_assert_uint_eq(begun_count, HANDSHAKES_ACCEPTS);
+    for (int i = 0; i < 10; i++)
+        turn();
+    ck_assert_uint_eq(begun_count, MOST - 1);
+}
+END_TEST
+
+/* Of the address itself, and no other. */
+START_TEST(a_slow_client_is_evicted_if_others_of_its_address_wait)
+{
+    handshakes.half_open.span = 20;
+    handshakes_set_limit(&handshakes, 1);
+    ck_assert(enter(0, 2));
+    ck_assert(enter(1, 1));
+    enter_or_wait(2, 1);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_null(evicted);
+    let_pass(21);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_eq(evicted, &clients[1]);
+    ck_assert_int_eq(evicted_for, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
+    turn();
+    expect_begun("c");
+    evicted = NULL;
+    let_pass(21);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_null(evicted); /* nobody waits */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("handshakes");
@@ -432,6 +584,12 @@ int main(void)
     tcase_add_test(tests, so_many_in_an_iteration);
     tcase_add_test(tests, a_slow_client_is_evicted_if_others_wait);
     tcase_add_test(tests, slots_of_an_address);
+    tcase_add_test(tests, who_waits_begins_in_turn);
+    tcase_add_test(tests, a_place_that_another_worker_gives_back);
+    tcase_add_test(tests, so_many_wait_and_no_more);
+    tcase_add_test(tests, who_waits_for_his_address_waits_for_a_slot_too);
+    tcase_add_test(tests, a_crowd_begins_in_parts);
+    tcase_add_test(tests, a_slow_client_is_evicted_if_others_of_its_address_wait);
     suite_add_tcase(suite, tests);
     TCase *workers = tcase_create("workers");
     tcase_add_checked_fixture(workers, set_up_other, tear_down_other);

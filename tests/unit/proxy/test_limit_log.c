@@ -84,12 +84,14 @@ START_TEST(the_first_at_once_and_the_others_counted)
         limit_log_note(&limits, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, "imap", &from);
     }
     ck_assert_uint_eq(count(lines(), "event=overload"), 1);
-    ck_assert_ptr_nonnull(strstr(written, "level=warning event=overload service=imap client=192.0.2.1:4711 "
-                                          "limit=limits.handshakes_per_address action=closed count=1\n"));
+    ck_assert_ptr_nonnull(
+        strstr(written,
+               "level=warning event=overload service=imap client=192.0.2.1:4711 "
+               "limit=limits.handshakes_per_address action=closed count=1 cause=\"many clients have this "));
     ten_seconds();
     ck_assert_uint_eq(count(lines(), "event=overload"), 2);
     ck_assert_ptr_nonnull(strstr(written, "client=192.0.2.2:4711 limit=limits.handshakes_per_address "
-                                          "action=closed count=999\n"));
+                                          "action=closed count=999 cause="));
     /* Quiet for ten seconds: the next one has its line at once again. */
     ten_seconds();
     ck_assert(!uv_is_active((uv_handle_t *)&limits.timer));
@@ -108,12 +110,29 @@ START_TEST(each_kind_by_itself)
                            i == CLIENT_LIMIT_HANDSHAKES ? NULL : &from);
     ck_assert_uint_eq(count(lines(), "event=overload"), CLIENT_LIMITS);
     ck_assert_ptr_nonnull(strstr(written, "service=pop3 limit=limits.handshakes action=\"new connections "
-                                          "wait\" count=1\n"));
+                                          "wait\" count=1 cause="));
     ck_assert_uint_eq(count(written, "client="), CLIENT_LIMITS - 1);
     limit_log_flush(&limits);
     ck_assert_uint_eq(count(lines(), "count=2"), CLIENT_LIMITS);
     limit_log_flush(&limits);
     ck_assert_uint_eq(count(lines(), "event=overload"), (size_t)2 * CLIENT_LIMITS);
+}
+END_TEST
+
+/* One that waits has other words than one that is closed, and both are counted for themselves. */
+START_TEST(who_waits_for_others_of_its_address)
+{
+    struct sockaddr_storage from = client(1);
+    for (int i = 0; i < 3; i++) {
+        limit_log_note_waiting(&limits, "imap", &from);
+        limit_log_note(&limits, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, "imap", &from);
+    }
+    ck_assert_uint_eq(count(lines(), "limit=limits.handshakes_per_address"), 2);
+    ck_assert_ptr_nonnull(strstr(written,
+                                 "client=0.0.0.1:4711 limit=limits.handshakes_per_address action=\"it "
+                                 "waits for others of its address\" count=1 cause="));
+    limit_log_flush(&limits);
+    ck_assert_uint_eq(count(lines(), "count=2 cause="), 2);
 }
 END_TEST
 
@@ -148,6 +167,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_first_at_once_and_the_others_counted);
     tcase_add_test(tests, each_kind_by_itself);
+    tcase_add_test(tests, who_waits_for_others_of_its_address);
     tcase_add_test(tests, failures_to_accept);
     tcase_add_test(tests, the_limit_of_open_files_is_no_setting);
     suite_add_tcase(suite, tests);

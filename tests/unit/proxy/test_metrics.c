@@ -121,14 +121,24 @@ START_TEST(sessions)
         counters_add(services[0].counters, i, COUNTER_SESSIONS);
     counters_add(services[0].counters, 1, COUNTER_ENDED);
     counters_add(services[0].counters, 1, COUNTER_HANDSHAKES);
-    counters_add(services[1].counters, 0, COUNTER_HANDSHAKES_FAILED);
+    counters_add(services[1].counters, 0, counters_of_failure(TLS_FAILURE_UNKNOWN_CA));
+    counters_add(services[1].counters, 0, COUNTER_FAILED_TIMEOUT);
+    counters_add(services[1].counters, 0, COUNTER_SILENT);
+    counters_add_usage(services[0].counters, 0, tls_usage_of(TLS_1_3, 0x1301, 29));
     counters_add(services[1].counters, 0, counters_of_limit(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS));
     expect("deepproxy_sessions{service=\"imap\"} 2");
     expect("deepproxy_sessions{service=\"a\\\"b\"} 0");
     expect("deepproxy_sessions_total{service=\"imap\"} 3");
     expect("deepproxy_handshakes_total{service=\"imap\"} 1");
-    expect("deepproxy_handshakes_failed_total{service=\"imap\"} 0");
-    expect("deepproxy_handshakes_failed_total{service=\"a\\\"b\"} 1");
+    expect("deepproxy_handshakes_failed_total{service=\"imap\",reason=\"unknown_ca\"} 0");
+    expect("deepproxy_handshakes_failed_total{service=\"a\\\"b\",reason=\"unknown_ca\"} 1");
+    expect("deepproxy_handshakes_failed_total{service=\"a\\\"b\",reason=\"timeout\"} 1");
+    expect("deepproxy_handshakes_failed_total{service=\"a\\\"b\",reason=\"other\"} 0");
+    expect("deepproxy_silent_connections_total{service=\"a\\\"b\"} 1");
+    expect("deepproxy_tls_version_sessions_total{service=\"imap\",version=\"TLSv1.3\"} 1");
+    expect("deepproxy_tls_cipher_sessions_total{service=\"imap\",cipher=\"TLS_AES_128_GCM_SHA256\"} 1");
+    expect("deepproxy_tls_group_sessions_total{service=\"imap\",group=\"X25519\"} 1");
+    expect("deepproxy_tls_group_sessions_total{service=\"imap\",group=\"other\"} 0");
     expect("deepproxy_overload_total{service=\"a\\\"b\",limit=\"limits.handshakes_per_address\"} 1");
     expect("deepproxy_overload_total{service=\"imap\",limit=\"max_connections\"} 0");
 }
@@ -279,9 +289,8 @@ START_TEST(families_are_in_the_manual)
         for (const char *at = texts[i]; (at = strstr(at, "# TYPE ")) != NULL; count++)
             expect_in_manual(manual, at += strlen("# TYPE "));
     ck_assert_uint_ge(count, 20);
-    for (size_t i = 0; i < COUNTERS; i++)
-        if (counter_metrics[i].family != NULL)
-            ck_assert_ptr_nonnull(strstr(written, counter_metrics[i].family));
+    for (size_t i = 0; i < COUNTER_FAMILIES; i++)
+        ck_assert_ptr_nonnull(strstr(written, counter_families[i].name));
     free(of_certificates);
     free(manual);
 }

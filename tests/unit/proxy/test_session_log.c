@@ -50,6 +50,7 @@ static void set_up(void)
     server = (struct server){0};
     session = (struct session){
         .worker = &worker, .service = &service, .number = 42, .started = worker_now(&worker)};
+    session.has_spoken = true;
     session.in_worker.generation = &generation;
     session.engine = engine_new(&service.engine, &known);
     ck_assert_ptr_nonnull(session.engine);
@@ -116,6 +117,27 @@ START_TEST(the_end)
     session_log_end(&session);
     ck_assert_str_eq(lines(), INFO("session " WITH_WHOM " in=12 out=34567 duration=61.234 reason=logout "
                                    "detail=\"words of ours\""));
+}
+END_TEST
+
+/* What the client has come to is of no interest then; what the proxy lacks is. */
+START_TEST(the_end_of_a_silent_one)
+{
+    static const struct {
+        enum end_reason reason;
+        bool is_quiet;
+    } cases[] = {{END_CLIENT_CLOSED, true}, {END_CLIENT_RESET, true},        {END_HANDSHAKE_TIMEOUT, true},
+                 {END_LOGIN_TIMEOUT, true}, {END_SHUTDOWN, true},            {END_NO_MEMORY, false},
+                 {END_TLS_ERROR, false},    {END_BACKEND_UNAVAILABLE, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int has_spoken = 0; has_spoken < 2; has_spoken++) {
+            session.reason = cases[i].reason;
+            session.has_spoken = has_spoken != 0;
+            session_log_end(&session);
+            bool is_debug = strstr(lines(), "level=debug event=session ") != NULL;
+            ck_assert_int_eq(is_debug, cases[i].is_quiet && !has_spoken);
+            ck_assert_ptr_nonnull(strstr(written, "event=session "));
+        }
 }
 END_TEST
 
@@ -279,6 +301,7 @@ int main(void)
     TCase *tests = tcase_create("lines");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_end);
+    tcase_add_test(tests, the_end_of_a_silent_one);
     tcase_add_test(tests, each_time);
     tcase_add_loop_test(tests, once_a_minute_for_each_server, 0, ARRAY_LEN(once_a_minute));
     tcase_add_test(tests, one_is_not_the_other);

@@ -19,7 +19,8 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {SESSION_ACCEPTED, "accepted", "cleartext handshaking closed"},
+    {SESSION_ACCEPTED, "accepted", "waiting cleartext handshaking closed"},
+    {SESSION_WAITING, "waiting", "cleartext handshaking closed"},
     {SESSION_CLEARTEXT, "cleartext", "handshaking lingering closed"},
     {SESSION_HANDSHAKING, "handshaking", "connecting lingering closed"},
     {SESSION_CONNECTING, "connecting",

@@ -262,6 +262,14 @@ END_TEST
 
 /* ---- failures ---- */
 
+#define SET_CLIENT ": set it to SSL/TLS for this port, or to a port of a service with tls = \"starttls\""
+#define SAYS_HTTP                                                                                            \
+    "client speaks HTTP, not TLS: this port is for mail; is a health check of HTTP set to it, in place of "  \
+    "one of TCP?"
+#define SAYS_PROXY                                                                                           \
+    "client sends a header of the PROXY protocol, which no service here expects: turn it off in the "        \
+    "balancer before this port (HAProxy: send-proxy; nginx: proxy_protocol)"
+
 static void expect_failure(const struct tls_endpoint *endpoint, const char *words)
 {
     ck_assert_int_eq(tls_endpoint_state(endpoint), TLS_FAILED);
@@ -275,13 +283,23 @@ START_TEST(what_is_not_tls)
         size_t len;
         const char *words;
     } cases[] = {
-        {"a1 CAPABILITY\r\na2 LOGOUT\r\n", 0, "client speaks cleartext, not TLS"},
-        {"USER joe\r\n", 0, "client speaks cleartext, not TLS"},
-        {"EHLO client.example\r\n", 0, "client speaks cleartext, not TLS"},
-        {"\r\n\r\n\r\n", 0, "client speaks cleartext, not TLS"},
-        {"GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", 0, "client speaks HTTP, not TLS"},
-        {"POST / HTTP/1.1\r\n\r\n", 0, "client speaks HTTP, not TLS"},
-        {"CONNECT mail.example.com:443 HTTP/1.1\r\n\r\n", 0, "client speaks HTTP, not TLS"},
+        {"a1 CAPABILITY\r\na2 LOGOUT\r\n", 0, "client speaks IMAP in the clear, not TLS" SET_CLIENT},
+        {"NHKF0 LOGIN joe x\r\n", 0, "client speaks IMAP in the clear, not TLS" SET_CLIENT},
+        {"USER joe\r\n", 0, "client speaks POP3 in the clear, not TLS" SET_CLIENT},
+        {"CAPA\r\n", 0, "client speaks POP3 in the clear, not TLS" SET_CLIENT},
+        {"EHLO client.example\r\n", 0, "client speaks SMTP in the clear, not TLS" SET_CLIENT},
+        {"helo client.example\r\n", 0, "client speaks SMTP in the clear, not TLS" SET_CLIENT},
+        {"\r\n\r\n\r\n", 0, "client speaks cleartext, not TLS" SET_CLIENT},
+        {"QUIT\r\n", 0, "client speaks cleartext, not TLS" SET_CLIENT},
+        {"GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n", 0, SAYS_HTTP},
+        {"POST / HTTP/1.1\r\n\r\n", 0, SAYS_HTTP},
+        {"OPTIONS / HTTP/1.0\r\n\r\n", 0, SAYS_HTTP},
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, SAYS_HTTP},
+        {"CONNECT mail.example.com:443 HTTP/1.1\r\n\r\n", 0, SAYS_HTTP},
+        {"SSH-2.0-OpenSSH_9.2\r\n", 0, "client speaks SSH, not TLS: this port is for mail"},
+        {"PROXY TCP4 192.0.2.1 192.0.2.2 1 993\r\n", 0, SAYS_PROXY},
+        {"PROXY UNKNOWN\r\n", 0, SAYS_PROXY},
+        {"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16, SAYS_PROXY},
         {"\x16\x09\x00\x00\x05junk!", 10, "client does not speak TLS"},
         {"\x00\x00\x00\x00\x00\x00\x00\x00", 8, "client does not speak TLS"},
         {"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8", 8, "client does not speak TLS"},
@@ -403,8 +421,101 @@ START_TEST(peer_that_goes_away_with_an_alert)
     struct slice input = {alert, sizeof alert};
     ck_assert(bytes_append(&pair.server.incoming, input, SIZE_MAX));
     tls_pair_deliver(&pair, &pair.server, sizeof alert);
-    expect_failure(pair.server.endpoint, "client does not trust the certificate's issuer");
+    expect_failure(pair.server.endpoint, "client does not trust the certificate's issuer (alert unknown_ca)");
+    ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), TLS_FAILURE_UNKNOWN_CA);
     tls_pair_close(&pair);
+}
+END_TEST
+
+/* As OpenSSL's clients do it: in TLS 1.3 a record was to be encrypted there. */
+START_TEST(alert_in_the_clear)
+{
+    static const struct {
+        uint8_t alert;
+        enum tls_failure kind;
+        const char *words;
+    } cases[] = {
+        {48, TLS_FAILURE_UNKNOWN_CA, "client does not trust the certificate's issuer (alert unknown_ca)"},
+        {42, TLS_FAILURE_BAD_CERTIFICATE,
+         "client does not trust the certificate, or it has another name (alert bad_certificate)"},
+        {43, TLS_FAILURE_CERTIFICATE_UNSUPPORTED,
+         "client can't use a certificate of this kind, or for this purpose (alert unsupported_certificate)"},
+        {44, TLS_FAILURE_CERTIFICATE_REVOKED,
+         "client finds the certificate revoked (alert certificate_revoked)"},
+        {45, TLS_FAILURE_CERTIFICATE_EXPIRED,
+         "client finds the certificate expired, or not valid yet (alert certificate_expired)"},
+        {46, TLS_FAILURE_CERTIFICATE_UNKNOWN,
+         "client does not trust the certificate (alert certificate_unknown)"},
+        {80, TLS_FAILURE_ALERT, "the other side has sent the alert internal_error"},
+        {120, TLS_FAILURE_ALERT, "the other side has sent the alert no_application_protocol"},
+        {255, TLS_FAILURE_ALERT, "the other side has sent an alert that is not known"},
+        {0, TLS_FAILURE_CLOSED, "peer closed the connection in the handshake"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (size_t chunk = 0; chunk < 4; chunk++)
+            for (int after_ccs = 0; after_ccs < 2; after_ccs++) {
+                uint8_t records[] = {20, 3, 3, 0, 1, 1, 21, 3, 3, 0, 2, 2, cases[i].alert};
+                struct slice input = slice_from((struct slice){records, sizeof records}, after_ccs ? 0 : 6);
+                struct tls_pair pair;
+                if (after_ccs && _i % 2 == 0)
+                    continue; /* in TLS 1.2 the client has more to send before it */
+                tls_pair_open(&pair, &by_version[_i]);
+                size_t hello = chunk < 2 ? pair.server.incoming.len : chunk;
+                while (pair.server.incoming.len > 0)
+                    tls_pair_deliver(&pair, &pair.server, hello);
+                ck_assert(bytes_append(&pair.server.incoming, input, SIZE_MAX));
+                while (pair.server.incoming.len > 0)
+                    tls_pair_deliver(&pair, &pair.server, chunk > 0 ? chunk : input.len);
+                expect_failure(pair.server.endpoint, cases[i].words);
+                ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), cases[i].kind);
+                tls_pair_close(&pair);
+            }
+}
+END_TEST
+
+/* What is too short to be encrypted, and no alert, is what the library says that it is. */
+START_TEST(no_alert_in_the_clear)
+{
+    static const uint8_t records[][8] = {
+        {23, 3, 3, 0, 2, 2, 48}, {21, 3, 3, 0, 1, 48}, {21, 3, 3, 0, 3, 2, 48, 0}};
+    static const size_t lengths[] = {7, 6, 8};
+    for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+        struct tls_pair pair;
+        tls_pair_open(&pair, &by_version[1]);
+        tls_pair_deliver(&pair, &pair.server, pair.server.incoming.len);
+        struct slice input = {records[i], lengths[i]};
+        ck_assert(bytes_append(&pair.server.incoming, input, SIZE_MAX));
+        tls_pair_deliver(&pair, &pair.server, lengths[i]);
+        expect_failure(pair.server.endpoint, "BAD_PACKET_LENGTH");
+        ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), TLS_FAILURE_OTHER);
+        tls_pair_close(&pair);
+    }
+}
+END_TEST
+
+/* HAProxy's option ssl-hello-chk, as its sources have it. */
+START_TEST(probe_that_never_shakes_hands)
+{
+    static const char hello[] =
+        "\x16\x03\x00\x00\x2f\x01\x00\x00\x2b\x03\x00????HAPROXYSSLCHK\nHAPROXYSSLCHK\n"
+        "\x00\x00\x04\x00\x04\x00\x05\x01\x00";
+    struct tls_pair pair;
+    tls_pair_open(&pair, &by_version[_i]);
+    bytes_free(&pair.server.incoming);
+    struct slice input = {(const uint8_t *)hello, sizeof hello - 1};
+    ck_assert(bytes_append(&pair.server.incoming, input, SIZE_MAX));
+    tls_pair_deliver(&pair, &pair.server, input.len);
+    ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), TLS_FAILURE_PROBE);
+    ck_assert_uint_gt(pair.client.incoming.len, 0); /* an alert, which is all that it wants */
+    tls_pair_close(&pair);
+}
+END_TEST
+
+START_TEST(each_failure_has_a_name)
+{
+    for (int i = 0; i < TLS_FAILURES; i++)
+        for (int j = 0; j < i; j++)
+            ck_assert_str_ne(tls_failure_name((enum tls_failure)i), tls_failure_name((enum tls_failure)j));
 }
 END_TEST
 
@@ -548,7 +659,7 @@ static void expect_agreement(const struct tls_pair_settings *settings, const cha
     tls_pair_move(&pair, 0);
     if (agreed == NULL) {
         expect_failure(pair.server.endpoint, "client offers other protocols than this service's (ALPN)");
-        expect_failure(pair.client.endpoint, "TLSV1_ALERT_NO_APPLICATION_PROTOCOL");
+        expect_failure(pair.client.endpoint, "the other side has sent the alert no_application_protocol");
     } else {
         ck_assert_int_eq(tls_endpoint_state(pair.server.endpoint), TLS_OPEN);
         ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_OPEN);
@@ -748,6 +859,10 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, record_that_came_twice, 0, VERSIONS);
     tcase_add_test(tests, nothing_in_common);
     tcase_add_loop_test(tests, peer_that_goes_away_with_an_alert, 0, 1);
+    tcase_add_loop_test(tests, alert_in_the_clear, 0, VERSIONS);
+    tcase_add_test(tests, no_alert_in_the_clear);
+    tcase_add_loop_test(tests, probe_that_never_shakes_hands, 0, VERSIONS);
+    tcase_add_test(tests, each_failure_has_a_name);
     tcase_add_test(tests, info_tells_what_was_negotiated);
     tcase_add_test(tests, info_for_tls_1_3);
     tcase_add_test(tests, server_name_chooses_the_certificate);
