@@ -110,7 +110,7 @@ static bool check_chain(size_t count, bool decoded, struct slice text, const cha
 {
     const char *reason = tls_library_error();
     const char *form = count == 0 ? file_form_instead_of_chain(text) : NULL;
-    if (!decoded)
+    if (!decoded && form == NULL)
         tls_report_add(
             report, source, true,
             "certificate %zu in %s can't be read (%s): it is damaged, or cut off; copy it here again",
