@@ -17,9 +17,10 @@
 
 /*
  * Reports what is out of order, foreign or missing, as warnings about the file at `path`; `source` is its
- * index for the report. `count` is at least 1, and at most TLS_CHAIN_MAX.
+ * index for the report, and `peers` the word for what will reject it. `count` is at least 1, and at most
+ * TLS_CHAIN_MAX.
  */
-void tls_chain_check(X509 *const chain[], size_t count, const char *path, int source,
+void tls_chain_check(X509 *const chain[], size_t count, const char *path, const char *peers, int source,
                      const struct tls_report *report);
 
 /* Whether the certificate is its own issuer. */

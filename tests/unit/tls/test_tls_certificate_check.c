@@ -83,6 +83,11 @@ static const struct {
       .without_issuer = true,
       .extensions = {{"authorityInfoAccess", "caIssuers;URI:http://ca.example/i.der"}}},
      "curl http://ca.example/i.der | openssl x509"},
+    /* What could do harm in a command is not in one. */
+    {{.names = {"a.example"},
+      .without_issuer = true,
+      .extensions = {{"authorityInfoAccess", "caIssuers;URI:http://ca.example/$(reboot)"}}},
+     "(certificate tools name the whole chain fullchain)"},
 };
 
 START_TEST(what_clients_will_reject)
