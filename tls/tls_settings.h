@@ -25,8 +25,9 @@ struct tls_certificate_files {
 
 struct tls_settings {
     /*
-     * The first certificate is the default: it is sent to clients whose SNI matches no certificate. If the list
-     * is empty it is the one for `hostname`, or else the one whose path is the first and that is not self-signed.
+     * The first certificate is the default: it is sent to clients whose SNI matches no certificate. If the
+     * list is empty it is the one for `hostname`, or else the one whose path is the first and that is not
+     * self-signed.
      */
     const struct tls_certificate_files *certificates;
     size_t certificate_count;

@@ -30,7 +30,10 @@ static void print_name(const X509_NAME *name, char into[SHOWN_MAX])
         memmove(into, into + 1, strlen(into));
 }
 
-/* A signature by an algorithm that the library does not know is taken for a right one: clients may know it. */
+/*
+ * A signature by an algorithm that the library does not know is taken for a right one: clients may know
+ * it.
+ */
 static bool is_signed_by(X509 *certificate, X509 *issuer)
 {
     EVP_PKEY *key = X509_get_pubkey(issuer);
@@ -100,7 +103,10 @@ static void check_order(const struct way *way, const char *path, const char *pee
                        path, peers, order);
 }
 
-/* Whether it can stand in a command: a certificate may come from somebody who hopes that its words are run. */
+/*
+ * Whether it can stand in a command: a certificate may come from somebody who hopes that its words are
+ * run.
+ */
 static bool is_harmless(const ASN1_STRING *address)
 {
     const uint8_t *text = ASN1_STRING_get0_data(address);

@@ -8,11 +8,11 @@
 #include <stddef.h>
 
 /*
- * Whether the certificates of a file make a chain (RFC 8446 section 4.4.2): the leaf, then each issuer. A root
- * at its end is neither needed nor wrong. If the last one is an authority that did not certify itself, its
- * issuer may be a root, which nobody sends, so that nothing is said. A leaf alone is said: authorities have
- * certified leaves by intermediates for decades, and if it was a root after all then to append it does no
- * harm. Private to tls/.
+ * Whether the certificates of a file make a chain (RFC 8446 section 4.4.2): the leaf, then each issuer. A
+ * root at its end is neither needed nor wrong. If the last one is an authority that did not certify
+ * itself, its issuer may be a root, which nobody sends, so that nothing is said. A leaf alone is said:
+ * authorities have certified leaves by intermediates for decades, and if it was a root after all then to
+ * append it does no harm. Private to tls/.
  */
 
 /*

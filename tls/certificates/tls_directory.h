@@ -50,10 +50,10 @@ enum {
 
 /*
  * Scans the folder at `path` into `into`, which the caller frees in any case. `keys`, unless it is NULL,
- * tells whether a file has a key: this process must not read it then. `source` is the folder's index for the
- * report. False after an error was reported: the folder can't be read, or memory is short. A certificate
- * without a key or a key without a certificate, unless it is in `known` (sorted by strcmp; NULL: nothing is), or
- * a folder below that can't be read, is a warning.
+ * tells whether a file has a key: this process must not read it then. `source` is the folder's index for
+ * the report. False after an error was reported: the folder can't be read, or memory is short. A
+ * certificate without a key or a key without a certificate, unless it is in `known` (sorted by strcmp;
+ * NULL: nothing is), or a folder below that can't be read, is a warning.
  */
 MUST_CHECK bool tls_directory_scan(const char *path, const struct tls_key_source *keys,
                                    const struct tls_left_out *known, int source,

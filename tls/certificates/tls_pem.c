@@ -59,7 +59,10 @@ static X509 *decode_certificate(struct slice block)
     return certificate;
 }
 
-/* The first begin of a certificate's block; `*kind` becomes the index of its boundaries. NULL: there is none. */
+/*
+ * The first begin of a certificate's block; `*kind` becomes the index of its boundaries. NULL: there is
+ * none.
+ */
 static const uint8_t *find_begin(struct slice in, size_t *kind)
 {
     const uint8_t *first = NULL;
@@ -287,9 +290,7 @@ static void explain_key(const char *path, struct slice text, const struct passph
             "passphrase: openssl pkey -aes256 -in FILE -out NEW.key (for old encryptions also -provider "
             "legacy -provider default)",
             path, name_encryption(text));
-    else if (passphrase->wanted && (failure == KEY_CURVE_UNKNOWN || failure == KEY_KIND_UNKNOWN))
-        explain_unencrypted(path, text, failure, source, report);
-    else if (passphrase->wanted)
+    else if (passphrase->wanted && failure != KEY_CURVE_UNKNOWN && failure != KEY_KIND_UNKNOWN)
         tls_report_add(
             report, source, true,
             "the passphrase does not decrypt the private key %s: the first line of its file is not its "

@@ -65,8 +65,8 @@ size_t tls_context_stale_count(const struct tls_context *context);
 struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index);
 
 /*
- * The index of a server's default certificate, for clients that ask for no name or for one that no certificate
- * has. Another one with the same name is sent to a client that can't verify this kind of key.
+ * The index of a server's default certificate, for clients that ask for no name or for one that no
+ * certificate has. Another one with the same name is sent to a client that can't verify this kind of key.
  */
 size_t tls_context_default(const struct tls_context *context);
 

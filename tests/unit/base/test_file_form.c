@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * The smallest DER that has the form's structure: what real files are called is in the integration tests, here
- * is that no octet beyond a file is looked at, and what is nothing.
+ * The smallest DER that has the form's structure: what real files are called is in the integration tests,
+ * here is that no octet beyond a file is looked at, and what is nothing.
  */
 static const struct {
     const char *octets;

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* What is said of a certificate that TLS takes and clients do not, and of one that TLS does not take either. */
+/*
+ * What is said of a certificate that TLS takes and clients do not, and of one that TLS does not take
+ * either.
+ */
 
 #define DAY (24 * 3600L)
 
