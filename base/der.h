@@ -20,7 +20,10 @@ enum {
     DER_FIRST = 0xA0 /* [0], constructed */
 };
 
-/* Takes the next element off the front of `*rest`, whose content lies in it. False if there is no whole one. */
+/*
+ * Takes the next element off the front of `*rest`, whose content lies in it. False if there is no whole
+ * one.
+ */
 MUST_CHECK bool der_take(struct slice *rest, uint8_t *tag, struct slice *content);
 
 /* As der_take, an element of this tag alone; `*rest` stays as it is if it is another. */

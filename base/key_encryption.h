@@ -5,9 +5,9 @@
 #include "base/slice.h"
 
 /*
- * How an encrypted private key is encrypted, in words for an operator: a key that can't be opened because of
- * its encryption must not be taken for one with another passphrase. Nothing here decrypts, and no octet of the
- * key is in what is returned.
+ * How an encrypted private key is encrypted, in words for an operator: a key that can't be opened because
+ * of its encryption must not be taken for one with another passphrase. Nothing here decrypts, and no octet
+ * of the key is in what is returned.
  */
 
 /*
@@ -19,7 +19,10 @@ const char *key_encryption_name(struct slice der);
 /* The same of the header of an older PEM block ("DEK-Info: DES-CBC,..."; RFC 1421 section 4.6.1.3). */
 const char *key_encryption_of_header(struct slice header);
 
-/* Whether an EncryptedPrivateKeyInfo takes more than `octets` of memory to be decrypted (scrypt, RFC 7914). */
+/*
+ * Whether an EncryptedPrivateKeyInfo takes more than `octets` of memory to be decrypted (scrypt, RFC
+ * 7914).
+ */
 bool key_encryption_takes_more(struct slice der, uint64_t octets);
 
 #endif

@@ -23,8 +23,8 @@ enum key_opening {
 enum { KEY_SCRYPT_MB = 32 };
 
 /*
- * Tries the first encrypted key in the text of a PEM file. `*encryption` becomes its encryption's name, which is
- * static.
+ * Tries the first encrypted key in the text of a PEM file. `*encryption` becomes its encryption's name,
+ * which is static.
  */
 MUST_CHECK enum key_opening key_encrypted_try(struct slice pem, struct slice passphrase,
                                               const char **encryption);

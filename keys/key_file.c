@@ -259,7 +259,10 @@ static const char *unfit(const EVP_PKEY *key)
     }
 }
 
-/* Whether a signature of the key is one for its public half: the numbers of RSA may relate and not be prime. */
+/*
+ * Whether a signature of the key is one for its public half: the numbers of RSA may relate and not be
+ * prime.
+ */
 static bool signs(EVP_PKEY *key)
 {
     static const unsigned char input[] = "what is signed to see whether the key can";

@@ -24,12 +24,17 @@ struct tls_certificate_files {
 };
 
 struct tls_settings {
-    /* The first certificate is the default: it is sent to clients whose SNI matches no certificate. */
+    /*
+     * The first certificate is the default: it is sent to clients whose SNI matches no certificate. If the
+     * list is empty it is the one for `hostname`, or else the one whose path is the first and that is not
+     * self-signed.
+     */
     const struct tls_certificate_files *certificates;
     size_t certificate_count;
     const char *const *directories; /* folders of certificates; tls_directory.h says which files are read */
     size_t directory_count;
     const char *passphrase; /* as in tls_certificate_files, for all keys in these folders; NULL: none */
+    const char *hostname;   /* this host's name; NULL: none */
     bool strict_sni;        /* reject clients that send no SNI, or a name that no certificate has */
     /* Certificates whose files have not changed are taken from this context; NULL: all are read. */
     struct tls_context *previous;

@@ -48,6 +48,7 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
         settings.directories = directories;
         settings.directory_count = tls->directory_count;
         settings.passphrase = tls->passphrase;
+        settings.hostname = cfg->hostname;
         settings.strict_sni = tls->strict_sni;
         struct tls_problems to = {cfg, problems};
         struct tls_report report = {.add = add_tls_problem, .arg = &to, .now = (long long)time(NULL)};

@@ -111,7 +111,8 @@ static EVP_PKEY *new_key(enum certificate_key kind)
     RSA *rsa = RSA_new();
     BIGNUM *exponent = BN_new();
     NEED(rsa != NULL && exponent != NULL && BN_set_word(exponent, RSA_F4));
-    NEED(RSA_generate_key_ex(rsa, kind == CERTIFICATE_RSA ? 2048 : 1024, exponent, NULL) && EVP_PKEY_assign_RSA(key, rsa));
+    NEED(RSA_generate_key_ex(rsa, kind == CERTIFICATE_RSA ? 2048 : 1024, exponent, NULL) &&
+         EVP_PKEY_assign_RSA(key, rsa));
     BN_free(exponent);
     return key;
 }

@@ -19,18 +19,21 @@ struct certificate_wish {
     const char *addresses[2]; /* numeric ones, likewise */
     long begins;              /* seconds from now; both 0: an hour ago, for thirty days */
     long ends;
-    bool without_issuer;    /* the leaf alone */
-    bool issuer_first;      /* the wrong order */
-    bool issuer_expired;    /* an authority whose time is over */
-    unsigned issuer_times;  /* how often the issuer follows; 0 is once */
-    bool self_signed;       /* the leaf is its own issuer, and alone */
-    bool unknown_issuer;    /* an authority of the same name, with another key */
-    bool for_clients;       /* the leaf's extended key usage has clients alone */
-    bool foreign_key;       /* the key's file has another key of the same kind */
-    const char *passphrase; /* the key's file is encrypted */
+    bool without_issuer;     /* the leaf alone */
+    bool issuer_first;       /* the wrong order */
+    bool issuer_expired;     /* an authority whose time is over */
+    unsigned issuer_times;   /* how often the issuer follows; 0 is once */
+    bool self_signed;        /* the leaf is its own issuer, and alone */
+    bool unknown_issuer;     /* an authority of the same name, with another key */
+    bool for_clients;        /* the leaf's extended key usage has clients alone */
+    bool foreign_key;        /* the key's file has another key of the same kind */
+    const char *passphrase;  /* the key's file is encrypted */
     const char *common_name; /* NULL: the first name */
     bool sha1;               /* the leaf's signature is over SHA-1 */
-    /* more of the leaf's, as in OpenSSL's configuration: "keyUsage", "digitalSignature"; NULL after the last */
+    /*
+     * more of the leaf's, as in OpenSSL's configuration: "keyUsage", "digitalSignature"; NULL after the
+     * last
+     */
     const char *extensions[4][2];
 };
 

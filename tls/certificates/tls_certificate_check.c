@@ -36,6 +36,12 @@ struct checking {
     int source;
 };
 
+/* What will reject the certificate. */
+static const char *peers(const struct checking *checking)
+{
+    return checking->what->role == TLS_KEY_OF_SERVER ? "clients" : "servers";
+}
+
 #define WARN(checking, ...) tls_report_add((checking)->report, (checking)->source, false, __VA_ARGS__)
 
 /* ---- dates ---- */
@@ -59,11 +65,11 @@ static void check_date(const struct checking *checking, size_t index)
     print_day(begins > checking->report->now ? begins : ends, day);
     if (begins > checking->report->now)
         WARN(checking,
-             "%s%s%s is not valid yet: clients will reject it until %s; is the clock of this machine right?",
-             which, checking->what->files->chain, whose, day);
+             "%s%s%s is not valid yet: %s will reject it until %s; is the clock of this machine right?",
+             which, checking->what->files->chain, whose, peers(checking), day);
     else if (ends < checking->report->now)
-        WARN(checking, "%s%s%s has expired: clients will reject it since %s; %s", which,
-             checking->what->files->chain, whose, day,
+        WARN(checking, "%s%s%s has expired: %s will reject it since %s; %s", which,
+             checking->what->files->chain, whose, peers(checking), day,
              index > 0 ? "put its issuer's present one in its place" : "renew it");
 }
 
@@ -102,18 +108,17 @@ static void check_algorithms(const struct checking *checking)
         /* Nobody verifies the signature of a root. */
         if (is_weak_digest(at) && (i == 0 || !tls_chain_is_self_signed(at)))
             WARN(checking,
-                 "certificate %zu in %s is signed with SHA-1 or MD5: clients will reject it; have it issued "
+                 "certificate %zu in %s is signed with SHA-1 or MD5: %s will reject it; have it issued "
                  "anew "
                  "with SHA-256 (openssl: -sha256)",
-                 i + 1, checking->what->files->chain);
+                 i + 1, checking->what->files->chain, peers(checking));
         if (key != NULL && EVP_PKEY_id(key) == EVP_PKEY_RSA && EVP_PKEY_bits(key) < RSA_BITS_MIN)
-            WARN(
-                checking,
-                "certificate %zu in %s has an RSA key of %d bits, and clients of today take no less than %d: "
-                "make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
-                "NEW.key) "
-                "and have it certified",
-                i + 1, checking->what->files->chain, EVP_PKEY_bits(key), RSA_BITS_MIN);
+            WARN(checking,
+                 "certificate %zu in %s has an RSA key of %d bits, and %s of today take no less than %d: "
+                 "make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
+                 "NEW.key) "
+                 "and have it certified",
+                 i + 1, checking->what->files->chain, EVP_PKEY_bits(key), peers(checking), RSA_BITS_MIN);
     }
     ERR_clear_error();
 }
@@ -226,11 +231,11 @@ static void check_usage(const struct checking *checking)
 {
     if (!has_signature(checking->what->chain[0]))
         WARN(checking,
-             "the certificate in %s may not sign: its keyUsage lacks digitalSignature, and clients that look "
+             "the certificate in %s may not sign: its keyUsage lacks digitalSignature, and %s that look "
              "at "
              "that (GnuTLS, NSS, BoringSSL) will reject it; have it issued anew with "
              "keyUsage=digitalSignature",
-             checking->what->files->chain);
+             checking->what->files->chain, peers(checking));
 }
 
 /* status_request (RFC 7633 section 6) */
@@ -287,11 +292,11 @@ static void check_mode(const struct checking *checking)
     const char *path = checking->what->files->key;
     struct stat status;
     if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0 && is_within_reach(path))
-        WARN(
-            checking,
-            "the private key %s can be read by every user of this machine: chmod o-rwx %s, and if others may "
-            "have read it make a new one",
-            path, path);
+        WARN(checking,
+             "the private key %s can be read by every user of this machine: chmod o-rwx FILE, and if others "
+             "may have "
+             "read it make a new one",
+             path);
 }
 
 static bool is_readable(X509 *certificate)
@@ -320,12 +325,12 @@ void tls_certificate_check(const struct tls_certificate_check *check, int source
     for (size_t i = 0; i < check->count; i++)
         if (!is_readable(check->chain[i])) {
             WARN(&checking,
-                 "certificate %zu in %s has an extension that is damaged: clients will reject it; have it "
+                 "certificate %zu in %s has an extension that is damaged: %s will reject it; have it "
                  "issued anew",
-                 i + 1, check->files->chain);
+                 i + 1, check->files->chain, peers(&checking));
             return;
         }
-    tls_chain_check(check->chain, check->count, check->files->chain, source, report);
+    tls_chain_check(check->chain, check->count, check->files->chain, peers(&checking), source, report);
     check_dates(&checking);
     check_algorithms(&checking);
     check_usage(&checking);

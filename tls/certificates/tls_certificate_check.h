@@ -26,8 +26,8 @@ struct tls_certificate_check {
 };
 
 /*
- * Whether the leaf allows a signature, which each handshake needs. False after an error was reported; `source`
- * is the certificate's index for the report.
+ * Whether the leaf allows a signature, which each handshake needs. False after an error was reported;
+ * `source` is the certificate's index for the report.
  */
 MUST_CHECK bool tls_certificate_may_sign(const struct tls_certificate_check *check, int source,
                                          const struct tls_report *report);

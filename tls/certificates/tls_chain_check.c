@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tls/certificates/tls_chain_check.h"
 
+#include "base/slice.h"
 #include "tls/certificates/tls_pem.h"
 
 #include <openssl/err.h>
@@ -29,7 +30,10 @@ static void print_name(const X509_NAME *name, char into[SHOWN_MAX])
         memmove(into, into + 1, strlen(into));
 }
 
-/* A signature by an algorithm that the library does not know is taken for a right one: clients may know it. */
+/*
+ * A signature by an algorithm that the library does not know is taken for a right one: clients may know
+ * it.
+ */
 static bool is_signed_by(X509 *certificate, X509 *issuer)
 {
     EVP_PKEY *key = X509_get_pubkey(issuer);
@@ -82,7 +86,8 @@ static bool is_repeated(X509 *const chain[], size_t count, const struct way *way
     return false;
 }
 
-static void check_order(const struct way *way, const char *path, int source, const struct tls_report *report)
+static void check_order(const struct way *way, const char *path, const char *peers, int source,
+                        const struct tls_report *report)
 {
     char order[TLS_CHAIN_MAX * 4] = "";
     bool is_right = true;
@@ -92,11 +97,26 @@ static void check_order(const struct way *way, const char *path, int source, con
         is_right = is_right && (i == 0 || way->steps[i] > way->steps[i - 1]);
     }
     if (!is_right)
-        tls_report_add(
-            report, source, false,
-            "the certificates in %s are in the wrong order, and some clients will reject them: a chain "
-            "must have the leaf first, then each issuer; put them in the order %s",
-            path, order);
+        tls_report_add(report, source, false,
+                       "the certificates in %s are in the wrong order, and some %s will reject them: a chain "
+                       "must have the leaf first, then each issuer; put them in the order %s",
+                       path, peers, order);
+}
+
+/*
+ * Whether it can stand in a command: a certificate may come from somebody who hopes that its words are
+ * run.
+ */
+static bool is_harmless(const ASN1_STRING *address)
+{
+    const uint8_t *text = ASN1_STRING_get0_data(address);
+    int len = ASN1_STRING_length(address);
+    struct slice whole = {text, len > 0 ? (size_t)len : 0};
+    for (size_t i = 0; i < whole.len; i++)
+        if (!ascii_is_alpha(text[i]) && !ascii_is_digit(text[i]) &&
+            (text[i] == '\0' || strchr("-._/:%", text[i]) == NULL))
+            return false;
+    return slice_has_prefix(whole, "http://") && whole.len < SHOWN_MAX;
 }
 
 /* The address from which the issuer's certificate can be fetched (RFC 5280 section 4.2.2.1); or empty. */
@@ -109,14 +129,16 @@ static void find_address(const X509 *certificate, char into[SHOWN_MAX])
         if (OBJ_obj2nid(at->method) != NID_ad_ca_issuers || at->location->type != GEN_URI)
             continue;
         const ASN1_STRING *address = at->location->d.uniformResourceIdentifier;
-        snprintf(into, SHOWN_MAX, "%.*s", ASN1_STRING_length(address),
-                 (const char *)ASN1_STRING_get0_data(address));
+        if (is_harmless(address))
+            snprintf(into, SHOWN_MAX, "%.*s", ASN1_STRING_length(address),
+                     (const char *)ASN1_STRING_get0_data(address));
     }
     AUTHORITY_INFO_ACCESS_free(all);
     ERR_clear_error();
 }
 
-static void report_missing(X509 *leaf, const char *path, int source, const struct tls_report *report)
+static void report_missing(X509 *leaf, const char *path, const char *peers, int source,
+                           const struct tls_report *report)
 {
     char issuer[SHOWN_MAX];
     char address[SHOWN_MAX];
@@ -124,15 +146,15 @@ static void report_missing(X509 *leaf, const char *path, int source, const struc
     find_address(leaf, address);
     tls_report_add(
         report, source, false,
-        "the chain in %s has the leaf alone, without the certificate of its issuer %s: clients that do "
+        "the chain in %s has the leaf alone, without the certificate of its issuer %s: %s that do "
         "not have that one will reject it; append it to the file (certificate tools name the whole "
         "chain fullchain%s%s%s)",
-        path, issuer, address[0] != '\0' ? "; curl " : "", address,
+        path, issuer, peers, address[0] != '\0' ? "; curl " : "", address,
         address[0] != '\0' ? " | openssl x509 -inform DER >> FILE" : "");
 }
 
 static void report_foreign(X509 *const chain[], const struct way *way, size_t index, const char *path,
-                           int source, const struct tls_report *report)
+                           const char *peers, int source, const struct tls_report *report)
 {
     char subject[SHOWN_MAX];
     char issuer[SHOWN_MAX];
@@ -142,24 +164,24 @@ static void report_foreign(X509 *const chain[], const struct way *way, size_t in
     print_name(X509_get_issuer_name(last), issuer);
     tls_report_add(
         report, source, false,
-        "certificate %zu in %s, of %s, has issued none of the others, and clients may reject the chain: "
+        "certificate %zu in %s, of %s, has issued none of the others, and %s may reject the chain: "
         "it must have the leaf first, then each issuer; remove it from the file%s%s",
-        index + 1, path, subject, is_whole ? "" : ", and append that of the leaf's issuer ",
+        index + 1, path, subject, peers, is_whole ? "" : ", and append that of the leaf's issuer ",
         is_whole ? "" : issuer);
 }
 
-void tls_chain_check(X509 *const chain[], size_t count, const char *path, int source,
+void tls_chain_check(X509 *const chain[], size_t count, const char *path, const char *peers, int source,
                      const struct tls_report *report)
 {
     struct way way = walk(chain, count);
     bool has_foreign = false;
     for (size_t i = 0; i < count; i++)
         if (!way.is_on[i] && !is_repeated(chain, count, &way, i)) {
-            report_foreign(chain, &way, i, path, source, report);
+            report_foreign(chain, &way, i, path, peers, source, report);
             has_foreign = true;
         }
-    check_order(&way, path, source, report);
+    check_order(&way, path, peers, source, report);
     if (way.count == 1 && !has_foreign && !tls_chain_is_self_signed(chain[0]))
-        report_missing(chain[0], path, source, report);
+        report_missing(chain[0], path, peers, source, report);
     ERR_clear_error();
 }

@@ -8,18 +8,19 @@
 #include <stddef.h>
 
 /*
- * Whether the certificates of a file make a chain (RFC 8446 section 4.4.2): the leaf, then each issuer. A root
- * at its end is neither needed nor wrong. If the last one is an authority that did not certify itself, its
- * issuer may be a root, which nobody sends, so that nothing is said. A leaf alone is said: authorities have
- * certified leaves by intermediates for decades, and if it was a root after all then to append it does no
- * harm. Private to tls/.
+ * Whether the certificates of a file make a chain (RFC 8446 section 4.4.2): the leaf, then each issuer. A
+ * root at its end is neither needed nor wrong. If the last one is an authority that did not certify
+ * itself, its issuer may be a root, which nobody sends, so that nothing is said. A leaf alone is said:
+ * authorities have certified leaves by intermediates for decades, and if it was a root after all then to
+ * append it does no harm. Private to tls/.
  */
 
 /*
  * Reports what is out of order, foreign or missing, as warnings about the file at `path`; `source` is its
- * index for the report. `count` is at least 1, and at most TLS_CHAIN_MAX.
+ * index for the report, and `peers` the word for what will reject it. `count` is at least 1, and at most
+ * TLS_CHAIN_MAX.
  */
-void tls_chain_check(X509 *const chain[], size_t count, const char *path, int source,
+void tls_chain_check(X509 *const chain[], size_t count, const char *path, const char *peers, int source,
                      const struct tls_report *report);
 
 /* Whether the certificate is its own issuer. */

@@ -19,6 +19,8 @@ struct listing {
 
 struct scan {
     struct tls_directory *into;
+    const struct tls_left_out *known;
+    size_t root_len; /* of the folder's path */
     const struct tls_key_source *keys;
     const struct tls_report *report;
     int source;
@@ -87,14 +89,48 @@ static bool ends(const char *name, const char *suffix)
     return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
-/* The length of the name before ".pem" and the like; 0 if it is no chain's name. */
+/*
+ * The length of the name before ".pem" and the like; 0 if it is no chain's name. HAProxy has bundles of one
+ * name for two kinds of key (NAME.pem.rsa, NAME.pem.ecdsa): there the ending is a part of the name.
+ */
 static size_t stem_of(const char *name)
 {
-    static const char *const suffixes[] = {".pem", ".crt", ".cer"};
+    static const char *const suffixes[] = {".pem", ".crt", ".cer", ".cert"};
+    static const char *const kinds[] = {".rsa", ".ecdsa"};
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
         if (ends(name, suffixes[i]))
             return strlen(name) - strlen(suffixes[i]);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (ends(name, kinds[i]))
+            return strlen(name);
     return 0;
+}
+
+/* Files that certificate tools leave without a key: authorities, parameters. */
+static bool has_no_key_by_design(const char *name)
+{
+    static const char *const names[] = {"ca.pem",      "ca.crt",       "ca.cer",           "ca.cert",
+                                        "cacert.pem",  "chain.pem",    "ca-bundle.crt",    "ca-bundle.pem",
+                                        "dhparam.pem", "dhparams.pem", "ssl-dhparams.pem", "dh.pem"};
+    static const char *const endings[] = {".issuer.crt", ".issuer.pem", "-ca.crt",
+                                          "-ca.pem",     ".ca.crt",     "-chain.pem"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        if (ends(name, endings[i]))
+            return true;
+    return false;
+}
+
+/* Forms that hold a certificate and that are not read: the ending tells. */
+static bool is_other_form(const char *name)
+{
+    static const char *const endings[] = {".p12", ".pfx", ".p7b", ".p7c", ".der", ".jks"};
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        if (ends(name, endings[i]))
+            return true;
+    return false;
 }
 
 static bool is_full(const char *name)
@@ -137,7 +173,9 @@ static bool find_key(const struct listing *listing, const char *name, size_t ste
         if (len > 0 && (size_t)len < cap && has_name(listing, into))
             return true;
     }
-    return false;
+    /* HAProxy's ssl-load-extra-files: NAME.pem.key */
+    int len = snprintf(into, cap, "%s.key", name);
+    return len > 0 && (size_t)len < cap && has_name(listing, into);
 }
 
 /* ---- pairs ---- */
@@ -176,11 +214,55 @@ static bool has_key(const struct scan *scan, const char *path)
     return has;
 }
 
+/* Takes the path over, and tells of it, if it was not left out before. False if memory is short. */
+static bool leave_out(const struct scan *scan, char *path, const char *why)
+{
+    struct tls_left_out *all = &scan->into->left_out;
+    char **paths = array_make_room(all->paths, all->count, &all->cap, sizeof *paths);
+    const struct tls_left_out *known = scan->known;
+    if (paths == NULL) {
+        free(path);
+        return false;
+    }
+    all->paths = paths;
+    all->paths[all->count++] = path;
+    if (known == NULL || known->count == 0 ||
+        bsearch(&path, known->paths, known->count, sizeof known->paths[0], text_order) == NULL)
+        tls_report_add(scan->report, scan->source, false, "%s is left out: %s", path, why);
+    return true;
+}
+
+/* A key for which nothing has been certified, and forms that are not read. */
+static bool add_other(const struct scan *scan, const char *folder, const struct listing *listing,
+                      const char *name)
+{
+    static const char *const suffixes[] = {".pem", ".crt", ".cer", ".cert", ""};
+    char chain[NAME_MAX + 1];
+    bool is_key = ends(name, ".key");
+    bool has_chain = has_name(listing, "fullchain.pem") || has_name(listing, "fullchain.cer");
+    for (size_t i = 0; is_key && !has_chain && i < ARRAY_LEN(suffixes); i++) {
+        snprintf(chain, sizeof chain, "%.*s%s", (int)(strlen(name) - strlen(".key")), name, suffixes[i]);
+        has_chain = has_name(listing, chain);
+    }
+    if (!is_other_form(name) && (!is_key || has_chain || has_no_key_by_design(chain)))
+        return true;
+    char *path = join(folder, name);
+    if (path == NULL)
+        return false;
+    return leave_out(scan, path,
+                     is_key ? "it is a key without a certificate; expected the chain beside it, in a "
+                              "file of the same name with .pem or .crt"
+                            : "it is in a form that is not read; expected PEM (openssl pkcs12 -in FILE "
+                              "-nodes -out NEW.pem, or openssl x509 -inform DER -in FILE -out NEW.pem)");
+}
+
 static bool add_file(struct scan *scan, const char *folder, const struct listing *listing, const char *name)
 {
     char key[NAME_MAX + 1];
     size_t stem = stem_of(name);
-    if (stem == 0 || is_aside(listing, name))
+    if (stem == 0)
+        return add_other(scan, folder, listing, name);
+    if (is_aside(listing, name))
         return true;
     char *path = join(folder, name);
     if (path == NULL)
@@ -189,11 +271,25 @@ static bool add_file(struct scan *scan, const char *folder, const struct listing
         return add_pair(scan->into, path, join(folder, key));
     if (has_key(scan, path))
         return add_pair(scan->into, path, strdup(path));
-    tls_report_add(scan->report, scan->source, false,
-                   "%s is left out: it has no key; expected %.*s.key beside it, or a key in the file", path,
-                   (int)stem, name);
-    free(path);
-    return true;
+    if (has_no_key_by_design(name)) {
+        free(path);
+        return true;
+    }
+    return leave_out(scan, path,
+                     "it has no key; expected one beside it, in a file of the same name with .key, or in "
+                     "the file itself");
+}
+
+/*
+ * Whether the folders in this one are looked into: Caddy has a folder for each name, in one for each
+ * authority.
+ */
+static bool may_go_deeper(const struct scan *scan, const char *path)
+{
+    size_t depth = 0;
+    for (const char *at = path + scan->root_len; *at != '\0'; at++)
+        depth += *at == '/';
+    return depth < TLS_DIRECTORY_DEPTH;
 }
 
 static bool scan_folder(struct scan *scan, const char *path, bool with_folders);
@@ -234,7 +330,7 @@ static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
     if (!is_listed)
         report_unlisted(scan, path, with_folders, error);
     for (size_t i = 0; ok && i < listing.count; i++)
-        ok = add_entry(scan, path, &listing, listing.names[i], with_folders);
+        ok = add_entry(scan, path, &listing, listing.names[i], may_go_deeper(scan, path));
     free_listing(&listing);
     if (is_listed && !ok && with_folders)
         tls_report_add(scan->report, scan->source, true, "no memory for the files of the folder %s", path);
@@ -242,12 +338,25 @@ static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
     return ok || (!is_listed && !with_folders);
 }
 
-bool tls_directory_scan(const char *path, const struct tls_key_source *keys, int source,
-                        const struct tls_report *report, struct tls_directory *into)
+bool tls_directory_scan(const char *path, const struct tls_key_source *keys, const struct tls_left_out *known,
+                        int source, const struct tls_report *report, struct tls_directory *into)
 {
-    struct scan scan = {into, keys, report, source};
+    struct scan scan = {.into = into,
+                        .known = known,
+                        .root_len = strlen(path),
+                        .keys = keys,
+                        .report = report,
+                        .source = source};
     *into = (struct tls_directory){0};
     return scan_folder(&scan, path, true);
+}
+
+void tls_left_out_free(struct tls_left_out *left_out)
+{
+    for (size_t i = 0; i < left_out->count; i++)
+        free(left_out->paths[i]);
+    free(left_out->paths);
+    *left_out = (struct tls_left_out){0};
 }
 
 void tls_directory_free(struct tls_directory *directory)
@@ -257,5 +366,6 @@ void tls_directory_free(struct tls_directory *directory)
         free(directory->pairs[i].key);
     }
     free(directory->pairs);
+    tls_left_out_free(&directory->left_out);
     *directory = (struct tls_directory){0};
 }

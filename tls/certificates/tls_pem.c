@@ -60,7 +60,10 @@ static X509 *decode_certificate(struct slice block)
     return certificate;
 }
 
-/* The first begin of a certificate's block; `*kind` becomes the index of its boundaries. NULL: there is none. */
+/*
+ * The first begin of a certificate's block; `*kind` becomes the index of its boundaries. NULL: there is
+ * none.
+ */
 static const uint8_t *find_begin(struct slice in, size_t *kind)
 {
     const uint8_t *first = NULL;
@@ -111,7 +114,7 @@ static bool check_chain(size_t count, bool decoded, struct slice text, const cha
 {
     const char *reason = tls_library_error();
     const char *form = count == 0 ? file_form_instead_of_chain(text) : NULL;
-    if (!decoded)
+    if (!decoded && form == NULL)
         tls_report_add(
             report, source, true,
             "certificate %zu in %s can't be read (%s): it is damaged, or cut off; copy it here again",
@@ -292,9 +295,7 @@ static void explain_key(const char *path, struct slice text, const struct passph
             "passphrase: openssl pkey -aes256 -in FILE -out NEW.key (for old encryptions also -provider "
             "legacy -provider default)",
             path, name_encryption(text));
-    else if (passphrase->wanted && (failure == KEY_CURVE_UNKNOWN || failure == KEY_KIND_UNKNOWN))
-        explain_unencrypted(path, text, failure, source, report);
-    else if (passphrase->wanted)
+    else if (passphrase->wanted && failure != KEY_CURVE_UNKNOWN && failure != KEY_KIND_UNKNOWN)
         tls_report_add(
             report, source, true,
             "the passphrase does not decrypt the private key %s: the first line of its file is not its "

@@ -176,11 +176,27 @@ static bool retain_missed(struct load *load, const char *folder, int source,
     return ok;
 }
 
+/* Takes the paths over. False after an error was reported. */
+static bool keep_left_out(const struct load *load, struct tls_left_out *from)
+{
+    struct tls_left_out *all = &load->store->left_out;
+    while (from->count > 0) {
+        char **paths = array_make_room(all->paths, all->count, &all->cap, sizeof *paths);
+        if (paths == NULL)
+            return report_no_memory(load);
+        all->paths = paths;
+        all->paths[all->count++] = from->paths[--from->count];
+    }
+    return true;
+}
+
 static bool load_directory(struct load *load, const struct tls_settings *settings, size_t index)
 {
     struct tls_directory directory;
     int source = (int)(settings->certificate_count + index);
-    bool ok = tls_directory_scan(settings->directories[index], load->keys, source, load->report, &directory);
+    bool ok = tls_directory_scan(settings->directories[index], load->keys,
+                                 load->previous != NULL ? &load->previous->left_out : NULL, source,
+                                 load->report, &directory);
     for (size_t i = 0; ok && i < directory.count; i++) {
         struct tls_certificate_files files = {directory.pairs[i].chain, directory.pairs[i].key,
                                               settings->passphrase, NULL};
@@ -188,6 +204,7 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
         ok = certificate == NULL || keep(load, certificate);
     }
     ok = ok && retain_missed(load, settings->directories[index], source, &directory);
+    ok = ok && keep_left_out(load, &directory.left_out);
     tls_directory_free(&directory);
     return ok;
 }
@@ -222,7 +239,41 @@ static bool make_index(struct tls_store *store, size_t listed)
             if (!tls_names_add(&store->names, slice_of(store->certificates[i]->names[j]), i))
                 return false;
     tls_names_sort(&store->names);
+    if (store->left_out.count > 0)
+        qsort(store->left_out.paths, store->left_out.count, sizeof store->left_out.paths[0], text_order);
     return true;
+}
+
+static size_t find_name(const struct tls_store *store, const char *name, size_t indexes[], size_t max);
+
+/* The place in `certificates` of the one whose path is the first, and that is not for tests. */
+static size_t first_by_path(const struct tls_store *store)
+{
+    const struct tls_certificate *first = NULL;
+    for (size_t i = 0; first == NULL && i < store->count; i++)
+        if (!store->by_path[i]->self_signed)
+            first = store->by_path[i];
+    for (size_t i = 0; i < store->count; i++)
+        if (store->certificates[i] == first)
+            return i;
+    return 0;
+}
+
+/*
+ * With folders alone the default is the one for this host, so that no folder of a customer's becomes it; if
+ * there is none it depends on paths, which renewals do not change.
+ */
+static void set_default(struct tls_store *store, const char *hostname, size_t listed)
+{
+    bool has_hostname = listed == 0 && hostname != NULL && store->names.count > 0 &&
+                        find_name(store, hostname, &store->first, 1) == 1;
+    if (!has_hostname)
+        store->first = listed > 0 ? 0 : first_by_path(store);
+    const struct tls_certificate *first = store->certificates[store->first];
+    store->first_name = first->name_count > 0 ? first->names[0] : NULL;
+    for (size_t i = 0; has_hostname && i < first->name_count; i++)
+        if (slice_is_word(slice_of(first->names[i]), hostname))
+            store->first_name = first->names[i];
 }
 
 bool tls_store_load(struct tls_store *store, const struct tls_settings *settings,
@@ -240,7 +291,10 @@ bool tls_store_load(struct tls_store *store, const struct tls_settings *settings
                        "no certificate can be used; expected a NAME.pem and its NAME.key");
         ok = false;
     }
-    return ok && (make_index(store, listed) || report_no_memory(&load));
+    ok = ok && (make_index(store, listed) || report_no_memory(&load));
+    if (ok)
+        set_default(store, settings->hostname, listed);
+    return ok;
 }
 
 void tls_store_free(struct tls_store *store)
@@ -249,6 +303,7 @@ void tls_store_free(struct tls_store *store)
         tls_certificate_unref(&store->certificates[i]);
     free(store->certificates);
     free(store->by_path);
+    tls_left_out_free(&store->left_out);
     tls_names_free(&store->names);
     *store = (struct tls_store){0};
 }
@@ -274,12 +329,12 @@ static const struct tls_certificate *choose(const struct tls_store *store, const
 static const struct tls_certificate *choose_default(const struct tls_store *store,
                                                     const SSL_CLIENT_HELLO *hello)
 {
-    const struct tls_certificate *first = store->certificates[0];
-    size_t candidates[CANDIDATES_MAX] = {0};
+    const struct tls_certificate *first = store->certificates[store->first];
+    size_t candidates[CANDIDATES_MAX] = {store->first};
     size_t count = 1;
-    if (first->name_count > 0)
-        count += tls_names_find_all(&store->names, slice_of(first->names[0]), TLS_NAMES_EXACT, candidates + 1,
-                                    CANDIDATES_MAX - 1);
+    if (store->first_name != NULL)
+        count += tls_names_find_all(&store->names, slice_of(store->first_name), TLS_NAMES_EXACT,
+                                    candidates + 1, CANDIDATES_MAX - 1);
     const struct tls_certificate *chosen = choose(store, hello, candidates, count);
     return chosen != NULL ? chosen : first;
 }
@@ -320,13 +375,13 @@ static size_t find_name(const struct tls_store *store, const char *name, size_t 
 
 size_t tls_store_find(const struct tls_store *store, const char *name, size_t indexes[], size_t max)
 {
-    const struct tls_certificate *first = store->certificates[0];
     if (name != NULL)
         return find_name(store, name, indexes, max);
-    size_t count =
-        first->name_count > 0 && store->names.count > 0 ? find_name(store, first->names[0], indexes, max) : 0;
+    size_t count = store->first_name != NULL && store->names.count > 0
+                       ? find_name(store, store->first_name, indexes, max)
+                       : 0;
     if (count == 0 && max > 0)
-        indexes[count++] = 0;
+        indexes[count++] = store->first;
     return count;
 }
 

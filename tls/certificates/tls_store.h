@@ -4,6 +4,7 @@
 
 #include "base/must_check.h"
 #include "tls/certificates/tls_certificate.h"
+#include "tls/certificates/tls_directory.h"
 #include "tls/tls_names.h"
 
 /*
@@ -15,8 +16,11 @@ struct tls_store {
     size_t count;
     struct tls_names names;           /* to indexes of `certificates` */
     struct tls_certificate **by_path; /* the same certificates, in the order of the chains' paths */
-    size_t stale;                     /* how many stay although their files can't be used any more */
-    bool strict;                      /* reject clients with a name that no certificate has, or with none */
+    struct tls_left_out left_out;     /* sorted by strcmp: it was told already */
+    size_t first;                     /* the index of the default */
+    const char *first_name; /* the name that the default is chosen for, its own; NULL: it has none */
+    size_t stale;           /* how many stay although their files can't be used any more */
+    bool strict;            /* reject clients with a name that no certificate has, or with none */
 };
 
 /*

@@ -173,7 +173,10 @@ static bool connect_buffers(SSL *ssl, const struct scratch *scratch)
     return false;
 }
 
-/* Whether a server of this version comes as far as to ask for a signature. If not, the queue has the error. */
+/*
+ * Whether a server of this version comes as far as to ask for a signature. If not, the queue has the
+ * error.
+ */
 static bool asks_for_signature(const struct scratch *scratch, const struct tls_certificate *certificate,
                                uint16_t version, struct question *question)
 {

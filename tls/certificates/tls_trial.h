@@ -17,8 +17,9 @@
  */
 
 /*
- * Returns NULL if the certificate works, or else the library's reason, static, as a message has it after "can't be
- * used: ". The certificate has its chain and its key, and `leaf` is its first one. Any thread may call this.
+ * Returns NULL if the certificate works, or else the library's reason, static, as a message has it after
+ * "can't be used: ". The certificate has its chain and its key, and `leaf` is its first one. Any thread
+ * may call this.
  */
 MUST_CHECK const char *tls_trial_run(const struct tls_certificate *certificate, X509 *leaf);
 

@@ -226,6 +226,11 @@ size_t tls_context_certificate_count(const struct tls_context *context)
     return context->store.count;
 }
 
+size_t tls_context_default(const struct tls_context *context)
+{
+    return context->store.first;
+}
+
 size_t tls_context_stale_count(const struct tls_context *context)
 {
     return context->store.stale;

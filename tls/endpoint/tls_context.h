@@ -65,6 +65,12 @@ size_t tls_context_stale_count(const struct tls_context *context);
 struct tls_certificate_info tls_context_certificate(const struct tls_context *context, size_t index);
 
 /*
+ * The index of a server's default certificate, for clients that ask for no name or for one that no
+ * certificate has. Another one with the same name is sent to a client that can't verify this kind of key.
+ */
+size_t tls_context_default(const struct tls_context *context);
+
+/*
  * The certificates that a client may be sent if it asks for `name`, in the form of a certificate's name, with
  * or without a wildcard (NULL: the default ones). Writes their indexes, at most `max`; returns how many it
  * wrote.

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* What is said of a certificate that TLS takes and clients do not, and of one that TLS does not take either. */
+/*
+ * What is said of a certificate that TLS takes and clients do not, and of one that TLS does not take
+ * either.
+ */
 
 #define DAY (24 * 3600L)
 
@@ -83,6 +86,11 @@ static const struct {
       .without_issuer = true,
       .extensions = {{"authorityInfoAccess", "caIssuers;URI:http://ca.example/i.der"}}},
      "curl http://ca.example/i.der | openssl x509"},
+    /* What could do harm in a command is not in one. */
+    {{.names = {"a.example"},
+      .without_issuer = true,
+      .extensions = {{"authorityInfoAccess", "caIssuers;URI:http://ca.example/$(reboot)"}}},
+     "(certificate tools name the whole chain fullchain)"},
 };
 
 START_TEST(what_clients_will_reject)

@@ -225,9 +225,142 @@ START_TEST(what_is_wrong_in_a_folder_is_left_out_with_a_warning)
     ck_assert_ptr_nonnull(context);
     ck_assert_uint_eq(tls_context_certificate_count(context), 1);
     expect_said("keyless.pem is left out: it has no key");
-    expect_said("foreign.pem (the leaf must come first); this certificate is left out");
+    expect_said("foreign.pem (the leaf must come first): name the key that its request was made with; this "
+                "certificate is left out");
     expect_said("garbage.pem has no certificate in PEM form");
     ck_assert_ptr_null(strstr(said, "error"));
+    tls_context_unref(&context);
+}
+END_TEST
+
+START_TEST(what_other_servers_have_in_a_folder)
+{
+    const char *folder = certificates_folder("servers");
+    /* Caddy, HAProxy, and endings that some tools write. */
+    certificates_folder("servers/acme-v02.api.example-directory");
+    certificates_folder("servers/acme-v02.api.example-directory/a.example");
+    make("servers/acme-v02.api.example-directory/a.example/a.example.crt",
+         "servers/acme-v02.api.example-directory/a.example/a.example.key", "a.example", CERTIFICATE_P256);
+    certificates_write("servers/acme-v02.api.example-directory/a.example/a.example.json", "{}");
+    make("servers/b.cert", "servers/b.key", "b.example", CERTIFICATE_P256);
+    make("servers/c.pem.ecdsa", "servers/c.pem.ecdsa.key", "c.example", CERTIFICATE_P256);
+    struct tls_certificate_files rsa =
+        certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .names = {"c.example"}});
+    certificates_join("servers/c.pem.rsa", (const char *const[]){rsa.chain, rsa.key, NULL});
+    make("servers/d.pem", "servers/d.pem.key", "d.example", CERTIFICATE_P256);
+    /* What is deeper is none of ours. */
+    certificates_folder("servers/acme-v02.api.example-directory/a.example/old");
+    make("servers/acme-v02.api.example-directory/a.example/old/x.crt",
+         "servers/acme-v02.api.example-directory/a.example/old/x.key", "x.example", CERTIFICATE_P256);
+    struct tls_context *context = load_folder(folder, NULL);
+    ck_assert_ptr_nonnull(context);
+    ck_assert_str_eq(said, "");
+    ck_assert_uint_eq(tls_context_certificate_count(context), 5);
+    expect_shown(context, "a.example", " a.example");
+    expect_shown(context, "b.example", " b.example");
+    expect_shown(context, "d.example", " d.example");
+    ck_assert_int_eq(ask(context, &(struct asked){.name = "c.example"}).key, CERTIFICATE_P256);
+    ck_assert_int_eq(ask(context, &(struct asked){.name = "c.example", .signatures = "RSA-PSS+SHA256"}).key,
+                     CERTIFICATE_RSA);
+    tls_context_unref(&context);
+}
+END_TEST
+
+START_TEST(what_is_not_taken_is_named_once)
+{
+    const char *folder = certificates_folder("left");
+    make("left/good.pem", "left/good.key", "good.example", CERTIFICATE_P256);
+    make("left/keyless.pem", NULL, "keyless.example", CERTIFICATE_P256);
+    make("left/good.issuer.crt", NULL, "issuer.example", CERTIFICATE_P256);
+    make("left/ca.crt", NULL, "ca.example", CERTIFICATE_P256);
+    certificates_write("left/lonely.key", "a key");
+    certificates_write("left/store.p12", "a keystore");
+    certificates_write("left/README", "Not a certificate.\n");
+    certificates_write("left/dhparam.pem", "parameters");
+    struct tls_context *context = load_folder(folder, NULL);
+    ck_assert_ptr_nonnull(context);
+    expect_said("keyless.pem is left out: it has no key");
+    expect_said("lonely.key is left out: it is a key without a certificate");
+    expect_said("store.p12 is left out: it is in a form that is not read");
+    size_t lines = 0;
+    for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    ck_assert_msg(lines == 3, "%s", said);
+    struct tls_context *again = load_folder(folder, context);
+    ck_assert_ptr_nonnull(again);
+    ck_assert_str_eq(said, "");
+    certificates_write("left/newer.key", "a key");
+    struct tls_context *third = load_folder(folder, again);
+    ck_assert_ptr_nonnull(third);
+    expect_said("newer.key is left out");
+    ck_assert_ptr_null(strstr(said, "lonely.key"));
+    tls_context_unref(&context);
+    tls_context_unref(&again);
+    tls_context_unref(&third);
+}
+END_TEST
+
+/* ---- the default ---- */
+
+static const char *default_path(const char *folder, const char *hostname)
+{
+    static char path[256];
+    struct tls_settings from = settings();
+    from.directories = &folder;
+    from.directory_count = 1;
+    from.hostname = hostname;
+    struct tls_context *context = load(&from);
+    ck_assert_ptr_nonnull(context);
+    snprintf(path, sizeof path, "%s",
+             strrchr(tls_context_certificate(context, tls_context_default(context)).path, '/') + 1);
+    struct shown shown = ask(context, &(struct asked){.name = NULL});
+    ck_assert_msg(shown.ok, "%s", shown.failure);
+    size_t index = SIZE_MAX;
+    ck_assert_uint_ge(tls_context_find(context, NULL, &index, 1), 1);
+    ck_assert_uint_eq(index, tls_context_default(context));
+    tls_context_unref(&context);
+    return path;
+}
+
+START_TEST(the_default_of_a_folder_is_the_one_for_this_host)
+{
+    const char *folder = certificates_folder("default");
+    certificate_make_at(&(struct certificate_wish){.names = {"customer.example"}, .begins = -60, .ends = DAY},
+                        "default/a-customer.pem", "default/a-customer.key");
+    certificate_make_at(&(struct certificate_wish){.names = {"www.own.example", "mail.own.example"},
+                                                   .begins = -DAY,
+                                                   .ends = DAY},
+                        "default/own.pem", "default/own.key");
+    certificate_make_at(&(struct certificate_wish){.names = {"*.wild.example"}, .begins = -DAY, .ends = DAY},
+                        "default/wild.pem", "default/wild.key");
+    certificate_make_at(&(struct certificate_wish){.names = {"self.example"}, .self_signed = true},
+                        "default/a-a-self.pem", "default/a-a-self.key");
+    ck_assert_str_eq(default_path(folder, "mail.own.example"), "own.pem");
+    ck_assert_str_eq(default_path(folder, "MAIL.own.example"), "own.pem");
+    ck_assert_str_eq(default_path(folder, "mx.wild.example"), "wild.pem");
+    /* Else the first by its path: a renewal of another does not change that. */
+    ck_assert_str_eq(default_path(folder, "nobody.example"), "a-customer.pem");
+    ck_assert_str_eq(default_path(folder, NULL), "a-customer.pem");
+    certificate_make_at(&(struct certificate_wish){.names = {"*.wild.example"}, .begins = -1, .ends = DAY},
+                        "default/wild.pem", "default/wild.key");
+    ck_assert_str_eq(default_path(folder, NULL), "a-customer.pem");
+}
+END_TEST
+
+START_TEST(the_default_of_a_list_is_its_first)
+{
+    const struct tls_certificate_files files[] = {
+        certificate_make(&(struct certificate_wish){.names = {"first.example"}}),
+        certificate_make(&(struct certificate_wish){.names = {"mail.own.example"}}),
+    };
+    struct tls_settings from = settings();
+    from.certificates = files;
+    from.certificate_count = ARRAY_LEN(files);
+    from.hostname = "mail.own.example";
+    struct tls_context *context = load(&from);
+    ck_assert_ptr_nonnull(context);
+    ck_assert_uint_eq(tls_context_default(context), 0);
+    expect_shown(context, "other.example", " first.example");
     tls_context_unref(&context);
 }
 END_TEST
@@ -736,6 +869,10 @@ int main(void)
     tcase_add_test(tests, what_certificate_tools_leave_in_a_folder);
     tcase_add_test(tests, a_chain_and_its_key_in_one_file_of_a_folder);
     tcase_add_test(tests, what_is_wrong_in_a_folder_is_left_out_with_a_warning);
+    tcase_add_test(tests, what_other_servers_have_in_a_folder);
+    tcase_add_test(tests, what_is_not_taken_is_named_once);
+    tcase_add_test(tests, the_default_of_a_folder_is_the_one_for_this_host);
+    tcase_add_test(tests, the_default_of_a_list_is_its_first);
     tcase_add_test(tests, a_folder_without_a_certificate_is_an_error);
     tcase_add_test(tests, pipes_and_devices_hold_nobody_up);
     tcase_add_test(tests, the_one_that_holds_longest_is_shown);
