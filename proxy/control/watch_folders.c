@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Folders below a certificate_dir: Caddy has one for each authority, and in that one for each name. */
+#define DEPTH 2
+
 /* ---- names ---- */
 
 /* FNV-1a: there are some ten thousand names, and one too many does no harm. */
@@ -193,7 +196,7 @@ static void add_ocsp(struct watch_folders *folders, const char *chain)
 }
 
 /* The folders in a folder of certificates, those too in which there is nothing yet. */
-static void add_subfolders(struct watch_folders *folders, const char *path)
+static void add_subfolders(struct watch_folders *folders, const char *path, unsigned depth)
 {
     char whole[PATH_MAX];
     const struct dirent *entry;
@@ -202,8 +205,11 @@ static void add_subfolders(struct watch_folders *folders, const char *path)
         struct stat status;
         int len = snprintf(whole, sizeof whole, "%s/%s", path, entry->d_name);
         if (entry->d_name[0] != '.' && entry->d_type != DT_REG && len > 0 && (size_t)len < sizeof whole &&
-            stat(whole, &status) == 0 && S_ISDIR(status.st_mode))
+            stat(whole, &status) == 0 && S_ISDIR(status.st_mode)) {
             add_folder(folders, whole, true);
+            if (depth > 1)
+                add_subfolders(folders, whole, depth - 1);
+        }
     }
     if (stream != NULL)
         closedir(stream);
@@ -214,7 +220,7 @@ static void add_of_tls(struct watch_folders *folders, const struct cfg_tls *cfg)
     for (size_t i = 0; i < cfg->directory_count; i++) {
         add_folder(folders, cfg->directories[i].path, true);
         add_file(folders, cfg->directories[i].path);
-        add_subfolders(folders, cfg->directories[i].path);
+        add_subfolders(folders, cfg->directories[i].path, DEPTH);
     }
     for (size_t i = 0; i < cfg->certificate_count; i++) {
         add_file(folders, cfg->certificates[i].chain);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The key process alone, spoken to as the proxy does and as the proxy never would."""
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -16,7 +17,7 @@ import unittest
 import harness
 from processes import allow_core_dumps, status_of
 
-CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT, READY, PING, KILL = range(1, 10)
+CHANNELS, START, LOAD, CHAIN, DROP, LOAD_CLIENT, READY, PING, KILL, CERTIFICATES, OCSP, LOOK, LIST = range(1, 14)
 DONE, FAILED, NOTE, ENDED, WANTED = range(1, 6)
 P256_SHA256, PSS_SHA256, PKCS1_SHA256, ED25519 = 0x0403, 0x0804, 0x0401, 0x0807
 TLS_1_3 = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"h" * 32
@@ -329,6 +330,45 @@ class KeyProcess(harness.TestCase):
             kind, text = keys.ask(command(CHAIN, 0, os.fsencode(path / name)))
             self.assertEqual(kind, FAILED)
             self.assertIn(words, text)
+
+    def test_what_is_not_secret(self):
+        """Of any file the proxy gets certificates and OCSP responses that can be decoded, and no other octet."""
+        keys = self.keys()
+        path = self.folder.path
+        certificate, key = (path / "mail.pem").read_bytes(), (path / "ec.pem").read_bytes()
+        blocks = b"".join(re.findall(rb"-----BEGIN.*?-----END CERTIFICATE-----\n", certificate, re.DOTALL))
+        false = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"the secret") + b"\n-----END CERTIFICATE-----\n"
+        files = {"secret": b"the secret", "false.pem": false, "one-false.pem": certificate + false,
+                 "key.pem": key, "both.pem": b"the secret\n" + key + certificate, "leaf.pem": certificate}
+        for name, content in files.items():
+            (path / name).write_bytes(content)
+            kind, text = keys.ask(command(CERTIFICATES, 0, os.fsencode(path / name)))
+            wanted = (DONE, blocks) if name in ("both.pem", "leaf.pem") else (FAILED, text)
+            self.assertEqual((kind, text), wanted, name)
+            self.assertNotIn(b"secret", text)
+            kind, text = keys.ask(command(OCSP, 0, os.fsencode(path / name)))
+            self.assertEqual((kind, text), (FAILED, b"is no OCSP response in DER form"), name)
+        for kind in (CERTIFICATES, OCSP):
+            self.assertEqual(keys.ask(command(kind, 0, b"/dev/zero")), (FAILED, b"is no regular file"))
+
+    def test_names(self):
+        """The guard answers these itself, within its filter."""
+        keys = self.keys()
+        folder = self.folder.path / "names"
+        folder.mkdir()
+        for name in ("b.pem", "a.key", ".hidden"):
+            (folder / name).write_bytes(b"the secret")
+        kind, text = keys.ask(command(LIST, 0, os.fsencode(folder)))
+        self.assertEqual((kind, text[:4]), (DONE, bytes(4)))
+        self.assertEqual(set(re.findall(rb"[a-z]\.[a-z]{3}", text[4:])), {b"a.key", b"b.pem"})
+        self.assertEqual(len(text), 4 + 2 * 6)
+        self.assertEqual(keys.ask(command(LIST, 0, os.fsencode(folder / "b.pem")))[0], FAILED)
+        about = os.stat(folder / "b.pem")
+        numbers = [about.st_dev, about.st_ino, about.st_size, *divmod(about.st_mtime_ns, 10**9),
+                   *divmod(about.st_ctime_ns, 10**9)]
+        self.assertEqual(keys.ask(command(LOOK, 0, os.fsencode(folder / "b.pem"))), (DONE, struct.pack("!B7Q", 1, *numbers)))
+        for path, kind in ((folder, 2), (folder / "absent", 0), ("/dev/null", 3)):
+            self.assertEqual(keys.ask(command(LOOK, 0, os.fsencode(path))), (DONE, struct.pack("!B7Q", kind, *[0] * 7)))
 
     def test_dropped_and_replaced_keys(self):
         keys = self.keys()

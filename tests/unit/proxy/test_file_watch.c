@@ -398,6 +398,30 @@ START_TEST(names_that_would_be_taken)
 }
 END_TEST
 
+/* Those in its folders too, though there is nothing in them yet, and no deeper. */
+START_TEST(folders_in_a_folder_of_certificates)
+{
+    struct watch_folders folders;
+    char inner[3][2 * PATH_CAP];
+    snprintf(inner[0], sizeof inner[0], "%s/acme", paths[2]);
+    snprintf(inner[1], sizeof inner[1], "%s/acme/mail.example.com", paths[2]);
+    snprintf(inner[2], sizeof inner[2], "%s/acme/mail.example.com/old", paths[2]);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(mkdir(inner[i], 0700), 0);
+    collect(&folders, paths[2]);
+    ck_assert_uint_eq(folders.count, 6); /* with the one that it is in, and those of two files */
+    unsigned found = 0;
+    for (size_t i = 0; i < folders.count; i++)
+        for (size_t j = 0; j < 3; j++)
+            if (strcmp(folders.paths[i], inner[j]) == 0 && folders.takes_new[i])
+                found |= 1U << j;
+    ck_assert_uint_eq(found, 3);
+    watch_folders_free(&folders);
+    for (size_t i = 3; i > 0; i--)
+        rmdir(inner[i - 1]);
+}
+END_TEST
+
 /* Its end, as it may come again with other files in it. */
 START_TEST(the_end_of_a_folder)
 {
@@ -444,6 +468,7 @@ int main(void)
     tcase_add_test(tests, as_many_others_as_there_may_be);
     tcase_add_test(tests, names_that_count);
     tcase_add_test(tests, names_that_would_be_taken);
+    tcase_add_test(tests, folders_in_a_folder_of_certificates);
     tcase_add_test(tests, the_end_of_a_folder);
     tcase_add_test(tests, its_end_while_a_change_is_under_way);
     suite_add_tcase(suite, tests);
