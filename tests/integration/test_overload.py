@@ -305,7 +305,8 @@ class HandshakesOfAll(Overload):
         held[0].close()
         self.assert_closed(held[32])
         held[32].close()
-        proxy.session(reason="handshake-failed", that=lambda line: line["detail"].startswith("client speaks HTTP, not TLS: "))
+        line = proxy.session(reason="handshake-failed")
+        self.assertTrue(line["detail"].startswith("client speaks HTTP, not TLS: "), line)
 
     def test_no_limits(self):
         proxy = self.start_pop3("handshakes = 0; handshakes_per_address = 0;")
