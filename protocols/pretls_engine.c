@@ -34,8 +34,8 @@ static void count_refusal(struct pretls_engine *pretls, struct engine_out *out)
 }
 
 /*
- * The PROXY protocol's header, version 1, or the line with a NUL alone that is part of the signature of version
- * 2. No mail client sends either.
+ * The PROXY protocol's header, version 1, or the line with a NUL alone that is part of the signature of
+ * version 2. No mail client sends either.
  */
 static bool is_proxy_header(struct slice text)
 {

@@ -13,8 +13,8 @@
 enum { PROBE_SECONDS = 5 };
 
 /*
- * Prints a line for each service. True if each greeted as it should, or has done all that it does for a client
- * without a certificate. Blocks, for PROBE_SECONDS a service at most.
+ * Prints a line for each service. True if each greeted as it should, or has done all that it does for a
+ * client without a certificate. Blocks, for PROBE_SECONDS a service at most.
  */
 bool probe_services(const struct cfg *cfg);
 

@@ -10,8 +10,9 @@ enum client_limit {
     CLIENT_LIMIT_OPEN_FILES,              /* no setting, but RLIMIT_NOFILE: the connection is closed */
     CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS, /* the connection is closed */
     CLIENT_LIMIT_HANDSHAKES,              /* new connections wait in the kernel until a handshake has ended */
-    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, /* the connection waits; it is closed if too many do, or for too long */
-    CLIENT_LIMITS                        /* how many limits there are */
+    /* The connection waits; it is closed if too many do, or if it does for too long. */
+    CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,
+    CLIENT_LIMITS /* how many limits there are */
 };
 
 /*

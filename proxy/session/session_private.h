@@ -17,8 +17,9 @@
  * session forward until nothing moves. Functions report to their callers by the session's state: each one
  * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
  *
- *     ACCEPTED -> (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING -> (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->)
- *     GREETING -> RELAYING -> (HALF_CLOSED ->) LINGERING -> CLOSED
+ *     ACCEPTED -> (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING ->
+ *     (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->) GREETING -> RELAYING -> (HALF_CLOSED ->)
+ *     LINGERING -> CLOSED
  *
  * Every state but LINGERING can be followed by CLOSED at once, and every state from CLEARTEXT on by
  * LINGERING. From CONNECTING on, until the client has had anything of its server, CONNECTING follows again,

@@ -38,11 +38,12 @@ static bool evict_oldest(struct handshakes *handshakes)
 /* The same for a client of this address. */
 static bool evict_oldest_of(struct handshakes *handshakes, uint64_t address)
 {
-    const struct deadline *end = &handshakes->half_open.head;
-    struct deadline *slot = handshakes->half_open.head.next;
-    while (slot != end && slot->expires <= loop_now(handshakes) && of_slot(slot)->address != address)
+    const struct deadline_list *all = &handshakes->half_open;
+    uint64_t begun_by = loop_now(handshakes) - handshakes->yield_ms;
+    struct deadline *slot = all->head.next;
+    while (slot != &all->head && slot->expires - all->span <= begun_by && of_slot(slot)->address != address)
         slot = slot->next;
-    if (slot == end || slot->expires > loop_now(handshakes))
+    if (slot == &all->head || slot->expires - all->span > begun_by)
         return false;
     handshakes->events->evict(of_slot(slot), CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
     return true;
@@ -317,6 +318,7 @@ void handshakes_init(struct handshakes *handshakes, uv_loop_t *loop, unsigned wo
     handshakes->events = events;
     handshakes->arg = arg;
     handshakes->clock_ns = uv_hrtime;
+    handshakes->yield_ms = HANDSHAKES_YIELD_MS;
     deadline_list_init(&handshakes->half_open, HANDSHAKES_EVICT_MS);
     deadline_list_init(&handshakes->run_queue, 0);
     for (size_t i = 0; i < HANDSHAKES_WAITING_LISTS; i++)

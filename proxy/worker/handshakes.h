@@ -22,11 +22,12 @@
  * honest clients the work is done at full speed, and nobody is rejected. Against clients that only hold
  * slots, the one that has been half open longest is evicted, once it has been for HANDSHAKES_EVICT_MS.
  *
- * How many of one address. Many honest clients may have one address, if a gateway hides theirs. So a client whose
- * address has as many half-open ones as it may is not rejected: it waits, with its connection, until one of these
- * is done (handshakes_wait). It holds no slot meanwhile, and clients of other addresses pass it by. Of one address
- * who came first is first. How long a client waits is for its owner to limit. If clients of an address wait, those
- * of it that only hold slots are evicted as above.
+ * How many of one address. Many honest clients may have one address, if a gateway hides theirs. So a
+ * client whose address has as many half-open ones as it may is not rejected: it waits, with its
+ * connection, until one of these is done (handshakes_wait). It holds no slot meanwhile, and clients of
+ * other addresses pass it by. Of one address who came first is first. How long a client waits is for its
+ * owner to limit. If clients of an address wait, those of it that only hold slots are evicted, once they
+ * have for HANDSHAKES_YIELD_MS.
  *
  * How much time. A handshake costs as much as a hundred commands, and libuv reports up to 1,024 sockets
  * before it asks the kernel for more. So handshakes get HANDSHAKES_BUDGET_US in each iteration of the loop.
@@ -53,15 +54,20 @@ enum {
     /* Ten round trips of a slow mobile network. A slower client is only cut off if others have no slot. */
     HANDSHAKES_EVICT_MS = 3000,
     /*
-     * Clients of a worker that wait for others of their addresses: a session's memory and a descriptor each, 4 MB
-     * in all. A gateway before thousands of clients finds room.
+     * Clients of a worker that wait for others of their addresses: a session's memory and a descriptor
+     * each, 4 MB in all. A gateway before thousands of clients finds room.
      */
     HANDSHAKES_WAITING_MAX = 4096,
     /*
-     * Lists of these, by address: an address that waits for long holds up one in so many others, if these are at
-     * their own limit as well.
+     * Lists of these, by address: an address that waits for long holds up one in so many others, if these
+     * are at their own limit as well.
      */
     HANDSHAKES_WAITING_LISTS = 64,
+    /*
+     * As HANDSHAKES_EVICT_MS, for others of the address. These are of one gateway, and may all be slow;
+     * and they keep no other address out.
+     */
+    HANDSHAKES_YIELD_MS = 10000,
     /* Clients of one address that are evicted at once for others of it. */
     HANDSHAKES_EVICTIONS = 8
 };
@@ -88,6 +94,7 @@ struct handshakes {
     struct slot_holder slots;
     bool is_reserved;         /* the next to enter has a slot already */
     uint32_t per_address_max; /* 0: no limit */
+    uint64_t yield_ms;        /* HANDSHAKES_YIELD_MS */
     uint64_t spent_ns;        /* in this iteration */
     unsigned accepted;        /* in this iteration */
     bool is_awaited;          /* a connection waits to be accepted */
@@ -100,8 +107,8 @@ struct handshakes_events {
     /* A handshake proceeds with input that has come. Its owner may have ended when this returns. */
     void (*proceed)(struct handshake *handshake, struct slice input);
     /*
-     * The client is to be disconnected, as others wait because of the limit: handshakes_leave has been called for
-     * it when this returns.
+     * The client is to be disconnected, as others wait because of the limit: handshakes_leave has been
+     * called for it when this returns.
      */
     void (*evict)(struct handshake *handshake, enum client_limit limit);
     /* A client that has waited is half open from now on. Its owner may have ended when this returns. */
@@ -155,8 +162,8 @@ MUST_CHECK bool handshakes_enter(struct handshakes *handshakes, struct handshake
                                  const struct sockaddr *address);
 
 /*
- * For a client for which handshakes_enter has just returned false: it waits, and the event `begin` follows, or
- * handshakes_leave ends the wait. False if `max` clients wait already: it does not wait then.
+ * For a client for which handshakes_enter has just returned false: it waits, and the event `begin`
+ * follows, or handshakes_leave ends the wait. False if `max` clients wait already: it does not wait then.
  */
 MUST_CHECK bool handshakes_wait(struct handshakes *handshakes, struct handshake *handshake, size_t max);
 

@@ -207,8 +207,8 @@ void worker_add_session(struct worker *worker, struct worker_session *session, s
 MUST_CHECK bool worker_admit_session(struct worker *worker, struct worker_session *session);
 
 /*
- * How many clients of this worker may wait for others of their address: no more than half of the worker's part of
- * all places, so that there are always places for others.
+ * How many clients of this worker may wait for others of their address: no more than half of the worker's
+ * part of all places, so that there are always places for others.
  */
 size_t worker_waiting_max(const struct worker *worker);
 

@@ -178,7 +178,7 @@ class RunOut(Descriptors):
 class SharedPlaces(Descriptors):
     def test_all_of_them_wherever_they_land(self):
         services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.backend(harness.pop3)], "none")}
-        extra = "workers = 16; max_connections = %d;"
+        extra = 'workers = 16; max_connections = %d; log_level = "debug";'
         proxy = self.start(services, extra=extra % 160, keys=STARTTLS)
         held = [self.greeted(proxy) for _ in range(160)]
         for _ in range(20):

@@ -17,7 +17,8 @@ HELD_MAX = 40 * MEGABYTE
 
 class Timeouts(harness.TestCase):
     def test_stalled_handshakes_end_and_hurt_nobody(self):
-        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='handshake = "2 s";')
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='handshake = "2 s";',
+                           extra='log_level = "debug";')
         well = self.client(proxy, "pop3")
         self.assertEqual(well.line(), b"+OK ready")
         mute = [harness.connect(proxy.port("pop3")) for _ in range(20)]

@@ -101,7 +101,7 @@ class Stopping(harness.TestCase):
     def test_peers_that_do_not_close_do_not_hold_it_up(self):
         """In a handshake, connecting, waiting for a greeting, in a dialogue: nobody reads, nobody closes."""
         silent = self.backend(lambda connection: connection.rest())
-        proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [silent]})
+        proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [silent]}, extra='log_level = "debug";')
         port = proxy.port("pop3")
         self.addCleanup(harness.connect(port).close)
         clients = [self.client(proxy, service) for service in ["pop3", "imap", "pop3"]]

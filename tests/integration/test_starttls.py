@@ -163,7 +163,7 @@ class Starttls(harness.TestCase):
         self.assert_lasted(proxy.session(reason="handshake-timeout"), 1)
 
     def test_who_hangs_up_before_tls(self):
-        proxy = self.start_starttls({"pop3": [self.backend(harness.pop3)]})
+        proxy = self.start_starttls({"pop3": [self.backend(harness.pop3)]}, extra='log_level = "debug";')
         connection, _ = self.plain(proxy, "pop3")
         connection.finish()
         self.assertEqual(self.rest(connection), b"")

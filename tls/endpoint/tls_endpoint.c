@@ -323,8 +323,8 @@ static void note_octets(struct tls_endpoint *endpoint)
 }
 
 /*
- * The error; or, if the library has taken an alert in the clear for an encrypted record, the error that it has
- * for that alert.
+ * The error; or, if the library has taken an alert in the clear for an encrypted record, the error that it
+ * has for that alert.
  */
 static uint32_t explain(const struct tls_endpoint *endpoint, uint32_t code)
 {

@@ -78,8 +78,8 @@ enum {
 const struct tls_failure_words *tls_failure_of_cleartext(struct slice beginning);
 
 /*
- * Is it a ClientHello of a health check that never completes a handshake, whatever the server's reply is? NULL
- * if it is not one of those that are known: HAProxy's "option ssl-hello-chk", which offers SSL 3.0.
+ * Is it a ClientHello of a health check that never completes a handshake, whatever the server's reply is?
+ * NULL if it is not one of those that are known: HAProxy's "option ssl-hello-chk", which offers SSL 3.0.
  */
 const struct tls_failure_words *tls_failure_of_probe(struct slice hello);
 

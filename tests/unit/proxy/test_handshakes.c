@@ -550,14 +550,18 @@ END_TEST
 /* Of the address itself, and no other. */
 START_TEST(a_slow_client_is_evicted_if_others_of_its_address_wait)
 {
-    handshakes.half_open.span = 20;
+    handshakes.half_open.span = 5;
+    handshakes.yield_ms = 20;
     handshakes_set_limit(&handshakes, 1);
     ck_assert(enter(0, 2));
     ck_assert(enter(1, 1));
     enter_or_wait(2, 1);
     handshakes_tick(&handshakes);
     ck_assert_ptr_null(evicted);
-    let_pass(21);
+    let_pass(10);
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_null(evicted);
+    let_pass(11);
     handshakes_tick(&handshakes);
     ck_assert_ptr_eq(evicted, &clients[1]);
     ck_assert_int_eq(evicted_for, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);

@@ -126,9 +126,10 @@ START_TEST(the_end_of_a_silent_one)
     static const struct {
         enum end_reason reason;
         bool is_quiet;
-    } cases[] = {{END_CLIENT_CLOSED, true}, {END_CLIENT_RESET, true},        {END_HANDSHAKE_TIMEOUT, true},
-                 {END_LOGIN_TIMEOUT, true}, {END_SHUTDOWN, true},            {END_NO_MEMORY, false},
-                 {END_TLS_ERROR, false},    {END_BACKEND_UNAVAILABLE, false}};
+    } cases[] = {{END_CLIENT_CLOSED, true},     {END_CLIENT_RESET, true},
+                 {END_HANDSHAKE_TIMEOUT, true}, {END_LOGIN_TIMEOUT, true},
+                 {END_SHUTDOWN, true},          {END_NO_MEMORY, false},
+                 {END_TLS_ERROR, false},        {END_BACKEND_UNAVAILABLE, false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int has_spoken = 0; has_spoken < 2; has_spoken++) {
             session.reason = cases[i].reason;

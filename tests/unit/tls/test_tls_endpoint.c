@@ -428,48 +428,59 @@ START_TEST(peer_that_goes_away_with_an_alert)
 END_TEST
 
 /* As OpenSSL's clients do it: in TLS 1.3 a record was to be encrypted there. */
+static const struct {
+    uint8_t alert;
+    enum tls_failure kind;
+    const char *words;
+} clear_alerts[] = {
+    {48, TLS_FAILURE_UNKNOWN_CA, "client does not trust the certificate's issuer (alert unknown_ca)"},
+    {42, TLS_FAILURE_BAD_CERTIFICATE,
+     "client does not trust the certificate, or it has another name (alert bad_certificate)"},
+    {43, TLS_FAILURE_CERTIFICATE_UNSUPPORTED,
+     "client can't use a certificate of this kind, or for this purpose (alert unsupported_certificate)"},
+    {44, TLS_FAILURE_CERTIFICATE_REVOKED, "client finds the certificate revoked (alert certificate_revoked)"},
+    {45, TLS_FAILURE_CERTIFICATE_EXPIRED,
+     "client finds the certificate expired, or not valid yet (alert certificate_expired)"},
+    {46, TLS_FAILURE_CERTIFICATE_UNKNOWN,
+     "client does not trust the certificate (alert certificate_unknown)"},
+    {80, TLS_FAILURE_ALERT, "the other side has sent the alert internal_error"},
+    {120, TLS_FAILURE_ALERT, "the other side has sent the alert no_application_protocol"},
+    {255, TLS_FAILURE_ALERT, "the other side has sent an alert that is not known"},
+    {0, TLS_FAILURE_CLOSED, "peer closed the connection in the handshake"},
+};
+
+/* A ClientHello, and then these records, delivered in chunks (0: whole). */
+static void give_after_hello(struct tls_pair *pair, struct slice records, size_t chunk)
+{
+    size_t hello = chunk < 2 ? pair->server.incoming.len : chunk;
+    while (pair->server.incoming.len > 0)
+        tls_pair_deliver(pair, &pair->server, hello);
+    ck_assert(bytes_append(&pair->server.incoming, records, SIZE_MAX));
+    while (pair->server.incoming.len > 0)
+        tls_pair_deliver(pair, &pair->server, chunk > 0 ? chunk : records.len);
+}
+
+static void expect_clear_alert(const struct tls_pair_settings *settings, size_t which, size_t skipped)
+{
+    const uint8_t records[] = {20, 3, 3, 0, 1, 1, 21, 3, 3, 0, 2, 2, clear_alerts[which].alert};
+    for (size_t chunk = 0; chunk < 4; chunk++) {
+        struct tls_pair pair;
+        tls_pair_open(&pair, settings);
+        give_after_hello(&pair, slice_from((struct slice){records, sizeof records}, skipped), chunk);
+        expect_failure(pair.server.endpoint, clear_alerts[which].words);
+        ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), clear_alerts[which].kind);
+        tls_pair_close(&pair);
+    }
+}
+
 START_TEST(alert_in_the_clear)
 {
-    static const struct {
-        uint8_t alert;
-        enum tls_failure kind;
-        const char *words;
-    } cases[] = {
-        {48, TLS_FAILURE_UNKNOWN_CA, "client does not trust the certificate's issuer (alert unknown_ca)"},
-        {42, TLS_FAILURE_BAD_CERTIFICATE,
-         "client does not trust the certificate, or it has another name (alert bad_certificate)"},
-        {43, TLS_FAILURE_CERTIFICATE_UNSUPPORTED,
-         "client can't use a certificate of this kind, or for this purpose (alert unsupported_certificate)"},
-        {44, TLS_FAILURE_CERTIFICATE_REVOKED,
-         "client finds the certificate revoked (alert certificate_revoked)"},
-        {45, TLS_FAILURE_CERTIFICATE_EXPIRED,
-         "client finds the certificate expired, or not valid yet (alert certificate_expired)"},
-        {46, TLS_FAILURE_CERTIFICATE_UNKNOWN,
-         "client does not trust the certificate (alert certificate_unknown)"},
-        {80, TLS_FAILURE_ALERT, "the other side has sent the alert internal_error"},
-        {120, TLS_FAILURE_ALERT, "the other side has sent the alert no_application_protocol"},
-        {255, TLS_FAILURE_ALERT, "the other side has sent an alert that is not known"},
-        {0, TLS_FAILURE_CLOSED, "peer closed the connection in the handshake"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        for (size_t chunk = 0; chunk < 4; chunk++)
-            for (int after_ccs = 0; after_ccs < 2; after_ccs++) {
-                uint8_t records[] = {20, 3, 3, 0, 1, 1, 21, 3, 3, 0, 2, 2, cases[i].alert};
-                struct slice input = slice_from((struct slice){records, sizeof records}, after_ccs ? 0 : 6);
-                struct tls_pair pair;
-                if (after_ccs && _i % 2 == 0)
-                    continue; /* in TLS 1.2 the client has more to send before it */
-                tls_pair_open(&pair, &by_version[_i]);
-                size_t hello = chunk < 2 ? pair.server.incoming.len : chunk;
-                while (pair.server.incoming.len > 0)
-                    tls_pair_deliver(&pair, &pair.server, hello);
-                ck_assert(bytes_append(&pair.server.incoming, input, SIZE_MAX));
-                while (pair.server.incoming.len > 0)
-                    tls_pair_deliver(&pair, &pair.server, chunk > 0 ? chunk : input.len);
-                expect_failure(pair.server.endpoint, cases[i].words);
-                ck_assert_int_eq(tls_endpoint_failure_kind(pair.server.endpoint), cases[i].kind);
-                tls_pair_close(&pair);
-            }
+    enum { ALERT_ALONE = 6, ALERT_AFTER_CCS = 0 };
+    for (size_t i = 0; i < ARRAY_LEN(clear_alerts); i++) {
+        expect_clear_alert(&by_version[_i], i, ALERT_ALONE);
+        if (_i % 2 != 0) /* in TLS 1.2 the client has more to send before it */
+            expect_clear_alert(&by_version[_i], i, ALERT_AFTER_CCS);
+    }
 }
 END_TEST
 
