@@ -175,7 +175,7 @@ struct cfg_pool_tls {
     char *key; /* NULL if, and only if, `certificate` is */
     /* A file whose first line decrypts the key; NULL: the key is not encrypted. */
     char *passphrase;
-    enum cfg_tls_version min_version; /* default CFG_TLS_1_2, the least */
+    enum cfg_tls_version min_version; /* default CFG_TLS_1_2 */
     struct cfg_place place;
     struct cfg_place ca_place; /* `place` if there is no "ca" */
     struct cfg_place certificate_place;

@@ -7,7 +7,10 @@
 #include "config/cfg_syntax.h"
 
 static const char *const modes[] = {"implicit", "starttls"};
-static const char *const versions[] = {"TLSv1.2", "TLSv1.3"};
+static const char *const versions[] = {[CFG_TLS_1_0] = "TLSv1.0",
+                                       [CFG_TLS_1_1] = "TLSv1.1",
+                                       [CFG_TLS_1_2] = "TLSv1.2",
+                                       [CFG_TLS_1_3] = "TLSv1.3"};
 
 static const struct cfg_words mode_words = {modes, ARRAY_LEN(modes)};
 static const struct cfg_words version_words = {versions, ARRAY_LEN(versions)};
@@ -77,6 +80,23 @@ static void name_servers(struct cfg_reader *reader, struct cfg_pool *pool)
             pool->tls.name != NULL ? pool->tls.name : name_of_host(arena, pool->servers[i].host);
 }
 
+/* ---- versions ---- */
+
+/* For servers that nobody can change: it is no worse than cleartext, and must not be taken for more. */
+static void read_version(struct cfg_reader *reader, struct cfg_pool *pool)
+{
+    size_t version = CFG_TLS_1_2;
+    if (!cfg_read_word(reader, "min_version", version_words, &version))
+        return;
+    pool->tls.min_version = (enum cfg_tls_version)version;
+    if (pool->tls.min_version < CFG_TLS_1_2)
+        cfg_problems_add(
+            reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "min_version"),
+            "min_version = \"%s\": what the servers of the pool \"%s\" get is protected no better than that "
+            "(RFC 8996), so keep them on a private network, and set \"TLSv1.2\" as soon as they can",
+            versions[version], pool->name != NULL ? pool->name : "");
+}
+
 /* ---- ports ---- */
 
 static bool is_one_of(uint16_t port, const uint16_t ports[], size_t count)
@@ -110,7 +130,6 @@ void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool)
     struct cfg_pool_tls *tls = &pool->tls;
     struct cfg_reader reader;
     size_t mode = 0;
-    size_t version = 0;
     *tls = (struct cfg_pool_tls){.verify = true, .min_version = CFG_TLS_1_2};
     config_setting_t *group = cfg_read_group(pool_reader, "tls");
     if (group == NULL)
@@ -126,8 +145,7 @@ void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool)
     cfg_read_switch(&reader, "verify", &tls->verify);
     warn_unverified(&reader, pool);
     read_certificate(&reader, tls);
-    if (cfg_read_word(&reader, "min_version", version_words, &version))
-        tls->min_version = version == 0 ? CFG_TLS_1_2 : CFG_TLS_1_3;
+    read_version(&reader, pool);
     name_servers(&reader, pool);
     check_ports(&reader, pool);
     cfg_reader_close(&reader);

@@ -55,6 +55,13 @@ static struct tls_context **known_contexts(const struct pool_tls_source *from, s
     return contexts;
 }
 
+static uint16_t version_of(enum cfg_tls_version version)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    return versions[version];
+}
+
 static struct tls_context *make_context(const struct cfg_pool_tls *tls, const struct pool_tls_source *from,
                                         struct cfg_problems *problems)
 {
@@ -65,7 +72,7 @@ static struct tls_context *make_context(const struct cfg_pool_tls *tls, const st
         .verify = tls->verify,
         .own = {.chain = tls->certificate, .key = tls->key, .passphrase = tls->passphrase},
         .keys = from->keys,
-        .min_version = tls->min_version == CFG_TLS_1_3 ? TLS_1_3 : TLS_1_2};
+        .min_version = version_of(tls->min_version)};
     if (tls->verify)
         settings.ca = ca_bundle_for(tls, problems);
     struct tls_context **others = known_contexts(from, &settings.other_count);

@@ -7,6 +7,7 @@
 #include "proxy/common/privileges.h"
 #include "proxy/parent/parent.h"
 #include "proxy/parent/parent_link.h"
+#include "proxy/commands/check_report.h"
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/access_check.h"
 #include "proxy/runtime/runtime.h"
@@ -29,7 +30,8 @@
 
 static const char usage[] =
     "usage: deepproxy run [-c FILE]      serve, in the foreground; the log is on standard error\n"
-    "       deepproxy check [-c FILE]    report everything that is wrong with a configuration\n"
+    "       deepproxy check [-c FILE]    report everything that is wrong with a configuration, or what it "
+    "has\n"
     "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
     "well\n"
     "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
@@ -185,6 +187,7 @@ static int check_command(const char *path)
     bool ok = load_runtime(path, NULL, NULL, &runtime, &keys);
     if (ok) {
         printf("%s: no errors\n", path);
+        check_report_print(&runtime, stdout);
         runtime_unref(&runtime);
     }
     end_keys(&keys);

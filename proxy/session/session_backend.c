@@ -63,10 +63,31 @@ static const struct duty duties[] = {
     [SESSION_RELAYING] = {"closed the connection after its greeting", NULL},
 };
 
-const char *session_words_for_close(enum session_state state)
+static bool has_proxy_header(const struct session *session)
 {
+    enum cfg_identity identity = session->service->pool->cfg->identity;
+    return identity == CFG_IDENTITY_PROXY_V1 || identity == CFG_IDENTITY_PROXY_V2;
+}
+
+/* Servers end without a word what a PROXY header is missing from, or is not believed. */
+const char *session_words_for_close(const struct session *session)
+{
+    enum session_state state = session->state;
     ENSURE(state < ARRAY_LEN(duties) && duties[state].closed != NULL);
+    if (state == SESSION_GREETING && has_proxy_header(session))
+        return "closed the connection before its greeting: does it expect a PROXY header on this port, and "
+               "from this "
+               "proxy's address (Dovecot: haproxy = yes in the inet_listener, and haproxy_trusted_networks)?";
     return duties[state].closed;
+}
+
+/* A port that expects the header waits for it. */
+static const char *words_for_timeout(const struct session *session)
+{
+    if (session->state == SESSION_GREETING && !has_proxy_header(session))
+        return "timeout while waiting for its greeting: does this port expect a PROXY header (identity = "
+               "\"proxy-v2\" of the pool)?";
+    return duties[session->state].timed_out;
 }
 
 void session_server_timed_out(struct session *session)
@@ -74,7 +95,7 @@ void session_server_timed_out(struct session *session)
     if (session_backend_awaits_signature(session))
         session_give_up_signature(session);
     else
-        session_try_next_server(session, duties[session->state].timed_out);
+        session_try_next_server(session, words_for_timeout(session));
 }
 
 void session_mark_server_failed(struct session *session, const char *error)

@@ -267,7 +267,7 @@ static void apply_ends(struct session *session)
         half_close(session);
         break;
     case ENDS_TRY_NEXT_SERVER:
-        session_server_ended(session, session_words_for_close(session->state));
+        session_server_ended(session, session_words_for_close(session));
         break;
     case ENDS_GIVE_UP_SIGNATURE:
         session_give_up_signature(session);

@@ -265,8 +265,8 @@ void session_try_next_server(struct session *session, const char *error);
  */
 void session_server_ended(struct session *session, const char *error);
 
-/* The server in use has ended the connection, in this state: words for the log. */
-const char *session_words_for_close(enum session_state state);
+/* The server in use has ended the connection, in the present state: words for the log, static. */
+const char *session_words_for_close(const struct session *session);
 
 /* An awaited server's time is over: tries the next one. May end the session. */
 void session_server_timed_out(struct session *session);

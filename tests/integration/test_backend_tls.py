@@ -12,11 +12,13 @@ import ssl
 import threading
 import unittest
 import urllib.request
+import warnings
 
 import harness
 import test_failover
 from backend_tls_case import COMMANDS, DEBUG, ONE_WORKER, PROTOCOLS, Case
 from harness import Events
+from private_keys import openssl
 
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 # So long a bad server is waited for: a good one, whose time is the same, needs no more of it on a busy machine.
@@ -307,6 +309,33 @@ class NotBelieved(Case):
         old = self.context(minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.TLSv1_2)
         self.takes_over(self.tls_backend(harness.pop3, context=old), "the server has no TLS version in common",
                         self.pool_tls(min_version='"TLSv1.3"'), good=modern)
+
+    def test_servers_that_nobody_can_update(self):
+        """TLS 1.0 and 1.1 with the suites of those days, if the pool allows them, and not otherwise."""
+        folder = self.folder.path / "ancient"
+        folder.mkdir()
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "mail.key", "-out", folder / "mail.pem",
+                "-days", "7", "-subj", "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1")
+        for version, suite in ((ssl.TLSVersion.TLSv1, "AES128-SHA"), (ssl.TLSVersion.TLSv1, "ECDHE-RSA-AES256-SHA"),
+                               (ssl.TLSVersion.TLSv1_1, "AES256-SHA")):
+            with self.subTest(version=version, suite=suite):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    context = harness.server_context(folder, minimum=version, maximum=version)
+                context.set_ciphers(suite + ":@SECLEVEL=0")
+                seen = []
+                backend = self.tls_backend(harness.pop3, context=context, on_secured=lambda sock: seen.append(sock.cipher()[0]))
+                pool = self.pool_tls(ca="ancient/mail.pem", min_version='"TLSv1.0"')
+                proxy = self.start({"pop3": [backend]}, pool=pool)
+                self.served(proxy, "pop3")
+                self.assertEqual(seen, [suite])
+                self.assertIn('warning: min_version = "TLSv1.0": what the servers of the pool "pop3-pool" get', proxy.text)
+                proxy.stop()
+                proxy = self.start({"pop3": [backend]}, pool=self.pool_tls(ca="ancient/mail.pem"))
+                self.client(proxy, "pop3").rest()
+                self.assertIn("no TLS version in common; min_version of the pool may be lower",
+                              proxy.wait_line(event="backend-failed")["error"])
+                proxy.stop()
 
     def test_a_client_certificate_is_demanded(self):
         """With TLS 1.3 the server says so behind the handshake, and still before the client has seen anything."""

@@ -125,12 +125,20 @@ class Failover(harness.TestCase):
             self.log_in(proxy, protocol, greeting)
         self.assertEqual(good.count, 4)
         self.assertEqual(len(proxy.find(event="backend-failed")), 1)
+        return line
 
     def test_server_that_refuses_connections(self):
         self.takes_over(harness.refusing_address(), error="connection refused")
 
     def test_server_that_closes_without_a_greeting(self):
-        self.takes_over(self.backend(closing), error="before its greeting")
+        line = self.takes_over(self.backend(closing), error="before its greeting")
+        self.assertNotIn("PROXY", line["error"])
+
+    def test_server_that_does_not_believe_the_proxy_header(self):
+        proxy = self.start({"pop3": ("pop3", ["127.0.0.1:0"], [self.backend(closing)], "proxy-v2")})
+        self.client(proxy, "pop3").rest()
+        self.assertIn("from this proxy's address (Dovecot: haproxy = yes in the inet_listener, and haproxy_trusted_networks)",
+                      proxy.wait_line(event="backend-failed")["error"])
 
     def test_server_that_resets(self):
         self.takes_over(self.backend(resetting))
@@ -138,7 +146,7 @@ class Failover(harness.TestCase):
     def test_server_that_stays_silent(self):
         with self.takes(SERVER_SECONDS, SERVER_SECONDS + harness.SOON):
             self.takes_over(self.backend(silent), timeouts=f"greeting = {SERVER_SECONDS}; connect = 60;",
-                            error="waiting for its greeting")
+                            error="waiting for its greeting: does this port expect a PROXY header")
 
     def does_not_accept(self):
         """A full queue of connections: the kernel lets further ones wait."""

@@ -158,8 +158,38 @@ class Commands(harness.TestCase):
             self.assertIn("usage: deepproxy run", self.expect(0, word).stdout)
 
     def test_check(self):
-        path = self.write()
-        self.assertEqual(self.expect(0, "check", "-c", path).stdout, f"{path}: no errors\n")
+        """What it has found is for the operator to compare with what was meant."""
+        path = self.folder.path
+        (path / "other").mkdir()
+        harness.certificates.make(path / "other", names=("other.example.com", "*.example.net"))
+        text = harness.configuration(
+            {"pop3": ("pop3", ["127.0.0.1:1995", "*:2995"], ["localhost:1", "127.0.0.3:2"], "proxy-v2"),
+             "imap": ("imap", ["127.0.0.1:1143"], ["127.0.0.4:3"], "none")},
+            keys={"imap": 'tls = "starttls";'}, extra='admin = { listen = "127.0.0.1:9993"; };')
+        text = text.replace('key = "mail.key"; }', 'key = "mail.key"; }, { chain = "other/mail.pem"; key = "other/mail.key"; }')
+        done = self.expect(0, "check", "-c", self.folder.write("found.conf", text))
+        first, *found = done.stdout.splitlines()
+        self.assertEqual(first, f"{path}/found.conf: no errors")
+        ends = [subprocess.run(["openssl", "x509", "-in", path / name, "-noout", "-enddate", "-dateopt", "iso_8601"], check=True,
+                               capture_output=True, text=True).stdout.split("=")[1].split()[0]
+                for name in ("mail.pem", "other/mail.pem")]
+        resolved = sorted({place[4][0] for place in socket.getaddrinfo("localhost", 1, type=socket.SOCK_STREAM)})
+        self.assertEqual(found[:-2], [
+            "service pop3: pop3 with TLS from the first octet on 127.0.0.1:1995, *:2995; to the pool pop3-pool",
+            "service imap: imap with STARTTLS on 127.0.0.1:1143; to the pool imap-pool",
+            "admin: HTTP on 127.0.0.1:9993",
+            f"certificate {path}/mail.pem: for localhost, mail.example.com; until {ends[0]}; the default, for clients that ask for "
+            "no name or for another",
+            f"certificate {path}/other/mail.pem: for other.example.com, *.example.net; until {ends[1]}"])
+        self.assertRegex(found[-2], r"^pool pop3-pool: round-robin, identity proxy-v2, in the clear to localhost:1/.*, 127\.0\.0\.3:2$")
+        for address in resolved:
+            self.assertIn(address, found[-2])
+        self.assertEqual(found[-1], "pool imap-pool: round-robin, identity none, in the clear to 127.0.0.4:3")
+
+    def test_check_of_a_strict_one(self):
+        done = self.expect(0, "check", "-c", self.write(tls="strict_sni = true;"))
+        self.assertIn("no default certificate: strict_sni", done.stdout)
+        self.assertNotIn("the default,", done.stdout)
 
     def test_check_and_run_tell_all_errors_with_their_lines(self):
         text = self.write().read_text().replace('hostname =', 'hostnam =').replace("handshake", "handshak")

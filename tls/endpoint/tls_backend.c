@@ -21,6 +21,14 @@
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                                             \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
+/*
+ * What servers of TLS 1.0 and 1.1 have; the oldest know no elliptic curves, and some nothing but 3DES. Only for
+ * pools whose operator allows these versions.
+ */
+#define CIPHERS_OLD                                                                                          \
+    ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"              \
+    "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA:DES-CBC3-SHA"
+
 struct tls_resumption_slot {
     struct kept_session {
         SSL_SESSION *session;
@@ -58,14 +66,18 @@ void tls_peer_free(struct tls_peer **peer)
     *peer = NULL;
 }
 
+#define NO_VERSION                                                                                           \
+    "the server has no TLS version in common; min_version of the pool may be lower, for one that can't be "  \
+    "updated"
+
 /* The failures that an operator sees if a server, or the path to it, is set up differently. */
 static const struct peer_failure {
     int reason;
     const char *text;
 } peer_failures[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "the server does not speak TLS on this port, or expects STARTTLS first"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, "the server has no TLS version in common"},
-    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "the server has no TLS version in common"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, NO_VERSION},
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, NO_VERSION},
     {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
      "the server has no cipher suite in common, or wants a client certificate"},
     {SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED, "the server wants a client certificate"},
@@ -204,9 +216,12 @@ static bool set_up(SSL_CTX *ctx, struct tls_trust *trust, const struct tls_backe
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    bool old = settings->min_version < TLS_1_2;
+    /* A library that has given a suite up leaves it out of a list that is not strict. */
     bool ok = SSL_CTX_set_min_proto_version(ctx, settings->min_version) &&
               SSL_CTX_set_max_proto_version(ctx, TLS_1_3) &&
-              SSL_CTX_set_strict_cipher_list(ctx, CIPHERS_RFC9325);
+              (old ? SSL_CTX_set_cipher_list(ctx, CIPHERS_RFC9325 CIPHERS_OLD)
+                   : SSL_CTX_set_strict_cipher_list(ctx, CIPHERS_RFC9325));
     if (!ok)
         tls_report_add(report, TLS_NO_SOURCE, true, "TLS towards servers can't be set up: %s",
                        tls_library_error());

@@ -16,7 +16,7 @@ struct tls_backend_settings {
     bool verify;                       /* false: any certificate is accepted */
     struct tls_certificate_files own;  /* to send to a server that asks for one; all NULL: none */
     const struct tls_key_source *keys; /* has the key of `own`; NULL: it is read into this process */
-    uint16_t min_version;              /* TLS_1_2 or TLS_1_3 */
+    uint16_t min_version;              /* TLS_1_0 to TLS_1_3; below 1.2 with the suites of those days */
     /*
      * Other contexts for backends: authorities and a certificate that one of them has of the same files are
      * not read again, if these are unchanged.

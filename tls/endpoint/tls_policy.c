@@ -8,6 +8,7 @@
 #include "tls/tls_version.h"
 
 #include <openssl/bytestring.h>
+#include <openssl/err.h>
 #include <openssl/nid.h>
 
 #include <stdio.h>
@@ -90,6 +91,89 @@ static void warn_of_old(const STACK_OF(SSL_CIPHER) * suites, const struct tls_se
                 SSL_CIPHER_get_name(sk_SSL_CIPHER_value(suites, i)));
 }
 
+/* ---- what is wrong with a list ---- */
+
+#define CIPHERS_HINT                                                                                         \
+    "expected OpenSSL's names separated by colons, as in "                                                   \
+    "\"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384\""
+
+enum { ELEMENT_MAX = 64 };
+
+/* Can the library make something of this one element? Its operators (+, -, !) don't matter here. */
+static bool knows_suite(SSL_CTX *scratch, const char *element)
+{
+    char list[sizeof "ALL:" + ELEMENT_MAX];
+    element += strspn(element, "+-!");
+    snprintf(list, sizeof list, "ALL:%s", element);
+    /* Suites of TLS 1.3 have names, but no place in a list. */
+    bool knows = strncmp(element, "TLS_", 4) != 0 && SSL_CTX_set_strict_cipher_list(scratch, list);
+    ERR_clear_error();
+    return knows;
+}
+
+static bool knows_group(SSL_CTX *scratch, const char *element)
+{
+    bool knows = SSL_CTX_set1_curves_list(scratch, element);
+    ERR_clear_error();
+    return knows;
+}
+
+static void report_suite(const char *element, const struct tls_report *report)
+{
+    if (strncmp(element, "TLS_", 4) == 0)
+        tls_report_add(report, TLS_NO_SOURCE, true,
+                       "\"%s\" in \"ciphers\" is the name of a suite as TLS 1.3 has it, whose suites are not "
+                       "chosen here: "
+                       "leave it out, " CIPHERS_HINT,
+                       element);
+    else if (strncmp(element, "DHE-", 4) == 0 || strncmp(element, "EDH-", 4) == 0)
+        tls_report_add(report, TLS_NO_SOURCE, true,
+                       "\"%s\" in \"ciphers\" is a suite with DHE, which the TLS library does not have: "
+                       "leave it out, the "
+                       "clients that have it have ECDHE too",
+                       element);
+    else
+        tls_report_add(report, TLS_NO_SOURCE, true,
+                       "\"%s\" in \"ciphers\" is no suite that the TLS library knows, " CIPHERS_HINT
+                       " (`openssl ciphers -v` lists them)",
+                       element);
+}
+
+static void report_group(const char *element, const struct tls_report *report)
+{
+    tls_report_add(report, TLS_NO_SOURCE, true,
+                   "\"%s\" in \"groups\" is no group that the TLS library knows, expected some of "
+                   "\"X25519\", \"P-256\", "
+                   "\"P-384\" and \"P-521\", separated by colons",
+                   element);
+}
+
+/*
+ * Reports each element of the list that is not known; how many. One that is too long to be a name is shown in
+ * part.
+ */
+static unsigned report_unknown(const char *list, bool (*knows)(SSL_CTX *scratch, const char *element),
+                               void (*report_one)(const char *element, const struct tls_report *report),
+                               const struct tls_report *report)
+{
+    unsigned count = 0;
+    SSL_CTX *scratch = SSL_CTX_new(TLS_with_buffers_method());
+    for (const char *c = list; scratch != NULL;) {
+        char element[ELEMENT_MAX];
+        size_t len = strcspn(c, ":");
+        snprintf(element, sizeof element, "%.*s", (int)(len < ELEMENT_MAX ? len : ELEMENT_MAX), c);
+        if (!knows(scratch, element)) {
+            report_one(element, report);
+            count++;
+        }
+        if (c[len] == '\0')
+            break;
+        c += len + 1;
+    }
+    SSL_CTX_free(scratch);
+    return count;
+}
+
 /* TLS 1.3 has suites of its own, which are always enabled. */
 static bool check_versions_have_suites(const STACK_OF(SSL_CIPHER) * suites,
                                        const struct tls_settings *settings, const struct tls_report *report)
@@ -98,8 +182,10 @@ static bool check_versions_have_suites(const STACK_OF(SSL_CIPHER) * suites,
     for (size_t i = 0; i < sk_SSL_CIPHER_num(suites); i++)
         found = found || SSL_CIPHER_get_min_version(sk_SSL_CIPHER_value(suites, i)) <= settings->max_version;
     if (!found)
-        tls_report_add(report, TLS_NO_SOURCE, true,
-                       "no suite in \"ciphers\" belongs to a version up to max_version");
+        tls_report_add(
+            report, TLS_NO_SOURCE, true,
+            "no suite in \"ciphers\" belongs to a version up to max_version: add such suites, or raise "
+            "max_version to \"TLSv1.3\", which has its own");
     return found;
 }
 
@@ -109,8 +195,10 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
     if (ciphers == NULL)
         ciphers = settings->min_version < TLS_1_2 ? CIPHERS_RFC9325 CIPHERS_OLD : CIPHERS_RFC9325;
     if (!SSL_CTX_set_strict_cipher_list(ctx, ciphers)) {
-        tls_report_add(report, TLS_NO_SOURCE, true, "the cipher list \"%s\" can't be used: %s", ciphers,
-                       tls_library_error());
+        ERR_clear_error();
+        if (report_unknown(ciphers, knows_suite, report_suite, report) == 0)
+            tls_report_add(report, TLS_NO_SOURCE, true, "\"ciphers\" = \"%s\" leaves no suite, " CIPHERS_HINT,
+                           ciphers);
         return false;
     }
     const STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(ctx);
@@ -123,8 +211,13 @@ static bool set_groups(SSL_CTX *ctx, const struct tls_settings *settings, const 
     const char *groups = settings->groups != NULL ? settings->groups : GROUPS_RFC9325;
     if (SSL_CTX_set1_curves_list(ctx, groups))
         return true;
-    tls_report_add(report, TLS_NO_SOURCE, true, "the list of groups \"%s\" can't be used: %s", groups,
-                   tls_library_error());
+    ERR_clear_error();
+    if (report_unknown(groups, knows_group, report_group, report) == 0)
+        tls_report_add(report, TLS_NO_SOURCE, true,
+                       "\"groups\" = \"%s\" can't be used as a whole, expected some of \"X25519\", "
+                       "\"P-256\", \"P-384\" and "
+                       "\"P-521\", each once, separated by colons",
+                       groups);
     return false;
 }
 

@@ -48,10 +48,14 @@ static const struct cfg_case cases[] = {
      "can read and "
      "change all that passes, passwords included; give the servers' certificate, or its authority's, as "
      "\"ca\" instead\n"},
-    {"an old version", IMPLICIT("\nmin_version = \"TLSv1.1\";"),
-     "F:7: error: \"min_version\" can't be \"TLSv1.1\"; did you mean \"TLSv1.2\"? Expected one of "
-     "\"TLSv1.2\", "
-     "\"TLSv1.3\"\n"},
+    {"an old version", IMPLICIT("\nmin_version = \"TLSv1.0\";"),
+     "F:7: warning: min_version = \"TLSv1.0\": what the servers of the pool \"stores\" get is protected no "
+     "better than that "
+     "(RFC 8996), so keep them on a private network, and set \"TLSv1.2\" as soon as they can\n"},
+    {"no version", IMPLICIT("\nmin_version = \"SSLv3\";"),
+     "F:7: error: \"min_version\" can't be \"SSLv3\"; expected one of \"TLSv1.0\", "
+     "\"TLSv1.1\", "
+     "\"TLSv1.2\", \"TLSv1.3\"\n"},
     {"an empty name", IMPLICIT("\nca = \"\";"), "F:7: error: \"ca\" is an empty string\n"},
     {"starttls on a port with TLS", TEXT("store1.internal:993", "mode = \"starttls\";"),
      "F:4: warning: servers begin with TLS at once on port 993: mode = \"implicit\" is meant for it\n"},

@@ -307,7 +307,9 @@ START_TEST(servers_that_speak_otherwise)
         {"\x15\x03\x03\x00\x02\x02\x28", 7,
          "the server has no cipher suite in common, or wants a client certificate"},
         {"\x15\x03\x03\x00\x02\x01\x00", 7, "peer closed the connection in the handshake"},
-        {"\x15\x03\x03\x00\x02\x02\x46", 7, "the server has no TLS version in common"},
+        {"\x15\x03\x03\x00\x02\x02\x46", 7,
+         "the server has no TLS version in common; min_version of the pool may be lower, for one that can't "
+         "be updated"},
         {"\x15\x03\x03\x00\x02\x02\x70", 7, "the server does not know the name that it is asked for (SNI)"},
         {"\x15\x03\x03\x00\x02\x02\x78", 7, "the server speaks another protocol on this port (ALPN)"},
     };

@@ -206,7 +206,9 @@ static const struct {
     {TLS_1_2, TLS_1_3, "ALL", 5, 4, NULL},
     {TLS_1_2, TLS_1_3, "ECDHE-PSK-CHACHA20-POLY1305:" AES128, 0, 0, ""},
     {TLS_1_2, TLS_1_3, "ECDHE+AESGCM:ECDHE+CHACHA20", 0, 0, ""},
-    {TLS_1_0, TLS_1_1, AES128, 1, 0, "no suite in \"ciphers\" belongs to a version up to max_version\n"},
+    {TLS_1_0, TLS_1_1, AES128, 1, 0,
+     "no suite in \"ciphers\" belongs to a version up to max_version: add such suites, or raise max_version "
+     "to \"TLSv1.3\", which has its own\n"},
     {TLS_1_3, TLS_1_3, AES128, 0, 0, ""},
 };
 
