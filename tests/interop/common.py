@@ -21,6 +21,8 @@ import clients  # noqa: E402
 import proxy  # noqa: E402
 from clients import WAIT_SECONDS, Raw  # noqa: E402, F401
 
+SAYS = backend_files.DOVECOT_SAYS[backend_files.dovecot_dialect()]
+LOGIN, SECURED = SAYS["login"], SAYS["secured"]
 USER, PASSWORD, ADDRESS = backend_files.USER, backend_files.PASSWORD, backend_files.ADDRESS
 MEGABYTES_2, MEGABYTES_10 = 2 << 20, 10 << 20
 

@@ -6,7 +6,7 @@ import unittest
 
 import common
 import client_certificates  # behind common, which says where it is
-from common import ADDRESS, MEGABYTES_10, PASSWORD, USER, backend_files, backends, certificates, digest, message
+from common import ADDRESS, LOGIN, MEGABYTES_10, PASSWORD, USER, backend_files, backends, certificates, digest, message
 
 
 class BackendTls(common.Case):
@@ -60,7 +60,7 @@ class Both:
             client.select("large", readonly=True)
             uid = client.uid("SEARCH", "ALL")[1][0].split()[-1]
             self.assertEqual(digest(client.uid("FETCH", uid, "(BODY.PEEK[])")[1][0][1]), digest(body))
-        self.in_log(self.servers.dovecot_log, "imap-login: Info: Login: user=<demo>", f"rip={self.source}", "TLS")
+        self.in_log(self.servers.dovecot_log, "imap-login: Info: " + LOGIN + "user=<demo>", f"rip={self.source}", "TLS")
         self.in_log(self.servers.dovecot_log, "ID sent", "tls=TLS_AES_")
         self.assertEqual(self.session_of(self.source, "imap")["reason"], "logout")
 
@@ -72,7 +72,7 @@ class Both:
         client.pass_(PASSWORD)
         self.assertIn(b"Subject: Welcome", client.retr(1)[1])
         client.quit()
-        self.in_log(self.servers.dovecot_log, "pop3-login: Info: Login: user=<demo>", f"rip={self.source}", "TLS")
+        self.in_log(self.servers.dovecot_log, "pop3-login: Info: " + LOGIN + "user=<demo>", f"rip={self.source}", "TLS")
 
     def test_submission(self):
         with self.smtp(self.source) as client:

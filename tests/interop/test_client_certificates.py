@@ -6,7 +6,7 @@ import unittest
 
 import common
 import client_certificates  # behind common, which says where it is
-from common import ADDRESS, PASSWORD, USER, message
+from common import ADDRESS, LOGIN, PASSWORD, USER, message
 
 PLAIN = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
 
@@ -50,7 +50,7 @@ class Dovecot(Certified):
         client.lines_to(b"a OK")
         client.ask(b"b AUTHENTICATE EXTERNAL =\r\n", b"b OK")
         client.ask(b"c SELECT INBOX\r\n", b"* FLAGS")
-        self.in_log(self.servers.dovecot_log, f"Login: user=<{USER}>, method=EXTERNAL, rip=127.0.2.1,")
+        self.in_log(self.servers.dovecot_log, f"{LOGIN}user=<{USER}>, method=EXTERNAL, rip=127.0.2.1,")
         client.close()
         self.assertEqual(self.session_of("127.0.2.1", "imap")["client_cert"], f"CN={USER}")
 
@@ -62,13 +62,13 @@ class Dovecot(Certified):
         client.ask(b"AUTH EXTERNAL\r\n", b"+ ")
         client.ask(b"\r\n", b"+OK")
         client.ask(b"STAT\r\n", b"+OK")
-        self.in_log(self.servers.dovecot_log, f"Login: user=<{USER}>, method=EXTERNAL, rip=127.0.2.2,")
+        self.in_log(self.servers.dovecot_log, f"{LOGIN}user=<{USER}>, method=EXTERNAL, rip=127.0.2.2,")
 
     def test_a_password_still_does(self):
         client = self.certified("imap", "127.0.2.3", self.demo)
         client.line()
         client.ask(b"a AUTHENTICATE PLAIN " + PLAIN + b"\r\n", b"a OK")
-        self.in_log(self.servers.dovecot_log, f"Login: user=<{USER}>, method=PLAIN, rip=127.0.2.3,")
+        self.in_log(self.servers.dovecot_log, f"{LOGIN}user=<{USER}>, method=PLAIN, rip=127.0.2.3,")
 
     def test_a_certificate_of_nobody(self):
         client = self.certified("imap", "127.0.2.4", self.nobody)

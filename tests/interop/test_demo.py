@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from common import WAIT_SECONDS, until
+from common import SECURED, WAIT_SECONDS, until
 import backends
 import proxy
 
@@ -82,9 +82,9 @@ class Demo(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 for pattern in shows:
                     self.assertRegex(done.stdout, "(?m)^" + pattern)
-        self.screen.wait_for(r"dovecot .*ID sent: .*tls=TLS_AES_\S+: .*rip=127\.0\.0\.1, .*secured")
+        self.screen.wait_for(rf"dovecot .*ID sent: .*tls=TLS_AES_\S+: .*rip=127\.0\.0\.1, .*{SECURED}")
         self.screen.wait_for(r"deepproxy .*event=session .*latch=tls12")
-        self.screen.wait_for(r"postfix .*client=unknown\[127\.0\.0\.1\].*sasl_username=demo")
+        self.screen.wait_for(r"postfix .*client=unknown\[(?:127\.0\.0\.1|::1)\].*sasl_username=demo")
         self.assertEqual(self.screen.end(), 0)
         self.assertFalse(directory.exists())
 

@@ -5,19 +5,30 @@ import unittest
 
 import common
 import imap_tests
-from common import MEGABYTES_10, PASSWORD, USER, digest, message
+from common import LOGIN, MEGABYTES_10, PASSWORD, SAYS, SECURED, USER, digest, message
 from imap_tests import capabilities
 from shown import Shown
 
-BEFORE = """IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5"""
-AFTER = Shown.words("""IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES
+DIALECT = common.backend_files.dovecot_dialect()
+BEFORE = {
+    "2.3": "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5",
+    "2.4": "IMAP4rev1 LOGIN-REFERRALS ID ENABLE IDLE SASL-IR LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5",
+}[DIALECT]
+AFTER = {
+    "2.3": Shown.words("""IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES
     THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED
     I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS BINARY MOVE SNIPPET=FUZZY
-    PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY""")
+    PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY"""),
+    "2.4": Shown.words("""IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES
+    THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED
+    I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS BINARY MOVE REPLACE
+    SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW SPECIAL-USE STATUS=SIZE SAVEDATE COMPRESS=DEFLATE INPROGRESS NOTIFY LITERAL+""",
+                       taken="COMPRESS=DEFLATE"),
+}[DIALECT]
 
 
 class Imap(imap_tests.ImapTests, common.Case):
-    greeting = "Dovecot (Debian) ready."
+    greeting = SAYS["ready"]
     shows = {"greeting": Shown.words(BEFORE), "before": Shown.words(BEFORE), "login": AFTER, "after": AFTER}
     id_answer = '"name" "Dovecot"'
 
@@ -40,7 +51,7 @@ class Imap(imap_tests.ImapTests, common.Case):
         client.ask(b"c LOGOUT\r\n", b"c OK")
         client.close()
         self.in_log(self.servers.dovecot_log, "ID sent", "name=tester", f"tls={suite}", "rip=127.0.0.2,")
-        self.in_log(self.servers.dovecot_log, "Login: user=<demo>", "rip=127.0.0.2,", "secured")
+        self.in_log(self.servers.dovecot_log, LOGIN + "user=<demo>", "rip=127.0.0.2,", SECURED)
         line = self.session_of("127.0.0.2", "imap")
         self.assertEqual((line["tls"], line["cipher"], line["sni"]), ("TLSv1.3", suite, "localhost"))
         self.assertEqual((line["client_name"], line["latch"]), ("tester", "tls12 tls-cert"))
@@ -58,7 +69,7 @@ class Imap(imap_tests.ImapTests, common.Case):
                    b'"X-Session-ID" "forged")\r\n', b"a OK")
         client.ask(b"b LOGIN %s %s\r\n" % (USER.encode(), PASSWORD.encode()), b"b OK")
         line = self.in_log(self.servers.dovecot_log, "ID sent", "name=forger")
-        self.in_log(self.servers.dovecot_log, "Login: ", "rip=127.0.0.4,")
+        self.in_log(self.servers.dovecot_log, LOGIN, "rip=127.0.0.4,")
         for forged in ("TLS_FORGED", "198.51.100.66", "forged"):
             self.assertNotIn(forged, line)
 

@@ -5,7 +5,7 @@ import base64
 import unittest
 
 import common
-from common import ADDRESS, PASSWORD, USER, message
+from common import ADDRESS, LOGIN, PASSWORD, USER, message
 
 PLAIN = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
 
@@ -75,7 +75,7 @@ class Native(common.Case):
         client.user(USER)
         client.pass_(PASSWORD)
         client.quit()
-        self.in_log(self.servers.dovecot_log, "pop3-login: Info: Login: user=<demo>", "rip=127.0.0.36")
+        self.in_log(self.servers.dovecot_log, "pop3-login: Info: " + LOGIN + "user=<demo>", "rip=127.0.0.36")
 
     def test_pop3_server_that_does_not_trust_the_proxy(self):
         distrusting = self.enterContext(self.start_proxy({"pop3": self.direct["pop3"]}))
@@ -88,14 +88,14 @@ class Native(common.Case):
             self.assertNotIn("LOGINDISABLED", client.capabilities)
             client.xatom("ID", '("name" "test-native" "x-originating-ip" "198.51.100.66")')
             client.login(USER, PASSWORD)
-        self.in_log(self.servers.dovecot_log, "imap-login: Info: Login: user=<demo>", "rip=127.0.0.38")
+        self.in_log(self.servers.dovecot_log, "imap-login: Info: " + LOGIN + "user=<demo>", "rip=127.0.0.38")
         self.in_log(self.servers.dovecot_log, "ID sent: name=test-native", "tls=TLS_")
         self.assertNotIn("198.51.100.66", self.servers.dovecot_log.read_text())
 
     def test_imap_client_without_id(self):
         with self.imap("127.0.0.39") as client:
             client.login(USER, PASSWORD)
-        self.in_log(self.servers.dovecot_log, "imap-login: Info: Login: user=<demo>", "rip=127.0.0.39")
+        self.in_log(self.servers.dovecot_log, "imap-login: Info: " + LOGIN + "user=<demo>", "rip=127.0.0.39")
 
 
 if __name__ == "__main__":

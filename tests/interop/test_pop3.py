@@ -5,7 +5,7 @@ import unittest
 
 import common
 import pop3_tests
-from common import MEGABYTES_10, PASSWORD, USER, digest, message
+from common import LOGIN, MEGABYTES_10, PASSWORD, SAYS, SECURED, USER, digest, message
 from shown import Shown
 
 CAPA = """
@@ -19,7 +19,7 @@ CAPA = """
 
 
 class Pop3(pop3_tests.Pop3Tests, common.Case):
-    greeting = "+OK Dovecot (Debian) ready."
+    greeting = "+OK " + SAYS["ready"]
     shows = {
         "before": Shown.lines(CAPA + "USER\nSASL PLAIN LOGIN CRAM-MD5"),
         "after": Shown.lines(CAPA),
@@ -44,7 +44,7 @@ class Pop3(pop3_tests.Pop3Tests, common.Case):
         client.user(USER)
         client.pass_(PASSWORD)
         client.quit()
-        self.in_log(self.servers.dovecot_log, "pop3-login: Info: Login: user=<demo>", "rip=127.0.0.2,", "secured")
+        self.in_log(self.servers.dovecot_log, "pop3-login: Info: " + LOGIN + "user=<demo>", "rip=127.0.0.2,", SECURED)
         line = self.session_of("127.0.0.2", "pop3")
         self.assertEqual((line["tls"], line["sni"], line["backend"]),
                          ("TLSv1.3", "localhost", self.addresses["pop3"][0]))

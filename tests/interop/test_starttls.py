@@ -7,7 +7,7 @@ import smtplib
 import socket
 import unittest
 
-from common import ADDRESS, PASSWORD, USER, WAIT_SECONDS, Case, message, run
+from common import ADDRESS, PASSWORD, SECURED, USER, WAIT_SECONDS, Case, message, run
 
 CURL = ("curl", "-sS", "--ssl-reqd", "--max-time", WAIT_SECONDS, "-u", f"{USER}:{PASSWORD}")
 
@@ -95,7 +95,7 @@ class Starttls(Case):
             with self.context().wrap_socket(plain, server_hostname="localhost") as client, client.makefile("rb") as lines:
                 client.sendall(f"b LOGIN {USER} {PASSWORD}\r\nc LOGOUT\r\n".encode())
                 self.assertIn(b"b OK", lines.read())
-        self.in_log(self.servers.dovecot_log, "ID sent", "tls=TLS_AES_", "rip=127.0.0.61", "secured")
+        self.in_log(self.servers.dovecot_log, "ID sent", "tls=TLS_AES_", "rip=127.0.0.61", SECURED)
         self.assertEqual(self.session_of("127.0.0.61", "imap-starttls")["reason"], "logout")
 
 

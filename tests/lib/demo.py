@@ -61,7 +61,7 @@ Try these in another terminal, after
        -> deepproxy_certificate_not_after_timestamp_seconds{{chain="...mail.pem",name="localhost"}} ...
 {submission_part}
 What the servers see of it is shown here, below:
-       dovecot    ID sent: ... tls=TLS_AES_256_GCM_SHA384: ... rip=127.0.0.1 ... secured
+       dovecot    ID sent: ... tls=TLS_AES_256_GCM_SHA384: ... rip=127.0.0.1 ... {secured}
        deepproxy  event=session ... cipher=TLS_AES_256_GCM_SHA384 ... latch=tls12
 
 Ctrl-C ends and removes all of it.
@@ -81,7 +81,8 @@ SUBMISSION_PART = """
 S_CLIENT = "openssl s_client -quiet -crlf -verify_quiet -CAfile ca.pem -servername localhost -connect localhost"
 
 # What is worth showing of each server's log.
-WORTH = {"dovecot": ("ID sent", "Login: "), "postfix": ("client=", "status=")}
+SAYS = backend_files.DOVECOT_SAYS[backend_files.dovecot_dialect()]
+WORTH = {"dovecot": ("ID sent", SAYS["login"]), "postfix": ("client=", "status=")}
 
 
 def can_bind(host, port):
@@ -156,7 +157,7 @@ class Demo:
         ports = self.proxy.ports
         postfix = "submission" in ports
         values = {"user": backend_files.USER, "password": backend_files.PASSWORD, "address": backend_files.ADDRESS,
-                  "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT,
+                  "secured": SAYS["secured"], "here": self.directory, "count": len(backend_files.MESSAGES), "s_client": S_CLIENT,
                   "starttls": ports["imap-starttls"], "admin": self.proxy.admin_port, **ports}
         rows = [f"  {name:21}localhost:{port:<11}127.0.0.1:{self.backends.ports[name.removesuffix('-starttls')]}"
                 for name, port in ports.items()]
