@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import ssl
+import time
 
 import harness
 
@@ -243,6 +244,7 @@ class HandshakesOfAll(Overload):
         proxy = self.start_pop3("handshakes = 2;")
         well = self.client(proxy, "pop3", source="127.0.0.9")
         self.assertEqual(well.line(), GREETING)
+        begun = time.monotonic()
         held = [self.connect(proxy, f"127.0.0.{number + 1}") for number in range(2)]
         waiting = [self.client(proxy, "pop3", shake_hands=False, source=f"127.0.0.{number + 3}") for number in range(4)]
         for client in waiting:
@@ -251,14 +253,17 @@ class HandshakesOfAll(Overload):
             client.flush()
         line = self.overload(proxy, "limits.handshakes")
         self.assertEqual((line["action"], line.get("client")), ("new connections wait", None))
-        self.assertFalse(harness.can_read(waiting[0].socket, 0.2))
+        is_silent = not harness.can_read(waiting[0].socket, 0.2)
+        self.assertTrue(is_silent or time.monotonic() - begun > HURRY_SECONDS)
         self.assertEqual(well.ask(b"STAT"), b"+OK 1 0")
         held[0].close()
         # One place is enough for all of them, in turn.
         for client in waiting:
             client.shake_hands()
             self.assertEqual(client.line(), GREETING)
-        self.assertEqual(len(proxy.wait_lines(1, event="session")), 1)
+        # Unless that took so long that the other one had to go.
+        ended = len(proxy.wait_lines(1, event="session"))
+        self.assertTrue(ended == 1 or time.monotonic() - begun > HURRY_SECONDS)
 
     def test_who_holds_a_place_for_long_has_to_go(self):
         proxy = self.start_pop3("handshakes = 2; handshakes_per_address = 0;", keys='tls = "starttls";')
@@ -286,9 +291,9 @@ class HandshakesOfAll(Overload):
 
     def test_a_flood_of_silent_connections_keeps_nobody_out_for_long(self):
         proxy = self.start_pop3("handshakes = 20; handshakes_per_address = 10;")
-        for number in range(40):
-            self.connect(proxy, f"127.0.0.{number // 4 + 2}")
         with self.takes(2 * HURRY_SECONDS, 2 * (HURRY_SECONDS + TICK_SECONDS) + harness.SOON):
+            for number in range(40):
+                self.connect(proxy, f"127.0.0.{number // 4 + 2}")
             self.assert_served(proxy, "127.0.0.99")
         self.assertEqual({line["reason"] for line in proxy.find(event="session")} - {"client-closed", "client-reset"},
                          {"handshake-timeout"})
@@ -321,9 +326,13 @@ class HandshakesOfAll(Overload):
         """Half of 512 for one address, and 512 for all: the last place of each is had, and the next is not."""
         proxy = self.start_pop3("")
         before = proxy.descriptors()
+        # All of them at once for the proxy: one that holds a place for long has to go if others wait.
+        harness.freeze(proxy.pid)
         for source in ("127.0.0.1", "127.0.0.2"):
             for _ in range(255):
                 self.connect(proxy, source)
+        os.kill(proxy.pid, signal.SIGCONT)
+        for source in ("127.0.0.1", "127.0.0.2"):
             self.assert_served(proxy, source)
             self.connect(proxy, source)
             if source == "127.0.0.1":

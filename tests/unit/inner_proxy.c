@@ -27,6 +27,7 @@ struct inner_proxy {
     uv_sem_t updated;
     const char *path;
     struct log *log;
+    struct log_queue *queue; /* the worker's */
     struct worker_shared shared;
     int server; /* listens */
     struct sockaddr_in server_address;
@@ -100,21 +101,21 @@ static void make_shared(struct worker_shared *shared)
     shared_limit_set_max(shared->sessions, 100);
 }
 
-static void start_worker(struct inner_proxy *proxy)
+static int start_worker(struct inner_proxy *proxy, struct worker *worker, struct log_queue *queue,
+                        bool listens)
 {
     struct worker_settings settings = {.calls = &session_calls,
                                        .shared = proxy->shared,
-                                       .log = log_add_queue(proxy->log),
+                                       .log = queue,
                                        .key_channel = -1,
                                        .disposals = &proxy->disposals,
                                        .on_event = note_event,
                                        .on_event_arg = proxy};
     struct worker_config config = {.runtime = proxy->runtime,
                                    .sockets = proxy->listeners.sockets,
-                                   .socket_count = proxy->listeners.per_worker,
+                                   .socket_count = listens ? proxy->listeners.per_worker : 0,
                                    .limits = {.sessions_per_address = 100, .handshakes_per_address = 100}};
-    ck_assert_ptr_nonnull(settings.log);
-    ck_assert_int_eq(worker_start(&proxy->worker, &settings, &config), 0);
+    return worker_start(worker, &settings, &config);
 }
 
 struct inner_proxy *inner_proxy_start(const char *pool)
@@ -128,8 +129,21 @@ struct inner_proxy *inner_proxy_start(const char *pool)
     proxy->log = log_new(CFG_LOG_ERROR);
     ck_assert_ptr_nonnull(proxy->log);
     make_shared(&proxy->shared);
-    start_worker(proxy);
+    proxy->queue = log_add_queue(proxy->log);
+    ck_assert_ptr_nonnull(proxy->queue);
+    ck_assert_int_eq(start_worker(proxy, &proxy->worker, proxy->queue, true), 0);
     return proxy;
+}
+
+int inner_proxy_try_another_worker(struct inner_proxy *proxy)
+{
+    static struct worker another;
+    int error = start_worker(proxy, &another, proxy->queue, false);
+    if (error != 0)
+        return error;
+    worker_set_phase(&another, WORKER_ENDING);
+    worker_join(&another);
+    return 0;
 }
 
 void inner_proxy_stop(struct inner_proxy **proxy)

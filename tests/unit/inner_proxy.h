@@ -27,6 +27,12 @@ void inner_proxy_stop(struct inner_proxy **proxy);
 /* Gives the worker the same configuration, read anew, and waits until it is in effect. */
 void inner_proxy_reload(struct inner_proxy *proxy);
 
+/*
+ * Starts a second worker beside it, of the same configuration but without listeners, and ends it again. Returns
+ * the error with which it was not started, or 0.
+ */
+int inner_proxy_try_another_worker(struct inner_proxy *proxy);
+
 /* Takes the first service, and so the first address, out of the configuration: for the next reload. */
 void inner_proxy_leave_out_tls(const struct inner_proxy *proxy);
 

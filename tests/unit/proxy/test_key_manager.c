@@ -1126,6 +1126,26 @@ START_TEST(no_signer_at_the_start)
 }
 END_TEST
 
+/* Of the two things that it allocates at first: the socket, which is the manager's by then, is closed. */
+START_TEST(no_memory_at_the_start)
+{
+    static const struct cfg cfg = {.path = "F"};
+    struct cfg_problems problems = {0};
+    int control = new_guard();
+    failing_heap_set((size_t)_i);
+    failing_heap_begin();
+    manager = key_manager_new(&cfg, WORKERS, control, &problems);
+    failing_heap_end();
+    ck_assert_ptr_null(manager);
+    ck_assert_uint_eq(problems.count, 1);
+    ck_assert_str_eq(problems.items[0].text, "no key process: out of memory");
+    ck_assert_int_lt(fcntl(control, F_GETFD), 0);
+    cfg_problems_free(&problems);
+    close(guard);
+    guard = -1;
+}
+END_TEST
+
 /* ---- what is dropped ---- */
 
 START_TEST(released_keys_are_dropped_by_the_main_thread)
@@ -1265,6 +1285,7 @@ int main(void)
     tcase_add_test(alone, a_guard_that_ends_before_the_loop_runs);
     suite_add_tcase(suite, alone);
     tcase_add_loop_test(none, no_signer_at_the_start, 0, 3);
+    tcase_add_loop_test(none, no_memory_at_the_start, 0, 2);
     suite_add_tcase(suite, none);
     return run_suite(suite);
 }

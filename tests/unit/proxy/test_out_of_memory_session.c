@@ -2,7 +2,7 @@
 /*
  * Sessions whose worker has no memory for the n-th thing that it wants: the client's dialogue is as usual, or
  * its connection is closed, soon; nothing else is harmed, and the next client is served. (All memory comes
- * back: the address sanitizer looks at that.)
+ * back: the address sanitizer looks at that.) And workers that have none when they are to be started.
  */
 #include "certificates.h"
 #include "failing_heap.h"
@@ -97,6 +97,26 @@ START_TEST(a_session)
 }
 END_TEST
 
+/* Without all of its memory it is not started, whatever is missing. */
+START_TEST(a_worker)
+{
+    struct inner_proxy *proxy = inner_proxy_start("identity = \"none\";");
+    size_t descriptors = count_descriptors();
+    size_t fails_at = 0;
+    for (bool failed = true; failed; fails_at++) {
+        failing_heap_set(fails_at);
+        failing_heap_begin();
+        int error = inner_proxy_try_another_worker(proxy);
+        failing_heap_end();
+        failed = failing_heap_has_failed();
+        ck_assert_msg((error != 0) == failed, "allocation %zu: %d", fails_at, error);
+        expect_descriptors(descriptors);
+    }
+    ck_assert_uint_ge(fails_at, 5);
+    inner_proxy_stop(&proxy);
+}
+END_TEST
+
 int main(void)
 {
     certificates_open();
@@ -105,6 +125,7 @@ int main(void)
     TCase *tests = tcase_create("session");
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_session, INNER_TLS, INNER_STARTTLS + 1);
+    tcase_add_test(tests, a_worker);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
     certificates_close();
