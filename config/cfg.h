@@ -205,13 +205,16 @@ struct cfg_timeouts {
 /* A limit that the program derives, as it knows how many workers there are. */
 enum { CFG_LIMIT_DERIVED = INT32_MAX };
 
-/* How many clients may be there at once, of all workers; 0: no limit. */
+/* How many clients may be there at once, of all workers (0: no limit), and how long their lines may be. */
 struct cfg_limits {
     /* Half open; default derived: 512 for each worker. */
     unsigned handshakes;
     /* Half open, of an IPv4 address or a /64; default derived: half of `handshakes`. */
     unsigned handshakes_per_address;
     unsigned connections_per_address; /* default 0 */
+    /* Octets of lines (protocols/limits.h): an IMAP command of a user who has logged in, and SASL. */
+    unsigned imap_line; /* default IMAP_LINE_AUTHENTICATED_MAX */
+    unsigned sasl_line; /* default SASL_MAX */
 };
 
 /* Loopback and a management network, of both families, and some more. */

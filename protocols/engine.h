@@ -47,6 +47,9 @@ struct engine_service {
     bool deep_merge;
     /* The backend learns who the client is by its protocol's own words: IMAP ID, XCLIENT. */
     bool sends_identity;
+    /* Octets of lines; 0: the default of protocols/limits.h. */
+    size_t imap_line_max; /* IMAP_LINE_AUTHENTICATED_MAX */
+    size_t sasl_max;      /* SASL_MAX */
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
     bool refuses_bare_lf; /* a message sent by DATA that has a bare LF in it ends the session */

@@ -4,6 +4,7 @@
 
 #include "protocols/client_identity.h"
 #include "protocols/engine.h"
+#include "protocols/limits.h"
 
 /*
  * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member
@@ -65,6 +66,24 @@ extern const struct engine_ops pretls_engine_ops;
 static inline bool engine_is_open(const struct engine *engine)
 {
     return engine->status.reason == ENGINE_OPEN;
+}
+
+/* What the configuration allows of an initial response and of a line of a SASL exchange, without its end. */
+static inline size_t engine_sasl_max(const struct engine *engine)
+{
+    return engine->service->sasl_max > 0 ? engine->service->sasl_max : SASL_MAX;
+}
+
+/* The same of an exchange's line, with its end. */
+static inline size_t engine_sasl_line_max(const struct engine *engine)
+{
+    return engine_sasl_max(engine) + LINE_END_LEN;
+}
+
+/* What it allows of an IMAP command line after the login, with its end. */
+static inline size_t engine_imap_line_max(const struct engine *engine)
+{
+    return engine->service->imap_line_max > 0 ? engine->service->imap_line_max : IMAP_LINE_AUTHENTICATED_MAX;
 }
 
 /*

@@ -291,7 +291,9 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
 static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     struct line line;
-    switch (line_reader_take(&smtp->from_backend, input, SMTP_REPLY_LINE_MAX, &line)) {
+    /* RFC 5321 section 4.5.3.1.5 has 512, but a SASL challenge may be as long as the client's answer. */
+    size_t limit = engine_sasl_max(&smtp->base) + SMTP_CHALLENGE_WORDS_MAX;
+    switch (line_reader_take(&smtp->from_backend, input, limit, &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:
