@@ -115,6 +115,11 @@ struct engine_status {
     bool authenticated; /* the backend has accepted a login, and has not taken it back (RFC 8437) */
     bool serving;       /* the backend takes a message without a login: submission by address */
     /*
+     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to them,
+     * as far as they have come; it may wrap. What has come of half a command does not count.
+     */
+    uint32_t turns;
+    /*
      * The client has asked to end (LOGOUT, QUIT), or the backend has: the close that follows is an orderly
      * one.
      */

@@ -118,6 +118,9 @@ void engine_note_login(struct engine *engine, bool logged_in);
 /* The backend takes a message; whether after a login or not. */
 void engine_note_serving(struct engine *engine);
 
+/* The client, or the backend, has had its turn (engine_status.turns). */
+void engine_note_turn(struct engine *engine);
+
 /* The client has asked to end the session; or (false) the backend has refused that. */
 void engine_note_ending(struct engine *engine, bool ending);
 

@@ -234,6 +234,7 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     enum smtp_slot slot = smtp->replying;
     unsigned code = smtp->reply_code;
     smtp->replying = SMTP_SLOT_NONE;
+    engine_note_turn(&smtp->base);
     if (code == 221 || code == 421)
         engine_note_last_word(&smtp->base);
     close_slot(smtp, slot, code, out);

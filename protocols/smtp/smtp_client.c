@@ -301,6 +301,7 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
     case LINE_WHOLE:
         break;
     }
+    engine_note_turn(&smtp->base);
     if (smtp->client == SMTP_CLIENT_SASL_LINE)
         take_sasl_line(smtp, &line, out);
     else if (smtp->client == SMTP_CLIENT_EXTERNAL)
