@@ -196,6 +196,11 @@ struct cfg_timeouts {
     uint64_t handshake_ms; /* from accept to the end of the TLS handshake; default 30 s */
     uint64_t login_ms;     /* from there to a successful login; default 3 min, as Dovecot */
     /*
+     * Instead of that if the protocol has login_optional: until the next whole command. Default 5 min (RFC 5321
+     * section 4.5.3.2.7); as `login_ms` if the file sets that.
+     */
+    uint64_t command_ms;
+    /*
      * Without an octet from either side; default 35 min: over Cyrus' 32 (RFC 3501 section 5.4: 30 at least).
      */
     uint64_t idle_ms;
@@ -208,13 +213,16 @@ struct cfg_timeouts {
 /* A limit that the program derives, as it knows how many workers there are. */
 enum { CFG_LIMIT_DERIVED = INT32_MAX };
 
-/* How many clients may be there at once, of all workers; 0: no limit. */
+/* How many clients may be there at once, of all workers (0: no limit), and how long their lines may be. */
 struct cfg_limits {
     /* Half open; default derived: 512 for each worker. */
     unsigned handshakes;
     /* Half open, of an IPv4 address or a /64; default derived: half of `handshakes`. */
     unsigned handshakes_per_address;
     unsigned connections_per_address; /* default 0 */
+    /* Octets of lines (protocols/limits.h): an IMAP command of a user who has logged in, and SASL. */
+    unsigned imap_line; /* default IMAP_LINE_AUTHENTICATED_MAX */
+    unsigned sasl_line; /* default SASL_MAX */
 };
 
 /* Loopback and a management network, of both families, and some more. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_limits.h"
 
+#include "protocols/limits.h"
+
 enum { LIMIT_MAX = 10 * 1000 * 1000 };
 
 /* A limit for one address that is above the one for all is no limit. */
@@ -19,8 +21,10 @@ static void check_order(struct cfg_reader *reader, const struct cfg_limits *limi
 void cfg_limits_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     struct cfg_limits *limits = &cfg->limits;
-    *limits =
-        (struct cfg_limits){.handshakes = CFG_LIMIT_DERIVED, .handshakes_per_address = CFG_LIMIT_DERIVED};
+    *limits = (struct cfg_limits){.handshakes = CFG_LIMIT_DERIVED,
+                                  .handshakes_per_address = CFG_LIMIT_DERIVED,
+                                  .imap_line = IMAP_LINE_AUTHENTICATED_MAX,
+                                  .sasl_line = SASL_MAX};
     config_setting_t *group = cfg_read_group(top, "limits");
     if (group == NULL)
         return;
@@ -29,6 +33,8 @@ void cfg_limits_read(struct cfg_loader *loader, struct cfg_reader *top, struct c
     cfg_read_number(&reader, "handshakes", 0, LIMIT_MAX, &limits->handshakes);
     cfg_read_number(&reader, "handshakes_per_address", 0, LIMIT_MAX, &limits->handshakes_per_address);
     cfg_read_number(&reader, "connections_per_address", 0, LIMIT_MAX, &limits->connections_per_address);
+    cfg_read_number(&reader, "imap_line", IMAP_LINE_MAX, IMAP_LINE_HIGHEST, &limits->imap_line);
+    cfg_read_number(&reader, "sasl_line", SASL_MAX, SASL_MAX_HIGHEST, &limits->sasl_line);
     check_order(&reader, limits);
     cfg_reader_close(&reader);
 }

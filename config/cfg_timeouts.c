@@ -27,11 +27,32 @@ static void check_idle(struct cfg_reader *reader, const struct cfg *cfg)
     }
 }
 
+/* Submission needs no login: until there is one, the time counts from command to command. */
+static void check_login(struct cfg_reader *reader, struct cfg *cfg)
+{
+    struct cfg_timeouts *t = &cfg->timeouts;
+    if (config_setting_get_member(reader->group, "login") != NULL)
+        t->command_ms = t->login_ms;
+    for (size_t i = 0; i < cfg->service_count; i++) {
+        const struct protocol_traits *traits = protocol_traits(cfg->services[i].protocol);
+        if (!traits->login_optional || t->command_ms >= traits->autologout.min_ms)
+            continue;
+        cfg_problems_add(reader->loader->problems, CFG_WARNING, cfg_reader_place(reader, "login"),
+                         "\"login\" is %s: %s clients may take %s for a command (%s), and lose their session "
+                         "here",
+                         cfg_duration_text(reader->loader->arena, t->login_ms), traits->name,
+                         cfg_duration_text(reader->loader->arena, traits->autologout.min_ms),
+                         traits->autologout.rule);
+        return;
+    }
+}
+
 void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     struct cfg_timeouts *t = &cfg->timeouts;
     *t = (struct cfg_timeouts){.handshake_ms = 30 * SECONDS,
                                .login_ms = 3 * MINUTES,
+                               .command_ms = 5 * MINUTES,
                                .idle_ms = 35 * MINUTES,
                                .connect_ms = 5 * SECONDS,
                                .greeting_ms = 30 * SECONDS,
@@ -50,5 +71,6 @@ void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct
     cfg_read_duration(&reader, "grace", 0, LONGEST, &t->grace_ms);
     cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown_ms);
     check_idle(&reader, cfg);
+    check_login(&reader, cfg);
     cfg_reader_close(&reader);
 }

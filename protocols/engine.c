@@ -142,6 +142,11 @@ void engine_note_serving(struct engine *engine)
     engine->status.serving = true;
 }
 
+void engine_note_turn(struct engine *engine)
+{
+    engine->status.turns++;
+}
+
 void engine_note_ending(struct engine *engine, bool ending)
 {
     ENSURE(ending || !engine->status.closing_reply_sent);

@@ -47,6 +47,9 @@ struct engine_service {
     bool deep_merge;
     /* The backend learns who the client is by its protocol's own words: IMAP ID, XCLIENT. */
     bool sends_identity;
+    /* Octets of lines; 0: the default of protocols/limits.h. */
+    size_t imap_line_max; /* IMAP_LINE_AUTHENTICATED_MAX */
+    size_t sasl_max;      /* SASL_MAX */
     /* Submission only. */
     bool adds_received;   /* a Received field goes before each message (RFC 5321 section 4.4) */
     bool refuses_bare_lf; /* a message sent by DATA that has a bare LF in it ends the session */
@@ -111,6 +114,11 @@ struct engine_status {
     bool committed;
     bool authenticated; /* the backend has accepted a login, and has not taken it back (RFC 8437) */
     bool serving;       /* the backend takes a message without a login: submission by address */
+    /*
+     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to them,
+     * as far as they have come; it may wrap. What has come of half a command does not count.
+     */
+    uint32_t turns;
     /*
      * The client has asked to end (LOGOUT, QUIT), or the backend has: the close that follows is an orderly
      * one.

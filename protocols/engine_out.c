@@ -14,15 +14,19 @@ enum side side_opposite(enum side side)
 struct engine_out *engine_out_new(void)
 {
     struct engine_out *out = malloc(sizeof *out);
-    if (out != NULL)
-        engine_out_reset(out);
+    if (out == NULL)
+        return NULL;
+    out->given_count = 0;
+    engine_out_reset(out);
     return out;
 }
 
 void engine_out_free(struct engine_out **out)
 {
-    if (*out != NULL)
-        explicit_bzero((*out)->scratch, sizeof(*out)->scratch);
+    if (*out == NULL)
+        return;
+    engine_out_reset(*out);
+    explicit_bzero((*out)->scratch, sizeof(*out)->scratch);
     free(*out);
     *out = NULL;
 }
@@ -32,6 +36,8 @@ void engine_out_reset(struct engine_out *out)
     out->lanes[SIDE_CLIENT].count = out->lanes[SIDE_BACKEND].count = 0;
     out->lanes[SIDE_CLIENT].octets = out->lanes[SIDE_BACKEND].octets = 0;
     out->scratch_used = 0;
+    while (out->given_count > 0)
+        bytes_free(&out->given[--out->given_count]);
 }
 
 static bool lane_has_room(const struct engine_lane *lane)
@@ -42,7 +48,8 @@ static bool lane_has_room(const struct engine_lane *lane)
 bool engine_out_has_room(const struct engine_out *out)
 {
     return lane_has_room(&out->lanes[SIDE_CLIENT]) && lane_has_room(&out->lanes[SIDE_BACKEND]) &&
-           out->scratch_used + ENGINE_STEP_SCRATCH <= ENGINE_OUT_SCRATCH;
+           out->scratch_used + ENGINE_STEP_SCRATCH <= ENGINE_OUT_SCRATCH &&
+           out->given_count < ENGINE_OUT_GIVEN;
 }
 
 static void add(struct engine_lane *lane, struct slice s)
@@ -78,6 +85,14 @@ void engine_out_make(struct engine_out *out, enum side to, struct slice s)
 void engine_out_make_text(struct engine_out *out, enum side to, const char *text)
 {
     engine_out_make(out, to, slice_of(text));
+}
+
+void engine_out_give(struct engine_out *out, enum side to, struct bytes *buffer, struct slice octets)
+{
+    ENSURE(out->given_count < ENGINE_OUT_GIVEN);
+    out->given[out->given_count++] = *buffer;
+    *buffer = (struct bytes){0};
+    add(&out->lanes[to], octets);
 }
 
 bool engine_out_is_empty(const struct engine_out *out)

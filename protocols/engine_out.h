@@ -2,11 +2,12 @@
 #ifndef DEEPPROXY_PROTOCOLS_ENGINE_OUT_H
 #define DEEPPROXY_PROTOCOLS_ENGINE_OUT_H
 
-#include "base/slice.h"
+#include "base/bytes.h"
 
 /*
  * What an engine sends: two lanes of slices, one to the client and one to the backend, each in order. A slice
- * lies either in the caller's input (passed: no copy) or in the scratch memory of this value (made). A worker
+ * lies in the caller's input (passed: no copy), in the scratch memory of this value (made), or in a buffer of
+ * the engine's that this value has taken over (given: for lines that are larger than the scratch). A worker
  * owns one engine_out for all its sessions. It empties it (engine_out_reset) after the lanes have been
  * written or queued; every slice in it is void from then on.
  */
@@ -28,7 +29,9 @@ enum {
      * escaped.
      */
     ENGINE_STEP_SCRATCH = 80 * 1024,
-    ENGINE_OUT_SCRATCH = 2 * ENGINE_STEP_SCRATCH
+    ENGINE_OUT_SCRATCH = 2 * ENGINE_STEP_SCRATCH,
+    /* Buffers that are handed over: one in a step at most. */
+    ENGINE_OUT_GIVEN = 8
 };
 
 struct engine_lane {
@@ -39,6 +42,8 @@ struct engine_lane {
 
 struct engine_out {
     struct engine_lane lanes[2]; /* by the side that they go to */
+    struct bytes given[ENGINE_OUT_GIVEN];
+    size_t given_count;
     size_t scratch_used;
     uint8_t scratch[ENGINE_OUT_SCRATCH];
 };
@@ -66,6 +71,12 @@ void engine_out_make(struct engine_out *out, enum side to, struct slice s);
 
 /* The same for a C string, without its NUL. */
 void engine_out_make_text(struct engine_out *out, enum side to, const char *text);
+
+/*
+ * Adds `octets` of a buffer, and takes the buffer over: it is empty afterwards, and views of it are valid
+ * until engine_out_reset. Once in a step.
+ */
+void engine_out_give(struct engine_out *out, enum side to, struct bytes *buffer, struct slice octets);
 
 /* Are both lanes empty? */
 bool engine_out_is_empty(const struct engine_out *out);

@@ -4,6 +4,7 @@
 
 #include "protocols/client_identity.h"
 #include "protocols/engine.h"
+#include "protocols/limits.h"
 
 /*
  * The inner side of engine.h, for the engines alone. Each engine embeds a `struct engine` as its first member
@@ -67,6 +68,24 @@ static inline bool engine_is_open(const struct engine *engine)
     return engine->status.reason == ENGINE_OPEN;
 }
 
+/* What the configuration allows of an initial response and of a line of a SASL exchange, without its end. */
+static inline size_t engine_sasl_max(const struct engine *engine)
+{
+    return engine->service->sasl_max > 0 ? engine->service->sasl_max : SASL_MAX;
+}
+
+/* The same of an exchange's line, with its end. */
+static inline size_t engine_sasl_line_max(const struct engine *engine)
+{
+    return engine_sasl_max(engine) + LINE_END_LEN;
+}
+
+/* What it allows of an IMAP command line after the login, with its end. */
+static inline size_t engine_imap_line_max(const struct engine *engine)
+{
+    return engine->service->imap_line_max > 0 ? engine->service->imap_line_max : IMAP_LINE_AUTHENTICATED_MAX;
+}
+
 /*
  * May an engine take another step? A step takes a line, or a stretch of one or of a message, off the front of
  * its input; it may use the room that engine_out_has_room promises. Each half of an engine feeds so:
@@ -98,6 +117,9 @@ void engine_note_login(struct engine *engine, bool logged_in);
 
 /* The backend takes a message; whether after a login or not. */
 void engine_note_serving(struct engine *engine);
+
+/* The client, or the backend, has had its turn (engine_status.turns). */
+void engine_note_turn(struct engine *engine);
 
 /* The client has asked to end the session; or (false) the backend has refused that. */
 void engine_note_ending(struct engine *engine, bool ending);

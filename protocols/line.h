@@ -23,11 +23,15 @@ enum line_result {
 };
 
 struct line {
-    struct slice whole; /* with its line end */
-    struct slice text;  /* without */
-    bool in_input;      /* lies in the caller's chunk, else in the reader: valid until line_reader_done */
-    bool bare_lf;       /* ended by LF alone */
+    struct slice whole;  /* with its line end */
+    struct slice text;   /* without */
+    struct bytes *owner; /* the buffer that it lies in, if line_send may take that over; else NULL */
+    bool in_input;       /* lies in the caller's chunk, else in the reader: valid until line_reader_done */
+    bool bare_lf;        /* ended by LF alone */
 };
+
+/* A line that is longer is not copied when it is sent, but handed over with its buffer, if it has an owner. */
+enum { LINE_COPIED_MAX = 16 * 1024 };
 
 /*
  * Takes the next line off the front of `*input`. `limit` includes the line end. `*line` is set if it returns
@@ -45,7 +49,10 @@ bool line_reader_is_inside(const struct line_reader *reader);
 /* A line of these octets, which include its end; it counts as not in the input. */
 struct line line_of_whole(struct slice whole);
 
-/* Sends a line as it is, but a bare LF as CRLF: passed if it lies in the input, else made. */
+/* Sends a line as it is, but a bare LF as CRLF: passed if it lies in the input, else made or given. */
 void line_send(const struct line *line, enum side to, struct engine_out *out);
+
+/* The same for a view of the line. */
+void line_send_part(const struct line *line, struct slice part, enum side to, struct engine_out *out);
 
 #endif

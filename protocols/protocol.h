@@ -54,8 +54,11 @@ struct protocol_traits {
      * address, or it trusts everybody as it trusts the proxy.
      */
     bool login_optional;
-    /* Each octet restarts the time that a client has for its login: it is not known whether one will come. */
-    bool octets_restart_login_timer;
+    /*
+     * Each whole command, and each reply, restarts the time that a client has for its login: it is not known
+     * whether one will come (engine_status.turns).
+     */
+    bool turns_restart_login_timer;
     /* The session carries messages that are on their way, to which a server adds trace fields. */
     bool submits_messages;
     /* Its own words for who the client is (identity = "native") include the name of a certificate's login. */

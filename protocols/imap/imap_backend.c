@@ -50,7 +50,7 @@ static void finish_response(struct imap_engine *imap, struct engine_out *out)
     imap->client_in_response = imap->swallow = false;
     imap_move_backend(imap, IMAP_BACKEND_RESPONSE);
     if (imap->kind == IMAP_RESPONSE_GO_AHEAD)
-        imap_client_go_ahead(imap);
+        imap_client_go_ahead(imap, out);
     else if (imap->kind == IMAP_RESPONSE_TAGGED && imap->is_reply_to_command)
         imap_client_command_done(imap, out);
     else if (imap->kind == IMAP_RESPONSE_TAGGED && swallowed)

@@ -57,7 +57,7 @@ void imap_client_track(struct imap_engine *imap, enum imap_command_kind kind, st
 
 void imap_client_hold_command(struct imap_engine *imap, struct slice text)
 {
-    static const size_t limit = IMAP_LINE_AUTHENTICATED_MAX + 2;
+    static const size_t limit = SIZE_MAX; /* its lines were within theirs */
     bool is_held = text.data == imap->client_held.data;
     if ((!is_held && !bytes_append(&imap->client_held, text, limit)) ||
         !bytes_append(&imap->client_held, slice_of("\r\n"), limit))
@@ -73,16 +73,11 @@ static bool travels_alone(enum imap_command_kind kind, const struct imap_literal
 /* A {n+} is sent on as {n}: see imap_private.h. */
 static void pass_line(const struct line *line, const struct imap_literal *literal, struct engine_out *out)
 {
-    struct line shortened = *line;
     if (literal == NULL || literal->synchronizing) {
         line_send(line, SIDE_BACKEND, out);
         return;
     }
-    shortened.text.len -= sizeof "+}" - 1;
-    if (line->in_input)
-        engine_out_pass(out, SIDE_BACKEND, shortened.text);
-    else
-        engine_out_make(out, SIDE_BACKEND, shortened.text);
+    line_send_part(line, slice_first(line->text, line->text.len - (sizeof "+}" - 1)), SIDE_BACKEND, out);
     engine_out_make_text(out, SIDE_BACKEND, "}\r\n");
 }
 
@@ -247,11 +242,51 @@ static void take_idle_line(struct imap_engine *imap, const struct line *line, st
 
 /* ---- input ---- */
 
+/* Of most lines: what they begin with need not be looked at. */
 static size_t line_limit(const struct imap_engine *imap)
 {
     if (imap->client == IMAP_CLIENT_SASL)
-        return IMAP_SASL_LINE_MAX;
-    return imap->base.status.authenticated ? IMAP_LINE_AUTHENTICATED_MAX : IMAP_LINE_MAX;
+        return engine_sasl_line_max(&imap->base);
+    return imap->base.status.authenticated ? engine_imap_line_max(&imap->base) : IMAP_LINE_MAX;
+}
+
+/* The first octets of the line that the reader has begun, or is to begin. */
+static struct slice beginning_of_line(const struct imap_engine *imap, struct slice input,
+                                      uint8_t into[IMAP_BEGINNING_MAX])
+{
+    struct slice held = slice_first(bytes_view(&imap->from_client.held), IMAP_BEGINNING_MAX);
+    struct slice more = slice_first(input, IMAP_BEGINNING_MAX - held.len);
+    if (held.len > 0)
+        memcpy(into, held.data, held.len);
+    if (more.len > 0)
+        memcpy(into + held.len, more.data, more.len);
+    return (struct slice){into, held.len + more.len};
+}
+
+/* Of a line that is over that: an initial response and an ID may be longer. */
+static size_t longer_line_limit(const struct imap_engine *imap, struct slice input)
+{
+    uint8_t octets[IMAP_BEGINNING_MAX];
+    if (imap->client == IMAP_CLIENT_ID_REST)
+        return IMAP_ID_COMMAND_MAX;
+    if (imap->client != IMAP_CLIENT_COMMAND)
+        return 0;
+    switch (imap_command_parse(beginning_of_line(imap, input, octets)).kind) {
+    case IMAP_COMMAND_ID:
+        return IMAP_ID_COMMAND_MAX;
+    case IMAP_COMMAND_AUTHENTICATE:
+        return engine_sasl_line_max(&imap->base) + IMAP_AUTHENTICATE_WORDS_MAX;
+    default:
+        return 0;
+    }
+}
+
+static enum line_result read_line(struct imap_engine *imap, struct slice *input, struct line *line)
+{
+    enum line_result result = line_reader_take(&imap->from_client, input, line_limit(imap), line);
+    if (result != LINE_TOO_LONG)
+        return result;
+    return line_reader_take(&imap->from_client, input, longer_line_limit(imap, *input), line);
 }
 
 static void reject_long_line(struct imap_engine *imap, struct slice input, struct engine_out *out)
@@ -286,7 +321,7 @@ static void reject_long_line(struct imap_engine *imap, struct slice input, struc
 static void take_line(struct imap_engine *imap, struct slice *input, struct engine_out *out)
 {
     struct line line;
-    switch (line_reader_take(&imap->from_client, input, line_limit(imap), &line)) {
+    switch (read_line(imap, input, &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:
@@ -363,11 +398,13 @@ size_t imap_client_feed(struct imap_engine *imap, struct slice data, struct engi
 
 /* ---- what the backend replies ---- */
 
-void imap_client_go_ahead(struct imap_engine *imap)
+void imap_client_go_ahead(struct imap_engine *imap, struct engine_out *out)
 {
     if (imap->client != IMAP_CLIENT_GO_AHEAD)
         return;
-    if (imap->command == IMAP_COMMAND_AUTHENTICATE)
+    if (imap->command == IMAP_COMMAND_ID)
+        imap_id_exchange_go_ahead(imap, out);
+    else if (imap->command == IMAP_COMMAND_AUTHENTICATE)
         imap_move_client(imap, IMAP_CLIENT_SASL);
     else if (imap->command == IMAP_COMMAND_IDLE)
         imap_move_client(imap, IMAP_CLIENT_IDLE);
@@ -394,7 +431,10 @@ void imap_client_command_done(struct imap_engine *imap, struct engine_out *out)
         engine_note_login(&imap->base, false);
     if (kind == IMAP_COMMAND_ID)
         imap_id_exchange_reply_done(imap, out);
-    if (imap->client == IMAP_CLIENT_GO_AHEAD) {
+    if (imap->client == IMAP_CLIENT_GO_AHEAD && kind == IMAP_COMMAND_ID) {
+        bytes_free(&imap->client_held); /* the backend has refused a literal of it */
+        imap_move_client(imap, IMAP_CLIENT_COMMAND);
+    } else if (imap->client == IMAP_CLIENT_GO_AHEAD) {
         struct imap_literal literal = {.octets = imap->client_left, .synchronizing = !imap->nonsync_literal};
         skip_rest(imap, &literal, out);
     } else if (imap->client == IMAP_CLIENT_REPLY || imap->client == IMAP_CLIENT_SASL ||
@@ -410,7 +450,7 @@ void imap_client_resume(struct imap_engine *imap, struct engine_out *out)
         return;
     struct bytes held = imap->client_held;
     imap->client_held = (struct bytes){0};
-    struct line line = {.whole = bytes_view(&held)};
+    struct line line = {.whole = bytes_view(&held), .owner = &held};
     line.text = slice_first(line.whole, line.whole.len - 2);
     imap_move_client(imap, IMAP_CLIENT_COMMAND);
     if (imap_command_parse(line.text).kind == IMAP_COMMAND_ID)

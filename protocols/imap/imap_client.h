@@ -33,7 +33,7 @@ void imap_client_reject_error(struct imap_engine *imap, struct slice tag, const 
 void imap_client_hold_command(struct imap_engine *imap, struct slice text);
 
 /* The backend has sent "+". */
-void imap_client_go_ahead(struct imap_engine *imap);
+void imap_client_go_ahead(struct imap_engine *imap, struct engine_out *out);
 
 /* The backend has sent the tagged reply to the command that travels alone; imap->status is its status. */
 void imap_client_command_done(struct imap_engine *imap, struct engine_out *out);

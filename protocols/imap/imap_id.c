@@ -29,6 +29,22 @@ static void skip_spaces(struct slice *s)
         *s = slice_from(*s, 1);
 }
 
+/*
+ * What is between two strings: spaces, and one comma, which RFC 2971's "#" is in the notation of RFC 822.
+ * Servers need nothing between two of which one is in quotes.
+ */
+static bool skip_separator(struct slice *s)
+{
+    size_t before = s->len;
+    skip_spaces(s);
+    if (s->len > 0 && s->data[0] == ',') {
+        *s = slice_from(*s, 1);
+        skip_spaces(s);
+        return s->len > 0;
+    }
+    return s->len < before || s->len == 0 || s->data[0] == '"';
+}
+
 bool imap_id_open(struct slice params, struct imap_id_list *list)
 {
     skip_spaces(&params);
@@ -50,12 +66,9 @@ enum imap_id_step imap_id_next(struct imap_id_list *list, struct imap_id_pair *p
         return IMAP_ID_END;
     if (!imap_string_take(&list->rest, &pair->name) || pair->name.form == IMAP_STRING_NIL)
         return IMAP_ID_MALFORMED;
-    if (list->rest.len == 0 || list->rest.data[0] != ' ')
+    if (!skip_separator(&list->rest) || !imap_string_take(&list->rest, &pair->value))
         return IMAP_ID_MALFORMED;
-    skip_spaces(&list->rest);
-    if (!imap_string_take(&list->rest, &pair->value))
-        return IMAP_ID_MALFORMED;
-    return list->rest.len == 0 || list->rest.data[0] == ' ' ? IMAP_ID_PAIR : IMAP_ID_MALFORMED;
+    return skip_separator(&list->rest) ? IMAP_ID_PAIR : IMAP_ID_MALFORMED;
 }
 
 const char *imap_id_check(struct slice params)
@@ -153,31 +166,41 @@ static struct kept pairs_with_room(struct imap_id_list list, int room)
     return kept;
 }
 
-static void forward_pair(const struct imap_id_pair *pair, const struct name *name, struct engine_out *out)
+static bool append_text(struct bytes *into, const char *text)
 {
-    imap_string_quote(name_view(name), SIDE_BACKEND, out);
-    if (pair->value.form == IMAP_STRING_NIL) {
-        engine_out_make_text(out, SIDE_BACKEND, " NIL ");
-        return;
-    }
-    uint8_t value[IMAP_ID_VALUE_MAX];
-    size_t len = imap_string_decode(&pair->value, value, sizeof value);
-    engine_out_make_text(out, SIDE_BACKEND, " ");
-    imap_string_quote((struct slice){value, len}, SIDE_BACKEND, out);
-    engine_out_make_text(out, SIDE_BACKEND, " ");
+    return bytes_append(into, slice_of(text), IMAP_ID_COMMAND_MAX);
 }
 
-static void forward_pairs(struct imap_id_list list, struct kept left, struct engine_out *out)
+static bool append_string(struct bytes *into, struct slice octets)
+{
+    return imap_string_append(into, octets, IMAP_ID_COMMAND_MAX);
+}
+
+static bool append_pair(struct bytes *into, const struct imap_id_pair *pair, const struct name *name)
+{
+    if (!append_string(into, name_view(name)))
+        return false;
+    if (pair->value.form == IMAP_STRING_NIL)
+        return append_text(into, " NIL ");
+    uint8_t value[IMAP_ID_VALUE_MAX];
+    size_t len = imap_string_decode(&pair->value, value, sizeof value);
+    return append_text(into, " ") && append_string(into, (struct slice){value, len}) &&
+           append_text(into, " ");
+}
+
+static bool append_pairs(struct bytes *into, struct imap_id_list list, struct kept left)
 {
     struct imap_id_pair pair;
-    while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
+    bool ok = true;
+    while (ok && imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
         struct name name = name_of(&pair);
         if (is_trusted_by_backends(name_view(&name)))
             continue;
         int *count = is_reporting(name_view(&name)) ? &left.reporting : &left.idle;
         if ((*count)-- > 0)
-            forward_pair(&pair, &name, out);
+            ok = append_pair(into, &pair, &name);
     }
+    return ok;
 }
 
 /* The hops that may follow, against loops: Dovecot begins with 7, and this is the first. */
@@ -185,7 +208,7 @@ static void forward_pairs(struct imap_id_list list, struct kept left, struct eng
 
 enum { IDENTITY_PAIRS = 6 };
 
-static void add_identity(const struct client_identity *identity, struct engine_out *out)
+static bool append_identity(struct bytes *into, const struct client_identity *identity)
 {
     char text[512];
     int len =
@@ -195,22 +218,21 @@ static void add_identity(const struct client_identity *identity, struct engine_o
                  identity->session_id, identity->address, identity->port, identity->connected_address,
                  identity->connected_port);
     ENSURE(len > 0 && (size_t)len < sizeof text);
-    engine_out_make_text(out, SIDE_BACKEND, text);
+    return append_text(into, text);
 }
 
-void imap_id_forward(struct slice params, const char *cipher, const struct client_identity *identity,
-                     struct engine_out *out)
+bool imap_id_append(struct bytes *into, struct slice params, const char *cipher,
+                    const struct client_identity *identity)
 {
     struct imap_id_list list;
     int own = 1 + (identity != NULL ? IDENTITY_PAIRS : 0);
-    engine_out_make_text(out, SIDE_BACKEND, "(");
-    if (imap_id_open(params, &list))
-        forward_pairs(list, pairs_with_room(list, IMAP_ID_PAIRS_MAX - own), out);
-    if (identity != NULL)
-        add_identity(identity, out);
-    engine_out_make_text(out, SIDE_BACKEND, "\"tls\" ");
-    imap_string_quote(slice_of(cipher), SIDE_BACKEND, out);
-    engine_out_make_text(out, SIDE_BACKEND, ")");
+    bool ok = append_text(into, "(");
+    if (ok && imap_id_open(params, &list))
+        ok = append_pairs(into, list, pairs_with_room(list, IMAP_ID_PAIRS_MAX - own));
+    if (ok && identity != NULL)
+        ok = append_identity(into, identity);
+    return ok && append_text(into, "\"tls\" ") && append_string(into, slice_of(cipher)) &&
+           append_text(into, ")");
 }
 
 void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MAX])

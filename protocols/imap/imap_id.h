@@ -47,14 +47,15 @@ const char *imap_id_check(struct slice params);
 void imap_id_report(struct slice params, struct engine *engine);
 
 /*
- * Sends a client's checked list to the backend in quoted strings (see imap_string_quote). Removed are all
+ * Appends a client's checked list as the backend gets it, in strings of imap_string_append. Removed are all
  * fields that backends believe of a proxy: names that begin with "x-", and "tls". Added are "tls" with the
  * cipher suite and, if `identity` is not NULL, the fields with the client's address that Dovecot believes of
  * the addresses in its login_trusted_networks. If that makes more than 30 pairs, which Cyrus refuses, the
- * last ones are dropped, and before them those that report nothing.
+ * last ones are dropped, and before them those that report nothing. False if memory is short, or if `into`
+ * would have more than IMAP_ID_COMMAND_MAX octets.
  */
-void imap_id_forward(struct slice params, const char *cipher, const struct client_identity *identity,
-                     struct engine_out *out);
+MUST_CHECK bool imap_id_append(struct bytes *into, struct slice params, const char *cipher,
+                               const struct client_identity *identity);
 
 /*
  * Writes the fields that have the DEEP status in a server's reply (draft section 7.1), with a NUL: one under

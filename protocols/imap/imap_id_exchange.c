@@ -50,16 +50,57 @@ void imap_id_exchange_literal(struct imap_engine *imap, struct slice *input)
         imap_move_client(imap, IMAP_CLIENT_ID_REST);
 }
 
+/* Puts an ID command with these parameters together. False if memory is short. */
+static bool make_id(const struct imap_engine *imap, struct slice tag, struct slice params, struct bytes *made)
+{
+    return bytes_append(made, tag, IMAP_ID_COMMAND_MAX) &&
+           bytes_append(made, slice_of(" ID "), IMAP_ID_COMMAND_MAX) &&
+           imap_id_append(made, params, imap->base.client.tls_cipher, imap->base.identity_unsent) &&
+           bytes_append(made, slice_of("\r\n"), IMAP_ID_COMMAND_MAX);
+}
+
+/*
+ * Sends the held ID up to the end of its next line, whose quoted strings have no line end. If that line ends
+ * in a literal's announcement, the literal is sent when the backend has asked for it.
+ */
+static void send_held_id(struct imap_engine *imap, struct engine_out *out)
+{
+    struct slice rest = slice_from(bytes_view(&imap->client_held), (size_t)imap->client_left);
+    size_t len = (size_t)imap->client_left + slice_find(rest, '\n') + 1;
+    struct slice part = slice_first(bytes_view(&imap->client_held), len);
+    struct imap_literal literal;
+    bool has_literal = imap_literal_at_end(slice_first(part, part.len - 2), &literal);
+    engine_out_make(out, SIDE_BACKEND, part);
+    bytes_drop(&imap->client_held, len);
+    imap->client_left = has_literal ? literal.octets : 0;
+    if (!has_literal) {
+        imap->cipher_sent = true;
+        imap_move_client(imap, IMAP_CLIENT_REPLY);
+    } else if (imap->client != IMAP_CLIENT_GO_AHEAD) {
+        imap_move_client(imap, IMAP_CLIENT_GO_AHEAD);
+    }
+}
+
+void imap_id_exchange_go_ahead(struct imap_engine *imap, struct engine_out *out)
+{
+    send_held_id(imap, out);
+}
+
 static void forward_id(struct imap_engine *imap, const struct imap_command *c, struct engine_out *out)
 {
+    struct bytes made = {0};
+    if (!make_id(imap, c->tag, c->args, &made)) {
+        bytes_free(&made);
+        imap_fail_memory(imap);
+        return;
+    }
     imap_client_track(imap, IMAP_COMMAND_ID, c->tag);
-    imap->cipher_sent = true;
     imap->id_replied = false;
-    engine_out_make(out, SIDE_BACKEND, c->tag);
-    engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(c->args, imap->base.client.tls_cipher, imap->base.identity_unsent, out);
-    engine_out_make_text(out, SIDE_BACKEND, "\r\n");
-    imap_move_client(imap, IMAP_CLIENT_REPLY);
+    imap->nonsync_literal = true; /* the client waits for no "+" */
+    bytes_free(&imap->client_held);
+    imap->client_held = made;
+    imap->client_left = 0;
+    send_held_id(imap, out);
 }
 
 static void reply_id(struct imap_engine *imap, struct slice tag, struct engine_out *out)
@@ -91,18 +132,23 @@ void imap_id_exchange_finish(struct imap_engine *imap, struct slice text, struct
         return;
     } else {
         forward_id(imap, &c, out);
+        return;
     }
     bytes_free(&imap->client_held);
 }
 
+/* Nothing in it takes a literal. */
 static void send_own(struct imap_engine *imap, struct engine_out *out)
 {
-    engine_out_make_text(out, SIDE_BACKEND, imap->base.client.nonce);
-    engine_out_make_text(out, SIDE_BACKEND, " ID ");
-    imap_id_forward(slice_of("NIL"), imap->base.client.tls_cipher, imap->base.identity_unsent, out);
-    engine_out_make_text(out, SIDE_BACKEND, "\r\n");
-    imap->cipher_sent = true;
-    imap->own_id_pending = true;
+    struct bytes made = {0};
+    if (make_id(imap, slice_of(imap->base.client.nonce), slice_of("NIL"), &made)) {
+        engine_out_make(out, SIDE_BACKEND, bytes_view(&made));
+        imap->cipher_sent = true;
+        imap->own_id_pending = true;
+    } else {
+        imap_fail_memory(imap);
+    }
+    bytes_free(&made);
 }
 
 /*
@@ -136,7 +182,7 @@ bool imap_id_exchange_before_login(struct imap_engine *imap, struct engine_out *
         return false;
     if (imap->id_support == IMAP_ID_ANNOUNCED && !imap->cipher_sent && !imap->base.status.authenticated)
         send_own(imap, out);
-    return true;
+    return engine_is_open(&imap->base);
 }
 
 void imap_id_exchange_after_preauth(struct imap_engine *imap, struct engine_out *out)
@@ -169,6 +215,7 @@ void imap_id_exchange_reply_done(struct imap_engine *imap, struct engine_out *ou
         client_identity_free(&imap->base.identity_unsent); /* it was in it */
     if (!is_ours_to_reply(imap))
         return;
-    imap->id_support = IMAP_ID_REFUSED;
+    if (imap->client != IMAP_CLIENT_GO_AHEAD) /* else it is the literal that was refused */
+        imap->id_support = IMAP_ID_REFUSED;
     reply_id(imap, (struct slice){imap->tag, imap->tag_len}, out);
 }

@@ -21,6 +21,9 @@ void imap_id_exchange_line(struct imap_engine *imap, struct slice text, const st
 /* Takes octets of a literal in an ID command off the front of `*input`. */
 void imap_id_exchange_literal(struct imap_engine *imap, struct slice *input);
 
+/* The backend has asked for a literal of the client's ID: sends it, and what follows. */
+void imap_id_exchange_go_ahead(struct imap_engine *imap, struct engine_out *out);
+
 /* The ID command is whole: answers it or sends it on. */
 void imap_id_exchange_finish(struct imap_engine *imap, struct slice text, struct engine_out *out);
 

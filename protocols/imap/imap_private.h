@@ -4,6 +4,7 @@
 
 #include "protocols/engine_private.h"
 #include "protocols/imap/imap_command.h"
+#include "protocols/imap/imap_id.h"
 #include "protocols/imap/imap_literal.h"
 #include "protocols/imap/imap_response.h"
 #include "protocols/imap/imap_state.h"
@@ -24,17 +25,8 @@
  * Courier loses what follows a login.
  */
 enum {
-    /* RFC 7162 section 4 has clients stay below 8,192 octets in a line; Dovecot takes 65,536 of a user ... */
-    IMAP_LINE_MAX = 8192,
-    IMAP_LINE_AUTHENTICATED_MAX = 65536,
-    /* A line of a SASL exchange, as RFC 4954 section 4 has it for SMTP */
-    IMAP_SASL_LINE_MAX = 12290,
-    /* An ID command of 30 pairs at their longest, with what is between them */
-    IMAP_ID_COMMAND_MAX = 40960,
-    /* A greeting or a line with capabilities; Dovecot's have 520 octets */
-    IMAP_HELD_LINE_MAX = 8192,
-    /* An ID response, literals included: a backend's 30 pairs, escaped */
-    IMAP_HELD_ID_MAX = 65536,
+    /* The first octets of a line: a tag and the longest name of a command, with spaces */
+    IMAP_BEGINNING_MAX = IMAP_TAG_MAX + 16,
     /* A reply of the proxy's own that waits for the end of a response; there is one at a time */
     IMAP_ANSWER_MAX = 2048,
     /* Errors in a row before goodbye: a browser, or an attack through one (ALPACA), is at its second line */
@@ -54,7 +46,8 @@ struct imap_engine {
 
     enum imap_client_state client;
     struct line_reader from_client;
-    struct bytes client_held;     /* an ID command so far; or the command of IMAP_CLIENT_HELD */
+    /* an ID command so far; what is still to be sent of one; or the command of IMAP_CLIENT_HELD */
+    struct bytes client_held;
     struct imap_tail client_tail; /* IMAP_CLIENT_SKIP_LINE */
     uint64_t client_left;         /* octets of the literal that are still to come */
     /* The command that travels alone, until it has been sent and, if that matters, answered. */

@@ -11,7 +11,7 @@
  *         |  ^                     |------"+"--> SASL ---> GO_AHEAD
  *         |  |                     '------"+"--> IDLE ---> COMMAND
  *         |  '------ tagged reply -- REPLY
- *         |--> ID_LITERAL <-> ID_REST --> REPLY or COMMAND        (ID is held until it is whole)
+ *         |--> ID_LITERAL <-> ID_REST --> GO_AHEAD, REPLY or COMMAND    (ID is held until it is whole)
  *         '--> SKIP_LITERAL <-> SKIP_LINE --> COMMAND             (the rest of a command that was refused)
  */
 enum imap_client_state {

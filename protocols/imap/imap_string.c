@@ -3,6 +3,7 @@
 
 #include "protocols/imap/imap_literal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool take_quoted(struct slice *rest, struct imap_string *s)
@@ -44,7 +45,7 @@ static bool take_literal(struct slice *rest, struct imap_string *s)
 
 static bool is_atom_char(uint8_t c)
 {
-    return ascii_is_graph(c) && strchr("(){%*\"\\", c) == NULL;
+    return ascii_is_graph(c) && strchr("(){%*\"\\,", c) == NULL;
 }
 
 static bool take_atom(struct slice *rest, struct imap_string *s)
@@ -84,16 +85,42 @@ size_t imap_string_decode(const struct imap_string *s, uint8_t *into, size_t cap
     return len;
 }
 
-void imap_string_quote(struct slice octets, enum side to, struct engine_out *out)
+static bool fits_quotes(struct slice octets)
 {
-    engine_out_make_text(out, to, "\"");
-    for (size_t i = 0; i < octets.len; i++) {
+    for (size_t i = 0; i < octets.len; i++)
+        if (octets.data[i] > 0x7f || octets.data[i] == '\r' || octets.data[i] == '\n')
+            return false;
+    return true;
+}
+
+static bool append_octet(struct bytes *into, uint8_t c, size_t limit)
+{
+    return bytes_append(into, (struct slice){&c, 1}, limit);
+}
+
+static bool append_quoted(struct bytes *into, struct slice octets, size_t limit)
+{
+    bool ok = append_octet(into, '"', limit);
+    for (size_t i = 0; ok && i < octets.len; i++) {
         uint8_t c = octets.data[i];
         if (c == '"' || c == '\\')
-            engine_out_make_text(out, to, "\\");
-        if (c == '\r' || c == '\n' || c == '\0' || c > 0x7f)
-            c = '?';
-        engine_out_make(out, to, (struct slice){&c, 1});
+            ok = append_octet(into, '\\', limit);
+        ok = ok && append_octet(into, c != '\0' ? c : '?', limit);
     }
-    engine_out_make_text(out, to, "\"");
+    return ok && append_octet(into, '"', limit);
+}
+
+static bool append_literal(struct bytes *into, struct slice octets, size_t limit)
+{
+    char announcement[32];
+    snprintf(announcement, sizeof announcement, "{%zu}\r\n", octets.len);
+    bool ok = bytes_append(into, slice_of(announcement), limit);
+    for (size_t i = 0; ok && i < octets.len; i++)
+        ok = append_octet(into, octets.data[i] != '\0' ? octets.data[i] : '?', limit);
+    return ok;
+}
+
+bool imap_string_append(struct bytes *into, struct slice octets, size_t limit)
+{
+    return fits_quotes(octets) ? append_quoted(into, octets, limit) : append_literal(into, octets, limit);
 }

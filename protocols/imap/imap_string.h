@@ -2,7 +2,8 @@
 #ifndef DEEPPROXY_PROTOCOLS_IMAP_IMAP_STRING_H
 #define DEEPPROXY_PROTOCOLS_IMAP_IMAP_STRING_H
 
-#include "protocols/engine_out.h"
+#include "base/bytes.h"
+#include "base/must_check.h"
 
 /*
  * IMAP's strings (RFC 3501 section 4.3): NIL, "quoted", literals that follow their announcement in the same
@@ -26,10 +27,10 @@ bool imap_string_take(struct slice *rest, struct imap_string *s);
 size_t imap_string_decode(const struct imap_string *s, uint8_t *into, size_t cap);
 
 /*
- * Sends octets as a quoted string. What such a string cannot hold (CR, LF, NUL and, before UTF8=ACCEPT,
- * octets above 0x7F) becomes "?": the alternative would be a literal, and so a wait or an extension of the
- * backend's.
+ * Appends octets as a quoted string or, if one cannot hold them (CR, LF and, before UTF8=ACCEPT, octets above
+ * 0x7F), as a synchronising literal. NUL, which no string has (RFC 3501 section 9, CHAR8), becomes "?". False
+ * if memory is short, or if `into` would have more than `limit` octets.
  */
-void imap_string_quote(struct slice octets, enum side to, struct engine_out *out);
+MUST_CHECK bool imap_string_append(struct bytes *into, struct slice octets, size_t limit);
 
 #endif

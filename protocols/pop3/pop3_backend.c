@@ -8,6 +8,12 @@
 
 #define XCLIENT_REMEDY " (Dovecot: login_trusted_networks)"
 
+/* RFC 2449 section 4 has 512 octets, but a SASL challenge may be as long as the client's answer. */
+static size_t reply_line_max(const struct pop3_engine *pop3)
+{
+    return engine_sasl_max(&pop3->base) + POP3_CHALLENGE_WORDS_MAX;
+}
+
 /*
  * The backend has made a mistake. The client gets words if it cannot take them for content: not before the
  * greeting, as another backend may still serve it, not inside a multi-line reply, and not after the backend's
@@ -42,7 +48,7 @@ static void send_xclient(struct pop3_engine *pop3, const struct line *line, stru
         fail_backend(pop3, "the backend's greeting offers no XCLIENT" XCLIENT_REMEDY, out);
         return;
     }
-    if (!bytes_append(&pop3->greeting, line->whole, POP3_REPLY_LINE_MAX)) {
+    if (!bytes_append(&pop3->greeting, line->whole, reply_line_max(pop3))) {
         engine_fail(&pop3->base, ENGINE_NO_MEMORY, "no memory for the backend's greeting");
         return;
     }
@@ -276,7 +282,7 @@ static void take_step(struct pop3_engine *pop3, struct slice *input, struct engi
         return;
     }
     struct line line;
-    switch (line_reader_take(&pop3->from_backend, input, POP3_REPLY_LINE_MAX, &line)) {
+    switch (line_reader_take(&pop3->from_backend, input, reply_line_max(pop3), &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:

@@ -50,10 +50,16 @@ bool pop3_client_is_wanted(const struct pop3_engine *pop3)
            reply_queue_has_room(&pop3->replies, 1);
 }
 
+static size_t line_limit(const struct pop3_engine *pop3)
+{
+    size_t sasl = engine_sasl_max(&pop3->base);
+    return pop3->client == POP3_CLIENT_SASL_LINE ? sasl + LINE_END_LEN : sasl + POP3_AUTH_WORDS_MAX;
+}
+
 static void take_step(struct pop3_engine *pop3, struct slice *input, struct engine_out *out)
 {
     struct line line;
-    switch (line_reader_take(&pop3->from_client, input, POP3_SASL_LINE_MAX, &line)) {
+    switch (line_reader_take(&pop3->from_client, input, line_limit(pop3), &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:

@@ -4,9 +4,8 @@
 #include "base/array.h"
 
 #include "protocols/http_request.h"
+#include "protocols/limits.h"
 #include "protocols/sasl_mechanism.h"
-
-#define LINE_END_LEN 2
 
 struct command {
     const char *keyword;

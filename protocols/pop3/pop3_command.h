@@ -12,15 +12,6 @@
  * space, or has a NUL, a bare CR, or anything but letters, digits, "-" and "_" in its keyword. Commands that
  * the proxy does not know pass: the backend replies to them as it likes.
  */
-enum {
-    POP3_COMMAND_MAX = 255, /* RFC 2449 section 4, with CRLF */
-    /*
-     * A line of an AUTH exchange, and AUTH with an initial response: RFC 5034 section 4 frees them from the
-     * limit above without a figure, RFC 4954 section 4 has this one.
-     */
-    POP3_SASL_LINE_MAX = 12288
-};
-
 /*
  * The slot that a command takes: POP3_AWAIT_* if it goes to the backend, POP3_OWN_* or POP3_CLOSE_* if the
  * proxy replies. `text`: the line without its end; `external` as in sasl_mechanism.h.

@@ -6,14 +6,6 @@
 
 /* Reads the backend's replies: their first word, the greeting, and the end of a multi-line one. */
 
-enum {
-    /*
-     * A first line, or one of a list. RFC 2449 section 4 has 512 octets, but a SASL challenge ("+ " and
-     * base64) may be as long as the client's lines.
-     */
-    POP3_REPLY_LINE_MAX = 12288 + 2
-};
-
 enum pop3_indicator {
     POP3_INDICATOR_OK,
     POP3_INDICATOR_ERR,

@@ -234,6 +234,7 @@ static void close_reply(struct smtp_engine *smtp, struct engine_out *out)
     enum smtp_slot slot = smtp->replying;
     unsigned code = smtp->reply_code;
     smtp->replying = SMTP_SLOT_NONE;
+    engine_note_turn(&smtp->base);
     if (code == 221 || code == 421)
         engine_note_last_word(&smtp->base);
     close_slot(smtp, slot, code, out);
@@ -291,7 +292,9 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
 static void take_step(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     struct line line;
-    switch (line_reader_take(&smtp->from_backend, input, SMTP_REPLY_LINE_MAX, &line)) {
+    /* RFC 5321 section 4.5.3.1.5 has 512, but a SASL challenge may be as long as the client's answer. */
+    size_t limit = engine_sasl_max(&smtp->base) + SMTP_CHALLENGE_WORDS_MAX;
+    switch (line_reader_take(&smtp->from_backend, input, limit, &line)) {
     case LINE_CUT:
         return;
     case LINE_NO_MEMORY:

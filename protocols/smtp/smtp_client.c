@@ -281,9 +281,9 @@ static void skip_line(struct smtp_engine *smtp, struct slice *input, struct engi
 static size_t line_limit(const struct smtp_engine *smtp, struct slice input)
 {
     if (smtp->client == SMTP_CLIENT_SASL_LINE || smtp->client == SMTP_CLIENT_EXTERNAL)
-        return SMTP_SASL_LINE_MAX;
+        return engine_sasl_line_max(&smtp->base);
     uint8_t octets[BEGINNING_MAX];
-    return smtp_command_limit(beginning_of_line(smtp, input, octets));
+    return smtp_command_limit(beginning_of_line(smtp, input, octets), engine_sasl_max(&smtp->base));
 }
 
 static void take_line(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
@@ -301,6 +301,7 @@ static void take_line(struct smtp_engine *smtp, struct slice *input, struct engi
     case LINE_WHOLE:
         break;
     }
+    engine_note_turn(&smtp->base);
     if (smtp->client == SMTP_CLIENT_SASL_LINE)
         take_sasl_line(smtp, &line, out);
     else if (smtp->client == SMTP_CLIENT_EXTERNAL)

@@ -4,6 +4,7 @@
 #include "base/array.h"
 
 #include "protocols/http_request.h"
+#include "protocols/limits.h"
 
 static const struct {
     const char *word;
@@ -74,10 +75,11 @@ struct smtp_command smtp_command_parse(struct slice line)
     return command;
 }
 
-size_t smtp_command_limit(struct slice beginning)
+size_t smtp_command_limit(struct slice beginning, size_t sasl_max)
 {
     bool auth = beginning.len > 4 && slice_has_prefix(beginning, "AUTH") && is_blank(beginning.data[4]);
-    return auth ? SMTP_AUTH_COMMAND_MAX : SMTP_COMMAND_MAX;
+    size_t with_response = sasl_max + SMTP_AUTH_WORDS_MAX;
+    return auth && with_response > SMTP_COMMAND_MAX ? with_response : SMTP_COMMAND_MAX;
 }
 
 bool smtp_burl_is_last(struct slice arguments)

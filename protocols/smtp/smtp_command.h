@@ -34,25 +34,14 @@ struct smtp_command {
     struct slice arguments; /* all that follows the verb, with the space before it */
 };
 
-enum {
-    /*
-     * With its end: 512 (RFC 5321 section 4.5.3.1.4), and what extensions add to MAIL and RCPT (SIZE, DSN,
-     * AUTH, SMTPUTF8 ... below 2,000 in sum).
-     */
-    SMTP_COMMAND_MAX = 4096,
-    /* AUTH with an initial response: RFC 4954 section 4, 12,288 octets, and the word of the mechanism. */
-    SMTP_AUTH_COMMAND_MAX = 12288 + 64,
-    /* A line of a SASL exchange, with its end. */
-    SMTP_SASL_LINE_MAX = 12288 + 2,
-    /* A line over its limit gets a reply and is skipped; one as long as this is taken for endless. */
-    SMTP_LINE_ENDLESS = 64 * 1024
-};
-
 /* Reads a line without its end; the arguments are a view of it. */
 struct smtp_command smtp_command_parse(struct slice line);
 
-/* The limit of a line that begins so. Five octets decide; with fewer any limit will do. */
-size_t smtp_command_limit(struct slice beginning);
+/*
+ * The limit of a line that begins so, if an initial response may have `sasl_max` octets. Five octets decide;
+ * with fewer any limit will do.
+ */
+size_t smtp_command_limit(struct slice beginning, size_t sasl_max);
 
 /* Takes a word off the front of `*rest`; empty at the end. Postfix takes a tab for a space. */
 struct slice smtp_next_word(struct slice *rest);

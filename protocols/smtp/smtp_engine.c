@@ -24,7 +24,7 @@ bool smtp_is_swallowing(const struct smtp_engine *smtp)
 
 bool smtp_hold(struct smtp_engine *smtp, const struct line *line)
 {
-    if (!line->in_input || bytes_append(&smtp->from_client.held, line->whole, SMTP_AUTH_COMMAND_MAX))
+    if (!line->in_input || bytes_append(&smtp->from_client.held, line->whole, SIZE_MAX))
         return true;
     engine_fail(&smtp->base, ENGINE_NO_MEMORY, "no memory for a command");
     return false;

@@ -275,12 +275,17 @@ static bool begin_held_chunk(struct smtp_engine *smtp, struct slice *input, stru
     return true;
 }
 
+/* So much of a chunk at once is a turn: whoever uploads one needs more time than for a command. */
+enum { CHUNK_TURN = 1024 };
+
 void smtp_take_chunk(struct smtp_engine *smtp, struct slice *input, struct engine_out *out)
 {
     if (!begin_held_chunk(smtp, input, out))
         return;
     bool refused = smtp->client == SMTP_CLIENT_REFUSED_CHUNK;
     struct slice octets = counted_take(&smtp->chunk_left, input);
+    if (octets.len >= CHUNK_TURN)
+        engine_note_turn(&smtp->base);
     if (!refused)
         engine_out_pass(out, SIDE_BACKEND, octets);
     if (smtp->chunk_left == 0)

@@ -10,7 +10,7 @@ const struct protocol_traits submission_protocol = {
                  "\x04smtp"}, /* IANA has no name for it: this is the one that its servers and clients use */
     .autologout = {.min_ms = 5 * 60 * 1000, .rule = "RFC 5321 section 4.5.3.2.7"},
     .login_optional = true,
-    .octets_restart_login_timer = true,
+    .turns_restart_login_timer = true,
     .submits_messages = true,
     .native_identity_has_login = true, /* XCLIENT LOGIN */
     .probe = {.greeting = "220",

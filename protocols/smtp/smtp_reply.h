@@ -11,14 +11,6 @@ struct smtp_reply {
     struct slice text; /* what follows code and separator */
 };
 
-enum {
-    /*
-     * With its end. RFC 5321 has 512 (section 4.5.3.1.5), but a SASL challenge may be of 12,288 (RFC 4954
-     * section 4.)
-     */
-    SMTP_REPLY_LINE_MAX = 12288 + 6
-};
-
 /*
  * Reads a line without its end. False if it is not one of SMTP. A code alone is a line (section 4.2, last
  * paragraph).

@@ -74,6 +74,8 @@ static bool make_service(struct service *service, struct snapshot *snapshot, con
                                            .hostname = snapshot->cfg->hostname,
                                            .starttls = from->tls_mode == CFG_TLS_STARTTLS,
                                            .deep_merge = from->deep->merge,
+                                           .imap_line_max = snapshot->cfg->limits.imap_line,
+                                           .sasl_max = snapshot->cfg->limits.sasl_line,
                                            .adds_received = from->adds_received,
                                            .refuses_bare_lf = from->refuses_bare_lf,
                                            .now = seconds_since_1970},

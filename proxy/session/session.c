@@ -98,6 +98,12 @@ void session_set_timeout(struct session *session, enum worker_timeout timeout)
     session_log_timeout(session);
 }
 
+enum worker_timeout session_login_timeout(const struct session *session)
+{
+    bool by_turns = protocol_traits(session->service->engine.protocol)->turns_restart_login_timer;
+    return by_turns ? WORKER_TIMEOUT_COMMAND : WORKER_TIMEOUT_LOGIN;
+}
+
 static void count_event(const struct session *session, enum counter what)
 {
     counters_add(session->service->counters, session->worker->index, what);
@@ -135,7 +141,7 @@ static void begin_cleartext(struct session *session)
         return;
     }
     session_move(session, SESSION_CLEARTEXT);
-    session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+    session_set_timeout(session, session_login_timeout(session));
     session_lend_trace(session);
     engine_greet(session->engine, session->worker->out);
     if (session_send_output(session))

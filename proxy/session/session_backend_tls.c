@@ -51,13 +51,36 @@ static bool is_open(const struct backend_tls *tls)
     return state == TLS_OPEN || state == TLS_PEER_CLOSED;
 }
 
+/* Seals and sends a line that the TLS output has no room for (engine_out_give). */
+static bool seal_in_parts(struct session *session, struct slice line)
+{
+    while (line.len > 0) {
+        struct slice part = slice_first(line, WORKER_READ_CAP);
+        if (!tls_endpoint_seal(session->link->tls->side.endpoint, &part, 1))
+            return false;
+        flush_to_server(session);
+        line = slice_from(line, part.len);
+    }
+    return true;
+}
+
+static bool seal(struct session *session, const struct engine_lane *lane)
+{
+    bool ok = is_open(session->link->tls);
+    if (ok && lane->octets <= WORKER_PLAIN_CAP + ENGINE_OUT_SCRATCH)
+        return tls_endpoint_seal(session->link->tls->side.endpoint, lane->slices, lane->count);
+    for (size_t i = 0; i < lane->count && ok; i++)
+        ok = seal_in_parts(session, lane->slices[i]);
+    return ok;
+}
+
 static void send_sealed(struct session *session, const struct engine_lane *lane)
 {
     struct backend_link *link = session->link;
     if (!tcp_conn_can_write(&link->conn))
         return;
     ENSURE(tls_io_output(session->worker->tls_io).len == 0);
-    if (is_open(link->tls) && tls_endpoint_seal(link->tls->side.endpoint, lane->slices, lane->count)) {
+    if (seal(session, lane)) {
         flush_to_server(session);
         return;
     }

@@ -140,11 +140,17 @@ void session_take_input(struct session *session, enum side from, struct slice da
 
 /* ---- what follows from an event ---- */
 
+static void start_login_timeout(struct session *session)
+{
+    session->turns = engine_status(session->engine)->turns;
+    session_set_timeout(session, session_login_timeout(session));
+}
+
 /*
  * After a login the idle time counts from the last octet of either side. Before it the time is fixed, so that
  * nobody holds a connection by sending one octet at a time. Submission may do without a login (by address):
- * each octet counts then, and once a message is accepted the times of RFC 5321 section 4.5.3.2 are the
- * server's. All this holds as well for a client that has half-closed: it waits for what it is owed. After its
+ * each whole command counts then (RFC 5321 section 4.5.3.2.7), and once a message is accepted the times of
+ * section 4.5.3.2 are the server's. All this holds as well for a client that has half-closed: it waits for what it is owed. After its
  * closing reply a server has a fixed time to close (apply_status).
  */
 static void restart_timeout(struct session *session)
@@ -157,8 +163,8 @@ static void restart_timeout(struct session *session)
         return;
     if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
-    else if (protocol_traits(session->service->engine.protocol)->octets_restart_login_timer)
-        session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+    else if (session->timeout == WORKER_TIMEOUT_COMMAND && session->turns != status->turns)
+        start_login_timeout(session);
 }
 
 /*
@@ -301,7 +307,7 @@ static void apply_linked(struct session *session)
     session_log_warning(session);
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
         session_move(session, SESSION_RELAYING);
-        session_set_timeout(session, WORKER_TIMEOUT_LOGIN);
+        start_login_timeout(session);
         balance_server_worked(session->link->server);
     }
     if (session_is_in(session, SESSION_IS_IN_DIALOGUE) &&

@@ -205,8 +205,9 @@ void session_log_timeout(const struct session *session)
     static const char *const classes[] = {
         [WORKER_TIMEOUT_HANDSHAKE] = "handshake", [WORKER_TIMEOUT_CONNECT] = "connect",
         [WORKER_TIMEOUT_GREETING] = "greeting",   [WORKER_TIMEOUT_ABANDONED] = "abandoned",
-        [WORKER_TIMEOUT_LOGIN] = "login",         [WORKER_TIMEOUT_IDLE] = "idle",
-        [WORKER_TIMEOUT_CLOSING] = "closing",     [WORKER_TIMEOUT_ENDING] = "ending"};
+        [WORKER_TIMEOUT_LOGIN] = "login",         [WORKER_TIMEOUT_COMMAND] = "command",
+        [WORKER_TIMEOUT_IDLE] = "idle",           [WORKER_TIMEOUT_CLOSING] = "closing",
+        [WORKER_TIMEOUT_ENDING] = "ending"};
     _Static_assert(ARRAY_LEN(classes) == WORKER_TIMEOUTS, "a word for each class");
     struct log_line line;
     if (!session_is_debugged(session))

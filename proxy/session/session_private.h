@@ -95,6 +95,7 @@ struct session {
     struct engine *engine;       /* NULL in HANDSHAKING: nothing of what came before is known after it */
     struct backend_link *link;   /* NULL: no server */
     struct balance_tries tries;  /* servers tried for this client */
+    uint32_t turns;              /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
     /*
      * By the side that they came from: input that the engine does not want yet, how much of it is fed, and
      * plaintext.
@@ -155,6 +156,9 @@ bool session_has_abandoned(const struct session *session);
  * WORKER_TIMEOUT_ABANDONED.
  */
 void session_set_timeout(struct session *session, enum worker_timeout timeout);
+
+/* The class of the time that a client of the service has for its login. */
+enum worker_timeout session_login_timeout(const struct session *session);
 
 /* The session that owns a handshake. */
 struct session *session_of_handshake(struct handshake *handshake);

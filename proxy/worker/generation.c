@@ -25,6 +25,7 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ABANDONED], ABANDONED_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login_ms);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_COMMAND], timeouts->command_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);

@@ -20,6 +20,7 @@ enum worker_timeout {
     WORKER_TIMEOUT_GREETING,
     WORKER_TIMEOUT_ABANDONED, /* in place of these two, for a client that has half-closed without a command */
     WORKER_TIMEOUT_LOGIN,
+    WORKER_TIMEOUT_COMMAND, /* in place of LOGIN, if turns restart it (protocol.h) */
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
     WORKER_TIMEOUT_ENDING, /* as CLOSING, if the worker itself ends */

@@ -21,6 +21,7 @@ struct listener {
     enum mode mode;
     struct bytes line;
     struct bytes tag; /* of the command that began last */
+    struct bytes id;  /* the list of an ID with literals, as far as it has come */
     bool rest;        /* the line stands behind a literal */
     bool answered;    /* and the command has had its answer before that */
     bool may_go_on;   /* MODE_AWAITS: "+" is one of the two */
@@ -48,6 +49,7 @@ void listener_free(struct listener **listener)
 {
     bytes_free(&(*listener)->line);
     bytes_free(&(*listener)->tag);
+    bytes_free(&(*listener)->id);
     bytes_free(&(*listener)->response);
     bytes_free(&(*listener)->response_tag);
     free(*listener);
@@ -55,28 +57,6 @@ void listener_free(struct listener **listener)
 }
 
 /* ---- what is heard ---- */
-
-static void begin_command(struct listener *l, struct slice text)
-{
-    struct slice rest = text;
-    struct slice tag = take_word(&rest);
-    struct slice name = take_word(&rest);
-    bool own = slice_equals(tag, slice_of(l->client.nonce));
-    bytes_free(&l->tag);
-    bytes_append(&l->tag, tag, NO_LIMIT);
-    check(tag.len > 0 && name.len > 0, "a command has a tag and a name");
-    check(!slice_is_word(name, "STARTTLS") && !slice_is_word(name, "COMPRESS"),
-          "a refused command does not pass");
-    check(!own || slice_is_word(name, "ID"), "the proxy's own tag is its ID's");
-    if (slice_is_word(name, "ID"))
-        heard_id_check(rest, l->client.tls_cipher, l->sends_identity ? &l->client : NULL);
-    l->answered = false;
-    l->is_sasl = slice_is_word(name, "AUTHENTICATE");
-    l->is_idle = slice_is_word(name, "IDLE");
-    l->needs_answer = slice_is_word(name, "LOGIN") || slice_is_word(name, "UNAUTHENTICATE") ||
-                      (slice_is_word(name, "ID") && !own);
-    check(!l->is_sasl || mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
-}
 
 /* {n} at the end of a line; {n+} must not be there. */
 static bool ends_in_literal(struct slice text, uint64_t *octets)
@@ -96,11 +76,49 @@ static bool ends_in_literal(struct slice text, uint64_t *octets)
     return true;
 }
 
+/* A line of an ID: the list is judged when it is whole. */
+static void heard_id(struct listener *l, struct slice text)
+{
+    uint64_t octets;
+    bytes_append(&l->id, text, NO_LIMIT);
+    if (ends_in_literal(text, &octets)) {
+        bytes_append(&l->id, slice_of("\r\n"), NO_LIMIT);
+        return;
+    }
+    heard_id_check(bytes_view(&l->id), l->client.tls_cipher, l->sends_identity ? &l->client : NULL);
+    bytes_free(&l->id);
+}
+
+static void begin_command(struct listener *l, struct slice text)
+{
+    struct slice rest = text;
+    struct slice tag = take_word(&rest);
+    struct slice name = take_word(&rest);
+    bool own = slice_equals(tag, slice_of(l->client.nonce));
+    bytes_free(&l->tag);
+    bytes_append(&l->tag, tag, NO_LIMIT);
+    check(tag.len > 0 && name.len > 0, "a command has a tag and a name");
+    check(!slice_is_word(name, "STARTTLS") && !slice_is_word(name, "COMPRESS"),
+          "a refused command does not pass");
+    check(!own || slice_is_word(name, "ID"), "the proxy's own tag is its ID's");
+    bytes_free(&l->id);
+    if (slice_is_word(name, "ID"))
+        heard_id(l, rest);
+    l->answered = false;
+    l->is_sasl = slice_is_word(name, "AUTHENTICATE");
+    l->is_idle = slice_is_word(name, "IDLE");
+    l->needs_answer = slice_is_word(name, "LOGIN") || slice_is_word(name, "UNAUTHENTICATE") ||
+                      (slice_is_word(name, "ID") && !own);
+    check(!l->is_sasl || mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
+}
+
 static void heard_line(struct listener *l)
 {
     struct slice text = line_text(&l->line);
     if (!l->rest)
         begin_command(l, text);
+    else if (l->id.len > 0)
+        heard_id(l, text);
     bool literal = ends_in_literal(text, &l->literal);
     bool ended = l->rest && l->answered;
     l->rest = false;
@@ -128,6 +146,8 @@ static void heard_octet(struct listener *l, uint8_t octet)
 {
     check(l->mode != MODE_AWAITS, "nothing comes where the backend has to speak first");
     if (l->mode == MODE_LITERAL) {
+        if (l->id.len > 0)
+            bytes_append(&l->id, (struct slice){&octet, 1}, NO_LIMIT);
         if (--l->literal == 0) {
             l->mode = MODE_LINE;
             l->rest = true;

@@ -77,6 +77,20 @@ class Timeouts(harness.TestCase):
         client.close()
         self.assert_lasted(proxy.session(reason="login-timeout"), 2)
 
+    def test_half_a_command_buys_no_time_where_commands_do(self):
+        """Submission needs no login: each whole command begins its time anew, and no octet of one does."""
+        proxy = self.start({"submission": [self.backend(harness.submission)]}, timeouts='login = "1 s";')
+        client = self.client(proxy, "submission")
+        client.line()
+        for _ in range(12):
+            self.assertFalse(harness.can_read(client.socket, 0.15))
+            self.assertEqual(client.ask(b"NOOP")[:3], b"250")
+        with self.takes(1, 1 + harness.SOON):
+            while not harness.can_read(client.socket, 0.05):
+                client.send(b"x")
+            self.assertEqual(client.rest()[:4], b"421 ")
+        self.assert_lasted(proxy.session(reason="login-timeout"), 2.8, 2.8 + 2 * harness.SOON)
+
     def test_idle_timeout(self):
         proxy = self.start({"pop3": [self.backend(harness.pop3)]}, timeouts='idle = "2 s"; login = "2 s";')
         client = self.client(proxy, "pop3")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Checks that the folders include what they may, and no more:
-#     proxy -> protocols, tls, config -> base        config -> protocols/protocol.h,
+#     proxy -> protocols, tls, config -> base        config -> protocols/protocol.h, protocols/limits.h,
 #     protocols/deep/deep_status.h
 #     keys -> base        proxy -> what the two say to each other: keys/keys_*.h
 # that the rooms within a folder do so too (the tables `room` below, one line a room; "." is the folder itself),
@@ -92,7 +92,7 @@ function check_own(name,   target) {
     sub("/.*", "", target)
     if (target == folder)
         check_room(name)
-    if (folder == "config" && name ~ "^protocols/(protocol|deep/deep_status)[.]h$")
+    if (folder == "config" && name ~ "^protocols/(protocol|limits|deep/deep_status)[.]h$")
         return
     if (folder == "proxy" && name ~ "^keys/keys_(wire|message|process)[.]h$")
         return

@@ -146,9 +146,9 @@ class Server(dialogue.Peer):
         elif not own and rng.random() < 0.1:
             self.commands.append(self.got(own))
             self.commands[-1].refused_literal = True
-            tag = bytes(self.raw).split(b" ")[0]
+            words = bytes(self.raw).split(b" ")
             self.raw.clear()
-            return self.emit(tag + b" NO no literal {5}")
+            return self.emit(words[0] + b" NO no literal {5}", "refused id" if words[1].upper() == b"ID" else "plain")
         else:
             # Where the client has sent {n+} or the proxy has taken the literal itself, the client waits for no "+".
             self.emit(b"+ go ahead {3}", "own" if own else "optional")

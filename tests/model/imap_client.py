@@ -148,7 +148,7 @@ class Client(dialogue.Peer):
         self.send(command)
 
     def item_authenticate_initial(self, rng):
-        self.item_authenticate(rng, b" " + rng.choice((b"AGpvZQBzZWNyZXQ=", b"=", b"AAAA" * 200)))
+        self.item_authenticate(rng, b" " + rng.choice((b"AGpvZQBzZWNyZXQ=", b"=", b"AAAA" * 200, b"AAAA" * 3072)))
 
     def item_auth_cancelled(self, rng):
         self.item_authenticate(rng, b"", rng.randint(0, 1))
@@ -214,19 +214,30 @@ class Client(dialogue.Peer):
     def item_id(self, rng):
         if rng.random() < 0.2:
             return self.command(rng, b"ID NIL", kind="id", pairs=[])
-        names = rng.sample((b"name", b"version", b"os", b"vendor", b"Date", b"latch", b"latch-fail", b"security-tags",
+        names = rng.sample((b"name", b"version", b"\xc3\xa9", b"os", b"vendor", b"Date", b"latch", b"latch-fail", b"security-tags",
                             b"support-url", b"x-mine"), rng.randint(0, 6))
         return self.id_command(rng, [(name, self.id_value(rng)) for name in names])
 
     @staticmethod
     def id_value(rng):
-        return rng.choice((None, b"", b"Demo Mail", b'quo"ted\\', b"tls11 tls-cert", b"{5}", b"(x) NIL", b"x" * 1024, b"NIL"))
+        return rng.choice((None, b"", b"Demo Mail", b'quo"ted\\', b"tls11 tls-cert", b"{5}", b"(x) NIL", b"x" * 1024, b"NIL",
+                           b"Gr\xc3\xb6\xc3\x9fe", b"a\r\na1 STARTTLS\r\nb", b"\xff{5}\r\n", b"a, b"))
 
     def id_command(self, rng, pairs, kind="id"):
         pieces = [b"ID ("]
         for i, (name, value) in enumerate(pairs):
-            pieces += [b" " if i else b"", string(rng, name), b" ", string(rng, value)]
+            pieces += [self.separator(rng) if i else b"", string(rng, name), self.separator(rng), string(rng, value)]
         return self.command(rng, [*pieces, b")"], kind=kind, pairs=pairs)
+
+    @staticmethod
+    def separator(rng):
+        """RFC 2971 has a space within a pair, and the "#" of RFC 822 between them: a comma."""
+        return rng.choice((b" ", b" ", b" ", b"  ", b",", b", ", b" ,"))
+
+    def item_long_id(self, rng):
+        """RFC 2971 section 3.3: 30 fields of 30 octets, their values of 1,024."""
+        octets = rng.choice((b"v", b'"', b"\\", b"\xfc"))
+        self.id_command(rng, [(b"n%029d" % i, octets * 1024) for i in range(rng.choice((29, 30)))])
 
     def item_forged_id(self, rng):
         names = (b"tls", b"TLS", b"x-originating-ip", b"X-Originating-Port", b"x-connected-ip", b"x-proxy-ttl",

@@ -30,10 +30,11 @@ def quoted(value):
 
 
 def string(rng, value):
-    """NIL, a quoted string, or ("", octets) for a literal."""
+    """NIL, a quoted string, or ("", octets) for a literal, which some octets take (RFC 3501: CHAR8)."""
     if value is None:
         return rng.choice((b"NIL", b"nil"))
-    return (b"", value) if rng.random() < 0.15 else quoted(value)
+    literal = any(c in value for c in b"\r\n") or (max(value, default=0) > 0x7f and rng.random() < 0.7)
+    return (b"", value) if literal or rng.random() < 0.15 else quoted(value)
 
 
 TOKEN = re.compile(rb'(?is)\s*(?:(NIL)\b|"((?:[^"\\\r\n]|\\.)*)"|\{(\d+)\+?\}\r?\n)')

@@ -10,7 +10,7 @@ from dialogue import require
 from imap_syntax import edited_capabilities, is_trusted, parse_id, whole_response
 
 PROTOCOL = "imap"
-BEFORE_LOGIN = ("capability", "noop", "id", "id", "login", "authenticate", "authenticate_initial", "auth_cancelled",
+BEFORE_LOGIN = ("capability", "noop", "id", "id", "long_id", "login", "authenticate", "authenticate_initial", "auth_cancelled",
                 "unknown", "external")
 ITEMS = ("capability", "noop", "id", "select", "fetch", "fetch", "fetch", "append", "append", "search", "idle", "list",
          "enable", "unknown", "notify", "unauthenticate", "login", "store")
@@ -119,6 +119,8 @@ def synchronising(raw):
 
 def check_forwarded_id(command, got, server):
     """The client's own fields in order, less those that backends trust; "tls" is exactly ours."""
+    if got.refused_literal:
+        return
     pairs = parse_id(got.raw)
     require(pairs is not None, "ID", "broken to the backend:", got.raw)
     suites = [value for name, value in pairs if name.lower() == b"tls"]

@@ -43,6 +43,8 @@ struct dialogue {
     bool external;
     char *login;
     enum protocol protocol;
+    size_t imap_line; /* 0: the default */
+    size_t sasl_line;
     bool cleartext; /* the dialogue before STARTTLS */
     bool starttls;  /* the one behind it */
     bool merge;
@@ -199,6 +201,10 @@ static bool read_setting(const char *text, struct dialogue *d)
     } else if ((rest = skip_word(text, "address")) != NULL) {
         free(d->address);
         d->address = strdup(rest);
+    } else if ((rest = skip_word(text, "imap_line")) != NULL) {
+        d->imap_line = strtoul(rest, NULL, 10);
+    } else if ((rest = skip_word(text, "sasl_line")) != NULL) {
+        d->sasl_line = strtoul(rest, NULL, 10);
     } else if ((rest = skip_word(text, "login")) != NULL && *rest != '\0') {
         free(d->login);
         d->login = strdup(rest);
@@ -629,6 +635,8 @@ static struct transcript_setting setting_of(const struct dialogue *d)
                                                      .starttls = d->starttls || d->cleartext,
                                                      .deep_merge = d->merge,
                                                      .sends_identity = d->sends_identity,
+                                                     .imap_line_max = d->imap_line,
+                                                     .sasl_max = d->sasl_line,
                                                      .adds_received = d->adds_received,
                                                      .refuses_bare_lf = d->refuses_bare_lf,
                                                      .now = now},
@@ -696,7 +704,8 @@ static char *explain(const struct transcript *t, const struct dialogue *d, const
 /* Long steps are cut at their ends and at a sample in between. */
 static size_t next_cut(size_t cut, size_t len)
 {
-    return len > 2000 && cut > 400 && cut + 400 < len ? cut + 97 : cut + 1;
+    size_t sample = len > 20000 ? len / 200 : 97;
+    return len > 2000 && cut > 400 && cut + sample + 300 < len ? cut + sample : cut + 1;
 }
 
 static char *run_cuts(const struct transcript *t, const struct dialogue *d)

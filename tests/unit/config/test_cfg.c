@@ -27,6 +27,7 @@ START_TEST(defaults_of_the_program)
     ck_assert_int_eq(cfg->log_level, CFG_LOG_INFO);
     ck_assert_uint_eq(cfg->timeouts.handshake_ms, 30000);
     ck_assert_uint_eq(cfg->timeouts.login_ms, 180000);
+    ck_assert_uint_eq(cfg->timeouts.command_ms, 300000);
     ck_assert_uint_eq(cfg->timeouts.idle_ms, 2100000);
     ck_assert_uint_eq(cfg->timeouts.connect_ms, 5000);
     ck_assert_uint_eq(cfg->timeouts.greeting_ms, 30000);
@@ -79,6 +80,7 @@ START_TEST(every_key_of_the_program)
     ck_assert_int_eq(cfg->log_level, CFG_LOG_DEBUG);
     ck_assert_uint_eq(cfg->timeouts.handshake_ms, 1000);
     ck_assert_uint_eq(cfg->timeouts.login_ms, 2000);
+    ck_assert_uint_eq(cfg->timeouts.command_ms, 2000);
     ck_assert_uint_eq(cfg->timeouts.idle_ms, 3600000);
     ck_assert_uint_eq(cfg->timeouts.connect_ms, 250);
     ck_assert_uint_eq(cfg->timeouts.greeting_ms, 120000);

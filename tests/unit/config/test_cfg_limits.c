@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
 #include "config/cfg_limits.h"
+#include "protocols/limits.h"
 
 #include "cfg_file.h"
 #include "run_suite.h"
@@ -16,6 +17,10 @@ static const struct cfg_case cases[] = {
     {"the largest", LIMITS("handshakes = 10000000; connections_per_address = 10000000;"), ""},
     {"too large", LIMITS("handshakes = 10000001;"),
      "F:5: error: \"handshakes\" is out of range, expected a number from 0 to 10000000\n"},
+    {"lines as long as may be", LIMITS("imap_line = 10000000; sasl_line = 65536;"), ""},
+    {"lines shorter than what RFCs have", LIMITS("imap_line = 8191; sasl_line = 12287;"),
+     "F:5: error: \"imap_line\" is out of range, expected a number from 8192 to 10000000\n"
+     "F:5: error: \"sasl_line\" is out of range, expected a number from 12288 to 65536\n"},
     {"negative", LIMITS("connections_per_address = -1;"),
      "F:5: error: \"connections_per_address\" is out of range, expected a number from 0 to 10000000\n"},
     {"a word", LIMITS("handshakes_per_address = \"many\";"),
@@ -44,6 +49,8 @@ START_TEST(defaults)
     ck_assert_uint_eq(cfg->limits.handshakes, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 0);
+    ck_assert_uint_eq(cfg->limits.imap_line, IMAP_LINE_AUTHENTICATED_MAX);
+    ck_assert_uint_eq(cfg->limits.sasl_line, SASL_MAX);
     cfg_free(&cfg);
 }
 END_TEST
@@ -51,10 +58,13 @@ END_TEST
 START_TEST(values)
 {
     struct cfg *cfg = cfg_text_load_clean(
-        LIMITS("handshakes = 3000; handshakes_per_address = 200; connections_per_address = 50;"));
+        LIMITS("handshakes = 3000; handshakes_per_address = 200; connections_per_address = 50; "
+               "imap_line = 500000; sasl_line = 20000;"));
     ck_assert_uint_eq(cfg->limits.handshakes, 3000);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, 200);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 50);
+    ck_assert_uint_eq(cfg->limits.imap_line, 500000);
+    ck_assert_uint_eq(cfg->limits.sasl_line, 20000);
     cfg_free(&cfg);
 }
 END_TEST

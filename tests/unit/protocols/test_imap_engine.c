@@ -168,6 +168,24 @@ START_TEST(full_lanes_stop_it)
 }
 END_TEST
 
+/* Fed in pieces, so that it is held; and then neither copied into the scratch nor kept. */
+START_TEST(the_longest_line_is_handed_over)
+{
+    static uint8_t line[IMAP_LINE_AUTHENTICATED_MAX];
+    memset(line, 'x', sizeof line);
+    memcpy(line, "a1 SEARCH ", 10);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    struct slice whole = {line, sizeof line};
+    for (size_t at = 0; at < sizeof line; at += 65536)
+        feed(SIDE_CLIENT, slice_sub(whole, at, 65536));
+    ck_assert_uint_eq(out->lanes[SIDE_BACKEND].count, 1);
+    ck_assert(slice_equals(out->lanes[SIDE_BACKEND].slices[0], whole));
+    ck_assert_uint_eq(out->scratch_used, 0);
+    holds_nothing();
+    engine_out_reset(out);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("engine");
@@ -179,6 +197,7 @@ int main(void)
     tcase_add_test(tcase, a_hundred_thousand_commands_are_counted_not_kept);
     tcase_add_test(tcase, full_lanes_stop_it);
     Suite *suite = suite_create("imap_engine");
+    tcase_add_test(tcase, the_longest_line_is_handed_over);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

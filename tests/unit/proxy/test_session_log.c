@@ -246,8 +246,9 @@ static const struct {
 } timeouts[] = {
     {WORKER_TIMEOUT_HANDSHAKE, "handshake"}, {WORKER_TIMEOUT_CONNECT, "connect"},
     {WORKER_TIMEOUT_GREETING, "greeting"},   {WORKER_TIMEOUT_ABANDONED, "abandoned"},
-    {WORKER_TIMEOUT_LOGIN, "login"},         {WORKER_TIMEOUT_IDLE, "idle"},
-    {WORKER_TIMEOUT_CLOSING, "closing"},     {WORKER_TIMEOUT_ENDING, "ending"},
+    {WORKER_TIMEOUT_LOGIN, "login"},         {WORKER_TIMEOUT_COMMAND, "command"},
+    {WORKER_TIMEOUT_IDLE, "idle"},           {WORKER_TIMEOUT_CLOSING, "closing"},
+    {WORKER_TIMEOUT_ENDING, "ending"},
 };
 _Static_assert(ARRAY_LEN(timeouts) == WORKER_TIMEOUTS, "a row for each class");
 
