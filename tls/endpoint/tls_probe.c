@@ -118,7 +118,7 @@ static void take_directory(struct search *search, const char *path)
     struct tls_directory directory;
     if (is_over(search))
         return;
-    if (tls_directory_scan(path, NULL, TLS_NO_SOURCE, &silent, &directory))
+    if (tls_directory_scan(path, NULL, NULL, TLS_NO_SOURCE, &silent, &directory))
         for (size_t i = 0; i < directory.count; i++)
             take_chain(search, directory.pairs[i].chain);
     tls_directory_free(&directory);
