@@ -48,7 +48,7 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
  */
 void snapshot_certificates_check_clients(const struct cfg *cfg, struct cfg_problems *problems);
 
-/* Adds what is wrong with the certificates, and TLS with clients, of a configuration that has other errors. */
+/* Adds what is wrong with certificates and TLS of a configuration that has other errors. */
 void snapshot_certificates_check(const struct cfg *cfg, const struct tls_key_source *keys,
                                  struct cfg_problems *problems);
 
