@@ -26,8 +26,8 @@ MUST_CHECK bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *use
 /*
  * Starts the program, which is found beside this one or where it is installed (key_spawn_path), as a child
  * of the calling thread: the kernel ends the program when that thread ends. `user` is the user to sign as.
- * Returns the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns the
- * socket, and waits for the process. -1 with a reason in `error`: nothing was started.
+ * Returns the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns
+ * the socket, and waits for the process. -1 with a reason in `error`: nothing was started.
  */
 MUST_CHECK int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX]);
 
