@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/cfg_endpoint.h"
 
+#include "base/array.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -131,20 +133,25 @@ static const char *read_host(struct cfg_arena *arena, struct slice host, enum cf
                                  : "the host is no numeric address";
 }
 
-/* NULL, or what is wrong with the text. */
-static const char *read_text(struct cfg_arena *arena, struct slice text, enum cfg_endpoint_use use,
-                             struct cfg_endpoint *e)
+/* What is wrong with a text: nothing, its form, or its port and its host, each by itself. */
+struct faults {
+    const char *texts[2]; /* NULL: none */
+};
+
+static struct faults read_text(struct cfg_arena *arena, struct slice text, enum cfg_endpoint_use use,
+                               struct cfg_endpoint *e)
 {
     size_t colon = find_port(text);
     if (slice_is_word(slice_sub(text, colon, 3), "://"))
-        return "that is a URL, and an address is a host and a port alone";
+        return (struct faults){{"that is a URL, and an address is a host and a port alone"}};
     struct slice port = slice_from(text, colon + 1);
     if (text.data[0] != '[' && slice_find(port, ':') < port.len)
-        return "an IPv6 address is written in brackets, with the port after it";
+        return (struct faults){{"an IPv6 address is written in brackets, with the port after it"}};
     if (colon == text.len)
-        return "the port is missing";
-    const char *wrong = read_port(port, use, &e->port);
-    return wrong != NULL ? wrong : read_host(arena, slice_first(text, colon), use, e);
+        return (struct faults){{"the port is missing"}};
+    const char *of_port = read_port(port, use, &e->port);
+    const char *of_host = read_host(arena, slice_first(text, colon), use, e);
+    return (struct faults){{of_host, of_port}};
 }
 
 bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, struct cfg_item item,
@@ -152,10 +159,12 @@ bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, str
 {
     *endpoint = (struct cfg_endpoint){.place = item.place};
     endpoint->text = cfg_arena_copy(loader->arena, slice_of(item.text));
-    const char *wrong = read_text(loader->arena, slice_of(item.text), use, endpoint);
-    if (wrong != NULL)
-        CFG_FAIL(loader, item.place, "\"%s\": %s, expected for example %s", item.text, wrong, examples[use]);
-    return wrong == NULL;
+    struct faults faults = read_text(loader->arena, slice_of(item.text), use, endpoint);
+    for (size_t i = 0; i < ARRAY_LEN(faults.texts); i++)
+        if (faults.texts[i] != NULL)
+            CFG_FAIL(loader, item.place, "\"%s\": %s, expected for example %s", item.text, faults.texts[i],
+                     examples[use]);
+    return faults.texts[0] == NULL && faults.texts[1] == NULL;
 }
 
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b)

@@ -26,7 +26,10 @@ static bool has_listener(const struct admin_listeners *listeners, const struct a
     return false;
 }
 
-/* The one with this address, of the families that it is to serve, that no other address of the new file has; NULL if there is none. */
+/*
+ * The one with this address, and of the families that it is to serve, that no other address of the new file
+ * has; NULL if there is none.
+ */
 static struct admin_listener *find_listener(const struct cfg_admin *admin,
                                             const struct admin_listeners *previous,
                                             const struct admin_listeners *listeners,

@@ -68,7 +68,9 @@ static struct key_manager *take_guard(const struct cfg *cfg, unsigned workers,
     return NULL;
 }
 
-/* False after problems. `worker_count` NULL: there is nothing to sign. `parent` NULL: nobody has started it. */
+/*
+ * False after problems. `worker_count` NULL: there is nothing to sign. `parent` NULL: nobody has started it.
+ */
 static bool start_keys_for(const struct cfg *cfg, unsigned (*worker_count)(const struct cfg *cfg),
                            const struct parent_word *parent, struct isolated_keys *keys,
                            struct cfg_problems *problems)

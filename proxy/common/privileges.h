@@ -14,7 +14,7 @@
  * privilege. A user or a group is a name of the system's, or a number in digits that no name is spelled like.
  */
 
-/* The user that a program started as root becomes if its configuration names none: root is never a default. */
+/* The user that a program started as root becomes if its configuration names none: never root. */
 #define PRIVILEGES_DEFAULT_USER "deepproxy"
 
 /*

@@ -529,7 +529,8 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     control.started = cfg_copy_start(cfg);
-    if (control.started != NULL && open_listeners(&control, workers) && privileges_drop(cfg->user, cfg->group) && confine(&control))
+    if (control.started != NULL && open_listeners(&control, workers) &&
+        privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);

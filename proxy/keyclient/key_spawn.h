@@ -17,18 +17,17 @@ enum { KEY_SPAWN_ERROR_MAX = 512 /* octets of an error, with its NUL */ };
 
 /*
  * The user that the signer runs as, by the configuration: `key_user`, or else `user` and `group`, or else the
- * program's default (privileges.h). Nobody else
- * than this process's own user if this process is not root. False with a reason in `error` if there is no
- * such user.
+ * program's default (privileges.h). Nobody else than this process's own user if this process is not root.
+ * False with a reason in `error` if there is no such user.
  */
 MUST_CHECK bool key_spawn_find_user(const struct cfg *cfg, struct keys_user *user,
                                     char error[KEY_SPAWN_ERROR_MAX]);
 
 /*
- * Starts the program, which is found beside this one or where it is installed (key_spawn_path), as a child of the
- * calling thread: the kernel ends the program when that thread ends. `user` is the user to sign as. Returns
- * the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns the
- * socket, and waits for the process. -1 with a reason in `error`: nothing was started.
+ * Starts the program, which is found beside this one or where it is installed (key_spawn_path), as a child
+ * of the calling thread: the kernel ends the program when that thread ends. `user` is the user to sign as.
+ * Returns the control socket, closed on exec, whose end ends the program, and sets `*pid`; the caller owns
+ * the socket, and waits for the process. -1 with a reason in `error`: nothing was started.
  */
 MUST_CHECK int key_spawn(const struct keys_user *user, pid_t *pid, char error[KEY_SPAWN_ERROR_MAX]);
 

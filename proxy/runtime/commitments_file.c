@@ -77,9 +77,11 @@ static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
     char *folder = folder_of(cfg->state_file);
     bool there = folder != NULL && access(folder, W_OK) == 0;
     if (!there)
-        cfg_problems_add(problems, CFG_ERROR, cfg->state_file_place,
-                         "can't write %s, the file that remembers what is promised: %s", cfg->state_file,
-                         strerror(errno));
+        cfg_problems_add(
+            problems, CFG_ERROR, cfg->state_file_place,
+            "can't write %s, the file that remembers what is promised: %s; its folder must exist, "
+            "and the user that the program becomes must be able to write into it",
+            cfg->state_file, strerror(errno));
     free(folder);
     return there;
 }

@@ -3,6 +3,7 @@
 
 #include "proxy/common/privileges.h"
 #include "proxy/runtime/commitment_guard.h"
+#include "proxy/runtime/commitments.h"
 #include "proxy/runtime/snapshot_certificates.h"
 
 static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *problems)
@@ -12,12 +13,30 @@ static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *proble
     tickets_close(&tickets);
 }
 
+static void check_state_file(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    struct commitments commitments = {0};
+    if (cfg->state_file == NULL)
+        return;
+    /* What is wrong has been added; what is right is of no use here. */
+    (void)!commitments_read(cfg, &commitments, problems);
+    commitments_free(&commitments);
+}
+
+/* The text has errors: what of the rest is read with a snapshot, of which there is none? */
+static void check_without_snapshot(const struct cfg *cfg, struct cfg_problems *problems)
+{
+    check_ticket_keys(cfg, problems);
+    snapshot_certificates_check_clients(cfg, problems);
+}
+
 /* Nothing will run: what else is wrong with the files that the configuration names? */
 static void check_files(const struct cfg *cfg, const struct tls_key_source *keys,
                         struct cfg_problems *problems)
 {
     pool_tls_check(cfg, keys, problems);
     snapshot_certificates_check(cfg, keys, problems);
+    check_state_file(cfg, problems);
 }
 
 /* Loads the rest for a snapshot; leaves NULL what failed. */
@@ -38,7 +57,7 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
         return false;
     privileges_check(cfg, problems);
     if (problems->errors > 0)
-        check_ticket_keys(cfg, problems);
+        check_without_snapshot(cfg, problems);
     else
         into->snapshot = snapshot_new(&cfg, keys, before->snapshot, problems);
     if (into->snapshot != NULL)

@@ -62,20 +62,25 @@ static struct tls_context *make_context(const struct cfg *cfg, struct tls_settin
     return context;
 }
 
+static uint16_t version_of(enum cfg_tls_version version)
+{
+    static const uint16_t versions[] = {
+        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
+    return versions[version];
+}
+
 struct tls_context *snapshot_certificates_load_without(const struct snapshot *snapshot,
                                                        struct tls_context *previous,
                                                        const struct chain_paths *refused,
                                                        struct cfg_problems *problems)
 {
-    static const uint16_t versions[] = {
-        [CFG_TLS_1_0] = TLS_1_0, [CFG_TLS_1_1] = TLS_1_1, [CFG_TLS_1_2] = TLS_1_2, [CFG_TLS_1_3] = TLS_1_3};
     const struct cfg *cfg = snapshot->cfg;
     struct tls_settings settings = {.keys = snapshot->keys,
                                     .previous = previous,
                                     .retained = (const char **)refused->paths,
                                     .retained_count = refused->count,
-                                    .min_version = versions[cfg->tls.min_version],
-                                    .max_version = versions[cfg->tls.max_version],
+                                    .min_version = version_of(cfg->tls.min_version),
+                                    .max_version = version_of(cfg->tls.max_version),
                                     .ciphers = cfg->tls.ciphers,
                                     .groups = cfg->tls.groups,
                                     .session_tickets = cfg->tls.session_tickets,
@@ -143,7 +148,7 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
 
 /* ---- for a configuration with errors ---- */
 
-static void check_client_certificates(const struct cfg *cfg, struct cfg_problems *problems)
+void snapshot_certificates_check_clients(const struct cfg *cfg, struct cfg_problems *problems)
 {
     for (size_t i = 0; i < cfg->service_count; i++) {
         const struct cfg_client_certificates *clients = cfg->services[i].client_certificates;
@@ -157,9 +162,13 @@ static void check_client_certificates(const struct cfg *cfg, struct cfg_problems
 void snapshot_certificates_check(const struct cfg *cfg, const struct tls_key_source *keys,
                                  struct cfg_problems *problems)
 {
-    check_client_certificates(cfg, problems);
-    /* The file's other settings may be what is wrong with it: these are always right. */
-    struct tls_settings settings = {.keys = keys, .min_version = TLS_1_2, .max_version = TLS_1_3};
+    /* Versions of which none is left are reported already: these always leave some. */
+    bool has_versions = cfg->tls.min_version <= cfg->tls.max_version;
+    struct tls_settings settings = {.keys = keys,
+                                    .min_version = has_versions ? version_of(cfg->tls.min_version) : TLS_1_2,
+                                    .max_version = has_versions ? version_of(cfg->tls.max_version) : TLS_1_3,
+                                    .ciphers = cfg->tls.ciphers,
+                                    .groups = cfg->tls.groups};
     for (size_t i = 0; i < cfg->tls.certificate_count; i++)
         if (cfg->tls.certificates[i].chain == NULL || cfg->tls.certificates[i].key == NULL)
             return;

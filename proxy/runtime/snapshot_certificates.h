@@ -43,9 +43,12 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
                                                       struct cfg_problems *problems);
 
 /*
- * Adds what is wrong with the certificates, and the authorities for clients', of a configuration that has
- * errors of its own.
+ * Adds what is wrong with the authorities for clients' certificates of a configuration of which no snapshot
+ * was tried.
  */
+void snapshot_certificates_check_clients(const struct cfg *cfg, struct cfg_problems *problems);
+
+/* Adds what is wrong with certificates and TLS of a configuration that has other errors. */
 void snapshot_certificates_check(const struct cfg *cfg, const struct tls_key_source *keys,
                                  struct cfg_problems *problems);
 

@@ -186,6 +186,18 @@ class Commands(harness.TestCase):
             self.assertIn(address, found[-2])
         self.assertEqual(found[-1], "pool imap-pool: round-robin, identity none, in the clear to 127.0.0.4:3")
 
+    def test_check_tells_all_of_a_line(self):
+        """What TLS, files and other groups have of it as well; and each once."""
+        clients = 'client_certificates = { ca = "mail.key"; crl = "mail.pem"; };'
+        path = self.write(tls='ciphers = "HIGH:A-TYPO"; groups = "secp256r1"; min_version = "1.2";', keys=clients,
+                          extra='state_file = "nowhere/state";')
+        text = self.expect(1, "check", "-c", path).stderr
+        for words in ('"A-TYPO" in "ciphers" is no suite', '"secp256r1" in "groups" is no group', '"min_version" can\'t be "1.2"',
+                      "can't write ", "mail.key has none of the authorities", "mail.pem has none of the revocation lists"):
+            self.assertEqual(text.count(words), 1, text)
+        text = self.expect(1, "check", "-c", self.write(keys=clients)).stderr
+        self.assertEqual(text.count("mail.key has none of the authorities"), 1, text)
+
     def test_check_of_a_strict_one(self):
         done = self.expect(0, "check", "-c", self.write(tls="strict_sni = true;"))
         self.assertIn("no default certificate: strict_sni", done.stdout)

@@ -22,8 +22,8 @@
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
 /*
- * What servers of TLS 1.0 and 1.1 have; the oldest know no elliptic curves, and some nothing but 3DES. Only for
- * pools whose operator allows these versions.
+ * What servers of TLS 1.0 and 1.1 have; the oldest know no elliptic curves, and some nothing but 3DES. Only
+ * for pools whose operator allows these versions.
  */
 #define CIPHERS_OLD                                                                                          \
     ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"              \

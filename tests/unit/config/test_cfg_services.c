@@ -111,6 +111,9 @@ static const struct cfg_case service_cases[] = {
      "F:5: error: the service \"imap\" listens on \"[0:0::0:1]:993\" already, in F:4\n"},
     {"an IPv4 address as an IPv6 one", WITH_LISTEN("[ \"127.0.0.1:993\",\n\"[::ffff:127.0.0.1]:993\" ]"),
      "F:5: error: the service \"imap\" listens on \"[::ffff:127.0.0.1]:993\" already, in F:4\n"},
+    {"host and port", WITH_LISTEN("[ \"localhost:imaps\" ]"),
+     "F:4: error: \"localhost:imaps\": listening takes a numeric address, and this is a name" LISTEN_EXAMPLE
+     "F:4: error: \"localhost:imaps\": the port is not a number up to 65535" LISTEN_EXAMPLE},
     {"a URL", WITH_LISTEN("[ \"imaps://192.0.2.1:993\" ]"),
      "F:4: error: \"imaps://192.0.2.1:993\": that is a URL, and an address is a host and a port "
      "alone" LISTEN_EXAMPLE},

@@ -107,8 +107,8 @@ static unsigned free_port(void)
 }
 
 /*
- * A wildcard serves IPv4 as well, unless IPv4 has a wildcard of its own on that port. An address takes its own
- * clients alone.
+ * A wildcard serves IPv4 as well, unless IPv4 has a wildcard of its own on that port. An address takes its
+ * own clients alone.
  */
 static const struct wildcard {
     const char *listen;
