@@ -22,8 +22,8 @@ NATIVE_HOST = "127.0.0.2"
 
 # What its log and its greeting say.
 DOVECOT_SAYS = {
-    "2.3": {"login": "Login: ", "secured": "secured", "ready": "Dovecot (Debian) ready."},
-    "2.4": {"login": "Logged in: ", "secured": "TLS", "ready": "Dovecot ready."},
+    "2.3": {"login": "Login: ", "secured": "secured", "gone": "Disconnected", "ready": "Dovecot (Debian) ready."},
+    "2.4": {"login": "Logged in: ", "secured": "TLS", "gone": "Connection closed", "ready": "Dovecot ready."},
 }
 
 # What a Dovecot's version calls the same things. 2.4 wants its version said before all else.
