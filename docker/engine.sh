@@ -110,7 +110,7 @@ engine_base() { # NAME
         echo $name
         return
     fi
-    "${here:?}/debian.sh" "$work/base.tar" >"$work/base.log" 2>&1 || return 1
+    "${here:?}/debian.sh" bookworm "$work/base.tar" >"$work/base.log" 2>&1 || return 1
     docker import --change 'CMD ["bash"]' "$work/base.tar" "$1" >/dev/null
     rm -f "$work/base.tar"
     echo "$1"

@@ -48,16 +48,6 @@ static struct slice authority_of(const char *server_name)
     return name;
 }
 
-/*
- * What ALPN has agreed on. Dovecot drops a connection with a name that it does not know: only a registered
- * one is sent.
- */
-static struct slice alpn_of(const struct session *session, const struct tls_info *info)
-{
-    bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
-    return is_registered ? info->protocol : slice_of("");
-}
-
 static size_t write_v1(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX])
 {
     struct sockaddr_storage own;
@@ -89,9 +79,9 @@ static size_t write_v2(const struct session *session, uint8_t into[IDENTITY_HEAD
                                .common_name = name.tlv};
     session_format_id(session, id);
     identity_connected_address(session, &own);
+    /* Nothing of ALPN: Dovecot drops a connection with a name unknown to it, and 2.4.1 with any. */
     struct proxy_v2 header = {.client = address_of(&session->address),
                               .proxy = address_of(&own),
-                              .alpn = alpn_of(session, &info),
                               .authority = authority_of(info.server_name),
                               .unique_id = slice_of(id),
                               .tls = &tls};

@@ -9,7 +9,7 @@ import harness
 from harness import Events
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-TLV_ALPN, TLV_AUTHORITY, TLV_UNIQUE_ID, TLV_SSL, TLV_SSL_VERSION, TLV_SSL_CIPHER = 0x01, 0x02, 0x05, 0x20, 0x21, 0x23
+TLV_AUTHORITY, TLV_UNIQUE_ID, TLV_SSL, TLV_SSL_VERSION, TLV_SSL_CIPHER = 0x02, 0x05, 0x20, 0x21, 0x23
 CLIENT_SSL = 0x01
 
 
@@ -140,7 +140,7 @@ class Identity(harness.TestCase):
 
 
 class Alpn(harness.TestCase):
-    """RFC 7301: a client that wants another protocol is turned away; the backend hears what was agreed on."""
+    """RFC 7301: a client that wants another protocol is turned away; the server hears nothing of it."""
 
     def header(self, protocol, offered):
         def script(connection):
@@ -157,13 +157,14 @@ class Alpn(harness.TestCase):
         client.rest()
         return events.wait(), proxy.session(), client.tls.selected_alpn_protocol()
 
-    def test_it_is_agreed_on_logged_and_passed_on(self):
+    def test_it_is_agreed_on_and_logged(self):
+        """No server hears of it: Dovecot 2.4.1 drops a connection whose header has it."""
         for protocol in ["imap", "pop3"]:
             header, line, selected = self.header(protocol, ["h2", protocol])
             self.assertEqual(selected, protocol)
             self.assertEqual(line["alpn"], protocol)
-            # Behind the addresses of IPv4, before all others.
-            self.assertEqual(header[28:35], tlv(TLV_ALPN, protocol.encode()))
+            # After the addresses of IPv4, where ALPN would come before all others.
+            self.assertEqual(header[28], TLV_AUTHORITY)
 
     def test_the_name_for_submission_is_not_passed_on(self):
         header, line, selected = self.header("submission", ["smtp"])

@@ -4,8 +4,9 @@
 set -eu
 check=$(dirname "$0")/check.sh
 tree=$(mktemp -d)
+made=$(mktemp -d)
 said=$(mktemp)
-trap 'rm -rf "$tree" "$said"' EXIT
+trap 'rm -rf "$tree" "$made" "$said"' EXIT
 failures=0
 licence='/* SPDX-License-Identifier: BSD-2-Clause */'
 
@@ -13,12 +14,12 @@ licence='/* SPDX-License-Identifier: BSD-2-Clause */'
 put() {
     path=$tree/$1
     shift
-    mkdir -p "$(dirname "$path")"
+    [ -d "${path%/*}" ] || mkdir -p "${path%/*}"
     printf '%s\n' "$licence" "$@" > "$path"
 }
 
-right() {
-    rm -rf "${tree:?}"/*
+# Made once, since it is wanted for each mistake.
+make_right() {
     put base/slice.h '#include <stddef.h>'
     put base/slice.c '#include "base/slice.h"' '#include <string.h>'
     put protocols/line.h '#include "base/slice.h"'
@@ -41,6 +42,14 @@ right() {
     put build/x.c '#include "nothing of ours"'
     printf '#!/bin/sh\n# SPDX-License-Identifier: BSD-2-Clause\n' > "$tree/tests/run.sh"
     printf '# SPDX-License-Identifier: BSD-2-Clause\n' > "$tree/CMakeLists.txt"
+}
+
+make_right
+cp -R "$tree/." "$made"
+
+right() {
+    rm -rf "${tree:?}"
+    cp -R "$made" "$tree"
 }
 
 # expect STATUS TEXT: what check.sh must say about the tree; TEXT is all of its output

@@ -22,8 +22,8 @@ NATIVE_HOST = "127.0.0.2"
 
 # What its log and its greeting say.
 DOVECOT_SAYS = {
-    "2.3": {"login": "Login: ", "secured": "secured", "ready": "Dovecot (Debian) ready."},
-    "2.4": {"login": "Logged in: ", "secured": "TLS", "ready": "Dovecot ready."},
+    "2.3": {"login": "Login: ", "secured": "secured", "gone": "Disconnected", "ready": "Dovecot (Debian) ready."},
+    "2.4": {"login": "Logged in: ", "secured": "TLS", "gone": "Connection closed", "ready": "Dovecot ready."},
 }
 
 # What a Dovecot's version calls the same things. 2.4 wants its version said before all else.
@@ -282,13 +282,18 @@ def wants_certificate(tls):
 
 
 @functools.cache
-def dovecot_dialect():
-    """Which of DOVECOT_WORDS this machine's Dovecot reads, and which of DOVECOT_SAYS it says; "2.3" if there is none."""
+def dovecot_version():
+    """This machine's, as three numbers; of none, that of Debian 12."""
     try:
         version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout
     except OSError:
-        return "2.3"
-    return "2.4" if tuple(map(int, re.findall(r"\d+", version)[:2])) >= (2, 4) else "2.3"
+        return 2, 3, 19
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+
+
+def dovecot_dialect():
+    """Which of DOVECOT_WORDS this machine's Dovecot reads, and which of DOVECOT_SAYS it says."""
+    return "2.4" if dovecot_version() >= (2, 4) else "2.3"
 
 
 def write_dovecot(here, ports, uid, postfix, external=False, tls=None):

@@ -8,8 +8,11 @@ debian=$here/../../../docker/debian.sh
 server=$1 directory=$2
 recipe=$here/$server
 root=$directory/$server
+# Debian 12 if the recipe says nothing.
+suite=bookworm
+[ ! -e "$recipe/suite" ] || suite=$(cat "$recipe/suite")
 
-stamp=$(cat "$0" "$debian" "$recipe/packages" "$recipe/prepare" | sha256sum)
+stamp=$(printf '%s\n' "$suite" | cat - "$0" "$debian" "$recipe/packages" "$recipe/prepare" | sha256sum)
 if [ -d "$root" ] && [ "$(cat "$root.stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
@@ -20,7 +23,7 @@ rm -rf --one-file-system "$root" "$root.stamp"
 packages=$(sed '/^#/d' "$recipe/packages" | tr '\n' ',')
 # $1 is the new root, to the shell of the hook.
 # shellcheck disable=SC2016
-"$debian" "$root" --include="${packages%,}" --customize-hook="copy-in $recipe/prepare /" \
+"$debian" "$suite" "$root" --include="${packages%,}" --customize-hook="copy-in $recipe/prepare /" \
     --customize-hook='chroot "$1" sh /prepare' --customize-hook='rm "$1/prepare"' >"$root.log" 2>&1 || {
     tail -n 20 "$root.log" >&2
     rm -rf --one-file-system "$root"
