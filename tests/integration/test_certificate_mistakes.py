@@ -236,6 +236,13 @@ class Forms(Mistakes):
                 (path / "form.key").write_bytes(content)
                 self.assert_refused(r"form\.key has no private key in PEM form.*" + words, key="form.key")
 
+    def test_one_file_for_both(self):
+        both = openssl("pkcs12", "-export", "-in", self.path / "leaf.pem", "-inkey", self.path / "leaf.key", "-passout", "pass:x")
+        (self.path / "both.p12").write_bytes(both)
+        result = self.check(chain="both.p12", key="both.p12")
+        self.assertRegex(result.stderr, r"both\.p12 has no private key in PEM form.*it is PKCS#12")
+        self.assertEqual(len([line for line in result.stderr.splitlines() if "both.p12" in line]), 1, result.stderr)
+
     def test_forms_that_are_read(self):
         leaf, key = self.path / "leaf.pem", self.path / "leaf.key"
         middle = (self.path / "middle.pem").read_text()

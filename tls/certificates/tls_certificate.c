@@ -312,6 +312,12 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
     certificate->key = keys != NULL ? load_external_key(certificate, use, source, report)
                                     : tls_pem_read_key(certificate->files.key, certificate->files.passphrase,
                                                        source, report);
+    /* The source would report once more, in other words, that it found no key in the file. */
+    if (keys != NULL && certificate->key == NULL &&
+        strcmp(certificate->files.chain, certificate->files.key) == 0) {
+        tls_certificate_unref(&certificate);
+        return NULL;
+    }
     bool in_one = strcmp(certificate->files.chain, certificate->files.key) == 0;
     loading.count = tls_pem_read_chain(certificate->files.chain, keys, in_one, source, report, loading.chain);
     if (keys != NULL && !in_one && loading.count > 0 && tls_pem_has_key(certificate->files.chain))
