@@ -109,6 +109,7 @@ class HandshakesOfAnAddress(Overload):
         for client in clients:
             client.shake_hands()
             self.assertEqual(client.line(), GREETING)
+            client.close()
         self.assertEqual(proxy.find(event="overload", action="closed"), [])
 
     def test_who_only_holds_a_place_goes_if_others_of_the_address_wait(self):

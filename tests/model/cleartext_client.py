@@ -129,8 +129,12 @@ class Client(dialogue.Peer):
         require(word and self.rules.is_word(word), "last word", "at a limit:", word)
 
 
-# A browser, and what makes one attack its users' mail (ALPACA): it is not listened to for a second line.
-BROWSER = re.compile(rb"(GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH) (/.*|\S+ HTTP/\d.*)")
+# A browser, and what makes one attack its users' mail (ALPACA): it is not listened to for a second line. Nor is a balancer
+# with a header of the PROXY protocol (version 1, or the third line of version 2's signature), or a client of SSH.
+BROWSER = re.compile(rb"(GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH) (/.*|\S+ HTTP/\d.*)"
+                     rb"|(?is:PROXY (TCP4 |TCP6 |UNKNOWN).*|SSH-.*)|\0")
+STRANGERS = (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 143", b"PROXY UNKNOWN", b"proxy tcp6 x", b"PROXY TCP5 x", b"PROXY", b"\0",
+             b"SSH-2.0-OpenSSH_9.2", b"SSH", b"ssh-x y")
 
 
 class Rules:

@@ -3,7 +3,7 @@
 import re
 
 import dialogue
-from cleartext_client import BROWSER, LITERAL_MAX, Rules
+from cleartext_client import BROWSER, LITERAL_MAX, STRANGERS, Rules
 from dialogue import require
 
 # RFC 3501 9: ASTRING-CHAR less "+"; ATOM-CHAR.
@@ -156,7 +156,7 @@ class Imap(Rules):
         return self.line(rng, self.tagged(rng, rng.choice(tuple(SERVED)) + b" " + rng.choice(ARGUMENTS)))
 
     def item_garbage(self, rng):
-        return self.line(rng, rng.choice(GARBAGE))
+        return self.line(rng, rng.choice(GARBAGE + STRANGERS))
 
     # ---- literals ----
 

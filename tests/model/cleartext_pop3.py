@@ -3,7 +3,7 @@
 import re
 
 import dialogue
-from cleartext_client import BROWSER, Rules
+from cleartext_client import BROWSER, STRANGERS, Rules
 from dialogue import require
 
 COMMANDS = (b"USER joe", b"PASS secret", b"APOP joe c4c9334bac560ecc979e58001b3e22fb", b"AUTH", b"AUTH PLAIN", b"STAT",
@@ -97,4 +97,4 @@ class Pop3(Rules):
         return self.line(rng, rng.choice(tuple(SERVED)) + b" " + rng.choice((b"", b" ", b"x", b"x y", b"STLS")))
 
     def item_garbage(self, rng):
-        return self.line(rng, rng.choice(GARBAGE))
+        return self.line(rng, rng.choice(GARBAGE + STRANGERS))

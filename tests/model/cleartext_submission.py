@@ -3,7 +3,7 @@
 import re
 
 import dialogue
-from cleartext_client import BROWSER, Rules
+from cleartext_client import BROWSER, STRANGERS, Rules
 from dialogue import require
 
 HOSTNAME = rb"proxy\.example\.com"
@@ -140,4 +140,4 @@ class Submission(Rules):
         return self.line(rng, rng.choice((b"STARTTLS", b"QUIT")) + arguments)
 
     def item_garbage(self, rng):
-        return self.line(rng, rng.choice(GARBAGE))
+        return self.line(rng, rng.choice(GARBAGE + STRANGERS))

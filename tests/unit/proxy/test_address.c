@@ -68,12 +68,37 @@ START_TEST(another_family)
 }
 END_TEST
 
+START_TEST(the_same_host)
+{
+    static const struct {
+        int families[2];
+        const char *hosts[2];
+        bool is_same;
+    } cases[] = {
+        {{AF_INET, AF_INET}, {"127.0.0.1", "127.0.0.1"}, true},
+        {{AF_INET, AF_INET}, {"127.0.0.1", "127.0.0.2"}, false},
+        {{AF_INET6, AF_INET6}, {"2001:db8::1", "2001:db8::1"}, true},
+        {{AF_INET6, AF_INET6}, {"2001:db8::1", "2001:db8:0:1::1"}, false},
+        {{AF_INET, AF_INET6}, {"127.0.0.1", "::1"}, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct sockaddr_storage one = make(cases[i].families[0], cases[i].hosts[0], 4711);
+        struct sockaddr_storage other = make(cases[i].families[1], cases[i].hosts[1], 993);
+        ck_assert_int_eq(address_is_same_host((const struct sockaddr *)&one, (const struct sockaddr *)&other),
+                         cases[i].is_same);
+    }
+    struct sockaddr_storage unknown = {.ss_family = AF_UNIX};
+    ck_assert(!address_is_same_host((const struct sockaddr *)&unknown, (const struct sockaddr *)&unknown));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("address");
     TCase *tests = tcase_create("address");
     tcase_add_loop_test(tests, address, 0, ARRAY_LEN(addresses));
     tcase_add_test(tests, another_family);
+    tcase_add_test(tests, the_same_host);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
