@@ -234,14 +234,14 @@ START_TEST(all_slots_are_taken)
     turn();
     for (int i = 0; i < 5; i++)
         ck_assert(accepting_retry(&worker.accepting));
-    ck_assert_uint_eq(counted(0, COUNTER_LIMIT_HANDSHAKES), 1);
+    ck_assert_uint_eq(counted(0, counters_of_limit(CLIENT_LIMIT_HANDSHAKES)), 1);
     ck_assert_uint_eq(accepted, 0);
     /* Who comes next is another event. */
     slot_holder_give(&other);
     ck_assert(accepting_retry(&worker.accepting));
     ck_assert_uint_eq(accepted, 1);
     ck_assert(accepting_retry(&worker.accepting));
-    ck_assert_uint_eq(counted(0, COUNTER_LIMIT_HANDSHAKES), 2);
+    ck_assert_uint_eq(counted(0, counters_of_limit(CLIENT_LIMIT_HANDSHAKES)), 2);
     handshake_slots_set_max(worker.shared.handshakes.slots, 0);
     ck_assert(!accepting_retry(&worker.accepting));
     ck_assert_uint_eq(accepted, 3);
