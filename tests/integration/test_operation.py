@@ -101,14 +101,15 @@ class Stopping(harness.TestCase):
     def test_peers_that_do_not_close_do_not_hold_it_up(self):
         """In a handshake, connecting, waiting for a greeting, in a dialogue: nobody reads, nobody closes."""
         silent = self.backend(lambda connection: connection.rest())
-        # One worker: by the time that it serves those who came later it has accepted the first.
-        proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [silent]}, extra="workers = 1;")
+        proxy = self.start({"pop3": [self.backend(harness.pop3)], "imap": [silent]}, extra='log_level = "debug";')
         port = proxy.port("pop3")
         self.addCleanup(harness.connect(port).close)
         clients = [self.client(proxy, service) for service in ["pop3", "imap", "pop3"]]
         for client in (clients[0], clients[2]):
             client.line()
         self.wait_until(lambda: silent.count == 1)
+        # Each has been accepted, by whichever worker: from now on it is a session of its.
+        proxy.wait_lines(4, event="move", machine="session", **{"from": "accepted"})
         with self.takes(0, SOON):  # well below the ten seconds that Docker waits between SIGTERM and SIGKILL
             proxy.terminate()
             proxy.wait_line(event="shutdown")
