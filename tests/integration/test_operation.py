@@ -108,6 +108,8 @@ class Stopping(harness.TestCase):
         for client in (clients[0], clients[2]):
             client.line()
         self.wait_until(lambda: silent.count == 1)
+        # Each has been accepted, by whichever worker: from now on it is a session of its.
+        proxy.wait_lines(4, event="move", machine="session", **{"from": "accepted"})
         with self.takes(0, SOON):  # well below the ten seconds that Docker waits between SIGTERM and SIGKILL
             proxy.terminate()
             proxy.wait_line(event="shutdown")
@@ -316,6 +318,15 @@ class Commands(harness.TestCase):
                 for file in folder.glob("a.*"):
                     file.unlink()
 
+    def test_probe_without_standard_input(self):
+        """A program may be started with its descriptor closed: the probe's connection has the number 0 then."""
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
+        command = ["sh", "-c", 'exec "$@" <&-', "sh", harness.PROGRAM, "probe", "-c", path]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=harness.PATIENCE, check=False,
+                                env={**os.environ, **harness.SANITIZERS})
+        self.assertRegex(result.stdout, r"^pop3 127\.0\.0\.1:\d+: well\n$")
+
     def probe_starttls(self, status, protocol, server):
         """What the probe says of a listener with STARTTLS."""
         keys = {protocol: 'tls = "starttls";'}
@@ -340,6 +351,18 @@ class Commands(harness.TestCase):
         path = self.write(listen="127.0.0.1:%d" % proxy.port("pop3"))
         self.assertIn("is a server down?", self.expect(1, "probe", "-c", path).stdout)
 
+    def test_probe_of_several(self):
+        """Each is asked by itself, after one that is well too."""
+        proxy = self.start({name: ("pop3", ["127.0.0.1:0"], [server], "none") for name, server in
+                            (("first", self.backend(harness.pop3)), ("second", harness.refusing_address()),
+                             ("third", self.backend(harness.pop3)))})
+        path = self.folder.write("probe.conf", harness.configuration(
+            {name: ("pop3", ["127.0.0.1:%d" % proxy.port(name)], ["127.0.0.1:1"], "none")
+             for name in ("first", "second", "third")}))
+        said = self.expect(1, "probe", "-c", path).stdout.splitlines()
+        self.assertEqual([line.split(": ", 1)[1] for line in said],
+                         ["well", "it answers that it can't serve: is a server down?", "well"])
+
     def test_probe_where_nothing_runs(self):
         path = self.write(listen=harness.refusing_address())
         self.assertIn("refused", self.expect(1, "probe", "-c", path).stdout)
@@ -354,6 +377,22 @@ class Commands(harness.TestCase):
             with self.subTest(said):
                 backend = self.backend(script)
                 result = self.expect(1, "probe", "-c", self.write(listen=backend.address))
+                self.assertRegex(result.stdout, rf"^pop3 {backend.address}: {said}\n$")
+
+    def test_probe_of_what_has_no_starttls(self):
+        """It ends at once, greets otherwise, does not begin with TLS, or says too much."""
+        def unwilling(connection):
+            connection.send(b"+OK\r\n")
+            connection.line()
+            connection.send(b"-ERR no\r\n")
+            connection.rest()
+        for script, said in [(lambda connection: connection.finish(), "closed without a greeting"),
+                             (lambda connection: connection.send(b"-ERR no\r\n"), "it refuses TLS"),
+                             (unwilling, "it refuses TLS"),
+                             (lambda connection: connection.send(b"+OK " + b"x" * 2000), "more than a greeting")]:
+            with self.subTest(said):
+                backend = self.backend(script)
+                result = self.expect(1, "probe", "-c", self.write(listen=backend.address, keys='tls = "starttls";'))
                 self.assertRegex(result.stdout, rf"^pop3 {backend.address}: {said}\n$")
 
 

@@ -28,8 +28,8 @@ void inner_proxy_stop(struct inner_proxy **proxy);
 void inner_proxy_reload(struct inner_proxy *proxy);
 
 /*
- * Starts a second worker beside it, of the same configuration but without listeners, and ends it again. Returns
- * the error with which it was not started, or 0.
+ * Starts a second worker beside it, of the same configuration but without listeners, and ends it again.
+ * Returns the error with which it was not started, or 0.
  */
 int inner_proxy_try_another_worker(struct inner_proxy *proxy);
 
