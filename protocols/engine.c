@@ -129,7 +129,7 @@ void engine_add_refusal(struct engine *engine, const char *head, struct slice te
     char words[ENGINE_REFUSAL_TEXT_MAX + 1];
     size_t len = text.len < ENGINE_REFUSAL_TEXT_MAX ? text.len : ENGINE_REFUSAL_TEXT_MAX;
     for (size_t i = 0; i < len; i++)
-        words[i] = text.data[i] == ' ' || ascii_is_graph(text.data[i]) ? (char)text.data[i] : '?';
+        words[i] = (char)(text.data[i] == ' ' || ascii_is_graph(text.data[i]) ? text.data[i] : (uint8_t)'?');
     words[len] = '\0';
     char *before = engine->refusal;
     if (!last && before != NULL && strlen(before) > ENGINE_REFUSAL_MAX - 2 * ENGINE_REFUSAL_TEXT_MAX)

@@ -106,8 +106,8 @@ enum engine_reason {
 struct engine_status {
     enum engine_reason reason;
     /*
-     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to them,
-     * as far as they have come; it may wrap. What has come of half a command does not count.
+     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to
+     * them, as far as they have come; it may wrap. What has come of half a command does not count.
      */
     uint32_t turns;
     const char *detail; /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
@@ -215,13 +215,16 @@ void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struc
 
 /*
  * ENGINE_BACKEND_REFUSED by the backend's greeting: the words of that, one line or more with their ends, as a
- * client may get them in place of a greeting: printable ASCII, at most ENGINE_REFUSAL_MAX octets, with the code
- * that tells whether it is for good (554, [SYS/PERM]) or for now. NULL if there are none. The caller owns the
- * string from then on, and frees it.
+ * client may get them in place of a greeting: printable ASCII, at most ENGINE_REFUSAL_MAX octets, with the
+ * code that tells whether it is for good (554, [SYS/PERM]) or for now. NULL if there are none. The caller
+ * owns the string from then on, and frees it.
  */
 char *engine_take_refusal(struct engine *engine);
 
-/* The same as engine_goodbye, in the words of a backend that another engine had. Not after the engine committed. */
+/*
+ * The same as engine_goodbye, in the words of a backend that another engine had. Not after the engine
+ * committed.
+ */
 void engine_refuse(struct engine *engine, const char *refusal, struct engine_out *out);
 
 /* Valid as long as the engine; changed by the functions above. */

@@ -112,8 +112,8 @@ void engine_fail(struct engine *engine, enum engine_reason reason, const char *d
 
 /*
  * Keeps a line of a greeting that refuses the client: `head`, which ends in what is before the text, and the
- * text, in which the proxy replaces what is not printable. Lines over ENGINE_REFUSAL_MAX are left out, but for
- * the last. If memory is short nothing is kept.
+ * text, in which the proxy replaces what is not printable. Lines over ENGINE_REFUSAL_MAX are left out, but
+ * for the last. If memory is short nothing is kept.
  */
 void engine_add_refusal(struct engine *engine, const char *head, struct slice text, bool last);
 

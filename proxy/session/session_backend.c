@@ -245,8 +245,9 @@ static void connect_to(struct session *session, struct server *server)
 }
 
 /*
- * `local_error`: what this machine lacked for the server before, or NULL; `refusal`: the words with which that
- * server has refused the client, or NULL: the client gets them if no server is left. May end the session.
+ * `local_error`: what this machine lacked for the server before, or NULL; `refusal`: the words with which
+ * that server has refused the client, or NULL: the client gets them if no server is left. May end the
+ * session.
  */
 static void connect_to_next(struct session *session, const char *local_error, const char *refusal)
 {

@@ -244,8 +244,8 @@ void session_mark_slow_server(struct session *session);
 
 /*
  * Drops the server in use, which has failed before the client had anything of it, and connects to the next
- * one. A server whose greeting has refused the client is not marked as failed; if no other is left, the client
- * gets its words. `error` may belong to the server's TLS endpoint. May end the session.
+ * one. A server whose greeting has refused the client is not marked as failed; if no other is left, the
+ * client gets its words. `error` may belong to the server's TLS endpoint. May end the session.
  */
 void session_try_next_server(struct session *session, const char *error);
 
