@@ -196,8 +196,8 @@ struct cfg_timeouts {
     uint64_t handshake_ms; /* from accept to the end of the TLS handshake; default 30 s */
     uint64_t login_ms;     /* from there to a successful login; default 3 min, as Dovecot */
     /*
-     * Instead of that if the protocol has login_optional: until the next whole command. Default 5 min (RFC 5321
-     * section 4.5.3.2.7); as `login_ms` if the file sets that.
+     * Instead of that if the protocol has login_optional: until the next whole command. Default 5 min (RFC
+     * 5321 section 4.5.3.2.7); as `login_ms` if the file sets that.
      */
     uint64_t command_ms;
     /*

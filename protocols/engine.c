@@ -5,6 +5,7 @@
 #include "protocols/deep/deep_status.h"
 #include "protocols/engine_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ void engine_free(struct engine **engine)
     for (size_t i = 0; i < ENGINE_REPORT_FIELDS; i++)
         free((*engine)->report[i]);
     engine_forget_merged(*engine);
+    free((*engine)->refusal);
     client_identity_free(&(*engine)->identity_unsent);
     explicit_bzero(*engine, (*engine)->ops->size);
     free(*engine);
@@ -103,6 +105,38 @@ void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struc
     engine->ops->goodbye(engine, why, out);
     engine->silent = true;
     engine->status.greeted = engine->status.greeted || out->lanes[SIDE_CLIENT].count > 0;
+}
+
+char *engine_take_refusal(struct engine *engine)
+{
+    char *refusal = engine->refusal;
+    engine->refusal = NULL;
+    return refusal;
+}
+
+void engine_refuse(struct engine *engine, const char *refusal, struct engine_out *out)
+{
+    ENSURE(!engine->status.committed);
+    if (!is_live(engine))
+        return;
+    engine_out_make_text(out, SIDE_CLIENT, refusal);
+    engine->silent = true;
+    engine->status.greeted = true;
+}
+
+void engine_add_refusal(struct engine *engine, const char *head, struct slice text, bool last)
+{
+    char words[ENGINE_REFUSAL_TEXT_MAX + 1];
+    size_t len = text.len < ENGINE_REFUSAL_TEXT_MAX ? text.len : ENGINE_REFUSAL_TEXT_MAX;
+    for (size_t i = 0; i < len; i++)
+        words[i] = (char)(text.data[i] == ' ' || ascii_is_graph(text.data[i]) ? text.data[i] : (uint8_t)'?');
+    words[len] = '\0';
+    char *before = engine->refusal;
+    if (!last && before != NULL && strlen(before) > ENGINE_REFUSAL_MAX - 2 * ENGINE_REFUSAL_TEXT_MAX)
+        return;
+    if (asprintf(&engine->refusal, "%s%s%s\r\n", before != NULL ? before : "", head, words) < 0)
+        engine->refusal = NULL;
+    free(before);
 }
 
 const struct engine_status *engine_status(const struct engine *engine)

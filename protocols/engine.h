@@ -105,6 +105,11 @@ enum engine_reason {
 /* What the engine knows of its session; engine_private.h says which of it implies what. */
 struct engine_status {
     enum engine_reason reason;
+    /*
+     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to
+     * them, as far as they have come; it may wrap. What has come of half a command does not count.
+     */
+    uint32_t turns;
     const char *detail; /* a few static words for the log, never a peer's octets; NULL while ENGINE_OPEN */
     bool greeted; /* octets have gone to the client, or the backend has greeted a client that already was */
     /*
@@ -114,11 +119,6 @@ struct engine_status {
     bool committed;
     bool authenticated; /* the backend has accepted a login, and has not taken it back (RFC 8437) */
     bool serving;       /* the backend takes a message without a login: submission by address */
-    /*
-     * Submission: whole commands of the client, lines of an exchange, parts of a message, and replies to them,
-     * as far as they have come; it may wrap. What has come of half a command does not count.
-     */
-    uint32_t turns;
     /*
      * The client has asked to end (LOGOUT, QUIT), or the backend has: the close that follows is an orderly
      * one.
@@ -156,6 +156,12 @@ enum {
      * Octets kept of one reported field. The tags that exist take 30; a name or version of more is a prank.
      */
     ENGINE_REPORT_MAX = 256
+};
+
+enum {
+    /* Octets kept of the text of a line with which a backend refuses a client, and of all such lines. */
+    ENGINE_REFUSAL_TEXT_MAX = 400,
+    ENGINE_REFUSAL_MAX = 1200
 };
 
 /* Why the proxy itself ends a session. */
@@ -206,6 +212,20 @@ bool engine_wants(const struct engine *engine, enum side from);
  * more is sent afterwards.
  */
 void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
+
+/*
+ * ENGINE_BACKEND_REFUSED by the backend's greeting: the words of that, one line or more with their ends, as a
+ * client may get them in place of a greeting: printable ASCII, at most ENGINE_REFUSAL_MAX octets, with the
+ * code that tells whether it is for good (554, [SYS/PERM]) or for now. NULL if there are none. The caller
+ * owns the string from then on, and frees it.
+ */
+char *engine_take_refusal(struct engine *engine);
+
+/*
+ * The same as engine_goodbye, in the words of a backend that another engine had. Not after the engine
+ * committed.
+ */
+void engine_refuse(struct engine *engine, const char *refusal, struct engine_out *out);
 
 /* Valid as long as the engine; changed by the functions above. */
 const struct engine_status *engine_status(const struct engine *engine);

@@ -55,7 +55,8 @@ struct engine {
     /* What the backend still has to be told of the client; NULL if it is not told, or has been. */
     struct client_identity *identity_unsent;
     struct engine_status status;
-    bool silent; /* goodbye has been sent, or would have been: nothing more is */
+    char *refusal; /* engine_take_refusal; NULL: the backend has not refused the client */
+    bool silent;   /* goodbye has been sent, or would have been: nothing more is */
     char *report[ENGINE_REPORT_FIELDS];
     char *merged_status; /* the service's DEEP status with the backend's; NULL if not merged, or not yet */
 };
@@ -108,6 +109,13 @@ static inline bool engine_may_step(const struct engine *engine, struct slice lef
 
 /* Ends the session for a reason; the first one stays. `detail`: static words for the log. */
 void engine_fail(struct engine *engine, enum engine_reason reason, const char *detail);
+
+/*
+ * Keeps a line of a greeting that refuses the client: `head`, which ends in what is before the text, and the
+ * text, in which the proxy replaces what is not printable. Lines over ENGINE_REFUSAL_MAX are left out, but
+ * for the last. If memory is short nothing is kept.
+ */
+void engine_add_refusal(struct engine *engine, const char *head, struct slice text, bool last);
 
 /* The client has been greeted, or its backend has greeted a client that already was. */
 void engine_note_greeted(struct engine *engine);

@@ -3,11 +3,11 @@
 #define DEEPPROXY_PROTOCOLS_LIMITS_H
 
 /*
- * How long the lines of all protocols may be, in octets and with their end unless it says otherwise. Each is at
- * least what the RFC allows and what the common servers take, so that no client is refused here whom its
- * server would serve; tests/unit/protocols/test_lengths.c has the table. `limits` in the configuration changes
- * two of them (struct engine_service). What is held of a line that has not ended is bounded by them, and freed
- * when it has been sent.
+ * How long the lines of all protocols may be, in octets and with their end unless it says otherwise. Each is
+ * at least what the RFC allows and what the common servers take, so that no client is refused here whom its
+ * server would serve; tests/unit/protocols/test_lengths.c has the table. `limits` in the configuration
+ * changes two of them (struct engine_service). What is held of a line that has not ended is bounded by them,
+ * and freed when it has been sent.
  */
 enum {
     LINE_END_LEN = 2,
@@ -20,7 +20,10 @@ enum {
     /* Up to a Kerberos ticket of 48,000 octets (MaxTokenSize of Active Directory) in base64. */
     SASL_MAX_HIGHEST = 65536,
 
-    /* A command line before the login: RFC 7162 section 4 has clients stay below. Dovecot takes 1,024 + 8,192. */
+    /*
+     * A command line before the login: RFC 7162 section 4 has clients stay below. Dovecot takes 1,024 +
+     * 8,192.
+     */
     IMAP_LINE_MAX = 8192,
     /*
      * After it. Dovecot takes 65,536 (imap_max_line_length), Cyrus words of 131,072. `limits.imap_line`.
@@ -30,9 +33,9 @@ enum {
     /* What is around the initial response of AUTHENTICATE: tag, name, mechanism (RFC 4422: 20), line end. */
     IMAP_AUTHENTICATE_WORDS_MAX = 128,
     /*
-     * A whole ID command, with its literals: RFC 2971 section 3.3 has 30 x (30 + 1,024), which are twice as many
-     * if each has a backslash before it (63,240), in quotation marks, with what is between them. Dovecot takes
-     * 31,799 of such octets.
+     * A whole ID command, with its literals: RFC 2971 section 3.3 has 30 x (30 + 1,024), which are twice as
+     * many if each has a backslash before it (63,240), in quotation marks, with what is between them. Dovecot
+     * takes 31,799 of such octets.
      */
     IMAP_ID_COMMAND_MAX = 65536,
     /* A server's ID response: the same. */

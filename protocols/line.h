@@ -30,7 +30,9 @@ struct line {
     bool bare_lf;        /* ended by LF alone */
 };
 
-/* A line that is longer is not copied when it is sent, but handed over with its buffer, if it has an owner. */
+/*
+ * A line that is longer is not copied when it is sent, but handed over with its buffer, if it has an owner.
+ */
 enum { LINE_COPIED_MAX = 16 * 1024 };
 
 /*

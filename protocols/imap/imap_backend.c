@@ -112,6 +112,24 @@ static void send_id(struct imap_engine *imap, struct slice held, struct engine_o
 }
 
 /*
+ * A code that tells the client something of the server, and not why: its capabilities, which are not those of
+ * the proxy, and another server (RFC 2221), to which the client would go past the proxy.
+ */
+static bool is_code_for_proxies(struct slice text)
+{
+    return slice_has_prefix(text, "[CAPABILITY") || slice_has_prefix(text, "[REFERRAL");
+}
+
+static void keep_refusal(struct imap_engine *imap, struct slice line)
+{
+    struct slice text = slice_from(without_line_end(line), sizeof "* BYE " - 1);
+    if (is_code_for_proxies(text))
+        text = slice_from(text, slice_find(text, ']') + 2);
+    engine_add_refusal(&imap->base, "* BYE ", text.len > 0 ? text : slice_of("The mail server refuses"),
+                       true);
+}
+
+/*
  * The client never sees a greeting that refuses service or is not IMAP, as another backend may do better.
  * After STARTTLS it sees none at all, and PREAUTH is refused: an attacker uses it to keep a client from
  * STARTTLS (RFC 9051 section 7.1.4), and nobody has logged in to such a session.
@@ -121,6 +139,7 @@ static void take_greeting(struct imap_engine *imap, struct slice line, struct en
     struct imap_response r = imap_response_classify(line);
     bool is_status = r.kind == IMAP_RESPONSE_STATUS;
     if (is_status && r.status == IMAP_STATUS_BYE) {
+        keep_refusal(imap, line);
         engine_fail(&imap->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is BYE");
         return;
     }

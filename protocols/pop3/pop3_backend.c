@@ -80,6 +80,7 @@ static void take_greeting(struct pop3_engine *pop3, const struct line *line, str
             greet_client(pop3, line, out);
         return;
     case POP3_INDICATOR_ERR:
+        engine_add_refusal(&pop3->base, "-ERR", slice_from(line->text, sizeof "-ERR" - 1), true);
         engine_fail(&pop3->base, ENGINE_BACKEND_REFUSED, "the backend's greeting is -ERR");
         return;
     case POP3_INDICATOR_CHALLENGE:

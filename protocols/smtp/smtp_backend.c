@@ -6,6 +6,8 @@
 #include "protocols/smtp/smtp_message.h"
 #include "protocols/smtp/smtp_xclient.h"
 
+#include <stdio.h>
+
 /*
  * The backend has made a mistake, and the session ends. The client gets 421 if it cannot take it for a part
  * of a reply: not before the greeting, as another backend may still serve it, and not after the backend's own
@@ -30,14 +32,25 @@ static bool fits_command(enum smtp_slot slot, unsigned code)
            (slot == SMTP_AWAIT_DATA && code == 354);
 }
 
+/* A greeting that refuses the client is kept to its last line: its class is what another try depends on. */
+static bool keeps_refusal(struct smtp_engine *smtp, const struct smtp_reply *reply)
+{
+    if (smtp->replying != SMTP_AWAIT_GREETING || (reply->code / 100 != 4 && reply->code / 100 != 5))
+        return false;
+    char head[] = "000 ";
+    snprintf(head, sizeof head, "%03u%c", reply->code % 1000, reply->last ? ' ' : '-');
+    engine_add_refusal(&smtp->base, head, reply->text, reply->last);
+    if (reply->last)
+        engine_fail(&smtp->base, ENGINE_BACKEND_REFUSED, "the backend's greeting refuses service");
+    return true;
+}
+
 /*
  * The first line of the session: a backend that cannot serve replies so before the client has seen an octet.
  */
 static void check_greeting(struct smtp_engine *smtp, unsigned code)
 {
-    if (code / 100 == 4 || code / 100 == 5)
-        engine_fail(&smtp->base, ENGINE_BACKEND_REFUSED, "the backend's greeting refuses service");
-    else if (code != 220)
+    if (code != 220 && code / 100 != 4 && code / 100 != 5)
         engine_fail(&smtp->base, ENGINE_BACKEND_ERROR, "the backend's greeting has a wrong code");
 }
 
@@ -282,7 +295,7 @@ static void take_reply_line(struct smtp_engine *smtp, const struct line *line, s
         open_reply(smtp, reply.code, out);
     else if (reply.code != smtp->reply_code) /* RFC 5321 section 4.2.1 */
         fail_backend(smtp, "the lines of a reply have different codes", out);
-    if (!engine_is_open(&smtp->base))
+    if (!engine_is_open(&smtp->base) || keeps_refusal(smtp, &reply))
         return;
     show(smtp, line, &reply, first, out);
     if (reply.last && engine_is_open(&smtp->base))

@@ -404,6 +404,14 @@ void session_send_goodbye(struct session *session, enum engine_goodbye_reason wh
     session_finish(session, reason, detail);
 }
 
+void session_send_refusal(struct session *session, const char *refusal, enum end_reason reason)
+{
+    set_reason(session, reason, "the server's own refusal");
+    engine_refuse(session->engine, refusal, session->worker->out);
+    if (session_send_output(session))
+        session_finish(session, reason, NULL);
+}
+
 /* ---- events from outside ---- */
 
 static void expire_ungreeted(struct session *session)

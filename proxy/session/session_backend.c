@@ -114,11 +114,19 @@ void session_mark_slow_server(struct session *session)
     session_log_slow_server(session, "a client gave up waiting");
 }
 
+static void connect_to_next(struct session *session, const char *local_error, const char *refusal);
+
+/* A server that refuses this client may serve others: it stays in the round. */
 void session_try_next_server(struct session *session, const char *error)
 {
-    session_mark_server_failed(session, error);
+    char *refusal = session->engine != NULL ? engine_take_refusal(session->engine) : NULL;
+    if (refusal != NULL)
+        session_log_server_failed(session, error);
+    else
+        session_mark_server_failed(session, error);
     forget_server(session);
-    session_connect(session);
+    connect_to_next(session, NULL, refusal);
+    free(refusal);
 }
 
 /* ---- connecting ---- */
@@ -139,8 +147,6 @@ static bool send_identity(struct session *session)
     return len == 0 || tcp_conn_write(&session->link->conn, &slice, 1) == 0;
 }
 
-static void connect_to_next(struct session *session, const char *local_error);
-
 /* A connection to this server could not be made. May end the session. */
 static void fail_connecting(struct session *session, struct server *server, int error)
 {
@@ -152,7 +158,7 @@ static void fail_connecting(struct session *session, struct server *server, int 
     case CONNECT_FAILURE_OF_ROUTE:
         session_log_local_failure(session, server, words);
         forget_server(session);
-        connect_to_next(session, words);
+        connect_to_next(session, words, NULL);
         break;
     case CONNECT_FAILURE_OF_MACHINE:
         session_log_local_failure(session, server, words);
@@ -259,8 +265,12 @@ static void connect_to(struct session *session, struct server *server)
     fail_connecting(session, server, error);
 }
 
-/* `local_error`: what this machine lacked for the server before, or NULL. May end the session. */
-static void connect_to_next(struct session *session, const char *local_error)
+/*
+ * `local_error`: what this machine lacked for the server before, or NULL; `refusal`: the words with which
+ * that server has refused the client, or NULL: the client gets them if no server is left. May end the
+ * session.
+ */
+static void connect_to_next(struct session *session, const char *local_error, const char *refusal)
 {
     const struct service *service = session->service;
     if (!prepare_engine(session))
@@ -270,6 +280,8 @@ static void connect_to_next(struct session *session, const char *local_error)
                      &session->tries, now_ms());
     if (server != NULL)
         connect_to(session, server);
+    else if (refusal != NULL)
+        session_send_refusal(session, refusal, END_BACKEND_UNAVAILABLE);
     else
         session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE,
                              local_error != NULL ? END_NO_RESOURCES : END_BACKEND_UNAVAILABLE, local_error);
@@ -277,7 +289,7 @@ static void connect_to_next(struct session *session, const char *local_error)
 
 void session_connect(struct session *session)
 {
-    connect_to_next(session, NULL);
+    connect_to_next(session, NULL, NULL);
 }
 
 void session_server_ended(struct session *session, const char *error)

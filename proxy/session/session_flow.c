@@ -150,8 +150,8 @@ static void start_login_timeout(struct session *session)
  * After a login the idle time counts from the last octet of either side. Before it the time is fixed, so that
  * nobody holds a connection by sending one octet at a time. Submission may do without a login (by address):
  * each whole command counts then (RFC 5321 section 4.5.3.2.7), and once a message is accepted the times of
- * section 4.5.3.2 are the server's. All this holds as well for a client that has half-closed: it waits for what it is owed. After its
- * closing reply a server has a fixed time to close (apply_status).
+ * section 4.5.3.2 are the server's. All this holds as well for a client that has half-closed: it waits for
+ * what it is owed. After its closing reply a server has a fixed time to close (apply_status).
  */
 static void restart_timeout(struct session *session)
 {

@@ -180,6 +180,9 @@ void session_close(struct session *session, enum end_reason reason, const char *
 void session_send_goodbye(struct session *session, enum engine_goodbye_reason why, enum end_reason reason,
                           const char *detail);
 
+/* The same in the words of a server that has refused the client (engine_refuse). */
+void session_send_refusal(struct session *session, const char *refusal, enum end_reason reason);
+
 /* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */
 void session_begin_handshake(struct session *session);
 
@@ -259,7 +262,8 @@ void session_mark_slow_server(struct session *session);
 
 /*
  * Drops the server in use, which has failed before the client had anything of it, and connects to the next
- * one. `error` may belong to the server's TLS endpoint. May end the session.
+ * one. A server whose greeting has refused the client is not marked as failed; if no other is left, the
+ * client gets its words. `error` may belong to the server's TLS endpoint. May end the session.
  */
 void session_try_next_server(struct session *session, const char *error);
 

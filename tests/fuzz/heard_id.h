@@ -6,8 +6,8 @@
 
 /*
  * The list of an ID command as a backend reads it, which knows only the one form that the proxy writes:
- * quoted strings, literals of what they can't have, or NIL for a value, and one space between them. check ends
- * the program where it is another.
+ * quoted strings, literals of what they can't have, or NIL for a value, and one space between them. check
+ * ends the program where it is another.
  */
 
 /* Takes a quoted string off the front; what is returned still has its backslashes. */

@@ -245,6 +245,39 @@ class Failover(harness.TestCase):
                 self.assertEqual(proxy.session()["reason"], "backend-unavailable")
                 self.assertEqual(len(proxy.find(event="backend-failed")), 2)
 
+    def test_the_last_servers_own_refusal_reaches_the_client(self):
+        """Whether another try makes sense depends on its class; and whom a server refuses, others need not be."""
+        for protocol, words in [("imap", b"* BYE [ALERT] not from your network\r\n"),
+                                ("pop3", b"-ERR [SYS/PERM] not from your network\r\n"),
+                                ("submission", b"554-msa.example.com\r\n554 5.7.1 not from your network\r\n"),
+                                ("submission", b"450 4.3.2 later\r\n")]:
+            with self.subTest(words):
+                def refusing(connection, words=words):
+                    connection.send(words)
+                    connection.rest()
+                proxy = self.start({protocol: [self.backend(closing), self.backend(refusing)]}, extra=ONE_WORKER)
+                self.assertEqual(self.client(proxy, protocol).rest(), words)
+                line = proxy.session()
+                self.assertEqual((line["reason"], line["detail"]), ("backend-unavailable", "the server's own refusal"))
+                self.assertEqual(len(proxy.wait_lines(2, event="backend-failed")), 2)
+
+    def test_a_refusal_is_not_the_word_of_a_server_that_failed_after_it(self):
+        def refusing(connection):
+            connection.send(b"554 5.7.1 no\r\n")
+            connection.rest()
+        proxy = self.start({"submission": [self.backend(refusing), self.backend(closing)]}, extra=ONE_WORKER)
+        self.assertTrue(self.client(proxy, "submission").rest().startswith(b"421 4.3.2 "))
+
+    def test_a_server_that_refuses_one_client_stays_in_the_round(self):
+        states = iter([lambda connection: connection.send(b"-ERR [SYS/PERM] you are not welcome\r\n")] + [harness.pop3] * 10)
+        picky = self.backend(lambda connection: next(states)(connection))
+        other = self.backend(harness.pop3)
+        proxy = self.start({"pop3": [picky, other]}, extra=ONE_WORKER)
+        for _ in range(6):
+            self.log_in(proxy)
+        # One that has failed is avoided for ten seconds: all further clients would be the other's.
+        self.assertGreaterEqual(picky.count, 3)
+
     def test_not_more_than_four_servers_are_tried(self):
         backends = [self.backend(closing) for _ in range(6)]
         proxy = self.start({"pop3": backends}, extra=ONE_WORKER)

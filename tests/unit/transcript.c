@@ -20,7 +20,8 @@ enum line_kind {
     LINE_REPORT,
     LINE_DISCARDED,
     LINE_GOODBYE,
-    LINE_WARNING
+    LINE_WARNING,
+    LINE_REFUSAL
 };
 
 struct line {
@@ -160,9 +161,9 @@ static bool read_directive(const char *text, struct line *line)
     static const struct {
         const char *word;
         enum line_kind kind;
-    } words[] = {{"wants", LINE_WANTS},    {"status", LINE_STATUS},       {"state", LINE_STATE},
-                 {"report", LINE_REPORT},  {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE},
-                 {"warning", LINE_WARNING}};
+    } words[] = {{"wants", LINE_WANTS},     {"status", LINE_STATUS},       {"state", LINE_STATE},
+                 {"report", LINE_REPORT},   {"discarded", LINE_DISCARDED}, {"goodbye", LINE_GOODBYE},
+                 {"warning", LINE_WARNING}, {"refusal", LINE_REFUSAL}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         const char *rest = skip_word(text, words[i].word);
         if (rest == NULL)
@@ -480,6 +481,19 @@ static bool warning_matches(const struct run *r, const char *words)
     return *words == '\0' ? warning == NULL : warning != NULL && strstr(warning, words) != NULL;
 }
 
+/* Lines end in "|" there. */
+static bool refusal_matches(struct run *r, const char *words)
+{
+    char *refusal = engine_take_refusal(r->engine);
+    char seen[ENGINE_REFUSAL_MAX] = "";
+    size_t len = 0;
+    for (const char *p = refusal; p != NULL && *p != '\0' && len + 1 < sizeof seen; p++)
+        if (*p != '\r')
+            seen[len++] = *p == '\n' ? '|' : *p;
+    free(refusal);
+    return strcmp(seen, words) == 0;
+}
+
 static void say_goodbye(struct run *r, const char *word)
 {
     enum engine_goodbye_reason why = strcmp(word, "unavailable") == 0 ? ENGINE_GOODBYE_UNAVAILABLE
@@ -514,6 +528,9 @@ static void check_directive(struct run *r, const struct line *line)
         break;
     case LINE_WARNING:
         ok = warning_matches(r, words);
+        break;
+    case LINE_REFUSAL:
+        ok = refusal_matches(r, words);
         break;
     case LINE_INPUT:
     case LINE_OUTPUT:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of protocols/limits.h: each length is at least what the RFC allows and what the common servers take,
- * and the longest line that is copied fits into a step.
+ * The table of protocols/limits.h: each length is at least what the RFC allows and what the common servers
+ * take, and the longest line that is copied fits into a step.
  */
 #include "base/array.h"
 #include "protocols/engine_out.h"
@@ -12,7 +12,10 @@
 
 #include "run_suite.h"
 
-/* An ID of RFC 2971 section 3.3, each octet after a backslash: quotation marks and separators, TAG " ID ()" CRLF. */
+/*
+ * An ID of RFC 2971 section 3.3, each octet after a backslash: quotation marks and separators, TAG " ID ()"
+ * CRLF.
+ */
 #define LONGEST_ID (30 * (2 * (30 + 1024) + 4 + 2) + IMAP_TAG_MAX + 8)
 
 /* "AUTHENTICATE", "AUTH": with spaces around the mechanism (RFC 4422 section 3.1), and a line end. */
