@@ -489,7 +489,7 @@ static bool refusal_matches(struct run *r, const char *words)
     size_t len = 0;
     for (const char *p = refusal; p != NULL && *p != '\0' && len + 1 < sizeof seen; p++)
         if (*p != '\r')
-            seen[len++] = *p == '\n' ? '|' : *p;
+            seen[len++] = (char)(*p == '\n' ? '|' : *p);
     free(refusal);
     return strcmp(seen, words) == 0;
 }
