@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # build.sh [OPTION...]: runs the unit tests in the image's test stage, then makes the image, as deepproxy:VERSION and
 # deepproxy:latest. By the Docker Engine that `docker` talks to; the options go to `docker build`, as in
-#   docker/build.sh --build-arg BASE=registry.example.com/debian:bookworm-slim
+#   docker/build.sh --build-arg BASE=registry.example.com/debian:trixie-slim
 # IMAGE=NAME gives it another name than deepproxy.
 set -eu
 cd "$(dirname "$0")/.."

@@ -105,12 +105,12 @@ engine_forget() {
 # Says the name of a base image: Debian's own where it is to be had, else one made from this machine's package sources,
 # under a name of the test's own.
 engine_base() { # NAME
-    name=debian:bookworm-slim
+    name=debian:trixie-slim
     if docker image inspect $name >/dev/null 2>&1 || timeout 120 docker pull -q $name >/dev/null 2>&1; then
         echo $name
         return
     fi
-    "${here:?}/debian.sh" bookworm "$work/base.tar" >"$work/base.log" 2>&1 || return 1
+    "${here:?}/debian.sh" trixie "$work/base.tar" >"$work/base.log" 2>&1 || return 1
     docker import --change 'CMD ["bash"]' "$work/base.tar" "$1" >/dev/null
     rm -f "$work/base.tar"
     echo "$1"

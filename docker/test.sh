@@ -4,9 +4,26 @@
 # TLS, looks at what their processes may do, and ends them. Uses the Docker Engine that answers, or a private one (see
 # engine.sh). Exit status 77, with the reason on one line, where neither is to be had; installs nothing.
 # KEEP=1 leaves the logs and says where they are.
+#
+# test.sh build DIR builds alone, ahead of the rest, and writes DIR/work if that went well; test.sh clean DIR removes what it
+# has built. DIR/status is written by whoever runs it, with its exit status. With DEEPPROXY_DOCKER_AHEAD=DIR, test.sh awaits
+# DIR/status, shows DIR/log and goes on from there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d /tmp/deepproxy-docker-test.XXXXXX)
+mode=${1-all} ahead=${2-${DEEPPROXY_DOCKER_AHEAD-}}
+if [ "$mode" = all ] && [ -n "$ahead" ]; then
+    mode=run
+    until [ -s "$ahead/status" ]; do
+        sleep 1 # ctest ends it if it takes too long
+    done
+    cat "$ahead/log"
+    status=$(cat "$ahead/status")
+    [ "$status" -eq 0 ] || exit "$status"
+fi
+case $mode in
+run | clean) work=$(cat "$ahead/work") && rm "$ahead/work" ;;
+*) work=$(mktemp -d /tmp/deepproxy-docker-test.XXXXXX) ;;
+esac
 id=${work##*.}
 id=$(printf '%s' "$id" | tr '[:upper:]' '[:lower:]')
 
@@ -42,6 +59,11 @@ clean_up() {
     status=$?
     trap '' INT TERM
     set +e
+    if [ "$mode" = build ] && [ $status -eq 0 ]; then
+        engine_stop
+        printf '%s\n' "$work" >"$ahead/work"
+        exit 0
+    fi
     if [ -n "$started" ]; then
         [ $status -eq 0 ] || { compose logs --no-color --tail 40; say "${failure-}"; }
         compose down -v --timeout 5 >>"$work/compose.log" 2>&1
@@ -200,9 +222,13 @@ check_stop() { # SERVICE ADDRESS
 }
 
 engine_check
-engine_start building
-build
-engine_stop
+[ "$mode" != clean ] || exit 0
+if [ "$mode" != run ]; then
+    engine_start building
+    build
+    [ "$mode" != build ] || exit 0
+    engine_stop
+fi
 engine_start running
 start
 for proxy in $proxies; do
