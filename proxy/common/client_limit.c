@@ -26,8 +26,7 @@ const char *client_limit_cause(enum client_limit limit)
                "floods (leave it)";
     case CLIENT_LIMIT_HANDSHAKES:
         return "many clients return at once, as after an outage, or a flood: raise the limit if processors "
-               "are "
-               "idle meanwhile";
+               "are idle meanwhile";
     case CLIENT_LIMIT_CONNECTIONS:
     case CLIENT_LIMIT_OPEN_FILES:
     case CLIENT_LIMITS:

@@ -76,8 +76,8 @@ const char *session_words_for_close(const struct session *session)
     ENSURE(state < ARRAY_LEN(duties) && duties[state].closed != NULL);
     if (state == SESSION_GREETING && has_proxy_header(session))
         return "closed the connection before its greeting: does it expect a PROXY header on this port, and "
-               "from this "
-               "proxy's address (Dovecot: haproxy = yes in the inet_listener, and haproxy_trusted_networks)?";
+               "from this proxy's address (Dovecot: haproxy = yes in the inet_listener, and "
+               "haproxy_trusted_networks)?";
     return duties[state].closed;
 }
 
