@@ -69,15 +69,20 @@ static bool has_proxy_header(const struct session *session)
     return identity == CFG_IDENTITY_PROXY_V1 || identity == CFG_IDENTITY_PROXY_V2;
 }
 
+#define BELIEVES_HEADER                                                                                      \
+    ": does it expect a PROXY header on this port, and from this proxy's address (Dovecot: haproxy = yes "   \
+    "in "                                                                                                    \
+    "the inet_listener, and haproxy_trusted_networks)?"
+
 /* Servers end without a word what a PROXY header is missing from, or is not believed. */
 const char *session_words_for_close(const struct session *session)
 {
     enum session_state state = session->state;
     ENSURE(state < ARRAY_LEN(duties) && duties[state].closed != NULL);
     if (state == SESSION_GREETING && has_proxy_header(session))
-        return "closed the connection before its greeting: does it expect a PROXY header on this port, and "
-               "from this proxy's address (Dovecot: haproxy = yes in the inet_listener, and "
-               "haproxy_trusted_networks)?";
+        return "closed the connection before its greeting" BELIEVES_HEADER;
+    if (state == SESSION_BACKEND_HANDSHAKE && has_proxy_header(session))
+        return "closed the connection in the TLS handshake" BELIEVES_HEADER;
     return duties[state].closed;
 }
 

@@ -67,7 +67,7 @@ class Sessions(harness.TestCase):
         self.assertEqual((line["pool"], line["server"], line["backend"]), ("pop3-pool", backend.address, backend.address))
 
     def test_the_log_names_no_server_that_there_was_not(self):
-        proxy = self.start({"pop3": [self.backend(harness.pop3)]})
+        proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra='log_level = "debug";')  # it says nothing
         socket.create_connection(("127.0.0.1", proxy.port("pop3"))).close()
         line = proxy.session()
         self.assertEqual({"pool", "server", "backend"} & set(line), set())

@@ -197,7 +197,7 @@ class Wedge(admin_case.Admin):
         text = harness.configuration(services, keys={"secured": 'tls = "starttls";'}, extra=(
             f'{admin_case.ADMIN} workers = 4; state_file = "state/tags"; '
             f'{f"user = {chr(34)}{USER}{chr(34)};" if self.as_user else ""} {extra}'),
-            timeouts=f'shutdown = "{SHUTDOWN_SECONDS} s";')
+            timeouts=f'shutdown = "{SHUTDOWN_SECONDS} s"; login = "1 h"; idle = "1 h";')  # a slow machine takes long
         if self.reloads % 2:
             text = text.replace('[ "tls11", "tls12" ];', '[ "tls12" ]; withdraw = [ "tls11" ];')
         return text

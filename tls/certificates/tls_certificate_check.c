@@ -330,7 +330,8 @@ void tls_certificate_check(const struct tls_certificate_check *check, int source
                  i + 1, check->files->chain, peers(&checking));
             return;
         }
-    tls_chain_check(check->chain, check->count, check->files->chain, peers(&checking), source, report);
+    tls_chain_check(check->chain, check->count, check->files->chain, peers(&checking),
+                    check->role != TLS_KEY_OF_SERVER, source, report);
     check_dates(&checking);
     check_algorithms(&checking);
     check_usage(&checking);

@@ -137,13 +137,16 @@ static void find_address(const X509 *certificate, char into[SHOWN_MAX])
     ERR_clear_error();
 }
 
-static void report_missing(X509 *leaf, const char *path, const char *peers, int source,
+/* An operator's own authority certifies by its root, and names no address. */
+static void report_missing(X509 *leaf, const char *path, const char *peers, bool may_be_private, int source,
                            const struct tls_report *report)
 {
     char issuer[SHOWN_MAX];
     char address[SHOWN_MAX];
     print_name(X509_get_issuer_name(leaf), issuer);
     find_address(leaf, address);
+    if (may_be_private && address[0] == '\0')
+        return;
     tls_report_add(
         report, source, false,
         "the chain in %s has the leaf alone, without the certificate of its issuer %s: %s that do "
@@ -170,8 +173,8 @@ static void report_foreign(X509 *const chain[], const struct way *way, size_t in
         is_whole ? "" : issuer);
 }
 
-void tls_chain_check(X509 *const chain[], size_t count, const char *path, const char *peers, int source,
-                     const struct tls_report *report)
+void tls_chain_check(X509 *const chain[], size_t count, const char *path, const char *peers,
+                     bool may_be_private, int source, const struct tls_report *report)
 {
     struct way way = walk(chain, count);
     bool has_foreign = false;
@@ -182,6 +185,6 @@ void tls_chain_check(X509 *const chain[], size_t count, const char *path, const 
         }
     check_order(&way, path, peers, source, report);
     if (way.count == 1 && !has_foreign && !tls_chain_is_self_signed(chain[0]))
-        report_missing(chain[0], path, peers, source, report);
+        report_missing(chain[0], path, peers, may_be_private, source, report);
     ERR_clear_error();
 }
