@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DO_HANG = 1, DO_BABBLE, DO_EXIT, DO_CLAIM_END, DO_WANT, DO_NOTE, SOON_MS = 20000, EXIT_STATUS = 3 };
@@ -123,6 +124,21 @@ _Noreturn void __wrap_signer_run(int socket, const int *channels, size_t count, 
             say_contents(socket, fds, fd_count);
         keys_close_all(fds, fd_count);
     }
+}
+
+/* ---- the clock ---- */
+
+static long leap_s; /* from one look at the clock to the next */
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    static long leaps;
+    int status = __real_clock_gettime(id, now);
+    now->tv_sec += leap_s * leaps++;
+    return status;
 }
 
 /* ---- the proxy ---- */
@@ -400,6 +416,20 @@ START_TEST(folders_are_listed)
 }
 END_TEST
 
+/* It does not look at the whole folder first: each answer has at least one name. */
+START_TEST(lists_of_a_slow_file_system)
+{
+    uint32_t next = 0;
+    ck_assert_int_eq(wait_guard(), EXIT_SUCCESS);
+    leap_s = 1;
+    run_guard();
+    ck_assert_uint_eq(take_names(folder, 0, &next), 1);
+    ck_assert_uint_eq(next, 1);
+    ck_assert_uint_eq(take_names(folder, next, &next), 1);
+    ck_assert_uint_eq(next, 0);
+}
+END_TEST
+
 START_TEST(files_that_can_not_be_opened)
 {
     struct keys_command load = {.type = KEYS_LOAD, .path = slice_of(absent)};
@@ -580,6 +610,7 @@ int main(void)
     tcase_add_test(tests, paths_are_looked_at);
     tcase_add_test(tests, folders_are_listed);
     tcase_add_test(tests, lists_show_what_names_lead_to);
+    tcase_add_test(tests, lists_of_a_slow_file_system);
     tcase_add_test(tests, without_a_signer);
     tcase_add_test(tests, workers_sockets_go_to_the_next_signer);
     tcase_add_test(tests, a_signer_that_ends_is_told_of);
