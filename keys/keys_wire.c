@@ -179,11 +179,27 @@ static void put64(uint8_t *at, uint64_t value)
     put32(at + 4, (uint32_t)value);
 }
 
+static uint64_t get64(const uint8_t *from)
+{
+    return (uint64_t)get32(from) << 32 | get32(from + 4);
+}
+
+static void put_numbers(uint8_t *into, const struct keys_look *look)
+{
+    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
+        put64(into + 8 * i, look->numbers[i]);
+}
+
+static void get_numbers(const uint8_t *from, struct keys_look *look)
+{
+    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
+        look->numbers[i] = get64(from + 8 * i);
+}
+
 void keys_put_look(uint8_t payload[KEYS_LOOK_LEN], const struct keys_look *look)
 {
     payload[0] = (uint8_t)look->kind;
-    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
-        put64(payload + 1 + 8 * i, look->numbers[i]);
+    put_numbers(payload + 1, look);
 }
 
 bool keys_take_look(struct slice payload, struct keys_look *look)
@@ -191,9 +207,7 @@ bool keys_take_look(struct slice payload, struct keys_look *look)
     if (payload.len != KEYS_LOOK_LEN || payload.data[0] > KEYS_OTHER)
         return false;
     look->kind = (enum keys_kind)payload.data[0];
-    for (size_t i = 0; i < KEYS_LOOK_NUMBERS; i++)
-        look->numbers[i] =
-            (uint64_t)get32(payload.data + 1 + 8 * i) << 32 | get32(payload.data + 1 + 8 * i + 4);
+    get_numbers(payload.data + 1, look);
     return true;
 }
 
@@ -202,13 +216,26 @@ void keys_put_next(uint8_t payload[KEYS_NEXT_LEN], uint32_t next)
     put32(payload, next);
 }
 
-bool keys_put_name(uint8_t *buffer, size_t cap, size_t *used, struct slice name)
+/* Octets of an entry's look. */
+static size_t look_len(uint8_t kind)
 {
-    if (name.len == 0 || name.len > KEYS_NAME_MAX || 1 + name.len > cap - *used)
+    return kind == KEYS_FILE ? KEYS_LOOK_LEN : 1;
+}
+
+bool keys_put_entry(uint8_t *buffer, size_t cap, size_t *used, const struct keys_entry *entry)
+{
+    struct slice name = entry->name;
+    uint8_t kind = (uint8_t)entry->look.kind;
+    size_t len = 1 + name.len + look_len(kind);
+    if (name.len == 0 || name.len > KEYS_NAME_MAX || len > cap - *used)
         return false;
-    buffer[*used] = (uint8_t)name.len;
-    put_octets(buffer + *used + 1, name);
-    *used += 1 + name.len;
+    uint8_t *at = buffer + *used;
+    at[0] = (uint8_t)name.len;
+    put_octets(at + 1, name);
+    at[1 + name.len] = kind;
+    if (kind == KEYS_FILE)
+        put_numbers(at + 2 + name.len, &entry->look);
+    *used += len;
     return true;
 }
 
@@ -222,12 +249,29 @@ bool keys_take_next(struct slice *payload, uint32_t *next)
 }
 
 /* With a slash it would lead to another folder. */
-bool keys_take_name(struct slice *rest, struct slice *name)
+static bool is_name(struct slice name)
+{
+    return name.data[0] != '.' && slice_find(name, 0) == name.len && slice_find(name, '/') == name.len;
+}
+
+/* Takes a look off the front. */
+static bool take_look(struct slice *rest, struct keys_look *look)
+{
+    if (rest->len == 0 || rest->data[0] > KEYS_UNSEEN || look_len(rest->data[0]) > rest->len)
+        return false;
+    *look = (struct keys_look){.kind = (enum keys_kind)rest->data[0]};
+    if (look->kind == KEYS_FILE)
+        get_numbers(rest->data + 1, look);
+    *rest = slice_from(*rest, look_len(rest->data[0]));
+    return true;
+}
+
+bool keys_take_entry(struct slice *rest, struct keys_entry *entry)
 {
     size_t len = rest->data[0];
     if (len == 0 || len > rest->len - 1)
         return false;
-    *name = slice_sub(*rest, 1, len);
+    entry->name = slice_sub(*rest, 1, len);
     *rest = slice_from(*rest, 1 + len);
-    return name->data[0] != '.' && slice_find(*name, 0) == len && slice_find(*name, '/') == len;
+    return is_name(entry->name) && take_look(rest, &entry->look);
 }

@@ -118,7 +118,7 @@ enum keys_command_type {
     KEYS_LOOK,         /* the guard looks at a path: KEYS_DONE with a struct keys_look */
     /*
      * The guard lists a folder: KEYS_DONE with names from the one that `key` counts on, without those that
-     * begin with a dot (keys_take_name).
+     * begin with a dot, and what each leads to (keys_take_entry).
      */
     KEYS_LIST
 };
@@ -169,7 +169,13 @@ void keys_put_wanted(uint8_t payload[KEYS_WANTED_LEN], uint32_t key);
 MUST_CHECK bool keys_take_wanted(struct slice payload, uint32_t *key);
 
 /* What a path leads to, at the end of all symbolic links. */
-enum keys_kind { KEYS_NOTHING, KEYS_FILE, KEYS_FOLDER, KEYS_OTHER };
+enum keys_kind {
+    KEYS_NOTHING,
+    KEYS_FILE,
+    KEYS_FOLDER,
+    KEYS_OTHER,
+    KEYS_UNSEEN /* only in a list: the guard could not look; KEYS_LOOK has the reason */
+};
 
 /*
  * The numbers tell whether a file is still the same: device, inode, size, and the times of its last changes
@@ -186,20 +192,29 @@ void keys_put_look(uint8_t payload[KEYS_LOOK_LEN], const struct keys_look *look)
 /* False if the payload is malformed. */
 MUST_CHECK bool keys_take_look(struct slice payload, struct keys_look *look);
 
+/* One name in a folder. */
+struct keys_entry {
+    struct slice name;     /* of at most KEYS_NAME_MAX octets */
+    struct keys_look look; /* its numbers are all zero unless it is KEYS_FILE */
+};
+
 /*
- * The payload of KEYS_LIST's answer: the number of the name that is next, 0 if there is none (4), and each
- * name after its length (1). The first octets are for keys_put_next; keys_put_name appends in the way of
- * keys_put_request, and expects a name that is no longer than KEYS_NAME_MAX.
+ * The payload of KEYS_LIST's answer: the number of the name that is next, 0 if there is none (4), and the
+ * entries. An entry is the name after its length (1), and its look: kind(1), and after KEYS_FILE the numbers
+ * (8 each). The first octets are for keys_put_next; keys_put_entry appends in the way of keys_put_request.
  */
 enum { KEYS_NEXT_LEN = 4 };
 void keys_put_next(uint8_t payload[KEYS_NEXT_LEN], uint32_t next);
-MUST_CHECK bool keys_put_name(uint8_t *buffer, size_t cap, size_t *used, struct slice name);
+MUST_CHECK bool keys_put_entry(uint8_t *buffer, size_t cap, size_t *used, const struct keys_entry *entry);
 
 /* Takes the number off the front. False if the payload is malformed. */
 MUST_CHECK bool keys_take_next(struct slice *payload, uint32_t *next);
 
-/* Takes the next name off the front of `*rest`, which must not be empty. False if it is no file's name. */
-MUST_CHECK bool keys_take_name(struct slice *rest, struct slice *name);
+/*
+ * Takes the next entry off the front of `*rest`, which must not be empty. Its name points into the message.
+ * False if the name is no file's, or if the look is malformed.
+ */
+MUST_CHECK bool keys_take_entry(struct slice *rest, struct keys_entry *entry);
 
 /*
  * Writes a command to `into`, which has room for KEYS_COMMAND_MAX. Returns its length; 0 if a path is too

@@ -14,9 +14,9 @@
 MUST_CHECK bool path_look_at(const char *path, struct keys_look *look);
 
 /*
- * Lists a folder into `payload`, as the answer to KEYS_LIST has it: the names from number `first` on, as many
- * as `cap` octets take; `*len` becomes the payload's length. The whole folder is read each time, as far as
- * there are numbers for names. False with errno.
+ * Lists a folder into `payload`, as the answer to KEYS_LIST has it: the names from number `first` on, and
+ * what each leads to, as many as `cap` octets take and can be looked at soon; `*len` becomes the payload's
+ * length. The whole folder is read each time, as far as there are numbers for names. False with errno.
  */
 MUST_CHECK bool path_look_list(const char *path, uint32_t first, uint8_t *payload, size_t cap, size_t *len);
 

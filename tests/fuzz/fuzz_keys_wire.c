@@ -70,24 +70,25 @@ static void fuzz_control(struct slice message)
     }
 }
 
-/* What names a folder has: each stays in it. */
-static void fuzz_names(struct slice payload)
+/* What a folder has: each name stays in it. */
+static void fuzz_entries(struct slice payload)
 {
     struct slice whole = payload;
-    struct slice name;
+    struct keys_entry entry;
     uint32_t next = 0;
     size_t used = KEYS_NEXT_LEN;
     if (payload.len > sizeof again || !keys_take_next(&payload, &next))
         return;
     keys_put_next(again, next);
     while (payload.len > 0) {
-        if (!keys_take_name(&payload, &name))
+        if (!keys_take_entry(&payload, &entry))
             return;
-        check(name.len > 0 && name.data[0] != '.' && memchr(name.data, '/', name.len) == NULL,
+        check(entry.name.len > 0 && entry.name.data[0] != '.' &&
+                  memchr(entry.name.data, '/', entry.name.len) == NULL,
               "a name of a file in this folder");
-        check(keys_put_name(again, sizeof again, &used, name), "a name fits again");
+        check(keys_put_entry(again, sizeof again, &used, &entry), "an entry fits again");
     }
-    check(slice_equals((struct slice){again, used}, whole), "names are the same again");
+    check(slice_equals((struct slice){again, used}, whole), "entries are the same again");
 }
 
 static void fuzz_form(struct slice input)
@@ -146,7 +147,7 @@ static void fuzz_chain(struct slice pem)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const targets[])(struct slice) = {fuzz_requests, fuzz_answers, fuzz_control,
-                                                    fuzz_form,     fuzz_chain,   fuzz_names};
+                                                    fuzz_form,     fuzz_chain,   fuzz_entries};
     if (size > 1)
         targets[data[0] % (ARRAY_LEN(targets))]((struct slice){data + 1, size - 1});
     return 0;

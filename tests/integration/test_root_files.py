@@ -127,6 +127,33 @@ class RootFiles(harness.TestCase):
         self.assert_serves(proxy, leaf, "two.example")
         self.assertEqual(proxy.find(event="configuration-problem"), [])
 
+    def test_changes_in_a_folder(self):
+        """Of files that links lead to, and of what was not there; the list shows them."""
+        leaf = self.tool.renew("one.example")
+        others = {name: self.tool.renew(name) for name in ("two.example", "three.example")}
+        proxy = self.run_proxy(USER, 'certificate_dir = "live";')
+        self.assert_serves(proxy, leaf)
+        renewed = self.tool.renew("one.example")  # the links lead to other files
+        self.assertEqual(proxy.reload(), "done")
+        self.assert_serves(proxy, renewed)
+        links = [self.tool.live / "one.example" / name for name in ("fullchain.pem", "privkey.pem")]
+        places = [link.resolve() for link in links]
+        last = self.tool.renew("one.example")
+        contents = [link.read_bytes() for link in links]
+        for link, place, content in zip(links, places, contents):  # the links lead to the same files as before
+            place.write_bytes(content)
+            link.unlink()
+            link.symlink_to(place)
+        self.assertEqual(proxy.reload(), "done")
+        self.assert_serves(proxy, last)
+        self.assertFalse(self.stapled(proxy))
+        self.tool.respond("one.example")
+        self.assertEqual(proxy.reload(), "done")
+        self.assertTrue(self.stapled(proxy))
+        for name, other in others.items():
+            self.assert_serves(proxy, other, name)
+        self.assertEqual(proxy.find(event="configuration-problem"), [])
+
     def test_an_ocsp_response(self):
         self.tool.renew("one.example")
         proxy = self.run_proxy(USER)

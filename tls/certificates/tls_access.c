@@ -15,6 +15,7 @@ static bool look(const struct tls_key_source *keys, const char *path, struct tls
     struct stat status;
     *into = (struct tls_key_source_look){.is_there = path != NULL && stat(path, &status) == 0};
     if (into->is_there) {
+        into->is_seen = true;
         into->is_folder = S_ISDIR(status.st_mode);
         into->mark = tls_file_mark_of(&status);
         return true;
@@ -26,7 +27,12 @@ static bool look(const struct tls_key_source *keys, const char *path, struct tls
 struct tls_file_mark tls_access_mark(const struct tls_key_source *keys, const char *path)
 {
     struct tls_key_source_look seen;
-    return look(keys, path, &seen) && !seen.is_folder ? seen.mark : (struct tls_file_mark){0};
+    return look(keys, path, &seen) ? tls_access_mark_in(&seen) : (struct tls_file_mark){0};
+}
+
+struct tls_file_mark tls_access_mark_in(const struct tls_key_source_look *seen)
+{
+    return seen->is_there && !seen->is_folder ? seen->mark : (struct tls_file_mark){0};
 }
 
 bool tls_access_is_folder(const struct tls_key_source *keys, const char *path)
@@ -104,10 +110,10 @@ static bool list_here(const char *path, size_t max, struct bytes *into)
     return ok;
 }
 
-bool tls_access_list(const struct tls_key_source *keys, const char *path, size_t max, struct bytes *into,
-                     char *error)
+bool tls_access_list(const struct tls_key_source *keys, const char *path, size_t max, struct bytes *names,
+                     struct bytes *looks, char *error)
 {
     error[0] = '\0';
-    return list_here(path, max, into) || (errno == EACCES && keys != NULL && keys->list != NULL &&
-                                          keys->list(keys->arg, path, into, error));
+    return list_here(path, max, names) || (errno == EACCES && keys != NULL && keys->list != NULL &&
+                                           keys->list(keys->arg, path, names, looks, error));
 }

@@ -333,11 +333,20 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
     return certificate;
 }
 
-bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now)
+/* Whether the OCSP response is the one that is looked for if none is named. */
+static bool has_ocsp_beside(const struct tls_certificate_files *files)
+{
+    size_t len = strlen(files->chain);
+    return strncmp(files->ocsp, files->chain, len) == 0 && strcmp(files->ocsp + len, ".ocsp") == 0;
+}
+
+bool tls_certificate_is_fresh(const struct tls_certificate *certificate, const struct tls_seen_files *seen,
+                              int64_t now)
 {
     const char *const paths[] = {certificate->files.chain, certificate->files.key, certificate->files.ocsp};
+    bool is_seen = seen != NULL && seen->is_seen && has_ocsp_beside(&certificate->files);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        struct tls_file_mark mark = tls_access_mark(certificate->keys, paths[i]);
+        struct tls_file_mark mark = is_seen ? seen->marks[i] : tls_access_mark(certificate->keys, paths[i]);
         if (!tls_file_mark_equals(&mark, &certificate->marks[i]))
             return false;
     }

@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_CERTIFICATE_H
 
 #include "base/must_check.h"
+#include "tls/certificates/tls_access.h"
 #include "tls/certificates/tls_hello.h"
 #include "tls/certificates/tls_keys.h"
 #include "tls/tls_file.h"
@@ -54,9 +55,11 @@ MUST_CHECK struct tls_certificate *tls_certificate_load(const struct tls_certifi
 
 /*
  * Whether its files are as they were when it was read, its key is still in its source, and its OCSP response
- * has not expired. `now` in seconds since 1970.
+ * has not expired. `now` in seconds since 1970. `seen` (NULL: nothing is) has the marks of the same chain and
+ * key, with which no file is looked at: a change after them is for the next reading.
  */
-bool tls_certificate_is_fresh(const struct tls_certificate *certificate, int64_t now);
+bool tls_certificate_is_fresh(const struct tls_certificate *certificate, const struct tls_seen_files *seen,
+                              int64_t now);
 
 /* Adds a reference, and returns the certificate. */
 struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate);

@@ -11,10 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct entry {
+    char *name;
+    const struct tls_key_source_look *look; /* in `looks`; NULL: only the path itself tells */
+};
+
 /* A folder's names, sorted. */
 struct listing {
-    char **names;
+    struct entry *entries;
     size_t count;
+    struct bytes looks; /* of the key source, in its order; empty: this process has listed the folder */
 };
 
 struct scan {
@@ -28,29 +34,54 @@ struct scan {
 
 /* ---- listing ---- */
 
+static int by_name(const void *a, const void *b)
+{
+    const struct entry *left = a;
+    const struct entry *right = b;
+    return strcmp(left->name, right->name);
+}
+
+/* NULL: there is no such name. */
+static const struct entry *find_name(const struct listing *listing, const char *name)
+{
+    struct entry wanted = {.name = (char *)(uintptr_t)name};
+    return listing->count > 0
+               ? bsearch(&wanted, listing->entries, listing->count, sizeof listing->entries[0], by_name)
+               : NULL;
+}
+
 static bool has_name(const struct listing *listing, const char *name)
 {
-    return bsearch(&name, listing->names, listing->count, sizeof listing->names[0], text_order) != NULL;
+    return find_name(listing, name) != NULL;
 }
 
 static void free_listing(struct listing *listing)
 {
     for (size_t i = 0; i < listing->count; i++)
-        free(listing->names[i]);
-    free(listing->names);
+        free(listing->entries[i].name);
+    free(listing->entries);
+    bytes_free(&listing->looks);
     *listing = (struct listing){0};
+}
+
+/* What the source has seen of the name that it has sent as number `i`. */
+static const struct tls_key_source_look *look_at(const struct listing *listing, size_t i)
+{
+    const struct tls_key_source_look *looks = (const void *)listing->looks.data;
+    return i < listing->looks.len / sizeof looks[0] && looks[i].is_seen ? &looks[i] : NULL;
 }
 
 static bool add_name(struct listing *listing, size_t *cap, const char *name)
 {
-    char **names = array_make_room(listing->names, listing->count, cap, sizeof *names);
-    if (names == NULL)
+    struct entry *entries = array_make_room(listing->entries, listing->count, cap, sizeof *entries);
+    if (entries == NULL)
         return false;
-    listing->names = names;
+    listing->entries = entries;
     char *copy = strdup(name);
     if (copy == NULL)
         return false;
-    listing->names[listing->count++] = copy;
+    listing->entries[listing->count] = (struct entry){copy, look_at(listing, listing->count)};
+    listing->count++;
     return true;
 }
 
@@ -61,7 +92,7 @@ static bool add_names(struct listing *listing, struct slice names)
         if (!add_name(listing, &cap, (const char *)rest.data))
             return false;
     if (listing->count > 0)
-        qsort(listing->names, listing->count, sizeof listing->names[0], text_order);
+        qsort(listing->entries, listing->count, sizeof listing->entries[0], by_name);
     return true;
 }
 
@@ -69,7 +100,7 @@ static bool add_names(struct listing *listing, struct slice names)
 static bool list(const struct tls_key_source *keys, const char *path, struct listing *listing, char *error)
 {
     struct bytes names = {0};
-    bool ok = tls_access_list(keys, path, TLS_DIRECTORY_MAX, &names, error);
+    bool ok = tls_access_list(keys, path, TLS_DIRECTORY_MAX, &names, &listing->looks, error);
     if (ok && !add_names(listing, bytes_view(&names))) {
         errno = ENOMEM;
         ok = false;
@@ -152,10 +183,10 @@ static const char *sole_key(const struct listing *listing)
     if (has_name(listing, "privkey.pem"))
         return "privkey.pem";
     for (size_t i = 0; i < listing->count; i++) {
-        if (ends(listing->names[i], ".key") && found != NULL)
+        if (ends(listing->entries[i].name, ".key") && found != NULL)
             return NULL;
-        if (ends(listing->names[i], ".key"))
-            found = listing->names[i];
+        if (ends(listing->entries[i].name, ".key"))
+            found = listing->entries[i].name;
     }
     return found;
 }
@@ -180,7 +211,29 @@ static bool find_key(const struct listing *listing, const char *name, size_t ste
 
 /* ---- pairs ---- */
 
-static bool add_pair(struct tls_directory *into, char *chain, char *key)
+/* Adds the mark of a file in this folder. False if the list does not tell. */
+static bool add_mark(const struct listing *listing, const char *name, struct tls_file_mark *mark)
+{
+    const struct entry *entry = find_name(listing, name);
+    *mark = (struct tls_file_mark){0};
+    if (entry != NULL && entry->look != NULL)
+        *mark = tls_access_mark_in(entry->look);
+    return entry == NULL || entry->look != NULL;
+}
+
+/* Without an OCSP response in the list there is none, if the list has the other two. */
+static struct tls_seen_files see(const struct listing *listing, const char *chain, const char *key)
+{
+    char ocsp[NAME_MAX + sizeof ".ocsp"];
+    struct tls_seen_files seen;
+    snprintf(ocsp, sizeof ocsp, "%s.ocsp", chain);
+    seen.is_seen = add_mark(listing, chain, &seen.marks[0]) && add_mark(listing, key, &seen.marks[1]) &&
+                   add_mark(listing, ocsp, &seen.marks[2]);
+    return seen;
+}
+
+/* Takes both paths over. False if memory is short. */
+static bool add_pair(struct tls_directory *into, char *chain, char *key, const struct tls_seen_files *seen)
 {
     struct tls_directory_pair *pairs = array_make_room(into->pairs, into->count, &into->cap, sizeof *pairs);
     if (pairs != NULL)
@@ -190,7 +243,7 @@ static bool add_pair(struct tls_directory *into, char *chain, char *key)
         free(key);
         return false;
     }
-    into->pairs[into->count++] = (struct tls_directory_pair){chain, key};
+    into->pairs[into->count++] = (struct tls_directory_pair){chain, key, *seen};
     return true;
 }
 
@@ -267,10 +320,14 @@ static bool add_file(struct scan *scan, const char *folder, const struct listing
     char *path = join(folder, name);
     if (path == NULL)
         return false;
-    if (find_key(listing, name, stem, key, sizeof key))
-        return add_pair(scan->into, path, join(folder, key));
-    if (has_key(scan, path))
-        return add_pair(scan->into, path, strdup(path));
+    if (find_key(listing, name, stem, key, sizeof key)) {
+        struct tls_seen_files seen = see(listing, name, key);
+        return add_pair(scan->into, path, join(folder, key), &seen);
+    }
+    if (has_key(scan, path)) {
+        struct tls_seen_files seen = see(listing, name, name);
+        return add_pair(scan->into, path, strdup(path), &seen);
+    }
     if (has_no_key_by_design(name)) {
         free(path);
         return true;
@@ -304,15 +361,15 @@ static void report_unlisted(const struct scan *scan, const char *path, bool is_e
                        path, strerror(errno));
 }
 
-static bool add_entry(struct scan *scan, const char *path, const struct listing *listing, const char *name,
-                      bool with_folders)
+static bool add_entry(struct scan *scan, const char *path, const struct listing *listing,
+                      const struct entry *entry, bool with_folders)
 {
-    char *whole = join(path, name);
+    char *whole = join(path, entry->name);
     bool ok = whole != NULL;
-    if (ok && tls_access_is_folder(scan->keys, whole))
+    if (ok && (entry->look != NULL ? entry->look->is_folder : tls_access_is_folder(scan->keys, whole)))
         ok = !with_folders || scan_folder(scan, whole, false);
     else if (ok)
-        ok = add_file(scan, path, listing, name);
+        ok = add_file(scan, path, listing, entry->name);
     free(whole);
     return ok;
 }
@@ -330,7 +387,7 @@ static bool scan_folder(struct scan *scan, const char *path, bool with_folders)
     if (!is_listed)
         report_unlisted(scan, path, with_folders, error);
     for (size_t i = 0; ok && i < listing.count; i++)
-        ok = add_entry(scan, path, &listing, listing.names[i], may_go_deeper(scan, path));
+        ok = add_entry(scan, path, &listing, &listing.entries[i], may_go_deeper(scan, path));
     free_listing(&listing);
     if (is_listed && !ok && with_folders)
         tls_report_add(scan->report, scan->source, true, "no memory for the files of the folder %s", path);

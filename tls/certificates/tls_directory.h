@@ -3,6 +3,7 @@
 #define DEEPPROXY_TLS_DIRECTORY_H
 
 #include "base/must_check.h"
+#include "tls/certificates/tls_access.h"
 #include "tls/certificates/tls_keys.h"
 #include "tls/tls_report.h"
 
@@ -33,6 +34,7 @@ void tls_left_out_free(struct tls_left_out *left_out);
 struct tls_directory_pair {
     char *chain; /* a path; the list owns both */
     char *key;   /* a path, may be the same file */
+    struct tls_seen_files seen;
 };
 
 struct tls_directory {

@@ -34,8 +34,9 @@ struct tls_external_key {
  */
 enum tls_key_role { TLS_KEY_OF_SERVER, TLS_KEY_OF_CLIENT };
 
-/* What a path leads to. */
+/* What a path leads to, at the end of all symbolic links. */
 struct tls_key_source_look {
+    bool is_seen; /* false only in a list: that path must be asked for by itself */
     bool is_there;
     bool is_folder;
     struct tls_file_mark mark; /* of a regular file; all zero for anything else */
@@ -75,8 +76,12 @@ struct tls_key_source {
     bool (*read_ocsp)(void *arg, const char *path, struct bytes *into, char *error);
     /* What the path leads to. False if that can't be told. */
     bool (*look)(void *arg, const char *path, struct tls_key_source_look *into);
-    /* Appends the names in a folder to `into`, each with a NUL after it; none begins with a dot. */
-    bool (*list)(void *arg, const char *path, struct bytes *into, char *error);
+    /*
+     * Appends the names in a folder to `names`, each with a NUL after it; none begins with a dot. Appends to
+     * `looks`, which the caller passes empty, a struct tls_key_source_look for each name in the same order:
+     * what it led to when the folder was listed. Those of the last names may be missing.
+     */
+    bool (*list)(void *arg, const char *path, struct bytes *names, struct bytes *looks, char *error);
     void *arg;
 };
 

@@ -80,12 +80,16 @@ static struct tls_certificate *retain(const struct load *load, struct tls_certif
     return tls_certificate_ref(old);
 }
 
-/* NULL after an error was reported, or only a warning if the certificate `may_lack`. */
+/*
+ * NULL after an error was reported, or only a warning if the certificate may lack, as those of folders may.
+ * `seen`: NULL for one of the list.
+ */
 static struct tls_certificate *get(const struct load *load, const struct tls_certificate_files *files,
-                                   int source, bool may_lack)
+                                   const struct tls_seen_files *seen, int source)
 {
+    bool may_lack = seen != NULL;
     struct tls_certificate *old = find_previous(load->previous, files);
-    if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, load->report->now))
+    if (old != NULL && old->keys == load->keys && tls_certificate_is_fresh(old, seen, load->report->now))
         return tls_certificate_ref(old);
     if (is_retained(load, files->chain) && (old != NULL || may_lack))
         return old != NULL ? retain(load, old, source) : NULL;
@@ -124,7 +128,7 @@ static bool load_list(struct load *load, const struct tls_settings *settings)
 {
     bool ok = true;
     for (size_t i = 0; i < settings->certificate_count; i++) {
-        struct tls_certificate *certificate = get(load, &settings->certificates[i], (int)i, false);
+        struct tls_certificate *certificate = get(load, &settings->certificates[i], NULL, (int)i);
         ok = certificate != NULL && keep(load, certificate) && ok;
     }
     return ok;
@@ -200,7 +204,7 @@ static bool load_directory(struct load *load, const struct tls_settings *setting
     for (size_t i = 0; ok && i < directory.count; i++) {
         struct tls_certificate_files files = {directory.pairs[i].chain, directory.pairs[i].key,
                                               settings->passphrase, NULL};
-        struct tls_certificate *certificate = get(load, &files, source, true);
+        struct tls_certificate *certificate = get(load, &files, &directory.pairs[i].seen, source);
         ok = certificate == NULL || keep(load, certificate);
     }
     ok = ok && retain_missed(load, settings->directories[index], source, &directory);

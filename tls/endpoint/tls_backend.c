@@ -184,7 +184,7 @@ static bool is_same_own(const struct tls_certificate *certificate,
     return text_is_same(certificate->files.chain, settings->own.chain) &&
            text_is_same(certificate->files.key, settings->own.key) &&
            text_is_same(certificate->files.passphrase, settings->own.passphrase) &&
-           certificate->keys == settings->keys && tls_certificate_is_fresh(certificate, now);
+           certificate->keys == settings->keys && tls_certificate_is_fresh(certificate, NULL, now);
 }
 
 /*
@@ -254,7 +254,7 @@ struct tls_context *tls_context_new_backend(const struct tls_backend_settings *s
 bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now)
 {
     const struct tls_certificate *own = tls_context_own(context);
-    return tls_trust_is_fresh(trust_of(context)) && (own == NULL || tls_certificate_is_fresh(own, now));
+    return tls_trust_is_fresh(trust_of(context)) && (own == NULL || tls_certificate_is_fresh(own, NULL, now));
 }
 
 /* ---- sessions ---- */

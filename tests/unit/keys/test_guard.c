@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DO_HANG = 1, DO_BABBLE, DO_EXIT, DO_CLAIM_END, DO_WANT, DO_NOTE, SOON_MS = 20000, EXIT_STATUS = 3 };
@@ -123,6 +124,21 @@ _Noreturn void __wrap_signer_run(int socket, const int *channels, size_t count, 
             say_contents(socket, fds, fd_count);
         keys_close_all(fds, fd_count);
     }
+}
+
+/* ---- the clock ---- */
+
+static long leap_s; /* from one look at the clock to the next */
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    static long leaps;
+    int status = __real_clock_gettime(id, now);
+    now->tv_sec += leap_s * leaps++;
+    return status;
 }
 
 /* ---- the proxy ---- */
@@ -288,18 +304,80 @@ START_TEST(paths_are_looked_at)
 }
 END_TEST
 
+/* What the list says is what a look at the path says. */
+static void expect_same_look(const char *name, const struct keys_look *listed)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    struct keys_look seen = look_at(path);
+    ck_assert_int_eq(listed->kind, seen.kind);
+    ck_assert_mem_eq(listed->numbers, seen.numbers, sizeof seen.numbers);
+}
+
+/* Links are followed, into other folders too; one that leads in a circle can't be looked at. */
+START_TEST(lists_show_what_names_lead_to)
+{
+    static const struct {
+        const char *name;
+        const char *target;
+        enum keys_kind kind;
+    } links[] = {{"to-file", "key", KEYS_FILE},         {"to-folder", "inner", KEYS_FOLDER},
+                 {"outside", "/dev/null", KEYS_OTHER},  {"to-link", "inner/back", KEYS_FILE},
+                 {"dangling", "nothing", KEYS_NOTHING}, {"circle", "circle", KEYS_UNSEEN}};
+    enum { LINKS = sizeof links / sizeof links[0] };
+    char path[400];
+    snprintf(path, sizeof path, "%s/inner", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/inner/back", folder);
+    ck_assert_int_eq(symlink("../passphrase", path), 0);
+    for (size_t i = 0; i < LINKS; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, links[i].name);
+        ck_assert_int_eq(symlink(links[i].target, path), 0);
+    }
+    struct keys_command list = {.type = KEYS_LIST, .path = slice_of(folder)};
+    static uint8_t kept[KEYS_REPLY_MAX];
+    uint32_t next;
+    unsigned count = 0;
+    tell(&list);
+    ck_assert(receive());
+    ck_assert_int_eq(type, KEYS_DONE);
+    ck_assert(keys_take_next(&payload, &next));
+    memcpy(kept, payload.data, payload.len);
+    struct slice rest = {kept, payload.len};
+    for (; rest.len > 0; count++) {
+        struct keys_entry entry;
+        char name[KEYS_NAME_MAX + 1];
+        ck_assert(keys_take_entry(&rest, &entry));
+        snprintf(name, sizeof name, "%.*s", (int)entry.name.len, (const char *)entry.name.data);
+        if (entry.look.kind != KEYS_UNSEEN)
+            expect_same_look(name, &entry.look);
+        for (size_t i = 0; i < LINKS; i++)
+            ck_assert(strcmp(name, links[i].name) != 0 || entry.look.kind == links[i].kind);
+    }
+    ck_assert_uint_eq(count, LINKS + 3); /* two files and a folder */
+    for (size_t i = 0; i < LINKS; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, links[i].name);
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "%s/inner/back", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/inner", folder);
+    rmdir(path);
+}
+END_TEST
+
 /* Takes one answer's names: how many. */
 static uint32_t take_names(const char *path, uint32_t first, uint32_t *next)
 {
     struct keys_command list = {.type = KEYS_LIST, .key = first, .path = slice_of(path)};
-    struct slice name;
+    struct keys_entry entry;
     uint32_t count = 0;
     tell(&list);
     ck_assert(receive());
     ck_assert_int_eq(type, KEYS_DONE);
     ck_assert(keys_take_next(&payload, next));
     for (; payload.len > 0; count++)
-        ck_assert(keys_take_name(&payload, &name));
+        ck_assert(keys_take_entry(&payload, &entry));
     return count;
 }
 
@@ -335,6 +413,20 @@ START_TEST(folders_are_listed)
         unlink(path);
     }
     rmdir(many);
+}
+END_TEST
+
+/* It does not look at the whole folder first: each answer has at least one name. */
+START_TEST(lists_of_a_slow_file_system)
+{
+    uint32_t next = 0;
+    ck_assert_int_eq(wait_guard(), EXIT_SUCCESS);
+    leap_s = 1;
+    run_guard();
+    ck_assert_uint_eq(take_names(folder, 0, &next), 1);
+    ck_assert_uint_eq(next, 1);
+    ck_assert_uint_eq(take_names(folder, next, &next), 1);
+    ck_assert_uint_eq(next, 0);
 }
 END_TEST
 
@@ -517,6 +609,8 @@ int main(void)
     tcase_add_test(tests, files_that_can_not_be_opened);
     tcase_add_test(tests, paths_are_looked_at);
     tcase_add_test(tests, folders_are_listed);
+    tcase_add_test(tests, lists_show_what_names_lead_to);
+    tcase_add_test(tests, lists_of_a_slow_file_system);
     tcase_add_test(tests, without_a_signer);
     tcase_add_test(tests, workers_sockets_go_to_the_next_signer);
     tcase_add_test(tests, a_signer_that_ends_is_told_of);

@@ -232,31 +232,56 @@ START_TEST(looks)
     ck_assert_mem_eq(got.numbers, look.numbers, sizeof got.numbers);
     ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN - 1}, &got));
     ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN + 1}, &got));
-    payload[0] = KEYS_OTHER + 1;
+    payload[0] = KEYS_UNSEEN; /* of a list alone */
     ck_assert(!keys_take_look((struct slice){payload, KEYS_LOOK_LEN}, &got));
 }
 END_TEST
 
-START_TEST(names)
+static struct keys_entry entry_of(const char *name, enum keys_kind kind)
 {
-    uint8_t payload[64];
+    struct keys_entry entry = {.name = slice_of(name), .look = {.kind = kind}};
+    return entry;
+}
+
+START_TEST(entries)
+{
+    static const struct keys_look file = {KEYS_FILE, {1, UINT64_MAX, 0x0102030405060708, 4, 5, 6, 7}};
+    static const enum keys_kind kinds[] = {KEYS_FILE, KEYS_NOTHING, KEYS_FOLDER, KEYS_OTHER, KEYS_UNSEEN};
+    uint8_t payload[128];
     size_t used = KEYS_NEXT_LEN;
     uint32_t next = 0;
-    struct slice name;
+    struct keys_entry got;
     keys_put_next(payload, 0x01020);
-    ck_assert(keys_put_name(payload, sizeof payload, &used, slice_of("privkey.pem")));
-    ck_assert(keys_put_name(payload, used + 2, &used, slice_of("x")));
-    ck_assert(!keys_put_name(payload, used + 1, &used, slice_of("x")));
-    ck_assert(!keys_put_name(payload, sizeof payload, &used, slice_of("")));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct keys_entry entry = entry_of("privkey.pem", kinds[i]);
+        if (kinds[i] == KEYS_FILE)
+            entry.look = file;
+        size_t len = 1 + entry.name.len + (kinds[i] == KEYS_FILE ? KEYS_LOOK_LEN : 1);
+        ck_assert(!keys_put_entry(payload, used + len - 1, &used, &entry));
+        ck_assert(keys_put_entry(payload, used + len, &used, &entry));
+    }
     struct slice rest = {payload, used};
     ck_assert(keys_take_next(&rest, &next));
     ck_assert_uint_eq(next, 0x01020);
-    ck_assert(keys_take_name(&rest, &name));
-    ck_assert(slice_equals(name, slice_of("privkey.pem")));
-    ck_assert(keys_take_name(&rest, &name));
-    ck_assert(slice_equals(name, slice_of("x")));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        static const struct keys_look none = {.kind = KEYS_NOTHING};
+        ck_assert(keys_take_entry(&rest, &got));
+        ck_assert(slice_equals(got.name, slice_of("privkey.pem")));
+        ck_assert_int_eq(got.look.kind, kinds[i]);
+        ck_assert_mem_eq(got.look.numbers, i == 0 ? file.numbers : none.numbers, sizeof got.look.numbers);
+    }
     ck_assert_uint_eq(rest.len, 0);
-    rest = (struct slice){payload, KEYS_NEXT_LEN - 1};
+}
+END_TEST
+
+START_TEST(where_entries_begin)
+{
+    uint8_t payload[64];
+    size_t used = KEYS_NEXT_LEN;
+    uint32_t next;
+    struct keys_entry nameless = entry_of("", KEYS_FOLDER);
+    ck_assert(!keys_put_entry(payload, sizeof payload, &used, &nameless));
+    struct slice rest = {payload, KEYS_NEXT_LEN - 1};
     ck_assert(!keys_take_next(&rest, &next));
     keys_put_next(payload, KEYS_COUNT_MAX);
     rest = (struct slice){payload, KEYS_NEXT_LEN};
@@ -264,24 +289,28 @@ START_TEST(names)
 }
 END_TEST
 
-START_TEST(hostile_names)
+START_TEST(hostile_entries)
 {
     static const struct {
         size_t len;
-        uint8_t names[8];
+        uint8_t entry[16];
     } wrong[] = {
-        {1, {0}},                /* empty */
-        {1, {1}},                /* longer than the message */
-        {3, {3, 'a', 'b'}},      /* likewise */
-        {4, {3, 'a', 0, 'b'}},   /* a NUL */
-        {4, {3, 'a', '/', 'b'}}, /* another folder's */
-        {3, {2, '.', '.'}},      /* likewise */
-        {6, {5, '.', 'h', 'i', 'd', 'e'}},
+        {1, {0}},                             /* empty */
+        {1, {1}},                             /* longer than the message */
+        {3, {3, 'a', 'b'}},                   /* likewise */
+        {5, {3, 'a', 0, 'b', KEYS_FOLDER}},   /* a NUL */
+        {5, {3, 'a', '/', 'b', KEYS_FOLDER}}, /* another folder's */
+        {4, {2, '.', '.', KEYS_FOLDER}},      /* likewise */
+        {7, {5, '.', 'h', 'i', 'd', 'e', KEYS_FOLDER}},
+        {2, {1, 'a'}},                         /* no look */
+        {3, {1, 'a', KEYS_UNSEEN + 1}},        /* one that there is not */
+        {3, {1, 'a', KEYS_FILE}},              /* no numbers */
+        {10, {1, 'a', KEYS_FILE, 1, 2, 3, 4}}, /* too few */
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        struct slice rest = {wrong[i].names, wrong[i].len};
-        struct slice name;
-        ck_assert_msg(!keys_take_name(&rest, &name), "%zu", i);
+        struct slice rest = {wrong[i].entry, wrong[i].len};
+        struct keys_entry entry;
+        ck_assert_msg(!keys_take_entry(&rest, &entry), "%zu", i);
     }
 }
 END_TEST
@@ -562,8 +591,9 @@ int main(void)
     tcase_add_test(tests, replies);
     tcase_add_test(tests, wanted_keys);
     tcase_add_test(tests, looks);
-    tcase_add_test(tests, names);
-    tcase_add_test(tests, hostile_names);
+    tcase_add_test(tests, entries);
+    tcase_add_test(tests, where_entries_begin);
+    tcase_add_test(tests, hostile_entries);
     tcase_add_test(tests, short_commands);
     tcase_add_test(tests, descriptors_go_with_messages);
     tcase_add_test(tests, more_descriptors_than_wanted);

@@ -1017,14 +1017,16 @@ static void send_payload(const uint8_t *payload, size_t len)
     ck_assert(keys_message_send(guard, (struct slice){reply, reply_len}, NULL, 0));
 }
 
-/* Names, as one answer to KEYS_LIST has them. */
+/* Names, as one answer to KEYS_LIST has them: files, whose size is their place. */
 static void send_names(uint32_t next, const char *const *names, size_t count)
 {
     uint8_t payload[256];
     size_t used = KEYS_NEXT_LEN;
     keys_put_next(payload, next);
-    for (size_t i = 0; i < count; i++)
-        ck_assert(keys_put_name(payload, sizeof payload, &used, slice_of(names[i])));
+    for (size_t i = 0; i < count; i++) {
+        struct keys_entry entry = {slice_of(names[i]), {KEYS_FILE, {1, 2, i, 4, 5, 6, 7}}};
+        ck_assert(keys_put_entry(payload, sizeof payload, &used, &entry));
+    }
     send_payload(payload, used);
 }
 
@@ -1032,34 +1034,54 @@ START_TEST(folders_that_the_guard_lists)
 {
     static const char *const names[] = {"a.pem", "a.key", "b"};
     static const char all[] = "a.pem\0a.key\0b";
+    static const off_t sizes[] = {0, 1, 0};
     struct bytes into = {0};
+    struct bytes looks = {0};
     char error[TLS_KEY_ERROR_MAX];
     send_names(2, names, 2);
     send_names(0, names + 2, 1);
-    ck_assert(source->list(source->arg, "live", &into, error));
+    ck_assert(source->list(source->arg, "live", &into, &looks, error));
     ck_assert(slice_equals(bytes_view(&into), (struct slice){(const uint8_t *)all, sizeof all}));
+    const struct tls_key_source_look *seen = (const void *)looks.data;
+    ck_assert_uint_eq(looks.len, 3 * sizeof seen[0]);
+    for (size_t i = 0; i < 3; i++) {
+        struct tls_file_mark mark = {1, 2, sizes[i], {4, 5}, {6, 7}};
+        ck_assert(seen[i].is_seen && seen[i].is_there && !seen[i].is_folder);
+        ck_assert(tls_file_mark_equals(&seen[i].mark, &mark));
+    }
     expect_key(KEYS_LIST, 0);
     expect_key(KEYS_LIST, 2);
     bytes_free(&into);
+    bytes_free(&looks);
     send_reply(KEYS_FAILED, "says no");
-    ck_assert(!source->list(source->arg, "live", &into, error));
+    ck_assert(!source->list(source->arg, "live", &into, &looks, error));
     ck_assert_str_eq(error, "says no");
     expect(KEYS_LIST);
     /* One that does not go on would never end. */
     send_names(1, names, 1);
     send_names(1, names, 1);
-    ck_assert(!source->list(source->arg, "live", &into, error));
+    ck_assert(!source->list(source->arg, "live", &into, &looks, error));
     ck_assert_ptr_nonnull(strstr(error, "what is no answer"));
     bytes_free(&into);
     expect(KEYS_LIST);
     expect(KEYS_LIST);
-    static const uint8_t hostile[] = {0, 0, 0, 0, 6, '.', '.', '/', 'k', 'e', 'y'};
+    bytes_free(&looks);
+    static const uint8_t unseen[] = {0, 0, 0, 0, 1, 'a', KEYS_UNSEEN};
+    send_payload(unseen, sizeof unseen);
+    ck_assert(source->list(source->arg, "live", &into, &looks, error));
+    seen = (const void *)looks.data;
+    ck_assert(looks.len == sizeof seen[0] && !seen[0].is_seen);
+    expect(KEYS_LIST);
+    bytes_free(&into);
+    bytes_free(&looks);
+    static const uint8_t hostile[] = {0, 0, 0, 0, 6, '.', '.', '/', 'k', 'e', 'y', KEYS_FILE};
     send_payload(hostile, sizeof hostile);
-    ck_assert(!source->list(source->arg, "live", &into, error));
+    ck_assert(!source->list(source->arg, "live", &into, &looks, error));
     ck_assert_ptr_nonnull(strstr(error, "what is no name"));
     send_payload(hostile, KEYS_NEXT_LEN - 1);
-    ck_assert(!source->list(source->arg, "live", &into, error));
+    ck_assert(!source->list(source->arg, "live", &into, &looks, error));
     bytes_free(&into);
+    bytes_free(&looks);
     watch();
 }
 END_TEST

@@ -43,10 +43,12 @@ static bool read_ocsp(void *arg, const char *path, struct bytes *into, char *err
     return answer(path, into, error, "response", 8);
 }
 
-static bool list(void *arg, const char *path, struct bytes *into, char *error)
+static bool list(void *arg, const char *path, struct bytes *names, struct bytes *looks, char *error)
 {
+    static const struct tls_key_source_look seen[2] = {{.is_seen = true}, {.is_there = true}};
     (void)arg;
-    return answer(path, into, error, "a.pem\0b", 8);
+    return answer(path, names, error, "a.pem\0b", 8) &&
+           bytes_append(looks, (struct slice){(const void *)seen, sizeof seen}, SIZE_MAX);
 }
 
 static bool look(void *arg, const char *path, struct tls_key_source_look *into)
@@ -115,6 +117,7 @@ START_TEST(nobody_to_ask)
     static const struct tls_key_source *const nobody[] = {NULL, &without};
     for (size_t i = 0; i < 2; i++) {
         struct bytes text = {0};
+        struct bytes looks = {0};
         char error[TLS_KEY_ERROR_MAX] = "of before";
         bool is_absent = true;
         ck_assert(!tls_access_read_certificates(nobody[i], inside, &text, error));
@@ -123,7 +126,7 @@ START_TEST(nobody_to_ask)
         ck_assert(!tls_access_read_ocsp(nobody[i], absent, &text, &is_absent, error));
         ck_assert_int_eq(errno, EACCES);
         ck_assert(!is_absent); /* for all that is known */
-        ck_assert(!tls_access_list(nobody[i], closed, 10, &text, error));
+        ck_assert(!tls_access_list(nobody[i], closed, 10, &text, &looks, error));
         ck_assert_int_eq(errno, EACCES);
         ck_assert_str_eq(error, "");
         ck_assert(!tls_access_is_folder(nobody[i], inside));
@@ -138,18 +141,38 @@ END_TEST
 START_TEST(folders_that_may_not_be_listed)
 {
     struct bytes names = {0};
+    struct bytes looks = {0};
     char error[TLS_KEY_ERROR_MAX];
-    ck_assert(tls_access_list(&source, closed, 10, &names, error));
+    ck_assert(tls_access_list(&source, closed, 10, &names, &looks, error));
+    ck_assert_uint_eq(looks.len, 2 * sizeof(struct tls_key_source_look));
+    bytes_free(&looks);
     ck_assert(slice_equals(bytes_view(&names), (struct slice){(const uint8_t *)"a.pem\0b", 8}));
     ck_assert_uint_eq(asked, 1);
     bytes_free(&names);
-    ck_assert(tls_access_list(&source, base, 10, &names, error));
+    ck_assert(tls_access_list(&source, base, 10, &names, &looks, error));
     ck_assert(slice_equals(bytes_view(&names), (struct slice){(const uint8_t *)"closed", 7}));
     ck_assert_uint_eq(asked, 1); /* by itself */
+    ck_assert_uint_eq(looks.len, 0);
     bytes_free(&names);
-    ck_assert(!tls_access_list(&source, base, 0, &names, error));
+    ck_assert(!tls_access_list(&source, base, 0, &names, &looks, error));
     ck_assert_int_eq(errno, EFBIG);
     bytes_free(&names);
+}
+END_TEST
+
+/* As of a path that is looked at by itself. */
+START_TEST(marks_of_what_was_listed)
+{
+    static const struct tls_file_mark none = {0};
+    struct tls_key_source_look seen = {.is_seen = true, .is_there = true, .mark = {.size = 7}};
+    struct tls_file_mark mark = tls_access_mark_in(&seen);
+    ck_assert(tls_file_mark_equals(&mark, &seen.mark));
+    seen.is_folder = true;
+    mark = tls_access_mark_in(&seen);
+    ck_assert(tls_file_mark_equals(&mark, &none));
+    seen = (struct tls_key_source_look){.is_seen = true, .mark = {.size = 7}};
+    mark = tls_access_mark_in(&seen);
+    ck_assert(tls_file_mark_equals(&mark, &none));
 }
 END_TEST
 
@@ -179,6 +202,7 @@ int main(void)
     tcase_add_test(tests, files_that_may_not_be_read);
     tcase_add_test(tests, nobody_to_ask);
     tcase_add_test(tests, folders_that_may_not_be_listed);
+    tcase_add_test(tests, marks_of_what_was_listed);
     tcase_add_test(tests, what_is_there);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
