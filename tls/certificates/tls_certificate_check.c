@@ -109,16 +109,15 @@ static void check_algorithms(const struct checking *checking)
         if (is_weak_digest(at) && (i == 0 || !tls_chain_is_self_signed(at)))
             WARN(checking,
                  "certificate %zu in %s is signed with SHA-1 or MD5: %s will reject it; have it issued "
-                 "anew "
-                 "with SHA-256 (openssl: -sha256)",
+                 "anew with SHA-256 (openssl: -sha256)",
                  i + 1, checking->what->files->chain, peers(checking));
         if (key != NULL && EVP_PKEY_id(key) == EVP_PKEY_RSA && EVP_PKEY_bits(key) < RSA_BITS_MIN)
             WARN(checking,
                  "certificate %zu in %s has an RSA key of %d bits, and %s of today take no less than %d: "
                  "make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
-                 "NEW.key) "
-                 "and have it certified",
+                 "NEW.key) and have it certified",
                  i + 1, checking->what->files->chain, EVP_PKEY_bits(key), peers(checking), RSA_BITS_MIN);
+        EVP_PKEY_free(key);
     }
     ERR_clear_error();
 }
