@@ -41,7 +41,7 @@ class Refusals(harness.TestCase):
             self.proxy.wait_lines(round_, event="reload", of="certificates", result=REFUSED)
             for _ in range(2):  # they are read again, and nothing is new
                 before = octets_read_by(signer)
-                self.chain.write_text(self.text)
+                os.replace(self.folder.write("next.pem", self.text), self.chain)  # never half of it
                 self.wait_until(lambda before=before: octets_read_by(signer) > before)
             self.away.rename(self.certificates)
             self.proxy.wait_lines(round_, event="reload", of="certificates", result="done")
