@@ -237,7 +237,7 @@ static void on_leave(uv_timer_t *leave)
  * The kernel drops what would begin a connection (SYN without ACK), and lets all else pass. So the queue
  * comes to an end, and nobody is reset who has connected between the last look at it and the listener's end.
  * A client that comes now asks again a second later, and is refused, or served by what listens there by then.
- * Without the filter, listeners only leave less orderly.
+ * Without the filter, which some kernels let only root attach, listeners only leave less orderly.
  */
 static void drop_new_connections(int fd)
 {

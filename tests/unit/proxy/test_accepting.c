@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -184,6 +185,17 @@ static void expect(const struct sockaddr_in *address, int error)
     close(fd);
 }
 
+/* Some kernels let nobody attach a filter who has no privileges, as in a container. */
+static bool kernel_filters(void)
+{
+    struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+    const struct sock_fprog program = {1, &pass};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+    close(fd);
+    return ok;
+}
+
 static void turn(void)
 {
     uv_run(&worker.loop, UV_RUN_NOWAIT);
@@ -303,7 +315,8 @@ START_TEST(one_that_leaves_and_has_somebody_waiting)
     leave(0);
     ck_assert_ptr_eq(worker.generation->older, before);
     ck_assert_uint_eq(before->leaving, 1);
-    expect(&address, EINPROGRESS); /* the kernel gives no reply */
+    if (kernel_filters())
+        expect(&address, EINPROGRESS); /* the kernel gives no reply */
     ck_assert(accepting_retry(&worker.accepting));
     ck_assert_uint_eq(accepted, 0);
     handshake_slots_set_max(worker.shared.handshakes.slots, 0);
