@@ -196,7 +196,7 @@ check_restart() { # SERVICE NAME
 check_backend() {
     compose logs --no-color legacy >"$work/legacy-server.log"
     grep -q 'ID sent: .*tls=TLS_' "$work/legacy-server.log" || fail 'the old server was not told the cipher suite'
-    logins=$(grep 'Login: user=<demo>' "$work/legacy-server.log") || fail 'no login reached the old server'
+    logins=$(grep -E '(Login|Logged in): user=<demo>' "$work/legacy-server.log") || fail 'no login reached the old server'
     case $logins in
     *"rip=${BACKEND_NETWORK%.*}."*) fail 'the old server took a proxy for the client' ;;
     esac
