@@ -30,9 +30,8 @@ struct loading {
     X509 *chain[TLS_CHAIN_MAX];
     size_t count;
     int source;
-    const struct tls_key_source *keys;
+    const struct tls_key_use *use;
     bool ocsp_is_named; /* the settings name the response: it must be there */
-    enum tls_key_role role;
     const struct tls_report *report;
 };
 
@@ -114,7 +113,7 @@ static void keep_ocsp(const struct loading *loading)
     struct tls_certificate *into = loading->certificate;
     char error[TLS_KEY_ERROR_MAX];
     bool is_absent;
-    if (!tls_access_read_ocsp(loading->keys, into->files.ocsp, &into->ocsp, &is_absent, error)) {
+    if (!tls_access_read_ocsp(loading->use->source, into->files.ocsp, &into->ocsp, &is_absent, error)) {
         if (is_absent && !loading->ocsp_is_named)
             return;
         if (error[0] != '\0')
@@ -262,7 +261,7 @@ static bool check(const struct loading *loading)
     const struct tls_certificate_check what = {.chain = loading->chain,
                                                .count = loading->count,
                                                .files = &certificate->files,
-                                               .role = loading->role,
+                                               .role = loading->use->role,
                                                .kind = certificate->kind,
                                                .has_ocsp = certificate->ocsp.len > 0};
     if (!tls_certificate_may_sign(&what, loading->source, loading->report))
@@ -299,9 +298,8 @@ struct tls_certificate *tls_certificate_load(const struct tls_certificate_files 
 {
     const struct tls_key_source *keys = use->source;
     struct loading loading = {.certificate = new_certificate(files, keys),
-                              .keys = keys,
+                              .use = use,
                               .ocsp_is_named = files->ocsp != NULL,
-                              .role = use->role,
                               .source = source,
                               .report = report};
     struct tls_certificate *certificate = loading.certificate;
