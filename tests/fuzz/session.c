@@ -54,6 +54,14 @@ static void check_passing(struct session *s, enum side from, enum side to, struc
     s->passed[from] = s->consumed[from] + start + slice.len;
 }
 
+/* Frees the buffers that the engine has given away: it holds them no longer. */
+static void reset_out(struct session *s)
+{
+    size_t before = heap_in_use(s);
+    engine_out_reset(s->out);
+    s->held -= before - heap_in_use(s);
+}
+
 static void collect(struct session *s, enum side from, struct slice piece, size_t consumed)
 {
     for (int to = 0; to < 2; to++) {
@@ -66,7 +74,7 @@ static void collect(struct session *s, enum side from, struct slice piece, size_
                 listener_heard(s->listener, slice);
         }
     }
-    engine_out_reset(s->out);
+    reset_out(s);
 }
 
 void session_begin(struct session *s, const struct fuzz_service *as, size_t piece)
