@@ -21,21 +21,9 @@ static void note_id_support(struct imap_engine *imap, bool announced)
 
 /* ---- the end of a response ---- */
 
-static void take_own_id_reply(struct imap_engine *imap, struct engine_out *out)
-{
-    imap->own_id_pending = false;
-    if (imap->status == IMAP_STATUS_OK) {
-        client_identity_free(&imap->base.identity_unsent);
-        return;
-    }
-    imap->id_support = IMAP_ID_REFUSED;
-    if (imap->base.identity_unsent != NULL)
-        imap_id_exchange_fail(imap, out);
-}
-
 static bool is_own_tag(const struct imap_engine *imap, struct slice tag)
 {
-    return imap->own_id_pending && slice_equals(tag, slice_of(imap->base.client.nonce));
+    return imap->own != IMAP_OWN_NONE && slice_equals(tag, slice_of(imap->base.client.nonce));
 }
 
 static bool is_tag_of_command(const struct imap_engine *imap, struct slice tag)
@@ -54,7 +42,7 @@ static void finish_response(struct imap_engine *imap, struct engine_out *out)
     else if (imap->kind == IMAP_RESPONSE_TAGGED && imap->is_reply_to_command)
         imap_client_command_done(imap, out);
     else if (imap->kind == IMAP_RESPONSE_TAGGED && swallowed)
-        take_own_id_reply(imap, out);
+        imap_id_exchange_own_done(imap, out);
     else if (imap->kind == IMAP_RESPONSE_TAGGED)
         imap_client_reply_done(imap);
     imap_send_pending(imap, out);
@@ -89,6 +77,10 @@ static void note_capabilities(struct imap_engine *imap, struct imap_capabilities
 static void send_list(struct imap_engine *imap, struct slice line, size_t list, struct engine_out *out)
 {
     struct slice words = words_of_list(imap, line, list);
+    if (imap->swallow) {
+        note_capabilities(imap, imap_capability_read(words));
+        return;
+    }
     engine_out_make(out, SIDE_CLIENT, slice_first(line, list));
     note_capabilities(imap, imap_capability_edit(words, imap->base.client.external, out));
     engine_out_make(out, SIDE_CLIENT, slice_from(line, list + words.len));
@@ -307,7 +299,8 @@ static enum imap_backend_state begin_tagged(struct imap_engine *imap, const stru
 {
     if (is_own_tag(imap, r->tag)) {
         imap->swallow = true;
-        return IMAP_BACKEND_TEXT;
+        return r->list_offset > 0 && imap->own == IMAP_OWN_CAPABILITY ? IMAP_BACKEND_HELD_STATUS
+                                                                      : IMAP_BACKEND_TEXT;
     }
     imap->is_reply_to_command = is_tag_of_command(imap, r->tag);
     if (imap->is_reply_to_command && imap->command == IMAP_COMMAND_ID)
@@ -338,9 +331,10 @@ static enum imap_backend_state begin_response(struct imap_engine *imap, const st
     case IMAP_RESPONSE_TAGGED:
         return begin_tagged(imap, r, out);
     case IMAP_RESPONSE_CAPABILITY:
+        imap->swallow = imap->own == IMAP_OWN_CAPABILITY;
         return IMAP_BACKEND_HELD_LIST;
     case IMAP_RESPONSE_ID:
-        imap->swallow = imap->own_id_pending;
+        imap->swallow = imap->own == IMAP_OWN_ID;
         return imap->swallow && !imap->base.service->deep_merge ? IMAP_BACKEND_DATA : IMAP_BACKEND_HELD_ID;
     case IMAP_RESPONSE_DATA:
         return IMAP_BACKEND_DATA;

@@ -384,8 +384,8 @@ static void take_step(struct imap_engine *imap, struct slice *input, struct engi
 bool imap_client_is_wanted(const struct imap_engine *imap)
 {
     return imap->backend != IMAP_BACKEND_GREETING && imap_is_open(imap) && imap->pending_output.len == 0 &&
-           imap->client != IMAP_CLIENT_HELD && imap->client != IMAP_CLIENT_GO_AHEAD &&
-           imap->client != IMAP_CLIENT_REPLY;
+           imap->own != IMAP_OWN_CAPABILITY && imap->client != IMAP_CLIENT_HELD &&
+           imap->client != IMAP_CLIENT_GO_AHEAD && imap->client != IMAP_CLIENT_REPLY;
 }
 
 size_t imap_client_feed(struct imap_engine *imap, struct slice data, struct engine_out *out)
@@ -445,8 +445,9 @@ void imap_client_command_done(struct imap_engine *imap, struct engine_out *out)
 
 void imap_client_resume(struct imap_engine *imap, struct engine_out *out)
 {
-    bool awaits_own_id = imap->own_id_pending && imap->base.identity_unsent != NULL;
-    if (imap->client != IMAP_CLIENT_HELD || imap->unanswered > 0 || awaits_own_id || !imap_is_open(imap))
+    bool awaits_own =
+        imap->own == IMAP_OWN_CAPABILITY || (imap->own == IMAP_OWN_ID && imap->base.identity_unsent != NULL);
+    if (imap->client != IMAP_CLIENT_HELD || imap->unanswered > 0 || awaits_own || !imap_is_open(imap))
         return;
     struct bytes held = imap->client_held;
     imap->client_held = (struct bytes){0};

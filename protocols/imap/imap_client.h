@@ -29,7 +29,10 @@ void imap_client_reject(struct imap_engine *imap, struct slice tag, const char *
 void imap_client_reject_error(struct imap_engine *imap, struct slice tag, const char *text,
                               const struct imap_literal *literal, struct engine_out *out);
 
-/* Keeps a whole command (its text without the last line end) until those before it have been answered. */
+/*
+ * Keeps a whole command (its text without the last line end) until those before it have been answered, the
+ * proxy's own among them.
+ */
 void imap_client_hold_command(struct imap_engine *imap, struct slice text);
 
 /* The backend has sent "+". */

@@ -144,7 +144,7 @@ static void send_own(struct imap_engine *imap, struct engine_out *out)
     if (make_id(imap, slice_of(imap->base.client.nonce), slice_of("NIL"), &made)) {
         engine_out_make(out, SIDE_BACKEND, bytes_view(&made));
         imap->cipher_sent = true;
-        imap->own_id_pending = true;
+        imap->own = IMAP_OWN_ID;
     } else {
         imap_fail_memory(imap);
     }
@@ -162,9 +162,23 @@ static bool knows_client(struct imap_engine *imap, struct engine_out *out)
         return true;
     if (knows_no_id(imap))
         imap_id_exchange_fail(imap, out);
-    else if (!imap->own_id_pending)
+    else if (imap->own == IMAP_OWN_NONE)
         send_own(imap, out);
     return false;
+}
+
+/*
+ * A greeting need not have capabilities (RFC 3501 section 7.1), nor does a client have to ask for them. Once
+ * the backend has been sent an ID they make no difference.
+ */
+static bool ask_for_id_support(struct imap_engine *imap, struct engine_out *out)
+{
+    if (imap->id_support != IMAP_ID_UNKNOWN || imap->cipher_sent)
+        return false;
+    engine_out_make_text(out, SIDE_BACKEND, imap->base.client.nonce);
+    engine_out_make_text(out, SIDE_BACKEND, " CAPABILITY\r\n");
+    imap->own = IMAP_OWN_CAPABILITY;
+    return true;
 }
 
 void imap_id_exchange_fail(struct imap_engine *imap, struct engine_out *out)
@@ -180,19 +194,50 @@ bool imap_id_exchange_before_login(struct imap_engine *imap, struct engine_out *
 {
     if (!knows_client(imap, out))
         return false;
-    if (imap->id_support == IMAP_ID_ANNOUNCED && !imap->cipher_sent && !imap->base.status.authenticated)
+    if (imap->base.status.authenticated)
+        return true;
+    if (ask_for_id_support(imap, out))
+        return false;
+    if (imap->id_support == IMAP_ID_ANNOUNCED && !imap->cipher_sent)
         send_own(imap, out);
     return engine_is_open(&imap->base);
 }
 
 void imap_id_exchange_after_preauth(struct imap_engine *imap, struct engine_out *out)
 {
+    if (ask_for_id_support(imap, out))
+        return;
     if (imap->id_support == IMAP_ID_ANNOUNCED)
         send_own(imap, out);
     else if (imap->base.identity_unsent != NULL)
         engine_warn(&imap->base,
                     "the server has no ID, by which identity = native would tell it who its clients "
                     "are: it takes all of them for the proxy");
+}
+
+static void own_id_done(struct imap_engine *imap, struct engine_out *out)
+{
+    if (imap->status == IMAP_STATUS_OK) {
+        client_identity_free(&imap->base.identity_unsent);
+        return;
+    }
+    imap->id_support = IMAP_ID_REFUSED;
+    if (imap->base.identity_unsent != NULL)
+        imap_id_exchange_fail(imap, out);
+}
+
+void imap_id_exchange_own_done(struct imap_engine *imap, struct engine_out *out)
+{
+    bool was_id = imap->own == IMAP_OWN_ID;
+    imap->own = IMAP_OWN_NONE;
+    if (was_id) {
+        own_id_done(imap, out);
+        return;
+    }
+    if (imap->id_support == IMAP_ID_UNKNOWN)
+        imap->id_support = IMAP_ID_ABSENT; /* it has been asked once */
+    if (imap->base.status.authenticated)
+        imap_id_exchange_after_preauth(imap, out);
 }
 
 /* A backend that never announced ID may not know it (Courier replies NO); the proxy does. */

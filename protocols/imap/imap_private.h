@@ -36,9 +36,16 @@ enum {
 /* What is known of the backend's ID (RFC 2971). */
 enum imap_id_support {
     IMAP_ID_UNKNOWN, /* no list of capabilities seen */
-    IMAP_ID_ABSENT,  /* not in those that were */
+    IMAP_ID_ABSENT,  /* not in those that were, or the backend has not told when asked */
     IMAP_ID_ANNOUNCED,
     IMAP_ID_REFUSED /* the backend has replied NO or BAD to an ID */
+};
+
+/* A command of the proxy's own, under a tag that no client guesses. There is one at a time. */
+enum imap_own_command {
+    IMAP_OWN_NONE,
+    IMAP_OWN_CAPABILITY, /* nothing of the client's goes to the backend before its reply */
+    IMAP_OWN_ID
 };
 
 struct imap_engine {
@@ -71,9 +78,9 @@ struct imap_engine {
     bool client_in_response;  /* the client has got a part of a response: nothing else may come in between */
 
     enum imap_id_support id_support;
-    bool cipher_sent;    /* the backend has been sent the cipher suite, whether it accepts it or not */
-    bool own_id_pending; /* the backend has not answered the proxy's own ID yet */
-    bool id_replied;     /* the client's ID has got its "* ID" */
+    enum imap_own_command own; /* the one that the backend has not answered yet */
+    bool cipher_sent;          /* the backend has been sent the cipher suite, whether it accepts it or not */
+    bool id_replied;           /* the client's ID has got its "* ID" */
 
     struct bytes pending_output; /* the proxy's own, to be sent when the response under way has ended */
     const char *close_reason; /* after that the session ends, by an error of the client's; NULL: it goes on */

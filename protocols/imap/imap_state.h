@@ -16,7 +16,8 @@
  */
 enum imap_client_state {
     IMAP_CLIENT_COMMAND,      /* the first line of a command */
-    IMAP_CLIENT_HELD,         /* nothing: a held command waits for the replies to all before it */
+    IMAP_CLIENT_HELD,         /* nothing: a held command waits for the replies to all before it, or to the
+                                 proxy's own */
     IMAP_CLIENT_GO_AHEAD,     /* nothing: the backend sends "+" or the reply to the command first */
     IMAP_CLIENT_LITERAL,      /* octets of a literal, which pass */
     IMAP_CLIENT_REST,         /* the line after a literal */

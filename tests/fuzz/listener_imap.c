@@ -27,6 +27,9 @@ struct listener {
     bool may_go_on;   /* MODE_AWAITS: "+" is one of the two */
     bool is_sasl, is_idle, needs_answer;
     bool sends_identity;
+    bool asked;  /* the proxy has asked for capabilities ... */
+    bool told;   /* ... or sent an ID ... */
+    bool listed; /* ... or they have been said unasked: a login comes after one of the three */
     uint64_t literal;
 
     struct bytes response; /* its current line */
@@ -86,7 +89,17 @@ static void heard_id(struct listener *l, struct slice text)
         return;
     }
     heard_id_check(bytes_view(&l->id), l->client.tls_cipher, l->sends_identity ? &l->client : NULL);
+    l->told = true;
     bytes_free(&l->id);
+}
+
+/* The one command of the proxy's own beside its ID. */
+static void heard_question(struct listener *l, struct slice rest)
+{
+    check(rest.len == 0, "the proxy's CAPABILITY has no argument");
+    check(!l->asked, "the proxy asks for capabilities once");
+    check(!l->told, "the proxy asks for no capabilities when an ID has been sent");
+    l->asked = true;
 }
 
 static void begin_command(struct listener *l, struct slice text)
@@ -100,15 +113,21 @@ static void begin_command(struct listener *l, struct slice text)
     check(tag.len > 0 && name.len > 0, "a command has a tag and a name");
     check(!slice_is_word(name, "STARTTLS") && !slice_is_word(name, "COMPRESS"),
           "a refused command does not pass");
-    check(!own || slice_is_word(name, "ID"), "the proxy's own tag is its ID's");
+    bool question = own && slice_is_word(name, "CAPABILITY");
+    check(!own || question || slice_is_word(name, "ID"),
+          "the proxy's own tag is its ID's, or its CAPABILITY's");
+    if (question)
+        heard_question(l, rest);
     bytes_free(&l->id);
     if (slice_is_word(name, "ID"))
         heard_id(l, rest);
     l->answered = false;
     l->is_sasl = slice_is_word(name, "AUTHENTICATE");
     l->is_idle = slice_is_word(name, "IDLE");
-    l->needs_answer = slice_is_word(name, "LOGIN") || slice_is_word(name, "UNAUTHENTICATE") ||
+    l->needs_answer = question || slice_is_word(name, "LOGIN") || slice_is_word(name, "UNAUTHENTICATE") ||
                       (slice_is_word(name, "ID") && !own);
+    check(l->asked || l->told || l->listed || !(l->is_sasl || slice_is_word(name, "LOGIN")),
+          "no login comes before it is known whether there is ID");
     check(!l->is_sasl || mechanism_may_pass(rest, l->client.external), "no mechanism passes that can't work");
 }
 
@@ -223,6 +242,7 @@ static void said_line(struct listener *l)
         l->kind = imap_response_classify(line);
         bytes_free(&l->response_tag);
         bytes_append(&l->response_tag, l->kind.tag, NO_LIMIT);
+        l->listed = l->listed || (l->kind.kind != IMAP_RESPONSE_ID && l->kind.list_offset > 0);
     }
     size_t len = line.len - 1;
     if (len > 0 && line.data[len - 1] == '\r')

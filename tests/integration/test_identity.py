@@ -344,6 +344,40 @@ class CipherSuite(harness.TestCase):
             tags.add(tag)
         self.assertEqual(len(tags), 8)
 
+    def test_a_server_that_greets_without_capabilities_is_asked_before_a_login(self):
+        def script(connection):
+            connection.send(b"* OK ready\r\n")
+            tag, _, rest = connection.line().partition(b" ")
+            events.tell(rest)
+            connection.send(b"* CAPABILITY IMAP4rev1 ID\r\n" + tag + b" OK done\r\n")
+            again, _, rest = connection.line().partition(b" ")
+            events.tell((again == tag, rest))
+            events.tell(connection.line())
+            connection.send(b"* ID NIL\r\n" + tag + b" OK done\r\na1 NO not you\r\n")
+        events = Events()
+        proxy = self.start({"imap": [self.backend(script)]})
+        client = self.client(proxy, "imap")
+        self.assertEqual(client.line(), b"* OK ready")
+        self.assertEqual(client.ask(b"a1 LOGIN joe secret"), b"a1 NO not you")
+        self.assertEqual(events.wait(), b"CAPABILITY")
+        self.assertEqual(events.wait(), (True, b'ID ("tls" "%s")' % client.cipher[0].encode()))
+        self.assertEqual(events.wait(), b"a1 LOGIN joe secret")
+
+    def test_a_server_that_never_answers_costs_the_time_for_a_login(self):
+        def script(connection):
+            connection.send(b"* OK ready\r\n")
+            events.tell(connection.line().partition(b" ")[2])
+            events.tell(connection.line())
+        events = Events()
+        proxy = self.start({"imap": [self.backend(script)]}, timeouts='login = "1 s";')
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b"a1 LOGIN joe secret\r\n")
+        self.assertEqual(events.wait(), b"CAPABILITY")
+        self.assertTrue(client.line().startswith(b"* BYE "))
+        proxy.session(reason="login-timeout")
+        self.assertIsNone(events.wait())
+
 
 if __name__ == "__main__":
     harness.main()

@@ -18,7 +18,7 @@ class Pressure(harness.TestCase):
         size, count = 8_000_000, 600_000
 
         def script(connection):
-            connection.send(b"* PREAUTH ready\r\n")
+            connection.send(b"* PREAUTH [CAPABILITY IMAP4rev1] ready\r\n")
             block = b"* OK " + b"x" * 993 + b"\r\n"
             for _ in range(size // 1000):
                 connection.send(block)

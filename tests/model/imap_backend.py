@@ -45,6 +45,10 @@ class Server(dialogue.Peer):
         self.authenticated = self.told = self.closed = self.id_answered = False
         self.announces_id, self.announced_ends, self.login_ends = False, 0, 0
         self.id_ends = None  # where the first list with ID ends
+        self.list_ends = None  # where the first list of all ends
+        self.fed_before = 0  # what the engine had of this side before the last piece
+        self.asked = self.awaits_login = self.id_came = False  # the proxy's own CAPABILITY has come; and what it was for has not; an ID
+        self.question_ends = 0  # where the answer to it ends
         self.greet(rng)
         # A man in the middle strips STARTTLS so: RFC 9051 7.1.4 and 11.1.
         self.preauth_is_refused = self.authenticated and world.stage == "behind"
@@ -53,6 +57,10 @@ class Server(dialogue.Peer):
     def has_announced_id(self):
         """Has the engine read a list with ID?"""
         return self.id_ends is not None and self.fed >= self.id_ends
+
+    def give(self, count):
+        self.fed_before = self.fed
+        return super().give(count)
 
     def takes_nonsync(self, size):
         return self.literals == b"LITERAL+" or (self.literals == b"LITERAL-" and size <= 4096)
@@ -70,12 +78,13 @@ class Server(dialogue.Peer):
         self.units.append(Unit(text + b"\r\n", how))
         self.say(text + b"\r\n")
 
-    def announce(self, rng, before, after=b""):
+    def announce(self, rng, before, after=b"", how="capabilities"):
         """A list of capabilities between two texts; sometimes a shorter one, as Cyrus greets."""
         words = self.lists[self.authenticated]
         if after and rng.random() < 0.2:
             words = words[:max(1, len(words) // 2)]
-        self.emit(before + b" " + b" ".join(words) + after, "capabilities")
+        self.emit(before + b" " + b" ".join(words) + after, how)
+        self.list_ends = self.list_ends or self.said
         self.announces_id = b"ID" in [w.upper() for w in words]
         self.announced_ends = self.said
         if self.announces_id and self.id_ends is None:
@@ -147,6 +156,7 @@ class Server(dialogue.Peer):
             self.commands.append(self.got(own))
             self.commands[-1].refused_literal = True
             words = bytes(self.raw).split(b" ")
+            self.check_awaited(self.raw, words[1].upper())
             self.raw.clear()
             return self.emit(words[0] + b" NO no literal {5}", "refused id" if words[1].upper() == b"ID" else "plain")
         else:
@@ -176,9 +186,14 @@ class Server(dialogue.Peer):
             return
         words = raw.rstrip(b"\r\n").split(b" ")
         name = words[1].upper() if len(words) > 1 else b""
+        self.tag = words[0]
+        require(self.fed >= self.question_ends, "own CAPABILITY", "not waited for:", raw)
+        if own and name == b"CAPABILITY":
+            return self.answer_question(rng, raw)
         if own:
             self.check_own(raw, name)
-        self.tag = words[0]
+        else:
+            self.check_awaited(raw, name)
         if not own:
             self.unsolicited(rng)
         handler = getattr(self, "do_" + name.decode("latin-1").lower(), None)
@@ -189,6 +204,10 @@ class Server(dialogue.Peer):
         else:
             self.emit(self.tag + rng.choice((b" BAD what {5}", b" NO Error in IMAP command")))
 
+    def check_awaited(self, raw, name):
+        require(not self.awaits_login or name in (b"LOGIN", b"AUTHENTICATE"), "own CAPABILITY", "before no login:", raw)
+        self.awaits_login = False
+
     def check_own(self, raw, name):
         require(name == b"ID", "foreign command", "neither the client's nor an ID:", raw)
         require(parse_id(raw) == [(b"tls", self.world.cipher.encode())], "own ID", "not the suite alone:", raw)
@@ -196,7 +215,26 @@ class Server(dialogue.Peer):
         require(not self.told, "own ID", "told before:", raw)
         require(self.has_announced_id(), "own ID", "to a backend that has not announced ID:", raw)
 
+    def answer_question(self, rng, raw):
+        """The proxy asks whether there is ID, before a login or if there will be none: once, and if it can't know."""
+        require(raw == self.tag + b" CAPABILITY\r\n", "own CAPABILITY", "not that alone:", raw)
+        require(not self.asked and not self.id_came, "own CAPABILITY", "asked before, or sent ID:", raw)
+        require(self.list_ends is None or self.fed_before < self.list_ends, "own CAPABILITY", "the list has been read:", raw)
+        require(self.fed >= self.login_ends, "own CAPABILITY", "behind a login that is not answered:", raw)
+        self.asked, self.awaits_login = True, not self.authenticated
+        if rng.random() < 0.3:
+            self.emit(rng.choice((b"* 5 EXISTS", b"* OK still here {5}")))
+        style = rng.choice(("list", "list", "list", "list and code", "code", "nothing", "refused"))
+        if style.startswith("list"):
+            self.announce(rng, rng.choice((b"* CAPABILITY", b"* capability")), how="own")
+        if style.endswith("code"):
+            self.announce(rng, self.tag + b" OK [CAPABILITY", b"] done {3}", how="own")
+        else:
+            self.emit(self.tag + (b" BAD what {5}" if style == "refused" else b" OK done"), "own")
+        self.question_ends = self.said
+
     def before_login(self, raw):
+        require(self.asked or self.id_came or self.list_ends is not None, "own CAPABILITY", "not sent before", raw)
         known = self.announces_id and self.fed >= self.announced_ends
         require(self.told or self.authenticated or not known, "tls not told", "before", raw)
 
@@ -205,6 +243,7 @@ class Server(dialogue.Peer):
     def do_id(self, rng, got):
         how, refused = ("own", "own") if got.own else ("plain", "refused id")
         require(FORGED not in got.raw, "forged", "a client's word in ID:", got.raw)
+        self.id_came = True
         if not self.has_id:
             return self.emit(self.tag + rng.choice((b" BAD no ID", b" NO Error in IMAP command")), refused)
         pairs = parse_id(got.raw)

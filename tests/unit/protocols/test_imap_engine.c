@@ -35,7 +35,7 @@ static void setup(void)
     engine = engine_new(&service, &client);
     out = engine_out_new();
     ck_assert(engine != NULL && out != NULL);
-    feed_text(SIDE_BACKEND, "* PREAUTH hi\r\n");
+    feed_text(SIDE_BACKEND, "* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n");
 }
 
 static void teardown(void)
