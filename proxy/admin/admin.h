@@ -9,7 +9,7 @@
 #include <uv.h>
 
 /*
- * The admin endpoint: HTTP by libmicrohttpd, in the main thread's loop and without a thread of its own. It
+ * The admin endpoint: HTTP in the main thread's loop. It
  * shows and changes nothing by itself: admin_page.h has what it answers. A connection brings one request, and
  * is closed after ADMIN_VISIT_MS whatever it does. If all places are taken the oldest connection is closed
  * for a new one: clients that are only connected keep nobody out. A visitor of this room begins here.
@@ -17,11 +17,6 @@
 enum {
     /* A pair of scrapers, the probes of a container, and some operators. */
     ADMIN_CONNECTIONS_MAX = 32,
-    /*
-     * For each: the request with its header fields (Prometheus sends 300 octets), and the header fields of
-     * the answer.
-     */
-    ADMIN_CONNECTION_MEMORY = 8192,
     /*
      * What the kernel buffers for a client that does not read (it takes twice that), in place of megabytes.
      */
@@ -43,13 +38,7 @@ struct admin;
 struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, struct log *log);
 
 /*
- * Allocates what serving takes, so that a configuration can be refused before it is in effect. False if
- * memory is short. It may be called again.
- */
-bool admin_prepare(struct admin *admin);
-
-/*
- * Serves these from now on, and no others; takes them over. admin_prepare comes first, unless there are none.
+ * Serves these from now on, and no others; takes them over.
  */
 void admin_serve(struct admin *admin, struct admin_listeners *listeners);
 

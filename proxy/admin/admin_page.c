@@ -16,29 +16,18 @@ struct page {
     struct metrics_certificates *certificates;
 };
 
-/* Takes the response over. MHD_NO if that is NULL: memory is short. */
-static enum MHD_Result queue_response(struct MHD_Connection *connection, unsigned status,
-                                      struct MHD_Response *response, const char *type, const char *allow)
+static void answer_words(struct http_answer *answer, enum http_status status, const char *words)
 {
-    if (response == NULL)
-        return MHD_NO;
-    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (result == MHD_YES)
-        result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (result == MHD_YES && allow != NULL)
-        result = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-    if (result == MHD_YES)
-        result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
+    *answer = (struct http_answer){.status = status, .type = PLAIN, .body = {slice_of(words)}};
 }
 
-static enum MHD_Result answer_words(struct MHD_Connection *connection, unsigned status, const char *words,
-                                    const char *allow)
+/* The words are copied. */
+static void answer_copy(struct http_answer *answer, enum http_status status, const char *words)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_MUST_COPY);
-    return queue_response(connection, status, response, PLAIN, allow);
+    char *copy = strdup(words);
+    answer_words(answer, status, copy != NULL ? copy : "");
+    answer->owner = copy;
+    answer->release = free;
 }
 
 /* ---- /metrics ---- */
@@ -67,58 +56,59 @@ static struct page *make_page(struct admin_pages *pages, const struct metrics_st
     return NULL;
 }
 
-static enum MHD_Result answer_metrics(struct admin_pages *pages, struct MHD_Connection *connection,
-                                      const struct admin_state *state)
+static void answer_metrics(struct admin_pages *pages, const struct admin_state *state,
+                           struct http_answer *answer)
 {
     struct page *page = make_page(pages, &state->metrics);
-    if (page == NULL)
-        return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory\n", NULL);
-    struct slice text = bytes_view(&page->text.bytes);
-    struct slice certificates = metrics_certificates_text(page->certificates);
-    const struct MHD_IoVec parts[] = {{text.data, text.len}, {certificates.data, certificates.len}};
-    struct MHD_Response *response = MHD_create_response_from_iovec(parts, ARRAY_LEN(parts), free_page, page);
-    if (response == NULL)
-        free_page(page);
-    return queue_response(connection, MHD_HTTP_OK, response, "text/plain; version=0.0.4; charset=utf-8",
-                          NULL);
+    if (page == NULL) {
+        answer_words(answer, HTTP_STATUS_SERVICE_UNAVAILABLE, "out of memory\n");
+        return;
+    }
+    *answer = (struct http_answer){
+        .status = HTTP_STATUS_OK,
+        .type = "text/plain; version=0.0.4; charset=utf-8",
+        .body = {bytes_view(&page->text.bytes), metrics_certificates_text(page->certificates)},
+        .release = free_page,
+        .owner = page};
 }
 
 /* ---- health ---- */
 
 /* `why` empty: all is well. */
-static enum MHD_Result answer_probe(struct MHD_Connection *connection, const char *why)
+static void answer_probe(const char *why, struct http_answer *answer)
 {
+    if (why[0] == '\0') {
+        answer_words(answer, HTTP_STATUS_OK, "ok\n");
+        return;
+    }
     char words[ADMIN_WHY_MAX + 1];
-    if (why[0] == '\0')
-        return answer_words(connection, MHD_HTTP_OK, "ok\n", NULL);
     snprintf(words, sizeof words, "%s\n", why);
-    return answer_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE, words, NULL);
+    answer_copy(answer, HTTP_STATUS_SERVICE_UNAVAILABLE, words);
 }
 
-static enum MHD_Result answer_health(struct admin_pages *pages, struct MHD_Connection *connection,
-                                     const struct admin_state *state)
+static void answer_health(struct admin_pages *pages, const struct admin_state *state,
+                          struct http_answer *answer)
 {
     (void)pages;
-    return answer_probe(connection, state->unhealthy);
+    answer_probe(state->unhealthy, answer);
 }
 
-static enum MHD_Result answer_readiness(struct admin_pages *pages, struct MHD_Connection *connection,
-                                        const struct admin_state *state)
+static void answer_readiness(struct admin_pages *pages, const struct admin_state *state,
+                             struct http_answer *answer)
 {
     (void)pages;
-    return answer_probe(connection, state->unready);
+    answer_probe(state->unready, answer);
 }
 
 /* ---- all pages ---- */
 
 static const struct {
     const char *path;
-    enum MHD_Result (*answer)(struct admin_pages *pages, struct MHD_Connection *connection,
-                              const struct admin_state *state);
+    void (*answer)(struct admin_pages *pages, const struct admin_state *state, struct http_answer *answer);
 } known[] = {{"/metrics", answer_metrics}, {"/healthz", answer_health}, {"/readyz", answer_readiness}};
 
 /* "there are /metrics, /healthz and /readyz" */
-static enum MHD_Result answer_unknown(struct MHD_Connection *connection)
+static void answer_unknown(struct http_answer *answer)
 {
     char words[256] = "there are ";
     size_t len = strlen(words);
@@ -127,19 +117,38 @@ static enum MHD_Result answer_unknown(struct MHD_Connection *connection)
         const char *after = left == 0 ? "\n" : left == 1 ? " and " : ", ";
         len += (size_t)snprintf(words + len, sizeof words - len, "%s%s", known[i].path, after);
     }
-    return answer_words(connection, MHD_HTTP_NOT_FOUND, words, NULL);
+    answer_copy(answer, HTTP_STATUS_NOT_FOUND, words);
 }
 
-enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
-                                  const char *method, const char *path)
+static void answer_other_method(struct http_answer *answer)
+{
+    answer_words(answer, HTTP_STATUS_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+    answer->allow = "GET, HEAD";
+}
+
+static void answer_rejected(const struct admin_request *request, struct http_answer *answer)
+{
+    if (request->status == HTTP_STATUS_METHOD_NOT_ALLOWED)
+        answer_other_method(answer);
+    else
+        answer_words(answer, request->status, "the request is not understood, or too long\n");
+}
+
+void admin_page_answer(struct admin_pages *pages, const struct admin_request *request,
+                       struct http_answer *answer)
 {
     struct admin_state state = {0};
-    size_t page = array_find_name(known, ARRAY_LEN(known), sizeof known[0], path);
-    if (page == ARRAY_LEN(known))
-        return answer_unknown(connection);
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return answer_words(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n",
-                            "GET, HEAD");
-    pages->source.describe(pages->source.arg, &state);
-    return known[page].answer(pages, connection, &state);
+    size_t page = 0;
+    while (page < ARRAY_LEN(known) && !admin_request_matches(request, known[page].path))
+        page++;
+    if (request->progress == HTTP_REJECTED) {
+        answer_rejected(request, answer);
+    } else if (page == ARRAY_LEN(known)) {
+        answer_unknown(answer);
+    } else if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
+        answer_other_method(answer);
+    } else {
+        pages->source.describe(pages->source.arg, &state);
+        known[page].answer(pages, &state, answer);
+    }
 }

@@ -3,8 +3,7 @@
 #define DEEPPROXY_PROXY_ADMIN_ADMIN_PAGE_H
 
 #include "proxy/admin/metrics.h"
-
-#include <microhttpd.h>
+#include "proxy/admin/visit.h"
 
 /*
  * What the admin endpoint answers to a request: a table of paths, each with its function. To add a path: a
@@ -33,11 +32,8 @@ struct admin_pages {
     struct metrics_certificates *certificates; /* NULL: to be written at the next request */
 };
 
-/*
- * Queues the answer to a request; its body is ignored. MHD_NO if memory is short: libmicrohttpd then closes
- * the connection.
- */
-enum MHD_Result admin_page_answer(struct admin_pages *pages, struct MHD_Connection *connection,
-                                  const char *method, const char *path);
+/* Makes the answer to a request, whose body is ignored. */
+void admin_page_answer(struct admin_pages *pages, const struct admin_request *request,
+                       struct http_answer *answer);
 
 #endif

@@ -69,8 +69,6 @@ int control_start_admin(struct control *control)
     control->admin = admin_new(&control->loop, &source, control->log);
     if (control->admin == NULL)
         return UV_ENOMEM;
-    if (control->admin_listeners.count > 0 && !admin_prepare(control->admin))
-        return UV_ENOMEM;
     admin_serve(control->admin, &control->admin_listeners);
     return 0;
 }

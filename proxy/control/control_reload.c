@@ -108,10 +108,8 @@ static bool open_listeners(struct control *control, const struct cfg *cfg, struc
 {
     if (!listeners_open(cfg, control->listeners.workers, &control->listeners, listeners, problems))
         return false;
-    bool ok = admin_listeners_open(cfg, admin_listening(control->admin), admin_listeners, problems);
-    if (ok && (admin_listeners->count == 0 || admin_prepare(control->admin)))
+    if (admin_listeners_open(cfg, admin_listening(control->admin), admin_listeners, problems))
         return true;
-    admin_listeners_give_up(admin_listeners);
     listeners_close(listeners);
     return false;
 }

@@ -147,7 +147,7 @@ class Commands(harness.TestCase):
     def test_version(self):
         text = self.expect(0, "version").stdout
         self.assertRegex(text, r"^deepproxy \d+\.\d+\.\d+\n")
-        for library in ["libuv", "BoringSSL", "libconfig", "libmicrohttpd"]:
+        for library in ["libuv", "BoringSSL", "libconfig", "http-parser"]:
             self.assertIn(library, text)
         self.assertEqual(self.expect(0, "--version").stdout, text)
 

@@ -210,7 +210,7 @@ class Refusals(common.Case):
         self.assertEqual(run(proxy.default_program(), "nonsense")[0], 2)
         status, out, _ = run(proxy.default_program(), "version")
         self.assertEqual(status, 0)
-        for name in (b"deepproxy", b"libuv", b"BoringSSL", b"libconfig", b"libmicrohttpd"):
+        for name in (b"deepproxy", b"libuv", b"BoringSSL", b"libconfig", b"http-parser"):
             self.assertIn(name, out)
 
     def test_sample_configuration_is_accepted(self):

@@ -5,7 +5,7 @@
 #     protocols/deep/deep_status.h
 #     keys -> base        proxy -> what the two say to each other: keys/keys_*.h
 # that the rooms within a folder do so too (the tables `room` below, one line a room; "." is the folder itself),
-#     OpenSSL's headers in tls/ and keys/ alone, libuv's and libmicrohttpd's in proxy/, libconfig's in config/; sockets,
+#     OpenSSL's headers in tls/ and keys/ alone, libuv's and http-parser's in proxy/, libconfig's in config/; sockets,
 #     clocks and threads in proxy/ and keys/
 # and that a source includes its own header first, and each file names its licence on top.
 #     check.sh FOLDER        prints file:line: what is wrong; exit 0 where nothing is
@@ -53,7 +53,7 @@ BEGIN {
         has_rooms[substr(one, 1, index(one, "/"))] = 1
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
-    owner["microhttpd.h"] = "proxy"
+    owner["http_parser.h"] = "proxy"
     system_of_proxy = "^(sys/(socket|un|epoll|select|signalfd|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
         "|poll|pthread|threads|sched|signal|time)[.]h$"
     clock = "(^|[^A-Za-z0-9_.>])(time|clock|clock_gettime|gettimeofday|timespec_get|nanosleep|usleep|sleep)[(]"
