@@ -81,6 +81,14 @@ static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
                  versions[max]);
 }
 
+static void read_lists(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    cfg_read_string(reader, "ciphers", &tls->ciphers);
+    tls->ciphers_place = cfg_reader_place(reader, "ciphers");
+    cfg_read_string(reader, "groups", &tls->groups);
+    tls->groups_place = cfg_reader_place(reader, "groups");
+}
+
 static void read_tickets(struct cfg_reader *reader, struct cfg_tls *tls)
 {
     cfg_read_switch(reader, "session_tickets", &tls->session_tickets);
@@ -104,10 +112,10 @@ void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_
     cfg_reader_open(&reader, loader, group, "tls");
     read_sources(&reader, tls);
     cfg_read_path(&reader, "passphrase", &tls->passphrase);
+    tls->passphrase_place = cfg_reader_place(&reader, "passphrase");
     cfg_read_switch(&reader, "strict_sni", &tls->strict_sni);
     read_versions(&reader, tls);
-    cfg_read_string(&reader, "ciphers", &tls->ciphers);
-    cfg_read_string(&reader, "groups", &tls->groups);
+    read_lists(&reader, tls);
     read_tickets(&reader, tls);
     cfg_reader_close(&reader);
 }

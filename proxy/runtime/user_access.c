@@ -57,7 +57,7 @@ static void ask_for_certificates(struct asking *asking, const struct runtime *ru
         ask_file(asking, tls->certificates[i].passphrase, tls->certificates[i].place);
         ask_file(asking, tls->certificates[i].ocsp, tls->certificates[i].place);
     }
-    ask_file(asking, tls->passphrase, tls->place);
+    ask_file(asking, tls->passphrase, tls->passphrase_place);
     for (size_t i = 0; i < tls_context_certificate_count(runtime->tls); i++) {
         struct tls_certificate_info info = tls_context_certificate(runtime->tls, i);
         ask_file(asking, info.path, tls->place);
@@ -77,8 +77,8 @@ static void ask_for_service(struct asking *asking, const struct cfg_service *ser
     ask_file(asking, service->deep->ca, service->deep->ca_place);
     if (clients == NULL)
         return;
-    ask_file(asking, clients->ca, clients->place);
-    ask_file(asking, clients->crl, clients->place);
+    ask_file(asking, clients->ca, clients->ca_place);
+    ask_file(asking, clients->crl, clients->crl_place);
 }
 
 static void ask_for_all(struct asking *asking, const struct runtime *runtime, bool has_guard)

@@ -175,7 +175,7 @@ static void note(void *arg, int source, bool is_error, const char *text)
 {
     struct told *told = arg;
     size_t len = strlen(told->text);
-    ck_assert_int_eq(source, TLS_NO_SOURCE);
+    ck_assert_int_eq(source, TLS_SOURCE_CIPHERS);
     snprintf(told->text + len, sizeof told->text - len, "%s\n", text);
     told->errors += is_error;
     told->warnings += !is_error;
