@@ -35,8 +35,8 @@ struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *
     if (cfg_reader_require(&reader, "ca",
                            "the path of a PEM file with the authorities that have issued the clients' "
                            "certificates"))
-        cfg_read_path(&reader, "ca", &clients->ca);
-    cfg_read_path(&reader, "crl", &clients->crl);
+        cfg_read_path(&reader, "ca", "clients-ca.pem", &clients->ca);
+    cfg_read_path(&reader, "crl", "clients-crl.pem", &clients->crl);
     cfg_read_word(&reader, "mode", mode_words, &mode);
     cfg_read_word(&reader, "login", login_words, &login);
     cfg_read_switch(&reader, "external", &clients->external);

@@ -49,7 +49,7 @@ static const struct cfg_case cases[] = {
      "F:4: error: the key \"ca\" is missing in client_certificates, expected the path of a PEM file with the "
      "authorities that have issued the clients' certificates\n"},
     {"authorities that are no string", IMAP("ca = [ \"ca.pem\" ];"),
-     "F:4: error: \"ca\" is an array [ ], expected a string in quotation marks\n"},
+     "F:4: error: \"ca\" is an array [ ], expected a path in quotation marks: ca = \"clients-ca.pem\"\n"},
     {"another mode", IMAP("ca = \"ca.pem\"; mode = \"require\";"),
      "F:4: error: \"mode\" can't be \"require\"; did you mean \"required\"? Expected one of \"optional\", "
      "\"required\"\n"},
