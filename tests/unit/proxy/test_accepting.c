@@ -213,6 +213,34 @@ static uint64_t counted(size_t service, enum counter what)
     return counters_sum(snapshot->services[service].counters, what);
 }
 
+/* Two listeners, with a client at each that gets no slot. */
+struct two_held {
+    struct sockaddr_in addresses[2];
+    int fds[2];
+};
+
+static struct two_held open_two_held(void)
+{
+    struct two_held two;
+    for (size_t i = 0; i < 2; i++)
+        two.addresses[i] = open_listener(i);
+    hold_all_slots(1);
+    for (size_t i = 0; i < 2; i++)
+        two.fds[i] = come(&two.addresses[i]);
+    return two;
+}
+
+/* Neither is there any more. */
+static void expect_two_gone(const struct two_held *two)
+{
+    ck_assert(!accepting_is_open(&worker.accepting));
+    ck_assert(!worker.handshakes.is_awaited);
+    for (size_t i = 0; i < 2; i++) {
+        expect(&two->addresses[i], ECONNREFUSED);
+        close(two->fds[i]);
+    }
+}
+
 /* ---- tests ---- */
 
 START_TEST(who_comes_is_accepted)
@@ -334,10 +362,7 @@ END_TEST
 /* Both, and not for ever. */
 START_TEST(two_that_leave_and_get_no_slot)
 {
-    struct sockaddr_in first = open_listener(0);
-    struct sockaddr_in second = open_listener(1);
-    hold_all_slots(1);
-    int fds[] = {come(&first), come(&second)};
+    struct two_held two = open_two_held();
     accepting_leave_all(&worker.accepting);
     ck_assert_uint_eq(worker.accepting.count, 0);
     ck_assert_uint_eq(worker.generation->leaving, 2);
@@ -347,29 +372,17 @@ START_TEST(two_that_leave_and_get_no_slot)
     ck_assert_uint_ge(uv_now(&worker.loop) - begun, ACCEPTING_LEAVE_MS);
     ck_assert_uint_eq(worker.generation->leaving, 0);
     ck_assert_uint_eq(accepted, 0);
-    ck_assert(!worker.handshakes.is_awaited);
-    expect(&first, ECONNREFUSED);
-    expect(&second, ECONNREFUSED);
-    close(fds[0]);
-    close(fds[1]);
+    expect_two_gone(&two);
 }
 END_TEST
 
 /* The worker's end, with one that serves and one that leaves. */
 START_TEST(all_are_closed)
 {
-    struct sockaddr_in first = open_listener(0);
-    struct sockaddr_in second = open_listener(1);
-    hold_all_slots(1);
-    int fds[] = {come(&first), come(&second)};
+    struct two_held two = open_two_held();
     leave(0);
     accepting_close(&worker.accepting);
-    ck_assert(!accepting_is_open(&worker.accepting));
-    ck_assert(!worker.handshakes.is_awaited);
-    expect(&first, ECONNREFUSED);
-    expect(&second, ECONNREFUSED);
-    close(fds[0]);
-    close(fds[1]);
+    expect_two_gone(&two);
 }
 END_TEST
 
