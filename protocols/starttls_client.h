@@ -33,7 +33,7 @@ enum starttls_progress {
     STARTTLS_AGREED, /* the handshake is next; then starttls_client_secured */
     STARTTLS_READY,  /* the engine is next; it begins with starttls_client_greeting */
     STARTTLS_FAILED, /* the server cannot be used for this session */
-    STARTTLS_REFUSED /* likewise, as its greeting refuses the client: starttls_client_greeting has its words */
+    STARTTLS_REFUSED /* nor can it, as its greeting refuses the client: that is starttls_client_greeting */
 };
 
 /* The service outlives it. NULL if memory is short. */
@@ -65,9 +65,9 @@ const char *starttls_client_failure(const struct starttls_client *request);
  * as they came over TLS. POP3's has [XCLIENT] if the backend has to learn by it who the client is: Dovecot
  * offers it in its greeting, which came in the clear; a server that does not accept XCLIENT refuses it.
  *
- * REFUSED: the server's own greeting, of one line or more, with which an engine is refused as well. It came in
- * the clear: where servers are verified, whoever is on the way must not have his words shown to a client, or
- * make a failure one for good.
+ * REFUSED: the server's own greeting, of one line or more, with which an engine is refused as well. It came
+ * in the clear: where servers are verified, whoever is on the way must not have his words shown to a client,
+ * or make a failure one for good.
  */
 struct slice starttls_client_greeting(const struct starttls_client *request);
 

@@ -6,8 +6,9 @@
 
 /*
  * What root can do with files at the start, and `user` can't do later: a reload would be refused then,
- * renewed certificates would not be taken up, and what is promised would be forgotten. To be told at once, and
- * not in two months. All of it is asked in one child that has become that user (proxy/common/privileges.h).
+ * renewed certificates would not be taken up, and what is promised would be forgotten. To be told at once,
+ * and not in two months. All of it is asked in one child that has become that user
+ * (proxy/common/privileges.h).
  */
 
 struct user_access {
@@ -21,8 +22,8 @@ struct user_access {
  * Does nothing if this process is not root, or if it stays root. Otherwise adds
  * - if it `is_check`, an error if this user can't read the ticket keys, or replace the state file, with the
  *   command that changes it;
- * - if there is a runtime, a warning for each file or folder that the process will have to read again and this
- *   user may not; a few by name, and how many more there are.
+ * - if there is a runtime, a warning for each file or folder that the process will have to read again and
+ *   this user may not; a few by name, and how many more there are.
  * It waits for the child. Before the process gives root up.
  */
 void user_access_check(const struct user_access *access, struct cfg_problems *problems);

@@ -15,9 +15,9 @@
  *                 (request in the clear)                   (request over TLS, then the engine's greeting)
  *
  * A server that asks for a certificate makes the handshake wait for the key process, which has its key. Only
- * in GREETING, when no request is left, does the engine get the server's octets; a failure before that is the
- * next server's chance. A server that refuses the client in the clear has its words passed to the engine if it
- * would not have been verified anyway.
+ * in GREETING, when no request is left, does the engine get the server's octets; a failure before that is
+ * the next server's chance. A server that refuses the client in the clear has its words passed to the engine
+ * if it would not have been verified anyway.
  */
 struct backend_tls {
     struct pool_tls *pool;           /* as it was when the server was connected to */

@@ -31,8 +31,8 @@ struct tls_failed_call {
 };
 
 /*
- * The failure by the library's queue of errors, which is empty afterwards, and by these circumstances. The text
- * is never NULL. Nobody has authenticated what it is found by.
+ * The failure by the library's queue of errors, which is empty afterwards, and by these circumstances. The
+ * text is never NULL. Nobody has authenticated what it is found by.
  */
 struct tls_failure_words tls_explain(const struct tls_failed_call *call);
 
