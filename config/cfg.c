@@ -28,7 +28,7 @@ struct owner {
 static void read_hostname(struct cfg_reader *top, struct cfg *cfg)
 {
     char name[256] = "localhost";
-    if (cfg_read_string(top, "hostname", &cfg->hostname)) {
+    if (cfg_read_string(top, "hostname", "mail.example.com", &cfg->hostname)) {
         if (!cfg_is_hostname(slice_of(cfg->hostname)))
             CFG_FAIL(top->loader, cfg_reader_place(top, "hostname"),
                      "\"%s\" is no host name, expected one like \"mail.example.com\"%s", cfg->hostname,

@@ -70,6 +70,9 @@ struct cfg_tls {
     bool session_tickets; /* default true */
     /* The file of keys that replicas share; NULL: keys are made in memory, and rotated by the clock. */
     char *ticket_keys;
+    struct cfg_place ciphers_place; /* of the key, or `place` without it; as the next three */
+    struct cfg_place groups_place;
+    struct cfg_place passphrase_place;
     struct cfg_place ticket_keys_place;
     struct cfg_place place;
 };
@@ -115,6 +118,10 @@ struct cfg_client_certificates {
     enum cfg_login login; /* default CFG_LOGIN_NONE */
     /* Is SASL EXTERNAL passed to servers that learn the certificate's name? Default true. */
     bool external;
+    struct cfg_place ca_place; /* of the key, or `place` without it; as the next three */
+    struct cfg_place crl_place;
+    struct cfg_place login_place;
+    struct cfg_place external_place;
     struct cfg_place place;
 };
 

@@ -9,6 +9,15 @@ static const char *const modes[] = {"optional", "required"};
 static const char *const logins[] = {
     [CFG_LOGIN_NONE] = "none", [CFG_LOGIN_CN] = "cn", [CFG_LOGIN_EMAIL] = "email"};
 
+static void read_places(const struct cfg_reader *reader, struct cfg_client_certificates *clients)
+{
+    clients->place = cfg_tree_place(reader->group);
+    clients->ca_place = cfg_reader_place(reader, "ca");
+    clients->crl_place = cfg_reader_place(reader, "crl");
+    clients->login_place = cfg_reader_place(reader, "login");
+    clients->external_place = cfg_reader_place(reader, "external");
+}
+
 struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *service)
 {
     static const struct cfg_words mode_words = {modes, ARRAY_LEN(modes)};
@@ -21,13 +30,13 @@ struct cfg_client_certificates *cfg_client_certificates_read(struct cfg_reader *
     size_t mode = 0;
     size_t login = CFG_LOGIN_NONE;
     cfg_reader_open(&reader, service->loader, group, "client_certificates");
-    clients->place = cfg_tree_place(group);
     clients->external = true;
+    read_places(&reader, clients);
     if (cfg_reader_require(&reader, "ca",
                            "the path of a PEM file with the authorities that have issued the clients' "
                            "certificates"))
-        cfg_read_path(&reader, "ca", &clients->ca);
-    cfg_read_path(&reader, "crl", &clients->crl);
+        cfg_read_path(&reader, "ca", "clients-ca.pem", &clients->ca);
+    cfg_read_path(&reader, "crl", "clients-crl.pem", &clients->crl);
     cfg_read_word(&reader, "mode", mode_words, &mode);
     cfg_read_word(&reader, "login", login_words, &login);
     cfg_read_switch(&reader, "external", &clients->external);
@@ -54,7 +63,7 @@ static void check_own_certificate(struct cfg_loader *loader, const struct cfg_se
                                   const struct cfg_pool *pool)
 {
     if (service->client_certificates->external && pool->tls.certificate != NULL)
-        CFG_FAIL(loader, service->client_certificates->place,
+        CFG_FAIL(loader, service->client_certificates->external_place,
                  "the proxy shows a certificate of its own to the servers of the pool \"%s\", which EXTERNAL "
                  "would "
                  "log clients in with; expected external = false here, or no \"certificate\" there",
@@ -79,7 +88,7 @@ void cfg_client_certificates_check(struct cfg_loader *loader, const struct cfg_s
             "\"native\" and login here");
     else if (clients->login != CFG_LOGIN_NONE)
         cfg_problems_add(
-            loader->problems, CFG_WARNING, clients->place,
+            loader->problems, CFG_WARNING, clients->login_place,
             "\"login\" does nothing: the servers of this pool are told no name; that takes identity "
             "= \"proxy-v2\" in the pool, or \"native\" for submission");
 }

@@ -70,7 +70,7 @@ static void read_tags(struct cfg_reader *reader, const struct cfg_tls *tls, char
 static void read_url(struct cfg_reader *reader, char **status)
 {
     char *text;
-    if (!cfg_read_string(reader, "url", &text))
+    if (!cfg_read_string(reader, "url", "https://mail.example.com/help", &text))
         return;
     struct slice url = slice_of(text);
     if (url.len > 2 && url.data[0] == '<' && url.data[url.len - 1] == '>')
@@ -167,7 +167,7 @@ const struct cfg_deep *cfg_deep_read(struct cfg_loader *loader, config_setting_t
     read_withdrawn(&reader, deep);
     read_tlsa(&reader, deep);
     deep->ca_place = cfg_reader_place(&reader, "ca");
-    cfg_read_path(&reader, "ca", &deep->ca);
+    cfg_read_path(&reader, "ca", "authority.pem", &deep->ca);
     cfg_reader_close(&reader);
     const char *wrong = deep_status_check(slice_of(deep->status), &at);
     if (wrong != NULL) {

@@ -19,9 +19,9 @@ static const struct cfg_words version_words = {versions, ARRAY_LEN(versions)};
 
 static void read_certificate(struct cfg_reader *reader, struct cfg_pool_tls *tls)
 {
-    cfg_read_path(reader, "certificate", &tls->certificate);
-    cfg_read_path(reader, "key", &tls->key);
-    cfg_read_path(reader, "passphrase", &tls->passphrase);
+    cfg_read_path(reader, "certificate", "proxy-client.pem", &tls->certificate);
+    cfg_read_path(reader, "key", "proxy-client.key", &tls->key);
+    cfg_read_path(reader, "passphrase", "proxy-client.pass", &tls->passphrase);
     tls->certificate_place = cfg_reader_place(reader, "certificate");
     bool has_certificate = config_setting_get_member(reader->group, "certificate") != NULL;
     bool has_key = config_setting_get_member(reader->group, "key") != NULL;
@@ -40,7 +40,7 @@ static void read_certificate(struct cfg_reader *reader, struct cfg_pool_tls *tls
 static void read_name(struct cfg_reader *reader, struct cfg_pool_tls *tls)
 {
     char *name;
-    if (!cfg_read_string(reader, "name", &name))
+    if (!cfg_read_string(reader, "name", "store.internal", &name))
         return;
     if (cfg_is_hostname(slice_of(name)) || cfg_is_address(name))
         tls->name = name;
@@ -139,7 +139,7 @@ void cfg_pool_tls_read(struct cfg_reader *pool_reader, struct cfg_pool *pool)
     if (cfg_reader_require(&reader, "mode", "\"implicit\" or \"starttls\"") &&
         cfg_read_word(&reader, "mode", mode_words, &mode))
         tls->mode = mode == 0 ? CFG_POOL_TLS_IMPLICIT : CFG_POOL_TLS_STARTTLS;
-    cfg_read_path(&reader, "ca", &tls->ca);
+    cfg_read_path(&reader, "ca", "store-ca.pem", &tls->ca);
     tls->ca_place = cfg_reader_place(&reader, "ca");
     read_name(&reader, tls);
     cfg_read_switch(&reader, "verify", &tls->verify);

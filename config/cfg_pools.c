@@ -27,10 +27,10 @@ const char *cfg_balance_name(enum cfg_balance balance)
     return balances[balance];
 }
 
-bool cfg_read_name(struct cfg_reader *reader, char **name)
+bool cfg_read_name(struct cfg_reader *reader, const char *like, char **name)
 {
     char *text;
-    if (!cfg_read_string(reader, "name", &text))
+    if (!cfg_read_string(reader, "name", like, &text))
         return false;
     size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
     if (text[len] != '\0' || len > NAME_MAX_LEN) {
@@ -50,7 +50,7 @@ static void read_server(struct cfg_loader *loader, config_setting_t *group, stru
     char *text;
     cfg_reader_open(&reader, loader, group, "a server");
     bool ok = cfg_reader_require(&reader, "address", "a host and a port: \"10.0.0.11:143\"") &&
-              cfg_read_string(&reader, "address", &text) &&
+              cfg_read_string(&reader, "address", "10.0.0.11:143", &text) &&
               cfg_endpoint_read(loader, CFG_ENDPOINT_SERVER,
                                 (struct cfg_item){text, cfg_reader_place(&reader, "address")}, server);
     cfg_reader_close(&reader);
@@ -87,7 +87,7 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     cfg_reader_open(&reader, loader, group, "a pool of backends");
     pool->place = cfg_tree_place(group);
     if (cfg_reader_require(&reader, "name", "the name by which services ask for this pool"))
-        cfg_read_name(&reader, &pool->name);
+        cfg_read_name(&reader, "stores", &pool->name);
     cfg_read_word(&reader, "balance", balance_words, &balance);
     bool given = cfg_read_word(&reader, "identity", identity_words, &identity);
     bool absent = config_setting_get_member(group, "identity") == NULL;
@@ -231,7 +231,7 @@ static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const ch
 bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool)
 {
     char *name;
-    if (!cfg_read_string(reader, key, &name))
+    if (!cfg_read_string(reader, key, "stores", &name))
         return false;
     size_t found = find_pool(cfg, cfg->pool_count, name);
     if (found < cfg->pool_count) {

@@ -36,8 +36,8 @@ bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg 
 
 /*
  * Reads "name": letters, digits, ".", "_" and "-", at most 64, as names of services and pools are in log
- * lines and metrics. False if it is absent, or after a problem.
+ * lines and metrics. `like` is one for its message. False if it is absent, or after a problem.
  */
-bool cfg_read_name(struct cfg_reader *reader, char **name);
+bool cfg_read_name(struct cfg_reader *reader, const char *like, char **name);
 
 #endif

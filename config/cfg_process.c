@@ -51,7 +51,7 @@ static void read_key(struct cfg_reader *top, const struct process_key *key, stru
         cfg_read_account(top, key->name, value);
         return;
     case KEY_PATH:
-        cfg_read_path(top, key->name, value);
+        cfg_read_path(top, key->name, "/var/lib/deepproxy/promises", value);
         return;
     case KEY_SWITCH:
         cfg_read_switch(top, key->name, value);

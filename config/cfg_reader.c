@@ -121,16 +121,18 @@ static void fail_type(const struct cfg_reader *r, const config_setting_t *settin
  * The text of a string that can be used: not empty, and without what would spoil a log line. NULL after a
  * problem.
  */
-static const char *usable_text(const struct cfg_reader *r, const config_setting_t *setting, const char *key)
+static const char *usable_text(const struct cfg_reader *r, const config_setting_t *setting, const char *key,
+                               const char *expected)
 {
     const char *text = config_setting_get_string(setting);
     if (text[0] == '\0') {
-        CFG_FAIL(r->loader, cfg_tree_place(setting), "\"%s\" is an empty string", key);
+        CFG_FAIL(r->loader, cfg_tree_place(setting), "\"%s\" is an empty string, expected %s", key, expected);
         return NULL;
     }
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            CFG_FAIL(r->loader, cfg_tree_place(setting), "\"%s\" has a control character in it", key);
+            CFG_FAIL(r->loader, cfg_tree_place(setting), "\"%s\" has a control character in it, expected %s",
+                     key, expected);
             return NULL;
         }
     }
@@ -143,18 +145,27 @@ static const char *get_text(struct cfg_reader *r, const char *key, const char *e
     if (setting == NULL)
         return NULL;
     if (config_setting_type(setting) == CONFIG_TYPE_STRING)
-        return usable_text(r, setting, key);
+        return usable_text(r, setting, key, expected);
     fail_type(r, setting, key, expected);
     return NULL;
 }
 
-bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value)
+/* `what` is "a path", or the like. */
+static bool read_text(struct cfg_reader *reader, const char *key, const char *what, const char *example,
+                      char **value)
 {
-    const char *text = get_text(reader, key, "a string in quotation marks");
+    const char *expected =
+        cfg_arena_format(reader->loader->arena, "%s in quotation marks: %s = \"%s\"", what, key, example);
+    const char *text = get_text(reader, key, expected);
     if (text == NULL)
         return false;
     *value = cfg_arena_copy(reader->loader->arena, slice_of(text));
     return true;
+}
+
+bool cfg_read_string(struct cfg_reader *reader, const char *key, const char *example, char **value)
+{
+    return read_text(reader, key, "a string", example, value);
 }
 
 bool cfg_read_account(struct cfg_reader *reader, const char *key, char **value)
@@ -169,16 +180,12 @@ bool cfg_read_account(struct cfg_reader *reader, const char *key, char **value)
             *value = cfg_arena_format(reader->loader->arena, "%u", number);
         return ok;
     }
-    const char *text = get_text(reader, key, "a name in quotation marks, or a number");
-    if (text == NULL)
-        return false;
-    *value = cfg_arena_copy(reader->loader->arena, slice_of(text));
-    return true;
+    return read_text(reader, key, "a number, or a name", "deepproxy", value);
 }
 
-bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path)
+bool cfg_read_path(struct cfg_reader *reader, const char *key, const char *example, char **path)
 {
-    if (!cfg_read_string(reader, key, path))
+    if (!read_text(reader, key, "a path", example, path))
         return false;
     const char *file = cfg_reader_place(reader, key).file;
     *path = cfg_source_resolve(reader->loader->arena, file, slice_of(*path));
@@ -191,7 +198,9 @@ bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, in
     if (setting == NULL)
         return false;
     if (config_setting_type(setting) != CONFIG_TYPE_INT64) {
-        fail_type(reader, setting, key, "a whole number");
+        fail_type(
+            reader, setting, key,
+            cfg_arena_format(reader->loader->arena, "a whole number from %" PRId64 " to %" PRId64, min, max));
         return false;
     }
     int64_t number = config_setting_get_int64(setting);
@@ -341,7 +350,7 @@ size_t cfg_read_strings(struct cfg_reader *reader, const char *key, const char *
             fail_type(reader, element, key, expected);
             continue;
         }
-        const char *text = usable_text(reader, element, key);
+        const char *text = usable_text(reader, element, key, expected);
         if (text != NULL)
             (*items)[usable++] = (struct cfg_item){text, cfg_tree_place(element)};
     }
@@ -355,7 +364,9 @@ size_t cfg_read_one_or_more(struct cfg_reader *reader, const char *key, const ch
     *items = NULL;
     if (setting == NULL || config_setting_type(setting) != CONFIG_TYPE_STRING)
         return cfg_read_strings(reader, key, example, items);
-    const char *text = usable_text(reader, setting, key);
+    const char *expected =
+        cfg_arena_format(reader->loader->arena, "a string, or a list of them: %s = \"%s\"", key, example);
+    const char *text = usable_text(reader, setting, key, expected);
     if (text == NULL)
         return 0;
     *items = cfg_arena_alloc(reader->loader->arena, 1, sizeof **items);

@@ -67,14 +67,14 @@ bool cfg_reader_require(struct cfg_reader *reader, const char *key, const char *
  * problem.
  */
 
-/* A string that is not empty and has no control character. In the arena. */
-bool cfg_read_string(struct cfg_reader *reader, const char *key, char **value);
+/* A string that is not empty and has no control character. In the arena. `example` is for its message. */
+bool cfg_read_string(struct cfg_reader *reader, const char *key, const char *example, char **value);
 
 /* The name of a user or of a group, or its number, with or without quotation marks. In the arena, as text. */
 bool cfg_read_account(struct cfg_reader *reader, const char *key, char **value);
 
 /* A path; a relative one starts at the folder of the file that has the key. In the arena. */
-bool cfg_read_path(struct cfg_reader *reader, const char *key, char **path);
+bool cfg_read_path(struct cfg_reader *reader, const char *key, const char *example, char **path);
 
 /* A whole number between two limits, both included. */
 bool cfg_read_number(struct cfg_reader *reader, const char *key, int64_t min, int64_t max, unsigned *value);

@@ -129,7 +129,7 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "a service");
     service->place = cfg_tree_place(group);
-    cfg_read_name(&reader, &service->name);
+    cfg_read_name(&reader, "imap", &service->name);
     bool protocol_known = read_protocol(&reader, service);
     read_listen(&reader, service);
     read_tls_mode(&reader, service);

@@ -27,11 +27,11 @@ static void read_certificate(struct cfg_loader *loader, config_setting_t *group,
     cfg_reader_open(&reader, loader, group, "a certificate");
     certificate->place = cfg_tree_place(group);
     if (cfg_reader_require(&reader, "chain", "the path of a PEM file with the certificate and its issuers"))
-        cfg_read_path(&reader, "chain", &certificate->chain);
+        cfg_read_path(&reader, "chain", "mail.pem", &certificate->chain);
     if (cfg_reader_require(&reader, "key", "the path of a PEM file with the private key"))
-        cfg_read_path(&reader, "key", &certificate->key);
-    cfg_read_path(&reader, "passphrase", &certificate->passphrase);
-    cfg_read_path(&reader, "ocsp", &certificate->ocsp);
+        cfg_read_path(&reader, "key", "mail.key", &certificate->key);
+    cfg_read_path(&reader, "passphrase", "mail.pass", &certificate->passphrase);
+    cfg_read_path(&reader, "ocsp", "mail.ocsp", &certificate->ocsp);
     cfg_reader_close(&reader);
 }
 
@@ -81,10 +81,18 @@ static void read_versions(struct cfg_reader *reader, struct cfg_tls *tls)
                  versions[max]);
 }
 
+static void read_lists(struct cfg_reader *reader, struct cfg_tls *tls)
+{
+    cfg_read_string(reader, "ciphers", "ECDHE+AESGCM:ECDHE+CHACHA20", &tls->ciphers);
+    tls->ciphers_place = cfg_reader_place(reader, "ciphers");
+    cfg_read_string(reader, "groups", "X25519:P-256:P-384", &tls->groups);
+    tls->groups_place = cfg_reader_place(reader, "groups");
+}
+
 static void read_tickets(struct cfg_reader *reader, struct cfg_tls *tls)
 {
     cfg_read_switch(reader, "session_tickets", &tls->session_tickets);
-    cfg_read_path(reader, "ticket_keys", &tls->ticket_keys);
+    cfg_read_path(reader, "ticket_keys", "tickets.key", &tls->ticket_keys);
     tls->ticket_keys_place = cfg_reader_place(reader, "ticket_keys");
     if (tls->ticket_keys != NULL && !tls->session_tickets)
         cfg_problems_add(reader->loader->problems, CFG_WARNING, tls->ticket_keys_place,
@@ -103,11 +111,11 @@ void cfg_tls_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg_
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "tls");
     read_sources(&reader, tls);
-    cfg_read_path(&reader, "passphrase", &tls->passphrase);
+    cfg_read_path(&reader, "passphrase", "mail.pass", &tls->passphrase);
+    tls->passphrase_place = cfg_reader_place(&reader, "passphrase");
     cfg_read_switch(&reader, "strict_sni", &tls->strict_sni);
     read_versions(&reader, tls);
-    cfg_read_string(&reader, "ciphers", &tls->ciphers);
-    cfg_read_string(&reader, "groups", &tls->groups);
+    read_lists(&reader, tls);
     read_tickets(&reader, tls);
     cfg_reader_close(&reader);
 }

@@ -47,6 +47,14 @@ void starttls_fail(struct starttls_client *request, const char *failure)
     request->step = STARTTLS_STEP_FAILED;
 }
 
+void starttls_refuse(struct starttls_client *request, const char *failure)
+{
+    if (request->step == STARTTLS_STEP_FAILED)
+        return;
+    request->failure = failure;
+    request->step = STARTTLS_STEP_REFUSED;
+}
+
 void starttls_add_greeting(struct starttls_client *request, struct slice text)
 {
     if (!bytes_append(&request->greeting, text, GREETING_MAX))
@@ -120,6 +128,8 @@ static enum starttls_progress progress_of(const struct starttls_client *request)
         return STARTTLS_READY;
     case STARTTLS_STEP_FAILED:
         return STARTTLS_FAILED;
+    case STARTTLS_STEP_REFUSED:
+        return STARTTLS_REFUSED;
     default:
         return STARTTLS_UNDER_WAY;
     }
@@ -143,6 +153,6 @@ const char *starttls_client_failure(const struct starttls_client *request)
 
 struct slice starttls_client_greeting(const struct starttls_client *request)
 {
-    ENSURE(request->step == STARTTLS_STEP_READY);
+    ENSURE(request->step == STARTTLS_STEP_READY || request->step == STARTTLS_STEP_REFUSED);
     return bytes_view(&request->greeting);
 }

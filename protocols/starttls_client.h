@@ -32,7 +32,8 @@ enum starttls_progress {
     STARTTLS_UNDER_WAY,
     STARTTLS_AGREED, /* the handshake is next; then starttls_client_secured */
     STARTTLS_READY,  /* the engine is next; it begins with starttls_client_greeting */
-    STARTTLS_FAILED  /* the server cannot be used for this session */
+    STARTTLS_FAILED, /* the server cannot be used for this session */
+    STARTTLS_REFUSED /* nor can it, as its greeting refuses the client: that is starttls_client_greeting */
 };
 
 /* The service outlives it. NULL if memory is short. */
@@ -45,7 +46,7 @@ void starttls_client_free(struct starttls_client **request);
  * Feeds what the backend has sent, in the clear, and over TLS after starttls_client_secured. Takes off the
  * front of `*data` what belongs here; what is left when it returns READY is the engine's. Octets after the
  * server's consent have come in the clear to be read as if they came over TLS (CERT VU#555316): FAILED. Sends
- * to the backend alone. Must not be called again after it has returned FAILED or READY.
+ * to the backend alone. Must not be called again after it has returned FAILED, REFUSED or READY.
  */
 enum starttls_progress starttls_client_feed(struct starttls_client *request, struct slice *data,
                                             struct engine_out *out);
@@ -56,13 +57,17 @@ enum starttls_progress starttls_client_feed(struct starttls_client *request, str
  */
 void starttls_client_secured(struct starttls_client *request, struct engine_out *out);
 
-/* Why it has FAILED: static words, never a peer's octets; NULL otherwise. */
+/* Why it has FAILED, or been REFUSED: static words, never a peer's octets; NULL otherwise. */
 const char *starttls_client_failure(const struct starttls_client *request);
 
 /*
  * READY: the greeting for the engine, one line, valid as long as the request. It names IMAP's capabilities,
  * as they came over TLS. POP3's has [XCLIENT] if the backend has to learn by it who the client is: Dovecot
  * offers it in its greeting, which came in the clear; a server that does not accept XCLIENT refuses it.
+ *
+ * REFUSED: the server's own greeting, of one line or more, with which an engine is refused as well. It came
+ * in the clear: where servers are verified, whoever is on the way must not have his words shown to a client,
+ * or make a failure one for good.
  */
 struct slice starttls_client_greeting(const struct starttls_client *request);
 

@@ -17,7 +17,8 @@ enum starttls_step {
     STARTTLS_STEP_HANDSHAKE,
     STARTTLS_STEP_PROOF, /* the answer to the first command over TLS */
     STARTTLS_STEP_READY,
-    STARTTLS_STEP_FAILED
+    STARTTLS_STEP_FAILED,
+    STARTTLS_STEP_REFUSED
 };
 
 struct starttls_client {
@@ -55,6 +56,9 @@ void starttls_go_on(struct starttls_client *request);
 
 /* The request has failed. `failure`: static words; the first ones stay. */
 void starttls_fail(struct starttls_client *request, const char *failure);
+
+/* The server's greeting, which was added to the engine's, refuses the client. `failure`: as above. */
+void starttls_refuse(struct starttls_client *request, const char *failure);
 
 /* Adds to the greeting for the engine. */
 void starttls_add_greeting(struct starttls_client *request, struct slice text);

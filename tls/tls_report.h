@@ -8,13 +8,19 @@
  * Receives the problems of a configuration that is being loaded: all of them, not only the first. The caller
  * owns it; it is used only within the call that it is passed to.
  */
-enum { TLS_NO_SOURCE = -1 };
+enum {
+    TLS_NO_SOURCE = -1,
+    TLS_SOURCE_CIPHERS = -2, /* the list of suites */
+    TLS_SOURCE_GROUPS = -3,
+    TLS_SOURCE_REVOKED = -4 /* the file of revocation lists */
+};
 
 struct tls_report {
     /*
      * Called for each problem. `source` tells which setting has it: an index into the list of certificates,
-     * which the list of folders continues, or TLS_NO_SOURCE for any other setting. `is_error` is false for a
-     * warning. `text` is one sentence for an operator, and valid only within the call.
+     * which the list of folders continues, one of the above, or TLS_NO_SOURCE for any other setting.
+     * `is_error` is false for a warning. `text` is one sentence for an operator, and valid only within the
+     * call.
      */
     void (*add)(void *arg, int source, bool is_error, const char *text);
     void *arg;

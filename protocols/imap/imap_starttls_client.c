@@ -62,7 +62,11 @@ static void take_answer(struct starttls_client *request, const struct imap_respo
 static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
 {
     struct imap_response response = imap_response_classify(line->whole);
-    if (response.kind == IMAP_RESPONSE_STATUS && response.status == IMAP_STATUS_BYE)
+    bool is_bye = response.kind == IMAP_RESPONSE_STATUS && response.status == IMAP_STATUS_BYE;
+    if (is_bye && request->step == STARTTLS_STEP_GREETING) {
+        starttls_add_greeting(request, line->whole);
+        starttls_refuse(request, "the server's greeting is BYE");
+    } else if (is_bye)
         starttls_fail(request, "the server replies BYE");
     else if (request->step == STARTTLS_STEP_GREETING)
         take_greeting(request, &response, out);

@@ -2,13 +2,19 @@
 #include "protocols/pop3/pop3_protocol.h"
 #include "protocols/pop3/pop3_reply.h"
 
-static void take_greeting(struct starttls_client *request, enum pop3_indicator indicator,
-                          struct engine_out *out)
+static void refuse(struct starttls_client *request, const struct line *line)
 {
+    starttls_add_greeting(request, line->whole);
+    starttls_refuse(request, "the server's greeting is -ERR");
+}
+
+static void take_greeting(struct starttls_client *request, const struct line *line, struct engine_out *out)
+{
+    enum pop3_indicator indicator = pop3_indicator_of(line->text);
     if (indicator == POP3_INDICATOR_OK)
         starttls_ask(request, STARTTLS_STEP_CONSENT, "STLS\r\n", out);
     else if (indicator == POP3_INDICATOR_ERR)
-        starttls_fail(request, "the server's greeting is -ERR");
+        refuse(request, line);
     else
         starttls_fail(request, "the server's greeting is not POP3: does it begin with TLS? Then tls = { mode "
                                "= \"implicit\" } is meant for it");
@@ -42,7 +48,7 @@ static void take_proof(struct starttls_client *request, const struct line *line)
 static void take_line(struct starttls_client *request, const struct line *line, struct engine_out *out)
 {
     if (request->step == STARTTLS_STEP_GREETING)
-        take_greeting(request, pop3_indicator_of(line->text), out);
+        take_greeting(request, line, out);
     else if (request->step == STARTTLS_STEP_CONSENT)
         take_consent(request, pop3_indicator_of(line->text));
     else

@@ -13,7 +13,6 @@ enum {
     FAMILY_UNSPEC = 0x00,
     FAMILY_TCP4 = 0x11,
     FAMILY_TCP6 = 0x21,
-    TLV_ALPN = 0x01,
     TLV_AUTHORITY = 0x02,
     TLV_UNIQUE_ID = 0x05,
     TLV_SSL = 0x20,
@@ -159,7 +158,6 @@ size_t proxy_v2_write(const struct proxy_v2 *header, uint8_t *into, size_t size)
         return w.failed ? 0 : w.len;
     }
     put_addresses(&w, header->client, header->proxy);
-    put_tlv(&w, TLV_ALPN, header->alpn);
     put_tlv(&w, TLV_AUTHORITY, header->authority);
     put_tlv(&w, TLV_UNIQUE_ID, header->unique_id);
     if (header->tls != NULL)

@@ -54,7 +54,6 @@ struct proxy_v2 {
     bool local; /* a connection of the proxy's own, as for a health check: nothing of what is below is sent */
     struct proxy_v2_address client; /* where the connection comes from, and to which address of the proxy */
     struct proxy_v2_address proxy;
-    struct slice alpn;      /* the negotiated protocol */
     struct slice authority; /* the host name that the client asked for (SNI) */
     struct slice unique_id; /* the session's, at most PROXY_V2_UNIQUE_ID_MAX octets */
     const struct proxy_v2_tls *tls;
@@ -62,8 +61,8 @@ struct proxy_v2 {
 
 /*
  * Writes the header and returns its length. Returns 0, with `into` undefined, if it would be longer than
- * `size` or PROXY_V2_MAX, or if the unique id is too long. With parts that keep to their own limits (ALPN
- * 255, a host name 255) and PROXY_V2_MAX octets this cannot happen.
+ * `size` or PROXY_V2_MAX, or if the unique id is too long. With parts that keep to their own limits (a host
+ * name 255) and PROXY_V2_MAX octets this cannot happen.
  *
  * The families of the two addresses need not agree: IPv4 mapped into IPv6 counts as IPv4, IPv4 beside IPv6 is
  * mapped, and if one is PROXY_V2_UNSPEC both are. TLVs are sent in any case.

@@ -234,7 +234,10 @@ static void close_slot(struct smtp_engine *smtp, enum smtp_slot slot, unsigned c
         close_offer(smtp, code, out);
         return;
     case SMTP_AWAIT_XCLIENT:
-        smtp_xclient_end(smtp, out);
+        if (smtp_xclient_refuses_client(slot, code))
+            smtp_xclient_give_up(smtp);
+        else
+            smtp_xclient_end(smtp, out);
         return;
     default: /* a reply that moves nothing */
         return;

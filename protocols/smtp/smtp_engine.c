@@ -4,6 +4,7 @@
 #include "protocols/smtp/smtp_client_report.h"
 #include "protocols/smtp/smtp_goodbye.h"
 #include "protocols/smtp/smtp_protocol.h"
+#include "protocols/smtp/smtp_xclient.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,9 @@ bool smtp_is_quiet(const struct smtp_engine *smtp)
 
 bool smtp_is_swallowing(const struct smtp_engine *smtp)
 {
-    return smtp->replying == SMTP_AWAIT_CIPHER || smtp->replying == SMTP_AWAIT_XCLIENT ||
+    bool xclient = smtp->replying == SMTP_AWAIT_XCLIENT &&
+                   !smtp_xclient_refuses_client(smtp->replying, smtp->reply_code);
+    return smtp->replying == SMTP_AWAIT_CIPHER || xclient ||
            (smtp->replying == SMTP_AWAIT_OFFER && smtp->reply_code == 250) ||
            smtp->replying == SMTP_AWAIT_CLIENT ||
            (smtp->replying == SMTP_AWAIT_GREETING && smtp->base.service->starttls);

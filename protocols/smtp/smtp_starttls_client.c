@@ -2,10 +2,19 @@
 #include "protocols/smtp/smtp_protocol.h"
 #include "protocols/smtp/smtp_reply.h"
 
+static bool is_refusal(unsigned code)
+{
+    return code / 100 == 4 || code / 100 == 5;
+}
+
 static void end_greeting(struct starttls_client *request, unsigned code, struct engine_out *out)
 {
+    if (is_refusal(code)) {
+        starttls_refuse(request, "the server's greeting refuses service");
+        return;
+    }
     if (code != 220) {
-        starttls_fail(request, "the server's greeting refuses service");
+        starttls_fail(request, "the server's greeting has a wrong code");
         return;
     }
     engine_out_make_text(out, SIDE_BACKEND, "EHLO ");
@@ -26,10 +35,10 @@ static void end_offer(struct starttls_client *request, unsigned code, struct eng
 static void end_reply(struct starttls_client *request, unsigned code, struct engine_out *out)
 {
     request->in_reply = false;
-    if (code == 421)
-        starttls_fail(request, "the server replies 421, and closes");
-    else if (request->step == STARTTLS_STEP_GREETING)
+    if (request->step == STARTTLS_STEP_GREETING)
         end_greeting(request, code, out);
+    else if (code == 421)
+        starttls_fail(request, "the server replies 421, and closes");
     else if (request->step == STARTTLS_STEP_OFFER)
         end_offer(request, code, out);
     else if (request->step == STARTTLS_STEP_CONSENT && code != 220)
@@ -58,6 +67,8 @@ static void take_line(struct starttls_client *request, const struct line *line, 
         request->offered = true;
     request->in_reply = !reply.last;
     request->reply_code = reply.code;
+    if (request->step == STARTTLS_STEP_GREETING && is_refusal(reply.code))
+        starttls_add_greeting(request, line->whole);
     if (reply.last)
         end_reply(request, reply.code, out);
 }

@@ -64,13 +64,18 @@ bool smtp_xclient_is_offered(const struct smtp_engine *smtp)
 
 const char *smtp_xclient_failure(const struct smtp_engine *smtp, enum smtp_slot slot, unsigned code)
 {
-    if (slot == SMTP_AWAIT_XCLIENT && code != 220 && code != 421)
+    if (slot == SMTP_AWAIT_XCLIENT && code != 220 && code != 421 && !smtp_xclient_refuses_client(slot, code))
         return "the server refuses XCLIENT" SMTP_XCLIENT_REMEDY;
     /* A client that greets with EHLO gets that reply: HELO comes next. */
     bool unknown = slot == SMTP_AWAIT_OFFER && (code == 500 || code == 502);
     if (unknown && held_greeting(smtp).verb == SMTP_VERB_HELO)
         return "the server knows no EHLO, and so no XCLIENT" SMTP_XCLIENT_REMEDY;
     return NULL;
+}
+
+bool smtp_xclient_refuses_client(enum smtp_slot slot, unsigned code)
+{
+    return slot == SMTP_AWAIT_XCLIENT && code != 421 && (code == 554 || code / 100 == 4);
 }
 
 void smtp_xclient_send(struct smtp_engine *smtp, struct engine_out *out)

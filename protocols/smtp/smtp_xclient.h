@@ -15,7 +15,9 @@
  * XCLIENT starts the dialogue over, so the engine holds the client's greeting and sends it again. Each step
  * waits for the one before. Until then the backend does not know the client: besides its greeting only NOOP,
  * RSET and QUIT pass, since Postfix accepts MAIL without a greeting, and would accept it from the proxy. A
- * backend that offers no XCLIENT, or refuses it, would take every client for the proxy: the session ends.
+ * backend that offers no XCLIENT, or refuses it, would take every client for the proxy: the session ends. One
+ * that accepts it and refuses this client says so in place of the 220: the client gets that reply, and the
+ * backend is told again who it is when it greets once more.
  */
 
 /* The end of a detail for the log: which setting of Postfix it is about. */
@@ -39,6 +41,12 @@ bool smtp_xclient_is_offered(const struct smtp_engine *smtp);
 /* Why a reply that begins with this code ends the session: static words for the log; NULL if it does not. */
 const char *smtp_xclient_failure(const struct smtp_engine *smtp, enum smtp_slot slot, unsigned code);
 
+/*
+ * Does the reply to XCLIENT refuse the client, and not the command? Postfix has 421, 501, 503 and 550 for the
+ * command (XCLIENT_README), and for clients 554 and replies for now.
+ */
+bool smtp_xclient_refuses_client(enum smtp_slot slot, unsigned code);
+
 /* The offer is complete: sends XCLIENT. */
 void smtp_xclient_send(struct smtp_engine *smtp, struct engine_out *out);
 
@@ -46,8 +54,8 @@ void smtp_xclient_send(struct smtp_engine *smtp, struct engine_out *out);
 void smtp_xclient_end(struct smtp_engine *smtp, struct engine_out *out);
 
 /*
- * The backend has refused EHLO, and the client has got that reply: drops the held greeting, and expects
- * another one.
+ * The backend has refused EHLO, or the client itself, and the client has got that reply: drops the held
+ * greeting, and expects another one.
  */
 void smtp_xclient_give_up(struct smtp_engine *smtp);
 

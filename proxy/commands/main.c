@@ -9,7 +9,6 @@
 #include "proxy/parent/parent_link.h"
 #include "proxy/commands/check_report.h"
 #include "proxy/commands/probe.h"
-#include "proxy/runtime/access_check.h"
 #include "proxy/runtime/runtime.h"
 #include "proxy/runtime/user_access.h"
 #include "proxy/commands/ticket_keys_command.h"
@@ -87,14 +86,15 @@ static bool start_keys_for(const struct cfg *cfg, unsigned (*worker_count)(const
 /*
  * The process for private keys comes before all else, as it keeps the privileges that this one is to give up.
  * The problems of the configuration are reported when it is loaded, unless it is not loaded for want of the
- * process.
+ * process. `*text`, which is the caller's, is what was read; NULL if memory was short.
  */
 static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
-                       const struct parent_word *parent, struct isolated_keys *keys,
+                       const struct parent_word *parent, struct isolated_keys *keys, struct cfg **text,
                        struct cfg_problems *problems)
 {
     struct cfg_problems of_text = {0};
     struct cfg *cfg = cfg_load_to_check(path, &of_text);
+    *text = cfg;
     *keys = (struct isolated_keys){0};
     /* Of a file that could not be read all is told by then. */
     bool ok = cfg != NULL && cfg->user_place.file != NULL && privileges_check(cfg, &of_text) &&
@@ -104,20 +104,8 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
         *problems = of_text;
         of_text = (struct cfg_problems){0};
     }
-    cfg_free(&cfg);
     cfg_problems_free(&of_text);
     return ok;
-}
-
-/* What would fail only when root's privileges are gone. */
-static void check_access(const char *path, struct cfg_problems *problems)
-{
-    struct cfg_problems known = {0};
-    struct cfg *cfg = cfg_load_to_check(path, &known);
-    if (cfg != NULL)
-        access_check(cfg, problems);
-    cfg_free(&cfg);
-    cfg_problems_free(&known);
 }
 
 static void end_keys(struct isolated_keys *keys)
@@ -134,13 +122,13 @@ static bool load_runtime(const char *path, unsigned (*worker_count)(const struct
 {
     static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
-    bool ok = start_keys(path, worker_count, parent, keys, &problems);
+    struct cfg *text;
+    bool ok = start_keys(path, worker_count, parent, keys, &text, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
-    if (ok)
-        user_access_check(runtime, source != NULL, &problems);
-    if (parent == NULL)
-        check_access(path, &problems);
+    struct user_access access = {text, ok ? runtime : NULL, source != NULL, parent == NULL};
+    user_access_check(&access, &problems);
+    cfg_free(&text);
     if (ok && problems.errors > 0)
         runtime_unref(runtime);
     ok = ok && problems.errors == 0;

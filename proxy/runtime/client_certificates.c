@@ -8,14 +8,14 @@
 
 struct trust_problems {
     struct cfg_problems *problems;
-    struct cfg_place place;
+    const struct cfg_client_certificates *cfg;
 };
 
 static void add_problem(void *arg, int source, bool is_error, const char *text)
 {
     const struct trust_problems *to = arg;
-    (void)source;
-    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, to->place, "%s", text);
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING,
+                     source == TLS_SOURCE_REVOKED ? to->cfg->crl_place : to->cfg->ca_place, "%s", text);
 }
 
 static long long seconds_since_1970(void)
@@ -27,7 +27,7 @@ struct tls_client_trust *client_certificates_load(const struct cfg_client_certif
                                                   struct tls_client_trust *const *known, size_t known_count,
                                                   struct cfg_problems *problems)
 {
-    struct trust_problems to = {problems, cfg->place};
+    struct trust_problems to = {problems, cfg};
     struct tls_report report = {.add = add_problem, .arg = &to, .now = seconds_since_1970()};
     struct tls_client_trust_settings settings = {
         .authorities = cfg->ca, .revoked = cfg->crl, .required = cfg->required, .now = seconds_since_1970};

@@ -15,16 +15,24 @@ struct tls_problems {
     struct cfg_problems *problems;
 };
 
+static struct cfg_place place_of(const struct cfg_tls *tls, int source)
+{
+    if (source == TLS_SOURCE_CIPHERS)
+        return tls->ciphers_place;
+    if (source == TLS_SOURCE_GROUPS)
+        return tls->groups_place;
+    if (source >= 0 && (size_t)source < tls->certificate_count)
+        return tls->certificates[source].place;
+    if (source >= 0 && (size_t)source < tls->certificate_count + tls->directory_count)
+        return tls->directories[(size_t)source - tls->certificate_count].place;
+    return tls->place;
+}
+
 static void add_tls_problem(void *arg, int source, bool is_error, const char *text)
 {
     const struct tls_problems *to = arg;
-    const struct cfg_tls *tls = &to->cfg->tls;
-    struct cfg_place place = tls->place;
-    if (source >= 0 && (size_t)source < tls->certificate_count)
-        place = tls->certificates[source].place;
-    else if (source >= 0 && (size_t)source < tls->certificate_count + tls->directory_count)
-        place = tls->directories[(size_t)source - tls->certificate_count].place;
-    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place, "%s", text);
+    cfg_problems_add(to->problems, is_error ? CFG_ERROR : CFG_WARNING, place_of(&to->cfg->tls, source), "%s",
+                     text);
 }
 
 /* A context of these settings with the configuration's certificates. */

@@ -2,9 +2,12 @@
 #include "proxy/runtime/user_access.h"
 
 #include "base/array.h"
+#include "base/slice.h"
 #include "proxy/common/privileges.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +15,18 @@
 /* Warnings of one start: thousands of keys may have the same fault. */
 #define NAMED_MAX 10
 
+enum { DEEDS = 2, ERROR_MAX = 512 };
+
+/* What the program will do itself as the user that it becomes. */
+struct deed {
+    const char *task;
+    const char *remedy; /* "let that user": if the path itself is in the way, and no folder before it */
+};
+
 struct asking {
+    struct deed deeds[DEEDS]; /* of the first questions */
+    size_t deed_count;
+    char state_folder[PATH_MAX];
     struct privileges_access *questions;
     struct cfg_place *places; /* of the settings that name them */
     size_t count;
@@ -44,7 +58,75 @@ static void ask_file(struct asking *asking, const char *path, struct cfg_place p
     ask(asking, path, R_OK, place);
 }
 
+/* ---- what is done ---- */
+
+/* The folder of the path, which is absolute or relative. */
+static void copy_folder(char folder[PATH_MAX], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int len = slash != NULL ? (int)(slash - path) : 0;
+    if (slash == NULL)
+        snprintf(folder, PATH_MAX, ".");
+    else
+        snprintf(folder, PATH_MAX, "%.*s", len > 0 ? len : 1, path);
+}
+
+static void ask_for_deed(struct asking *asking, const char *path, int mode, struct cfg_place place,
+                         struct deed deed)
+{
+    ask(asking, path, mode, place);
+    asking->deeds[asking->deed_count++] = deed;
+}
+
+/* The first questions of all. */
+static void ask_for_deeds(struct asking *asking, const struct cfg *cfg)
+{
+    static const struct deed read = {"read the ticket keys", "read the file (chown it)"};
+    static const struct deed write = {"write the state file, which remembers what is promised",
+                                      "write into that folder (chown it)"};
+    if (cfg->tls.ticket_keys != NULL && cfg->tls.session_tickets)
+        ask_for_deed(asking, cfg->tls.ticket_keys, R_OK, cfg->tls.ticket_keys_place, read);
+    if (cfg->state_file == NULL)
+        return;
+    /* It is replaced by a new file beside it, and read at the next start, by root. */
+    copy_folder(asking->state_folder, cfg->state_file);
+    ask_for_deed(asking, asking->state_folder, W_OK | X_OK, cfg->state_file_place, write);
+}
+
+static void add_error(const struct asking *asking, size_t at, const char *user, struct cfg_problems *problems)
+{
+    const struct privileges_access *question = &asking->questions[at];
+    const struct deed *deed = &asking->deeds[at];
+    bool bars_itself = question->path[question->barred_len] == '\0';
+    cfg_problems_add(problems, CFG_ERROR, asking->places[at],
+                     "the user \"%s\", who the program becomes, can't %s: %s at %.*s; let that user %s, or "
+                     "choose another place",
+                     user, deed->task,
+                     question->error == EROFS ? "a file system that is only read" : "no permission",
+                     (int)question->barred_len, question->path,
+                     bars_itself ? deed->remedy : "pass through that folder (chmod o+x)");
+}
+
+static void add_errors(const struct asking *asking, const char *user, struct cfg_problems *problems)
+{
+    for (size_t i = 0; i < asking->deed_count; i++)
+        if (asking->questions[i].error == EACCES || asking->questions[i].error == EROFS)
+            add_error(asking, i, user, problems);
+}
+
 /* ---- what is read again ---- */
+
+/* Of the setting that names the certificate at this path, or the folder that it is in. */
+static struct cfg_place place_of(const struct cfg_tls *tls, const char *path)
+{
+    for (size_t i = 0; i < tls->certificate_count; i++)
+        if (strcmp(tls->certificates[i].chain, path) == 0)
+            return tls->certificates[i].place;
+    for (size_t i = 0; i < tls->directory_count; i++)
+        if (slice_has_prefix(slice_of(path), tls->directories[i].path))
+            return tls->directories[i].place;
+    return tls->place;
+}
 
 /* What the guard reads, if there is one. */
 static void ask_for_certificates(struct asking *asking, const struct runtime *runtime)
@@ -57,11 +139,12 @@ static void ask_for_certificates(struct asking *asking, const struct runtime *ru
         ask_file(asking, tls->certificates[i].passphrase, tls->certificates[i].place);
         ask_file(asking, tls->certificates[i].ocsp, tls->certificates[i].place);
     }
-    ask_file(asking, tls->passphrase, tls->place);
+    ask_file(asking, tls->passphrase, tls->passphrase_place);
     for (size_t i = 0; i < tls_context_certificate_count(runtime->tls); i++) {
         struct tls_certificate_info info = tls_context_certificate(runtime->tls, i);
-        ask_file(asking, info.path, tls->place);
-        ask_file(asking, info.key_path, tls->place);
+        struct cfg_place place = place_of(tls, info.path);
+        ask_file(asking, info.path, place);
+        ask_file(asking, info.key_path, place);
     }
     for (size_t i = 0; i < cfg->pool_count; i++) {
         const struct cfg_pool_tls *pool = &cfg->pools[i].tls;
@@ -77,8 +160,8 @@ static void ask_for_service(struct asking *asking, const struct cfg_service *ser
     ask_file(asking, service->deep->ca, service->deep->ca_place);
     if (clients == NULL)
         return;
-    ask_file(asking, clients->ca, clients->place);
-    ask_file(asking, clients->crl, clients->place);
+    ask_file(asking, clients->ca, clients->ca_place);
+    ask_file(asking, clients->crl, clients->crl_place);
 }
 
 static void ask_for_all(struct asking *asking, const struct runtime *runtime, bool has_guard)
@@ -133,7 +216,7 @@ static void warn_of_all(const struct asking *asking, const char *user, struct cf
     size_t named[NAMED_MAX];
     size_t count = 0;
     size_t more = 0;
-    for (size_t i = 0; i < asking->count; i++) {
+    for (size_t i = asking->deed_count; i < asking->count; i++) {
         if (asking->questions[i].error != EACCES || is_known(asking, named, count, i))
             continue;
         if (count == NAMED_MAX) {
@@ -144,24 +227,39 @@ static void warn_of_all(const struct asking *asking, const char *user, struct cf
         warn(asking, i, user, problems);
     }
     if (more > 0)
-        cfg_problems_add(problems, CFG_WARNING, asking->places[0], "user \"%s\" can't read %zu more files",
-                         user, more);
+        cfg_problems_add(problems, CFG_WARNING, asking->places[asking->deed_count],
+                         "user \"%s\" can't read %zu more files", user, more);
 }
 
-void user_access_check(const struct runtime *runtime, bool has_guard, struct cfg_problems *problems)
+/* ---- all of it ---- */
+
+static void ask_all(struct asking *asking, const struct user_access *access, const struct cfg *cfg,
+                    struct cfg_problems *problems)
 {
-    const struct cfg *cfg = runtime->snapshot->cfg;
-    struct asking asking = {0};
-    char error[256] = "out of memory";
-    if (geteuid() != 0)
+    char error[ERROR_MAX] = "out of memory";
+    const char *user = privileges_user(cfg->user);
+    if (!asking->failed && asking->count == 0)
         return;
-    ask_for_all(&asking, runtime, has_guard);
-    if (!asking.failed &&
-        privileges_ask_as(cfg->user, cfg->group, asking.questions, asking.count, error, sizeof error))
-        warn_of_all(&asking, privileges_user(cfg->user), problems);
-    else
+    if (!asking->failed &&
+        privileges_ask_as(cfg->user, cfg->group, asking->questions, asking->count, error, sizeof error)) {
+        add_errors(asking, user, problems);
+        warn_of_all(asking, user, problems);
+    } else if (access->runtime != NULL) /* or else an error tells it */
         cfg_problems_add(problems, CFG_WARNING, (struct cfg_place){cfg->path, 0},
                          "it is unknown what the program can read after its start: %s", error);
+}
+
+void user_access_check(const struct user_access *access, struct cfg_problems *problems)
+{
+    const struct cfg *cfg = access->runtime != NULL ? access->runtime->snapshot->cfg : access->cfg;
+    struct asking asking = {0};
+    if (geteuid() != 0 || cfg == NULL)
+        return;
+    if (access->is_check)
+        ask_for_deeds(&asking, cfg);
+    if (access->runtime != NULL)
+        ask_for_all(&asking, access->runtime, access->has_guard);
+    ask_all(&asking, access, cfg, problems);
     free(asking.questions);
     free(asking.places);
 }

@@ -245,7 +245,7 @@ static enum accept_outcome accept_client(struct worker *worker, const struct inc
     session->worker = worker;
     session->service = incoming->service;
     int fd;
-    enum accept_outcome outcome = accept_connection(incoming->listener, &fd, NULL, NULL);
+    enum accept_outcome outcome = accepting_take(incoming, &fd);
     if (outcome == ACCEPT_DONE) {
         begin_accepted(session, fd, incoming->generation);
     } else {

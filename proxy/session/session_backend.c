@@ -134,6 +134,13 @@ void session_try_next_server(struct session *session, const char *error)
     free(refusal);
 }
 
+void session_try_next_without_words(struct session *session, const char *error)
+{
+    session_log_server_failed(session, error);
+    forget_server(session);
+    connect_to_next(session, NULL, NULL);
+}
+
 /* ---- connecting ---- */
 
 static void on_link_drained(struct tcp_conn *conn, int status)

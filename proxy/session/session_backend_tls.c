@@ -15,8 +15,9 @@
  *                 (request in the clear)                   (request over TLS, then the engine's greeting)
  *
  * A server that asks for a certificate makes the handshake wait for the key process, which has its key. Only
- * in GREETING, when no request is left, does the engine get the server's octets; a failure before that is the
- * next server's chance.
+ * in GREETING, when no request is left, does the engine get the server's octets; a failure before that is
+ * the next server's chance. A server that refuses the client in the clear has its words passed to the engine
+ * if it would not have been verified anyway.
  */
 struct backend_tls {
     struct pool_tls *pool;           /* as it was when the server was connected to */
@@ -214,6 +215,15 @@ static void end_request(struct session *session, struct slice rest)
         session_take_input(session, SIDE_BACKEND, rest);
 }
 
+/* The server's greeting, in the clear, refuses the client. */
+static void take_refusal(struct session *session)
+{
+    if (session->service->pool->cfg->tls.verify)
+        session_try_next_without_words(session, starttls_client_failure(session->link->tls->request));
+    else
+        end_request(session, slice_of(""));
+}
+
 /* Octets in the clear, before the handshake or after TLS has opened them. */
 static void receive_plaintext(struct session *session, struct slice data)
 {
@@ -226,6 +236,8 @@ static void receive_plaintext(struct session *session, struct slice data)
     send_request(session);
     if (progress == STARTTLS_FAILED)
         session_try_next_server(session, starttls_client_failure(tls->request));
+    else if (progress == STARTTLS_REFUSED)
+        take_refusal(session);
     else if (progress == STARTTLS_READY)
         end_request(session, data);
     else if (progress == STARTTLS_AGREED && !begin_handshake(session))

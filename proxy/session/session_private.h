@@ -268,6 +268,12 @@ void session_mark_slow_server(struct session *session);
 void session_try_next_server(struct session *session, const char *error);
 
 /*
+ * The same for a server that has refused the client in words that it must not get, as nobody has
+ * authenticated them: it is not marked as failed either.
+ */
+void session_try_next_without_words(struct session *session, const char *error);
+
+/*
  * The same for a server that has ended the connection. If it has aborted the resumption of a TLS session, the
  * same server is connected to once more, without. May end the session.
  */

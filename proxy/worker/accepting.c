@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
+
+enum { HOPS_MAX = 255 };
 
 struct listener {
     uv_poll_t poll;
@@ -39,6 +42,16 @@ static void set_stalled(struct listener *listener, bool is_stalled)
         uv_poll_stop(&listener->poll);
     else
         uv_poll_start(&listener->poll, UV_READABLE, on_incoming);
+}
+
+/*
+ * The hops that packets must have left to be taken. Each address family has its own option, and a socket of
+ * IPv6 both.
+ */
+static void set_least_hops(int fd, int hops)
+{
+    setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops);
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops);
 }
 
 /* ---- the end of a listener ---- */
@@ -109,13 +122,23 @@ static void note_full(struct listener *listener)
     set_stalled(listener, true);
 }
 
+/* A connection inherits what the listener demanded when the handshake came to its end. */
+enum accept_outcome accepting_take(const struct incoming *incoming, int *fd)
+{
+    enum accept_outcome outcome = accept_connection(incoming->listener, fd, NULL, NULL);
+    if (outcome == ACCEPT_DONE && incoming->leaves)
+        set_least_hops(*fd, 0);
+    return outcome;
+}
+
 static enum accept_outcome accept_one(struct listener *listener)
 {
     struct worker *worker = listener->worker;
     struct incoming incoming = {.listener = listener->fd,
                                 .service = listener->service,
                                 .generation =
-                                    listener->generation != NULL ? listener->generation : worker->generation};
+                                    listener->generation != NULL ? listener->generation : worker->generation,
+                                .leaves = listener->generation != NULL};
     enum accept_outcome outcome = worker->calls->accept(worker, &incoming);
     if (outcome == ACCEPT_SHORT)
         pause_accepting(&worker->accepting, listener->service, errno);
@@ -237,9 +260,9 @@ static void on_leave(uv_timer_t *leave)
  * The kernel drops what would begin a connection (SYN without ACK), and lets all else pass. So the queue
  * comes to an end, and nobody is reset who has connected between the last look at it and the listener's end.
  * A client that comes now asks again a second later, and is refused, or served by what listens there by then.
- * Without the filter, which some kernels let only root attach, listeners only leave less orderly.
+ * Some kernels let only root attach a filter.
  */
-static void drop_new_connections(int fd)
+static bool attach_filter(int fd)
 {
     enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 }; /* in the TCP header */
     struct sock_filter code[] = {
@@ -248,7 +271,17 @@ static void drop_new_connections(int fd)
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     const struct sock_fprog program = {ARRAY_LEN(code), code};
-    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+/*
+ * Without the filter: no packet comes that far (RFC 5082), unless a neighbour sends them with the most that
+ * there is.
+ */
+static void drop_new_connections(int fd)
+{
+    if (!attach_filter(fd))
+        set_least_hops(fd, HOPS_MAX);
 }
 
 void accepting_leave(struct accepting *accepting, struct listener *listener, struct generation *generation)

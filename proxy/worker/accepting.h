@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROXY_WORKER_ACCEPTING_H
 
 #include "base/must_check.h"
+#include "proxy/common/accept.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,7 +53,11 @@ struct incoming {
     int listener;
     struct service *service;
     struct generation *generation; /* that its session is to belong to: it has the service */
+    bool leaves;                   /* that listener */
 };
+
+/* For worker_session_calls.accept: accepts it, as accept_connection without an address. */
+MUST_CHECK enum accept_outcome accepting_take(const struct incoming *incoming, int *fd);
 
 /* No handle of it keeps the loop alive but those of the listeners. */
 void accepting_init(struct accepting *accepting, struct worker *worker);

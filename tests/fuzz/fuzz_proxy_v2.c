@@ -131,7 +131,6 @@ static void read_back(struct slice octets, const struct proxy_v2 *header)
         return;
     }
     expect_addresses(&rest, octets.data[13], header);
-    expect_tlv(&rest, 0x01, header->alpn);
     expect_tlv(&rest, 0x02, header->authority);
     expect_tlv(&rest, 0x05, header->unique_id);
     if (header->tls != NULL)
@@ -149,7 +148,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct proxy_v2 header = {.local = flags % 32 == 31, .tls = flags & 32 ? &tls : NULL};
     header.client = take_address(&input);
     header.proxy = take_address(&input);
-    header.alpn = take_field(&input);
     header.authority = take_field(&input);
     header.unique_id = take_field(&input);
     tls.version = take_string(&input, version);

@@ -44,10 +44,15 @@ static void hear(struct result *result, struct engine_out *out)
     engine_out_reset(out);
 }
 
+static bool has_failed(const struct result *result)
+{
+    return result->progress == STARTTLS_FAILED || result->progress == STARTTLS_REFUSED;
+}
+
 static void feed(struct result *result, struct starttls_client *request, struct slice data,
                  struct engine_out *out)
 {
-    if (data.len == 0 || result->progress == STARTTLS_FAILED)
+    if (data.len == 0 || has_failed(result))
         return;
     if (result->progress == STARTTLS_READY) {
         result->left += data.len;
@@ -60,10 +65,10 @@ static void feed(struct result *result, struct starttls_client *request, struct 
     }
     result->progress = starttls_client_feed(request, &data, out);
     hear(result, out);
-    check(data.len == 0 || result->progress == STARTTLS_READY || result->progress == STARTTLS_FAILED,
+    check(data.len == 0 || result->progress == STARTTLS_READY || has_failed(result),
           "all is consumed while it goes on");
     result->failure = starttls_client_failure(request);
-    check((result->failure != NULL) == (result->progress == STARTTLS_FAILED), "a failure has words");
+    check((result->failure != NULL) == has_failed(result), "a failure has words");
     if (result->progress == STARTTLS_READY)
         result->left = data.len;
     if (result->failure != NULL && strncmp(result->failure, "octets in the clear after", 25) == 0)
@@ -93,7 +98,7 @@ static struct result run(const struct engine_service *service, struct slice inpu
         hear(&result, out);
         result.progress = STARTTLS_UNDER_WAY;
     }
-    if (result.progress == STARTTLS_READY)
+    if (result.progress == STARTTLS_READY || result.progress == STARTTLS_REFUSED)
         check(bytes_append(&result.greeting, starttls_client_greeting(request), HELD_MAX), "a greeting");
     starttls_client_free(&request);
     engine_out_free(&out);
@@ -116,14 +121,27 @@ static void check_same(const struct result *a, const struct result *b)
     check(slice_equals(bytes_view(&a->greeting), bytes_view(&b->greeting)), "the same greeting");
 }
 
+static const struct engine_client client = {.tls_cipher = "0x1301",
+                                            .address = "192.0.2.1",
+                                            .session_id = "a-1",
+                                            .connected_address = "192.0.2.2",
+                                            .nonce = "abcdefghijklmnop"};
+
+/* The engine shows its client nothing of it. */
+static void check_refusal(const struct engine_service *service, struct slice greeting)
+{
+    struct engine *engine = engine_new(service, &client);
+    struct engine_out *out = engine_out_new();
+    check(engine != NULL && out != NULL, "memory for the fuzzer itself");
+    engine_feed(engine, SIDE_BACKEND, greeting, out);
+    check(!engine_status(engine)->greeted && out->lanes[SIDE_CLIENT].count == 0, "a refusal greets nobody");
+    engine_free(&engine);
+    engine_out_free(&out);
+}
+
 /* One line, which the engine takes for the greeting that it is. */
 static void check_greeting(const struct engine_service *service, struct slice greeting)
 {
-    static const struct engine_client client = {.tls_cipher = "0x1301",
-                                                .address = "192.0.2.1",
-                                                .session_id = "a-1",
-                                                .connected_address = "192.0.2.2",
-                                                .nonce = "abcdefghijklmnop"};
     check(slice_has_suffix(greeting, "proxy.example.com ready\r\n") ||
               slice_has_suffix(greeting, "proxy.example.com ESMTP ready\r\n"),
           "a whole greeting");
@@ -159,6 +177,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(heard.len == known.len, "ready when all was asked");
         check_greeting(service, bytes_view(&whole.greeting));
     }
+    if (whole.progress == STARTTLS_REFUSED)
+        check_refusal(service, bytes_view(&whole.greeting));
     free_result(&whole);
     free_result(&singly);
     free_result(&cut);

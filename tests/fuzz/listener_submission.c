@@ -9,7 +9,7 @@
 enum mode { MODE_LINE, MODE_SASL, MODE_CHUNK, MODE_MESSAGE };
 
 /* A command that is not answered yet. */
-enum turn { TURN_OTHER, TURN_EHLO, TURN_AUTH, TURN_DATA };
+enum turn { TURN_OTHER, TURN_EHLO, TURN_XCLIENT, TURN_AUTH, TURN_DATA };
 
 struct listener {
     struct engine_client client;
@@ -159,7 +159,7 @@ static enum turn heard_command(struct listener *l, struct slice text)
     check(verb.len > 0, "no command begins with a space");
     if (l->untold && slice_is_word(verb, "XCLIENT")) {
         heard_xclient(l, rest);
-        return TURN_EHLO;
+        return TURN_XCLIENT;
     }
     check(!l->untold || is_for_strangers(verb),
           "a backend that trusts the proxy hears first who the client is");
@@ -226,6 +226,9 @@ static void said_reply(struct listener *l, struct slice reply)
     bytes_drop(&l->turns, 1);
     if (l->turns.len == 0)
         l->waits = false;
+    /* It takes the client for a stranger again, and 421 is its last word. */
+    if (turn == TURN_XCLIENT && !slice_has_prefix(reply, "220") && !slice_has_prefix(reply, "421"))
+        l->untold = true;
     if (turn == TURN_AUTH && slice_has_prefix(reply, "334"))
         l->mode = MODE_SASL;
     if (turn == TURN_DATA && slice_has_prefix(reply, "354"))

@@ -409,6 +409,45 @@ class NotBelieved(Case):
         self.starttls_fails("submission", [b"220 a\r\n", b"250-a\r\n250 STARTTLS\r\n", b"454 4.7.0 later\r\n"],
                             "the server refuses STARTTLS")
 
+    REFUSALS = (("imap", b"* BYE [ALERT] not from your network\r\n", b"* BYE [UNAVAILABLE] "),
+                ("pop3", b"-ERR [SYS/PERM] not from your network\r\n", b"-ERR [SYS/TEMP] "),
+                ("submission", b"554-msa.example.com\r\n554 5.7.1 not from your network\r\n", b"421 4.3.2 "),
+                ("submission", b"421 4.7.0 msa.example.com too many connections\r\n", b"421 4.3.2 "))
+
+    def refused_in_the_clear(self, protocol, words, verify):
+        """What the client gets of a server whose greeting, before STARTTLS, refuses it; and the proxy."""
+        backend = self.backend(lambda connection: (connection.send(words), connection.rest()))
+        proxy = self.start({protocol: [backend]}, extra=ONE_WORKER, pool=self.pool_tls("starttls", verify=verify))
+        return self.client(proxy, protocol).rest(), proxy
+
+    def test_a_refusal_in_the_clear(self):
+        for protocol, words, _ in self.REFUSALS:
+            with self.subTest(words):
+                got, proxy = self.refused_in_the_clear(protocol, words, "false")
+                self.assertEqual(got, words)
+                self.assertEqual(proxy.session()["detail"], "the server's own refusal")
+
+    def test_a_refusal_in_the_clear_by_a_server_that_is_to_be_verified(self):
+        """It may be anybody's: who is on the way makes no failure one for good, and shows no user what he likes."""
+        for protocol, words, own in self.REFUSALS:
+            with self.subTest(words):
+                got, proxy = self.refused_in_the_clear(protocol, words, "true")
+                self.assertTrue(got.startswith(own), got)
+                self.assertNotIn(b"not from your network", got)
+                self.assertIn("the server's greeting", proxy.wait_line(event="backend-failed")["error"])
+
+    def test_one_that_refuses_one_client_in_the_clear_stays_in_the_round(self):
+        for verify in ("false", "true"):
+            good = harness.over_tls(harness.pop3, self.context(), "pop3")
+            states = iter([lambda connection: connection.send(b"-ERR [SYS/PERM] you are not welcome\r\n")] + [good] * 10)
+            picky = self.backend(lambda connection, states=states: next(states)(connection))
+            proxy = self.start({"pop3": [picky, self.backend(good)]}, extra=ONE_WORKER,
+                               pool=self.pool_tls("starttls", verify=verify))
+            for _ in range(6):
+                self.served(proxy, "pop3")
+            # One that has failed is avoided for ten seconds: all further clients would be the other's.
+            self.assertGreaterEqual(picky.count, 3)
+
     def test_preauth(self):
         self.starttls_fails("imap", [b"* PREAUTH welcome\r\n"], "the server greets with PREAUTH")
 

@@ -169,6 +169,32 @@ class Renewals(Mistakes):
             proxy.stop()
 
 
+    def test_one_that_no_suite_signs_with(self):
+        """The list of suites is for keys of the other kind, and there is no TLS 1.3, whose suites take every key."""
+        tls = 'max_version = "TLSv1.2"; ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256";'
+        for extra in ISOLATIONS:
+            self.certify("mail", "middle", "/CN=localhost", "subjectAltName=DNS:localhost")
+            self.join("mail.pem", "mail", "middle")
+            proxy = self.start({"pop3": [self.backend(harness.pop3)]}, extra=extra, tls=tls)
+            with self.client(proxy, "pop3") as client:
+                good = client.tls.getpeercert(True)
+            text = (self.path / "deepproxy.conf").read_text()
+            self.folder.write("deepproxy.conf", text.replace("ECDHE-ECDSA", "ECDHE-RSA"))
+            self.assertIn("refused", proxy.reload())
+            problem = proxy.wait_line(event="configuration-problem")["problem"]
+            self.assertIn('"ciphers" has no suite for an ECDSA key', problem)
+            self.folder.write("deepproxy.conf", text)
+            self.assertEqual(proxy.reload(), "done")
+            self.certify("bad", "middle", "/CN=localhost", "subjectAltName=DNS:localhost",
+                         new=("-newkey", "rsa:2048", *NEW_KEY[4:]))
+            os.replace(self.path / "bad.key", self.path / "mail.key")
+            os.replace(self.path / "bad.pem", self.path / "mail.pem")
+            proxy.wait_line(event="configuration-problem", that=lambda line: "an RSA key" in line["problem"])
+            with self.client(proxy, "pop3") as client:
+                self.assertEqual(client.tls.getpeercert(True), good)
+            proxy.stop()
+
+
 class Forms(Mistakes):
     """A file that is something else, in the place of a chain or of a key."""
 

@@ -200,6 +200,17 @@ class Commands(harness.TestCase):
         text = self.expect(1, "check", "-c", self.write(keys=clients)).stderr
         self.assertEqual(text.count("mail.key has none of the authorities"), 1, text)
 
+    def test_check_names_the_line_of_the_setting(self):
+        """And not that on which the group around it begins."""
+        clients = 'client_certificates = {\nca = "mail.key";\ncrl = "mail.pem"; };'
+        path = self.write(tls='\nciphers = "HIGH:A-TYPO";\ngroups = "secp256r1";\n', keys=clients)
+        text = self.expect(1, "check", "-c", path).stderr
+        lines = path.read_text().splitlines()
+        for beginning, words in (("ciphers =", '"A-TYPO" in "ciphers"'), ("groups =", '"secp256r1" in "groups"'),
+                                 ("ca =", "mail.key has none of the authorities"), ("crl =", "mail.pem has none of the rev")):
+            line = 1 + next(number for number, line in enumerate(lines) if line.startswith(beginning))
+            self.assertRegex(text, rf"{path}:{line}: error: .*{words}")
+
     def test_check_of_a_strict_one(self):
         done = self.expect(0, "check", "-c", self.write(tls="strict_sni = true;"))
         self.assertIn("no default certificate: strict_sni", done.stdout)

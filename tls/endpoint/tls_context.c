@@ -8,6 +8,7 @@
 #include "tls/endpoint/tls_policy.h"
 #include "tls/endpoint/tls_session_scope.h"
 #include "tls/endpoint/tls_signing.h"
+#include "tls/endpoint/tls_suites_check.h"
 #include "tls/certificates/tls_store.h"
 #include "tls/trust/tls_tlsa.h"
 #include "tls/tickets/tls_ticket_cipher.h"
@@ -130,6 +131,7 @@ struct tls_context *tls_context_new_server(const struct tls_settings *settings,
     bool ok = set_server(context->ssl_ctx, settings, report);
     const struct tls_store *previous = settings->previous != NULL ? &settings->previous->store : NULL;
     ok = tls_store_load(&context->store, settings, previous, report) && ok;
+    ok = ok && tls_suites_check(context->ssl_ctx, &context->store, report);
     SSL_CTX_set_app_data(context->ssl_ctx, context);
     SSL_CTX_set_select_certificate_cb(context->ssl_ctx, choose_certificate);
     SSL_CTX_set_tlsext_servername_callback(context->ssl_ctx, acknowledge_name);

@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "tls/trust/tls_client_check.h"
 #include "tls/endpoint/tls_context_private.h"
+#include "tls/endpoint/tls_explain.h"
 #include "tls/endpoint/tls_peer.h"
 #include "tls/endpoint/tls_signing.h"
 #include "tls/endpoint/tls_usage.h"
@@ -54,10 +55,9 @@ struct tls_endpoint {
     uint32_t key; /* the number of the certificate's key, if that is somewhere else */
     bool sent_close;
     bool is_probe;
-    uint8_t seen_len; /* in the handshake: octets that the library has read, at most 255 */
     union {
-        uint8_t seen[TLS_CLEAR_ALERT_LEN]; /* in the handshake: the last of these octets */
-        char cipher_hex[7];                /* after it: for a suite that the library has no name for */
+        struct tls_seen seen; /* in the handshake */
+        char cipher_hex[7];   /* after it: for a suite that the library has no name for */
     };
 };
 
@@ -274,106 +274,10 @@ void tls_endpoint_free(struct tls_endpoint **endpoint)
 
 /* ---- failures ---- */
 
-/*
- * The first error in the queue that is from the library's TLS part: those of its cipher part tell an operator
- * less.
- */
-static uint32_t first_error(void)
+/* What the library has read of this call's input. */
+static struct slice read_part(const struct tls_io *io)
 {
-    uint32_t first = ERR_get_error();
-    uint32_t code = first;
-    while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL)
-        code = ERR_get_error();
-    return code != 0 ? code : first;
-}
-
-/* The octets that came before those of this call, as far as they are kept. */
-static struct slice earlier_input(const struct tls_endpoint *endpoint)
-{
-    return (struct slice){endpoint->seen, endpoint->seen_len < sizeof endpoint->seen ? endpoint->seen_len
-                                                                                     : sizeof endpoint->seen};
-}
-
-/* The last octets that the library has read, those of earlier calls included. Returns how many. */
-static size_t last_octets(const struct tls_endpoint *endpoint, uint8_t into[TLS_CLEAR_ALERT_LEN])
-{
-    const struct tls_io *io = endpoint->io;
-    struct slice earlier = earlier_input(endpoint);
-    struct slice read = slice_first(io->given, io->given.len - io->input.len);
-    struct slice now = slice_from(read, read.len > TLS_CLEAR_ALERT_LEN ? read.len - TLS_CLEAR_ALERT_LEN : 0);
-    size_t room = TLS_CLEAR_ALERT_LEN - now.len;
-    struct slice before = slice_from(earlier, earlier.len > room ? earlier.len - room : 0);
-    if (before.len > 0)
-        memmove(into, before.data, before.len);
-    if (now.len > 0)
-        memcpy(into + before.len, now.data, now.len);
-    return before.len + now.len;
-}
-
-/* Call after the library has read in a handshake: a failure may be explained by what it has read. */
-static void note_octets(struct tls_endpoint *endpoint)
-{
-    size_t read = endpoint->io->given.len - endpoint->io->input.len;
-    uint8_t last[TLS_CLEAR_ALERT_LEN];
-    size_t len = last_octets(endpoint, last);
-    memcpy(endpoint->seen, last, len);
-    if (read > 0)
-        endpoint->seen_len =
-            read + endpoint->seen_len > UINT8_MAX ? UINT8_MAX : (uint8_t)(read + endpoint->seen_len);
-}
-
-/*
- * The error; or, if the library has taken an alert in the clear for an encrypted record, the error that it
- * has for that alert.
- */
-static uint32_t explain(const struct tls_endpoint *endpoint, uint32_t code)
-{
-    uint8_t last[TLS_CLEAR_ALERT_LEN];
-    if (endpoint->state != TLS_HANDSHAKING || ERR_GET_LIB(code) != ERR_LIB_SSL ||
-        ERR_GET_REASON(code) != SSL_R_BAD_PACKET_LENGTH)
-        return code;
-    int alert = tls_failure_clear_alert((struct slice){last, last_octets(endpoint, last)});
-    return alert != TLS_NO_ALERT ? ERR_PACK(ERR_LIB_SSL, SSL_AD_REASON_OFFSET + alert) : code;
-}
-
-/* What the client speaks, if its first octets are no record of TLS; NULL if they are, or can't be named. */
-static const struct tls_failure_words *find_cleartext(const struct tls_endpoint *endpoint)
-{
-    uint8_t first[TLS_BEGINNING_LEN];
-    struct slice before = earlier_input(endpoint);
-    if (endpoint->state != TLS_HANDSHAKING || endpoint->seen_len >= sizeof first ||
-        !SSL_is_server(endpoint->ssl))
-        return NULL;
-    struct slice now = slice_first(endpoint->io->given, sizeof first - before.len);
-    if (before.len > 0)
-        memcpy(first, before.data, before.len);
-    if (now.len > 0)
-        memcpy(first + before.len, now.data, now.len);
-    return tls_failure_of_cleartext((struct slice){first, before.len + now.len});
-}
-
-static const struct tls_failure_words *find_words(const struct tls_endpoint *endpoint, uint32_t code)
-{
-    const struct tls_failure_words *cleartext = find_cleartext(endpoint);
-    if (cleartext != NULL || ERR_GET_LIB(code) != ERR_LIB_SSL)
-        return cleartext;
-    if (!SSL_is_server(endpoint->ssl) && endpoint->peer != NULL)
-        return NULL;
-    const struct tls_failure_words *words = tls_failure_find(ERR_GET_REASON(code));
-    bool is_old = words != NULL && words->kind == TLS_FAILURE_VERSION;
-    const struct tls_failure_words *probe = is_old ? tls_failure_of_probe(endpoint->io->given) : NULL;
-    return probe != NULL ? probe : words;
-}
-
-/* Our own reason for a backend's failure; the library's text for any other. */
-static const char *reason_for(const struct tls_endpoint *endpoint, uint32_t code)
-{
-    bool of_backend =
-        !SSL_is_server(endpoint->ssl) && endpoint->peer != NULL && ERR_GET_LIB(code) == ERR_LIB_SSL;
-    const char *known = of_backend ? tls_peer_failure(ERR_GET_REASON(code)) : NULL;
-    if (known != NULL)
-        return known;
-    return code != 0 ? ERR_reason_error_string(code) : "TLS library gave no reason";
+    return slice_first(io->given, io->given.len - io->input.len);
 }
 
 void tls_endpoint_set_failure(SSL *ssl, const char *reason)
@@ -382,10 +286,22 @@ void tls_endpoint_set_failure(SSL *ssl, const char *reason)
     endpoint->failure = reason;
 }
 
+static struct tls_failure_words explain(const struct tls_endpoint *endpoint)
+{
+    bool is_server = SSL_is_server(endpoint->ssl);
+    struct tls_failed_call call = {
+        .seen = endpoint->state == TLS_HANDSHAKING ? &endpoint->seen : NULL,
+        .given = endpoint->io->given,
+        .read = read_part(endpoint->io),
+        .by_client = is_server,
+        .by_server = !is_server && endpoint->peer != NULL,
+    };
+    return tls_explain(&call);
+}
+
 static void set_failed(struct tls_endpoint *endpoint)
 {
-    uint32_t code = explain(endpoint, first_error());
-    const struct tls_failure_words *words = find_words(endpoint, code);
+    struct tls_failure_words words = explain(endpoint);
     if (endpoint->failure == NULL) {
         endpoint->failure = tls_client_check_failure(endpoint->ssl);
         if (endpoint->failure != NULL)
@@ -393,13 +309,10 @@ static void set_failed(struct tls_endpoint *endpoint)
     }
     /* What was known earlier tells more. */
     if (endpoint->state == TLS_OPEN || endpoint->failure == NULL) {
-        endpoint->failure = words != NULL ? words->text : reason_for(endpoint, code);
-        endpoint->failure_kind = words != NULL ? words->kind : TLS_FAILURE_OTHER;
+        endpoint->failure = words.text;
+        endpoint->failure_kind = words.kind;
     }
-    if (endpoint->failure == NULL)
-        endpoint->failure = "TLS library has no text for this failure";
     endpoint->state = TLS_FAILED;
-    ERR_clear_error();
 }
 
 /* ---- data ---- */
@@ -497,7 +410,7 @@ static size_t take_in(struct tls_endpoint *endpoint, struct slice ciphertext, ui
     if (endpoint->state == TLS_HANDSHAKING)
         shake_hands(endpoint);
     if (endpoint->state == TLS_HANDSHAKING || endpoint->state == TLS_AWAITS_SIGNATURE)
-        note_octets(endpoint);
+        tls_seen_note(&endpoint->seen, read_part(io)); /* a failure may be explained by it */
     if (endpoint->state == TLS_OPEN)
         len = open_records(endpoint, plain, ciphertext.len + TLS_PLAIN_SLACK);
     if (endpoint->state == TLS_AWAITS_SIGNATURE)

@@ -64,7 +64,7 @@ static bool check_forbidden(const STACK_OF(SSL_CIPHER) * suites, const struct tl
         const SSL_CIPHER *suite = sk_SSL_CIPHER_value(suites, i);
         const char *why = why_forbidden(suite);
         if (why != NULL)
-            tls_report_add(report, TLS_NO_SOURCE, true,
+            tls_report_add(report, TLS_SOURCE_CIPHERS, true,
                            "the suite %s in \"ciphers\" can't be used: %s (RFC 9325)",
                            SSL_CIPHER_get_name(suite), why);
         ok = ok && why == NULL;
@@ -86,7 +86,7 @@ static void warn_of_old(const STACK_OF(SSL_CIPHER) * suites, const struct tls_se
     for (size_t i = 0; settings->min_version >= TLS_1_2 && i < sk_SSL_CIPHER_num(suites); i++)
         if (is_old(sk_SSL_CIPHER_value(suites, i)))
             tls_report_add(
-                report, TLS_NO_SOURCE, false,
+                report, TLS_SOURCE_CIPHERS, false,
                 "the suite %s in \"ciphers\" is an old one (CBC), which TLS 1.2 does not need (RFC 9325)",
                 SSL_CIPHER_get_name(sk_SSL_CIPHER_value(suites, i)));
 }
@@ -121,19 +121,19 @@ static bool knows_group(SSL_CTX *scratch, const char *element)
 static void report_suite(const char *element, const struct tls_report *report)
 {
     if (strncmp(element, "TLS_", 4) == 0)
-        tls_report_add(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_SOURCE_CIPHERS, true,
                        "\"%s\" in \"ciphers\" is the name of a suite as TLS 1.3 has it, whose suites are not "
                        "chosen here: "
                        "leave it out, " CIPHERS_HINT,
                        element);
     else if (strncmp(element, "DHE-", 4) == 0 || strncmp(element, "EDH-", 4) == 0)
-        tls_report_add(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_SOURCE_CIPHERS, true,
                        "\"%s\" in \"ciphers\" is a suite with DHE, which the TLS library does not have: "
                        "leave it out, the "
                        "clients that have it have ECDHE too",
                        element);
     else
-        tls_report_add(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_SOURCE_CIPHERS, true,
                        "\"%s\" in \"ciphers\" is no suite that the TLS library knows, " CIPHERS_HINT
                        " (`openssl ciphers -v` lists them)",
                        element);
@@ -141,7 +141,7 @@ static void report_suite(const char *element, const struct tls_report *report)
 
 static void report_group(const char *element, const struct tls_report *report)
 {
-    tls_report_add(report, TLS_NO_SOURCE, true,
+    tls_report_add(report, TLS_SOURCE_GROUPS, true,
                    "\"%s\" in \"groups\" is no group that the TLS library knows, expected some of "
                    "\"X25519\", \"P-256\", "
                    "\"P-384\" and \"P-521\", separated by colons",
@@ -183,7 +183,7 @@ static bool check_versions_have_suites(const STACK_OF(SSL_CIPHER) * suites,
         found = found || SSL_CIPHER_get_min_version(sk_SSL_CIPHER_value(suites, i)) <= settings->max_version;
     if (!found)
         tls_report_add(
-            report, TLS_NO_SOURCE, true,
+            report, TLS_SOURCE_CIPHERS, true,
             "no suite in \"ciphers\" belongs to a version up to max_version: add such suites, or raise "
             "max_version to \"TLSv1.3\", which has its own");
     return found;
@@ -197,8 +197,8 @@ static bool set_ciphers(SSL_CTX *ctx, const struct tls_settings *settings, const
     if (!SSL_CTX_set_strict_cipher_list(ctx, ciphers)) {
         ERR_clear_error();
         if (report_unknown(ciphers, knows_suite, report_suite, report) == 0)
-            tls_report_add(report, TLS_NO_SOURCE, true, "\"ciphers\" = \"%s\" leaves no suite, " CIPHERS_HINT,
-                           ciphers);
+            tls_report_add(report, TLS_SOURCE_CIPHERS, true,
+                           "\"ciphers\" = \"%s\" leaves no suite, " CIPHERS_HINT, ciphers);
         return false;
     }
     const STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(ctx);
@@ -213,7 +213,7 @@ static bool set_groups(SSL_CTX *ctx, const struct tls_settings *settings, const 
         return true;
     ERR_clear_error();
     if (report_unknown(groups, knows_group, report_group, report) == 0)
-        tls_report_add(report, TLS_NO_SOURCE, true,
+        tls_report_add(report, TLS_SOURCE_GROUPS, true,
                        "\"groups\" = \"%s\" can't be used as a whole, expected some of \"X25519\", "
                        "\"P-256\", \"P-384\" and "
                        "\"P-521\", each once, separated by colons",

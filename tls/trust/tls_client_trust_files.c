@@ -21,34 +21,34 @@ static void subject_of(X509_NAME *name, char into[256])
     X509_NAME_oneline(name, into, 256);
 }
 
-static bool report_no_memory(const char *path, const struct tls_report *report)
+static bool report_no_memory(const char *path, int source, const struct tls_report *report)
 {
-    tls_report_add(report, TLS_NO_SOURCE, true, "no memory for what is in %s", path);
+    tls_report_add(report, source, true, "no memory for what is in %s", path);
     return false;
 }
 
-static BIO *open_file(const char *path, const char *what, const struct tls_report *report)
+static BIO *open_file(const char *path, int source, const char *what, const struct tls_report *report)
 {
     BIO *file = tls_file_may_be_opened(path) ? BIO_new_file(path, "r") : NULL;
     if (file == NULL)
-        tls_report_add(report, TLS_NO_SOURCE, true, "can't open the file with %s, %s: %s", what, path,
+        tls_report_add(report, source, true, "can't open the file with %s, %s: %s", what, path,
                        strerror(errno));
     ERR_clear_error();
     return file;
 }
 
 /* False, after an error was reported, if the file has no such parts, or ends within one. */
-static bool is_well_read(size_t count, const char *path, const char *what, const char *label,
+static bool is_well_read(size_t count, const char *path, int source, const char *what, const char *label,
                          const struct tls_report *report)
 {
     bool clean_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     const char *reason = tls_library_error();
     if (!clean_end)
-        tls_report_add(report, TLS_NO_SOURCE, true, "number %zu of %s in %s can't be read: %s", count + 1,
-                       what, path, reason);
+        tls_report_add(report, source, true, "number %zu of %s in %s can't be read: %s", count + 1, what,
+                       path, reason);
     else if (count == 0)
-        tls_report_add(report, TLS_NO_SOURCE, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")",
-                       path, what, label);
+        tls_report_add(report, source, true, "%s has none of %s in PEM form (\"-----BEGIN %s-----\")", path,
+                       what, label);
     return clean_end && count > 0;
 }
 
@@ -85,12 +85,12 @@ STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struc
 {
     static const char what[] = "the authorities of clients";
     STACK_OF(X509) *all = sk_X509_new_null();
-    BIO *file = open_file(path, what, report);
-    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
+    BIO *file = open_file(path, TLS_NO_SOURCE, what, report);
+    bool ok = (all != NULL || report_no_memory(path, TLS_NO_SOURCE, report)) && file != NULL;
     X509 *next = NULL;
     while (ok && (next = PEM_read_bio_X509(file, NULL, NULL, NULL)) != NULL) {
         ok = is_authority(next, path, report) &&
-             (sk_X509_push(all, next) > 0 || report_no_memory(path, report));
+             (sk_X509_push(all, next) > 0 || report_no_memory(path, TLS_NO_SOURCE, report));
         if (!ok)
             X509_free(next);
         if (ok && sk_X509_num(all) > TLS_CLIENT_AUTHORITIES_MAX) {
@@ -102,7 +102,7 @@ STACK_OF(X509) * tls_client_trust_read_authorities(const char *path, const struc
             ok = false;
         }
     }
-    ok = ok && is_well_read(sk_X509_num(all), path, what, "CERTIFICATE", report);
+    ok = ok && is_well_read(sk_X509_num(all), path, TLS_NO_SOURCE, what, "CERTIFICATE", report);
     BIO_free(file);
     while (!ok && all != NULL && sk_X509_num(all) > 0)
         X509_free(sk_X509_pop(all));
@@ -113,16 +113,16 @@ STACK_OF(X509_CRL) * tls_client_trust_read_revoked(const char *path, const struc
 {
     static const char what[] = "the revocation lists (crl)";
     STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
-    BIO *file = open_file(path, what, report);
-    bool ok = (all != NULL || report_no_memory(path, report)) && file != NULL;
+    BIO *file = open_file(path, TLS_SOURCE_REVOKED, what, report);
+    bool ok = (all != NULL || report_no_memory(path, TLS_SOURCE_REVOKED, report)) && file != NULL;
     X509_CRL *next = NULL;
     while (ok && sk_X509_CRL_num(all) < REVOKED_MAX &&
            (next = PEM_read_bio_X509_CRL(file, NULL, NULL, NULL)) != NULL) {
-        ok = sk_X509_CRL_push(all, next) > 0 || report_no_memory(path, report);
+        ok = sk_X509_CRL_push(all, next) > 0 || report_no_memory(path, TLS_SOURCE_REVOKED, report);
         if (!ok)
             X509_CRL_free(next);
     }
-    ok = ok && is_well_read(sk_X509_CRL_num(all), path, what, "X509 CRL", report);
+    ok = ok && is_well_read(sk_X509_CRL_num(all), path, TLS_SOURCE_REVOKED, what, "X509 CRL", report);
     BIO_free(file);
     while (!ok && all != NULL && sk_X509_CRL_num(all) > 0)
         X509_CRL_free(sk_X509_CRL_pop(all));
@@ -153,7 +153,7 @@ void tls_client_trust_check_cover(const STACK_OF(X509) * authorities, const STAC
         if (in_force)
             continue;
         subject_of(name, subject);
-        tls_report_add(report, TLS_NO_SOURCE, false,
+        tls_report_add(report, TLS_SOURCE_REVOKED, false,
                        "%s %s of the authority %s: clients that it has certified will be rejected", path,
                        there ? "has no list in force (nextUpdate is over)" : "has no revocation list",
                        subject);

@@ -566,6 +566,68 @@ START_TEST(sample_switched_on)
 }
 END_TEST
 
+/* The next string of the text from `at` on that is no comment's; false if there is none. */
+static bool find_string(const char *text, size_t *at, size_t *end)
+{
+    for (size_t i = *at; text[i] != '\0'; i++) {
+        if (text[i] == '#')
+            i += strcspn(text + i, "\n") - 1;
+        if (text[i] != '"')
+            continue;
+        *at = i;
+        *end = i + 2 + strcspn(text + i + 1, "\"");
+        return true;
+    }
+    return false;
+}
+
+/* Is there an error in this line that has, after these words, an example? */
+static bool has_error_with_example(const char *printed, unsigned line, const char *words)
+{
+    char place[32];
+    snprintf(place, sizeof place, "F:%u: error: ", line);
+    for (const char *error = strstr(printed, place); error != NULL; error = strstr(error + 1, place)) {
+        const char *found = strstr(error, words);
+        if (found != NULL && memchr(error, '\n', (size_t)(found - error)) == NULL &&
+            strcspn(found, "\"") < strcspn(found, "\n"))
+            return true;
+    }
+    return false;
+}
+
+static void check_instead(const char *text, size_t at, size_t end, unsigned line, const char *value)
+{
+    char *changed;
+    ck_assert_int_gt(asprintf(&changed, "%.*s%s%s", (int)at, text, value, text + end), 0);
+    char *printed = cfg_text_load(changed, NULL);
+    ck_assert_msg(has_error_with_example(printed, line, ", expected "), "%s in line %u: %s", value, line,
+                  printed);
+    free(printed);
+    free(changed);
+}
+
+/* Every string of the sample as one that can't be used: the message tells what can, with an example. */
+START_TEST(no_string_without_what_was_expected)
+{
+    char *text = read_sample_switched_on();
+    unsigned count = 0;
+    for (size_t at = 0, end; find_string(text, &at, &end); at = end, count++) {
+        unsigned line = 1;
+        size_t before = at;
+        for (size_t i = 0; i < at; i++)
+            line += text[i] == '\n';
+        check_instead(text, at, end, line, "\"\"");
+        check_instead(text, at, end, line, "\"a\\tb\"");
+        while (before > 0 && text[before - 1] == ' ')
+            before--;
+        if (text[before - 1] == '=')
+            check_instead(text, at, end, line, "1.5");
+    }
+    ck_assert_uint_gt(count, 80);
+    free(text);
+}
+END_TEST
+
 /* A key that the reader knows, and whether the sample has it. */
 struct known_key {
     char *group;
@@ -686,6 +748,7 @@ static TCase *files(void)
     tcase_add_test(tcase, problems_of_before);
     tcase_add_test(tcase, sample);
     tcase_add_test(tcase, sample_switched_on);
+    tcase_add_test(tcase, no_string_without_what_was_expected);
     tcase_add_test(tcase, all_keys_are_documented);
     return tcase;
 }

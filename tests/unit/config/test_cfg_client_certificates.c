@@ -33,7 +33,7 @@
     "F:4: warning: clients are asked for certificates of which the servers never learn, so that none is a "  \
     "login: that takes identity = \"proxy-v2\" in the pool, or for submission \"native\" and login here\n"
 #define NO_NAME                                                                                              \
-    "F:4: warning: \"login\" does nothing: the servers of this pool are told no name; that takes identity "  \
+    "F:5: warning: \"login\" does nothing: the servers of this pool are told no name; that takes identity "  \
     "= "                                                                                                     \
     "\"proxy-v2\" in the pool, or \"native\" for submission\n"
 #define V1_WARNING                                                                                           \
@@ -49,7 +49,7 @@ static const struct cfg_case cases[] = {
      "F:4: error: the key \"ca\" is missing in client_certificates, expected the path of a PEM file with the "
      "authorities that have issued the clients' certificates\n"},
     {"authorities that are no string", IMAP("ca = [ \"ca.pem\" ];"),
-     "F:4: error: \"ca\" is an array [ ], expected a string in quotation marks\n"},
+     "F:4: error: \"ca\" is an array [ ], expected a path in quotation marks: ca = \"clients-ca.pem\"\n"},
     {"another mode", IMAP("ca = \"ca.pem\"; mode = \"require\";"),
      "F:4: error: \"mode\" can't be \"require\"; did you mean \"required\"? Expected one of \"optional\", "
      "\"required\"\n"},
@@ -71,6 +71,9 @@ static const struct cfg_case cases[] = {
      "F:5: error: the proxy shows a certificate of its own to the servers of the pool \"p\", which EXTERNAL "
      "would log "
      "clients in with; expected external = false here, or no \"certificate\" there\n"},
+    {"... by a setting of its own", OWN_CERTIFICATE("ca = \"ca.pem\";\nexternal = true;"),
+     "F:6: error: the proxy shows a certificate of its own to the servers of the pool \"p\", which EXTERNAL "
+     "would log clients in with; expected external = false here, or no \"certificate\" there\n"},
     {"... and no EXTERNAL", OWN_CERTIFICATE("ca = \"ca.pem\"; external = false;"), ""},
     {"a protocol that is not known needs no further advice", FILE_WITH("imapp", "none", "ca = \"ca.pem\";"),
      "F:3: error: \"protocol\" can't be \"imapp\"; did you mean \"imap\"? Expected one of \"imap\", "
@@ -82,7 +85,7 @@ static const struct cfg_case cases[] = {
     {"nobody is told, and nobody else gets in",
      FILE_WITH("imap", "none", "ca = \"ca.pem\"; mode = \"required\";"), ""},
     {"nobody is told a name",
-     FILE_WITH("imap", "none", "ca = \"ca.pem\"; mode = \"required\"; login = \"cn\";"), NO_NAME},
+     FILE_WITH("imap", "none", "ca = \"ca.pem\"; mode = \"required\";\nlogin = \"cn\";"), NO_NAME},
 };
 
 START_TEST(what_is_said_of_it)

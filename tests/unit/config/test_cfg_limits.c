@@ -24,7 +24,7 @@ static const struct cfg_case cases[] = {
     {"negative", LIMITS("connections_per_address = -1;"),
      "F:5: error: \"connections_per_address\" is out of range, expected a number from 0 to 10000000\n"},
     {"a word", LIMITS("handshakes_per_address = \"many\";"),
-     "F:5: error: \"handshakes_per_address\" is a string, expected a whole number\n"},
+     "F:5: error: \"handshakes_per_address\" is a string, expected a whole number from 0 to 10000000\n"},
     {"a misspelt key", LIMITS("handshake = 5;"),
      "F:5: error: unknown key \"handshake\" in limits; did you mean \"handshakes\"?\n"},
     {"a list", CFG_TLS CFG_IMAP_SERVICE CFG_POOL "limits = [ 1 ];\n",

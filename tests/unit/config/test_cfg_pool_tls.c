@@ -56,7 +56,8 @@ static const struct cfg_case cases[] = {
      "F:7: error: \"min_version\" can't be \"SSLv3\"; expected one of \"TLSv1.0\", "
      "\"TLSv1.1\", "
      "\"TLSv1.2\", \"TLSv1.3\"\n"},
-    {"an empty name", IMPLICIT("\nca = \"\";"), "F:7: error: \"ca\" is an empty string\n"},
+    {"an empty name", IMPLICIT("\nca = \"\";"),
+     "F:7: error: \"ca\" is an empty string, expected a path in quotation marks: ca = \"store-ca.pem\"\n"},
     {"starttls on a port with TLS", TEXT("store1.internal:993", "mode = \"starttls\";"),
      "F:4: warning: servers begin with TLS at once on port 993: mode = \"implicit\" is meant for it\n"},
     {"TLS on a port in the clear", TEXT("store1.internal:110", "mode = \"implicit\";"),

@@ -60,30 +60,36 @@ static const struct cfg_case file_cases[] = {
      "F:4: error: \"max_connections\" is out of range, expected a number from 0 to 10000000\n"},
     {"the largest numbers", WHOLE "max_connections = 10000000; workers = 256;\n", ""},
     {"a string for a number", WHOLE "workers = \"4\";\n",
-     "F:4: error: \"workers\" is a string, expected a whole number\n"},
+     "F:4: error: \"workers\" is a string, expected a whole number from 0 to 256\n"},
     {"a fraction", WHOLE "workers = 1.5;\n",
-     "F:4: error: \"workers\" is a number with a fraction, expected a whole number\n"},
+     "F:4: error: \"workers\" is a number with a fraction, expected a whole number from 0 to 256\n"},
     {"a fraction with an exponent", WHOLE "workers = +1.5e-3;\n",
-     "F:4: error: \"workers\" is a number with a fraction, expected a whole number\n"},
+     "F:4: error: \"workers\" is a number with a fraction, expected a whole number from 0 to 256\n"},
     {"a host name of 256", WHOLE "hostname = \"" FIFTY "." FIFTY "." FIFTY "." FIFTY "." FIFTY ".a\";\n",
      "F:4: error: \"" FIFTY "." FIFTY "." FIFTY "." FIFTY "." FIFTY
      ".a\" is no host name, expected one like \"mail.example.com\"\n"},
     {"a number for a string", WHOLE "state_file = 4;\n",
-     "F:4: error: \"state_file\" is a number, expected a string in quotation marks\n"},
+     "F:4: error: \"state_file\" is a number, expected a path in quotation marks: state_file = "
+     "\"/var/lib/deepproxy/promises\"\n"},
     {"a group for a string", WHOLE "hostname = { };\n",
-     "F:4: error: \"hostname\" is a group { }, expected a string in quotation marks\n"},
+     "F:4: error: \"hostname\" is a group { }, expected a string in quotation marks: hostname = "
+     "\"mail.example.com\"\n"},
     {"users and groups as numbers", WHOLE "user = 0; group = 4294967294; key_user = \"998\";\n", ""},
     {"a group for a user", WHOLE "group = { };\n",
-     "F:4: error: \"group\" is a group { }, expected a name in quotation marks, or a number\n"},
+     "F:4: error: \"group\" is a group { }, expected a number, or a name in quotation marks: group = "
+     "\"deepproxy\"\n"},
     {"no number of a user", WHOLE "user = 4294967295;\n",
      "F:4: error: \"user\" is out of range, expected a number from 0 to 4294967294\n"},
     {"a negative number of a user", WHOLE "key_user = -1;\n",
      "F:4: error: \"key_user\" is out of range, expected a number from 0 to 4294967294\n"},
     {"a list for a group", WHOLE "timeouts = ( );\n",
      "F:4: error: \"timeouts\" is a list ( ), expected a group: { key = value; }\n"},
-    {"an empty string", WHOLE "user = \"\";\n", "F:4: error: \"user\" is an empty string\n"},
+    {"an empty string", WHOLE "user = \"\";\n",
+     "F:4: error: \"user\" is an empty string, expected a number, or a name in quotation marks: user = "
+     "\"deepproxy\"\n"},
     {"a control character by an escape", WHOLE "user = \"a\\nb\";\n",
-     "F:4: error: \"user\" has a control character in it\n"},
+     "F:4: error: \"user\" has a control character in it, expected a number, or a name in quotation marks: "
+     "user = \"deepproxy\"\n"},
     {"a word nearly right", WHOLE "log_level = \"inf\";\n",
      "F:4: error: \"log_level\" can't be \"inf\"; did you mean \"info\"? Expected one of \"error\", "
      "\"warning\", "
@@ -147,20 +153,24 @@ static const struct cfg_case tls_cases[] = {
     {"a switch as a number", TLS_WITH("session_tickets = 0;\n"),
      "F:5: error: \"session_tickets\" is a number, expected true or false, without quotation marks\n"},
     {"a number for a file", TLS_WITH("ticket_keys = 3;\n"),
-     "F:5: error: \"ticket_keys\" is a number, expected a string in quotation marks\n"},
+     "F:5: error: \"ticket_keys\" is a number, expected a path in quotation marks: ticket_keys = "
+     "\"tickets.key\"\n"},
     {"an empty name of a file", TLS_WITH("ticket_keys = \"\";\n"),
-     "F:5: error: \"ticket_keys\" is an empty string\n"},
+     "F:5: error: \"ticket_keys\" is an empty string, expected a path in quotation marks: ticket_keys = "
+     "\"tickets.key\"\n"},
     {"a key for one file", TLS_WITH("ticket_key = \"x\";\n"),
      "F:5: error: unknown key \"ticket_key\" in tls; did you mean \"ticket_keys\"?\n"},
     {"keys for tickets that are off", TLS_WITH("session_tickets = false;\n ticket_keys = \"x\";\n"),
      "F:6: warning: \"ticket_keys\" has no effect: \"session_tickets\" is false\n"},
     {"a string as a switch", TLS_WITH("ciphers = true;\n"),
-     "F:5: error: \"ciphers\" is a switch (true or false), expected a string in quotation marks\n"},
+     "F:5: error: \"ciphers\" is a switch (true or false), expected a string in quotation marks: ciphers = "
+     "\"ECDHE+AESGCM:ECDHE+CHACHA20\"\n"},
     {"a folder that is none", TLS_WITH("certificate_dir = 1;\n"),
      "F:5: error: \"certificate_dir\" is a number, expected a list of strings: certificate_dir = [ "
      "\"/etc/deepproxy/certificates\" ]\n"},
     {"an empty folder name", TLS_WITH("certificate_dir = \"\";\n"),
-     "F:5: error: \"certificate_dir\" is an empty string\n"},
+     "F:5: error: \"certificate_dir\" is an empty string, expected a string, or a list of them: "
+     "certificate_dir = \"/etc/deepproxy/certificates\"\n"},
     {"a misspelt key", TLS_WITH("cipher = \"x\";\n"),
      "F:5: error: unknown key \"cipher\" in tls; did you mean \"ciphers\"?\n"},
 };

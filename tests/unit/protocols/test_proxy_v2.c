@@ -114,22 +114,18 @@ static const struct example examples[] = {
     {.name = "addresses not known, but TLVs",
      .client = &unknown,
      .proxy = &v4_proxy,
-     .rest = {.alpn = SLICE("imap")},
-     OCTETS(SIGNATURE "\x21\x00\x00\x07\x01\x00\x04imap")},
+     .rest = {.authority = SLICE("mail")},
+     OCTETS(SIGNATURE "\x21\x00\x00\x07\x02\x00\x04mail")},
     {.name = "LOCAL says nothing else",
      .client = &v4_client,
      .proxy = &v4_proxy,
-     .rest = {.local = true, .alpn = SLICE("imap"), .tls = &tls13},
+     .rest = {.local = true, .authority = SLICE("mail"), .tls = &tls13},
      OCTETS(SIGNATURE "\x20\x00\x00\x00")},
     {.name = "all TLVs, TLS 1.3 without a certificate of the client's: verify is 1 in network order",
      .client = &v4_client,
      .proxy = &v4_proxy,
-     .rest = {.alpn = SLICE("imap"),
-              .authority = SLICE("mail.example.com"),
-              .unique_id = SLICE("s1"),
-              .tls = &tls13},
-     OCTETS(SIGNATURE "\x21\x11\x00\x56" TCP4_OCTETS "\x01\x00\x04imap"
-                      "\x02\x00\x10mail.example.com"
+     .rest = {.authority = SLICE("mail.example.com"), .unique_id = SLICE("s1"), .tls = &tls13},
+     OCTETS(SIGNATURE "\x21\x11\x00\x4F" TCP4_OCTETS "\x02\x00\x10mail.example.com"
                       "\x05\x00\x02s1"
                       "\x20\x00\x28\x01\x00\x00\x00\x01"
                       "\x21\x00\x07TLSv1.3"
@@ -276,7 +272,6 @@ START_TEST(a_reader_finds_what_was_written)
 {
     struct proxy_v2 header = {.client = v6_client,
                               .proxy = v6_proxy,
-                              .alpn = slice_of("pop3"),
                               .authority = slice_of("pop.example.com"),
                               .unique_id = slice_of("0123456789abcdef"),
                               .tls = &tls12};
@@ -289,7 +284,6 @@ START_TEST(a_reader_finds_what_was_written)
     ck_assert_mem_eq(got.addresses.data + 16, v6_proxy.octets, 16);
     ck_assert_uint_eq(number(got.addresses.data + 32, 2), 65535);
     ck_assert_uint_eq(number(got.addresses.data + 34, 2), 995);
-    ck_assert(slice_equals(got.tlvs[0x01], header.alpn));
     ck_assert(slice_equals(got.tlvs[0x02], header.authority));
     ck_assert(slice_equals(got.tlvs[0x05], header.unique_id));
     ck_assert_uint_eq(got.client, 7);
@@ -301,7 +295,7 @@ END_TEST
 
 /* ---- limits ---- */
 
-static size_t write_with(size_t alpn, size_t authority, size_t unique_id, uint8_t *into, size_t size)
+static size_t write_with(size_t authority, size_t unique_id, uint8_t *into, size_t size)
 {
     static uint8_t filler[4096];
     memset(filler, 'x', sizeof filler);
@@ -309,7 +303,6 @@ static size_t write_with(size_t alpn, size_t authority, size_t unique_id, uint8_
     tls.common_name = (struct slice){filler, PROXY_V2_NAME_MAX};
     struct proxy_v2 header = {.client = v6_client,
                               .proxy = v6_proxy,
-                              .alpn = {filler, alpn},
                               .authority = {filler, authority},
                               .unique_id = {filler, unique_id},
                               .tls = &tls};
@@ -319,8 +312,8 @@ static size_t write_with(size_t alpn, size_t authority, size_t unique_id, uint8_
 START_TEST(the_longest_parts_fit)
 {
     uint8_t octets[PROXY_V2_MAX];
-    size_t len = write_with(255, 255, PROXY_V2_UNIQUE_ID_MAX, octets, sizeof octets);
-    ck_assert_uint_gt(len, 255 + 255 + PROXY_V2_UNIQUE_ID_MAX);
+    size_t len = write_with(255, PROXY_V2_UNIQUE_ID_MAX, octets, sizeof octets);
+    ck_assert_uint_gt(len, 255 + PROXY_V2_UNIQUE_ID_MAX);
     struct parsed got = parse(octets, len);
     ck_assert(got.valid);
     ck_assert_uint_eq(got.tlvs[0x05].len, PROXY_V2_UNIQUE_ID_MAX);
@@ -330,17 +323,17 @@ END_TEST
 START_TEST(a_longer_unique_id_is_refused)
 {
     uint8_t octets[PROXY_V2_MAX];
-    ck_assert_uint_eq(write_with(0, 0, PROXY_V2_UNIQUE_ID_MAX + 1, octets, sizeof octets), 0);
+    ck_assert_uint_eq(write_with(0, PROXY_V2_UNIQUE_ID_MAX + 1, octets, sizeof octets), 0);
 }
 END_TEST
 
 START_TEST(never_more_than_its_limit)
 {
     uint8_t octets[3000];
-    size_t rest = write_with(0, 1, 0, octets, sizeof octets) - 1;
-    ck_assert_uint_eq(write_with(0, PROXY_V2_MAX - rest, 0, octets, sizeof octets), PROXY_V2_MAX);
+    size_t rest = write_with(1, 0, octets, sizeof octets) - 1;
+    ck_assert_uint_eq(write_with(PROXY_V2_MAX - rest, 0, octets, sizeof octets), PROXY_V2_MAX);
     ck_assert(parse(octets, PROXY_V2_MAX).valid);
-    ck_assert_uint_eq(write_with(0, PROXY_V2_MAX - rest + 1, 0, octets, sizeof octets), 0);
+    ck_assert_uint_eq(write_with(PROXY_V2_MAX - rest + 1, 0, octets, sizeof octets), 0);
 }
 END_TEST
 

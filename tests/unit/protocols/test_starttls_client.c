@@ -37,6 +37,7 @@ struct dialogue {
     const char *says[PARTS_MAX];
     const char *hears[PARTS_MAX]; /* behind each part; NULL: nothing more */
     const char *greeting;         /* READY with it; else: */
+    const char *refusal;          /* REFUSED with this greeting, and with the words of `failure` */
     const char *failure;          /* FAILED with these words; NULL: under way */
     const char *left;             /* READY: octets for the engine */
 };
@@ -95,7 +96,8 @@ static const struct dialogue dialogues[] = {
     {.name = "IMAP that has no time",
      .protocol = PROTOCOL_IMAP,
      .says = {"* BYE busy\r\n"},
-     .failure = "the server replies BYE"},
+     .refusal = "* BYE busy\r\n",
+     .failure = "the server's greeting is BYE"},
     {.name = "IMAP that loses patience",
      .protocol = PROTOCOL_IMAP,
      .says = {"* OK\r\n", "* BYE too slow\r\n"},
@@ -173,6 +175,7 @@ static const struct dialogue dialogues[] = {
     {.name = "POP3 that says no",
      .protocol = PROTOCOL_POP3,
      .says = {"-ERR [SYS/TEMP] busy\r\n"},
+     .refusal = "-ERR [SYS/TEMP] busy\r\n",
      .failure = "the server's greeting is -ERR"},
     {.name = "POP3 that refuses",
      .protocol = PROTOCOL_POP3,
@@ -217,11 +220,27 @@ static const struct dialogue dialogues[] = {
      .greeting = "220 proxy.example.com ESMTP ready\r\n"},
     {.name = "SMTP that is busy",
      .protocol = PROTOCOL_SUBMISSION,
-     .says = {"421 later\r\n"},
+     .says = {"421 4.7.0 too many connections\r\n"},
+     .refusal = "421 4.7.0 too many connections\r\n",
+     .failure = "the server's greeting refuses service"},
+    {.name = "SMTP that is busy after its greeting",
+     .protocol = PROTOCOL_SUBMISSION,
+     .says = {"220 a\r\n", "421 later\r\n"},
+     .hears = {SMTP_HELLO},
      .failure = "the server replies 421, and closes"},
+    {.name = "SMTP that refuses in two lines",
+     .protocol = PROTOCOL_SUBMISSION,
+     .says = {"554-msa\r\n554 5.7.1 not you\r\n"},
+     .refusal = "554-msa\r\n554 5.7.1 not you\r\n",
+     .failure = "the server's greeting refuses service"},
+    {.name = "SMTP that greets by a wrong code",
+     .protocol = PROTOCOL_SUBMISSION,
+     .says = {"250 hello\r\n"},
+     .failure = "the server's greeting has a wrong code"},
     {.name = "SMTP that does not serve",
      .protocol = PROTOCOL_SUBMISSION,
      .says = {"554 none here\r\n"},
+     .refusal = "554 none here\r\n",
      .failure = "the server's greeting refuses service"},
     {.name = "SMTP without EHLO",
      .protocol = PROTOCOL_SUBMISSION,
@@ -308,19 +327,24 @@ static void hear(struct run *run)
     engine_out_reset(run->out);
 }
 
+static bool has_failed(const struct run *run)
+{
+    return run->progress == STARTTLS_FAILED || run->progress == STARTTLS_REFUSED;
+}
+
 static void feed(struct run *run, struct slice data)
 {
     if (run->progress == STARTTLS_READY) {
         ck_assert(bytes_append(&run->left, data, 10000));
         return;
     }
-    if (run->progress == STARTTLS_FAILED || data.len == 0)
+    if (has_failed(run) || data.len == 0)
         return;
     run->progress = starttls_client_feed(run->request, &data, run->out);
     hear(run);
     if (run->progress == STARTTLS_READY)
         ck_assert(bytes_append(&run->left, data, 10000));
-    else if (run->progress != STARTTLS_FAILED)
+    else if (!has_failed(run))
         ck_assert_uint_eq(data.len, 0);
 }
 
@@ -344,7 +368,11 @@ static void expect(const struct run *run, const struct dialogue *dialogue)
     bytes_free(&heard);
     const char *failure = starttls_client_failure(run->request);
     if (dialogue->greeting == NULL) {
-        ck_assert_int_eq(run->progress, dialogue->failure != NULL ? STARTTLS_FAILED : STARTTLS_UNDER_WAY);
+        ck_assert_int_eq(run->progress, dialogue->refusal != NULL   ? STARTTLS_REFUSED
+                                        : dialogue->failure != NULL ? STARTTLS_FAILED
+                                                                    : STARTTLS_UNDER_WAY);
+        if (dialogue->refusal != NULL)
+            ck_assert(slice_equals(starttls_client_greeting(run->request), slice_of(dialogue->refusal)));
         ck_assert_msg((failure == NULL) == (dialogue->failure == NULL) &&
                           (failure == NULL || strcmp(failure, dialogue->failure) == 0),
                       "%s: failure: %s", dialogue->name, failure);

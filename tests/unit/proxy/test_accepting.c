@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,7 +27,21 @@ static struct handshake clients[MOST];
 static const struct generation *generations[MOST]; /* of those that were accepted */
 static const struct service *services[MOST];
 static size_t accepted;
-static bool is_short; /* there are no descriptors */
+static bool is_short;        /* there are no descriptors */
+static bool refuses_filters; /* as some kernels do, if a process has no privileges */
+static bool defers;          /* a handshake ends with the client's first octet */
+static int least_hops;       /* that the last connection demands */
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (!refuses_filters || level != SOL_SOCKET || name != SO_ATTACH_FILTER)
+        return __real_setsockopt(fd, level, name, value, len);
+    errno = EPERM;
+    return -1;
+}
 
 static enum accept_outcome take(struct worker *of, const struct incoming *incoming)
 {
@@ -34,10 +49,11 @@ static enum accept_outcome take(struct worker *of, const struct incoming *incomi
     int fd;
     ck_assert_ptr_eq(of, &worker);
     errno = EMFILE;
-    enum accept_outcome outcome =
-        is_short ? ACCEPT_SHORT : accept_connection(incoming->listener, &fd, NULL, NULL);
+    enum accept_outcome outcome = is_short ? ACCEPT_SHORT : accepting_take(incoming, &fd);
     if (outcome != ACCEPT_DONE)
         return outcome;
+    socklen_t len = sizeof least_hops;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_IP, IP_MINTTL, &least_hops, &len), 0);
     close(fd);
     ck_assert_uint_lt(accepted, MOST);
     generations[accepted] = incoming->generation;
@@ -68,6 +84,7 @@ static void set_up(void)
 {
     struct cfg_problems problems = {0};
     struct cfg *cfg;
+    refuses_filters = defers = false;
     free(cfg_text_load("services = ( { name = \"a\"; protocol = \"imap\"; listen = [ \"[::]:993\" ]; backend "
                        "= \"stores\"; },\n"
                        "  { name = \"b\"; protocol = \"imap\"; listen = [ \"[::]:994\" ]; backend = "
@@ -138,6 +155,8 @@ static struct sockaddr_in open_listener(size_t service)
     ck_assert_ptr_nonnull(listener);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    if (defers)
+        ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){10}, sizeof(int)), 0);
     ck_assert_int_eq(
         accepting_listen(&worker.accepting, &listener, &fd, &worker.generation->snapshot->services[service]),
         0);
@@ -185,17 +204,6 @@ static void expect(const struct sockaddr_in *address, int error)
     close(fd);
 }
 
-/* Some kernels let nobody attach a filter who has no privileges, as in a container. */
-static bool kernel_filters(void)
-{
-    struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-    const struct sock_fprog program = {1, &pass};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
-    close(fd);
-    return ok;
-}
-
 static void turn(void)
 {
     uv_run(&worker.loop, UV_RUN_NOWAIT);
@@ -211,6 +219,34 @@ static void hold_all_slots(size_t count)
 static uint64_t counted(size_t service, enum counter what)
 {
     return counters_sum(snapshot->services[service].counters, what);
+}
+
+/* Two listeners, with a client at each that gets no slot. */
+struct two_held {
+    struct sockaddr_in addresses[2];
+    int fds[2];
+};
+
+static struct two_held open_two_held(void)
+{
+    struct two_held two;
+    for (size_t i = 0; i < 2; i++)
+        two.addresses[i] = open_listener(i);
+    hold_all_slots(1);
+    for (size_t i = 0; i < 2; i++)
+        two.fds[i] = come(&two.addresses[i]);
+    return two;
+}
+
+/* Neither is there any more. */
+static void expect_two_gone(const struct two_held *two)
+{
+    ck_assert(!accepting_is_open(&worker.accepting));
+    ck_assert(!worker.handshakes.is_awaited);
+    for (size_t i = 0; i < 2; i++) {
+        expect(&two->addresses[i], ECONNREFUSED);
+        close(two->fds[i]);
+    }
 }
 
 /* ---- tests ---- */
@@ -308,6 +344,7 @@ END_TEST
 /* They get in as soon as there is room, under the configuration that the listener was of; others do not. */
 START_TEST(one_that_leaves_and_has_somebody_waiting)
 {
+    refuses_filters = _i == 1;
     struct sockaddr_in address = open_listener(0);
     struct generation *before = worker.generation;
     hold_all_slots(1);
@@ -315,8 +352,7 @@ START_TEST(one_that_leaves_and_has_somebody_waiting)
     leave(0);
     ck_assert_ptr_eq(worker.generation->older, before);
     ck_assert_uint_eq(before->leaving, 1);
-    if (kernel_filters())
-        expect(&address, EINPROGRESS); /* the kernel gives no reply */
+    expect(&address, EINPROGRESS); /* the kernel gives no reply */
     ck_assert(accepting_retry(&worker.accepting));
     ck_assert_uint_eq(accepted, 0);
     handshake_slots_set_max(worker.shared.handshakes.slots, 0);
@@ -331,13 +367,30 @@ START_TEST(one_that_leaves_and_has_somebody_waiting)
 }
 END_TEST
 
+/* Its packets are taken, however new connections are kept away. */
+START_TEST(one_whose_handshake_ends_after_the_listener_left)
+{
+    refuses_filters = _i == 1;
+    defers = true;
+    struct sockaddr_in address = open_listener(0);
+    hold_all_slots(1);
+    int fds[] = {come(&address), come(&address)};
+    ck_assert_int_eq(write(fds[0], "x", 1), 1);
+    leave(0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    handshake_slots_set_max(worker.shared.handshakes.slots, 0);
+    accepting_retry(&worker.accepting);
+    ck_assert_uint_eq(accepted, 2);
+    ck_assert_int_eq(least_hops, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
 /* Both, and not for ever. */
 START_TEST(two_that_leave_and_get_no_slot)
 {
-    struct sockaddr_in first = open_listener(0);
-    struct sockaddr_in second = open_listener(1);
-    hold_all_slots(1);
-    int fds[] = {come(&first), come(&second)};
+    struct two_held two = open_two_held();
     accepting_leave_all(&worker.accepting);
     ck_assert_uint_eq(worker.accepting.count, 0);
     ck_assert_uint_eq(worker.generation->leaving, 2);
@@ -347,29 +400,17 @@ START_TEST(two_that_leave_and_get_no_slot)
     ck_assert_uint_ge(uv_now(&worker.loop) - begun, ACCEPTING_LEAVE_MS);
     ck_assert_uint_eq(worker.generation->leaving, 0);
     ck_assert_uint_eq(accepted, 0);
-    ck_assert(!worker.handshakes.is_awaited);
-    expect(&first, ECONNREFUSED);
-    expect(&second, ECONNREFUSED);
-    close(fds[0]);
-    close(fds[1]);
+    expect_two_gone(&two);
 }
 END_TEST
 
 /* The worker's end, with one that serves and one that leaves. */
 START_TEST(all_are_closed)
 {
-    struct sockaddr_in first = open_listener(0);
-    struct sockaddr_in second = open_listener(1);
-    hold_all_slots(1);
-    int fds[] = {come(&first), come(&second)};
+    struct two_held two = open_two_held();
     leave(0);
     accepting_close(&worker.accepting);
-    ck_assert(!accepting_is_open(&worker.accepting));
-    ck_assert(!worker.handshakes.is_awaited);
-    expect(&first, ECONNREFUSED);
-    expect(&second, ECONNREFUSED);
-    close(fds[0]);
-    close(fds[1]);
+    expect_two_gone(&two);
 }
 END_TEST
 
@@ -401,7 +442,8 @@ int main(void)
     tcase_add_test(tests, all_slots_are_taken);
     tcase_add_test(tests, descriptors_are_short);
     tcase_add_test(tests, one_that_leaves_with_nobody_waiting);
-    tcase_add_test(tests, one_that_leaves_and_has_somebody_waiting);
+    tcase_add_loop_test(tests, one_that_leaves_and_has_somebody_waiting, 0, 2);
+    tcase_add_loop_test(tests, one_whose_handshake_ends_after_the_listener_left, 0, 2);
     tcase_add_test(tests, two_that_leave_and_get_no_slot);
     tcase_add_test(tests, all_are_closed);
     tcase_add_test(tests, a_socket_that_can_not_listen);

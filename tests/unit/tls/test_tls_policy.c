@@ -175,7 +175,7 @@ static void note(void *arg, int source, bool is_error, const char *text)
 {
     struct told *told = arg;
     size_t len = strlen(told->text);
-    ck_assert_int_eq(source, TLS_NO_SOURCE);
+    ck_assert_int_eq(source, TLS_SOURCE_CIPHERS);
     snprintf(told->text + len, sizeof told->text - len, "%s\n", text);
     told->errors += is_error;
     told->warnings += !is_error;
@@ -231,6 +231,65 @@ START_TEST(list)
 }
 END_TEST
 
+/* ---- certificates that no suite signs with ---- */
+
+#define RSA_SUITE "ECDHE-RSA-AES128-GCM-SHA256"
+
+/* The last one is of another name. */
+enum { WITH_ECDSA = 1, WITH_RSA = 2, WITH_OTHER = 4 };
+
+static struct tls_certificate_files other_rsa;
+
+static const struct {
+    unsigned certificates;
+    uint16_t min;
+    uint16_t max;
+    const char *ciphers;
+    unsigned errors;
+    unsigned warnings;
+    const char *words;
+} pairings[] = {
+    {WITH_RSA, TLS_1_2, TLS_1_2, AES128, 1, 0,
+     "all clients that ask for mail.example.com are refused; add such a suite (\"" RSA_SUITE "\"), or use a "
+     "certificate with an ECDSA key, or set max_version = \"TLSv1.3\""},
+    {WITH_RSA, TLS_1_2, TLS_1_3, AES128, 0, 1,
+     "\"ciphers\" has no suite for an RSA key, as that of the certificate in "},
+    {WITH_RSA, TLS_1_2, TLS_1_3, AES128, 0, 1,
+     "clients without TLS 1.3 that ask for mail.example.com are refused"},
+    {WITH_RSA, TLS_1_3, TLS_1_3, AES128, 0, 0, ""},
+    {WITH_RSA, TLS_1_2, TLS_1_2, NULL, 0, 0, ""},
+    {WITH_RSA, TLS_1_2, TLS_1_2, AES128 ":" RSA_SUITE, 0, 0, ""},
+    {WITH_ECDSA, TLS_1_2, TLS_1_2, RSA_SUITE, 1, 0, "has no suite for an ECDSA key"},
+    {WITH_ECDSA | WITH_RSA, TLS_1_2, TLS_1_2, RSA_SUITE, 0, 0, ""},
+    {WITH_ECDSA | WITH_RSA, TLS_1_2, TLS_1_2, AES128, 0, 0, ""},
+    {WITH_ECDSA | WITH_OTHER, TLS_1_2, TLS_1_2, AES128, 1, 0, "that ask for other.example.com are refused"},
+    {WITH_ECDSA | WITH_RSA | WITH_OTHER, TLS_1_2, TLS_1_3, AES128, 0, 1,
+     "that ask for other.example.com are refused"},
+    {WITH_RSA, TLS_1_0, TLS_1_1, RSA_SUITE ":" CBC, 1, 0, "add such a suite (\"ECDHE-RSA-AES128-SHA\")"},
+};
+
+START_TEST(pairing)
+{
+    const struct tls_certificate_files all[] = {ecdsa, rsa, other_rsa};
+    struct tls_certificate_files chosen[ARRAY_LEN(all)];
+    struct tls_settings settings = {.certificates = chosen,
+                                    .min_version = pairings[_i].min,
+                                    .max_version = pairings[_i].max,
+                                    .ciphers = pairings[_i].ciphers};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if ((pairings[_i].certificates & 1u << i) != 0)
+            chosen[settings.certificate_count++] = all[i];
+    struct told told = {.text = ""};
+    struct tls_report report = {.add = note, .arg = &told};
+    struct tls_context *context = tls_context_new_server(&settings, &report);
+    ck_assert_msg(told.errors == pairings[_i].errors && told.warnings == pairings[_i].warnings, "%s",
+                  told.text);
+    ck_assert((context != NULL) == (told.errors == 0));
+    ck_assert_msg(strstr(told.text, pairings[_i].words) != NULL, "%s", told.text);
+    tls_context_unref(&context);
+}
+END_TEST
+
 #define COUNT(array) ((int)(ARRAY_LEN(array)))
 
 int main(void)
@@ -240,12 +299,15 @@ int main(void)
     certificates_open();
     ecdsa = certificate_make(&(struct certificate_wish){.names = {"mail.example.com"}});
     rsa = certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .names = {"mail.example.com"}});
+    other_rsa =
+        certificate_make(&(struct certificate_wish){.key = CERTIFICATE_RSA, .names = {"other.example.com"}});
     tcase_add_loop_test(tests, suite, 0, COUNT(choices));
     tcase_add_test(tests, suite_of_a_client_that_has_tls_1_3);
     tcase_add_loop_test(tests, group, 0, COUNT(group_choices));
     tcase_add_test(tests, no_sha1);
     tcase_add_test(tests, old_versions);
     tcase_add_loop_test(tests, list, 0, COUNT(lists));
+    tcase_add_loop_test(tests, pairing, 0, COUNT(pairings));
     suite_add_tcase(all, tests);
     int status = run_suite(all);
     certificates_close();
