@@ -110,9 +110,7 @@ void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc
         reading = false;
     if (conn->reading == reading)
         return;
-    conn->reading = reading;
-    if (reading)
-        uv_read_start((uv_stream_t *)&conn->tcp, alloc, read);
-    else
+    conn->reading = reading && uv_read_start((uv_stream_t *)&conn->tcp, alloc, read) == 0;
+    if (!reading)
         uv_read_stop((uv_stream_t *)&conn->tcp);
 }

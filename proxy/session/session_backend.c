@@ -215,7 +215,10 @@ static int start_connecting(struct session *session, struct backend_link *link, 
     link->connect.data = link;
     session->link = link;
     set_options(&link->conn.tcp);
-    return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+    error = uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+    if (error == 0)
+        session_await_server(session);
+    return error;
 }
 
 static bool make_engine(struct session *session)

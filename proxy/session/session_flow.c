@@ -375,6 +375,11 @@ static bool wants_client(const struct session *session)
 static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 static void on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 
+void session_await_server(struct session *session)
+{
+    tcp_conn_set_reading(&session->link->conn, true, on_alloc, on_backend_read);
+}
+
 static void set_reading(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
