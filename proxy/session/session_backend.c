@@ -226,8 +226,9 @@ static bool make_engine(struct session *session)
     char address[ADDRESS_TEXT_MAX];
     char connected[ADDRESS_TEXT_MAX];
     char id[SESSION_ID_MAX];
-    struct sockaddr_storage own;
-    identity_connected_address(session, &own);
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+    if (session->service->engine.sends_identity) /* nobody else asks */
+        identity_connected_address(session, &own);
     address_format_host((const struct sockaddr *)&session->address, address);
     address_format_host((const struct sockaddr *)&own, connected);
     session_format_id(session, id);
