@@ -70,7 +70,7 @@ struct engine_client {
     /* The strings from here on need not outlive engine_new. Numeric: "203.0.113.5", "2001:db8::1" */
     const char *address;
     const char *session_id;        /* an atom (RFC 5322 section 3.2.3) */
-    const char *connected_address; /* the address at which the client has reached the proxy */
+    const char *connected_address; /* at which the client has reached the proxy; for `sends_identity` alone */
     /*
      * NULL, or the name that the client's verified certificate stands for. Submission with `sends_identity`
      * sends it to the backend (XCLIENT LOGIN).

@@ -20,11 +20,25 @@ void address_unmap(struct sockaddr_storage *address)
     memcpy(address, &v4, sizeof v4);
 }
 
+/* inet_ntop does the same by sprintf, for each session several times. */
+static void format_v4(const struct in_addr *address, char *into)
+{
+    uint8_t octets[4];
+    memcpy(octets, address, sizeof octets);
+    for (size_t i = 0; i < sizeof octets; i++) {
+        if (octets[i] >= 100)
+            *into++ = (char)('0' + octets[i] / 100);
+        if (octets[i] >= 10)
+            *into++ = (char)('0' + octets[i] / 10 % 10);
+        *into++ = (char)('0' + octets[i] % 10);
+        *into++ = i + 1 < sizeof octets ? '.' : '\0';
+    }
+}
+
 void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
 {
     if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, into,
-                  ADDRESS_TEXT_MAX);
+        format_v4(&((const struct sockaddr_in *)(const void *)address)->sin_addr, into);
     else if (address->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, into,
                   ADDRESS_TEXT_MAX);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What the kernel did not take, with the request that sends it. */
 struct queued_write {
@@ -94,14 +95,25 @@ static void on_output_ended(uv_shutdown_t *request, int status)
     free(request);
 }
 
-void tcp_conn_end_output(struct tcp_conn *conn)
+/* After what libuv has queued. */
+static void end_output_later(struct tcp_conn *conn)
 {
-    if (conn->output_ended)
-        return;
-    conn->output_ended = true;
     uv_shutdown_t *request = malloc(sizeof *request);
     if (request != NULL && uv_shutdown(request, (uv_stream_t *)&conn->tcp, on_output_ended) != 0)
         free(request);
+}
+
+/* uv_shutdown would take a turn of the loop, and have epoll told of what has not changed. */
+void tcp_conn_end_output(struct tcp_conn *conn)
+{
+    uv_os_fd_t fd;
+    if (conn->output_ended)
+        return;
+    conn->output_ended = true;
+    if (conn->queued > 0)
+        end_output_later(conn);
+    else if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0)
+        (void)shutdown(fd, SHUT_WR); /* it fails if the connection is gone */
 }
 
 void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc, uv_read_cb read)
@@ -110,9 +122,7 @@ void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc
         reading = false;
     if (conn->reading == reading)
         return;
-    conn->reading = reading;
-    if (reading)
-        uv_read_start((uv_stream_t *)&conn->tcp, alloc, read);
-    else
+    conn->reading = reading && uv_read_start((uv_stream_t *)&conn->tcp, alloc, read) == 0;
+    if (!reading)
         uv_read_stop((uv_stream_t *)&conn->tcp);
 }

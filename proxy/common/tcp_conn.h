@@ -39,11 +39,12 @@ static inline bool tcp_conn_can_write(const struct tcp_conn *conn)
  */
 MUST_CHECK int tcp_conn_write(struct tcp_conn *conn, const struct slice *slices, size_t count);
 
-/* Sends FIN after what is queued. Does nothing if that was done before. */
+/* Sends FIN: at once, or after what is queued. Does nothing if that was done before. */
 void tcp_conn_end_output(struct tcp_conn *conn);
 
 /*
- * Starts or stops reading. Does nothing if it is so already, and never starts after the end of the input.
+ * Starts or stops reading. Does nothing if it is so already, and never starts after the end of the input. It
+ * may start while the connection is being made: nothing is read before the owner's uv_connect_cb was called.
  * `alloc` and `read` are the same for the connection's whole life.
  */
 void tcp_conn_set_reading(struct tcp_conn *conn, bool reading, uv_alloc_cb alloc, uv_read_cb read);

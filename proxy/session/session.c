@@ -386,7 +386,9 @@ void session_finish(struct session *session, enum end_reason reason, const char 
         tls_endpoint_close(session->tls.endpoint);
     if (!session_flush_client(session))
         return;
-    tcp_conn_end_output(&session->client);
+    /* One that is closed below needs no FIN of its own. */
+    if (!session->client.input_ended || session->client.queued > 0)
+        tcp_conn_end_output(&session->client);
     begin_to_linger(session);
     session_advance(session);
 }

@@ -222,7 +222,10 @@ static int start_connecting(struct session *session, struct backend_link *link, 
     link->connect.data = link;
     session->link = link;
     set_options(&link->conn.tcp);
-    return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+    error = uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+    if (error == 0)
+        session_await_server(session);
+    return error;
 }
 
 static bool make_engine(struct session *session)
@@ -230,8 +233,9 @@ static bool make_engine(struct session *session)
     char address[ADDRESS_TEXT_MAX];
     char connected[ADDRESS_TEXT_MAX];
     char id[SESSION_ID_MAX];
-    struct sockaddr_storage own;
-    identity_connected_address(session, &own);
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+    if (session->service->engine.sends_identity) /* nobody else asks */
+        identity_connected_address(session, &own);
     address_format_host((const struct sockaddr *)&session->address, address);
     address_format_host((const struct sockaddr *)&own, connected);
     session_format_id(session, id);

@@ -339,18 +339,26 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init((char *)worker->read_buffer, WORKER_READ_CAP);
 }
 
+static bool is_put_aside(const struct session *session)
+{
+    return session->state == SESSION_HANDSHAKING && handshake_is_put_aside(&session->handshake);
+}
+
+/* A handshake that is put aside has no room: on_client_read is told so, by UV_ENOBUFS, before a read. */
 static void on_client_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     const struct session *session = handle->data;
     on_alloc(handle, suggested, buffer);
-    if (session->engine == NULL || !engine_status(session->engine)->authenticated)
+    if (is_put_aside(session))
+        *buffer = uv_buf_init(NULL, 0);
+    else if (session->engine == NULL || !engine_status(session->engine)->authenticated)
         buffer->len = PREAUTH_READ_MAX;
 }
 
 static bool wants_client(const struct session *session)
 {
     if (session->state == SESSION_HANDSHAKING)
-        return !handshake_is_put_aside(&session->handshake);
+        return !is_put_aside(session);
     if (session->state == SESSION_LINGERING)
         return true;
     if (session->pending_input[SIDE_CLIENT].len > 0)
@@ -366,6 +374,11 @@ static bool wants_client(const struct session *session)
 
 static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
 static void on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer);
+
+void session_await_server(struct session *session)
+{
+    tcp_conn_set_reading(&session->link->conn, true, on_alloc, on_backend_read);
+}
 
 static void set_reading(struct session *session)
 {
@@ -461,12 +474,13 @@ void session_on_handshake(struct handshake *handshake, struct slice input)
     take_ciphertext(session_of_handshake(handshake), input);
 }
 
-/* The input of a handshake waits for its turn if the worker has no time. */
+/*
+ * The input of a handshake waits for its turn if the worker has no time. Reading goes on: few clients send
+ * more before they are answered, and to stop and start it costs four system calls.
+ */
 static void take_handshake(struct session *session, struct slice input)
 {
     handshakes_take(&session->worker->handshakes, &session->handshake, input);
-    if (handshake_is_put_aside(&session->handshake))
-        set_reading(session);
 }
 
 static void on_client_end(struct session *session, int error)
@@ -496,7 +510,9 @@ static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf
     struct session *session = stream->data;
     if (session->state == SESSION_CLOSED || len == 0)
         return;
-    if (len < 0)
+    if (len == UV_ENOBUFS && is_put_aside(session))
+        set_reading(session); /* one that does send more: until its turn */
+    else if (len < 0)
         on_client_end(session, (int)len);
     else if (session->state == SESSION_LINGERING)
         drop_ciphertext(session, (size_t)len);

@@ -340,6 +340,12 @@ void session_take_input(struct session *session, enum side from, struct slice da
  */
 void session_advance(struct session *session);
 
+/*
+ * Reads from a server from its connection on. Call it while the connection is being made: to begin after that
+ * costs two more system calls. What the server has sent is read after on_connected, never before.
+ */
+void session_await_server(struct session *session);
+
 /* Sends the TLS output to the client. False if its connection broke: the session is CLOSED then. */
 MUST_CHECK bool session_flush_client(struct session *session);
 

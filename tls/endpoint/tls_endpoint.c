@@ -405,7 +405,6 @@ static size_t take_in(struct tls_endpoint *endpoint, struct slice ciphertext, ui
 {
     struct tls_io *io = endpoint->io;
     size_t len = 0;
-    ERR_clear_error();
     io->given = io->input = ciphertext;
     if (endpoint->state == TLS_HANDSHAKING)
         shake_hands(endpoint);
@@ -465,7 +464,6 @@ size_t tls_endpoint_signed(struct tls_endpoint *endpoint, struct slice signature
 
 void tls_endpoint_start(struct tls_endpoint *endpoint)
 {
-    ERR_clear_error();
     if (endpoint->state == TLS_HANDSHAKING && !SSL_is_server(endpoint->ssl))
         shake_hands(endpoint);
 }
@@ -482,7 +480,6 @@ bool tls_endpoint_seal(struct tls_endpoint *endpoint, const struct slice *slices
 {
     struct tls_io *io = endpoint->io;
     ENSURE(endpoint->state == TLS_OPEN || endpoint->state == TLS_PEER_CLOSED);
-    ERR_clear_error();
     size_t staged = 0;
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
@@ -506,7 +503,6 @@ void tls_endpoint_close(struct tls_endpoint *endpoint)
     if (endpoint->sent_close || (endpoint->state != TLS_OPEN && endpoint->state != TLS_PEER_CLOSED))
         return;
     endpoint->sent_close = true;
-    ERR_clear_error();
     SSL_shutdown(endpoint->ssl);
     ERR_clear_error();
 }

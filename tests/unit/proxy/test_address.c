@@ -58,6 +58,20 @@ START_TEST(address)
 }
 END_TEST
 
+/* Every octet at every place is what the C library reads. */
+START_TEST(every_octet_of_ipv4)
+{
+    for (uint32_t i = 0; i < 4 * 256; i++) {
+        char text[ADDRESS_TEXT_MAX];
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(i % 256 << i / 256 * 8)};
+        struct in_addr read;
+        address_format_host((const struct sockaddr *)&v4, text);
+        ck_assert_int_eq(inet_pton(AF_INET, text, &read), 1);
+        ck_assert_uint_eq(read.s_addr, v4.sin_addr.s_addr);
+    }
+}
+END_TEST
+
 START_TEST(another_family)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -97,6 +111,7 @@ int main(void)
     Suite *suite = suite_create("address");
     TCase *tests = tcase_create("address");
     tcase_add_loop_test(tests, address, 0, ARRAY_LEN(addresses));
+    tcase_add_test(tests, every_octet_of_ipv4);
     tcase_add_test(tests, another_family);
     tcase_add_test(tests, the_same_host);
     suite_add_tcase(suite, tests);

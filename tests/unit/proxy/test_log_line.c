@@ -150,11 +150,14 @@ START_TEST(numbers_and_nothing)
     log_line_begin(&line, CFG_LOG_INFO, "session");
     log_line_add_text(&line, "absent", NULL);
     log_line_add_number(&line, "zero", 0);
+    log_line_add_number(&line, "nine", 9);
+    log_line_add_number(&line, "ten", 10);
     log_line_add_number(&line, "most", UINT64_MAX);
     log_line_add_seconds(&line, "short", 7);
     log_line_add_seconds(&line, "long", 3600123);
     log_line_end(&line);
-    ck_assert_str_eq(pairs_of(&line), " zero=0 most=18446744073709551615 short=0.007 long=3600.123\n");
+    ck_assert_str_eq(pairs_of(&line),
+                     " zero=0 nine=9 ten=10 most=18446744073709551615 short=0.007 long=3600.123\n");
 }
 END_TEST
 

@@ -168,6 +168,35 @@ START_TEST(a_dialogue)
 }
 END_TEST
 
+/* ---- many begin at once ---- */
+
+enum { CROWD = 60 };
+
+/* What RFC 8446 appendix D.4 lets a client send after its ClientHello, and which is ignored. */
+static const char change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
+
+/* Most of them are put aside for a while, and send more while they are: it waits, and is not lost. */
+START_TEST(clients_that_send_ahead)
+{
+    struct end crowd[CROWD];
+    start("");
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = (struct end){inner_proxy_connect(proxy, INNER_TLS), SSL_new(client_context)};
+        ck_assert_int_eq(SSL_set_fd(crowd[i].ssl, crowd[i].fd), 1);
+        ck_assert_int_eq(SSL_connect(crowd[i].ssl), -1);
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        ck_assert_int_eq(send(crowd[i].fd, change_cipher_spec, sizeof change_cipher_spec, MSG_NOSIGNAL),
+                         sizeof change_cipher_spec);
+    for (size_t i = 0; i < CROWD; i++) {
+        while (SSL_connect(crowd[i].ssl) != 1)
+            ck_assert(wait_for(crowd[i].fd, POLLIN, PATIENCE_MS));
+        close_end(&crowd[i]);
+    }
+    stop();
+}
+END_TEST
+
 /* ---- one end is slow ---- */
 
 static char much[MUCH];
@@ -413,6 +442,7 @@ int main(void)
     TCase *tests = tcase_create("sessions");
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, a_dialogue);
+    tcase_add_test(tests, clients_that_send_ahead);
     tcase_add_test(tests, a_client_that_reads_late);
     tcase_add_test(tests, a_server_that_reads_late);
     tcase_add_test(tests, a_client_that_half_closes);

@@ -102,6 +102,34 @@ static bool peer_sees_end(void)
     return poll(&readable, 1, 100) == 1 && recv(peer, &octet, 1, MSG_DONTWAIT) == 0;
 }
 
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    static char space[64];
+    (void)handle;
+    (void)suggested;
+    *buffer = uv_buf_init(space, sizeof space);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    ck_assert_ptr_eq(stream, &conn.tcp);
+    if (len > 0)
+        ck_assert(
+            bytes_append(&received, (struct slice){(const uint8_t *)buffer->base, (size_t)len}, SIZE_MAX));
+    has_read_end = has_read_end || len == UV_EOF;
+}
+
+static void expect_received(const char *words)
+{
+    for (int tries = 0; tries < 20 && received.len < strlen(words); tries++) {
+        turn();
+        poll(NULL, 0, 1);
+    }
+    for (int tries = 0; tries < 3; tries++)
+        turn();
+    ck_assert(slice_equals(bytes_view(&received), slice_of(words)));
+}
+
 START_TEST(what_the_kernel_takes_at_once)
 {
     struct bytes got = {0};
@@ -169,6 +197,25 @@ START_TEST(the_end_of_the_output)
 }
 END_TEST
 
+/* Nothing is queued: no turn of the loop is needed, and the other direction goes on. */
+START_TEST(the_end_of_the_output_at_once)
+{
+    struct pollfd readable = {.fd = peer, .events = POLLIN};
+    char octet;
+    const struct slice word = slice_of("w");
+    ck_assert_int_eq(tcp_conn_write(&conn, &word, 1), 0);
+    tcp_conn_end_output(&conn);
+    tcp_conn_end_output(&conn);
+    ck_assert(!tcp_conn_can_write(&conn));
+    ck_assert_int_eq(recv(peer, &octet, 1, 0), 1);
+    ck_assert_int_eq(poll(&readable, 1, 1000), 1);
+    ck_assert_int_eq(recv(peer, &octet, 1, MSG_DONTWAIT), 0);
+    ck_assert_int_eq(send(peer, "still", 5, 0), 5);
+    tcp_conn_set_reading(&conn, true, on_alloc, on_read);
+    expect_received("still");
+}
+END_TEST
+
 static void reset_by_peer(void)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -221,34 +268,6 @@ END_TEST
 
 /* ---- input ---- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
-{
-    static char space[64];
-    (void)handle;
-    (void)suggested;
-    *buffer = uv_buf_init(space, sizeof space);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
-{
-    ck_assert_ptr_eq(stream, &conn.tcp);
-    if (len > 0)
-        ck_assert(
-            bytes_append(&received, (struct slice){(const uint8_t *)buffer->base, (size_t)len}, SIZE_MAX));
-    has_read_end = has_read_end || len == UV_EOF;
-}
-
-static void expect_received(const char *words)
-{
-    for (int tries = 0; tries < 20 && received.len < strlen(words); tries++) {
-        turn();
-        poll(NULL, 0, 1);
-    }
-    for (int tries = 0; tries < 3; tries++)
-        turn();
-    ck_assert(slice_equals(bytes_view(&received), slice_of(words)));
-}
-
 START_TEST(reading)
 {
     ck_assert_int_eq(send(peer, "one", 3, 0), 3);
@@ -293,6 +312,7 @@ int main(void)
     tcase_add_test(tests, what_the_kernel_takes_at_once);
     tcase_add_test(tests, what_it_does_not_take_is_queued);
     tcase_add_test(tests, the_end_of_the_output);
+    tcase_add_test(tests, the_end_of_the_output_at_once);
     tcase_add_test(tests, a_queued_write_that_fails);
     tcase_add_test(tests, a_write_that_fails_at_once);
     tcase_add_test(tests, closed_with_something_queued);

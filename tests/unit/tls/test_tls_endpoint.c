@@ -4,6 +4,9 @@
 #include "tls_pair.h"
 #include "run_suite.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +203,46 @@ START_TEST(any_slices_stay_in_order_and_in_bounds)
         /* Never more than two records for each record's worth of octets, and one more. */
         ck_assert_uint_le(records, 2 * (total / 16384 + 1) + 1);
     }
+    tls_pair_close(&pair);
+}
+END_TEST
+
+/* ---- errors of others ---- */
+
+/* As a call of the library leaves it, for anybody in the thread, who does not look at its error. */
+static void leave_error(void)
+{
+    ERR_put_error(ERR_LIB_SSL, 0, SSL_R_UNSUPPORTED_PROTOCOL, __FILE__, __LINE__);
+}
+
+static void deliver_after_error(struct tls_pair *pair, struct tls_pair_end *to, size_t count)
+{
+    leave_error();
+    tls_pair_deliver(pair, to, count);
+}
+
+/* An endpoint is not blamed for an error that was there before a call. */
+START_TEST(errors_that_others_have_left)
+{
+    struct tls_pair pair;
+    struct slice words = slice_of("* OK");
+    leave_error();
+    tls_pair_open(&pair, &by_version[_i]);
+    while (pair.client.incoming.len > 0 || pair.server.incoming.len > 0) {
+        deliver_after_error(&pair, &pair.server, pair.server.incoming.len);
+        deliver_after_error(&pair, &pair.client, pair.client.incoming.len);
+    }
+    leave_error();
+    tls_pair_send(&pair, &pair.server, &words, 1);
+    deliver_after_error(&pair, &pair.client, 1);
+    ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_OPEN);
+    deliver_after_error(&pair, &pair.client, pair.client.incoming.len);
+    expect_plain(&pair.client, words.data, words.len);
+    leave_error();
+    tls_pair_send_close(&pair, &pair.server);
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    deliver_after_error(&pair, &pair.client, pair.client.incoming.len);
+    ck_assert_int_eq(tls_endpoint_state(pair.client.endpoint), TLS_PEER_CLOSED);
     tls_pair_close(&pair);
 }
 END_TEST
@@ -861,6 +904,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, data_byte_by_byte, 0, VERSIONS);
     tcase_add_loop_test(tests, small_slices_share_records, 0, VERSIONS);
     tcase_add_loop_test(tests, any_slices_stay_in_order_and_in_bounds, 0, VERSIONS);
+    tcase_add_loop_test(tests, errors_that_others_have_left, 0, VERSIONS);
     tcase_add_loop_test(tests, close_notify_both_ways, 0, VERSIONS);
     tcase_add_loop_test(tests, last_words_after_the_peers_close_notify, 0, VERSIONS);
     tcase_add_loop_test(tests, nothing_comes_after_close_notify, 0, VERSIONS);
