@@ -34,7 +34,7 @@ static bool clear_host_bits(uint8_t octets[IP_LITERAL_IPV6_OCTETS], unsigned bit
     bool was_set = false;
     for (unsigned i = 0; i < IP_LITERAL_IPV6_OCTETS; i++) {
         unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
-        uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+        uint8_t mask = (uint8_t)(kept >= 8 ? 0xff : 0xff00 >> kept);
         was_set = was_set || (octets[i] & ~mask) != 0;
         octets[i] &= mask;
     }

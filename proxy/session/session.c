@@ -309,7 +309,7 @@ static void expire(struct worker_session *in_worker)
     struct session *session = of_worker(in_worker);
     switch (session->state) {
     case SESSION_HEADER:
-        session_end_header(session, END_HANDSHAKE_TIMEOUT, "before the PROXY header");
+        session_end_header(session, END_HANDSHAKE_TIMEOUT);
         break;
     case SESSION_SLOWED:
         session_begin_after_turn(session);

@@ -139,14 +139,16 @@ static void slow_down(struct session *session, uint32_t wait_ms)
     session_count(session, counters_of_limit(CLIENT_LIMIT_CONNECTION_RATE));
     limit_log_note_slowed(&worker->limit_log, session->service->cfg->name, &session->address);
     worker->slowed_count++;
+    session->is_slowed = true;
     session_move(session, SESSION_SLOWED);
     session_set_timeout(session, (enum worker_timeout)(WORKER_TIMEOUT_SLOWED + steps - 1));
 }
 
 void session_leave_slowed(struct session *session)
 {
-    if (session->state == SESSION_SLOWED)
+    if (session->is_slowed)
         session->worker->slowed_count--;
+    session->is_slowed = false;
 }
 
 void session_begin_after_turn(struct session *session)
@@ -231,11 +233,9 @@ static void begin_session(struct session *session)
         return;
     }
     address_unmap(&session->address);
-    if (proxy == NULL)
-        session_admit(session);
-    else if (address_is_in(address, &proxy->from))
+    if (proxy != NULL && address_is_in(address, &proxy->from))
         begin_balanced(session);
-    else if (proxy->is_optional)
+    else if (proxy == NULL || proxy->is_optional)
         session_admit(session);
     else
         session_refuse(session, REFUSAL_PROXY_UNTRUSTED, NULL);

@@ -480,7 +480,7 @@ static void on_client_end(struct session *session, int error)
         session_mark_slow_server(session);
         session_close(session, END_CLIENT_RESET, uv_strerror(error));
     } else if (session->state == SESSION_HEADER)
-        session_end_header(session, END_CLIENT_CLOSED, "before the PROXY header");
+        session_end_header(session, END_CLIENT_CLOSED);
     else if (session->state == SESSION_HANDSHAKING)
         session_close(session, END_CLIENT_CLOSED, "during the TLS handshake");
     else

@@ -204,14 +204,15 @@ void session_take_header(struct session *session, struct slice data)
         take_untrusted(session, slice_from(data, taken));
 }
 
-void session_end_header(struct session *session, enum end_reason reason, const char *detail)
+void session_end_header(struct session *session, enum end_reason reason)
 {
     const struct origin *origin = session->origin;
-    bool has_begun = origin->is_trusted && origin->reader->held_len > 0;
-    if (has_begun && reason != END_SHUTDOWN)
+    bool is_late = reason == END_HANDSHAKE_TIMEOUT;
+    if (origin->is_trusted && origin->reader->held_len > 0)
         session_refuse(session, REFUSAL_PROXY_INCOMPLETE,
-                       reason == END_HANDSHAKE_TIMEOUT ? "timeout in the PROXY header"
-                                                       : "closed in the PROXY header");
+                       is_late ? "timeout in the PROXY header" : "closed in the PROXY header");
+    else if (origin->is_trusted)
+        session_close(session, reason, "before the PROXY header");
     else
-        session_close(session, reason, detail);
+        session_close(session, reason, is_late ? NULL : "during the TLS handshake");
 }

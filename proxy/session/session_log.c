@@ -11,8 +11,9 @@
  * server= and, for those who know the line by it, backend=, which is the server as well.
  *
  *     level    event               fields, and when
- *     info     session             via tls cipher resumed alpn client_cert... sni in out duration reason detail,
- *                                  the client's reports: a session has ended; debug if it is a quiet one
+ *     info     session             via tls cipher resumed alpn client_cert... sni in out duration reason
+ *                                  detail, the client's reports: a session has ended; debug if it is a
+ *                                  quiet one
  *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
  *     warning  backend-failed      error: the server failed, and is tried last for a while
  *     warning  local-failure       error: this machine lacks what a connection to the server needs; once a

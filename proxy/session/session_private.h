@@ -121,6 +121,7 @@ struct session {
     bool has_spoken;                 /* an octet has come from the client */
     bool client_half_closed;    /* the client's close_notify or FIN was seen: no more input comes from it */
     bool is_traced;             /* the engine may have the worker's trace */
+    bool is_slowed;             /* in worker.slowed_count */
     uint32_t dropped;           /* LINGERING: octets of the client that were dropped */
     struct tls_side tls;        /* towards the client; its endpoint is NULL before the handshake begins */
     struct origin *origin;      /* NULL: no header was looked for */
@@ -233,7 +234,7 @@ void session_begin_after_waiting(struct handshake *handshake);
 /* From SLOWED: the client's turn has come. May end the session. */
 void session_begin_after_turn(struct session *session);
 
-/* The session is about to leave SLOWED, if it is there, and no longer counts among those that wait. */
+/* The session no longer counts among those that wait for their turn, if it did. */
 void session_leave_slowed(struct session *session);
 
 /* A client whose address is known: begins, waits, or is turned down. From ACCEPTED or HEADER. */
@@ -254,8 +255,8 @@ void session_begin_handshake(struct session *session);
 /* ---- session_header.c: the PROXY header before all else ---- */
 
 /*
- * One read while a header is looked for: more than a usual ClientHello. What follows the header is kept while its
- * client waits.
+ * One read while a header is looked for: more than a usual ClientHello. What follows the header is kept while
+ * its client waits.
  */
 enum { SESSION_HEADER_READ_MAX = 2048 };
 
@@ -272,7 +273,7 @@ void session_begin_header(struct session *session, bool is_trusted);
 void session_take_header(struct session *session, struct slice data);
 
 /* Nothing more comes in HEADER: refuses half a header, or closes with the reason. CLOSED then. */
-void session_end_header(struct session *session, enum end_reason reason, const char *detail);
+void session_end_header(struct session *session, enum end_reason reason);
 
 /* The client may begin: takes what it has sent with the header. May end the session. */
 void session_take_early(struct session *session);

@@ -10,9 +10,10 @@
 #include <uv.h>
 
 /*
- * Logs the clients of a worker that a limit keeps out or that are refused, and failures to accept any. They may come by the
- * thousands a second: the first one of a kind has a line of its own at once, those of the next LIMIT_LOG_MS
- * are counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
+ * Logs the clients of a worker that a limit keeps out, or that are refused, and failures to accept any. They
+ * may come by the thousands a second: the first one of a kind has a line of its own at once, those of the
+ * next LIMIT_LOG_MS are counted, and one line has their number. It keeps nobody out itself. Only the worker's
+ * thread uses it.
  */
 enum {
     /* Often enough to follow an attack, and a line of each kind at most each time. */

@@ -331,6 +331,36 @@ class Optional(Balanced):
         proxy.wait_line(event="overload", limit="limits.connections_per_address")
 
 
+class Probe(Balanced):
+    """`deepproxy probe` connects from this machine."""
+
+    def probe(self, keys):
+        self.server = self.backend(harness.pop3)
+        address = harness.free_address()
+        services = {"pop3": ("pop3", [address], [self.server], "none")}
+        proxy = self.start(services, keys=keys, extra=DEBUG)
+        done = harness.run_program("probe", "-c", self.folder.path / "deepproxy.conf")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(proxy.find(event="refused"), [])
+        return done.stdout.removeprefix(f"pop3 {address}: ")
+
+    def test_a_balancer_among_others(self):
+        for keys in (KEYS, OPTIONAL, KEYS + 'allow = [ "203.0.113.0/24" ];', KEYS + 'tls = "starttls";'):
+            self.assertEqual(self.probe(keys), "well\n")
+            self.assertEqual(self.server.count, 1)
+
+    def test_a_client_among_others(self):
+        for keys in ('proxy_protocol = { from = [ "10.1.0.0/16" ]; mode = "optional"; };', 'allow = [ "127.0.0.1" ];'):
+            self.assertEqual(self.probe(keys), "well\n")
+
+    def test_where_it_would_be_refused(self):
+        for keys in ('proxy_protocol = { from = [ "10.1.0.0/16" ]; };', 'deny = [ "127.0.0.1" ];',
+                     'allow = [ "10.0.0.0/8" ];', KEYS + 'deny = [ "127.0.0.0/8" ];'):
+            self.assertEqual(self.probe(keys), "not asked: it takes no connections from this machine (proxy_protocol, "
+                                               "allow, deny)\n")
+            self.assertEqual(self.server.count, 0)
+
+
 class Limits(Balanced):
     """All of them mean the client in the header, and none the balancer."""
 
@@ -471,6 +501,22 @@ class Rate(Balanced):
             client.shake_hands()
             self.quit(client)
         self.assertGreaterEqual(self.overload(proxy), 1)
+
+    def test_places_to_wait_are_given_back(self):
+        """Those whose turn has come and for whom there is no room then: they no longer wait for their turn."""
+        limits = "limits = { connection_rate_per_address = 4; handshakes_per_address = 1; };"
+        proxy = self.start_balanced("", extra=DEBUG + "max_connections = 8; " + limits, timeouts='handshake = "30 s";')
+        socks = [self.raw(proxy, b"\x16") for _ in range(8)]
+        line = proxy.wait_line(event="overload", limit="limits.handshakes_per_address", action="closed")
+        self.assertEqual(line["count"], "1")
+        for sock in socks:
+            sock.close()
+        self.wait_until(lambda: self.value(proxy, "sessions", service="pop3") == 0)
+        with self.takes(0, harness.SOON):
+            clients = [self.client(proxy, "pop3", shake_hands=False, source=STRANGER) for _ in range(5)]
+            for client in clients:
+                client.shake_hands()
+                self.quit(client)
 
     def test_the_end_while_some_wait(self):
         proxy = self.start_balanced("", extra=DEBUG + self.LIMIT)
