@@ -3,6 +3,7 @@
 #define DEEPPROXY_CONFIG_CFG_H
 
 #include "base/must_check.h"
+#include "base/networks.h"
 #include "config/cfg_problems.h"
 #include "protocols/protocol.h"
 
@@ -125,6 +126,12 @@ struct cfg_client_certificates {
     struct cfg_place place;
 };
 
+/* The PROXY protocol towards a service: balancers say whose connection it is. */
+struct cfg_proxy_protocol {
+    struct networks from; /* the balancers that are believed; at least one */
+    bool is_optional;     /* default false: each connection comes from a balancer, with a header */
+};
+
 struct cfg_service {
     /* For logs; default: the protocol's name, and "-2" and so on if another service has that. */
     char *name;
@@ -139,6 +146,9 @@ struct cfg_service {
     /* Submission: is a bare LF in a message an error? Default false: it becomes CRLF. */
     bool refuses_bare_lf;
     struct cfg_client_certificates *client_certificates; /* NULL: no client is asked for one */
+    struct cfg_proxy_protocol *proxy_protocol;           /* NULL: connections are the clients' own */
+    struct networks allow;                               /* clients come from here; none: from everywhere */
+    struct networks deny;                                /* and not from here, whatever `allow` has */
     struct cfg_place place;
 };
 
@@ -227,6 +237,8 @@ struct cfg_limits {
     /* Half open, of an IPv4 address or a /64; default derived: half of `handshakes`. */
     unsigned handshakes_per_address;
     unsigned connections_per_address; /* default 0 */
+    /* New ones in a second; default 0. */
+    unsigned connection_rate_per_address;
     /* Octets of lines (protocols/limits.h): an IMAP command of a user who has logged in, and SASL. */
     unsigned imap_line; /* default IMAP_LINE_AUTHENTICATED_MAX */
     unsigned sasl_line; /* default SASL_MAX */

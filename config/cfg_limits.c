@@ -3,7 +3,10 @@
 
 #include "protocols/limits.h"
 
-enum { LIMIT_MAX = 10 * 1000 * 1000 };
+enum {
+    LIMIT_MAX = 10 * 1000 * 1000,
+    RATE_MAX = 100 * 1000 /* a second: no worker accepts as many */
+};
 
 /* A limit for one address that is above the one for all is no limit. */
 static void check_order(struct cfg_reader *reader, const struct cfg_limits *limits)
@@ -33,6 +36,8 @@ void cfg_limits_read(struct cfg_loader *loader, struct cfg_reader *top, struct c
     cfg_read_number(&reader, "handshakes", 0, LIMIT_MAX, &limits->handshakes);
     cfg_read_number(&reader, "handshakes_per_address", 0, LIMIT_MAX, &limits->handshakes_per_address);
     cfg_read_number(&reader, "connections_per_address", 0, LIMIT_MAX, &limits->connections_per_address);
+    cfg_read_number(&reader, "connection_rate_per_address", 0, RATE_MAX,
+                    &limits->connection_rate_per_address);
     cfg_read_number(&reader, "imap_line", IMAP_LINE_MAX, IMAP_LINE_HIGHEST, &limits->imap_line);
     cfg_read_number(&reader, "sasl_line", SASL_MAX, SASL_MAX_HIGHEST, &limits->sasl_line);
     check_order(&reader, limits);

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 
+#include "config/cfg_access.h"
 #include "config/cfg_client_certificates.h"
 #include "config/cfg_endpoint.h"
 #include "config/cfg_syntax.h"
@@ -144,6 +145,7 @@ static void read_service(struct cfg_loader *loader, config_setting_t *group, str
         service->deep = cfg_deep_read(loader, group_of_own, &cfg->tls);
     read_submission(&reader, service, protocol_known);
     service->client_certificates = cfg_client_certificates_read(&reader);
+    cfg_access_read(&reader, service);
     if (protocol_known && service->pool < cfg->pool_count)
         cfg_client_certificates_check(loader, service, &cfg->pools[service->pool]);
     cfg_reader_close(&reader);

@@ -2,30 +2,12 @@
 #include "protocols/proxy_protocol/proxy_v2.h"
 
 #include "base/ensure.h"
+#include "protocols/proxy_protocol/proxy_v2_private.h"
 
 #include <string.h>
 
-/* The numbers of sections 2.2 and 2.2.1 to 2.2.7. */
-enum {
-    VERSION_2 = 0x20,
-    COMMAND_LOCAL = 0x00,
-    COMMAND_PROXY = 0x01,
-    FAMILY_UNSPEC = 0x00,
-    FAMILY_TCP4 = 0x11,
-    FAMILY_TCP6 = 0x21,
-    TLV_AUTHORITY = 0x02,
-    TLV_UNIQUE_ID = 0x05,
-    TLV_SSL = 0x20,
-    TLV_SSL_VERSION = 0x21,
-    TLV_SSL_CN = 0x22,
-    TLV_SSL_CIPHER = 0x23,
-    CLIENT_SSL = 0x01,
-    CLIENT_CERT_CONN = 0x02,
-    CLIENT_CERT_SESS = 0x04,
-    LENGTH_AT = 14 /* after signature, command and family */
-};
-
-static const uint8_t signature[12] = {0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A};
+const uint8_t proxy_v2_signature[PROXY_V2_SIGNATURE_LEN] = {0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D,
+                                                            0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A};
 
 /* What is written, and whether something did not fit: then nothing is written any more. */
 struct writer {
@@ -150,7 +132,7 @@ size_t proxy_v2_write(const struct proxy_v2 *header, uint8_t *into, size_t size)
     if (header->unique_id.len > PROXY_V2_UNIQUE_ID_MAX)
         return 0;
     struct writer w = {.data = into, .size = size < PROXY_V2_MAX ? size : PROXY_V2_MAX};
-    put(&w, signature, sizeof signature);
+    put(&w, proxy_v2_signature, sizeof proxy_v2_signature);
     put_octet(&w, VERSION_2 | (header->local ? COMMAND_LOCAL : COMMAND_PROXY));
     if (header->local) {
         put_octet(&w, FAMILY_UNSPEC);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/commands/probe.h"
 
+#include "protocols/proxy_protocol/proxy_v2.h"
 #include "proxy/common/address.h"
 #include "tls/endpoint/tls_endpoint.h"
 #include "tls/endpoint/tls_probe.h"
@@ -204,17 +205,72 @@ static const char *talk_to_service(struct probe *probe, const struct cfg_service
     return NULL;
 }
 
+static socklen_t length_of(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+/*
+ * The address that this machine has towards another one; its family is AF_UNSPEC if it has none. A socket of
+ * datagrams that is connected tells it, and sends nothing.
+ */
+static struct sockaddr_storage own_address(const struct sockaddr_storage *towards)
+{
+    struct sockaddr_storage own;
+    socklen_t len = sizeof own;
+    memset(&own, 0, sizeof own);
+    int fd = socket(towards->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return own;
+    if (connect(fd, (const struct sockaddr *)towards, length_of(towards)) != 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &len) != 0)
+        own.ss_family = AF_UNSPEC;
+    close(fd);
+    address_unmap(&own);
+    return own;
+}
+
+/* What a service takes connections of this machine for. */
+enum admission { ADMITTED, ADMITTED_WITH_HEADER, NOT_ADMITTED };
+
+/* A refusal is counted and logged, so a service that would refuse the probe is not asked. */
+static enum admission admission_to(const struct cfg_service *service)
+{
+    struct sockaddr_storage towards[2];
+    const struct cfg_proxy_protocol *proxy = service->proxy_protocol;
+    if (proxy == NULL && service->allow.count == 0 && service->deny.count == 0)
+        return ADMITTED;
+    addresses_to_try(&service->listen[0], towards);
+    struct sockaddr_storage own = own_address(&towards[0]);
+    const struct sockaddr *address = (const struct sockaddr *)&own;
+    bool is_believed = proxy != NULL && address_is_in(address, &proxy->from);
+    if (address_is_in(address, &service->deny) || (proxy != NULL && !proxy->is_optional && !is_believed))
+        return NOT_ADMITTED;
+    if (is_believed)
+        return ADMITTED_WITH_HEADER;
+    bool is_allowed = service->allow.count == 0 || address_is_in(address, &service->allow);
+    return is_allowed ? ADMITTED : NOT_ADMITTED;
+}
+
+/* As a balancer's own check: nothing of it is a client's. */
+static bool send_local_header(const struct probe *probe)
+{
+    uint8_t header[PROXY_V2_MAX];
+    const struct proxy_v2 local = {.local = true};
+    size_t len = proxy_v2_write(&local, header, sizeof header);
+    return send_all(probe, (struct slice){header, len});
+}
+
 /* A connected socket, or -1 with errno. */
 static int open_connection(const struct sockaddr_storage *address)
 {
     struct timeval wait = {.tv_sec = PROBE_SECONDS};
-    socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
-        connect(fd, (const struct sockaddr *)address, len) == 0)
+        connect(fd, (const struct sockaddr *)address, length_of(address)) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -228,7 +284,10 @@ static const char *connect_and_talk(struct probe *probe, const struct cfg_servic
     size_t count = addresses_to_try(&service->listen[0], addresses);
     for (size_t i = 0; i < count && probe->fd < 0; i++)
         probe->fd = open_connection(&addresses[i]);
-    return probe->fd >= 0 ? talk_to_service(probe, service) : strerror(errno);
+    bool ok = probe->fd >= 0;
+    if (ok && admission_to(service) == ADMITTED_WITH_HEADER)
+        ok = send_local_header(probe);
+    return ok ? talk_to_service(probe, service) : strerror(errno);
 }
 
 /*
@@ -323,10 +382,14 @@ static bool report_service(const struct cfg *cfg, const struct probe_tls *tls,
                            const struct cfg_service *service)
 {
     enum tls_failure failure = TLS_FAILURE_NONE;
+    printf("%s %s: ", service->name, service->listen[0].text);
+    if (admission_to(service) == NOT_ADMITTED) {
+        printf("not asked: it takes no connections from this machine (proxy_protocol, allow, deny)\n");
+        return true;
+    }
     const char *error =
         service->listen[0].port != 0 ? probe_service(tls, service, &failure) : "it has no fixed port";
     bool is_unknown = error != NULL && is_rejected_without_certificate(cfg, service, failure);
-    printf("%s %s: ", service->name, service->listen[0].text);
     if (is_unknown)
         printf("well as far as can be seen without a client certificate: its servers were not asked\n");
     else if (error != NULL && failure == TLS_FAILURE_NAME && tls->name[0] == '\0')

@@ -68,6 +68,16 @@ bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b)
            strcmp(text_of_a, text_of_b) == 0;
 }
 
+bool address_is_in(const struct sockaddr *address, const struct networks *networks)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        return networks_have(networks, false, (const uint8_t *)&v4->sin_addr);
+    }
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    return address->sa_family == AF_INET6 && networks_have(networks, true, v6->sin6_addr.s6_addr);
+}
+
 uint16_t address_port(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)

@@ -2,6 +2,8 @@
 #ifndef DEEPPROXY_PROXY_COMMON_ADDRESS_H
 #define DEEPPROXY_PROXY_COMMON_ADDRESS_H
 
+#include "base/networks.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,6 +25,9 @@ void address_format_host(const struct sockaddr *address, char into[ADDRESS_TEXT_
 
 /* Are both the same IPv4 or IPv6 address, whatever their ports are? */
 bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b);
+
+/* Is the address, which is unmapped, in one of the networks? Of another family it is in none. */
+bool address_is_in(const struct sockaddr *address, const struct networks *networks);
 
 /* The port of an IPv4 or IPv6 address, in the host's byte order. */
 uint16_t address_port(const struct sockaddr *address);

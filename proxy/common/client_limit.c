@@ -9,6 +9,7 @@ static const char *const names[] = {
     [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "limits.connections_per_address",
     [CLIENT_LIMIT_HANDSHAKES] = "limits.handshakes",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "limits.handshakes_per_address",
+    [CLIENT_LIMIT_CONNECTION_RATE] = "connection_rate_per_address",
 };
 _Static_assert(ARRAY_LEN(names) == CLIENT_LIMITS, "a name for each limit");
 
@@ -22,6 +23,7 @@ const char *client_limit_cause(enum client_limit limit)
     switch (limit) {
     case CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS:
     case CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS:
+    case CLIENT_LIMIT_CONNECTION_RATE:
         return "many clients have this address (a gateway, a NAT, a webmail server: raise the limit), or one "
                "floods (leave it)";
     case CLIENT_LIMIT_HANDSHAKES:

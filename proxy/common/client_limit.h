@@ -12,6 +12,8 @@ enum client_limit {
     CLIENT_LIMIT_HANDSHAKES,              /* new connections wait in the kernel until a handshake has ended */
     /* The connection waits; it is closed if too many do, or if it does for too long. */
     CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS,
+    /* The connection waits for its turn; it is closed if that is too far off. */
+    CLIENT_LIMIT_CONNECTION_RATE,
     CLIENT_LIMITS /* how many limits there are */
 };
 

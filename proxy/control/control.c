@@ -246,16 +246,18 @@ struct worker_config control_worker_config(const struct control *control, const 
 static bool make_shared(struct worker_shared *shared, unsigned workers)
 {
     shared->connections = address_counts_new();
+    shared->rates = address_rates_new();
     shared->handshakes.counts = address_counts_new();
     shared->handshakes.slots = handshake_slots_new(workers);
     shared->sessions = shared_limit_new(workers);
-    return shared->connections != NULL && shared->handshakes.counts != NULL &&
+    return shared->connections != NULL && shared->rates != NULL && shared->handshakes.counts != NULL &&
            shared->handshakes.slots != NULL && shared->sessions != NULL;
 }
 
 static void free_shared(struct worker_shared *shared)
 {
     address_counts_free(&shared->connections);
+    address_rates_free(&shared->rates);
     address_counts_free(&shared->handshakes.counts);
     handshake_slots_free(&shared->handshakes.slots);
     shared_limit_free(&shared->sessions);

@@ -85,5 +85,6 @@ struct worker_limits control_worker_limits(const struct control *control, const 
         per_address = (handshake_limit(workers, cfg) + ADDRESS_SHARE - 1) / ADDRESS_SHARE;
     return (struct worker_limits){.sessions_by = is_set ? CLIENT_LIMIT_CONNECTIONS : CLIENT_LIMIT_OPEN_FILES,
                                   .sessions_per_address = cfg->limits.connections_per_address,
-                                  .handshakes_per_address = (uint32_t)per_address};
+                                  .handshakes_per_address = (uint32_t)per_address,
+                                  .connections_per_second = cfg->limits.connection_rate_per_address};
 }

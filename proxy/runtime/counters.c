@@ -17,6 +17,11 @@ static const char *limit_value(size_t index)
     return client_limit_name((enum client_limit)index);
 }
 
+static const char *refusal_value(size_t index)
+{
+    return refusal_name((enum refusal)index);
+}
+
 const struct counter_family counter_families[COUNTER_FAMILIES] = {
     {.name = "deepproxy_sessions_total",
      .help = "Connections accepted from clients, those that a limit closed included.",
@@ -46,6 +51,12 @@ const struct counter_family counter_families[COUNTER_FAMILIES] = {
      .count = CLIENT_LIMITS,
      .label = "limit",
      .value = limit_value},
+    {.name = "deepproxy_refused_total",
+     .help = "Connections refused before their session began, by reason.",
+     .first = COUNTER_REFUSED,
+     .count = REFUSALS,
+     .label = "reason",
+     .value = refusal_value},
     {.name = "deepproxy_accept_failures_total",
      .help = "Attempts to accept that failed: descriptors or memory were short.",
      .first = COUNTER_ACCEPT_FAILED,
@@ -75,6 +86,12 @@ enum counter counters_of_limit(enum client_limit limit)
 {
     ENSURE(limit < CLIENT_LIMITS);
     return (enum counter)(COUNTER_LIMITS + limit);
+}
+
+enum counter counters_of_refusal(enum refusal refusal)
+{
+    ENSURE(refusal < REFUSALS);
+    return (enum counter)(COUNTER_REFUSED + refusal);
 }
 
 enum counter counters_of_failure(enum tls_failure failure)

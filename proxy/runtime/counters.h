@@ -5,6 +5,7 @@
 #include "base/refcount.h"
 #include "proxy/common/client_limit.h"
 #include "proxy/common/log.h"
+#include "proxy/common/refusal.h"
 #include "tls/endpoint/tls_usage.h"
 
 #include <stdint.h>
@@ -32,8 +33,10 @@ enum counter {
     COUNTER_PROBES,
     /* One for each limit: clients that it closed, or made wait. See counters_of_limit. */
     COUNTER_LIMITS,
+    /* One for each reason: connections that were refused. See counters_of_refusal. */
+    COUNTER_REFUSED = COUNTER_LIMITS + CLIENT_LIMITS,
     /* Attempts to accept that failed for want of descriptors or memory. */
-    COUNTER_ACCEPT_FAILED = COUNTER_LIMITS + CLIENT_LIMITS,
+    COUNTER_ACCEPT_FAILED = COUNTER_REFUSED + REFUSALS,
     /* One for each version, cipher suite and group of completed handshakes. See counters_add_usage. */
     COUNTER_TLS_VERSIONS,
     COUNTER_TLS_CIPHERS = COUNTER_TLS_VERSIONS + TLS_USAGE_VERSIONS,
@@ -53,7 +56,7 @@ struct counter_family {
     const char *(*value)(size_t index);
 };
 
-enum { COUNTER_FAMILIES = 10 };
+enum { COUNTER_FAMILIES = 11 };
 extern const struct counter_family counter_families[COUNTER_FAMILIES];
 
 enum { COUNTERS_SHARDS = 16, COUNTERS_LINE = 64 /* octets of a cache line */ };
@@ -70,6 +73,9 @@ struct counters {
 
 /* The counter of the clients that the limit closed, or made wait. */
 enum counter counters_of_limit(enum client_limit limit);
+
+/* The counter of the connections that were refused so. */
+enum counter counters_of_refusal(enum refusal refusal);
 
 /* The counter of the handshakes that have failed so: any failure but TLS_FAILURE_NONE. */
 enum counter counters_of_failure(enum tls_failure failure);

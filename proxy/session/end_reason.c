@@ -20,6 +20,7 @@ static const char *const names[] = {
     [END_NO_RESOURCES] = "no-resources",
     [END_NO_MEMORY] = "no-memory",
     [END_OVERLOAD] = "overload",
+    [END_REFUSED] = "refused",
     [END_SHUTDOWN] = "shutdown",
 };
 _Static_assert(ARRAY_LEN(names) == END_REASONS, "a word for each reason");

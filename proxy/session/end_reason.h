@@ -31,6 +31,7 @@ enum end_reason {
     END_NO_RESOURCES, /* no socket towards a server */
     END_NO_MEMORY,
     END_OVERLOAD, /* a limit rejected the client: limit_log.h logs it, and no line "session" does */
+    END_REFUSED,  /* by address, or by its PROXY header: likewise */
     END_SHUTDOWN,
     END_REASONS
 };

@@ -29,6 +29,8 @@ static struct proxy_v2_address address_of(const struct sockaddr_storage *from)
 void identity_connected_address(const struct session *session, struct sockaddr_storage *own)
 {
     int len = sizeof *own;
+    if (session_origin_connected(session, own))
+        return;
     memset(own, 0, sizeof *own);
     if (uv_tcp_getsockname(&session->client.tcp, (struct sockaddr *)own, &len) == 0)
         address_unmap(own);

@@ -20,7 +20,8 @@ enum { IDENTITY_HEADER_MAX = PROXY_V2_MAX };
 size_t identity_header(const struct session *session, uint8_t into[IDENTITY_HEADER_MAX]);
 
 /*
- * Writes the address that the client connected to; its family is AF_UNSPEC if the connection is gone already.
+ * Writes the address that the client connected to, as its balancer tells it if there is one that does. Its
+ * family is AF_UNSPEC if the connection is gone already.
  */
 void identity_connected_address(const struct session *session, struct sockaddr_storage *own);
 

@@ -18,6 +18,8 @@ static bool is_by_client(enum end_reason reason)
 static bool is_own_probe(const struct session *session)
 {
     struct sockaddr_storage own;
+    if (session_origin_connected(session, &own))
+        return false; /* a balancer's word */
     if (session->engine == NULL || engine_status(session->engine)->authenticated ||
         !tls_endpoint_info(session->tls.endpoint).is_probe)
         return false;
@@ -28,8 +30,10 @@ static bool is_own_probe(const struct session *session)
 
 enum quiet quiet_of(const struct session *session)
 {
+    if (!session->has_spoken && is_by_client(session->reason))
+        return session_is_of_balancer(session) ? QUIET_PROBE : QUIET_SILENT;
     if (!session->has_spoken)
-        return is_by_client(session->reason) ? QUIET_SILENT : QUIET_NOT;
+        return QUIET_NOT;
     if (session->tls.endpoint == NULL)
         return QUIET_NOT;
     bool is_probe = tls_endpoint_failure_kind(session->tls.endpoint) == TLS_FAILURE_PROBE;

@@ -3,14 +3,11 @@
 
 #include "base/array.h"
 #include "base/ensure.h"
-#include "proxy/common/address.h"
 #include "proxy/session/session_private.h"
 
-#include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 /*
  * At the program's end a client that takes octets all the time gets so long. Containers and service managers
@@ -22,6 +19,8 @@
 
 static const char *const names[] = {
     [SESSION_ACCEPTED] = "accepted",
+    [SESSION_HEADER] = "header",
+    [SESSION_SLOWED] = "slowed",
     [SESSION_WAITING] = "waiting",
     [SESSION_CLEARTEXT] = "cleartext",
     [SESSION_HANDSHAKING] = "handshaking",
@@ -38,12 +37,15 @@ static const char *const names[] = {
 enum {
     END = SESSION_IS_ENDING,
     BEGIN = STATE(SESSION_CLEARTEXT) | STATE(SESSION_HANDSHAKING),
+    WAIT = STATE(SESSION_SLOWED) | STATE(SESSION_WAITING),
     NEXT = STATE(SESSION_CONNECTING) /* the next server */
 };
 
 static const unsigned moves[] = {
-    [SESSION_ACCEPTED] = STATE(SESSION_WAITING) | BEGIN | STATE(SESSION_CLOSED),
-    [SESSION_WAITING] = BEGIN | STATE(SESSION_CLOSED),
+    [SESSION_ACCEPTED] = STATE(SESSION_HEADER) | WAIT | BEGIN | STATE(SESSION_CLOSED),
+    [SESSION_HEADER] = WAIT | BEGIN | STATE(SESSION_CLOSED),
+    [SESSION_SLOWED] = STATE(SESSION_WAITING) | STATE(SESSION_HEADER) | BEGIN | STATE(SESSION_CLOSED),
+    [SESSION_WAITING] = STATE(SESSION_HEADER) | BEGIN | STATE(SESSION_CLOSED),
     [SESSION_CLEARTEXT] = STATE(SESSION_HANDSHAKING) | END,
     [SESSION_HANDSHAKING] = STATE(SESSION_CONNECTING) | END,
     [SESSION_CONNECTING] = NEXT | SESSION_IS_LINKED_UNGREETED | END,
@@ -61,6 +63,8 @@ STATE_MACHINE_ASSERT(names, moves, SESSION_CLOSED);
 static bool keeps_invariant(const void *object, unsigned state)
 {
     const struct session *session = object;
+    if (state == SESSION_HEADER)
+        return session->origin != NULL && session->origin->reader != NULL;
     if (state == SESSION_HANDSHAKING)
         return session->tls.endpoint != NULL && session->engine == NULL;
     if (state == SESSION_CONNECTING)
@@ -104,7 +108,7 @@ enum worker_timeout session_login_timeout(const struct session *session)
     return by_turns ? WORKER_TIMEOUT_COMMAND : WORKER_TIMEOUT_LOGIN;
 }
 
-static void count_event(const struct session *session, enum counter what)
+void session_count(const struct session *session, enum counter what)
 {
     counters_add(session->service->counters, session->worker->index, what);
 }
@@ -119,143 +123,6 @@ struct session *session_of_handshake(struct handshake *handshake)
     return (struct session *)((char *)handshake - offsetof(struct session, handshake));
 }
 
-/* ---- the beginning ---- */
-
-void session_begin_handshake(struct session *session)
-{
-    session->tls.endpoint =
-        tls_endpoint_new_server(session->worker->tls, session->worker->tls_io, &session->service->tls);
-    if (session->tls.endpoint == NULL) {
-        session_close(session, END_NO_MEMORY, NULL);
-        return;
-    }
-    session_move(session, SESSION_HANDSHAKING);
-    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
-}
-
-static void begin_cleartext(struct session *session)
-{
-    session->engine = engine_new_pretls(&session->service->engine);
-    if (session->engine == NULL) {
-        session_close(session, END_NO_MEMORY, NULL);
-        return;
-    }
-    session_move(session, SESSION_CLEARTEXT);
-    session_set_timeout(session, session_login_timeout(session));
-    session_lend_trace(session);
-    engine_greet(session->engine, session->worker->out);
-    if (session_send_output(session))
-        session_advance(session);
-}
-
-static void reject_client(struct session *session, enum client_limit limit)
-{
-    count_event(session, counters_of_limit(limit));
-    limit_log_note(&session->worker->limit_log, limit, session->service->cfg->name, &session->address);
-    session_close(session, END_OVERLOAD, NULL);
-}
-
-/* Its address has enough half-open clients: it waits for them, or is rejected if too many do. */
-static void wait_for_others(struct session *session)
-{
-    struct worker *worker = session->worker;
-    if (!handshakes_wait(&worker->handshakes, &session->handshake, worker_waiting_max(worker))) {
-        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
-        return;
-    }
-    count_event(session, counters_of_limit(CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS));
-    limit_log_note_waiting(&worker->limit_log, session->service->cfg->name, &session->address);
-    session_move(session, SESSION_WAITING);
-    session_set_timeout(session, WORKER_TIMEOUT_HANDSHAKE);
-}
-
-/* False if a limit keeps the client out, or makes it wait: the session is CLOSED or WAITING then. */
-static bool is_admitted(struct session *session)
-{
-    struct worker *worker = session->worker;
-    const struct sockaddr *address = (const struct sockaddr *)&session->address;
-    struct address_counts *connections = worker->shared.connections;
-    session->address_key = address_counts_key(connections, address);
-    session->is_counted =
-        address_counts_add(connections, session->address_key, worker->limits.sessions_per_address);
-    if (!worker_admit_session(worker, &session->in_worker))
-        reject_client(session, worker->limits.sessions_by);
-    else if (!session->is_counted)
-        reject_client(session, CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS);
-    else if (!handshakes_enter(&worker->handshakes, &session->handshake, address))
-        wait_for_others(session);
-    return session->state == SESSION_ACCEPTED;
-}
-
-/* The client may begin: it is half open from now on. May end the session. */
-static void begin_half_open(struct session *session)
-{
-    if (session->service->engine.starttls) {
-        begin_cleartext(session);
-    } else {
-        session_begin_handshake(session);
-        session_advance(session);
-    }
-}
-
-static void begin_after_waiting(struct handshake *handshake)
-{
-    begin_half_open(session_of_handshake(handshake));
-}
-
-static void begin_session(struct session *session)
-{
-    int len = sizeof session->address;
-    if (uv_tcp_getpeername(&session->client.tcp, (struct sockaddr *)&session->address, &len) != 0) {
-        session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
-        return;
-    }
-    address_unmap(&session->address);
-    if (is_admitted(session))
-        begin_half_open(session);
-}
-
-static void begin_accepted(struct session *session, int fd, struct generation *generation)
-{
-    struct worker *worker = session->worker;
-    session->timeout = WORKER_TIMEOUTS;
-    session->started = worker_now(worker);
-    session->number = worker->next_session++;
-    session->client.on_drained = session_on_client_drained;
-    ENSURE(uv_tcp_init(&worker->loop, &session->client.tcp) == 0);
-    session->client.tcp.data = session;
-    worker_add_session(worker, &session->in_worker, generation);
-    count_event(session, COUNTER_SESSIONS);
-    if (uv_tcp_open(&session->client.tcp, fd) == 0) {
-        begin_session(session);
-        return;
-    }
-    close(fd);
-    session_close(session, END_CLIENT_CLOSED, "disconnected before accept");
-}
-
-/* Memory comes first: without it, the connection waits in the kernel. */
-static enum accept_outcome accept_client(struct worker *worker, const struct incoming *incoming)
-{
-    struct session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
-        errno = ENOMEM;
-        return ACCEPT_SHORT;
-    }
-    session->worker = worker;
-    session->service = incoming->service;
-    int fd;
-    enum accept_outcome outcome = accepting_take(incoming, &fd);
-    if (outcome == ACCEPT_DONE) {
-        begin_accepted(session, fd, incoming->generation);
-    } else {
-        int error = errno;
-        free(session);
-        errno = error;
-    }
-    return outcome;
-}
-
 /* ---- the end ---- */
 
 static void on_client_closed(uv_handle_t *handle)
@@ -263,9 +130,10 @@ static void on_client_closed(uv_handle_t *handle)
     struct session *session = handle->data;
     engine_free(&session->engine);
     tls_side_free(&session->tls, session->worker);
+    session_free_origin(session);
     bytes_free(&session->pending_input[SIDE_CLIENT]);
     bytes_free(&session->pending_input[SIDE_BACKEND]);
-    count_event(session, COUNTER_ENDED);
+    session_count(session, COUNTER_ENDED);
     /* Last: the configuration that all this was made from may be freed with it. */
     worker_remove_session(session->worker, &session->in_worker);
     free(session);
@@ -294,7 +162,7 @@ static enum counter counter_of_failure(const struct session *session)
 static void drop_handshakes(struct session *session)
 {
     if (session->state == SESSION_HANDSHAKING && session->has_spoken)
-        count_event(session, counter_of_failure(session));
+        session_count(session, counter_of_failure(session));
     key_client_cancel(&session->worker->keys, &session->tls.signature);
 }
 
@@ -302,7 +170,7 @@ static void count_quiet(const struct session *session)
 {
     enum quiet quiet = quiet_of(session);
     if (quiet != QUIET_NOT)
-        count_event(session, quiet == QUIET_SILENT ? COUNTER_SILENT : COUNTER_PROBES);
+        session_count(session, quiet == QUIET_SILENT ? COUNTER_SILENT : COUNTER_PROBES);
 }
 
 void session_close(struct session *session, enum end_reason reason, const char *detail)
@@ -312,6 +180,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
         return;
     set_reason(session, reason, detail);
     drop_handshakes(session);
+    session_leave_slowed(session);
     session_move(session, SESSION_CLOSED);
     deadline_drop(&session->in_worker.deadline);
     handshakes_leave(&worker->handshakes, &session->handshake);
@@ -327,7 +196,7 @@ void session_close(struct session *session, enum end_reason reason, const char *
     if (session->tls.endpoint != NULL && session->engine != NULL)
         client_reports_count(session->service->reports, session->engine);
     count_quiet(session);
-    if (session->reason != END_OVERLOAD)
+    if (session->reason != END_OVERLOAD && session->reason != END_REFUSED)
         session_log_end(session);
     session_drop_backend(session);
     uv_close((uv_handle_t *)&session->client.tcp, on_client_closed);
@@ -441,8 +310,14 @@ static void expire(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
     switch (session->state) {
+    case SESSION_HEADER:
+        session_end_header(session, END_HANDSHAKE_TIMEOUT);
+        break;
+    case SESSION_SLOWED:
+        session_begin_after_turn(session);
+        break;
     case SESSION_WAITING:
-        reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
+        session_reject(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
         break;
     case SESSION_CLEARTEXT:
         session_send_goodbye(session, ENGINE_GOODBYE_TIMEOUT, END_LOGIN_TIMEOUT, "before STARTTLS");
@@ -490,7 +365,7 @@ static void evict(struct handshake *handshake, enum client_limit limit)
 static void shut_down(struct worker_session *in_worker)
 {
     struct session *session = of_worker(in_worker);
-    if (session->state == SESSION_HANDSHAKING || session->state == SESSION_WAITING)
+    if (session_is_in(session, SESSION_IS_NEW | STATE(SESSION_HANDSHAKING)))
         session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
         begin_to_linger(session);
@@ -499,10 +374,10 @@ static void shut_down(struct worker_session *in_worker)
 }
 
 const struct worker_session_calls session_calls = {
-    .accept = accept_client,
+    .accept = session_accept,
     .expire = expire,
     .shut_down = shut_down,
     .continue_handshake = session_on_handshake,
     .evict = evict,
-    .begin = begin_after_waiting,
+    .begin = session_begin_after_waiting,
 };

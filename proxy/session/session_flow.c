@@ -352,15 +352,17 @@ static void on_client_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf
     if (is_put_aside(session))
         *buffer = uv_buf_init(NULL, 0);
     else if (session->engine == NULL || !engine_status(session->engine)->authenticated)
-        buffer->len = PREAUTH_READ_MAX;
+        buffer->len = session->state == SESSION_HEADER ? SESSION_HEADER_READ_MAX : PREAUTH_READ_MAX;
 }
 
 static bool wants_client(const struct session *session)
 {
     if (session->state == SESSION_HANDSHAKING)
         return !is_put_aside(session);
-    if (session->state == SESSION_LINGERING)
+    if (session_is_in(session, STATE(SESSION_LINGERING) | STATE(SESSION_HEADER)))
         return true;
+    if (session_is_in(session, SESSION_IS_NEW))
+        return false;
     if (session->pending_input[SIDE_CLIENT].len > 0)
         return false;
     if (session->state == SESSION_CLEARTEXT)
@@ -491,7 +493,9 @@ static void on_client_end(struct session *session, int error)
     if (error != UV_EOF) {
         session_mark_slow_server(session);
         session_close(session, END_CLIENT_RESET, uv_strerror(error));
-    } else if (session->state == SESSION_HANDSHAKING)
+    } else if (session->state == SESSION_HEADER)
+        session_end_header(session, END_CLIENT_CLOSED);
+    else if (session->state == SESSION_HANDSHAKING)
         session_close(session, END_CLIENT_CLOSED, "during the TLS handshake");
     else
         session_advance(session);
@@ -500,9 +504,26 @@ static void on_client_end(struct session *session, int error)
 /* A client that still sends after the end is not read from for long. */
 static void drop_ciphertext(struct session *session, size_t len)
 {
-    session->dropped += len;
+    session->dropped += (uint32_t)len; /* one read at most over the limit */
     if (session->dropped > DROPPED_MAX)
         session_close(session, session->reason, session->detail);
+}
+
+void session_receive_from_client(struct session *session, struct slice data)
+{
+    if (session->state == SESSION_CLEARTEXT) {
+        session->has_spoken = true;
+        session_take_input(session, SIDE_CLIENT, data);
+    } else if (session->state == SESSION_HANDSHAKING) {
+        session->has_spoken = true;
+        take_handshake(session, data);
+    } else if (session->state == SESSION_HEADER) {
+        session_take_header(session, data);
+    } else {
+        take_ciphertext(session, data);
+        if (!session_is_in(session, SESSION_IS_ENDING) && !session->client_half_closed)
+            restart_timeout(session);
+    }
 }
 
 static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
@@ -516,17 +537,8 @@ static void on_client_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf
         on_client_end(session, (int)len);
     else if (session->state == SESSION_LINGERING)
         drop_ciphertext(session, (size_t)len);
-    else if (session->state == SESSION_CLEARTEXT) {
-        session->has_spoken = true;
-        session_take_input(session, SIDE_CLIENT, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-    } else if (session->state == SESSION_HANDSHAKING) {
-        session->has_spoken = true;
-        take_handshake(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-    } else {
-        take_ciphertext(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
-        if (!session_is_in(session, SESSION_IS_ENDING) && !session->client_half_closed)
-            restart_timeout(session);
-    }
+    else
+        session_receive_from_client(session, (struct slice){(const uint8_t *)buffer->base, (size_t)len});
 }
 
 static void on_backend_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)

@@ -11,8 +11,9 @@
  * server= and, for those who know the line by it, backend=, which is the server as well.
  *
  *     level    event               fields, and when
- *     info     session             tls cipher resumed alpn client_cert... sni in out duration reason detail,
- *                                  the client's reports: a session has ended; debug if it is a quiet one
+ *     info     session             via tls cipher resumed alpn client_cert... sni in out duration reason
+ *                                  detail, the client's reports: a session has ended; debug if it is a
+ *                                  quiet one
  *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
  *     warning  backend-failed      error: the server failed, and is tried last for a while
  *     warning  local-failure       error: this machine lacks what a connection to the server needs; once a
@@ -94,11 +95,22 @@ static void add_reports(const struct session *session, struct log_line *line)
         log_line_add_text(line, keys[i], engine_report(session->engine, (enum engine_report_field)i));
 }
 
+static void add_balancer(const struct session *session, struct log_line *line)
+{
+    struct sockaddr_storage balancer;
+    char address[ADDRESS_TEXT_MAX];
+    if (!session_origin_balancer(session, &balancer))
+        return;
+    address_format((const struct sockaddr *)&balancer, address);
+    log_line_add_text(line, "via", address);
+}
+
 void session_log_end(const struct session *session)
 {
     struct log_line line;
     bool is_quiet = quiet_of(session) != QUIET_NOT;
     begin_line(session, &line, is_quiet ? CFG_LOG_DEBUG : CFG_LOG_INFO, "session");
+    add_balancer(session, &line);
     add_tls(session, &line);
     log_line_add_number(&line, "in", session->octets[SIDE_CLIENT]);
     log_line_add_number(&line, "out", session->octets[SIDE_BACKEND]);
@@ -207,7 +219,9 @@ void session_log_timeout(const struct session *session)
         [WORKER_TIMEOUT_GREETING] = "greeting",   [WORKER_TIMEOUT_ABANDONED] = "abandoned",
         [WORKER_TIMEOUT_LOGIN] = "login",         [WORKER_TIMEOUT_COMMAND] = "command",
         [WORKER_TIMEOUT_IDLE] = "idle",           [WORKER_TIMEOUT_CLOSING] = "closing",
-        [WORKER_TIMEOUT_ENDING] = "ending"};
+        [WORKER_TIMEOUT_ENDING] = "ending",       [WORKER_TIMEOUT_SLOWED] = "slowed",
+        [WORKER_TIMEOUT_SLOWED_2] = "slowed",     [WORKER_TIMEOUT_SLOWED_3] = "slowed",
+        [WORKER_TIMEOUT_SLOWED_LAST] = "slowed"};
     _Static_assert(ARRAY_LEN(classes) == WORKER_TIMEOUTS, "a word for each class");
     struct log_line line;
     if (!session_is_debugged(session))

@@ -6,18 +6,21 @@
 #include "base/must_check.h"
 #include "base/state_machine.h"
 #include "protocols/engine.h"
+#include "protocols/proxy_protocol/proxy_reader.h"
 #include "proxy/backends/balance.h"
 #include "proxy/runtime/snapshot.h"
 #include "proxy/session/end_reason.h"
 #include "proxy/session/session.h"
 #include "proxy/session/tls_side.h"
 
+#include <netinet/in.h>
+
 /*
  * What the files of this room share; no other room includes it. After any event session_advance brings the
  * session forward until nothing moves. Functions report to their callers by the session's state: each one
  * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
  *
- *     ACCEPTED -> (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING ->
+ *     ACCEPTED -> (HEADER ->) (SLOWED ->) (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING ->
  *     (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->) GREETING -> RELAYING -> (HALF_CLOSED ->)
  *     LINGERING -> CLOSED
  *
@@ -29,6 +32,13 @@
 enum session_state {
     /* The limits have not been checked. No session outlasts the event of its acceptance in this state. */
     SESSION_ACCEPTED,
+    /*
+     * A PROXY header is read, or looked for. It comes first from an address that is believed, and after
+     * SLOWED and WAITING from all others: these are known to be clients of their own.
+     */
+    SESSION_HEADER,
+    /* The client's address connects too fast: this one waits for its turn. Nothing is read from it. */
+    SESSION_SLOWED,
     /*
      * The client's address has as many half-open clients as it may: this one waits for their end. Nothing is
      * read from it.
@@ -78,6 +88,26 @@ struct backend_link {
     uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
 };
 
+/* An address without the room for those of other families. */
+union packed_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/*
+ * What a session has besides if its service has proxy_protocol. On the heap, so that others need no room for
+ * it.
+ */
+struct origin {
+    struct proxy_reader *reader;    /* until the header is read */
+    struct bytes early;             /* what followed it, until the client may begin */
+    union packed_address balancer;  /* who sent the header; AF_UNSPEC: nobody */
+    union packed_address connected; /* what the client connected to; AF_UNSPEC: as the socket has it */
+    bool is_trusted;                /* proxy_protocol.from has the connection's address */
+    bool is_local;                  /* a connection of the balancer's own */
+};
+
 struct session {
     struct tcp_conn client;
     struct worker *worker;
@@ -85,17 +115,20 @@ struct session {
     struct service *service;
     struct handshake handshake; /* holds a slot while the client is half open */
     enum session_state state;
-    enum end_reason reason;      /* END_NONE until it is to end; the first one stays */
-    enum worker_timeout timeout; /* the class that was set last; WORKER_TIMEOUTS: none */
-    bool is_counted;             /* in worker.connections */
-    bool has_spoken;             /* an octet has come from the client */
-    bool client_half_closed;     /* the client's close_notify or FIN was seen: no more input comes from it */
-    bool is_traced;              /* the engine may have the worker's trace */
-    struct tls_side tls;         /* towards the client; its endpoint is NULL before the handshake begins */
-    struct engine *engine;       /* NULL in HANDSHAKING: nothing of what came before is known after it */
-    struct backend_link *link;   /* NULL: no server */
-    struct balance_tries tries;  /* servers tried for this client */
-    uint32_t turns;              /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
+    enum end_reason reason : 8;      /* END_NONE until it is to end; the first one stays */
+    enum worker_timeout timeout : 8; /* the class that was set last; WORKER_TIMEOUTS: none */
+    bool is_counted;                 /* in worker.connections */
+    bool has_spoken;                 /* an octet has come from the client */
+    bool client_half_closed;    /* the client's close_notify or FIN was seen: no more input comes from it */
+    bool is_traced;             /* the engine may have the worker's trace */
+    bool is_slowed;             /* in worker.slowed_count */
+    uint32_t dropped;           /* LINGERING: octets of the client that were dropped */
+    struct tls_side tls;        /* towards the client; its endpoint is NULL before the handshake begins */
+    struct origin *origin;      /* NULL: no header was looked for */
+    struct engine *engine;      /* NULL in HANDSHAKING: nothing of what came before is known after it */
+    struct backend_link *link;  /* NULL: no server */
+    struct balance_tries tries; /* servers tried for this client */
+    uint32_t turns;             /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
     /*
      * By the side that they came from: input that the engine does not want yet, how much of it is fed, and
      * plaintext.
@@ -104,7 +137,6 @@ struct session {
     size_t pending_start[2];
     uint64_t octets[2];
     size_t unsent;                   /* LINGERING: what was queued when its timeout last passed */
-    size_t dropped;                  /* LINGERING: octets of the client that were dropped */
     uint64_t started;                /* worker_now */
     uint64_t address_key;            /* of worker.connections */
     uint64_t number;                 /* the second part of its name */
@@ -126,6 +158,11 @@ static inline bool session_is_in(const struct session *session, unsigned states)
 enum {
     /* It is to end, or has. Functions that "may end the session" return in one of these if they have. */
     SESSION_IS_ENDING = STATE(SESSION_LINGERING) | STATE(SESSION_CLOSED),
+    /* Nothing of what the client sends is wanted yet but a header. */
+    SESSION_IS_NEW =
+        STATE(SESSION_ACCEPTED) | STATE(SESSION_HEADER) | STATE(SESSION_SLOWED) | STATE(SESSION_WAITING),
+    /* What the client sends first is wanted. */
+    SESSION_IS_BEGUN = STATE(SESSION_CLEARTEXT) | STATE(SESSION_HANDSHAKING),
     /* A server is connected to, and has not greeted. */
     SESSION_IS_LINKED_UNGREETED =
         STATE(SESSION_BACKEND_STARTTLS) | STATE(SESSION_BACKEND_HANDSHAKE) | STATE(SESSION_GREETING),
@@ -183,8 +220,75 @@ void session_send_goodbye(struct session *session, enum engine_goodbye_reason wh
 /* The same in the words of a server that has refused the client (engine_refuse). */
 void session_send_refusal(struct session *session, const char *refusal, enum end_reason reason);
 
-/* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */
+/* Counts one of the service's events. */
+void session_count(const struct session *session, enum counter what);
+
+/* ---- session_begin.c: who may begin, and when ---- */
+
+/* For the worker: accepts a connection, as worker_session_calls.accept. */
+enum accept_outcome session_accept(struct worker *worker, const struct incoming *incoming);
+
+/* For the worker: a client that has waited for others begins. May end the session. */
+void session_begin_after_waiting(struct handshake *handshake);
+
+/* From SLOWED: the client's turn has come. May end the session. */
+void session_begin_after_turn(struct session *session);
+
+/* The session no longer counts among those that wait for their turn, if it did. */
+void session_leave_slowed(struct session *session);
+
+/* A client whose address is known: begins, waits, or is turned down. From ACCEPTED or HEADER. */
+void session_admit(struct session *session);
+
+/* The client holds a slot: it may begin. May end the session. */
+void session_begin_half_open(struct session *session);
+
+/* Closes the connection of a client that a limit keeps out: counts it, and logs the limit. CLOSED then. */
+void session_reject(struct session *session, enum client_limit limit);
+
+/* Closes a connection that is refused, likewise. `detail`: more of the reason; static, or NULL. */
+void session_refuse(struct session *session, enum refusal refusal, const char *detail);
+
+/* Begins the client's TLS handshake. May end the session (no memory): CLOSED. */
 void session_begin_handshake(struct session *session);
+
+/* ---- session_header.c: the PROXY header before all else ---- */
+
+/*
+ * One read while a header is looked for: more than a usual ClientHello. What follows the header is kept while
+ * its client waits.
+ */
+enum { SESSION_HEADER_READ_MAX = 2048 };
+
+/* Has the service proxy_protocol, and was no header looked for yet? */
+bool session_awaits_header(const struct session *session);
+
+/*
+ * Moves on to HEADER. `is_trusted`: the address is believed; it has a slot and a place, and is admitted when
+ * the header is read. If not, the client has been admitted. May end the session.
+ */
+void session_begin_header(struct session *session, bool is_trusted);
+
+/* Octets have come in HEADER. May end the session. */
+void session_take_header(struct session *session, struct slice data);
+
+/* Nothing more comes in HEADER: refuses half a header, or closes with the reason. CLOSED then. */
+void session_end_header(struct session *session, enum end_reason reason);
+
+/* The client may begin: takes what it has sent with the header. May end the session. */
+void session_take_early(struct session *session);
+
+/* Does the connection serve a balancer itself, as a check does (LOCAL)? */
+bool session_is_of_balancer(const struct session *session);
+
+/* The address that a header says the client has connected to. False if none does. */
+bool session_origin_connected(const struct session *session, struct sockaddr_storage *into);
+
+/* The address that has sent the header. False if there was none. */
+bool session_origin_balancer(const struct session *session, struct sockaddr_storage *into);
+
+/* Frees all that. */
+void session_free_origin(struct session *session);
 
 /* ---- quiet.c: sessions that nobody wants to read about one by one ---- */
 
@@ -333,6 +437,9 @@ void session_give_up_signature(struct session *session);
  * session.
  */
 void session_take_input(struct session *session, enum side from, struct slice data);
+
+/* Octets as they came from the client, before the session ends. May end it. */
+void session_receive_from_client(struct session *session, struct slice data);
 
 /*
  * Feeds what waits, acts on what the engine and both ends have come to, and sets what is read next. May end

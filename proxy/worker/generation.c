@@ -29,6 +29,9 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CLOSING], CLOSING_MS);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ENDING], ENDING_MS);
+    for (int i = WORKER_TIMEOUT_SLOWED; i <= WORKER_TIMEOUT_SLOWED_LAST; i++)
+        deadline_list_init(&generation->timeouts[i],
+                           (uint64_t)(i - WORKER_TIMEOUT_SLOWED + 1) * WORKER_SLOWED_STEP_MS);
 }
 
 struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set, unsigned worker)

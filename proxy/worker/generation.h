@@ -24,7 +24,18 @@ enum worker_timeout {
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
     WORKER_TIMEOUT_ENDING, /* as CLOSING, if the worker itself ends */
+    /* Until its turn, in steps of WORKER_SLOWED_STEP_MS; SLOWED_LAST is the longest. */
+    WORKER_TIMEOUT_SLOWED,
+    WORKER_TIMEOUT_SLOWED_2,
+    WORKER_TIMEOUT_SLOWED_3,
+    WORKER_TIMEOUT_SLOWED_LAST,
     WORKER_TIMEOUTS
+};
+
+enum {
+    WORKER_SLOWED_STEP_MS = 500,
+    /* A mail program waits longer than this for a greeting without a word to its user. */
+    WORKER_SLOWED_MAX_MS = WORKER_SLOWED_STEP_MS * (WORKER_TIMEOUT_SLOWED_LAST - WORKER_TIMEOUT_SLOWED + 1)
 };
 
 struct generation {

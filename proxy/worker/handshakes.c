@@ -41,7 +41,8 @@ static bool evict_oldest_of(struct handshakes *handshakes, uint64_t address)
     const struct deadline_list *all = &handshakes->half_open;
     uint64_t begun_by = loop_now(handshakes) - handshakes->yield_ms;
     struct deadline *slot = all->head.next;
-    while (slot != &all->head && slot->expires - all->span <= begun_by && of_slot(slot)->address != address)
+    while (slot != &all->head && slot->expires - all->span <= begun_by &&
+           !(of_slot(slot)->is_named && of_slot(slot)->address == address))
         slot = slot->next;
     if (slot == &all->head || slot->expires - all->span > begun_by)
         return false;
@@ -147,15 +148,22 @@ bool handshakes_wait(struct handshakes *handshakes, struct handshake *handshake,
     return true;
 }
 
+/* The reserved slot is the client's. */
+static void hold_slot(struct handshakes *handshakes, struct handshake *handshake, bool is_named)
+{
+    handshake->is_counted = true;
+    handshake->is_named = is_named;
+    handshakes->is_reserved = false;
+    deadline_set(&handshakes->half_open, &handshake->slot, loop_now(handshakes));
+}
+
 /* True if the client is half open now. It must have, or find, a slot. */
 static bool take_place(struct handshakes *handshakes, struct handshake *handshake)
 {
     if (!reserve_slot(handshakes) ||
         !address_counts_add(handshakes->counts, handshake->address, handshakes->per_address_max))
         return false;
-    handshake->is_counted = true;
-    handshakes->is_reserved = false;
-    deadline_set(&handshakes->half_open, &handshake->slot, loop_now(handshakes));
+    hold_slot(handshakes, handshake, true);
     return true;
 }
 
@@ -167,6 +175,29 @@ bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake
     if (first != NULL && first->address == handshake->address)
         return false;
     return take_place(handshakes, handshake);
+}
+
+bool handshakes_enter_late(struct handshakes *handshakes, struct handshake *handshake,
+                           const struct sockaddr *address)
+{
+    bool had_slot = handshakes->is_reserved;
+    bool entered = handshakes_enter(handshakes, handshake, address);
+    if (!had_slot)
+        handshakes_accepted_all(handshakes);
+    return entered;
+}
+
+bool handshakes_enter_unnamed(struct handshakes *handshakes, struct handshake *handshake)
+{
+    if (!reserve_slot(handshakes))
+        return false;
+    hold_slot(handshakes, handshake, false);
+    return true;
+}
+
+bool handshakes_are_full(const struct handshakes *handshakes)
+{
+    return !handshakes->is_reserved && !slot_holder_may_take(&handshakes->slots);
 }
 
 /* Lets those of a list begin that have waited, as long as there are places. */
@@ -202,7 +233,9 @@ void handshakes_leave(struct handshakes *handshakes, struct handshake *handshake
         return;
     handshake->is_counted = false;
     slot_holder_give(&handshakes->slots);
-    address_counts_drop(handshakes->counts, handshake->address);
+    if (handshake->is_named)
+        address_counts_drop(handshakes->counts, handshake->address);
+    handshake->is_named = false;
     deadline_drop(&handshake->slot);
     deadline_drop(&handshake->run_turn);
     bytes_free(&handshake->input);

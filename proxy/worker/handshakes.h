@@ -29,6 +29,10 @@
  * owner to limit. If clients of an address wait, those of it that only hold slots are evicted, once they
  * have for HANDSHAKES_YIELD_MS.
  *
+ * A client whose address is not known yet, as the balancer before it has still to tell it, holds a slot and
+ * none of an address (handshakes_enter_unnamed). When the address is known it leaves, and enters as any other
+ * (handshakes_enter_late).
+ *
  * How much time. A handshake costs as much as a hundred commands, and libuv reports up to 1,024 sockets
  * before it asks the kernel for more. So handshakes get HANDSHAKES_BUDGET_US in each iteration of the loop.
  * Within it they proceed as soon as their input is read, at no cost. Beyond it input is put aside into a run
@@ -78,7 +82,8 @@ struct handshake {
     struct deadline run_turn; /* in handshakes.run_queue */
     struct bytes input;       /* what is put aside until its turn */
     uint64_t address;         /* address_counts_key */
-    bool is_counted;
+    bool is_counted;          /* it holds a slot */
+    bool is_named;            /* and one of its address */
 };
 
 struct handshakes {
@@ -160,6 +165,19 @@ void handshakes_stop_waiting(struct handshakes *handshakes);
  */
 MUST_CHECK bool handshakes_enter(struct handshakes *handshakes, struct handshake *handshake,
                                  const struct sockaddr *address);
+
+/*
+ * The same for a client that was accepted earlier: it has no slot from handshakes_may_accept, and may find
+ * none.
+ */
+MUST_CHECK bool handshakes_enter_late(struct handshakes *handshakes, struct handshake *handshake,
+                                      const struct sockaddr *address);
+
+/* A client of an unknown address is half open from now on. False as if no slot is free. */
+MUST_CHECK bool handshakes_enter_unnamed(struct handshakes *handshakes, struct handshake *handshake);
+
+/* Was it for want of a slot, and not of the address, that handshakes_enter_late has just returned false? */
+bool handshakes_are_full(const struct handshakes *handshakes);
 
 /*
  * For a client for which handshakes_enter has just returned false: it waits, and the event `begin`

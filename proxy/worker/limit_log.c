@@ -15,6 +15,7 @@ static const char *const actions[] = {
     [CLIENT_LIMIT_CONNECTIONS_PER_ADDRESS] = "closed",
     [CLIENT_LIMIT_HANDSHAKES] = "new connections wait",
     [CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS] = "closed",
+    [CLIENT_LIMIT_CONNECTION_RATE] = "closed",
 };
 _Static_assert(ARRAY_LEN(actions) == CLIENT_LIMITS, "an action for each limit");
 
@@ -38,17 +39,37 @@ static void log_failure(struct limit_log *limits)
     log_queue_put(limits->log, &line);
 }
 
-/* `kind` is the limit, or LIMIT_LOG_WAITING for the same limit with another action. */
+static void add_client(struct log_line *line, const struct sockaddr_storage *client)
+{
+    char address[ADDRESS_TEXT_MAX];
+    if (client->ss_family == AF_UNSPEC)
+        return;
+    address_format((const struct sockaddr *)client, address);
+    log_line_add_text(line, "client", address);
+}
+
+static void log_refusal(struct limit_log *limits, int kind)
+{
+    struct log_line line;
+    enum refusal refusal = (enum refusal)(kind - LIMIT_LOG_REFUSALS);
+    log_line_begin(&line, CFG_LOG_WARNING, "refused");
+    log_line_add_text(&line, "service", limits->kinds[kind].service);
+    add_client(&line, &limits->kinds[kind].client);
+    log_line_add_text(&line, "reason", refusal_name(refusal));
+    log_line_add_text(&line, "detail", limits->kinds[kind].detail);
+    log_line_add_text(&line, "action", "closed");
+    log_line_add_number(&line, "count", limits->kinds[kind].unlogged);
+    log_line_add_text(&line, "cause", refusal_cause(refusal));
+    log_queue_put(limits->log, &line);
+}
+
+/* `kind` is the limit, or LIMIT_LOG_WAITING or LIMIT_LOG_SLOWED for one with another action. */
 static void log_limit(struct limit_log *limits, int kind, enum client_limit limit, const char *action)
 {
     struct log_line line;
     log_line_begin(&line, CFG_LOG_WARNING, "overload");
     log_line_add_text(&line, "service", limits->kinds[kind].service);
-    if (limits->kinds[kind].client.ss_family != AF_UNSPEC) {
-        char address[ADDRESS_TEXT_MAX];
-        address_format((const struct sockaddr *)&limits->kinds[kind].client, address);
-        log_line_add_text(&line, "client", address);
-    }
+    add_client(&line, &limits->kinds[kind].client);
     log_line_add_text(&line, "limit", client_limit_name(limit));
     log_line_add_text(&line, "action", action);
     if (limit == CLIENT_LIMIT_OPEN_FILES)
@@ -64,6 +85,10 @@ static void log_kind(struct limit_log *limits, int kind)
         log_failure(limits);
     else if (kind == LIMIT_LOG_WAITING)
         log_limit(limits, kind, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS, "it waits for others of its address");
+    else if (kind == LIMIT_LOG_SLOWED)
+        log_limit(limits, kind, CLIENT_LIMIT_CONNECTION_RATE, "it waits for its turn");
+    else if (kind >= LIMIT_LOG_REFUSALS)
+        log_refusal(limits, kind);
     else
         log_limit(limits, kind, (enum client_limit)kind, actions[kind]);
     limits->kinds[kind].unlogged = 0;
@@ -115,6 +140,22 @@ void limit_log_note_waiting(struct limit_log *limits, const char *service,
 {
     limits->kinds[LIMIT_LOG_WAITING].client = *client;
     note(limits, LIMIT_LOG_WAITING, service);
+}
+
+void limit_log_note_slowed(struct limit_log *limits, const char *service,
+                           const struct sockaddr_storage *client)
+{
+    limits->kinds[LIMIT_LOG_SLOWED].client = *client;
+    note(limits, LIMIT_LOG_SLOWED, service);
+}
+
+void limit_log_note_refusal(struct limit_log *limits, enum refusal refusal, const char *detail,
+                            const char *service, const struct sockaddr_storage *client)
+{
+    int kind = LIMIT_LOG_REFUSALS + (int)refusal;
+    limits->kinds[kind].client = *client;
+    limits->kinds[kind].detail = detail;
+    note(limits, kind, service);
 }
 
 void limit_log_note_failure(struct limit_log *limits, int error, const char *service)

@@ -4,22 +4,26 @@
 
 #include "proxy/common/client_limit.h"
 #include "proxy/common/log.h"
+#include "proxy/common/refusal.h"
 
 #include <sys/socket.h>
 #include <uv.h>
 
 /*
- * Logs the clients of a worker that a limit keeps out, and failures to accept any. They may come by the
- * thousands a second: the first one of a kind has a line of its own at once, those of the next LIMIT_LOG_MS
- * are counted, and one line has their number. It keeps nobody out itself. Only the worker's thread uses it.
+ * Logs the clients of a worker that a limit keeps out, or that are refused, and failures to accept any. They
+ * may come by the thousands a second: the first one of a kind has a line of its own at once, those of the
+ * next LIMIT_LOG_MS are counted, and one line has their number. It keeps nobody out itself. Only the worker's
+ * thread uses it.
  */
 enum {
-    /* Often enough to follow an attack, and seven lines at most each time. */
+    /* Often enough to follow an attack, and a line of each kind at most each time. */
     LIMIT_LOG_MS = 10000,
     /* After the limits; not one of them. */
     LIMIT_LOG_ACCEPT_FAILURES = CLIENT_LIMITS,
-    LIMIT_LOG_WAITING, /* those that wait because of CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS */
-    LIMIT_LOG_KINDS
+    LIMIT_LOG_WAITING,  /* those that wait because of CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS */
+    LIMIT_LOG_SLOWED,   /* the same for CLIENT_LIMIT_CONNECTION_RATE */
+    LIMIT_LOG_REFUSALS, /* one for each reason */
+    LIMIT_LOG_KINDS = LIMIT_LOG_REFUSALS + REFUSALS
 };
 
 struct limit_log {
@@ -30,7 +34,8 @@ struct limit_log {
         bool is_recent;    /* there was a line in the last LIMIT_LOG_MS: clients are only counted */
         char service[64];
         struct sockaddr_storage client;
-        int error; /* errno of the last failure */
+        int error;          /* errno of the last failure */
+        const char *detail; /* of the last refusal; static, or NULL */
     } kinds[LIMIT_LOG_KINDS];
 };
 
@@ -47,6 +52,14 @@ void limit_log_note(struct limit_log *limits, enum client_limit limit, const cha
 /* The same for a client that CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS has made wait. */
 void limit_log_note_waiting(struct limit_log *limits, const char *service,
                             const struct sockaddr_storage *client);
+
+/* The same for one that CLIENT_LIMIT_CONNECTION_RATE has made wait. */
+void limit_log_note_slowed(struct limit_log *limits, const char *service,
+                           const struct sockaddr_storage *client);
+
+/* Counts a refused connection, or logs it. `detail`: more of the reason; static, or NULL. */
+void limit_log_note_refusal(struct limit_log *limits, enum refusal refusal, const char *detail,
+                            const char *service, const struct sockaddr_storage *client);
 
 /* Counts a failure to accept a connection of the service, or logs it. `error` is an errno. */
 void limit_log_note_failure(struct limit_log *limits, int error, const char *service);

@@ -5,6 +5,7 @@
 #include "base/must_check.h"
 #include "base/state_machine.h"
 #include "proxy/common/accept.h"
+#include "proxy/common/address_rates.h"
 #include "proxy/common/shared_limit.h"
 #include "protocols/engine_out.h"
 #include "proxy/worker/accepting.h"
@@ -57,6 +58,7 @@ struct worker_limits {
     enum client_limit sessions_by; /* what limits worker_shared.sessions, for the log */
     uint32_t sessions_per_address;
     uint32_t handshakes_per_address;
+    uint32_t connections_per_second; /* of an address */
 };
 struct worker_update;
 struct worker;
@@ -93,6 +95,7 @@ struct worker_session_calls {
 /* What all workers have in common; it outlives them. The main thread sets its limits. */
 struct worker_shared {
     struct address_counts *connections; /* by address */
+    struct address_rates *rates;        /* of connections, by the same keys */
     struct handshakes_shared handshakes;
     struct shared_limit *sessions;
 };
@@ -125,6 +128,7 @@ struct worker {
     struct batch goodbyes;           /* at the end */
     struct worker_session *to_end;   /* the next that gets the goodbye */
     size_t session_count;
+    size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;
     uint64_t next_session;
     struct handshakes handshakes;
@@ -207,8 +211,8 @@ void worker_add_session(struct worker *worker, struct worker_session *session, s
 MUST_CHECK bool worker_admit_session(struct worker *worker, struct worker_session *session);
 
 /*
- * How many clients of this worker may wait for others of their address: no more than half of the worker's
- * part of all places, so that there are always places for others.
+ * How many clients of this worker may wait for others of their address, and as many for their turn: no more
+ * than half of the worker's part of all places, so that there are always places for others.
  */
 size_t worker_waiting_max(const struct worker *worker);
 

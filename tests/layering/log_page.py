@@ -22,7 +22,7 @@ FIELD = re.compile(r'log_line_add(?:_text|_number|_seconds)?\([^;]*?,\s*"([a-z_]
 WORD = re.compile(r'"([a-z_]+)"')
 ENTRY = re.compile(r"(event|reason)=([a-z-]+)")
 # Of a client that a limit has kept out: it has no line of its own.
-WITHOUT_LINE = {"overload"}
+WITHOUT_LINE = {"overload", "refused"}
 # Values of step= in the event ticket-keys.
 STEPS = {"exposed", "stale"}
 # In format strings of log_line_begin.

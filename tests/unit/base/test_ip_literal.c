@@ -61,12 +61,32 @@ START_TEST(a_nul_ends_no_address)
 }
 END_TEST
 
+START_TEST(read_and_written)
+{
+    static const uint8_t of_v4[] = {192, 0, 2, 1};
+    static const uint8_t of_v6[] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+    uint8_t octets[IP_LITERAL_IPV6_OCTETS];
+    char text[IP_LITERAL_TEXT_MAX];
+    ck_assert(ip_literal_read_ipv4(slice_of("192.0.2.1"), octets));
+    ck_assert_mem_eq(octets, of_v4, sizeof of_v4);
+    ip_literal_write(false, octets, text);
+    ck_assert_str_eq(text, "192.0.2.1");
+    ck_assert(ip_literal_read_ipv6(slice_of("2001:DB8:0::1"), octets));
+    ck_assert_mem_eq(octets, of_v6, sizeof of_v6);
+    ip_literal_write(true, octets, text);
+    ck_assert_str_eq(text, "2001:db8::1");
+    ck_assert(!ip_literal_read_ipv4(slice_of("2001:db8::1"), octets));
+    ck_assert(!ip_literal_read_ipv6(slice_of("192.0.2.1"), octets));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ip_literal");
     TCase *tests = tcase_create("ip_literal");
     tcase_add_test(tests, addresses);
     tcase_add_test(tests, a_nul_ends_no_address);
+    tcase_add_test(tests, read_and_written);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

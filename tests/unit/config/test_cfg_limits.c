@@ -23,6 +23,9 @@ static const struct cfg_case cases[] = {
      "F:5: error: \"sasl_line\" is out of range, expected a number from 12288 to 65536\n"},
     {"negative", LIMITS("connections_per_address = -1;"),
      "F:5: error: \"connections_per_address\" is out of range, expected a number from 0 to 10000000\n"},
+    {"a rate", LIMITS("connection_rate_per_address = 100000;"), ""},
+    {"too high a rate", LIMITS("connection_rate_per_address = 100001;"),
+     "F:5: error: \"connection_rate_per_address\" is out of range, expected a number from 0 to 100000\n"},
     {"a word", LIMITS("handshakes_per_address = \"many\";"),
      "F:5: error: \"handshakes_per_address\" is a string, expected a whole number from 0 to 10000000\n"},
     {"a misspelt key", LIMITS("handshake = 5;"),
@@ -49,6 +52,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(cfg->limits.handshakes, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, CFG_LIMIT_DERIVED);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 0);
+    ck_assert_uint_eq(cfg->limits.connection_rate_per_address, 0);
     ck_assert_uint_eq(cfg->limits.imap_line, IMAP_LINE_AUTHENTICATED_MAX);
     ck_assert_uint_eq(cfg->limits.sasl_line, SASL_MAX);
     cfg_free(&cfg);
@@ -59,10 +63,11 @@ START_TEST(values)
 {
     struct cfg *cfg = cfg_text_load_clean(
         LIMITS("handshakes = 3000; handshakes_per_address = 200; connections_per_address = 50; "
-               "imap_line = 500000; sasl_line = 20000;"));
+               "connection_rate_per_address = 20; imap_line = 500000; sasl_line = 20000;"));
     ck_assert_uint_eq(cfg->limits.handshakes, 3000);
     ck_assert_uint_eq(cfg->limits.handshakes_per_address, 200);
     ck_assert_uint_eq(cfg->limits.connections_per_address, 50);
+    ck_assert_uint_eq(cfg->limits.connection_rate_per_address, 20);
     ck_assert_uint_eq(cfg->limits.imap_line, 500000);
     ck_assert_uint_eq(cfg->limits.sasl_line, 20000);
     cfg_free(&cfg);

@@ -106,6 +106,31 @@ START_TEST(the_same_host)
 }
 END_TEST
 
+START_TEST(in_networks)
+{
+    static struct network list[2];
+    struct networks networks = {list, ARRAY_LEN(list)};
+    ck_assert_int_eq(network_read(slice_of("192.0.2.0/24"), &list[0]), NETWORK_GOOD);
+    ck_assert_int_eq(network_read(slice_of("2001:db8::/32"), &list[1]), NETWORK_GOOD);
+    networks_sort(&networks);
+    static const struct {
+        int family;
+        const char *host;
+        bool is_in;
+    } cases[] = {
+        {AF_INET, "192.0.2.255", true},      {AF_INET, "192.0.3.0", false}, {AF_INET6, "2001:db8::1", true},
+        {AF_INET6, "2001:db9::1", false},    {AF_INET6, "::", false},       {AF_INET6, "c000:200::", false},
+        {AF_INET6, "::ffff:192.0.2.1", true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct sockaddr_storage one = make(cases[i].family, cases[i].host, 993);
+        address_unmap(&one);
+        ck_assert_int_eq(address_is_in((const struct sockaddr *)&one, &networks), cases[i].is_in);
+    }
+    struct sockaddr_storage unknown = {.ss_family = AF_UNIX};
+    ck_assert(!address_is_in((const struct sockaddr *)&unknown, &networks));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("address");
@@ -114,6 +139,7 @@ int main(void)
     tcase_add_test(tests, every_octet_of_ipv4);
     tcase_add_test(tests, another_family);
     tcase_add_test(tests, the_same_host);
+    tcase_add_test(tests, in_networks);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

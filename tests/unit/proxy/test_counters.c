@@ -92,6 +92,15 @@ START_TEST(each_limit_has_its_counter)
 }
 END_TEST
 
+START_TEST(each_refusal_has_its_counter)
+{
+    const char *value;
+    const struct counter_family *family = family_of(counters_of_refusal((enum refusal)_i), &value);
+    ck_assert_str_eq(family->name, "deepproxy_refused_total");
+    ck_assert_str_eq(value, refusal_name((enum refusal)_i));
+}
+END_TEST
+
 START_TEST(each_failure_has_its_counter)
 {
     const char *value;
@@ -164,6 +173,7 @@ int main(void)
     tcase_add_test(tests, what_is_open);
     tcase_add_test(tests, lines_of_their_own);
     tcase_add_loop_test(tests, each_limit_has_its_counter, 0, CLIENT_LIMITS);
+    tcase_add_loop_test(tests, each_refusal_has_its_counter, 0, REFUSALS);
     tcase_add_loop_test(tests, each_failure_has_its_counter, TLS_FAILURE_NONE + 1, TLS_FAILURES);
     tcase_add_test(tests, each_counter_is_in_one_family);
     tcase_add_test(tests, what_handshakes_have_negotiated);

@@ -476,6 +476,66 @@ START_TEST(who_waits_begins_in_turn)
 }
 END_TEST
 
+static bool enter_late(size_t client, uint32_t address)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    return handshakes_enter_late(&handshakes, &clients[client], (const struct sockaddr *)&v4);
+}
+
+/* Behind a balancer: slots count from the beginning, addresses when they are known. */
+START_TEST(clients_of_unknown_addresses)
+{
+    handshake_slots_set_max(shared.slots, 3);
+    handshakes_set_limit(&handshakes, 1);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(handshakes_enter_unnamed(&handshakes, &clients[i]));
+    ck_assert(!handshakes_enter_unnamed(&handshakes, &clients[3]));
+    ck_assert_uint_eq(handshakes.slots.count, 3);
+    handshakes_leave(&handshakes, &clients[0]);
+    ck_assert(enter_late(0, 1));
+    handshakes_leave(&handshakes, &clients[1]);
+    ck_assert(!enter_late(1, 1));
+    ck_assert(!handshakes_are_full(&handshakes)); /* it was the address */
+    ck_assert(enter_late(1, 2));
+    ck_assert_uint_eq(handshakes.slots.count, 3);
+    ck_assert(!enter_late(4, 3));
+    ck_assert(handshakes_are_full(&handshakes));
+}
+END_TEST
+
+/* What was reserved for the next connection is nobody else's, and what was not is given back. */
+START_TEST(a_late_one_keeps_no_slot_that_it_does_not_use)
+{
+    handshakes_set_limit(&handshakes, 1);
+    ck_assert(enter_late(0, 1));
+    ck_assert(!enter_late(1, 1));
+    ck_assert_uint_eq(handshakes.slots.count, 1);
+    ck_assert_int_eq(handshakes_may_accept(&handshakes), HANDSHAKES_ACCEPT);
+    ck_assert(!enter_late(1, 1));
+    ck_assert_uint_eq(handshakes.slots.count, 2);
+    ck_assert(enter(2, 2));
+    ck_assert_uint_eq(handshakes.slots.count, 2);
+}
+END_TEST
+
+/* It has waited for its header for too long, and its slot is needed; it is of no address that waits. */
+START_TEST(unknown_ones_are_evicted_for_a_slot_alone)
+{
+    handshake_slots_set_max(shared.slots, 1);
+    handshakes_set_limit(&handshakes, 1);
+    handshakes.half_open.span = 0;
+    handshakes.yield_ms = 0;
+    ck_assert(handshakes_enter_unnamed(&handshakes, &clients[0]));
+    clients[0].address = 0;
+    clients[1].address = 0;
+    ck_assert(handshakes_wait(&handshakes, &clients[1], 1));
+    evicted = NULL;
+    handshakes_tick(&handshakes);
+    ck_assert_ptr_eq(evicted, &clients[0]);
+    ck_assert_int_eq(evicted_for, CLIENT_LIMIT_HANDSHAKES);
+}
+END_TEST
+
 /* Another worker's client has gone: the loop goes round by itself to look for it. */
 START_TEST(a_place_that_another_worker_gives_back)
 {
@@ -589,6 +649,9 @@ int main(void)
     tcase_add_test(tests, a_slow_client_is_evicted_if_others_wait);
     tcase_add_test(tests, slots_of_an_address);
     tcase_add_test(tests, who_waits_begins_in_turn);
+    tcase_add_test(tests, clients_of_unknown_addresses);
+    tcase_add_test(tests, a_late_one_keeps_no_slot_that_it_does_not_use);
+    tcase_add_test(tests, unknown_ones_are_evicted_for_a_slot_alone);
     tcase_add_test(tests, a_place_that_another_worker_gives_back);
     tcase_add_test(tests, so_many_wait_and_no_more);
     tcase_add_test(tests, who_waits_for_his_address_waits_for_a_slot_too);

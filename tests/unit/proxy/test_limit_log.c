@@ -136,6 +136,33 @@ START_TEST(who_waits_for_others_of_its_address)
 }
 END_TEST
 
+START_TEST(who_waits_for_its_turn)
+{
+    struct sockaddr_storage from = client(1);
+    limit_log_note_slowed(&limits, "imap", &from);
+    limit_log_note(&limits, CLIENT_LIMIT_CONNECTION_RATE, "imap", &from);
+    ck_assert_ptr_nonnull(strstr(lines(), "client=0.0.0.1:4711 limit=connection_rate_per_address action=\"it "
+                                          "waits for its turn\" count=1 cause="));
+    ck_assert_ptr_nonnull(strstr(written, "limit=connection_rate_per_address action=closed count=1 cause="));
+}
+END_TEST
+
+START_TEST(refusals)
+{
+    struct sockaddr_storage from = client(0xc0000201u);
+    for (int i = 0; i < REFUSALS; i++)
+        for (int times = 0; times < 3; times++)
+            limit_log_note_refusal(&limits, (enum refusal)i, times == 2 ? "a detail" : NULL, "pop3", &from);
+    ck_assert_uint_eq(count(lines(), "event=refused"), REFUSALS);
+    ck_assert_ptr_nonnull(strstr(written, "level=warning event=refused service=pop3 client=192.0.2.1:4711 "
+                                          "reason=denied action=closed count=1\n"));
+    ck_assert_ptr_nonnull(
+        strstr(written, "reason=proxy-untrusted action=closed count=1 cause=\"the address"));
+    ten_seconds();
+    ck_assert_uint_eq(count(lines(), "detail=\"a detail\" action=closed count=2"), REFUSALS);
+}
+END_TEST
+
 START_TEST(failures_to_accept)
 {
     for (int i = 0; i < 100; i++)
@@ -168,6 +195,8 @@ int main(void)
     tcase_add_test(tests, the_first_at_once_and_the_others_counted);
     tcase_add_test(tests, each_kind_by_itself);
     tcase_add_test(tests, who_waits_for_others_of_its_address);
+    tcase_add_test(tests, who_waits_for_its_turn);
+    tcase_add_test(tests, refusals);
     tcase_add_test(tests, failures_to_accept);
     tcase_add_test(tests, the_limit_of_open_files_is_no_setting);
     suite_add_tcase(suite, tests);

@@ -142,6 +142,26 @@ START_TEST(the_end_of_a_silent_one)
 }
 END_TEST
 
+/* A balancer's header names the client; who has sent it is beside that. */
+START_TEST(the_end_of_one_that_came_by_a_balancer)
+{
+    struct origin origin = {.balancer.v4 = {.sin_family = AF_INET, .sin_port = htons(5000)}};
+    inet_pton(AF_INET, "10.1.0.5", &origin.balancer.v4.sin_addr);
+    session.origin = &origin;
+    session.reason = END_LOGOUT;
+    session_log_end(&session);
+    ck_assert_str_eq(lines(),
+                     INFO("session " WHO " via=10.1.0.5:5000 in=0 out=0 duration=0.000 reason=logout"));
+    origin.balancer.any.sa_family = AF_UNSPEC;
+    session_log_end(&session);
+    ck_assert_str_eq(lines(), INFO("session " WHO " in=0 out=0 duration=0.000 reason=logout"));
+    origin.is_local = true;
+    session.has_spoken = false;
+    session.reason = END_CLIENT_CLOSED;
+    ck_assert_int_eq(quiet_of(&session), QUIET_PROBE);
+}
+END_TEST
+
 START_TEST(each_time)
 {
     session_log_discarded(&session, 17);
@@ -248,7 +268,9 @@ static const struct {
     {WORKER_TIMEOUT_GREETING, "greeting"},   {WORKER_TIMEOUT_ABANDONED, "abandoned"},
     {WORKER_TIMEOUT_LOGIN, "login"},         {WORKER_TIMEOUT_COMMAND, "command"},
     {WORKER_TIMEOUT_IDLE, "idle"},           {WORKER_TIMEOUT_CLOSING, "closing"},
-    {WORKER_TIMEOUT_ENDING, "ending"},
+    {WORKER_TIMEOUT_ENDING, "ending"},       {WORKER_TIMEOUT_SLOWED, "slowed"},
+    {WORKER_TIMEOUT_SLOWED_2, "slowed"},     {WORKER_TIMEOUT_SLOWED_3, "slowed"},
+    {WORKER_TIMEOUT_SLOWED_LAST, "slowed"},
 };
 _Static_assert(ARRAY_LEN(timeouts) == WORKER_TIMEOUTS, "a row for each class");
 
@@ -258,7 +280,7 @@ START_TEST(timeout)
     session.timeout = timeouts[_i].timeout;
     generation.timeouts[session.timeout].span = 1500 + (uint64_t)_i;
     session_log_timeout(&session);
-    snprintf(expected, sizeof expected, DEBUG("timeout " WHO " class=%s seconds=1.50%d"), timeouts[_i].name,
+    snprintf(expected, sizeof expected, DEBUG("timeout " WHO " class=%s seconds=1.5%02d"), timeouts[_i].name,
              _i);
     ck_assert_str_eq(lines(), expected);
 }
@@ -304,6 +326,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_end);
     tcase_add_test(tests, the_end_of_a_silent_one);
+    tcase_add_test(tests, the_end_of_one_that_came_by_a_balancer);
     tcase_add_test(tests, each_time);
     tcase_add_loop_test(tests, once_a_minute_for_each_server, 0, ARRAY_LEN(once_a_minute));
     tcase_add_test(tests, one_is_not_the_other);

@@ -19,8 +19,10 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {SESSION_ACCEPTED, "accepted", "waiting cleartext handshaking closed"},
-    {SESSION_WAITING, "waiting", "cleartext handshaking closed"},
+    {SESSION_ACCEPTED, "accepted", "header slowed waiting cleartext handshaking closed"},
+    {SESSION_HEADER, "header", "slowed waiting cleartext handshaking closed"},
+    {SESSION_SLOWED, "slowed", "header waiting cleartext handshaking closed"},
+    {SESSION_WAITING, "waiting", "header cleartext handshaking closed"},
     {SESSION_CLEARTEXT, "cleartext", "handshaking lingering closed"},
     {SESSION_HANDSHAKING, "handshaking", "connecting lingering closed"},
     {SESSION_CONNECTING, "connecting",
