@@ -21,6 +21,7 @@ static const char *const names[] = {
     [END_NO_MEMORY] = "no-memory",
     [END_OVERLOAD] = "overload",
     [END_SHUTDOWN] = "shutdown",
+    [END_KICKED] = "kicked",
 };
 _Static_assert(ARRAY_LEN(names) == END_REASONS, "a word for each reason");
 

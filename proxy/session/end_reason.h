@@ -32,6 +32,7 @@ enum end_reason {
     END_NO_MEMORY,
     END_OVERLOAD, /* a limit rejected the client: limit_log.h logs it, and no line "session" does */
     END_SHUTDOWN,
+    END_KICKED, /* the operator ended it */
     END_REASONS
 };
 

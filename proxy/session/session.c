@@ -109,7 +109,7 @@ static void count_event(const struct session *session, enum counter what)
     counters_add(session->service->counters, session->worker->index, what);
 }
 
-static struct session *of_worker(struct worker_session *in_worker)
+struct session *session_of_worker(struct worker_session *in_worker)
 {
     return (struct session *)((char *)in_worker - offsetof(struct session, in_worker));
 }
@@ -437,7 +437,7 @@ static void expire_relaying(struct session *session)
 
 static void expire(struct worker_session *in_worker)
 {
-    struct session *session = of_worker(in_worker);
+    struct session *session = session_of_worker(in_worker);
     switch (session->state) {
     case SESSION_WAITING:
         reject_client(session, CLIENT_LIMIT_HANDSHAKES_PER_ADDRESS);
@@ -487,7 +487,7 @@ static void evict(struct handshake *handshake, enum client_limit limit)
 
 static void shut_down(struct worker_session *in_worker)
 {
-    struct session *session = of_worker(in_worker);
+    struct session *session = session_of_worker(in_worker);
     if (session->state == SESSION_HANDSHAKING || session->state == SESSION_WAITING)
         session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
@@ -500,6 +500,7 @@ const struct worker_session_calls session_calls = {
     .accept = accept_client,
     .expire = expire,
     .shut_down = shut_down,
+    .survey = session_survey,
     .continue_handshake = session_on_handshake,
     .evict = evict,
     .begin = begin_after_waiting,

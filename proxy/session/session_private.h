@@ -186,6 +186,14 @@ void session_send_refusal(struct session *session, const char *refusal, enum end
 /* Begins the client's TLS handshake, from ACCEPTED or CLEARTEXT. May end the session (no memory): CLOSED. */
 void session_begin_handshake(struct session *session);
 
+/* ---- session_survey.c ---- */
+
+/* The worker's call: see struct worker_session_calls. */
+void session_survey(struct worker_session *in_worker, struct survey *survey);
+
+/* The session that a worker knows. */
+struct session *session_of_worker(struct worker_session *in_worker);
+
 /* ---- quiet.c: sessions that nobody wants to read about one by one ---- */
 
 enum quiet {
