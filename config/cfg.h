@@ -235,9 +235,10 @@ enum { CFG_ADMIN_LISTEN_MAX = 8 };
 struct cfg_admin {
     struct cfg_endpoint *listen; /* numeric addresses only; at most CFG_ADMIN_LISTEN_MAX */
     size_t listen_count;
-    char *socket; /* a path that fits into an address of a Unix socket, absolute or relative; NULL: none */
+    char *socket; /* a path that fits into the address of a Unix socket; NULL: there is none */
     struct cfg_place socket_place;
-    char *group; /* whose members may control, a name or digits; NULL: root and the program's own user alone */
+    /* Whose members may control, a name or digits; NULL: root and the program's own user alone. */
+    char *group;
     struct cfg_place group_place;
 };
 
