@@ -11,11 +11,11 @@
 #include <uv.h>
 
 /*
- * The admin endpoint: HTTP in the main thread's loop. By TCP it shows metrics and health, and changes nothing;
- * by its socket it takes commands, too (admin_route.h). A connection brings one request, and is closed after
- * ADMIN_VISIT_MS whatever it does, unless a command is being carried out. If all places are taken the oldest
- * connection is closed for a new one: clients that are only connected keep nobody out. A visitor of this room
- * begins here.
+ * The admin endpoint: HTTP in the main thread's loop. By TCP it shows metrics and health, and changes
+ * nothing; by its socket it takes commands, too (admin_route.h). A connection brings one request, and is
+ * closed after ADMIN_VISIT_MS whatever it does, unless a command is being carried out. If all places are
+ * taken the oldest connection is closed for a new one: clients that are only connected keep nobody out. A
+ * visitor of this room begins here.
  */
 enum {
     /* A pair of scrapers, the probes of a container, and some operators. */
@@ -50,8 +50,8 @@ struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, stru
 void admin_serve(struct admin *admin, struct admin_listeners *listeners);
 
 /*
- * Serves the socket for control until admin_close, which removes it; takes it over. `path` lives as long. Does
- * nothing if there is none. Returns 0, or a libuv error.
+ * Serves the socket for control until admin_close, which removes it; takes it over. `path` lives as long.
+ * Does nothing if there is none. Returns 0, or a libuv error.
  */
 int admin_serve_socket(struct admin *admin, struct admin_socket *socket, const char *path);
 

@@ -5,8 +5,8 @@
 #include "proxy/runtime/snapshot.h"
 
 /*
- * GET /v1/config. What it shows is named here, field by field: a key that is added to the configuration is not
- * shown until somebody has thought of it.
+ * GET /v1/config. What it shows is named here, field by field: a key that is added to the configuration is
+ * not shown until somebody has thought of it.
  */
 
 static json_t *seconds(uint64_t ms)

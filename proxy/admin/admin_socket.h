@@ -34,8 +34,8 @@ MUST_CHECK bool admin_socket_open(const struct cfg *cfg, struct admin_socket *so
 bool admin_socket_close(struct admin_socket *socket, const char *path);
 
 /*
- * May the peer of a connection use it: root, the user of this process, and members of the group? `*uid` is the
- * peer's user. False, with `*uid` (uid_t)-1, if the kernel does not know.
+ * May the peer of a connection use it: root, the user of this process, and members of the group? `*uid` is
+ * the peer's user. False, with `*uid` (uid_t)-1, if the kernel does not know.
  */
 MUST_CHECK bool admin_socket_permits(const struct admin_socket *socket, int connection, uid_t *uid);
 

@@ -7,16 +7,16 @@
 #include <uv.h>
 
 /*
- * One connection to the admin endpoint: reads the head of a request, sends an answer, and closes. It allocates
- * nothing but itself. What is answered, when a visit is over, and how many there are, the owner decides. A
- * visitor of the file begins at `visit_new`.
+ * One connection to the admin endpoint: reads the head of a request, sends an answer, and closes. It
+ * allocates nothing but itself. What is answered, when a visit is over, and how many there are, the owner
+ * decides. A visitor of the file begins at `visit_new`.
  */
 enum {
     /* The header fields of an answer. */
     VISIT_HEAD_MAX = 512,
     /*
-     * Of what a client sends after its request, such as a body, so much is read and dropped: a connection that
-     * is closed with octets unread is reset, and the client may lose the answer.
+     * Of what a client sends after its request, such as a body, so much is read and dropped: a connection
+     * that is closed with octets unread is reset, and the client may lose the answer.
      */
     VISIT_DROPPED_MAX = 64 * 1024,
     ADMIN_METHODS_MAX = 64 /* octets of a list of methods, with its NUL */

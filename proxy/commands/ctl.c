@@ -279,22 +279,32 @@ static int run_verb(struct ctl *ctl, const char *file, int argc, char **argv)
     return ctl->socket != NULL ? run(ctl) : run_on_file(ctl, file);
 }
 
+/* Reads one option at argv[0], of which there are `argc`. How many words it has; negative after a message. */
+static int read_option(struct ctl *ctl, const char **file, int argc, char **argv)
+{
+    bool is_socket = strcmp(argv[0], "-s") == 0;
+    if (strcmp(argv[0], "--json") == 0) {
+        ctl->is_json = true;
+        return 1;
+    }
+    if (!is_socket && strcmp(argv[0], "-c") != 0)
+        return -misuse("not understood: ", argv[0]);
+    if (argc == 1)
+        return -misuse(argv[0], is_socket ? " needs a socket" : " needs a file");
+    *(is_socket ? &ctl->socket : file) = argv[1];
+    return 2;
+}
+
 int ctl_command(const char *default_file, int argc, char **argv)
 {
     const char *file = default_file;
     struct ctl ctl = {0};
     int i = 0;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        bool is_socket = strcmp(argv[i], "-s") == 0;
-        if (strcmp(argv[i], "--json") == 0) {
-            ctl.is_json = true;
-            continue;
-        }
-        if (!is_socket && strcmp(argv[i], "-c") != 0)
-            return misuse("not understood: ", argv[i]);
-        if (i + 1 == argc)
-            return misuse(argv[i], is_socket ? " needs a socket" : " needs a file");
-        *(is_socket ? &ctl.socket : &file) = argv[++i];
+    while (i < argc && argv[i][0] == '-') {
+        int words = read_option(&ctl, &file, argc - i, argv + i);
+        if (words < 0)
+            return -words;
+        i += words;
     }
     if (i == argc)
         return misuse("which verb?", "");

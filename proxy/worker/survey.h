@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 
 /*
- * A question about the sessions of a worker, and its answer: which sessions are of this kind, and, if that is
- * wanted, their end. The worker goes through its sessions in pieces (batch.h). Octets of the answer are bounded,
- * whatever number of sessions there is. Nothing here knows a session or a thread.
+ * A question about the sessions of a worker, and its answer: which sessions are of this kind, and, if that
+ * is wanted, their end. The worker goes through its sessions in pieces (batch.h). Octets of the answer are
+ * bounded, whatever number of sessions there is. Nothing here knows a session or a thread.
  */
 enum {
     SURVEY_NAME_MAX = 256, /* octets of a name that is asked for, with its NUL */

@@ -198,8 +198,9 @@ enum { WORKER_NO_KEYS = -2 };
 void worker_set_key_channel(struct worker *worker, int channel);
 
 /*
- * From the main thread: has the worker make a survey, which it owns until WORKER_SURVEYED; no other survey may
- * be on its way. Sessions that begin meanwhile may be missing. False if the worker has ended: nothing follows.
+ * From the main thread: has the worker make a survey, which it owns until WORKER_SURVEYED; no other survey
+ * may be on its way. Sessions that begin meanwhile may be missing. False if the worker has ended: nothing
+ * follows.
  */
 MUST_CHECK bool worker_give_survey(struct worker *worker, struct survey *survey);
 

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -346,6 +345,8 @@ class Socket(Control):
         self.admin = self.admin.replace("}", 'group = "no-such-group-here"; }')
         self.prepare()
         self.refused('there is no group "no-such-group-here"')
+        result = harness.run_program("check", "-c", self.folder.path / "deepproxy.conf")
+        self.assertEqual((result.returncode, result.stderr.count("no-such-group-here")), (1, 2))
 
     def test_what_another_has_put_there_stays(self):
         proxy = self.start_control()
@@ -387,6 +388,22 @@ class Peers(Control):
             self.assertEqual(self.ask_as(user, group, groups), status, (user, group, groups))
         self.assertEqual(proxy.wait_line(event="control-refused")["uid"], "65534")
         self.assertLessEqual(len(proxy.find(event="control-refused")), 3)
+
+    def test_the_user_that_the_program_becomes(self):
+        """It has the file, and may use it; it removes it if the folder lets it, and says so if not."""
+        proxy = self.start_control(extra='user = "nobody"; group = "nogroup";')
+        self.assertEqual((self.path.lstat().st_uid, stat.S_IMODE(self.path.lstat().st_mode)), (65534, 0o600))
+        self.open_to_all()
+        self.assertEqual(self.ask_as(65534, 65534, []), "200")
+        self.assertEqual(self.ask_as(0, 0, []), "200")
+        self.assertEqual(self.ask_as(1, 1, []), "403")
+        proxy.stop()
+        self.assertEqual(proxy.find(event="control-socket-left")[0]["error"], "Permission denied")
+        self.assertTrue(self.path.exists())
+        # The next start, as root, replaces it.
+        self.start_control(extra='user = "nobody"; group = "nogroup";')
+        self.open_to_all()
+        self.assertEqual(self.ask_as(65534, 65534, []), "200")
 
     def test_without_a_group(self):
         self.start_control()
