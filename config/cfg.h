@@ -247,10 +247,18 @@ struct cfg_limits {
 /* Loopback and a management network, of both families, and some more. */
 enum { CFG_ADMIN_LISTEN_MAX = 8 };
 
-/* The endpoint that serves metrics and health by HTTP to everybody who can connect. */
+/*
+ * The endpoint that serves metrics and health by HTTP to everybody who can connect, and control to those who
+ * may use its socket. There is neither by default.
+ */
 struct cfg_admin {
     struct cfg_endpoint *listen; /* numeric addresses only; at most CFG_ADMIN_LISTEN_MAX */
-    size_t listen_count;         /* default 0: there is no endpoint */
+    size_t listen_count;
+    char *socket; /* a path that fits into the address of a Unix socket; NULL: there is none */
+    struct cfg_place socket_place;
+    /* Whose members may control, a name or digits; NULL: root and the program's own user alone. */
+    char *group;
+    struct cfg_place group_place;
 };
 
 enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG };

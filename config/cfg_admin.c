@@ -3,6 +3,9 @@
 
 #include "config/cfg_endpoint.h"
 
+#include <string.h>
+#include <sys/un.h>
+
 static const char example[] = "127.0.0.1:9993";
 
 /* Every client that can connect gets an answer. */
@@ -53,12 +56,15 @@ static void read_listen(struct cfg_reader *reader, struct cfg *cfg)
     struct cfg_loader *loader = reader->loader;
     struct cfg_admin *admin = &cfg->admin;
     bool freebind = false;
-    bool given = cfg_reader_require(reader, "listen", "an address: listen = \"127.0.0.1:9993\"");
+    bool given = admin->socket != NULL ||
+                 cfg_reader_require(reader, "listen", "an address: listen = \"127.0.0.1:9993\"");
     cfg_read_switch(reader, "freebind", &freebind);
     if (!given)
         return;
     size_t errors = loader->problems->errors;
     size_t count = cfg_read_one_or_more(reader, "listen", example, &items);
+    if (count == 0 && admin->socket != NULL)
+        return;
     if (loader->problems->errors == errors && (count == 0 || count > CFG_ADMIN_LISTEN_MAX)) {
         CFG_FAIL(loader, cfg_reader_place(reader, "listen"),
                  "\"listen\" has %zu addresses, expected 1 to %d: listen = \"%s\"", count,
@@ -78,6 +84,23 @@ static void read_listen(struct cfg_reader *reader, struct cfg *cfg)
     }
 }
 
+static void read_socket(struct cfg_reader *reader, struct cfg_admin *admin)
+{
+    enum { PATH_LENGTH_MAX = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
+    cfg_read_path(reader, "socket", "/run/deepproxy/admin.sock", &admin->socket);
+    cfg_read_account(reader, "group", &admin->group);
+    admin->socket_place = cfg_reader_place(reader, "socket");
+    admin->group_place = cfg_reader_place(reader, "group");
+    if (admin->socket != NULL && strlen(admin->socket) > PATH_LENGTH_MAX)
+        CFG_FAIL(reader->loader, admin->socket_place,
+                 "\"socket\" has a path of %zu octets, and a socket's has %d at most: \"%s\"",
+                 strlen(admin->socket), PATH_LENGTH_MAX, admin->socket);
+    if (admin->group != NULL && admin->socket == NULL)
+        CFG_FAIL(reader->loader, admin->group_place,
+                 "\"group\" is for those who may use \"socket\", which is missing: socket = "
+                 "\"/run/deepproxy/admin.sock\"");
+}
+
 void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     config_setting_t *group = cfg_read_group(top, "admin");
@@ -85,6 +108,7 @@ void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
         return;
     struct cfg_reader reader;
     cfg_reader_open(&reader, loader, group, "admin");
+    read_socket(&reader, &cfg->admin);
     read_listen(&reader, cfg);
     cfg_reader_close(&reader);
 }

@@ -20,15 +20,18 @@ static const struct process_key {
     size_t offset; /* in struct cfg */
     unsigned max;
     bool needs_restart;
+    bool is_of_group; /* the group's own source reads it */
 } keys[] = {
-    {"user", KEY_ACCOUNT, offsetof(struct cfg, user), 0, true},
-    {"group", KEY_ACCOUNT, offsetof(struct cfg, group), 0, true},
-    {"key_isolation", KEY_SWITCH, offsetof(struct cfg, key_isolation), 0, true},
-    {"key_user", KEY_ACCOUNT, offsetof(struct cfg, key_user), 0, true},
-    {"workers", KEY_NUMBER, offsetof(struct cfg, workers), WORKERS_MAX, true},
-    {"max_connections", KEY_NUMBER, offsetof(struct cfg, max_connections), CONNECTIONS_MAX, false},
-    {"log_level", KEY_LEVEL, offsetof(struct cfg, log_level), 0, false},
-    {"state_file", KEY_PATH, offsetof(struct cfg, state_file), 0, false},
+    {"user", KEY_ACCOUNT, offsetof(struct cfg, user), 0, true, false},
+    {"group", KEY_ACCOUNT, offsetof(struct cfg, group), 0, true, false},
+    {"key_isolation", KEY_SWITCH, offsetof(struct cfg, key_isolation), 0, true, false},
+    {"key_user", KEY_ACCOUNT, offsetof(struct cfg, key_user), 0, true, false},
+    {"workers", KEY_NUMBER, offsetof(struct cfg, workers), WORKERS_MAX, true, false},
+    {"max_connections", KEY_NUMBER, offsetof(struct cfg, max_connections), CONNECTIONS_MAX, false, false},
+    {"log_level", KEY_LEVEL, offsetof(struct cfg, log_level), 0, false, false},
+    {"state_file", KEY_PATH, offsetof(struct cfg, state_file), 0, false, false},
+    {"admin.socket", KEY_PATH, offsetof(struct cfg, admin.socket), 0, true, true},
+    {"admin.group", KEY_ACCOUNT, offsetof(struct cfg, admin.group), 0, true, true},
 };
 
 static void read_log_level(struct cfg_reader *top, const char *key, enum cfg_log_level *value)
@@ -70,7 +73,8 @@ void cfg_process_read(struct cfg_reader *top, struct cfg *cfg)
     cfg->key_isolation = true;
     cfg->log_level = CFG_LOG_INFO;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        read_key(top, &keys[i], cfg);
+        if (!keys[i].is_of_group)
+            read_key(top, &keys[i], cfg);
     cfg->state_file_place = cfg_reader_place(top, "state_file");
     cfg->user_place = cfg_reader_place(top, "user");
     cfg->group_place = cfg_reader_place(top, "group");

@@ -168,6 +168,7 @@ enum {
 enum engine_goodbye_reason {
     ENGINE_GOODBYE_UNAVAILABLE, /* there is no backend, or it has disconnected */
     ENGINE_GOODBYE_SHUTDOWN,    /* the proxy is being stopped */
+    ENGINE_GOODBYE_KICKED,      /* the operator ends this client's session */
     ENGINE_GOODBYE_TIMEOUT      /* the client has sent nothing for too long */
 };
 

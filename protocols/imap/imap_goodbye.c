@@ -11,6 +11,7 @@ void imap_goodbye_send(const struct engine_service *service, enum engine_goodbye
         [ENGINE_GOODBYE_UNAVAILABLE] = {"* BYE [UNAVAILABLE] ",
                                         ": the mail server can't be reached, try again later\r\n"},
         [ENGINE_GOODBYE_SHUTDOWN] = {"* BYE [UNAVAILABLE] ", ": shutting down, try again\r\n"},
+        [ENGINE_GOODBYE_KICKED] = {"* BYE [UNAVAILABLE] ", ": disconnected by the operator, try again\r\n"},
         [ENGINE_GOODBYE_TIMEOUT] = {"* BYE ", ": nothing was heard for too long\r\n"},
     };
     engine_out_make_text(out, SIDE_CLIENT, texts[why].code);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/admin.h"
 
+#include "proxy/admin/admin_route.h"
 #include "proxy/admin/visit.h"
 #include "proxy/common/accept.h"
 #include "proxy/common/address.h"
@@ -8,18 +9,26 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define NEVER UINT64_MAX
+
+/* Places: for connections by TCP first, then for those by the socket, which no crowd on TCP takes. */
+enum { PLACES = ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX };
 
 struct admin {
     uv_loop_t *loop;
     struct log *log;
     uv_timer_t timer;
     struct admin_listeners listeners;
-    uint64_t paused_until;                       /* 0: not paused */
-    struct visit *visits[ADMIN_CONNECTIONS_MAX]; /* NULL: the place is free */
+    struct admin_listener control; /* of `socket`, if that is there */
+    struct admin_socket socket;
+    const char *socket_path;
+    uint64_t paused_until;        /* 0: not paused */
+    struct visit *visits[PLACES]; /* NULL: the place is free */
+    uint64_t last_visit;
     struct admin_pages pages;
 };
 
@@ -36,11 +45,22 @@ static void log_event(const struct admin *admin, enum cfg_log_level level, const
 
 static void on_timer(uv_timer_t *timer);
 
-/* The one that has been there longest; NULL if there is none. */
-static struct visit *find_oldest(const struct admin *admin)
+struct places {
+    size_t from;
+    size_t to;
+};
+
+static struct places places_of(bool is_local)
+{
+    return is_local ? (struct places){ADMIN_CONNECTIONS_MAX, PLACES}
+                    : (struct places){0, ADMIN_CONNECTIONS_MAX};
+}
+
+/* The one that expires first; NULL if there is none. */
+static struct visit *find_oldest(const struct admin *admin, struct places places)
 {
     struct visit *oldest = NULL;
-    for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    for (size_t i = places.from; i < places.to; i++) {
         struct visit *visit = admin->visits[i];
         if (visit != NULL && (oldest == NULL || visit->expires < oldest->expires))
             oldest = visit;
@@ -48,11 +68,11 @@ static struct visit *find_oldest(const struct admin *admin)
     return oldest;
 }
 
-/* The index of a place that has this visit (NULL: that is free); ADMIN_CONNECTIONS_MAX if there is none. */
-static size_t find_place(const struct admin *admin, const struct visit *visit)
+/* The index of the one that has this visit (NULL: that is free); places.to if there is none. */
+static size_t find_place(const struct admin *admin, struct places places, const struct visit *visit)
 {
-    size_t i = 0;
-    while (i < ADMIN_CONNECTIONS_MAX && admin->visits[i] != visit)
+    size_t i = places.from;
+    while (i < places.to && admin->visits[i] != visit)
         i++;
     return i;
 }
@@ -62,7 +82,7 @@ static void set_timer(struct admin *admin)
 {
     uint64_t now = uv_now(admin->loop);
     uint64_t due = admin->paused_until > 0 ? admin->paused_until : NEVER;
-    const struct visit *oldest = find_oldest(admin);
+    const struct visit *oldest = find_oldest(admin, (struct places){0, PLACES});
     if (oldest != NULL && oldest->expires < due)
         due = oldest->expires;
     if (due == NEVER)
@@ -74,15 +94,63 @@ static void set_timer(struct admin *admin)
 static void on_request(void *arg, struct visit *visit)
 {
     struct admin *admin = arg;
+    struct admin_call call = {.pages = &admin->pages,
+                              .request = &visit->request,
+                              .is_local = visit->is_local,
+                              .is_permitted = visit->is_permitted,
+                              .uid = visit->uid,
+                              .visit = visit->number};
+    admin_route(&call);
+    if (!call.is_later) {
+        visit_answer(visit, &call.answer);
+        return;
+    }
+    visit->expires = uv_now(admin->loop) + ADMIN_WAIT_MS;
+    set_timer(admin);
+}
+
+/* Whoever has gone meanwhile gets nothing. */
+static void answer_later(struct admin *admin, uint64_t number, const struct http_answer *answer)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        struct visit *visit = admin->visits[i];
+        if (visit == NULL || visit->number != number || visit->state != VISIT_WAITING)
+            continue;
+        visit->expires = uv_now(admin->loop) + ADMIN_VISIT_MS;
+        visit_answer(visit, answer);
+        set_timer(admin);
+        return;
+    }
+    http_answer_release(answer);
+}
+
+void admin_answer_survey(struct admin *admin, uint64_t visit, const struct survey_query *query,
+                         const struct survey *of_workers, unsigned workers)
+{
     struct http_answer answer;
-    admin_page_answer(&admin->pages, &visit->request, &answer);
-    visit_answer(visit, &answer);
+    admin_api_write_survey(&answer, query, of_workers, workers);
+    answer_later(admin, visit, &answer);
+}
+
+void admin_answer_failure(struct admin *admin, uint64_t visit)
+{
+    struct http_answer answer;
+    admin_json_error(&answer, HTTP_STATUS_SERVICE_UNAVAILABLE, "memory is short");
+    answer_later(admin, visit, &answer);
+}
+
+void admin_answer_reload(struct admin *admin, uint64_t visit, enum admin_reload how,
+                         const struct cfg_problems *problems)
+{
+    struct http_answer answer;
+    admin_api_write_reload(&answer, how, problems);
+    answer_later(admin, visit, &answer);
 }
 
 static void on_end(void *arg, struct visit *visit)
 {
     struct admin *admin = arg;
-    admin->visits[find_place(admin, visit)] = NULL;
+    admin->visits[find_place(admin, places_of(visit->is_local), visit)] = NULL;
     if (!uv_is_closing((uv_handle_t *)&admin->timer))
         set_timer(admin);
 }
@@ -100,6 +168,8 @@ static void pause_accepting(struct admin *admin, int error)
     admin->paused_until = uv_now(admin->loop) + ADMIN_PAUSE_MS;
     for (size_t i = 0; i < admin->listeners.count; i++)
         uv_poll_stop(&admin->listeners.items[i]->poll);
+    if (admin->control.is_served)
+        uv_poll_stop(&admin->control.poll);
 }
 
 static void resume_accepting(struct admin *admin)
@@ -107,6 +177,8 @@ static void resume_accepting(struct admin *admin)
     admin->paused_until = 0;
     for (size_t i = 0; i < admin->listeners.count; i++)
         uv_poll_start(&admin->listeners.items[i]->poll, UV_READABLE, on_incoming);
+    if (admin->control.is_served)
+        uv_poll_start(&admin->control.poll, UV_READABLE, on_incoming);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -115,36 +187,40 @@ static void on_timer(uv_timer_t *timer)
     uint64_t now = uv_now(admin->loop);
     if (admin->paused_until > 0 && admin->paused_until <= now)
         resume_accepting(admin);
-    for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < PLACES; i++)
         if (admin->visits[i] != NULL && admin->visits[i]->expires <= now)
             visit_break(admin->visits[i]);
     set_timer(admin);
 }
 
-static void begin_visit(struct admin *admin, int fd)
+static void begin_visit(struct admin *admin, int fd, bool is_local)
 {
     static const int send_buffer = ADMIN_SEND_BUFFER;
-    if (find_place(admin, NULL) == ADMIN_CONNECTIONS_MAX)
-        visit_break(find_oldest(admin));
+    struct places places = places_of(is_local);
+    if (find_place(admin, places, NULL) == places.to)
+        visit_break(find_oldest(admin, places));
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     struct visit *visit = visit_new(admin->loop, fd, &visit_events, admin);
     if (visit == NULL)
         return;
+    visit->is_local = is_local;
+    visit->is_permitted = is_local && admin_socket_permits(&admin->socket, fd, &visit->uid);
+    visit->number = ++admin->last_visit;
     visit->expires = uv_now(admin->loop) + ADMIN_VISIT_MS;
-    admin->visits[find_place(admin, NULL)] = visit;
+    admin->visits[find_place(admin, places, NULL)] = visit;
 }
 
 /* False if no more can be accepted now. */
-static bool accept_one(struct admin *admin, int listener)
+static bool accept_one(struct admin *admin, const struct admin_listener *listener)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     int fd;
-    enum accept_outcome outcome = accept_connection(listener, &fd, (struct sockaddr *)&address, &len);
+    enum accept_outcome outcome = accept_connection(listener->fd, &fd, (struct sockaddr *)&address, &len);
     if (outcome == ACCEPT_SHORT)
         pause_accepting(admin, errno);
     if (outcome == ACCEPT_DONE)
-        begin_visit(admin, fd);
+        begin_visit(admin, fd, listener == &admin->control);
     return outcome == ACCEPT_DONE || outcome == ACCEPT_LOST;
 }
 
@@ -154,7 +230,7 @@ static void on_incoming(uv_poll_t *poll, int status, int events)
     struct admin *admin = poll->data;
     (void)status;
     (void)events;
-    for (int i = 0; i < ADMIN_ACCEPTS && accept_one(admin, listener->fd); i++)
+    for (int i = 0; i < ADMIN_ACCEPTS && accept_one(admin, listener); i++)
         ;
     set_timer(admin);
 }
@@ -212,6 +288,34 @@ void admin_serve(struct admin *admin, struct admin_listeners *listeners)
     admin_listeners_give_up(listeners);
 }
 
+int admin_serve_socket(struct admin *admin, struct admin_socket *socket, const char *path)
+{
+    if (socket->fd < 0)
+        return 0;
+    int error = uv_poll_init(admin->loop, &admin->control.poll, socket->fd);
+    if (error != 0)
+        return error;
+    admin->socket = *socket;
+    admin->socket_path = path;
+    socket->fd = -1;
+    admin->control.fd = admin->socket.fd;
+    admin->control.poll.data = admin;
+    admin->control.is_served = true;
+    uv_poll_start(&admin->control.poll, UV_READABLE, on_incoming);
+    log_event(admin, CFG_LOG_INFO, "control-listening", "socket", path);
+    return 0;
+}
+
+static void close_socket(struct admin *admin)
+{
+    if (!admin->control.is_served)
+        return;
+    admin->control.is_served = false;
+    uv_close((uv_handle_t *)&admin->control.poll, NULL);
+    if (!admin_socket_close(&admin->socket, admin->socket_path))
+        log_event(admin, CFG_LOG_WARNING, "control-socket-left", "error", strerror(errno));
+}
+
 const struct admin_listeners *admin_listening(const struct admin *admin)
 {
     return &admin->listeners;
@@ -227,6 +331,8 @@ struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, stru
     admin->loop = loop;
     admin->log = log;
     admin->pages.source = *source;
+    admin->pages.log = log;
+    admin->socket.fd = -1;
     uv_timer_init(loop, &admin->timer);
     admin->timer.data = admin;
     return admin;
@@ -240,9 +346,10 @@ void admin_certificates_changed(struct admin *admin)
 void admin_close(struct admin *admin)
 {
     struct admin_listeners none = {0};
+    close_socket(admin);
     admin_serve(admin, &none);
     uv_close((uv_handle_t *)&admin->timer, NULL);
-    for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < PLACES; i++)
         if (admin->visits[i] != NULL)
             visit_break(admin->visits[i]);
 }

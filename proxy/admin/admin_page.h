@@ -4,10 +4,11 @@
 
 #include "proxy/admin/metrics.h"
 #include "proxy/admin/visit.h"
+#include "proxy/common/log.h"
 
 /*
- * What the admin endpoint answers to a request: a table of paths, each with its function. To add a path: a
- * row in admin_page.c. Everything is read-only, and GET and HEAD are the only methods.
+ * The pages that everybody may read who can connect: metrics and health. All of it is read-only. Who answers
+ * what: admin_route.h.
  */
 
 enum { ADMIN_WHY_MAX = 128 /* octets of a reason, with its NUL */ };
@@ -20,20 +21,40 @@ struct admin_state {
     char unready[ADMIN_WHY_MAX];
 };
 
-/* Describes the program. */
+struct survey_query;
+
+/* The program, as the endpoint calls it. */
 struct admin_source {
     void (*describe)(void *arg, struct admin_state *into);
     void *arg;
+    /*
+     * Asks the workers about their sessions; admin_answer_survey follows, and not before this has returned.
+     * False if too many wait already. NULL, as the next one, if there is no socket for control.
+     */
+    bool (*survey)(void *arg, uint64_t visit, const struct survey_query *query);
+    /*
+     * Reads the configuration again; admin_answer_reload follows, and not before this has returned. False if
+     * the program is ending, or too many wait for it already.
+     */
+    bool (*reload)(void *arg, uint64_t visit);
 };
 
 /* What is kept between requests. All zero but for the source at first. */
 struct admin_pages {
     struct admin_source source;
     struct metrics_certificates *certificates; /* NULL: to be written at the next request */
+    struct log *log;
+    uint64_t refusal_logged_s; /* since 1970 */
 };
 
-/* Makes the answer to a request, whose body is ignored. */
-void admin_page_answer(struct admin_pages *pages, const struct admin_request *request,
-                       struct http_answer *answer);
+struct admin_call;
+
+/* Each makes the answer of its path. */
+void admin_page_metrics(struct admin_call *call);
+void admin_page_health(struct admin_call *call);
+void admin_page_readiness(struct admin_call *call);
+
+/* Makes an answer of plain text, which is copied. */
+void admin_page_words(struct http_answer *answer, enum http_status status, const char *words);
 
 #endif

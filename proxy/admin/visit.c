@@ -137,14 +137,16 @@ static void add_field(struct visit *visit, const char *name, const char *value)
 static void write_head(struct visit *visit, const struct http_answer *answer)
 {
     char length[24];
+    char total[24];
     snprintf(length, sizeof length, "%zu", answer->body[0].len + answer->body[1].len);
+    snprintf(total, sizeof total, "%zu", answer->total);
     visit->head_len = (size_t)snprintf(visit->head, sizeof visit->head, "HTTP/1.1 %d %s\r\n",
                                        (int)answer->status, http_status_str(answer->status));
     add_field(visit, "Content-Type", answer->type);
     add_field(visit, "Content-Length", length);
     add_field(visit, "Connection", "close");
-    add_field(visit, "Allow", answer->allow);
-    add_field(visit, "X-Total-Count", answer->total);
+    add_field(visit, "Allow", answer->allow[0] != '\0' ? answer->allow : NULL);
+    add_field(visit, "X-Total-Count", answer->has_total ? total : NULL);
     /* add_field leaves room for it: the longest of these fields have some 200 octets in all. */
     visit->head_len += (size_t)snprintf(visit->head + visit->head_len, 3, "\r\n");
 }

@@ -7,26 +7,28 @@
 #include <uv.h>
 
 /*
- * One connection to the admin endpoint: reads the head of a request, sends an answer, and closes. It allocates
- * nothing but itself. What is answered, when a visit is over, and how many there are, the owner decides. A
- * visitor of the file begins at `visit_new`.
+ * One connection to the admin endpoint: reads the head of a request, sends an answer, and closes. It
+ * allocates nothing but itself. What is answered, when a visit is over, and how many there are, the owner
+ * decides. A visitor of the file begins at `visit_new`.
  */
 enum {
     /* The header fields of an answer. */
     VISIT_HEAD_MAX = 512,
     /*
-     * Of what a client sends after its request, such as a body, so much is read and dropped: a connection that
-     * is closed with octets unread is reset, and the client may lose the answer.
+     * Of what a client sends after its request, such as a body, so much is read and dropped: a connection
+     * that is closed with octets unread is reset, and the client may lose the answer.
      */
-    VISIT_DROPPED_MAX = 64 * 1024
+    VISIT_DROPPED_MAX = 64 * 1024,
+    ADMIN_METHODS_MAX = 64 /* octets of a list of methods, with its NUL */
 };
 
 /* What is sent. All zero but for the status has no body. */
 struct http_answer {
     enum http_status status;
-    const char *type;     /* of the body; static */
-    const char *allow;    /* the methods, after 405; copied */
-    const char *total;    /* how many items there are, if the body may have fewer; copied */
+    const char *type;              /* of the body; static */
+    char allow[ADMIN_METHODS_MAX]; /* the methods, after 405 */
+    bool has_total;                /* the body may have fewer items than there are: `total` */
+    size_t total;
     struct slice body[2]; /* in turn */
     /* Called once when the body is not needed any more, with `owner`. NULL: it is static. */
     void (*release)(void *owner);
@@ -52,8 +54,12 @@ struct visit_events {
 struct visit {
     uv_poll_t poll;
     int fd;
-    uint64_t expires; /* the owner's, as are the next two */
+    /* The owner's: */
+    uint64_t expires;
     uint64_t number;
+    bool is_local;
+    bool is_permitted;
+    uid_t uid;
     const struct visit_events *events;
     void *arg;
     enum visit_state state;

@@ -8,6 +8,7 @@
 #include "proxy/parent/parent.h"
 #include "proxy/parent/parent_link.h"
 #include "proxy/commands/check_report.h"
+#include "proxy/commands/ctl.h"
 #include "proxy/commands/probe.h"
 #include "proxy/runtime/runtime.h"
 #include "proxy/runtime/user_access.h"
@@ -33,6 +34,10 @@ static const char usage[] =
     "has\n"
     "       deepproxy probe [-c FILE]    ask the running proxy for its greeting; exit status 0 when it is "
     "well\n"
+    "       deepproxy ctl [-s SOCKET | -c FILE] [--json] VERB ...\n"
+    "                                    look into the running proxy and control it; deepproxy ctl help has "
+    "the "
+    "verbs\n"
     "       deepproxy ticket-keys PATH   make a file of keys for session tickets, or rotate the keys in it\n"
     "       deepproxy version            the version of deepproxy and of its libraries\n"
     "       deepproxy help               this text\n"
@@ -218,12 +223,13 @@ static int help_command(const char *path)
 static const struct command {
     const char *name;
     int (*run)(const char *path);
-    enum { NOTHING, CONFIGURATION, KEY_FILE } takes;
+    enum { NOTHING, CONFIGURATION, KEY_FILE, VERB } takes;
 } commands[] = {
     {"run", run_command, CONFIGURATION},
     {"serve", serve_command, CONFIGURATION},
     {"check", check_command, CONFIGURATION},
     {"probe", probe_command, CONFIGURATION},
+    {"ctl", NULL, VERB},
     {"ticket-keys", ticket_keys_command, KEY_FILE},
     {"version", version_command, NOTHING},
     {"help", help_command, NOTHING},
@@ -258,6 +264,8 @@ int main(int argc, char **argv)
         return misused("no such command: ", argv[1]);
     if (command->takes == KEY_FILE)
         return run_on_key_file(command, argc, argv);
+    if (command->takes == VERB)
+        return ctl_command(DEFAULT_FILE, argc - 2, argv + 2);
     for (int i = 2; i < argc; i++) {
         bool is_file = command->takes == CONFIGURATION && strcmp(argv[i], "-c") == 0;
         if (!is_file)

@@ -155,6 +155,9 @@ bool privileges_check(const struct cfg *cfg, struct cfg_problems *problems)
         add_problem(problems, cfg->group_place, reason);
     if (cfg->key_user != NULL && !privileges_find(cfg->key_user, NULL, &uid, &gid, reason, sizeof reason))
         add_problem(problems, cfg->key_user_place, reason);
+    /* It counts for everybody: the socket is to have it. */
+    if (cfg->admin.group != NULL && !find_group(cfg->admin.group, &gid, (struct text){reason, sizeof reason}))
+        cfg_problems_add(problems, CFG_ERROR, cfg->admin.group_place, "%s", reason);
     return problems->errors == errors;
 }
 

@@ -143,6 +143,8 @@ static void on_worker_event(void *arg, enum worker_event event)
     struct control *control = arg;
     if (event == WORKER_ENDED)
         atomic_fetch_add(&control->workers_ended, 1);
+    else if (event == WORKER_SURVEYED)
+        atomic_fetch_sub(&control->commands.surveys_due, 1);
     else
         atomic_fetch_sub(&control->updates_due, 1);
     uv_async_send(&control->worker_event);
@@ -222,6 +224,8 @@ static void on_worker_report(uv_async_t *worker_event)
     control_dispose(control);
     if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
         control_reload_is_in_effect(control);
+    control_look_at_survey(control);
+    control_begin_reload(control);
     if (atomic_load(&control->workers_ended) < control->worker_count)
         return;
     if (files_are_done(control))
@@ -400,6 +404,7 @@ static bool open_listeners(struct control *control, unsigned workers)
     const struct cfg *cfg = control->runtime.snapshot->cfg;
     bool ok = listeners_open(cfg, workers, NULL, &control->listeners, &problems);
     ok = admin_listeners_open(cfg, NULL, &control->admin_listeners, &problems) && ok;
+    ok = admin_socket_open(cfg, &control->admin_socket, &problems) && ok;
     cfg_problems_print(&problems, stderr);
     cfg_problems_free(&problems);
     return ok;
@@ -524,7 +529,7 @@ unsigned control_worker_count(const struct cfg *cfg)
 
 int control_run(struct runtime *runtime, struct key_manager *keys, int link)
 {
-    struct control control = {.runtime = *runtime, .keys = keys, .link = link};
+    struct control control = {.runtime = *runtime, .keys = keys, .link = link, .admin_socket = {.fd = -1}};
     const struct cfg *cfg = runtime->snapshot->cfg;
     *runtime = (struct runtime){0};
     unsigned workers = control_worker_count(cfg);
@@ -536,6 +541,9 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
         status = serve_until_end(&control);
     listeners_close(&control.listeners);
     admin_listeners_give_up(&control.admin_listeners);
+    if (control.started != NULL)
+        (void)admin_socket_close(&control.admin_socket, control.started->admin.socket);
+    control_end_commands(&control);
     admin_free(&control.admin);
     problem_log_free(&control.problems);
     cfg_free(&control.started);

@@ -64,11 +64,12 @@ void control_note_reload(struct control *control, enum reload_kind kind)
 
 int control_start_admin(struct control *control)
 {
-    struct admin_source source = {describe_state, control};
+    struct admin_source source = {
+        .describe = describe_state, .arg = control, .survey = control_survey, .reload = control_reload};
     control_note_reload(control, RELOAD_CONFIGURATION);
     control->admin = admin_new(&control->loop, &source, control->log);
     if (control->admin == NULL)
         return UV_ENOMEM;
     admin_serve(control->admin, &control->admin_listeners);
-    return 0;
+    return admin_serve_socket(control->admin, &control->admin_socket, control->started->admin.socket);
 }

@@ -27,6 +27,23 @@ enum reload_step {
     RELOAD_APPLYING /* workers have updates that are not in effect yet */
 };
 
+/* Commands that are not done yet. No more wait than there are places for connections. */
+struct control_commands {
+    struct control_survey {
+        uint64_t visit;
+        struct survey_query query;
+    } surveys[ADMIN_CONTROL_CONNECTIONS_MAX]; /* in turn; the first is under way */
+    size_t survey_count;
+    struct survey *of_workers;    /* of the one under way; NULL: none is */
+    _Atomic unsigned surveys_due; /* parts of it that workers have not done */
+    /* Visits that wait for a reload: the one under way, and the next. */
+    uint64_t reloads[ADMIN_CONTROL_CONNECTIONS_MAX];
+    size_t reload_count;
+    uint64_t next_reloads[ADMIN_CONTROL_CONNECTIONS_MAX];
+    size_t next_reload_count;
+    struct cfg_problems warnings; /* of the one that is taking effect */
+};
+
 struct control {
     uv_loop_t loop;
     int link; /* from the parent */
@@ -48,6 +65,7 @@ struct control {
     struct ticket_look ticket_look;
     struct listeners listeners;
     struct admin_listeners admin_listeners; /* until they are served */
+    struct admin_socket admin_socket;       /* likewise */
     struct admin *admin;
     struct worker_shared shared;
     struct log *log;
@@ -69,6 +87,7 @@ struct control {
     struct metrics_reload reloads[2];
     size_t stale_certificates;   /* when they were last read */
     struct problem_log problems; /* of the certificates */
+    struct control_commands commands;
 };
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
@@ -115,7 +134,25 @@ void control_dispose(struct control *control);
 /* Frees the rest, and from now on at once. Call it after the workers and the loop have ended. */
 void control_end_disposals(struct control *control);
 
-/* Serves the admin endpoint on control->admin_listeners. Returns 0, or a libuv error. */
+/* ---- control_commands.c: what the admin endpoint's socket asks for ---- */
+
+/* As in struct admin_source; the argument is the struct control. */
+bool control_survey(void *arg, uint64_t visit, const struct survey_query *query);
+bool control_reload(void *arg, uint64_t visit);
+
+/* Call it when a worker may have done its part of a survey. */
+void control_look_at_survey(struct control *control);
+
+/* Call it when the reload of a configuration begins: those that wait for the next one wait for this. */
+void control_reload_begins(struct control *control);
+
+/* Answers those that wait for the reload under way. */
+void control_reload_ends(struct control *control, enum admin_reload how, const struct cfg_problems *problems);
+
+/* Frees what is left of surveys, after the workers have ended. */
+void control_end_commands(struct control *control);
+
+/* Serves the admin endpoint on control->admin_listeners and the socket. Returns 0, or a libuv error. */
 int control_start_admin(struct control *control);
 
 /* Begins the reload that is requested, unless there is none, one is under way, or the program is ending. */

@@ -170,9 +170,12 @@ static void end_configuration(struct control *control, struct reload *reload)
     control->reloads[RELOAD_CONFIGURATION].failed = !ok;
     ticket_look_request(&control->ticket_look);
     if (ok) {
+        control->commands.warnings = reload->problems;
+        reload->problems = (struct cfg_problems){0};
         state_file_write(&control->state_file, control->runtime.snapshot);
     } else {
         log_reload(control, RELOAD_CONFIGURATION, CFG_LOG_ERROR, "refused: the one before stays in effect");
+        control_reload_ends(control, ADMIN_RELOAD_REFUSED, &reload->problems);
         control->reload_requested[RELOAD_CERTIFICATES] = true; /* it would have brought them */
     }
 }
@@ -207,13 +210,18 @@ static void end_certificates(struct control *control, struct reload *reload)
 void control_reload_is_in_effect(struct control *control)
 {
     control->step = RELOAD_IDLE;
-    if (control->reload.kind == RELOAD_CONFIGURATION)
+    bool is_whole = control->reload.kind == RELOAD_CONFIGURATION;
+    if (is_whole)
         control_log_listening(control);
     control_note_reload(control, control->reload.kind);
     control->reloads[control->reload.kind].failed = control->in_part;
     log_reload(control, control->reload.kind, CFG_LOG_INFO,
                control->in_part ? "done in part: some were refused, and those before stay in use" : "done");
     control->in_part = false;
+    if (is_whole) {
+        control_reload_ends(control, ADMIN_RELOAD_DONE, &control->commands.warnings);
+        cfg_problems_free(&control->commands.warnings);
+    }
     control_begin_reload(control);
 }
 
@@ -226,6 +234,8 @@ static void on_reload_done(struct reload *reload)
         end_configuration(control, reload);
     else if (running)
         end_certificates(control, reload);
+    else if (reload->kind == RELOAD_CONFIGURATION)
+        control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
     if (running)
         file_watch_set(control->watch, &reload->folders);
     reload_end(reload);
@@ -234,22 +244,40 @@ static void on_reload_done(struct reload *reload)
     uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
 }
 
+/* Nothing is read. */
+static void fail_to_begin(struct control *control, enum reload_kind kind, int error)
+{
+    struct cfg_problems problems = {0};
+    control->reloads[kind].failed = true;
+    log_reload(control, kind, CFG_LOG_ERROR, uv_strerror(error));
+    cfg_problems_add(&problems, CFG_ERROR, (struct cfg_place){control->runtime.snapshot->cfg->path, 0}, "%s",
+                     uv_strerror(error));
+    if (kind == RELOAD_CONFIGURATION)
+        control_reload_ends(control, ADMIN_RELOAD_REFUSED, &problems);
+    cfg_problems_free(&problems);
+}
+
 void control_begin_reload(struct control *control)
 {
-    if (control->step != RELOAD_IDLE || control->phase != WORKER_RUNNING)
+    if (control->step != RELOAD_IDLE)
         return;
+    if (control->phase != WORKER_RUNNING) {
+        control_reload_begins(control);
+        control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
+        return;
+    }
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])
         return;
     /* The configuration brings its certificates. */
     control->reload_requested[RELOAD_CERTIFICATES] = control->reload_requested[kind] = false;
+    if (kind == RELOAD_CONFIGURATION)
+        control_reload_begins(control);
     control->reload = (struct reload){.on_done = on_reload_done, .arg = control};
     int error = reload_start(&control->reload, &control->loop, kind, &control->runtime);
     if (error == 0)
         control->step = RELOAD_READING;
-    else {
-        control->reloads[kind].failed = true;
-        log_reload(control, kind, CFG_LOG_ERROR, uv_strerror(error));
-    }
+    else
+        fail_to_begin(control, kind, error);
 }

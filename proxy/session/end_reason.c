@@ -22,6 +22,7 @@ static const char *const names[] = {
     [END_OVERLOAD] = "overload",
     [END_REFUSED] = "refused",
     [END_SHUTDOWN] = "shutdown",
+    [END_KICKED] = "kicked",
 };
 _Static_assert(ARRAY_LEN(names) == END_REASONS, "a word for each reason");
 

@@ -33,6 +33,7 @@ enum end_reason {
     END_OVERLOAD, /* a limit rejected the client: limit_log.h logs it, and no line "session" does */
     END_REFUSED,  /* by address, or by its PROXY header: likewise */
     END_SHUTDOWN,
+    END_KICKED, /* the operator ended it */
     END_REASONS
 };
 

@@ -113,7 +113,7 @@ void session_count(const struct session *session, enum counter what)
     counters_add(session->service->counters, session->worker->index, what);
 }
 
-static struct session *of_worker(struct worker_session *in_worker)
+struct session *session_of_worker(struct worker_session *in_worker)
 {
     return (struct session *)((char *)in_worker - offsetof(struct session, in_worker));
 }
@@ -308,7 +308,7 @@ static void expire_relaying(struct session *session)
 
 static void expire(struct worker_session *in_worker)
 {
-    struct session *session = of_worker(in_worker);
+    struct session *session = session_of_worker(in_worker);
     switch (session->state) {
     case SESSION_HEADER:
         session_end_header(session, END_HANDSHAKE_TIMEOUT);
@@ -364,7 +364,7 @@ static void evict(struct handshake *handshake, enum client_limit limit)
 
 static void shut_down(struct worker_session *in_worker)
 {
-    struct session *session = of_worker(in_worker);
+    struct session *session = session_of_worker(in_worker);
     if (session_is_in(session, SESSION_IS_NEW | STATE(SESSION_HANDSHAKING)))
         session_close(session, END_SHUTDOWN, NULL);
     else if (session->state == SESSION_LINGERING)
@@ -377,6 +377,7 @@ const struct worker_session_calls session_calls = {
     .accept = session_accept,
     .expire = expire,
     .shut_down = shut_down,
+    .survey = session_survey,
     .continue_handshake = session_on_handshake,
     .evict = evict,
     .begin = session_begin_after_waiting,

@@ -290,6 +290,14 @@ bool session_origin_balancer(const struct session *session, struct sockaddr_stor
 /* Frees all that. */
 void session_free_origin(struct session *session);
 
+/* ---- session_survey.c ---- */
+
+/* The worker's call: see struct worker_session_calls. */
+void session_survey(struct worker_session *in_worker, struct survey *survey);
+
+/* The session that a worker knows. */
+struct session *session_of_worker(struct worker_session *in_worker);
+
 /* ---- quiet.c: sessions that nobody wants to read about one by one ---- */
 
 enum quiet {

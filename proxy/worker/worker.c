@@ -95,6 +95,8 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
         shared_limit_give(worker->shared.sessions, worker->index);
     if (worker->to_end == session)
         worker->to_end = session->next;
+    if (worker->to_survey == session)
+        worker->to_survey = session->next;
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
     worker->session_count--;
@@ -265,6 +267,59 @@ void worker_give_update(struct worker *worker, struct worker_update *update)
     uv_async_send(&worker->wake);
 }
 
+/* ---- surveys ---- */
+
+/* In place of a survey: none is taken any more. */
+static struct survey closed;
+
+static void end_survey(struct worker *worker)
+{
+    worker->survey = NULL;
+    worker->on_event(worker->on_event_arg, WORKER_SURVEYED);
+}
+
+static bool survey_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct worker_session *session = worker->to_survey;
+    if (worker->survey == NULL)
+        return false;
+    if (session == NULL) {
+        end_survey(worker);
+        return false;
+    }
+    worker->to_survey = session->next;
+    worker->calls->survey(session, worker->survey);
+    return true;
+}
+
+static void take_survey(struct worker *worker)
+{
+    struct survey *survey = atomic_exchange(&worker->wanted_survey, NULL);
+    if (survey == NULL)
+        return;
+    worker->survey = survey;
+    worker->to_survey = worker->sessions;
+    batch_start(&worker->surveys);
+}
+
+bool worker_give_survey(struct worker *worker, struct survey *survey)
+{
+    struct survey *none = NULL;
+    if (!atomic_compare_exchange_strong(&worker->wanted_survey, &none, survey))
+        return false;
+    uv_async_send(&worker->wake);
+    return true;
+}
+
+/* The last session has gone: whoever waits for an answer has one. */
+static void close_surveys(struct worker *worker)
+{
+    struct survey *late = atomic_exchange(&worker->wanted_survey, &closed);
+    if (worker->survey != NULL || late != NULL)
+        end_survey(worker);
+}
+
 /* ---- phases ---- */
 
 /* Sessions end meanwhile; none begins. */
@@ -308,6 +363,7 @@ static void on_wake(uv_async_t *wake)
     struct worker *worker = wake->data;
     take_key_channel(worker);
     take_update(worker);
+    take_survey(worker);
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
         return;
@@ -362,6 +418,7 @@ static void run_worker(void *arg)
     uv_timer_start(&worker->pulse, on_pulse, 0, HEARTBEAT_MS);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     heartbeat_end(&worker->heartbeat);
+    close_surveys(worker);
     limit_log_flush(&worker->limit_log);
     worker->on_event(worker->on_event_arg, WORKER_ENDED);
 }
@@ -481,6 +538,7 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     limit_log_init(&worker->limit_log, &worker->loop, worker->log);
     batch_init(&worker->expiries, &worker->loop, expire_one, worker);
     batch_init(&worker->goodbyes, &worker->loop, shut_down_one, worker);
+    batch_init(&worker->surveys, &worker->loop, survey_one, worker);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
         error = start_thread(worker);

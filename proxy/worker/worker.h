@@ -16,6 +16,7 @@
 #include "proxy/worker/listeners.h"
 #include "proxy/worker/handshakes.h"
 #include "proxy/worker/heartbeat.h"
+#include "proxy/worker/survey.h"
 #include "proxy/common/log.h"
 #include "proxy/worker/limit_log.h"
 #include "tls/endpoint/tls_endpoint.h"
@@ -49,8 +50,9 @@ enum worker_phase {
 };
 
 enum worker_event {
-    WORKER_UPDATED, /* an update is in effect, or was dropped because the worker no longer accepts */
-    WORKER_ENDED    /* the last thing that the thread does */
+    WORKER_UPDATED,  /* an update is in effect, or was dropped because the worker no longer accepts */
+    WORKER_SURVEYED, /* a survey is done, or was given up because the worker has ended */
+    WORKER_ENDED     /* the last thing that the thread does */
 };
 
 /* Of all workers together. 0 is no limit. */
@@ -86,6 +88,11 @@ struct worker_session_calls {
     void (*expire)(struct worker_session *session);
     /* The worker ends: the session sends a goodbye, and has ended, or is ending, when this returns. */
     void (*shut_down)(struct worker_session *session);
+    /*
+     * Adds the session to the survey if it is one of those that are asked for; ends it with a goodbye if the
+     * survey says so. It may have ended when this returns.
+     */
+    void (*survey)(struct worker_session *session, struct survey *survey);
     /* As in struct handshakes_events. */
     void (*continue_handshake)(struct handshake *handshake, struct slice input);
     void (*evict)(struct handshake *handshake, enum client_limit limit);
@@ -123,10 +130,14 @@ struct worker {
     void *on_event_arg;
     struct accepting accepting;
     const struct worker_session_calls *calls;
-    struct worker_session *sessions; /* a list */
-    struct batch expiries;           /* of deadlines */
-    struct batch goodbyes;           /* at the end */
-    struct worker_session *to_end;   /* the next that gets the goodbye */
+    struct worker_session *sessions;        /* a list */
+    struct batch expiries;                  /* of deadlines */
+    struct batch goodbyes;                  /* at the end */
+    struct worker_session *to_end;          /* the next that gets the goodbye */
+    _Atomic(struct survey *) wanted_survey; /* set by the main thread, before wake */
+    struct survey *survey;                  /* under way; NULL: none */
+    struct batch surveys;
+    struct worker_session *to_survey; /* the next of it */
     size_t session_count;
     size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;
@@ -189,6 +200,13 @@ void worker_give_update(struct worker *worker, struct worker_update *update);
  */
 enum { WORKER_NO_KEYS = -2 };
 void worker_set_key_channel(struct worker *worker, int channel);
+
+/*
+ * From the main thread: has the worker make a survey, which it owns until WORKER_SURVEYED; no other survey
+ * may be on its way. Sessions that begin meanwhile may be missing. False if the worker has ended: nothing
+ * follows.
+ */
+MUST_CHECK bool worker_give_survey(struct worker *worker, struct survey *survey);
 
 /* From the main thread: moves on to a later phase; does nothing for an earlier one. */
 void worker_set_phase(struct worker *worker, enum worker_phase phase);

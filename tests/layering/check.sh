@@ -54,6 +54,7 @@ BEGIN {
     owner["uv.h"] = "proxy"
     owner["libconfig.h"] = "config"
     owner["http_parser.h"] = "proxy"
+    owner["jansson.h"] = "proxy"
     system_of_proxy = "^(sys/(socket|un|epoll|select|signalfd|time|timerfd|eventfd|uio)|netinet/.*|arpa/inet|netdb|net/if" \
         "|poll|pthread|threads|sched|signal|time)[.]h$"
     clock = "(^|[^A-Za-z0-9_.>])(time|clock|clock_gettime|gettimeofday|timespec_get|nanosleep|usleep|sleep)[(]"
@@ -104,7 +105,7 @@ function check_system(name) {
         wrong("only tls/ and keys/ include <" name ">")
     if (name in owner && folder != owner[name])
         wrong("only " owner[name] "/ includes <" name ">")
-    if (name ~ system_of_proxy && folder != "proxy" && folder != "keys" && file !~ "^(base/ip_literal|config/cfg(_endpoint)?)[.][ch]$")
+    if (name ~ system_of_proxy && folder != "proxy" && folder != "keys" && file !~ "^(base/ip_literal|config/cfg(_endpoint|_admin)?)[.][ch]$")
         wrong("only proxy/ touches sockets, clocks and threads: <" name ">")
 }
 function check_first(name, own, plain) {

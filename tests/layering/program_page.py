@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-COMMAND = re.compile(r'^    \{"([a-z-]+)", [a-z_]+_command, [A-Z_]+\},$', re.MULTILINE)
+COMMAND = re.compile(r'^    \{"([a-z-]+)", (?:[a-z_]+_command|NULL), [A-Z_]+\},$', re.MULTILINE)
 TAKEN = re.compile(r"\bSIG(?:TERM|INT|HUP|QUIT|USR[12])\b")
 INNER = {"serve"}
 

@@ -116,7 +116,8 @@ mistake 'tls/attic/x.c:2: tls/attic is no room: add it to the table of tests/lay
     tls/attic/x.c '#include "tls/tls_file.h"'
 mistake 'proxy/attic/x.c:2: proxy/attic is no room: add it to the table of tests/layering/check.sh' \
     proxy/attic/x.c '#include "proxy/common/log.h"'
-mistake 'config/x.c:2: only proxy/ includes <http_parser.h>' config/x.c '#include <microhttpd.h>'
+mistake 'config/x.c:2: only proxy/ includes <http_parser.h>' config/x.c '#include <http_parser.h>'
+mistake 'config/x.c:2: only proxy/ includes <jansson.h>' config/x.c '#include <jansson.h>'
 for header in sys/socket netinet/in netinet/tcp netdb poll pthread time sys/time signal; do
     mistake "tls/x.c:2: only proxy/ touches sockets, clocks and threads: <$header.h>" tls/x.c "#include <$header.h>"
 done

@@ -38,7 +38,7 @@ struct inner_proxy {
 static void note_event(void *arg, enum worker_event event)
 {
     struct inner_proxy *proxy = arg;
-    if (event == WORKER_UPDATED)
+    if (event == WORKER_UPDATED || event == WORKER_SURVEYED)
         uv_sem_post(&proxy->updated);
 }
 
@@ -239,6 +239,14 @@ struct snapshot *inner_proxy_snapshot(const struct inner_proxy *proxy)
 void inner_proxy_end(struct inner_proxy *proxy)
 {
     worker_set_phase(&proxy->worker, WORKER_ENDING);
+}
+
+bool inner_proxy_survey(struct inner_proxy *proxy, struct survey *survey)
+{
+    if (!worker_give_survey(&proxy->worker, survey))
+        return false;
+    uv_sem_wait(&proxy->updated);
+    return true;
 }
 
 bool inner_proxy_has_left(const struct inner_proxy *proxy)

@@ -42,6 +42,10 @@ struct snapshot *inner_proxy_snapshot(const struct inner_proxy *proxy);
 /* Ends the worker's sessions, each with a goodbye. For inner_proxy_talk's `at_login`. */
 void inner_proxy_end(struct inner_proxy *proxy);
 
+struct survey;
+/* Has the worker make a survey, and waits until it has. False if the worker has ended. */
+bool inner_proxy_survey(struct inner_proxy *proxy, struct survey *survey);
+
 /* Has the worker left something to be freed by another thread? The end frees it. */
 bool inner_proxy_has_left(const struct inner_proxy *proxy);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 /* Line 1 to 3, and then what is tested. */
+#define P50         "12345678901234567890123456789012345678901234567890"
 #define ADMIN(what) CFG_TLS CFG_IMAP_SERVICE CFG_POOL "admin = {\n " what "\n};\n"
 #define OPEN_TO_ALL(address)                                                                                 \
     "F:5: warning: \"admin\" answers whoever reaches \"" address                                             \
@@ -51,6 +52,18 @@ static const struct cfg_case cases[] = {
     {"freebind", ADMIN("listen = \"127.0.0.1:9993\"; freebind = true;"), ""},
     {"twice", ADMIN("listen = [ \"127.0.0.1:9993\", \"127.0.0.1:9993\" ];"),
      "F:5: error: \"admin\" listens on \"127.0.0.1:9993\" already, in F:5\n"},
+    {"a socket alone", ADMIN("socket = \"/run/deepproxy/admin.sock\";"), ""},
+    {"a socket and addresses", ADMIN("socket = \"/run/a\"; group = \"adm\"; listen = \"[::1]:9993\";"), ""},
+    {"a socket of the longest path", ADMIN("socket = \"/" P50 P50 "123456\";"), ""},
+    {"a socket of a path that is too long", ADMIN("socket = \"/" P50 P50 "1234567\";"),
+     "F:5: error: \"socket\" has a path of 108 octets, and a socket's has 107 at most: \"/" P50 P50
+     "1234567\"\n"},
+    {"a socket that is a number", ADMIN("socket = 5;"),
+     "F:4: error: the key \"listen\" is missing in admin, expected an address: listen = \"127.0.0.1:9993\"\n"
+     "F:5: error: \"socket\" is a number, expected a string in quotation marks\n"},
+    {"a group without a socket", ADMIN("listen = \"127.0.0.1:9993\"; group = \"adm\";"),
+     "F:5: error: \"group\" is for those who may use \"socket\", which is missing: socket = "
+     "\"/run/deepproxy/admin.sock\"\n"},
     {"a misspelt key", ADMIN("listn = \"127.0.0.1:9993\";"),
      "F:4: error: the key \"listen\" is missing in admin, expected an address: listen = \"127.0.0.1:9993\"\n"
      "F:5: error: unknown key \"listn\" in admin; did you mean \"listen\"?\n"},

@@ -26,6 +26,11 @@ static const struct {
     {"max_connections", "", "max_connections = 5;", false},
     {"log_level", "", "log_level = \"debug\";", false},
     {"state_file", "", "state_file = \"/var/lib/state\";", false},
+    {"admin.socket", "admin = { socket = \"/run/a\"; };", "admin = { socket = \"/run/b\"; };", true},
+    {"admin.socket", "admin = { socket = \"/run/a\"; listen = \"127.0.0.1:9993\"; };",
+     "admin = { listen = \"127.0.0.1:9993\"; };", true},
+    {"admin.group", "admin = { socket = \"/run/a\"; };", "admin = { socket = \"/run/a\"; group = 4; };",
+     true},
     {"hostname", "", "hostname = \"mail.example.com\";", false},
     {"nothing", "workers = 0; key_isolation = true;", "", false},
 };

@@ -61,7 +61,7 @@ static void serve(size_t count)
 {
     struct admin_listeners listeners;
     struct cfg_problems problems = {0};
-    cfg.admin = (struct cfg_admin){endpoints, count};
+    cfg.admin = (struct cfg_admin){.listen = endpoints, .listen_count = count};
     ck_assert(admin_listeners_open(&cfg, admin_listening(admin), &listeners, &problems));
     ck_assert_uint_eq(listeners.count, count);
     admin_serve(admin, &listeners);
@@ -73,7 +73,7 @@ static void set_up(void)
 {
     static const struct pool_tls_set no_pools;
     static struct snapshot snapshot;
-    static struct admin_source source = {describe, &state};
+    static struct admin_source source = {.describe = describe, .arg = &state};
     manual_clock_begin();
     logged = tmpfile();
     standard_error = dup(STDERR_FILENO);
@@ -405,7 +405,7 @@ START_TEST(two_addresses_of_the_same)
     struct admin_listeners listeners;
     struct cfg_problems problems = {0};
     endpoints[1] = endpoints[0];
-    cfg.admin = (struct cfg_admin){endpoints, 2};
+    cfg.admin = (struct cfg_admin){.listen = endpoints, .listen_count = 2};
     ck_assert(admin_listeners_open(&cfg, admin_listening(admin), &listeners, &problems));
     ck_assert_uint_eq(listeners.count, 2); /* port 0 twice: two ports, one of them as before */
     ck_assert_ptr_eq(listeners.items[0], admin_listening(admin)->items[0]);

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +98,62 @@ START_TEST(a_client_that_stays_holds_no_end_up)
 }
 END_TEST
 
+/* All that are there, some of them, and their end. */
+START_TEST(a_survey)
+{
+    enum { CLIENTS = 5 };
+    struct inner_proxy *proxy = inner_proxy_start("");
+    struct survey_query query = {.max = 3};
+    struct survey survey = {.query = &query};
+    struct survey_row row;
+    int clients[CLIENTS];
+    size_t at = 0;
+    ck_assert(inner_proxy_survey(proxy, &survey));
+    ck_assert_uint_eq(survey.matched, 0);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = connect_and_read(proxy);
+    ck_assert(inner_proxy_survey(proxy, &survey));
+    ck_assert_uint_eq(survey.matched, CLIENTS);
+    ck_assert_uint_eq(survey.row_count, 3);
+    ck_assert(survey_next(&survey, &at, &row));
+    ck_assert_str_eq(row.texts[SURVEY_STATE], "cleartext");
+    struct survey_query kick = {.ends_them = true};
+    struct survey kicks = {.query = &kick};
+    snprintf(kick.id, sizeof kick.id, "%s", row.texts[SURVEY_ID]);
+    ck_assert(inner_proxy_survey(proxy, &kicks));
+    ck_assert_uint_eq(kicks.matched, 1);
+    ck_assert(inner_proxy_survey(proxy, &kicks)); /* it is on its way out, and is not kicked twice */
+    ck_assert_uint_eq(kicks.matched, 1);
+    kick.id[0] = '\0';
+    ck_assert(inner_proxy_survey(proxy, &kicks));
+    ck_assert_uint_eq(kicks.matched, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++) {
+        char goodbye[256] = {0};
+        ck_assert_int_gt(recv(clients[i], goodbye, sizeof goodbye - 1, MSG_WAITALL), 0);
+        ck_assert_ptr_nonnull(strstr(goodbye, "disconnected by the operator"));
+        close(clients[i]);
+    }
+    survey_free(&survey);
+    inner_proxy_stop(&proxy);
+}
+END_TEST
+
+/* Whoever asks a worker that ends has an answer, or is told that there is none; and the worker ends. */
+START_TEST(a_survey_at_the_end)
+{
+    struct inner_proxy *proxy = inner_proxy_start("");
+    struct survey_query query = {.max = 3};
+    struct survey survey = {.query = &query};
+    int fd = connect_and_read(proxy);
+    inner_proxy_end(proxy);
+    close(fd);
+    while (inner_proxy_survey(proxy, &survey))
+        ck_assert_uint_le(survey.row_count, 3);
+    survey_free(&survey);
+    inner_proxy_stop(&proxy);
+}
+END_TEST
+
 static double cpu_seconds(void)
 {
     struct timespec spent;
@@ -129,6 +186,8 @@ int main(void)
     tcase_add_test(tests, a_reload_takes_the_first_address_away);
     tcase_add_test(tests, a_session_of_an_old_configuration_at_the_end);
     tcase_add_test(tests, a_client_that_stays_holds_no_end_up);
+    tcase_add_test(tests, a_survey);
+    tcase_add_test(tests, a_survey_at_the_end);
     tcase_add_test(tests, a_session_that_waits_costs_nothing);
     suite_add_tcase(suite, tests);
     int status = run_suite(suite);
