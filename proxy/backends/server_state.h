@@ -30,7 +30,7 @@ enum {
     /* server_state.effective_weight of a server of weight 1 that is not warming. */
     SERVER_WEIGHT_ONE = 256,
     SERVER_WEIGHT_MAX = 1000,
-    /* A suspected server is tried no sooner than so long after its last failure, even if all are suspected. */
+    /* Even if all are suspected, one is tried no sooner than so long after its last failure. */
     SERVER_RETRY_FLOOR_MS = 100,
     /* How long a server that has just failed is avoided until the control thread has set its back-off. */
     SERVER_FIRST_AVOID_MS = 1000
@@ -162,7 +162,7 @@ enum server_health server_state_next(enum server_health from, enum server_event 
  * Something has happened. For a check that failed `cause` is below SERVER_FAILURES, for one that passed
  * SERVER_CAUSE_CHECK_PASSED. A check that passed also ends suspicion. Returns the state that follows, and
  * tells `observer` (NULL: nobody) if it is another one than before. Results of checks are ignored in
- * SERVER_MAINTENANCE.
+ * SERVER_MAINTENANCE, and while the server is SERVER_UNRESOLVED.
  */
 enum server_health server_state_event(struct server_state *server, enum server_event event,
                                       enum server_cause cause, uint64_t now_ms,
@@ -173,7 +173,7 @@ bool server_state_set_admin(struct server_state *server, enum server_admin admin
                             uint64_t now_ms, const struct server_observer *observer);
 
 /* The operator's weight: holds until the file's weight changes. At most SERVER_WEIGHT_MAX. */
-void server_state_set_weight(struct server_state *server, unsigned weight);
+void server_state_set_weight(struct server_state *server, unsigned weight, uint64_t now_ms);
 
 /*
  * Applies the configuration's rules, when a list of members with this server takes effect. A weight that
@@ -189,8 +189,12 @@ void server_state_configure(struct server_state *server, const struct server_rul
  */
 void server_state_await_check(struct server_state *server);
 
-/* A successor (same pool and name, other address) inherits what the operator set. Tells nobody. */
-void server_state_inherit(struct server_state *server, const struct server_state *before);
+/*
+ * A server that is new takes the place of `before`, of the same pool and name but another address: it
+ * inherits what the operator set, and the change of the axis of state is told.
+ */
+void server_state_inherit(struct server_state *server, const struct server_state *before, uint64_t now_ms,
+                          const struct server_observer *observer);
 
 /* Time passes: a warming server's share grows, and its slow start ends. Call it some times a second. */
 void server_state_tick(struct server_state *server, uint64_t now_ms, const struct server_observer *observer);
