@@ -13,16 +13,14 @@
  * connects, and never ends a session.
  */
 
-/*
- * Servers that were tried for one session; NULL: none yet. It has a reference of the list that they are of.
- */
+/* Servers at which one session has failed; NULL: none yet. It has a reference of their list. */
 struct choose_tries;
 
 enum choose_verdict {
     CHOOSE_CHOSEN,
     CHOOSE_WAIT,       /* all that serve are full: wait in the pool's queue */
     CHOOSE_WAIT_TRIAL, /* others try the servers that are left: wait for what they see, not for long */
-    CHOOSE_NONE        /* no server is left, or memory is short */
+    CHOOSE_NONE        /* no server is left */
 };
 
 struct choose_request {
@@ -32,21 +30,31 @@ struct choose_request {
     uint64_t key;    /* of the client (policy.h) */
     uint64_t random; /* 64 random bits */
     uint64_t now_ms;
-    bool was_queued; /* its turn has come in the pool's queue: it does not stand behind others */
+    bool has_turn; /* its turn has come in the pool's queue */
+    bool is_late;  /* it has waited so long that it tries no suspected server any more */
 };
 
 /*
- * Chooses, adds the choice to `*tries`, which it makes if it is NULL, and fills `reservation`, which is none
- * before. If `*tries` is there, its list is used and not the request's.
+ * Chooses a server that is not among `tries` (NULL: none), and fills `reservation`, which is none before. The
+ * list of `tries` is used in place of the request's, so that all tries of a session are of one list. While
+ * others wait in the pool's queue, a session that begins waits, too, unless it has the turn.
  */
-enum choose_verdict choose_server(const struct choose_request *request, struct choose_tries **tries,
+enum choose_verdict choose_server(const struct choose_request *request, const struct choose_tries *tries,
                                   struct reservation *reservation);
 
 /*
- * Is a server left that could be chosen next, had the one in use failed? Decides how long its greeting is
- * awaited.
+ * Is there a server that is not suspected, not full, not among `tries` and not `in_use`? While there is, a
+ * session does not wait for long for the greeting of the one in use.
  */
-bool choose_has_other(const struct choose_request *request, const struct choose_tries *tries);
+bool choose_has_other(const struct choose_request *request, const struct choose_tries *tries,
+                      const struct server_state *in_use);
+
+/*
+ * The session has failed at `server`, and is to try others: adds it to `*tries`, which is made if it is NULL.
+ * False if memory is short: the session then tries no other.
+ */
+MUST_CHECK bool choose_add_try(struct choose_tries **tries, struct membership *members,
+                               const struct server_state *server);
 
 /* Frees it, and nulls the pointer, which may be NULL already. */
 void choose_tries_free(struct choose_tries **tries);

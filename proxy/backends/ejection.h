@@ -32,8 +32,8 @@ uint64_t ejection_time_ms(unsigned times, uint32_t random);
 size_t ejection_cap(size_t servers);
 
 /*
- * Reviews the members of a pool. `random` gives 32 random bits. Sets the pool's panic, and returns it. A pool
- * that goes into panic or out of it is the caller's to log.
+ * Reviews the members of a pool, and sets the pool's panic. `random` gives 32 random bits. True if the pool
+ * has gone into panic, or out of it: the caller logs that.
  */
 bool ejection_review(const struct membership *members, uint64_t now_ms, uint32_t (*random)(void *arg),
                      void *random_arg, const struct server_observer *observer);

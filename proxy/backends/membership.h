@@ -25,6 +25,7 @@ struct membership {
     struct disposal disposal;
     struct pool_state *pool;
     size_t count;
+    size_t room; /* for so many */
     unsigned workers;
     /* Each worker's own: credits of the members (policy.h), and which of them it may choose. */
     size_t stride; /* from one worker's part to the next one's, in items of either */

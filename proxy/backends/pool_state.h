@@ -29,11 +29,15 @@ struct pool_state {
 
 enum {
     POOL_GREETING_LEAST_MS = 1000, /* the shortest limit for a greeting while another server is left */
-    POOL_GREETING_TIMES = 4        /* that limit in usual times */
+    POOL_GREETING_TIMES = 4,       /* that limit in usual times */
+    /* That limit until a server has greeted: some wait for seconds first, on purpose. */
+    POOL_GREETING_UNKNOWN_MS = 10000,
+    POOL_TELL_DOWN_MS = 1000
 };
 
 /* Copies the name. NULL if memory is short. One reference is the caller's. */
-MUST_CHECK struct pool_state *pool_state_new(const char *name, unsigned workers);
+MUST_CHECK struct pool_state *pool_state_new(const char *name, unsigned workers,
+                                             const struct wait_queue_alarm *alarm);
 
 /* Adds a reference, and returns its argument. */
 struct pool_state *pool_state_ref(struct pool_state *pool);
@@ -46,7 +50,7 @@ void pool_state_greeted(struct pool_state *pool, uint64_t us);
 
 /*
  * How long a session waits for a greeting while another server is left: the larger of 1 s and four times the
- * usual time, and half of that if the server is suspected (`is_trial`), as others are known to be better.
+ * usual time, and half of that if the server is suspected (`is_trial`).
  */
 uint64_t pool_state_greeting_limit_ms(const struct pool_state *pool, bool is_trial);
 

@@ -12,8 +12,9 @@
  */
 struct server_registry;
 
-/* For a program with so many workers. NULL if memory is short. */
-MUST_CHECK struct server_registry *server_registry_new(unsigned workers);
+/* For a program with so many workers, which `alarm` wakes if a place comes free. NULL if memory is short. */
+MUST_CHECK struct server_registry *server_registry_new(unsigned workers,
+                                                       const struct wait_queue_alarm *alarm);
 
 /* Drops its references, and nulls the pointer, which may be NULL already. */
 void server_registry_free(struct server_registry **registry);
@@ -32,7 +33,7 @@ MUST_CHECK struct server_state *server_registry_server(struct server_registry *r
  */
 MUST_CHECK struct pool_state *server_registry_pool(struct server_registry *registry, const char *name);
 
-/* Forgets those to which nobody else has a reference. Call it now and then. How many are left. */
+/* Forgets those to which nobody else has a reference. Call it now and then. How many servers are left. */
 size_t server_registry_sweep(struct server_registry *registry);
 
 #endif

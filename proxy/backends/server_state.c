@@ -8,8 +8,8 @@
 
 /* ---- life ---- */
 
-/* FNV-1a: the same for one name in every proxy. */
-static uint64_t hash_name(const char *name)
+/* FNV-1a. */
+uint64_t server_name_hash(const char *name)
 {
     uint64_t hash = 14695981039346656037u;
     for (; *name != '\0'; name++)
@@ -39,7 +39,7 @@ struct server_state *server_state_new(const struct server_identity *identity)
         server_state_unref(&server);
         return NULL;
     }
-    server->name_hash = hash_name(identity->name);
+    server->name_hash = server_name_hash(identity->name);
     server->rules = (struct server_rules){.weight = 1, .rise = 1, .fall = 1};
     atomic_init(&server->weight, 1);
     publish(server, 0);

@@ -94,11 +94,11 @@ struct server_state {
     enum server_cause cause[SERVER_AXES]; /* of the last change of each axis */
     uint64_t changes[SERVER_AXES];        /* how many there were */
     uint64_t warming_since_ms;
-    bool is_configured;     /* rules have been set */
-    bool awaits_check;      /* UNCHECKED, and not to be used before a check has passed, if others are there */
-    unsigned ejections;     /* in a row, for the back-off */
-    uint32_t seen_trials;   /* of failed_trials */
-    uint64_t trusted_at_ms; /* when the ejection before ended */
+    bool is_configured;   /* rules have been set */
+    bool awaits_check;    /* UNCHECKED, and not to be used before a check has passed, if others are there */
+    unsigned ejections;   /* in a row, for the back-off */
+    uint32_t seen_trials; /* of failed_trials */
+    uint64_t suspected_at_ms; /* when it was last seen to be suspected */
 };
 
 /* One change of one axis, for the log and the counters. */
@@ -143,6 +143,9 @@ enum server_access {
  * caller's.
  */
 MUST_CHECK struct server_state *server_state_new(const struct server_identity *identity);
+
+/* The hash by which names are compared: the same in every proxy. */
+uint64_t server_name_hash(const char *name);
 
 /* Adds a reference, and returns its argument. */
 struct server_state *server_state_ref(struct server_state *server);

@@ -35,14 +35,13 @@ struct wait_queue_alarm {
     void *arg;
 };
 
-/* For so many workers, without an alarm, of length 0. NULL if memory is short. */
-MUST_CHECK struct wait_queue *wait_queue_new(unsigned workers);
+/*
+ * For so many workers, of length 0; copies the alarm, whose `wake` may be NULL. NULL if memory is short.
+ */
+MUST_CHECK struct wait_queue *wait_queue_new(unsigned workers, const struct wait_queue_alarm *alarm);
 
 /* Frees it, and nulls the pointer, which may be NULL already. Nobody waits in it. */
 void wait_queue_free(struct wait_queue **queue);
-
-/* In the control thread, before workers use it, and at its end (NULL). */
-void wait_queue_set_alarm(struct wait_queue *queue, const struct wait_queue_alarm *alarm);
 
 /* How many may wait; those beyond stay. From the control thread. */
 void wait_queue_set_length(struct wait_queue *queue, unsigned length);

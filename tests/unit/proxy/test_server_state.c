@@ -443,13 +443,13 @@ START_TEST(any_sequence)
     struct server_observer to = {follow, &story};
     uint64_t now = NOW;
     seed = (uint32_t)_i + 1;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 8000; i++) {
         now += draw(SLOW_START_MS / 4);
         do_anything(server, now, &to);
         hold_invariants(server, now, story.seen);
     }
     ck_assert_uint_eq(story.told, server->changes[SERVER_AXIS_STATE] + server->changes[SERVER_AXIS_ADMIN]);
-    ck_assert_uint_gt(story.told, 1000);
+    ck_assert_uint_gt(story.told, 500);
     server_state_unref(&server);
 }
 END_TEST
@@ -476,7 +476,7 @@ int main(void)
     tcase_add_test(tests, one_failure_makes_it_suspected_at_once);
     tcase_add_test(tests, stragglers_extend_nothing);
     tcase_add_test(tests, a_check_that_passes_ends_suspicion);
-    tcase_add_loop_test(tests, any_sequence, 0, 8);
+    tcase_add_loop_test(tests, any_sequence, 0, 6);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
