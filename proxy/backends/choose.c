@@ -9,6 +9,7 @@
 
 struct choose_tries {
     struct membership *members;
+    size_t count;
     bool tried[]; /* by index */
 };
 
@@ -21,10 +22,16 @@ bool choose_add_try(struct choose_tries **tries, struct membership *members,
             return false;
         (*tries)->members = membership_ref(members);
     }
+    (*tries)->count++;
     for (size_t i = 0; i < (*tries)->members->count; i++)
         if ((*tries)->members->members[i].server == server)
             (*tries)->tried[i] = true;
     return true;
+}
+
+size_t choose_tries_count(const struct choose_tries *tries)
+{
+    return tries != NULL ? tries->count : 0;
 }
 
 void choose_tries_free(struct choose_tries **tries)

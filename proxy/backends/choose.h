@@ -56,6 +56,9 @@ bool choose_has_other(const struct choose_request *request, const struct choose_
 MUST_CHECK bool choose_add_try(struct choose_tries **tries, struct membership *members,
                                const struct server_state *server);
 
+/* How many have been added. */
+size_t choose_tries_count(const struct choose_tries *tries);
+
 /* Frees it, and nulls the pointer, which may be NULL already. */
 void choose_tries_free(struct choose_tries **tries);
 

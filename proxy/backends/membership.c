@@ -79,6 +79,15 @@ const struct member *membership_find(const struct membership *members, const cha
     return NULL;
 }
 
+size_t membership_index(const struct membership *members, const struct server_state *server)
+{
+    size_t i = 0;
+    while (i < members->count && members->members[i].server != server)
+        i++;
+    ENSURE(i < members->count);
+    return i;
+}
+
 static bool has_same_rules(const struct server_rules *a, const struct server_rules *b)
 {
     return a->weight == b->weight && a->max_connections == b->max_connections && a->rise == b->rise &&

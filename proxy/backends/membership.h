@@ -53,6 +53,9 @@ void membership_unref(struct membership **members);
 /* The member of that name; NULL if there is none. */
 const struct member *membership_find(const struct membership *members, const char *name);
 
+/* The index of the member with this state, which is there. */
+size_t membership_index(const struct membership *members, const struct server_state *server);
+
 /* Have both the same servers, with the same rules, in the same order? */
 bool membership_equals(const struct membership *a, const struct membership *b);
 

@@ -51,7 +51,7 @@ uint64_t pool_state_greeting_limit_ms(const struct pool_state *pool, bool is_tri
 {
     uint64_t usual = atomic_load_explicit(&pool->greeting_us, memory_order_relaxed);
     uint64_t limit = usual * POOL_GREETING_TIMES / 1000;
-    if (usual == 0)
+    if (usual == 0 && !is_trial)
         limit = POOL_GREETING_UNKNOWN_MS;
     if (limit < POOL_GREETING_LEAST_MS)
         limit = POOL_GREETING_LEAST_MS;

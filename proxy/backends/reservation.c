@@ -24,7 +24,7 @@ static void end_trial(struct reservation *reservation)
 
 bool reservation_take(struct reservation *reservation, struct server_state *server, enum server_use use)
 {
-    ENSURE(reservation->server == NULL);
+    ENSURE(!reservation->is_taken);
     bool is_trial = use != SERVER_USE_NORMAL;
     if (is_trial && atomic_exchange(&server->trial, true))
         return false;
@@ -35,7 +35,13 @@ bool reservation_take(struct reservation *reservation, struct server_state *serv
     }
     atomic_fetch_add_explicit(&server->connecting, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->connects, 1, memory_order_relaxed);
-    *reservation = (struct reservation){server_state_ref(server), is_trial, true};
+    struct server_state *last = reservation->server;
+    *reservation = (struct reservation){.server = server_state_ref(server),
+                                        .is_taken = true,
+                                        .is_trial = is_trial,
+                                        .began_as_trial = is_trial,
+                                        .is_connecting = true};
+    server_state_unref(&last);
     return true;
 }
 
@@ -48,7 +54,7 @@ static void end_connecting(struct reservation *reservation)
 
 void reservation_served(struct reservation *reservation)
 {
-    ENSURE(reservation->server != NULL);
+    ENSURE(reservation->is_taken);
     server_state_served(reservation->server);
     end_connecting(reservation);
     end_trial(reservation);
@@ -56,7 +62,7 @@ void reservation_served(struct reservation *reservation)
 
 void reservation_failed(struct reservation *reservation, enum server_cause kind, uint64_t now_ms)
 {
-    ENSURE(reservation->server != NULL);
+    ENSURE(reservation->is_taken);
     /* The failure is known before another one may try. */
     server_state_failed(reservation->server, kind, reservation->is_trial, now_ms);
     end_trial(reservation);
@@ -64,10 +70,16 @@ void reservation_failed(struct reservation *reservation, enum server_cause kind,
 
 void reservation_end(struct reservation *reservation)
 {
-    if (reservation->server == NULL)
+    if (!reservation->is_taken)
         return;
     end_connecting(reservation);
     end_trial(reservation);
+    reservation->is_taken = false;
     ENSURE(atomic_fetch_sub(&reservation->server->sessions, 1) > 0);
+}
+
+void reservation_forget(struct reservation *reservation)
+{
+    reservation_end(reservation);
     server_state_unref(&reservation->server);
 }

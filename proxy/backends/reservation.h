@@ -5,14 +5,17 @@
 #include "proxy/backends/server_state.h"
 
 /*
- * A session's place at a server: it has a reference of the server's state, counts in its sessions, and may be
- * the one session that tries a suspected server. All zero is none. A session has one at most, and gives it
- * back on every path by reservation_end, which is also right for one that is none. All functions are called
- * in the worker that has it, and neither lock nor allocate.
+ * A session's place at a server: it counts in the server's sessions, and may be the one session that tries a
+ * suspected server. All zero is none. A session has one at most, and gives it back on every path by
+ * reservation_end, which is also right for one that is none. Its reference of the server's state stays until
+ * reservation_forget, as the log has the server after the session has left it. All functions are called in
+ * the worker that has it, and neither lock nor allocate.
  */
 struct reservation {
-    struct server_state *server; /* NULL: none */
+    struct server_state *server; /* the last one; NULL: there was none */
+    bool is_taken;               /* there is a place */
     bool is_trial;               /* the server is suspected, and no other session tries it meanwhile */
+    bool began_as_trial;         /* it was one when it was taken */
     bool is_connecting;          /* it has not greeted */
 };
 
@@ -30,9 +33,12 @@ void reservation_served(struct reservation *reservation);
 void reservation_failed(struct reservation *reservation, enum server_cause kind, uint64_t now_ms);
 
 /*
- * Gives all of it back; it is none then. A trial that neither served nor failed says nothing of the server.
+ * Gives it back. A trial that neither served nor failed says nothing of the server.
  * The caller then tells the pool's queue of the place (wait_queue_place_free).
  */
 void reservation_end(struct reservation *reservation);
+
+/* Gives it back, and drops the reference: it is all zero then. */
+void reservation_forget(struct reservation *reservation);
 
 #endif

@@ -11,29 +11,36 @@
 enum { CHAINS = 1024 };
 
 struct server_registry {
+    struct refcount references;
     pthread_mutex_t mutex;
     unsigned workers;
-    struct wait_queue_alarm alarm;
+    const struct wait_queue_alarm *alarm;
     struct server_state *servers[CHAINS];
     struct pool_state *pools;
 };
 
-struct server_registry *server_registry_new(unsigned workers, const struct wait_queue_alarm *alarm)
+struct server_registry *server_registry_new(unsigned workers)
 {
     struct server_registry *registry = calloc(1, sizeof *registry);
     if (registry == NULL)
         return NULL;
+    refcount_init(&registry->references);
     pthread_mutex_init(&registry->mutex, NULL);
     registry->workers = workers;
-    registry->alarm = *alarm;
     return registry;
 }
 
-void server_registry_free(struct server_registry **registry)
+struct server_registry *server_registry_ref(struct server_registry *registry)
+{
+    refcount_take(&registry->references);
+    return registry;
+}
+
+void server_registry_unref(struct server_registry **registry)
 {
     struct server_registry *freed = *registry;
     *registry = NULL;
-    if (freed == NULL)
+    if (freed == NULL || !refcount_drop(&freed->references))
         return;
     for (size_t i = 0; i < CHAINS; i++)
         for (struct server_state *server; (server = freed->servers[i]) != NULL;) {
@@ -46,6 +53,20 @@ void server_registry_free(struct server_registry **registry)
     }
     pthread_mutex_destroy(&freed->mutex);
     free(freed);
+}
+
+unsigned server_registry_workers(const struct server_registry *registry)
+{
+    return registry->workers;
+}
+
+void server_registry_set_alarm(struct server_registry *registry, const struct wait_queue_alarm *alarm)
+{
+    pthread_mutex_lock(&registry->mutex);
+    registry->alarm = alarm;
+    for (struct pool_state *pool = registry->pools; pool != NULL; pool = pool->next)
+        wait_queue_set_alarm(pool->queue, alarm);
+    pthread_mutex_unlock(&registry->mutex);
 }
 
 /* ---- finding ---- */
@@ -88,7 +109,7 @@ static struct pool_state *find_pool(struct server_registry *registry, const char
     struct pool_state *pool = registry->pools;
     while (pool != NULL && strcmp(pool->name, name) != 0)
         pool = pool->next;
-    if (pool == NULL && (pool = pool_state_new(name, registry->workers, &registry->alarm)) != NULL) {
+    if (pool == NULL && (pool = pool_state_new(name, registry->workers, registry->alarm)) != NULL) {
         pool->next = registry->pools;
         registry->pools = pool;
     }

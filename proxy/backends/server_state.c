@@ -136,13 +136,14 @@ static uint32_t get_effective_weight(const struct server_state *server, uint64_t
 static enum server_access get_access(const struct server_state *server)
 {
     static const uint8_t by_health[] = {
-        [SERVER_UNCHECKED] = SERVER_OPEN, [SERVER_UP] = SERVER_OPEN,        [SERVER_FAILING] = SERVER_OPEN,
-        [SERVER_DOWN] = SERVER_SHUT,      [SERVER_RISING] = SERVER_SHUT,    [SERVER_WARMING] = SERVER_OPEN,
-        [SERVER_EJECTED] = SERVER_OPEN,   [SERVER_UNRESOLVED] = SERVER_SHUT};
+        [SERVER_UNCHECKED] = SERVER_ACCESS_OPEN, [SERVER_UP] = SERVER_ACCESS_OPEN,
+        [SERVER_FAILING] = SERVER_ACCESS_OPEN,   [SERVER_DOWN] = SERVER_ACCESS_SHUT,
+        [SERVER_RISING] = SERVER_ACCESS_SHUT,    [SERVER_WARMING] = SERVER_ACCESS_OPEN,
+        [SERVER_EJECTED] = SERVER_ACCESS_OPEN,   [SERVER_UNRESOLVED] = SERVER_ACCESS_SHUT};
     enum server_health health = server_state_health(server);
     if (server_state_admin(server) != SERVER_READY || server_state_weight(server) == 0)
-        return SERVER_SHUT;
-    return health == SERVER_UNCHECKED && server->awaits_check ? SERVER_RESERVE
+        return SERVER_ACCESS_SHUT;
+    return health == SERVER_UNCHECKED && server->awaits_check ? SERVER_ACCESS_RESERVE
                                                               : (enum server_access)by_health[health];
 }
 
@@ -315,11 +316,11 @@ enum server_use server_state_use(const struct server_state *server, uint64_t now
 {
     bool is_trusted = atomic_load_explicit(&server->strikes, memory_order_acquire) == 0;
     switch ((enum server_access)atomic_load_explicit(&server->access, memory_order_relaxed)) {
-    case SERVER_OPEN:
+    case SERVER_ACCESS_OPEN:
         return is_trusted ? SERVER_USE_NORMAL : use_suspected(server, true, now_ms);
-    case SERVER_RESERVE:
+    case SERVER_ACCESS_RESERVE:
         return is_trusted ? SERVER_USE_LAST_RESORT : use_suspected(server, false, now_ms);
-    case SERVER_SHUT:
+    case SERVER_ACCESS_SHUT:
         break;
     }
     return SERVER_USE_NONE;

@@ -131,9 +131,9 @@ enum server_event {
 
 /* May a new session go there? */
 enum server_access {
-    SERVER_SHUT,   /* no */
-    SERVER_OPEN,   /* yes, if sessions did not fail at it (server_state_use) */
-    SERVER_RESERVE /* if no other is left: it awaits its first check */
+    SERVER_ACCESS_SHUT,   /* no */
+    SERVER_ACCESS_OPEN,   /* yes, if sessions did not fail at it (server_state_use) */
+    SERVER_ACCESS_RESERVE /* if no other is left: it awaits its first check */
 };
 
 /* ---- life ---- */

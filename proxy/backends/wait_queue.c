@@ -26,7 +26,7 @@ struct wait_queue {
     _Alignas(CACHE_LINE) _Atomic uint32_t count;
     _Atomic uint32_t length;
     _Atomic uint64_t next_number;
-    struct wait_queue_alarm alarm;
+    const struct wait_queue_alarm *alarm; /* NULL: nobody is woken */
     unsigned workers;
     struct part parts[];
 };
@@ -38,7 +38,7 @@ struct wait_queue *wait_queue_new(unsigned workers, const struct wait_queue_alar
     if (queue == NULL)
         return NULL;
     memset(queue, 0, len);
-    queue->alarm = *alarm;
+    queue->alarm = alarm;
     queue->workers = workers;
     for (unsigned i = 0; i < workers; i++)
         atomic_init(&queue->parts[i].oldest, NOBODY);
@@ -50,6 +50,11 @@ void wait_queue_free(struct wait_queue **queue)
     ENSURE(*queue == NULL || wait_queue_count(*queue) == 0);
     free(*queue);
     *queue = NULL;
+}
+
+void wait_queue_set_alarm(struct wait_queue *queue, const struct wait_queue_alarm *alarm)
+{
+    queue->alarm = alarm;
 }
 
 void wait_queue_set_length(struct wait_queue *queue, unsigned length)
@@ -82,8 +87,8 @@ static unsigned find_turn(const struct wait_queue *queue)
 static void wake_turn(const struct wait_queue *queue)
 {
     unsigned turn = find_turn(queue);
-    if (turn < queue->workers && queue->alarm.wake != NULL)
-        queue->alarm.wake(queue->alarm.arg, turn);
+    if (turn < queue->workers && queue->alarm != NULL)
+        queue->alarm->wake(queue->alarm->arg, turn);
 }
 
 struct waiter *wait_queue_turn(struct wait_queue *queue, unsigned worker)

@@ -36,9 +36,13 @@ struct wait_queue_alarm {
 };
 
 /*
- * For so many workers, of length 0; copies the alarm, whose `wake` may be NULL. NULL if memory is short.
+ * For so many workers, of length 0. `alarm` outlives all use of the queue; NULL: nobody is woken. NULL if
+ * memory is short.
  */
 MUST_CHECK struct wait_queue *wait_queue_new(unsigned workers, const struct wait_queue_alarm *alarm);
+
+/* From the control thread, before workers use the queue. */
+void wait_queue_set_alarm(struct wait_queue *queue, const struct wait_queue_alarm *alarm);
 
 /* Frees it, and nulls the pointer, which may be NULL already. Nobody waits in it. */
 void wait_queue_free(struct wait_queue **queue);

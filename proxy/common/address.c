@@ -2,6 +2,7 @@
 #include "proxy/common/address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,19 @@ bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b)
     address_format_host(b, text_of_b);
     return a->sa_family == b->sa_family && (a->sa_family == AF_INET || a->sa_family == AF_INET6) &&
            strcmp(text_of_a, text_of_b) == 0;
+}
+
+uint64_t address_key(const struct sockaddr *address)
+{
+    uint32_t v4 = 0;
+    uint64_t v6 = 0;
+    if (address->sa_family == AF_INET6) {
+        memcpy(&v6, ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr, sizeof v6);
+        return be64toh(v6);
+    }
+    if (address->sa_family == AF_INET)
+        memcpy(&v4, &((const struct sockaddr_in *)(const void *)address)->sin_addr, sizeof v4);
+    return be32toh(v4);
 }
 
 uint16_t address_port(const struct sockaddr *address)

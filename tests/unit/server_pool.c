@@ -18,8 +18,7 @@ static struct server_state *make_server(size_t index)
 
 struct membership *server_pool_new_with(const struct server_rules *rules, size_t servers, unsigned backups)
 {
-    static const struct wait_queue_alarm silent;
-    struct pool_state *pool = pool_state_new("stores", SERVER_POOL_WORKERS, &silent);
+    struct pool_state *pool = pool_state_new("stores", SERVER_POOL_WORKERS, NULL);
     ck_assert_ptr_nonnull(pool);
     struct membership *members = membership_new(pool, servers, SERVER_POOL_WORKERS);
     ck_assert_ptr_nonnull(members);

@@ -32,7 +32,7 @@ static int choose(const struct choose_tries *tries, struct reservation *reservat
 {
     enum choose_verdict verdict = choose_server(&request, tries, reservation);
     if (verdict != CHOOSE_CHOSEN) {
-        ck_assert_ptr_null(reservation->server);
+        ck_assert(!reservation->is_taken);
         return -1 - (int)verdict;
     }
     for (size_t i = 0; i < members->count; i++)
@@ -46,7 +46,7 @@ static int choose_and_end(void)
 {
     struct reservation reservation = {0};
     int index = choose(NULL, &reservation);
-    reservation_end(&reservation);
+    reservation_forget(&reservation);
     return index;
 }
 
@@ -83,7 +83,7 @@ START_TEST(all_are_tried_once)
         seen[index] = true;
         reservation_failed(&reservation, SERVER_CONNECT_REFUSED, NOW);
         ck_assert(choose_add_try(&tries, members, reservation.server));
-        reservation_end(&reservation);
+        reservation_forget(&reservation);
     }
     struct reservation reservation = {0};
     ck_assert_int_eq(choose(tries, &reservation), NONE);
@@ -111,7 +111,7 @@ START_TEST(half_of_them_refuse)
                 reservation_failed(&reservation, SERVER_CONNECT_REFUSED, request.now_ms);
                 ck_assert(choose_add_try(&tries, members, server_of((size_t)index)));
             }
-            reservation_end(&reservation);
+            reservation_forget(&reservation);
         }
         choose_tries_free(&tries);
     }
@@ -132,11 +132,11 @@ START_TEST(full_servers_are_passed_over_and_then_waited_for)
     ck_assert_uint_eq(server_state_sessions(server_of(0)), 1);
     ck_assert_uint_eq(server_state_sessions(server_of(1)), 2);
     ck_assert_int_eq(choose(NULL, &last), WAIT);
-    reservation_end(&taken[0]);
+    reservation_forget(&taken[0]);
     ck_assert_int_ge(choose(NULL, &last), 0);
-    reservation_end(&last);
-    reservation_end(&taken[1]);
-    reservation_end(&taken[2]);
+    reservation_forget(&last);
+    reservation_forget(&taken[1]);
+    reservation_forget(&taken[2]);
     server_pool_free(&members);
 }
 END_TEST
@@ -164,7 +164,7 @@ START_TEST(backups_if_no_other_serves)
     server_state_set_admin(server_of(2), SERVER_MAINTENANCE, SERVER_CAUSE_OPERATOR, NOW, NULL);
     ck_assert_int_eq(choose(NULL, &taken), 1);
     ck_assert_int_eq(choose_and_end(), WAIT); /* a full server is no reason */
-    reservation_end(&taken);
+    reservation_forget(&taken);
     server_state_set_admin(server_of(1), SERVER_DRAIN, SERVER_CAUSE_OPERATOR, NOW, NULL);
     ck_assert_int_eq(choose_and_end(), 0);
     server_state_set_admin(server_of(2), SERVER_READY, SERVER_CAUSE_OPERATOR, NOW, NULL);
@@ -192,7 +192,7 @@ START_TEST(one_session_tries_what_is_suspected)
     for (int i = 0; i < 2; i++)
         seen |= 1u << choose_and_end();
     ck_assert_uint_eq(seen, 3);
-    reservation_end(&trial);
+    reservation_forget(&trial);
     server_pool_free(&members);
 }
 END_TEST
@@ -210,9 +210,9 @@ START_TEST(no_second_trial)
     ck_assert_int_lt(first, 2);
     reservation_failed(&trial, SERVER_NO_GREETING, request.now_ms);
     ck_assert(choose_add_try(&tries, members, trial.server));
-    reservation_end(&trial);
+    reservation_forget(&trial);
     ck_assert_int_eq(choose(tries, &trial), 2);
-    reservation_end(&trial);
+    reservation_forget(&trial);
     choose_tries_free(&tries);
     server_pool_free(&members);
 }
@@ -233,8 +233,8 @@ START_TEST(all_are_suspected)
     ck_assert_int_ge(choose(NULL, &trials[0]), 0);
     ck_assert_int_ge(choose(NULL, &trials[1]), 0);
     ck_assert_int_eq(choose(NULL, &last), WAIT_TRIAL); /* others try them */
-    reservation_end(&trials[0]);
-    reservation_end(&trials[1]);
+    reservation_forget(&trials[0]);
+    reservation_forget(&trials[1]);
     server_pool_free(&members);
 }
 END_TEST
@@ -274,7 +274,7 @@ START_TEST(tries_keep_their_list)
     ck_assert(choose_add_try(&tries, members, server_of(0)));
     request.members = other;
     ck_assert_int_eq(choose(tries, &reservation), 1);
-    reservation_end(&reservation);
+    reservation_forget(&reservation);
     choose_tries_free(&tries);
     server_pool_free(&other);
     server_pool_free(&members);
@@ -301,7 +301,7 @@ static void *be_worker(void *arg)
             reservation_failed(&reservation, SERVER_CONNECT_REFUSED, mine.now_ms);
         else
             reservation_served(&reservation);
-        reservation_end(&reservation);
+        reservation_forget(&reservation);
     }
     return NULL;
 }

@@ -18,8 +18,7 @@ static struct pool_state *pool;
 
 static void set_up(void)
 {
-    static const struct wait_queue_alarm silent;
-    registry = server_registry_new(WORKERS, &silent);
+    registry = server_registry_new(WORKERS);
     ck_assert_ptr_nonnull(registry);
     pool = server_registry_pool(registry, "stores");
     ck_assert_ptr_nonnull(pool);
@@ -29,7 +28,7 @@ static void tear_down(void)
 {
     pool_state_unref(&pool);
     ck_assert_uint_eq(server_registry_sweep(registry), 0);
-    server_registry_free(&registry);
+    server_registry_unref(&registry);
 }
 
 static struct server_state *find_server(const char *pool_name, const char *name, uint16_t port)
@@ -191,6 +190,7 @@ END_TEST
 START_TEST(usual_greeting)
 {
     ck_assert_uint_eq(pool_state_greeting_limit_ms(pool, false), POOL_GREETING_UNKNOWN_MS);
+    ck_assert_uint_eq(pool_state_greeting_limit_ms(pool, true), POOL_GREETING_LEAST_MS / 2);
     pool_state_greeted(pool, 3000);
     ck_assert_uint_eq(pool_state_greeting_limit_ms(pool, false), POOL_GREETING_LEAST_MS);
     ck_assert_uint_eq(pool_state_greeting_limit_ms(pool, true), POOL_GREETING_LEAST_MS / 2);

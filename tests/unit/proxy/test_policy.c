@@ -88,6 +88,15 @@ START_TEST(none_and_one)
 }
 END_TEST
 
+/* What the file says is what a pool selects by. */
+START_TEST(policy_of_each_word)
+{
+    enum cfg_balance balance = (enum cfg_balance)_i;
+    ck_assert_ptr_nonnull(policy_of(balance)->choose);
+    ck_assert_str_eq(policy_of(balance)->word, cfg_balance_name(balance));
+}
+END_TEST
+
 START_TEST(no_servers)
 {
     make_equal_pool(0);
@@ -320,6 +329,7 @@ int main(void)
     Suite *suite = suite_create("policy");
     TCase *tests = tcase_create("policy");
     tcase_add_loop_test(tests, none_and_one, 0, POLICIES);
+    tcase_add_loop_test(tests, policy_of_each_word, 0, CFG_BALANCES);
     tcase_add_loop_test(tests, no_servers, 0, POLICIES);
     tcase_add_loop_test(tests, shares_by_weight, 0, POLICIES);
     tcase_add_test(tests, equal_servers_in_turn);

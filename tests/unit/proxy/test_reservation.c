@@ -33,17 +33,34 @@ START_TEST(as_many_as_there_are_places)
     for (int i = 0; i < MAX; i++)
         ck_assert(reservation_take(&taken[i], server, SERVER_USE_NORMAL));
     ck_assert(!reservation_take(&taken[MAX], server, SERVER_USE_NORMAL));
-    ck_assert_ptr_null(taken[MAX].server);
+    ck_assert(!taken[MAX].is_taken);
     ck_assert_uint_eq(server_state_sessions(server), MAX);
     ck_assert_uint_eq(server->connecting, MAX);
     reservation_served(&taken[0]);
     ck_assert_uint_eq(server->connecting, MAX - 1);
     ck_assert_uint_eq(server_state_sessions(server), MAX);
-    reservation_end(&taken[0]);
+    reservation_forget(&taken[0]);
     ck_assert(reservation_take(&taken[MAX], server, SERVER_USE_NORMAL));
     ck_assert_uint_eq(server->connects, MAX + 1);
     for (int i = 0; i <= MAX; i++)
-        reservation_end(&taken[i]); /* that of none, too */
+        reservation_forget(&taken[i]); /* that of none, too */
+}
+END_TEST
+
+/* The log has the server after the session has left it. */
+START_TEST(the_server_stays_known)
+{
+    struct reservation taken = {0};
+    ck_assert(reservation_take(&taken, server, SERVER_USE_NORMAL));
+    reservation_end(&taken);
+    reservation_end(&taken);
+    ck_assert(!taken.is_taken);
+    ck_assert_ptr_eq(taken.server, server);
+    ck_assert_uint_eq(server_state_sessions(server), 0);
+    ck_assert(reservation_take(&taken, server, SERVER_USE_NORMAL));
+    ck_assert_uint_eq(server->references.count, 2);
+    reservation_forget(&taken);
+    ck_assert_ptr_null(taken.server);
 }
 END_TEST
 
@@ -55,7 +72,7 @@ START_TEST(no_limit)
     for (int i = 0; i < 2 * MAX; i++)
         ck_assert(reservation_take(&taken[i], server, SERVER_USE_NORMAL));
     for (int i = 0; i < 2 * MAX; i++)
-        reservation_end(&taken[i]);
+        reservation_forget(&taken[i]);
 }
 END_TEST
 
@@ -67,11 +84,11 @@ START_TEST(one_trial_at_a_time)
     ck_assert(!reservation_take(&second, server, SERVER_USE_TRIAL));
     ck_assert(!reservation_take(&second, server, SERVER_USE_LAST_RESORT));
     ck_assert(reservation_take(&second, server, SERVER_USE_NORMAL));
-    reservation_end(&second);
+    reservation_forget(&second);
     ck_assert(!reservation_take(&second, server, SERVER_USE_TRIAL)); /* the other's is not given back by it */
-    reservation_end(&first);
+    reservation_forget(&first);
     ck_assert(reservation_take(&second, server, SERVER_USE_TRIAL));
-    reservation_end(&second);
+    reservation_forget(&second);
 }
 END_TEST
 
@@ -86,12 +103,12 @@ START_TEST(a_trial_that_fails)
     ck_assert_uint_eq(server->last_failure, SERVER_NO_GREETING);
     ck_assert_uint_eq(server_state_sessions(server), 1); /* until its end */
     ck_assert(reservation_take(&second, server, SERVER_USE_TRIAL));
-    reservation_end(&first);
+    reservation_forget(&first);
     ck_assert(server->trial);
     reservation_served(&second);
     ck_assert(!server->trial);
     ck_assert_int_eq(server_state_use(server, NOW + 5), SERVER_USE_NORMAL);
-    reservation_end(&second);
+    reservation_forget(&second);
 }
 END_TEST
 
@@ -100,7 +117,7 @@ START_TEST(a_trial_without_result_says_nothing)
     struct reservation first = {0};
     server_state_failed(server, SERVER_CONNECT_REFUSED, false, NOW);
     ck_assert(reservation_take(&first, server, SERVER_USE_TRIAL));
-    reservation_end(&first);
+    reservation_forget(&first);
     ck_assert_uint_eq(server->strikes, 1);
     ck_assert_uint_eq(server->failed_trials, 0);
     ck_assert_int_eq(server_state_use(server, NOW + SERVER_FIRST_AVOID_MS), SERVER_USE_TRIAL);
@@ -116,7 +133,7 @@ START_TEST(a_full_server_gets_no_trial)
     ck_assert(!reservation_take(&trial, server, SERVER_USE_TRIAL));
     ck_assert(!server->trial);
     for (int i = 0; i < MAX; i++)
-        reservation_end(&taken[i]);
+        reservation_forget(&taken[i]);
 }
 END_TEST
 
@@ -129,7 +146,7 @@ START_TEST(it_holds_a_reference)
     server_state_unref(&pools);
     ck_assert_uint_eq(taken.server->references.count, 1);
     server = server_state_ref(taken.server);
-    reservation_end(&taken);
+    reservation_forget(&taken);
 }
 END_TEST
 
@@ -164,7 +181,7 @@ static void *race(void *arg)
             reservation_failed(&taken, SERVER_CONNECT_REFUSED, NOW);
         else if (i % 5 == 1)
             reservation_served(&taken);
-        reservation_end(&taken);
+        reservation_forget(&taken);
     }
     return NULL;
 }
@@ -189,6 +206,7 @@ int main(void)
     TCase *tests = tcase_create("reservation");
     tcase_add_checked_fixture(tests, make_server, drop_server);
     tcase_add_test(tests, as_many_as_there_are_places);
+    tcase_add_test(tests, the_server_stays_known);
     tcase_add_test(tests, no_limit);
     tcase_add_test(tests, one_trial_at_a_time);
     tcase_add_test(tests, a_trial_that_fails);

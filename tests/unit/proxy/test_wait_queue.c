@@ -21,7 +21,7 @@ static void wake(void *arg, unsigned worker)
 
 static void make_queue(void)
 {
-    struct wait_queue_alarm alarm = {wake, NULL};
+    static const struct wait_queue_alarm alarm = {wake, NULL};
     queue = wait_queue_new(WORKERS, &alarm);
     ck_assert_ptr_nonnull(queue);
     wait_queue_set_length(queue, LENGTH);
@@ -178,7 +178,7 @@ START_TEST(no_wake_up_is_lost)
 {
     pthread_t threads[WORKERS];
     unsigned numbers[WORKERS];
-    struct wait_queue_alarm alarm = {ring, NULL};
+    static const struct wait_queue_alarm alarm = {ring, NULL};
     wait_queue_free(&queue);
     queue = wait_queue_new(WORKERS, &alarm);
     wait_queue_set_length(queue, WORKERS * SESSIONS);
