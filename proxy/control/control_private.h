@@ -17,8 +17,8 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers) and control_disposal.c (what workers leave to be freed), and by
- * nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers) and control_disposal.c
+ * (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {

@@ -166,7 +166,7 @@ static struct host_index *get_hosts(const struct cfg *cfg, const struct snapshot
     return host_index_new(cfg->hosts, cfg->host_count);
 }
 
-/* An upper bound of the workers: a reload does not change how many run, whatever the new configuration has. */
+/* An upper bound of the workers: a reload does not change how many run, whatever it brings. */
 static unsigned count_workers(const struct cfg *cfg)
 {
     long cores = sysconf(_SC_NPROCESSORS_CONF);

@@ -12,8 +12,8 @@ enum {
     /* So long it waits for a place at a server that is full. */
     FULL_MAX_MS = 10000,
     /*
-     * If a server was greeting all the time, but too slowly for a trial, every so many-th trial is patient, so
-     * that it is found out.
+     * A server may greet all the time, but too slowly for a trial: every so many-th trial is patient, so that
+     * this is found out.
      */
     PATIENT_TRIALS = 8
 };

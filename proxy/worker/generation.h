@@ -23,7 +23,7 @@ enum worker_timeout {
     WORKER_TIMEOUT_COMMAND, /* in place of LOGIN, if turns restart it (protocol.h) */
     WORKER_TIMEOUT_IDLE,
     WORKER_TIMEOUT_CLOSING,
-    WORKER_TIMEOUT_ENDING, /* as CLOSING, if the worker itself ends */
+    WORKER_TIMEOUT_ENDING,   /* as CLOSING, if the worker itself ends */
     WORKER_TIMEOUT_FAILOVER, /* in place of CONNECT and GREETING, if it is shorter */
     /*
      * In place of CONNECT and GREETING, as long as another server is left, and for sessions that wait for a

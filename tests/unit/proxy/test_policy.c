@@ -311,7 +311,7 @@ START_TEST(more_weight_moves_no_others)
 }
 END_TEST
 
-/* Proxies agree without talking, whatever the order of the servers: these are the choices of every version. */
+/* Proxies agree without talking: these are the choices of every version. */
 START_TEST(the_same_in_every_proxy)
 {
     static const char *const expected = "3302262647101412";

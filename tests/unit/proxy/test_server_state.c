@@ -57,7 +57,7 @@ static void check(struct server_state *server, bool passed, enum server_health e
 
 /* ---- the table ---- */
 
-/* Written from the manual's table, by words: what follows each event. "-": nothing; a/b: before and after the row. */
+/* By words, what follows each event. "-": nothing; a/b: before the row is long enough, and after it. */
 static const char *const manual[SERVER_HEALTHS][SERVER_EVENTS] = {
     /* passed, failed, eject, served, warmed, name gone, name found, checks off */
     [SERVER_UNCHECKED] = {"up", "-/down", "ejected", "-", "-", "unresolved", "-", "-"},
