@@ -306,6 +306,21 @@ class Failover(harness.TestCase):
         self.assertEqual(proxy.find(event="pool-panic"), [])
         proxy.wait_lines(40, event="session", reason="logout")
 
+    def test_one_of_two_hangs(self):
+        """The time that the other one usually takes is known: nobody waits for the whole time of a server."""
+        hung = self.backend(silent)
+        proxy = self.start({"pop3": [self.backend(harness.pop3), hung]}, extra=ONE_WORKER,
+                           timeouts="greeting = 60; connect = 60;")
+        self.log_in(proxy)
+        with self.takes(0.9, KNOWN_SECONDS):
+            self.log_in(proxy)
+        self.assertEqual(proxy.wait_line(event="server-state")["cause"], "no-greeting")
+        for _ in range(20):
+            with self.takes(0, KNOWN_SECONDS):
+                self.log_in(proxy)
+        self.assertLess(hung.count, 5)  # one session at a time, now and then
+        self.assertEqual(proxy.find(event="pool-panic"), [])
+
     def test_all_servers_hang(self):
         """When that is known, clients are told at once, and not after each server's time."""
         proxy = self.start({"pop3": [self.backend(silent), self.backend(silent)]}, extra=ONE_WORKER,
