@@ -148,28 +148,35 @@ static unsigned serve_turns(unsigned worker)
     return count;
 }
 
+/*
+ * Until so many sessions have had a place. A worker sleeps until it is woken: a wake-up that is lost hangs
+ * this test.
+ */
+static void serve_all(unsigned worker, unsigned wanted)
+{
+    unsigned held = serve_turns(worker); /* after joining: a place may have come free meanwhile */
+    for (unsigned done = 0; done < wanted;) {
+        for (; held > 0; held--, done++) {
+            give();
+            atomic_fetch_add(&served, 1);
+        }
+        while (done < wanted && atomic_exchange(&alarms[worker], 0) == 0)
+            sched_yield();
+        held = serve_turns(worker);
+    }
+}
+
 static void *be_worker(void *arg)
 {
     unsigned worker = *(const unsigned *)arg;
     for (int i = 0; i < ROUNDS; i++) {
         struct waiter waiters[SESSIONS] = {{0}};
-        unsigned held = 0;
+        bool one_leaves = i % 7 == 0; /* its client disconnects */
         for (int j = 0; j < SESSIONS; j++)
             ck_assert(wait_queue_join(queue, worker, &waiters[j]));
-        if (i % 7 == 0)
-            wait_queue_leave(queue, worker, &waiters[1]); /* its client disconnects */
-        unsigned wanted = i % 7 == 0 ? SESSIONS - 1 : SESSIONS;
-        held += serve_turns(worker); /* after joining: a place may have come free meanwhile */
-        for (unsigned done = 0; done < wanted;) {
-            for (; held > 0; held--, done++) {
-                give();
-                atomic_fetch_add(&served, 1);
-            }
-            /* A worker sleeps until it is woken: a wake-up that is lost hangs this test. */
-            while (done < wanted && atomic_exchange(&alarms[worker], 0) == 0)
-                sched_yield();
-            held += serve_turns(worker);
-        }
+        if (one_leaves)
+            wait_queue_leave(queue, worker, &waiters[1]);
+        serve_all(worker, one_leaves ? SESSIONS - 1 : SESSIONS);
     }
     return NULL;
 }
