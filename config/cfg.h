@@ -163,7 +163,12 @@ struct cfg_host {
 enum { CFG_NO_POOL = -1 };
 
 /* How a pool's servers share its sessions: each is a policy in proxy/backends. */
-enum cfg_balance { CFG_BALANCE_ROUND_ROBIN, CFG_BALANCES };
+enum cfg_balance {
+    CFG_BALANCE_ROUND_ROBIN,
+    CFG_BALANCE_LEAST_CONNECTIONS,
+    CFG_BALANCE_SOURCE_HASH,
+    CFG_BALANCES
+};
 
 /* How servers learn who the client is: in one way, so that no two can contradict each other. */
 enum cfg_identity { CFG_IDENTITY_NONE, CFG_IDENTITY_PROXY_V1, CFG_IDENTITY_PROXY_V2, CFG_IDENTITY_NATIVE };
@@ -223,6 +228,7 @@ struct cfg_timeouts {
     uint64_t idle_ms;
     uint64_t connect_ms;  /* for each server that is tried; default 5 s */
     uint64_t greeting_ms; /* for a server's greeting; default 30 s */
+    uint64_t failover_ms; /* for a greeting in all, whatever number of servers is tried; default 20 s */
     uint64_t grace_ms;    /* from "not ready" to closing the listeners, after SIGTERM; default 0 */
     uint64_t shutdown_ms; /* from then on, for sessions to end by themselves; default 30 s */
 };

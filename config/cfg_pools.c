@@ -14,7 +14,9 @@ enum { NAME_MAX_LEN = 64 };
 static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
 
-static const char *const balances[] = {[CFG_BALANCE_ROUND_ROBIN] = "round-robin"};
+static const char *const balances[] = {[CFG_BALANCE_ROUND_ROBIN] = "round-robin",
+                                       [CFG_BALANCE_LEAST_CONNECTIONS] = "least-connections",
+                                       [CFG_BALANCE_SOURCE_HASH] = "source-hash"};
 _Static_assert(ARRAY_LEN(balances) == CFG_BALANCES, "a word for each policy");
 
 static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",

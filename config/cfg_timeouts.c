@@ -56,6 +56,7 @@ void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct
                                .idle_ms = 35 * MINUTES,
                                .connect_ms = 5 * SECONDS,
                                .greeting_ms = 30 * SECONDS,
+                               .failover_ms = 20 * SECONDS,
                                .grace_ms = 0,
                                .shutdown_ms = 30 * SECONDS};
     config_setting_t *group = cfg_read_group(top, "timeouts");
@@ -68,6 +69,7 @@ void cfg_timeouts_read(struct cfg_loader *loader, struct cfg_reader *top, struct
     cfg_read_duration(&reader, "idle", 1, LONGEST, &t->idle_ms);
     cfg_read_duration(&reader, "connect", 1, LONGEST, &t->connect_ms);
     cfg_read_duration(&reader, "greeting", 1, LONGEST, &t->greeting_ms);
+    cfg_read_duration(&reader, "failover", 1, LONGEST, &t->failover_ms);
     cfg_read_duration(&reader, "grace", 0, LONGEST, &t->grace_ms);
     cfg_read_duration(&reader, "shutdown", 0, LONGEST, &t->shutdown_ms);
     check_idle(&reader, cfg);

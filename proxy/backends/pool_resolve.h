@@ -2,7 +2,8 @@
 #ifndef DEEPPROXY_PROXY_BACKENDS_POOL_RESOLVE_H
 #define DEEPPROXY_PROXY_BACKENDS_POOL_RESOLVE_H
 
-#include "proxy/backends/server.h"
+#include "proxy/backends/pool.h"
+#include "proxy/backends/server_registry.h"
 
 /*
  * Makes a pool of what the configuration says of it: names of servers become addresses. It asks the system's
@@ -10,13 +11,13 @@
  */
 
 /*
- * Fills `pool`, all zero before, from `cfg`, which must live as long. `previous` is the pool of the same name
- * in the configuration before, or NULL: health and warnings of a server that was there are taken over, and so
- * are the addresses of a name that can't be resolved now (a warning then). False if an error was added to
+ * Fills `pool`, all zero before, from `cfg`, which must live as long; what is known of its servers is in
+ * `registry`. `previous` is the pool of the same name in the configuration before, or NULL: the addresses of
+ * a name that can't be resolved now are taken from it (a warning then). False if an error was added to
  * `problems`, or memory is short. The caller calls pool_free either way.
  */
-bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, const struct pool *previous,
-                  struct cfg_problems *problems);
+bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, struct server_registry *registry,
+                  const struct pool *previous, struct cfg_problems *problems);
 
 /* Have both the same servers in the same order, with the same names for their certificates? */
 bool pool_has_same_servers(const struct pool *a, const struct pool *b);

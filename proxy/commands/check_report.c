@@ -100,8 +100,8 @@ static void print_pools(const struct snapshot *snapshot, FILE *to)
         const struct pool *pool = &snapshot->pools[i];
         fprintf(to, "pool %s: %s, identity %s, %s to ", pool->cfg->name, cfg_balance_name(pool->cfg->balance),
                 identities[pool->cfg->identity], words_of_tls(&pool->cfg->tls));
-        for (size_t j = 0; j < pool->server_count; j++)
-            print_item(pool->servers[j].name, j == 0, to);
+        for (size_t j = 0; j < pool->members->count; j++)
+            print_item(pool->members->members[j].server->identity.name, j == 0, to);
         fputc('\n', to);
     }
 }

@@ -2,6 +2,7 @@
 #include "proxy/common/address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,19 @@ bool address_is_in(const struct sockaddr *address, const struct networks *networ
     }
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
     return address->sa_family == AF_INET6 && networks_have(networks, true, v6->sin6_addr.s6_addr);
+}
+
+uint64_t address_key(const struct sockaddr *address)
+{
+    uint32_t v4 = 0;
+    uint64_t v6 = 0;
+    if (address->sa_family == AF_INET6) {
+        memcpy(&v6, ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr, sizeof v6);
+        return be64toh(v6);
+    }
+    if (address->sa_family == AF_INET)
+        memcpy(&v4, &((const struct sockaddr_in *)(const void *)address)->sin_addr, sizeof v4);
+    return be32toh(v4);
 }
 
 uint16_t address_port(const struct sockaddr *address)

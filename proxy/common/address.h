@@ -29,6 +29,12 @@ bool address_is_same_host(const struct sockaddr *a, const struct sockaddr *b);
 /* Is the address, which is unmapped, in one of the networks? Of another family it is in none. */
 bool address_is_in(const struct sockaddr *address, const struct networks *networks);
 
+/*
+ * A number that is the same for one IPv4 address, or one IPv6 /64, in every proxy: for policies that keep a
+ * client at its server. No secret is in it.
+ */
+uint64_t address_key(const struct sockaddr *address);
+
 /* The port of an IPv4 or IPv6 address, in the host's byte order. */
 uint16_t address_port(const struct sockaddr *address);
 

@@ -160,7 +160,7 @@ static void close_handles(struct control *control)
         (uv_handle_t *)&control->parent,       (uv_handle_t *)&control->limit,
         (uv_handle_t *)&control->daily,        (uv_handle_t *)&control->tickets,
         (uv_handle_t *)&control->heartbeats,   (uv_handle_t *)&control->last_files,
-        (uv_handle_t *)&control->worker_event,
+        (uv_handle_t *)&control->worker_event, (uv_handle_t *)&control->review,
     };
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
@@ -424,6 +424,7 @@ static int open_handles(struct control *control)
     uv_timer_init(&control->loop, &control->daily);
     uv_timer_init(&control->loop, &control->tickets);
     uv_timer_init(&control->loop, &control->heartbeats);
+    uv_timer_init(&control->loop, &control->review);
     uv_timer_init(&control->loop, &control->last_files);
     state_file_init(&control->state_file, &control->loop, &control->worker_event, control->log);
     ticket_look_init(&control->ticket_look, &control->loop, &control->worker_event,
@@ -487,6 +488,7 @@ static int serve_until_end(struct control *control)
     if (error == 0) {
         /* Before the first session: a signal would end it without a word, and the log's last lines. */
         listen_to_parent();
+        control_open_pools(control);
         error = start_workers(control);
     }
     if (error == 0)
@@ -509,6 +511,7 @@ static int serve_until_end(struct control *control)
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     control_watch_heartbeats(control);
+    control_watch_pools(control);
     if (control->is_unconfined)
         log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);

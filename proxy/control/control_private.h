@@ -17,8 +17,8 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang) and control_disposal.c (what workers leave to be freed), and by
- * nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers) and control_disposal.c
+ * (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -50,10 +50,14 @@ struct control {
     uv_poll_t parent;
     uv_signal_t terminate; /* after the parent's end, as is the next one */
     uv_signal_t interrupt;
-    uv_timer_t limit;        /* timeouts.grace, then timeouts.shutdown */
-    uv_timer_t daily;        /* certificates near their end */
-    uv_timer_t tickets;      /* the next look at the ticket keys */
-    uv_timer_t heartbeats;   /* the next look at the workers' */
+    uv_timer_t limit;      /* timeouts.grace, then timeouts.shutdown */
+    uv_timer_t daily;      /* certificates near their end */
+    uv_timer_t tickets;    /* the next look at the ticket keys */
+    uv_timer_t heartbeats; /* the next look at the workers' */
+    uv_timer_t review;     /* of what workers saw of servers */
+    uint64_t review_seed;  /* for the jitter of back-offs */
+    uint64_t reviews;
+    struct wait_queue_alarm alarm;
     uv_timer_t last_files;   /* at the end: how long files are waited for */
     uv_async_t worker_event; /* a worker has ended, has an update in effect, or left what is to be freed */
     struct disposal_list disposals; /* of the workers, and of this thread */
@@ -111,6 +115,19 @@ void control_reload_is_in_effect(struct control *control);
 
 /* Looks at the workers' heartbeats from now on, and logs event=worker-hung and event=worker-back. */
 void control_watch_heartbeats(struct control *control);
+
+/* How many sessions may wait for a place at a pool. */
+enum { CONTROL_QUEUE_LENGTH = 500 };
+
+/* Puts the pools of the first snapshot into effect. Call it when there is a log, and no worker yet. */
+void control_open_pools(struct control *control);
+
+/* The pools of `snapshot` take effect in place of those of `before`. */
+void control_install_pools(struct control *control, const struct snapshot *snapshot,
+                           const struct snapshot *before);
+
+/* From now on what workers report changes states of servers, and logs event=server-state. */
+void control_watch_pools(struct control *control);
 
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);

@@ -58,7 +58,7 @@ static struct worker_update **make_updates(const struct control *control, const 
         struct worker_config service = {.runtime = *runtime};
         if (runtime->snapshot != NULL)
             service = control_worker_config(control, runtime, listeners, i);
-        updates[i] = worker_update_new(&control->workers[i], &service);
+        updates[i] = worker_update_new(&service);
         if (updates[i] == NULL) {
             free_updates(updates, i);
             return NULL;
@@ -137,6 +137,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
         return false;
     }
     warn_of_restart(control, snapshot->cfg, problems);
+    control_install_pools(control, snapshot, control->runtime.snapshot);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
     give_updates(control, updates);
     listeners_close(&control->listeners);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- pools ---- */
 
@@ -27,7 +28,7 @@ static bool resolve_pools(struct snapshot *snapshot, const struct snapshot *prev
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct cfg_pool *cfg = &snapshot->cfg->pools[i];
         const struct pool *before = snapshot_find_pool(previous, cfg->name);
-        ok = pool_resolve(&snapshot->pools[i], cfg, before, problems) && ok;
+        ok = pool_resolve(&snapshot->pools[i], cfg, snapshot->registry, before, problems) && ok;
     }
     return ok;
 }
@@ -165,6 +166,20 @@ static struct host_index *get_hosts(const struct cfg *cfg, const struct snapshot
     return host_index_new(cfg->hosts, cfg->host_count);
 }
 
+/* An upper bound of the workers: a reload does not change how many run, whatever it brings. */
+static unsigned count_workers(const struct cfg *cfg)
+{
+    long cores = sysconf(_SC_NPROCESSORS_CONF);
+    return cores > 0 && (unsigned long)cores > cfg->workers ? (unsigned)cores : cfg->workers;
+}
+
+/* That of the snapshot before. NULL if memory is short. */
+static struct server_registry *get_registry(const struct cfg *cfg, const struct snapshot *previous)
+{
+    return previous != NULL ? server_registry_ref(previous->registry)
+                            : server_registry_new(count_workers(cfg));
+}
+
 static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *previous,
                            struct cfg_problems *problems)
 {
@@ -172,7 +187,8 @@ static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *pre
     if (previous != NULL)
         cfg_share_hosts(snapshot->cfg, previous->cfg);
     snapshot->hosts = get_hosts(cfg, previous);
-    if (snapshot->hosts == NULL)
+    snapshot->registry = get_registry(cfg, previous);
+    if (snapshot->hosts == NULL || snapshot->registry == NULL)
         return false;
     snapshot->pools = calloc(cfg->pool_count, sizeof snapshot->pools[0]);
     snapshot->services = calloc(service_total(snapshot), sizeof snapshot->services[0]);
@@ -196,6 +212,7 @@ static void free_snapshot(struct snapshot *snapshot)
     }
     free(snapshot->pools);
     free(snapshot->services);
+    server_registry_unref(&snapshot->registry);
     host_index_unref(&snapshot->hosts);
     tickets_close(&snapshot->tickets);
     commitments_unref(&snapshot->commitments);

@@ -6,8 +6,9 @@
 #include "base/refcount.h"
 #include "config/cfg.h"
 #include "protocols/engine.h"
+#include "proxy/backends/pool.h"
 #include "proxy/backends/pool_tls.h"
-#include "proxy/backends/server.h"
+#include "proxy/backends/server_registry.h"
 #include "proxy/runtime/client_reports.h"
 #include "proxy/runtime/commitments.h"
 #include "proxy/runtime/counters.h"
@@ -17,7 +18,7 @@
 
 /*
  * A configuration made ready to run: names of servers resolved, services joined with their pools.
- * Certificates are not in it (runtime.h). It is immutable, but for the servers' health, the counters, the
+ * Certificates are not in it (runtime.h). It is immutable, but for the servers' states, the counters, the
  * client reports and the ticket keys. It is counted by reference, and each session keeps the snapshot that it
  * began with.
  */
@@ -60,6 +61,8 @@ struct snapshot {
     struct host_index *hosts;
     /* As many as in cfg. */
     struct pool *pools;
+    /* What is known of servers and pools; shared with the snapshots before and after. */
+    struct server_registry *registry;
 };
 
 /*

@@ -120,7 +120,7 @@ static struct pool_tls *load_pool_tls(const struct snapshot *snapshot, size_t in
 {
     const struct cfg *cfg = snapshot->cfg;
     const struct cfg_pool *pool = &cfg->pools[index];
-    size_t servers = snapshot->pools[index].server_count;
+    size_t servers = snapshot->pools[index].members->count;
     if (before->snapshot == snapshot)
         return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, from, stale, problems);
     const struct pool *old_pool = snapshot_find_pool(before->snapshot, pool->name);

@@ -96,6 +96,8 @@ void session_set_timeout(struct session *session, enum worker_timeout timeout)
         timeout = WORKER_TIMEOUT_ABANDONED;
     deadline_set(&session->in_worker.generation->timeouts[timeout], &session->in_worker.deadline,
                  worker_now(session->worker));
+    if (timeout >= WORKER_TIMEOUT_QUICK)
+        worker_begin_quick(session->worker);
     if (timeout == session->timeout)
         return;
     session->timeout = timeout;
@@ -133,6 +135,8 @@ static void on_client_closed(uv_handle_t *handle)
     session_free_origin(session);
     bytes_free(&session->pending_input[SIDE_CLIENT]);
     bytes_free(&session->pending_input[SIDE_BACKEND]);
+    session_end_search(session);
+    reservation_forget(&session->place);
     session_count(session, COUNTER_ENDED);
     /* Last: the configuration that all this was made from may be freed with it. */
     worker_remove_session(session->worker, &session->in_worker);
@@ -251,6 +255,7 @@ void session_finish(struct session *session, enum end_reason reason, const char 
     session_drop_backend(session);
     drop_handshakes(session);
     session_move(session, SESSION_LINGERING);
+    session->dropped = 0;
     if (session->tls.endpoint != NULL)
         tls_endpoint_close(session->tls.endpoint);
     if (!session_flush_client(session))
@@ -381,4 +386,5 @@ const struct worker_session_calls session_calls = {
     .continue_handshake = session_on_handshake,
     .evict = evict,
     .begin = session_begin_after_waiting,
+    .take_turn = session_take_turn,
 };

@@ -12,11 +12,6 @@
 
 #include <stdlib.h>
 
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 /* ---- dropping ---- */
 
 static void on_link_closed(uv_handle_t *handle)
@@ -24,7 +19,7 @@ static void on_link_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-void session_drop_backend(struct session *session)
+static void drop_link(struct session *session)
 {
     struct backend_link *link = session->link;
     if (link == NULL)
@@ -35,10 +30,17 @@ void session_drop_backend(struct session *session)
     uv_close((uv_handle_t *)&link->conn.tcp, on_link_closed);
 }
 
-/* Nothing of the server is left. */
+void session_drop_backend(struct session *session)
+{
+    drop_link(session);
+    session_leave_queue(session);
+    session_give_back_place(session);
+}
+
+/* Nothing that came from the server is left. */
 static void forget_server(struct session *session)
 {
-    session_drop_backend(session);
+    drop_link(session);
     engine_free(&session->engine);
     bytes_free(&session->pending_input[SIDE_BACKEND]);
     session->pending_start[SIDE_BACKEND] = 0;
@@ -95,50 +97,109 @@ static const char *words_for_timeout(const struct session *session)
     return duties[session->state].timed_out;
 }
 
-void session_server_timed_out(struct session *session)
+/* How the server in use has failed, in the present state. */
+static enum server_cause kind_of_failure(const struct session *session)
 {
-    if (session_backend_awaits_signature(session))
-        session_give_up_signature(session);
-    else
-        session_try_next_server(session, words_for_timeout(session));
+    switch (session->state) {
+    case SESSION_CONNECTING:
+        return SERVER_CONNECT_FAILED;
+    case SESSION_BACKEND_STARTTLS:
+    case SESSION_BACKEND_HANDSHAKE:
+        return SERVER_TLS_FAILED;
+    default:
+        return session->link != NULL && session->link->conn.input_ended ? SERVER_CLOSED_EARLY
+                                                                        : SERVER_BAD_GREETING;
+    }
+}
+
+static enum server_cause kind_of_timeout(const struct session *session)
+{
+    if (session->state == SESSION_CONNECTING)
+        return SERVER_CONNECT_TIMEOUT;
+    return session->state == SESSION_GREETING ? SERVER_NO_GREETING : SERVER_TLS_TIMEOUT;
+}
+
+static enum server_cause kind_of_error(int error)
+{
+    return error == UV_ECONNREFUSED ? SERVER_CONNECT_REFUSED
+           : error == UV_ETIMEDOUT  ? SERVER_CONNECT_TIMEOUT
+                                    : SERVER_CONNECT_FAILED;
+}
+
+/* What is suspected already is no news: if all are down, the log has it once a second. */
+static bool is_failure_due(const struct session *session)
+{
+    bool is_new = atomic_load(&session->place.server->strikes) == 0;
+    return is_new || pool_state_may_tell_down(session->service->pool->members->pool, uv_hrtime() / 1000000);
+}
+
+static void mark_failed(struct session *session, enum server_cause kind, const char *error)
+{
+    if (is_failure_due(session))
+        session_log_server_failed(session, error);
+    reservation_failed(&session->place, kind, uv_hrtime() / 1000000);
 }
 
 void session_mark_server_failed(struct session *session, const char *error)
 {
-    balance_server_failed(session->link->server, now_ms());
-    session_log_server_failed(session, error);
+    mark_failed(session, kind_of_failure(session), error);
 }
 
 void session_mark_slow_server(struct session *session)
 {
     if (!session_is_in(session, SESSION_IS_UNGREETED) || session->link == NULL ||
         session_backend_awaits_signature(session) ||
-        worker_now(session->worker) - session->link->last_heard < BALANCE_SLOW_MS)
+        worker_now(session->worker) - session->link->last_heard < GENERATION_SLOW_MS)
         return;
-    balance_server_failed(session->link->server, now_ms());
     session_log_slow_server(session, "a client gave up waiting");
+    reservation_failed(&session->place, kind_of_timeout(session), uv_hrtime() / 1000000);
 }
 
 static void connect_to_next(struct session *session, const char *local_error, const char *refusal);
 
+/* The server in use is not tried again. False if memory is short: the session is CLOSED then. */
+MUST_CHECK static bool leave_server(struct session *session)
+{
+    bool ok = session_leave_server(session);
+    forget_server(session);
+    if (!ok)
+        session_close(session, END_NO_MEMORY, NULL);
+    return ok;
+}
+
 /* A server that refuses this client may serve others: it stays in the round. */
-void session_try_next_server(struct session *session, const char *error)
+static void try_next(struct session *session, enum server_cause kind, const char *error)
 {
     char *refusal = session->engine != NULL ? engine_take_refusal(session->engine) : NULL;
     if (refusal != NULL)
         session_log_server_failed(session, error);
     else
-        session_mark_server_failed(session, error);
-    forget_server(session);
-    connect_to_next(session, NULL, refusal);
+        mark_failed(session, kind, error);
+    if (leave_server(session))
+        connect_to_next(session, NULL, refusal);
     free(refusal);
 }
 
 void session_try_next_without_words(struct session *session, const char *error)
 {
     session_log_server_failed(session, error);
-    forget_server(session);
-    connect_to_next(session, NULL, NULL);
+    if (leave_server(session))
+        connect_to_next(session, NULL, NULL);
+}
+
+void session_try_next_server(struct session *session, const char *error)
+{
+    try_next(session, kind_of_failure(session), error);
+}
+
+void session_server_timed_out(struct session *session)
+{
+    if (session->link == NULL)
+        session_wait_expired(session);
+    else if (session_backend_awaits_signature(session))
+        session_give_up_signature(session);
+    else
+        try_next(session, kind_of_timeout(session), words_for_timeout(session));
 }
 
 /* ---- connecting ---- */
@@ -160,20 +221,20 @@ static bool send_identity(struct session *session)
 }
 
 /* A connection to this server could not be made. May end the session. */
-static void fail_connecting(struct session *session, struct server *server, int error)
+static void fail_connecting(struct session *session, int error)
 {
     const char *words = uv_strerror(error);
     switch (connect_failure_of(error, session->link != NULL)) {
     case CONNECT_FAILURE_OF_SERVER:
-        session_try_next_server(session, words);
+        try_next(session, kind_of_error(error), words);
         break;
     case CONNECT_FAILURE_OF_ROUTE:
-        session_log_local_failure(session, server, words);
-        forget_server(session);
-        connect_to_next(session, words, NULL);
+        session_log_local_failure(session, words);
+        if (leave_server(session))
+            connect_to_next(session, words, NULL);
         break;
     case CONNECT_FAILURE_OF_MACHINE:
-        session_log_local_failure(session, server, words);
+        session_log_local_failure(session, words);
         session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_NO_RESOURCES, words);
         break;
     }
@@ -186,14 +247,14 @@ static void on_connected(uv_connect_t *request, int status)
     if (session == NULL)
         return;
     if (status != 0) {
-        fail_connecting(session, link->server, status);
+        fail_connecting(session, status);
         return;
     }
     if (!send_identity(session)) {
         session_try_next_server(session, "closed the connection at once");
         return;
     }
-    session_set_timeout(session, WORKER_TIMEOUT_GREETING);
+    session_set_server_timeout(session, WORKER_TIMEOUT_GREETING);
     if (session_begin_backend_tls(session))
         session_advance(session);
     else
@@ -208,14 +269,13 @@ static void set_options(const uv_tcp_t *tcp)
         (void)tcp_options_set(fd);
 }
 
-static int start_connecting(struct session *session, struct backend_link *link, struct server *server)
+static int start_connecting(struct session *session, struct backend_link *link)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&server->address;
+    const struct sockaddr *address = (const struct sockaddr *)&session->place.server->identity.address;
     link->conn.on_drained = on_link_drained;
     link->session = session;
-    link->server = server;
     link->last_heard = worker_now(session->worker);
-    int error = uv_tcp_init_ex(&session->worker->loop, &link->conn.tcp, server->address.ss_family);
+    int error = uv_tcp_init_ex(&session->worker->loop, &link->conn.tcp, address->sa_family);
     if (error != 0)
         return error;
     link->conn.tcp.data = link;
@@ -260,25 +320,32 @@ static bool make_engine(struct session *session)
 static bool prepare_engine(struct session *session)
 {
     ENSURE(session->state == SESSION_CONNECTING);
-    if (make_engine(session)) {
-        session_set_timeout(session, WORKER_TIMEOUT_CONNECT);
+    if (make_engine(session))
         return true;
-    }
     session_close(session, END_NO_MEMORY, NULL);
     return false;
 }
 
-static void connect_to(struct session *session, struct server *server)
+void session_connect_to_place(struct session *session)
 {
-    session->server_name = server->name;
     session_log_server_chosen(session);
+    session_set_server_timeout(session, WORKER_TIMEOUT_CONNECT);
     struct backend_link *link = calloc(1, sizeof *link);
-    int error = link != NULL ? start_connecting(session, link, server) : UV_ENOMEM;
+    int error = link != NULL ? start_connecting(session, link) : UV_ENOMEM;
     if (error == 0)
         return;
     if (session->link == NULL)
         free(link);
-    fail_connecting(session, server, error);
+    fail_connecting(session, error);
+}
+
+void session_give_up(struct session *session, const char *local_error, const char *refusal)
+{
+    if (refusal != NULL)
+        session_send_refusal(session, refusal, END_BACKEND_UNAVAILABLE);
+    else
+        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE,
+                             local_error != NULL ? END_NO_RESOURCES : END_BACKEND_UNAVAILABLE, local_error);
 }
 
 /*
@@ -288,29 +355,27 @@ static void connect_to(struct session *session, struct server *server)
  */
 static void connect_to_next(struct session *session, const char *local_error, const char *refusal)
 {
-    const struct service *service = session->service;
     if (!prepare_engine(session))
         return;
-    struct server *server =
-        balance_next(service->pool, &session->in_worker.generation->rr_next[service->pool_index],
-                     &session->tries, now_ms());
-    if (server != NULL)
-        connect_to(session, server);
-    else if (refusal != NULL)
-        session_send_refusal(session, refusal, END_BACKEND_UNAVAILABLE);
-    else
-        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE,
-                             local_error != NULL ? END_NO_RESOURCES : END_BACKEND_UNAVAILABLE, local_error);
+    switch (session_choose(session, local_error == NULL && refusal == NULL)) {
+    case SESSION_HAS_PLACE:
+        session_connect_to_place(session);
+        break;
+    case SESSION_WAITS:
+        break;
+    case SESSION_HAS_NONE:
+        session_give_up(session, local_error, refusal);
+    }
 }
 
 void session_connect(struct session *session)
 {
+    session->wanted_after_ms = (uint32_t)(worker_now(session->worker) - session->started);
     connect_to_next(session, NULL, NULL);
 }
 
 void session_server_ended(struct session *session, const char *error)
 {
-    struct server *server = session->link->server;
     if (!session_give_up_resumption(session)) {
         session_try_next_server(session, error);
         return;
@@ -318,5 +383,5 @@ void session_server_ended(struct session *session, const char *error)
     session_log_odd_server(session, "ends a handshake that resumes a session: none is resumed for an hour");
     forget_server(session);
     if (prepare_engine(session))
-        connect_to(session, server);
+        session_connect_to_place(session);
 }

@@ -308,7 +308,7 @@ static void apply_linked(struct session *session)
     if (session->state == SESSION_GREETING && engine_status(session->engine)->greeted) {
         session_move(session, SESSION_RELAYING);
         start_login_timeout(session);
-        balance_server_worked(session->link->server);
+        session_note_greeting(session);
     }
     if (session_is_in(session, SESSION_IS_IN_DIALOGUE) &&
         engine_status(session->engine)->closing_reply_sent && session->timeout != WORKER_TIMEOUT_CLOSING)

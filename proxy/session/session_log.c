@@ -15,7 +15,7 @@
  *                                  detail, the client's reports: a session has ended; debug if it is a
  *                                  quiet one
  *     warning  starttls-injection  discarded: octets after STARTTLS and before the handshake were dropped
- *     warning  backend-failed      error: the server failed, and is tried last for a while
+ *     warning  backend-failed      error: the server failed, and is suspected; once a second while it is
  *     warning  local-failure       error: this machine lacks what a connection to the server needs; once a
  *                                  minute for each server, which is not to blame
  *     warning  backend-warning     warning: something is odd about the server; once a minute for each server
@@ -51,11 +51,12 @@ static void begin_line(const struct session *session, struct log_line *line, enu
     log_line_add_text(line, "service", session->service->cfg->name);
     address_format((const struct sockaddr *)&session->address, address);
     log_line_add_text(line, "client", address);
-    if (session->server_name == NULL)
+    if (session->place.server == NULL)
         return;
     log_line_add_text(line, "pool", session->service->pool->cfg->name);
-    log_line_add_text(line, "server", session->server_name);
-    log_line_add_text(line, "backend", session->server_name);
+    address_format((const struct sockaddr *)&session->place.server->identity.address, address);
+    log_line_add_text(line, "server", session->place.server->identity.name);
+    log_line_add_text(line, "backend", address);
 }
 
 static void add_client_certificate(struct log_line *line, const struct tls_client_certificate *certificate)
@@ -147,9 +148,9 @@ static bool is_warning_due(_Atomic uint64_t *warned, uint64_t now)
                                                    memory_order_relaxed);
 }
 
-void session_log_local_failure(const struct session *session, struct server *server, const char *error)
+void session_log_local_failure(const struct session *session, const char *error)
 {
-    if (!is_warning_due(&server->warned_of_us, worker_now(session->worker)))
+    if (!is_warning_due(&session->place.server->warned_of_us_ms, worker_now(session->worker)))
         return;
     struct log_line line;
     begin_line(session, &line, CFG_LOG_WARNING, "local-failure");
@@ -169,13 +170,13 @@ void session_log_warning(struct session *session)
 
 void session_log_slow_server(const struct session *session, const char *error)
 {
-    if (is_warning_due(&session->link->server->warned, worker_now(session->worker)))
+    if (is_warning_due(&session->place.server->warned_ms, worker_now(session->worker)))
         session_log_server_failed(session, error);
 }
 
 void session_log_odd_server(const struct session *session, const char *warning)
 {
-    if (!is_warning_due(&session->link->server->warned, worker_now(session->worker)))
+    if (!is_warning_due(&session->place.server->warned_ms, worker_now(session->worker)))
         return;
     struct log_line line;
     begin_line(session, &line, CFG_LOG_WARNING, "backend-warning");
@@ -221,7 +222,12 @@ void session_log_timeout(const struct session *session)
         [WORKER_TIMEOUT_IDLE] = "idle",           [WORKER_TIMEOUT_CLOSING] = "closing",
         [WORKER_TIMEOUT_ENDING] = "ending",       [WORKER_TIMEOUT_SLOWED] = "slowed",
         [WORKER_TIMEOUT_SLOWED_2] = "slowed",     [WORKER_TIMEOUT_SLOWED_3] = "slowed",
-        [WORKER_TIMEOUT_SLOWED_LAST] = "slowed"};
+        [WORKER_TIMEOUT_SLOWED_LAST] = "slowed",
+
+        [WORKER_TIMEOUT_FAILOVER] = "failover",   [WORKER_TIMEOUT_QUICK] = "quick",
+        [WORKER_TIMEOUT_QUICK + 1] = "quick",     [WORKER_TIMEOUT_QUICK + 2] = "quick",
+        [WORKER_TIMEOUT_QUICK + 3] = "quick",     [WORKER_TIMEOUT_QUICK + 4] = "quick",
+        [WORKER_TIMEOUT_QUICK + 5] = "quick"};
     _Static_assert(ARRAY_LEN(classes) == WORKER_TIMEOUTS, "a word for each class");
     struct log_line line;
     if (!session_is_debugged(session))
@@ -238,7 +244,7 @@ void session_log_server_chosen(const struct session *session)
     if (!session_is_debugged(session))
         return;
     begin_line(session, &line, CFG_LOG_DEBUG, "server-chosen");
-    log_line_add_number(&line, "attempt", session->tries.count);
+    log_line_add_number(&line, "attempt", session_count_tries(session) + 1);
     log_queue_put(session->worker->log, &line);
 }
 

@@ -7,7 +7,7 @@
 #include "base/state_machine.h"
 #include "protocols/engine.h"
 #include "protocols/proxy_protocol/proxy_reader.h"
-#include "proxy/backends/balance.h"
+#include "proxy/backends/choose.h"
 #include "proxy/runtime/snapshot.h"
 #include "proxy/session/end_reason.h"
 #include "proxy/session/session.h"
@@ -51,7 +51,7 @@ enum session_state {
      * signature (TLS_AWAITS_SIGNATURE).
      */
     SESSION_HANDSHAKING,
-    /* No server, or TCP to a server. */
+    /* No server: it waits for a place at one; or TCP to a server. */
     SESSION_CONNECTING,
     /* The server is asked for TLS in the clear (pools with STARTTLS). */
     SESSION_BACKEND_STARTTLS,
@@ -83,7 +83,6 @@ struct backend_link {
     struct tcp_conn conn;
     uv_connect_t connect;
     struct session *session; /* NULL when the session has dropped it */
-    struct server *server;
     struct backend_tls *tls; /* NULL: in the clear */
     uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
 };
@@ -119,16 +118,21 @@ struct session {
     enum worker_timeout timeout : 8; /* the class that was set last; WORKER_TIMEOUTS: none */
     bool is_counted;                 /* in worker.connections */
     bool has_spoken;                 /* an octet has come from the client */
-    bool client_half_closed;    /* the client's close_notify or FIN was seen: no more input comes from it */
-    bool is_traced;             /* the engine may have the worker's trace */
-    bool is_slowed;             /* in worker.slowed_count */
-    uint32_t dropped;           /* LINGERING: octets of the client that were dropped */
-    struct tls_side tls;        /* towards the client; its endpoint is NULL before the handshake begins */
-    struct origin *origin;      /* NULL: no header was looked for */
-    struct engine *engine;      /* NULL in HANDSHAKING: nothing of what came before is known after it */
-    struct backend_link *link;  /* NULL: no server */
-    struct balance_tries tries; /* servers tried for this client */
-    uint32_t turns;             /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
+    bool client_half_closed;   /* the client's close_notify or FIN was seen: no more input comes from it */
+    bool is_traced;            /* the engine may have the worker's trace */
+    bool is_slowed;            /* in worker.slowed_count */
+    struct tls_side tls;       /* towards the client; its endpoint is NULL before the handshake begins */
+    struct origin *origin;     /* NULL: no header was looked for */
+    struct engine *engine;     /* NULL in HANDSHAKING: nothing of what came before is known after it */
+    struct backend_link *link; /* NULL: no server */
+    struct reservation place;  /* at the last server */
+    /* For a server, if the first has failed, or none had a place; or NULL. */
+    struct session_search *search;
+    uint32_t turns; /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
+    union {
+        uint32_t wanted_after_ms; /* before: when a server was looked for, from its start on */
+        uint32_t dropped;         /* LINGERING: octets of the client that were dropped */
+    };
     /*
      * By the side that they came from: input that the engine does not want yet, how much of it is fed, and
      * plaintext.
@@ -142,7 +146,6 @@ struct session {
     uint64_t number;                 /* the second part of its name */
     const char *detail;              /* for the log, beside the reason; static, or NULL */
     const char *warning;             /* the engine's that was logged last; static */
-    const char *server_name;         /* the last server's; lives as long as the generation */
     struct sockaddr_storage address; /* the client's */
 };
 /* A million idle clients are a million of these: what grows it takes a reason. */
@@ -342,7 +345,7 @@ void session_log_server_failed(const struct session *session, const char *error)
 /* Logs a slow server as session_log_server_failed does, but once a minute for each server. */
 void session_log_slow_server(const struct session *session, const char *error);
 /* Logs what this machine lacked to connect to a server, once a minute for each server. */
-void session_log_local_failure(const struct session *session, struct server *server, const char *error);
+void session_log_local_failure(const struct session *session, const char *error);
 /* Logs what is odd about the server in use, once a minute for each server. */
 void session_log_odd_server(const struct session *session, const char *warning);
 /* Logs the engine's warning as session_log_odd_server does, if it is another one than before. */
@@ -363,11 +366,11 @@ void session_log_server_chosen(const struct session *session);
  */
 void session_connect(struct session *session);
 
-/* Marks the server in use as failed: it is tried last for BALANCE_AVOID milliseconds. Logs it. */
+/* Marks the server in use as failed: it is suspected. Logs it, if it was not suspected before. */
 void session_mark_server_failed(struct session *session, const char *error);
 
 /*
- * Call when a client disconnects: if its server is awaited and has been silent for BALANCE_SLOW milliseconds,
+ * Call when a client disconnects: if its server is awaited and has been silent for GENERATION_SLOW_MS,
  * this counts against the server, as the timeout that would have shown it never fires.
  */
 void session_mark_slow_server(struct session *session);
@@ -397,8 +400,62 @@ const char *session_words_for_close(const struct session *session);
 /* An awaited server's time is over: tries the next one. May end the session. */
 void session_server_timed_out(struct session *session);
 
-/* Drops the connection to the server; it closes by itself. Does nothing if there is none. */
+/*
+ * Drops the connection to the server, which closes by itself, and its place there, or in the queue. Does
+ * nothing if there is none.
+ */
 void session_drop_backend(struct session *session);
+
+/* The session has a place: connects. May end the session. */
+void session_connect_to_place(struct session *session);
+
+/*
+ * No server is left. `local_error` and `refusal` are as in session_backend.c, or NULL. Ends the session.
+ */
+void session_give_up(struct session *session, const char *local_error, const char *refusal);
+
+/* ---- session_choose.c: which server, how long for, and waiting for one ---- */
+
+/* Chooses a server and takes a place there. Without a place: waits for one if it may. */
+enum session_choice {
+    SESSION_HAS_PLACE,
+    SESSION_WAITS, /* in the pool's queue */
+    SESSION_HAS_NONE
+};
+enum session_choice session_choose(struct session *session, bool may_wait);
+
+/*
+ * The server in use has failed for this client, and is not tried again. Gives the place back. False if memory
+ * is short.
+ */
+MUST_CHECK bool session_leave_server(struct session *session);
+
+/* How many servers have failed for this client. */
+size_t session_count_tries(const struct session *session);
+
+/* Frees all that the search for a server took. */
+void session_end_search(struct session *session);
+
+/* For the worker: struct worker_session_calls. */
+bool session_take_turn(struct waiter *waiter);
+
+/* In CONNECTING without a link: a while has passed in the queue. May end the session. */
+void session_wait_expired(struct session *session);
+
+/* Leaves the queue; does nothing if it does not wait. */
+void session_leave_queue(struct session *session);
+
+/* Gives back the place at the server; does nothing if there is none. */
+void session_give_back_place(struct session *session);
+
+/*
+ * Sets the time that the server in use has, up to the class CONNECT or GREETING: shorter while another server
+ * is left.
+ */
+void session_set_server_timeout(struct session *session, enum worker_timeout timeout);
+
+/* The server in use has greeted: nobody suspects it. */
+void session_note_greeting(struct session *session);
 
 /* ---- session_backend_tls.c: octets between the session and its server, in the clear or by TLS ---- */
 

@@ -27,7 +27,7 @@ void session_survey(struct worker_session *in_worker, struct survey *survey)
                   [SURVEY_CLIENT] = address,
                   [SURVEY_SERVICE] = session->service->cfg->name,
                   [SURVEY_POOL] = session->service->pool->cfg->name,
-                  [SURVEY_SERVER] = session->server_name != NULL ? session->server_name : "",
+                  [SURVEY_SERVER] = session->place.server != NULL ? session->place.server->identity.name : "",
                   [SURVEY_STATE] = session_machine.names[session->state]},
         .age_ms = worker_now(session->worker) - session->started,
         .octets_in = session->octets[SIDE_CLIENT],

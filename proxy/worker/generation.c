@@ -2,7 +2,6 @@
 #include "proxy/worker/generation.h"
 
 #include "base/ensure.h"
-#include "proxy/backends/balance.h"
 
 #include <stdlib.h>
 
@@ -11,7 +10,7 @@
  * second.
  */
 #define ABANDONED_MS 1000
-_Static_assert(ABANDONED_MS > BALANCE_SLOW_MS, "a server that is silent all that time was slow");
+_Static_assert(ABANDONED_MS > GENERATION_SLOW_MS, "a server that is silent all that time was slow");
 /* How long a peer gets to take our last octets and close. */
 #define CLOSING_MS 10000
 /* The same if the program is to end at once: last octets to peers that read, no more. */
@@ -24,6 +23,10 @@ static void set_timeouts(struct generation *generation)
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_CONNECT], timeouts->connect_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_GREETING], timeouts->greeting_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_ABANDONED], ABANDONED_MS);
+    deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_FAILOVER], timeouts->failover_ms);
+    for (size_t i = 0; i < WORKER_QUICK_TIMEOUTS; i++)
+        deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_QUICK + i],
+                           (uint64_t)GENERATION_QUICK_MS << i);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_COMMAND], timeouts->command_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
@@ -34,21 +37,13 @@ static void set_timeouts(struct generation *generation)
                            (uint64_t)(i - WORKER_TIMEOUT_SLOWED + 1) * WORKER_SLOWED_STEP_MS);
 }
 
-struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set, unsigned worker)
+struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set)
 {
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return NULL;
-    size_t pools = snapshot->cfg->pool_count;
     generation->snapshot = snapshot_ref(snapshot);
     generation->pools = pool_tls_set_ref(set);
-    generation->rr_next = calloc(pools, sizeof generation->rr_next[0]);
-    if (generation->rr_next == NULL) {
-        generation_free(&generation);
-        return NULL;
-    }
-    for (size_t i = 0; i < pools; i++)
-        generation->rr_next[i] = worker;
     set_timeouts(generation);
     return generation;
 }
@@ -58,7 +53,6 @@ void generation_free(struct generation **generation)
     if (*generation == NULL)
         return;
     ENSURE((*generation)->sessions == 0 && (*generation)->leaving == 0);
-    free((*generation)->rr_next);
     pool_tls_set_unref(&(*generation)->pools);
     snapshot_unref(&(*generation)->snapshot);
     free(*generation);
@@ -72,6 +66,23 @@ struct deadline *generation_take_expired(struct generation *newest, uint64_t now
         for (size_t i = 0; i < WORKER_TIMEOUTS && expired == NULL; i++)
             expired = deadline_list_take_expired(&at->timeouts[i], now);
     return expired;
+}
+
+enum worker_timeout generation_quick_timeout(uint64_t limit_ms)
+{
+    unsigned i = 0;
+    while (i < WORKER_QUICK_TIMEOUTS && ((uint64_t)GENERATION_QUICK_MS << i) < limit_ms)
+        i++;
+    return (enum worker_timeout)(WORKER_TIMEOUT_QUICK + i);
+}
+
+bool generation_has_quick(const struct generation *newest)
+{
+    for (const struct generation *at = newest; at != NULL; at = at->older)
+        for (size_t i = 0; i < WORKER_QUICK_TIMEOUTS; i++)
+            if (!deadline_list_is_empty(&at->timeouts[WORKER_TIMEOUT_QUICK + i]))
+                return true;
+    return false;
 }
 
 void generation_drop_empty(struct generation *newest)

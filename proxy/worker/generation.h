@@ -7,9 +7,9 @@
 #include "proxy/runtime/snapshot.h"
 
 /*
- * What the sessions of one worker have in common that began under the same snapshot: its timeouts, TLS
- * towards its pools, and the worker's round-robin position in each pool. A reload begins a new generation; an
- * old one is dropped with its last session or listener. A worker owns its generations, and only its thread
+ * What the sessions of one worker have in common that began under the same snapshot: its timeouts, and TLS
+ * towards its pools. A reload begins a new generation; an old one is dropped with its last session or
+ * listener. A worker owns its generations, and only its thread
  * uses them.
  */
 
@@ -29,7 +29,23 @@ enum worker_timeout {
     WORKER_TIMEOUT_SLOWED_2,
     WORKER_TIMEOUT_SLOWED_3,
     WORKER_TIMEOUT_SLOWED_LAST,
-    WORKER_TIMEOUTS
+    WORKER_TIMEOUT_FAILOVER, /* in place of CONNECT and GREETING, if it is shorter */
+    /*
+     * In place of CONNECT and GREETING, as long as another server is left, and for sessions that wait for a
+     * place: GENERATION_QUICK_MS, twice that, and so on.
+     */
+    WORKER_TIMEOUT_QUICK,
+    WORKER_QUICK_TIMEOUTS = 6,
+    WORKER_TIMEOUTS = WORKER_TIMEOUT_QUICK + WORKER_QUICK_TIMEOUTS
+};
+
+enum {
+    GENERATION_QUICK_MS = 500,
+    /*
+     * A server that was silent for this long when its client disconnected counts as failed: others greet at
+     * once.
+     */
+    GENERATION_SLOW_MS = 750
 };
 
 enum {
@@ -44,17 +60,12 @@ struct generation {
     struct pool_tls_set
         *pools; /* replaced with the certificates in the newest generation; in older ones as it was */
     struct deadline_list timeouts[WORKER_TIMEOUTS];
-    size_t *rr_next; /* by pool: the position for balance_next */
     size_t sessions;
     size_t leaving; /* listeners that leave (accepting.h), and accept for it until they have */
 };
 
-/*
- * Takes references of its own. `worker` is the worker's index: each begins at another server, so that even
- * few connections are spread. NULL if memory is short.
- */
-MUST_CHECK struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools,
-                                             unsigned worker);
+/* Takes references of its own. NULL if memory is short. */
+MUST_CHECK struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools);
 
 /* Frees one that has no sessions or listeners, and nulls the pointer, which may be NULL already. */
 void generation_free(struct generation **generation);
@@ -63,6 +74,14 @@ void generation_free(struct generation **generation);
  * Takes a deadline that has passed out of a list, of any generation from `newest` on; NULL if there is none.
  */
 struct deadline *generation_take_expired(struct generation *newest, uint64_t now);
+
+/*
+ * The first of the quick classes that is at least so long; WORKER_TIMEOUTS, which is no class, if none is.
+ */
+enum worker_timeout generation_quick_timeout(uint64_t limit_ms);
+
+/* Is there a deadline of a quick class, in any generation from `newest` on? */
+bool generation_has_quick(const struct generation *newest);
 
 /* Frees those older than `newest` that have no sessions, and no listeners that leave. */
 void generation_drop_empty(struct generation *newest);

@@ -15,6 +15,8 @@
 
 /* Timeouts are exact to half a second. */
 #define TICK_MS 500
+/* Those for servers to a tenth. */
+#define QUICK_MS 100
 
 /* One address in an update: a socket to take over, or a listener that continues for another service. */
 struct update_slot {
@@ -81,6 +83,7 @@ void worker_end_if_empty(struct worker *worker)
         return;
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
+    uv_close((uv_handle_t *)&worker->quick, NULL);
 }
 
 void worker_remove_session(struct worker *worker, struct worker_session *session)
@@ -132,6 +135,42 @@ static void on_tick(uv_timer_t *tick)
         uv_timer_stop(tick);
 }
 
+static void on_quick(uv_timer_t *quick)
+{
+    struct worker *worker = quick->data;
+    batch_start(&worker->expiries);
+    if (!generation_has_quick(worker->generation))
+        uv_timer_stop(quick);
+}
+
+void worker_begin_quick(struct worker *worker)
+{
+    if (!uv_is_active((const uv_handle_t *)&worker->quick))
+        uv_timer_start(&worker->quick, on_quick, QUICK_MS, QUICK_MS);
+}
+
+/* ---- places at servers ---- */
+
+void worker_wake(struct worker *worker)
+{
+    uv_async_send(&worker->wake);
+}
+
+/* Those of pools that the configuration has no more wait, too. */
+static void take_turns(const struct worker *worker)
+{
+    for (const struct generation *at = worker->generation; at != NULL; at = at->older)
+        for (size_t i = 0; i < at->snapshot->cfg->pool_count; i++) {
+            struct wait_queue *queue = at->snapshot->pools[i].members->pool->queue;
+            struct waiter *waiter = NULL;
+            if (wait_queue_count(queue) == 0)
+                continue;
+            do
+                waiter = wait_queue_turn(queue, worker->index);
+            while (waiter != NULL && worker->calls->take_turn(waiter));
+        }
+}
+
 /* ---- updates ---- */
 
 void worker_update_free(struct worker_update **update)
@@ -172,7 +211,7 @@ static bool fill_slots(struct worker_update *update, const struct worker_config 
     return ok;
 }
 
-struct worker_update *worker_update_new(const struct worker *worker, const struct worker_config *config)
+struct worker_update *worker_update_new(const struct worker_config *config)
 {
     struct worker_update *update = calloc(1, sizeof *update + config->socket_count * sizeof update->slots[0]);
     if (update == NULL)
@@ -181,7 +220,7 @@ struct worker_update *worker_update_new(const struct worker *worker, const struc
     update->limits = config->limits;
     if (config->runtime.snapshot == NULL)
         return update;
-    update->generation = generation_new(config->runtime.snapshot, config->runtime.pools, worker->index);
+    update->generation = generation_new(config->runtime.snapshot, config->runtime.pools);
     update->listeners = calloc(config->socket_count, sizeof(struct listener *));
     if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, config))
         worker_update_free(&update);
@@ -364,6 +403,7 @@ static void on_wake(uv_async_t *wake)
     take_key_channel(worker);
     take_update(worker);
     take_survey(worker);
+    take_turns(worker);
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
         return;
@@ -457,13 +497,14 @@ static void free_all(struct worker *worker)
 
 static int open_handles(struct worker *worker, const struct worker_config *config)
 {
-    worker->wake.data = worker->tick.data = worker->pulse.data = worker;
+    worker->wake.data = worker->tick.data = worker->pulse.data = worker->quick.data = worker;
     int error = uv_async_init(&worker->loop, &worker->wake, on_wake);
     if (error != 0)
         return error;
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     uv_timer_stop(&worker->tick);
+    uv_timer_init(&worker->loop, &worker->quick);
     uv_timer_init(&worker->loop, &worker->pulse);
     uv_unref((uv_handle_t *)&worker->pulse);
     error = key_client_open(&worker->keys, &worker->loop, worker->log);
@@ -471,7 +512,7 @@ static int open_handles(struct worker *worker, const struct worker_config *confi
         return error;
     take_key_channel(worker);
     /* The configuration that it starts with is its first update. */
-    struct worker_update *update = worker_update_new(worker, config);
+    struct worker_update *update = worker_update_new(config);
     if (update == NULL)
         return UV_ENOMEM;
     error = apply_update(worker, update);

@@ -97,6 +97,11 @@ struct worker_session_calls {
     void (*continue_handshake)(struct handshake *handshake, struct slice input);
     void (*evict)(struct handshake *handshake, enum client_limit limit);
     void (*begin)(struct handshake *handshake);
+    /*
+     * The turn of a session has come that waits for a place at a pool. False if it still waits: there is no
+     * place. The session may have ended when this returns.
+     */
+    bool (*take_turn)(struct waiter *waiter);
 };
 
 /* What all workers have in common; it outlives them. The main thread sets its limits. */
@@ -115,6 +120,7 @@ struct worker {
     int confine_error; /* a libuv error: the thread is not confined, and has ended */
     uv_async_t wake;
     uv_timer_t tick;  /* runs while there are sessions, or connections that wait to be accepted */
+    uv_timer_t quick; /* runs while there are deadlines of quick classes */
     uv_timer_t pulse; /* beats */
     struct heartbeat heartbeat;
     unsigned index;
@@ -187,8 +193,7 @@ MUST_CHECK int worker_start(struct worker *worker, const struct worker_settings 
  * config->runtime.snapshot is NULL, only the certificates and TLS towards the pools change; the rest stays as
  * it is.
  */
-MUST_CHECK struct worker_update *worker_update_new(const struct worker *worker,
-                                                   const struct worker_config *config);
+MUST_CHECK struct worker_update *worker_update_new(const struct worker_config *config);
 /* Frees one that was not given, closes its sockets, and nulls the pointer, which may be NULL already. */
 void worker_update_free(struct worker_update **update);
 /* From the main thread. WORKER_UPDATED follows; no other update may be on its way. The worker frees it. */
@@ -218,6 +223,12 @@ void worker_join(struct worker *worker);
 
 /* The loop's clock, in milliseconds. */
 uint64_t worker_now(const struct worker *worker);
+
+/* A deadline of a quick class was set. */
+void worker_begin_quick(struct worker *worker);
+
+/* From any thread: wakes the worker to call the sessions whose turn has come. */
+void worker_wake(struct worker *worker);
 
 /* The session now belongs to the worker, and to the generation. */
 void worker_add_session(struct worker *worker, struct worker_session *session, struct generation *generation);

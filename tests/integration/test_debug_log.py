@@ -58,7 +58,7 @@ class DebugLog(harness.TestCase):
         end = self.talk(proxy, before=harness.starttls("pop3"))
         self.assertEqual(self.moves(proxy), WHOLE_SESSION)
         self.assertEqual(self.timeouts(proxy),
-                         ["login", "handshake", "connect", "greeting", "login", "idle", "closing"])
+                         ["login", "handshake", "connect", "failover", "login", "idle", "closing"])
         self.assertEqual(proxy.find(event="timeout", **{"class": "login"})[0]["seconds"], "97.000")
         self.assertEqual(proxy.find(event="timeout", **{"class": "idle"})[0]["seconds"], "660.000")
         for machine in ("pop3-client", "pop3-backend"):

@@ -16,6 +16,7 @@ ONE_WORKER = "workers = 1;"  # each worker takes turns by itself
 LEAVING_SECONDS = 1  # what a client that has gone has waited for a greeting
 # So long a bad server is waited for: a good one, whose time is the same, needs no more of it on a busy machine.
 SERVER_SECONDS = 3
+KNOWN_SECONDS = 2.5  # the second in which all are known to be down, and a busy machine
 
 
 def closing(connection):
@@ -114,7 +115,7 @@ class Failover(harness.TestCase):
     def takes_over(self, bad, protocol="pop3", timeouts="", error=None, refuses=False):
         """
         The second server takes over from a bad first one, which is then left alone for a while, unless it has only refused a
-        client: it may take the next one.
+        client: then each of them is the first one for every other client.
         """
         good = self.backend(harness.SCRIPTS[protocol])
         greeting = {"pop3": b"+OK ready", "imap": b"* OK", "submission": b"220 "}[protocol]
@@ -127,7 +128,7 @@ class Failover(harness.TestCase):
         for _ in range(3):
             self.log_in(proxy, protocol, greeting)
         self.assertEqual(good.count, 4)
-        self.assertEqual(len(proxy.find(event="backend-failed")), 4 if refuses else 1)
+        self.assertEqual(len(proxy.find(event="backend-failed")), 2 if refuses else 1)
         return line
 
     def test_server_that_refuses_connections(self):
@@ -281,11 +282,54 @@ class Failover(harness.TestCase):
         # One that has failed is avoided for ten seconds: all further clients would be the other's.
         self.assertGreaterEqual(picky.count, 3)
 
-    def test_not_more_than_four_servers_are_tried(self):
+    def test_all_servers_are_tried(self):
         backends = [self.backend(closing) for _ in range(6)]
         proxy = self.start({"pop3": backends}, extra=ONE_WORKER)
         self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
-        self.assertEqual(sum(backend.count for backend in backends), 4)
+        self.assertEqual([backend.count for backend in backends], [1] * 6)
+
+    def test_half_of_the_servers_refuse(self):
+        """Side by side in the list: no client is turned away, and the log has each server's state once."""
+        good = [self.backend(harness.pop3) for _ in range(10)]
+        host = harness.refusing_address().rsplit(":", 1)[0]
+        bad = [f"{host}:{port}" for port in range(1, 11)]
+        proxy = self.start({"pop3": bad + good}, extra=ONE_WORKER)
+        for _ in range(40):
+            client = self.log_in(proxy)
+            client.send(b"QUIT\r\n")
+            client.rest()
+        lines = proxy.wait_lines(10, event="server-state")
+        self.assertEqual({line["server"] for line in lines}, set(bad))
+        for line in lines:
+            self.assertEqual([line[key] for key in ("pool", "axis", "from", "to", "cause")],
+                             ["pop3-pool", "state", "unchecked", "ejected", "connect-refused"])
+        self.assertEqual(proxy.find(event="pool-panic"), [])
+        proxy.wait_lines(40, event="session", reason="logout")
+
+    def test_one_of_two_hangs(self):
+        """The time that the other one usually takes is known: nobody waits for the whole time of a server."""
+        hung = self.backend(silent)
+        proxy = self.start({"pop3": [self.backend(harness.pop3), hung]}, extra=ONE_WORKER,
+                           timeouts="greeting = 60; connect = 60;")
+        self.log_in(proxy)
+        with self.takes(0.9, KNOWN_SECONDS):
+            self.log_in(proxy)
+        self.assertEqual(proxy.wait_line(event="server-state")["cause"], "no-greeting")
+        for _ in range(20):
+            with self.takes(0, KNOWN_SECONDS):
+                self.log_in(proxy)
+        self.assertLess(hung.count, 5)  # one session at a time, now and then
+        self.assertEqual(proxy.find(event="pool-panic"), [])
+
+    def test_all_servers_hang(self):
+        """When that is known, clients are told at once, and not after each server's time."""
+        proxy = self.start({"pop3": [self.backend(silent), self.backend(silent)]}, extra=ONE_WORKER,
+                           timeouts=f"greeting = {SERVER_SECONDS}; connect = 60;")
+        self.client(proxy, "pop3").rest()
+        for _ in range(3):
+            with self.takes(0, KNOWN_SECONDS):
+                self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
+        self.assertEqual(proxy.wait_line(event="pool-panic")["panic"], "yes")
 
     def test_server_that_comes_back(self):
         """All have failed a moment ago, and are tried all the same."""

@@ -183,7 +183,7 @@ class Commands(harness.TestCase):
             f"certificate {path}/mail.pem: for localhost, mail.example.com; until {ends[0]}; the default, for clients that ask for "
             "no name or for another",
             f"certificate {path}/other/mail.pem: for other.example.com, *.example.net; until {ends[1]}"])
-        self.assertRegex(found[-2], r"^pool pop3-pool: round-robin, identity proxy-v2, in the clear to localhost:1/.*, 127\.0\.0\.3:2$")
+        self.assertRegex(found[-2], r"^pool pop3-pool: round-robin, identity proxy-v2, in the clear to localhost:1@.*, 127\.0\.0\.3:2$")
         for address in resolved:
             self.assertIn(address, found[-2])
         self.assertEqual(found[-1], "pool imap-pool: round-robin, identity none, in the clear to 127.0.0.4:3")
@@ -435,7 +435,8 @@ class Log(harness.TestCase):
 
     def test_tests_miss_no_line(self):
         """A thread of its own writes the log, and yet `find` has what was logged before a client could see it."""
-        proxy = self.start({"pop3": [harness.refusing_address()]}, extra="workers = 2;")
+        unwilling = self.backend(lambda connection: connection.send(b"-ERR not now\r\n"))
+        proxy = self.start({"pop3": [unwilling]}, extra="workers = 2;")
         for count in range(1, 21):
             self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
             self.assertEqual(len(proxy.find(event="backend-failed")), count)

@@ -206,7 +206,7 @@ void inner_proxy_reload(struct inner_proxy *proxy)
                                    .sockets = listeners.sockets,
                                    .socket_count = listeners.per_worker,
                                    .limits = proxy->worker.limits};
-    struct worker_update *update = worker_update_new(&proxy->worker, &config);
+    struct worker_update *update = worker_update_new(&config);
     ck_assert_ptr_nonnull(update);
     runtime_unref(&proxy->runtime); /* the worker has the last references */
     proxy->runtime = loaded;

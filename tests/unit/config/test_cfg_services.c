@@ -192,7 +192,8 @@ static const struct cfg_case pool_cases[] = {
      "F:4: error: unknown key \"weight\" in a server; expected one of \"address\"\n"},
     {"another balance",
      POOL("{ name = \"stores\"; balance = \"by-magic\"; servers = ( { address = \"a:1\"; } ); }"),
-     "F:4: error: \"balance\" can't be \"by-magic\"; expected one of \"round-robin\"\n"},
+     "F:4: error: \"balance\" can't be \"by-magic\"; expected one of \"round-robin\", "
+     "\"least-connections\", \"source-hash\"\n"},
     {"another identity",
      POOL("{ name = \"stores\"; identity = \"proxy_v2\"; servers = ( { address = \"a:1\"; } ); }"),
      "F:4: error: \"identity\" can't be \"proxy_v2\"; did you mean \"proxy-v2\"? Expected one of \"none\", "

@@ -74,7 +74,7 @@ static const struct handshakes_events events = {.accept = accept_again};
 
 static struct generation *add_generation(struct generation *older)
 {
-    struct generation *made = generation_new(snapshot, pools, 0);
+    struct generation *made = generation_new(snapshot, pools);
     ck_assert_ptr_nonnull(made);
     made->older = older;
     return made;

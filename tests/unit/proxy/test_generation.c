@@ -17,7 +17,7 @@ static void set_up(void)
     struct cfg *cfg;
     free(cfg_text_load(
         "timeouts = { handshake = \"1 s\"; connect = \"2 s\"; greeting = \"3 s\"; login = \"4 s\"; idle = "
-        "\"30 min\"; };\n" CFG_TLS CFG_IMAP_SERVICE
+        "\"30 min\"; failover = \"5 s\"; };\n" CFG_TLS CFG_IMAP_SERVICE
         "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); },\n"
         "  { name = \"others\"; servers = ( { address = \"10.0.0.12:143\"; } ); } );\n",
         &cfg));
@@ -33,15 +33,15 @@ static void tear_down(void)
     pool_tls_set_unref(&pools);
 }
 
-static struct generation *make(unsigned worker)
+static struct generation *make(void)
 {
-    struct generation *made = generation_new(snapshot, pools, worker);
+    struct generation *made = generation_new(snapshot, pools);
     ck_assert_ptr_nonnull(made);
     return made;
 }
 
 static const struct {
-    enum worker_timeout class;
+    int class;
     uint64_t ms;
 } spans[] = {
     {WORKER_TIMEOUT_HANDSHAKE, 1000},
@@ -57,13 +57,20 @@ static const struct {
     {WORKER_TIMEOUT_SLOWED_2, 1000},
     {WORKER_TIMEOUT_SLOWED_3, 1500},
     {WORKER_TIMEOUT_SLOWED_LAST, WORKER_SLOWED_MAX_MS},
+    {WORKER_TIMEOUT_FAILOVER, 5000},
+    {WORKER_TIMEOUT_QUICK, 500},
+    {WORKER_TIMEOUT_QUICK + 1, 1000},
+    {WORKER_TIMEOUT_QUICK + 2, 2000},
+    {WORKER_TIMEOUT_QUICK + 3, 4000},
+    {WORKER_TIMEOUT_QUICK + 4, 8000},
+    {WORKER_TIMEOUT_QUICK + 5, 16000},
 };
 _Static_assert(ARRAY_LEN(spans) == WORKER_TIMEOUTS, "a row for each class");
 
 /* Each class has a list of its own: what is set in one expires after its time, and after no other's. */
 START_TEST(timeouts)
 {
-    struct generation *generation = make(0);
+    struct generation *generation = make();
     struct deadline deadline = {0};
     ck_assert_uint_eq(generation->timeouts[spans[_i].class].span, spans[_i].ms);
     deadline_set(&generation->timeouts[spans[_i].class], &deadline, 77);
@@ -76,12 +83,29 @@ START_TEST(timeouts)
 }
 END_TEST
 
-/* Each worker begins at another server, in every pool; and what it holds outlives its maker. */
+START_TEST(quick_classes)
+{
+    ck_assert_int_eq(generation_quick_timeout(1), WORKER_TIMEOUT_QUICK);
+    ck_assert_int_eq(generation_quick_timeout(500), WORKER_TIMEOUT_QUICK);
+    ck_assert_int_eq(generation_quick_timeout(501), WORKER_TIMEOUT_QUICK + 1);
+    ck_assert_int_eq(generation_quick_timeout(16000), WORKER_TIMEOUT_QUICK + 5);
+    ck_assert_int_eq(generation_quick_timeout(16001), WORKER_TIMEOUTS);
+    struct generation *generation = make();
+    struct deadline deadline = {0};
+    ck_assert(!generation_has_quick(generation));
+    deadline_set(&generation->timeouts[WORKER_TIMEOUT_GREETING], &deadline, 77);
+    ck_assert(!generation_has_quick(generation));
+    deadline_set(&generation->timeouts[WORKER_TIMEOUT_QUICK + 5], &deadline, 77);
+    ck_assert(generation_has_quick(generation));
+    deadline_drop(&deadline);
+    generation_free(&generation);
+}
+END_TEST
+
+/* What it holds outlives its maker. */
 START_TEST(of_a_worker)
 {
-    struct generation *generation = make(5);
-    ck_assert_uint_eq(generation->rr_next[0], 5);
-    ck_assert_uint_eq(generation->rr_next[1], 5);
+    struct generation *generation = make();
     ck_assert_ptr_eq(generation->snapshot, snapshot);
     ck_assert_ptr_eq(generation->pools, pools);
     ck_assert_uint_eq(generation->sessions, 0);
@@ -99,7 +123,7 @@ START_TEST(deadlines_of_all_generations)
     struct generation *generations[3];
     struct deadline deadlines[3] = {0};
     for (size_t i = 0; i < 3; i++) {
-        generations[i] = make(0);
+        generations[i] = make();
         generations[i]->older = i > 0 ? generations[i - 1] : NULL;
         deadline_set(&generations[i]->timeouts[i == 1 ? WORKER_TIMEOUT_ENDING : WORKER_TIMEOUT_LOGIN],
                      &deadlines[i], 10);
@@ -120,7 +144,7 @@ START_TEST(empty_ones_are_dropped)
 {
     struct generation *generations[5];
     for (size_t i = 0; i < 5; i++) {
-        generations[i] = make(0);
+        generations[i] = make();
         generations[i]->older = i > 0 ? generations[i - 1] : NULL;
     }
     generations[1]->sessions = 1;
@@ -146,6 +170,7 @@ int main(void)
     TCase *tests = tcase_create("generation");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, timeouts, 0, ARRAY_LEN(spans));
+    tcase_add_test(tests, quick_classes);
     tcase_add_test(tests, of_a_worker);
     tcase_add_test(tests, deadlines_of_all_generations);
     tcase_add_test(tests, empty_ones_are_dropped);

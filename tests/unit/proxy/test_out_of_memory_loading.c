@@ -56,8 +56,8 @@ static bool is_whole(const struct runtime *loaded)
     const struct snapshot *snapshot = loaded->snapshot;
     return loaded->tls != NULL && tls_context_certificate_count(loaded->tls) == 1 && loaded->pools != NULL &&
            loaded->pools->count == 3 && snapshot->cfg->service_count == 2 && snapshot->cfg->host_count == 1 &&
-           snapshot->pools[0].server_count >= 2 && snapshot->pools[1].server_count == 1 &&
-           snapshot->pools[2].server_count == 1 && snapshot->tickets.keys != NULL &&
+           snapshot->pools[0].members->count >= 2 && snapshot->pools[1].members->count == 1 &&
+           snapshot->pools[2].members->count == 1 && snapshot->tickets.keys != NULL &&
            snapshot_service(snapshot, &snapshot->services[0], "mail.example.com")->pool ==
                &snapshot->pools[1];
 }

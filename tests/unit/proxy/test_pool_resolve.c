@@ -3,7 +3,6 @@
 #include "proxy/backends/pool_resolve.h"
 
 #include "cfg_file.h"
-#include "proxy/backends/balance.h"
 #include "run_suite.h"
 
 #include <arpa/inet.h>
@@ -77,6 +76,7 @@ void __wrap_freeaddrinfo(struct addrinfo *result)
 
 static struct cfg *cfg;
 static struct pool pool;
+static struct server_registry *registry;
 static struct cfg_problems problems;
 
 static void set_up(void)
@@ -84,13 +84,16 @@ static void set_up(void)
     answers = NULL;
     times_asked = lists_held = 0;
     pool = (struct pool){0};
+    registry = server_registry_new(2);
+    ck_assert_ptr_nonnull(registry);
 }
 
 static void tear_down(void)
 {
     pool_free(&pool);
-    ck_assert_uint_eq(pool.server_count, 0);
-    ck_assert_ptr_null(pool.servers);
+    ck_assert_ptr_null(pool.members);
+    ck_assert_uint_eq(server_registry_sweep(registry), 0);
+    server_registry_unref(&registry);
     ck_assert_uint_eq(lists_held, 0);
     cfg_problems_free(&problems);
     cfg_free(&cfg);
@@ -107,14 +110,20 @@ static void read_pool(const char *servers, const char *more)
 
 static bool resolve(const struct pool *previous)
 {
-    return pool_resolve(&pool, &cfg->pools[0], previous, &problems);
+    return pool_resolve(&pool, &cfg->pools[0], registry, previous, &problems);
+}
+
+static struct server_state *server_of(size_t index)
+{
+    ck_assert_uint_lt(index, pool.members->count);
+    return pool.members->members[index].server;
 }
 
 static void expect(size_t index, const char *name, const char *address, uint16_t port)
 {
     char found[INET6_ADDRSTRLEN];
-    const struct server *server = &pool.servers[index];
-    ck_assert_uint_lt(index, pool.server_count);
+    const struct server_identity *server = &server_of(index)->identity;
+    ck_assert_str_eq(server->pool, "stores");
     ck_assert_str_eq(server->name, name);
     if (server->address.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&server->address;
@@ -128,19 +137,19 @@ static void expect(size_t index, const char *name, const char *address, uint16_t
         inet_ntop(AF_INET6, &v6->sin6_addr, found, sizeof found);
     }
     ck_assert_str_eq(found, address);
-    ck_assert_uint_eq(atomic_load(&server->warned_of_us), 0);
+    ck_assert_uint_eq(server_of(index)->warned_of_us_ms, 0);
 }
 
-static void expect_health(size_t index, uint64_t avoid_until, uint64_t warned)
+static void expect_health(size_t index, uint64_t retry_at, uint64_t warned)
 {
-    ck_assert_uint_eq(atomic_load(&pool.servers[index].avoid_until), avoid_until);
-    ck_assert_uint_eq(atomic_load(&pool.servers[index].warned), warned);
+    ck_assert_uint_eq(server_of(index)->retry_at_ms, retry_at);
+    ck_assert_uint_eq(server_of(index)->warned_ms, warned);
 }
 
-static void set_health(size_t index, uint64_t avoid_until, uint64_t warned)
+static void set_health(size_t index, uint64_t retry_at, uint64_t warned)
 {
-    atomic_store(&pool.servers[index].avoid_until, avoid_until);
-    atomic_store(&pool.servers[index].warned, warned);
+    atomic_store(&server_of(index)->retry_at_ms, retry_at);
+    atomic_store(&server_of(index)->warned_ms, warned);
 }
 
 /* The pool of now becomes the one of before, whose configuration is gone when the next is read. */
@@ -162,14 +171,14 @@ START_TEST(addresses_are_not_asked_for)
     read_pool(BY_ADDRESS, "");
     ck_assert(resolve(NULL));
     ck_assert_uint_eq(times_asked, 0);
-    ck_assert_uint_eq(pool.server_count, 2);
+    ck_assert_uint_eq(pool.members->count, 2);
     ck_assert_ptr_eq(pool.cfg, &cfg->pools[0]);
-    ck_assert_ptr_eq(pool.policy, balance_policy_of(CFG_BALANCE_ROUND_ROBIN));
+    ck_assert_ptr_eq(pool.policy, &policy_round_robin);
     expect(0, "10.0.0.11:143", "10.0.0.11", 143);
     expect(1, "[2001:db8::1]:1143", "2001:db8::1", 1143);
     expect_health(0, 0, 0);
     expect_health(1, 0, 0);
-    ck_assert_ptr_null(pool.servers[0].tls_name);
+    ck_assert_ptr_null(server_of(0)->identity.tls_name);
 }
 END_TEST
 
@@ -180,10 +189,10 @@ START_TEST(a_name_is_each_of_its_addresses)
     ck_assert(resolve(NULL));
     ck_assert_uint_eq(times_asked, 1);
     ck_assert_uint_eq(problems.count, 0);
-    ck_assert_uint_eq(pool.server_count, 4);
+    ck_assert_uint_eq(pool.members->count, 4);
     expect(1, "[2001:db8::1]:1143", "2001:db8::1", 1143);
-    expect(2, "store.example:143/192.0.2.1:143", "192.0.2.1", 143);
-    expect(3, "store.example:143/[2001:db8::7]:143", "2001:db8::7", 143);
+    expect(2, "store.example:143@192.0.2.1:143", "192.0.2.1", 143);
+    expect(3, "store.example:143@[2001:db8::7]:143", "2001:db8::7", 143);
 }
 END_TEST
 
@@ -195,11 +204,11 @@ START_TEST(names_for_certificates)
               "{ address = \"[2001:db8::1]:993\"; }",
               "tls = { mode = \"implicit\"; };");
     ck_assert(resolve(NULL));
-    ck_assert_uint_eq(pool.server_count, 4);
-    ck_assert_str_eq(pool.servers[0].tls_name, "10.0.0.11");
-    ck_assert_str_eq(pool.servers[1].tls_name, "store.example");
-    ck_assert_str_eq(pool.servers[2].tls_name, "store.example");
-    ck_assert_str_eq(pool.servers[3].tls_name, "2001:db8::1");
+    ck_assert_uint_eq(pool.members->count, 4);
+    ck_assert_str_eq(server_of(0)->identity.tls_name, "10.0.0.11");
+    ck_assert_str_eq(server_of(1)->identity.tls_name, "store.example");
+    ck_assert_str_eq(server_of(2)->identity.tls_name, "store.example");
+    ck_assert_str_eq(server_of(3)->identity.tls_name, "2001:db8::1");
 }
 END_TEST
 
@@ -220,7 +229,7 @@ START_TEST(a_name_that_cannot_be_resolved)
     read_pool(_i == 0 ? BY_NAME ", " BY_ADDRESS : BY_ADDRESS ", " BY_NAME, "");
     ck_assert(!resolve(NULL));
     expect_problem(CFG_ERROR, "; give its address, or mend the name service");
-    ck_assert_uint_eq(pool.server_count, 2);
+    ck_assert_uint_eq(pool.members->count, 2);
 }
 END_TEST
 
@@ -237,9 +246,9 @@ START_TEST(a_name_that_cannot_be_resolved_any_more)
     ck_assert(resolve(&before));
     expect_problem(CFG_WARNING, "; the addresses that it had before are used");
     /* Those of the same name and port, and no others: with what was known about their health. */
-    ck_assert_uint_eq(pool.server_count, 2);
-    expect(0, "store.example:143/192.0.2.1:143", "192.0.2.1", 143);
-    expect(1, "store.example:143/[2001:db8::7]:143", "2001:db8::7", 143);
+    ck_assert_uint_eq(pool.members->count, 2);
+    expect(0, "store.example:143@192.0.2.1:143", "192.0.2.1", 143);
+    expect(1, "store.example:143@[2001:db8::7]:143", "2001:db8::7", 143);
     expect_health(0, 104, 204);
     expect_health(1, 105, 205);
     pool_free(&before);
@@ -254,7 +263,7 @@ START_TEST(a_name_that_was_another_before)
     read_pool(BY_NAME, "");
     ck_assert(!resolve(&before));
     expect_problem(CFG_ERROR, "; give its address");
-    ck_assert_uint_eq(pool.server_count, 0);
+    ck_assert_uint_eq(pool.members->count, 0);
     pool_free(&before);
 }
 END_TEST
@@ -274,11 +283,11 @@ START_TEST(health_is_inherited)
               "");
     ck_assert(resolve(&before));
     ck_assert_uint_eq(problems.count, 0);
-    ck_assert_uint_eq(pool.server_count, 5);
+    ck_assert_uint_eq(pool.members->count, 5);
     expect_health(0, 0, 0); /* another port */
-    expect(1, "store.example:143/192.0.2.2:143", "192.0.2.2", 143);
+    expect(1, "store.example:143@192.0.2.2:143", "192.0.2.2", 143);
     expect_health(1, 0, 0); /* an address that the name did not have */
-    expect(2, "store.example:143/192.0.2.1:143", "192.0.2.1", 143);
+    expect(2, "store.example:143@192.0.2.1:143", "192.0.2.1", 143);
     expect_health(2, 102, 202);
     expect_health(3, 0, 0); /* the same address under another name */
     expect_health(4, 100, 200);
@@ -299,7 +308,7 @@ START_TEST(a_name_with_another_address_is_another_server)
     answers = six;
     read_pool(BY_NAME, "");
     ck_assert(resolve(&before));
-    ck_assert_uint_eq(pool.server_count, 1);
+    ck_assert_uint_eq(pool.members->count, 1);
     expect_health(0, 0, 0);
     pool_free(&before);
 }

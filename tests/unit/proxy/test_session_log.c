@@ -28,12 +28,27 @@ static struct snapshot snapshot = {.cfg = &cfg};
 static struct generation generation = {.snapshot = &snapshot};
 static struct worker worker;
 static struct session session;
-static struct server server;
-static struct backend_link link_to_server = {.server = &server, .session = &session};
+static struct server_state *server;
+static struct backend_link link_to_server = {.session = &session};
 static struct log *log_of_test;
 static FILE *file;
 static int standard_error;
 static char written[65536];
+
+/* 10.0.0.NUMBER:143. */
+static struct server_state *make_server(unsigned number)
+{
+    char name[] = "10.0.0.??:143";
+    struct server_identity identity = {.pool = "stores", .name = name};
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&identity.address;
+    snprintf(name, sizeof name, "10.0.0.%02u:143", number % 100);
+    *in = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(143), .sin_addr = {htonl(0x0a000000 + number)}};
+    identity.address_len = sizeof *in;
+    struct server_state *made = server_state_new(&identity);
+    ck_assert_ptr_nonnull(made);
+    return made;
+}
 
 static void set_up(void)
 {
@@ -47,7 +62,7 @@ static void set_up(void)
     log_of_test = log_new(CFG_LOG_DEBUG);
     worker = (struct worker){.id = "0123abcd", .generation = &generation, .log = log_add_queue(log_of_test)};
     ck_assert_ptr_nonnull(worker.log);
-    server = (struct server){0};
+    server = make_server(11);
     session = (struct session){
         .worker = &worker, .service = &service, .number = 42, .started = worker_now(&worker)};
     session.has_spoken = true;
@@ -61,6 +76,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     engine_free(&session.engine);
+    server_state_unref(&server);
     log_close(&log_of_test);
     close(standard_error);
     fclose(file);
@@ -83,10 +99,10 @@ static const char *lines(void)
     return written;
 }
 
-static void choose_server(void)
+static void use_server(void)
 {
     session.link = &link_to_server;
-    session.server_name = "10.0.0.11:143";
+    session.place.server = server;
 }
 
 #define WHO        "session=0123abcd-42 service=imap client=192.0.2.1:4711"
@@ -103,7 +119,7 @@ START_TEST(the_end)
     manual_clock_advance(61234);
     session_log_end(&session);
     ck_assert_str_eq(lines(), INFO("session " WHO " in=12 out=34567 duration=61.234 reason=login-timeout"));
-    choose_server();
+    use_server();
     session.reason = END_LOGOUT;
     session.detail = "words of ours";
     engine_set_report(session.engine, ENGINE_REPORT_NAME, slice_of("a client"));
@@ -166,7 +182,7 @@ START_TEST(each_time)
 {
     session_log_discarded(&session, 17);
     ck_assert_str_eq(lines(), WARN("starttls-injection " WHO " discarded=17"));
-    choose_server();
+    use_server();
     for (int i = 0; i < 2; i++) {
         session_log_server_failed(&session, "connection refused");
         ck_assert_str_eq(lines(), WARN("backend-failed " WITH_WHOM " error=\"connection refused\""));
@@ -176,7 +192,7 @@ END_TEST
 
 static void log_local(const char *words)
 {
-    session_log_local_failure(&session, &server, words);
+    session_log_local_failure(&session, words);
 }
 
 static void log_odd(const char *words)
@@ -201,8 +217,8 @@ static const struct {
 /* For each server, whichever session it is that meets it. */
 START_TEST(once_a_minute_for_each_server)
 {
-    struct server other = {0};
-    choose_server();
+    struct server_state *other = make_server(12);
+    use_server();
     for (int round = 0; round < 3; round++) {
         once_a_minute[_i].call("words");
         ck_assert_str_eq(lines(), once_a_minute[_i].line);
@@ -214,20 +230,18 @@ START_TEST(once_a_minute_for_each_server)
     }
     once_a_minute[_i].call("words");
     ck_assert_str_eq(lines(), once_a_minute[_i].line);
-    link_to_server.server = &other;
-    if (once_a_minute[_i].call == log_local)
-        session_log_local_failure(&session, &other, "words");
-    else
-        once_a_minute[_i].call("words");
-    ck_assert_str_eq(lines(), once_a_minute[_i].line);
-    link_to_server.server = &server;
+    session.place.server = other;
+    once_a_minute[_i].call("words");
+    ck_assert_ptr_nonnull(strstr(lines(), " server=10.0.0.12:143 "));
+    session.place.server = server;
+    server_state_unref(&other);
 }
 END_TEST
 
 /* What this machine lacks keeps nobody from seeing what is odd about a server. */
 START_TEST(one_is_not_the_other)
 {
-    choose_server();
+    use_server();
     log_local("words");
     ck_assert_str_ne(lines(), "");
     log_odd("words");
@@ -240,7 +254,7 @@ END_TEST
 /* An engine's warning stays in its status: only another one is news, and none is none. */
 START_TEST(warnings_of_the_engine)
 {
-    choose_server();
+    use_server();
     session_log_warning(&session);
     ck_assert_str_eq(lines(), "");
     session.engine->status.warning = "one";
@@ -261,7 +275,7 @@ END_TEST
 /* ---- level debug ---- */
 
 static const struct {
-    enum worker_timeout timeout;
+    int timeout;
     const char *name;
 } timeouts[] = {
     {WORKER_TIMEOUT_HANDSHAKE, "handshake"}, {WORKER_TIMEOUT_CONNECT, "connect"},
@@ -270,14 +284,17 @@ static const struct {
     {WORKER_TIMEOUT_IDLE, "idle"},           {WORKER_TIMEOUT_CLOSING, "closing"},
     {WORKER_TIMEOUT_ENDING, "ending"},       {WORKER_TIMEOUT_SLOWED, "slowed"},
     {WORKER_TIMEOUT_SLOWED_2, "slowed"},     {WORKER_TIMEOUT_SLOWED_3, "slowed"},
-    {WORKER_TIMEOUT_SLOWED_LAST, "slowed"},
+    {WORKER_TIMEOUT_SLOWED_LAST, "slowed"},  {WORKER_TIMEOUT_FAILOVER, "failover"},
+    {WORKER_TIMEOUT_QUICK, "quick"},         {WORKER_TIMEOUT_QUICK + 1, "quick"},
+    {WORKER_TIMEOUT_QUICK + 2, "quick"},     {WORKER_TIMEOUT_QUICK + 3, "quick"},
+    {WORKER_TIMEOUT_QUICK + 4, "quick"},     {WORKER_TIMEOUT_QUICK + 5, "quick"},
 };
 _Static_assert(ARRAY_LEN(timeouts) == WORKER_TIMEOUTS, "a row for each class");
 
 START_TEST(timeout)
 {
     char expected[256];
-    session.timeout = timeouts[_i].timeout;
+    session.timeout = (enum worker_timeout)timeouts[_i].timeout;
     generation.timeouts[session.timeout].span = 1500 + (uint64_t)_i;
     session_log_timeout(&session);
     snprintf(expected, sizeof expected, DEBUG("timeout " WHO " class=%s seconds=1.5%02d"), timeouts[_i].name,
@@ -288,10 +305,9 @@ END_TEST
 
 START_TEST(server_chosen)
 {
-    choose_server();
-    session.tries.count = 3;
+    use_server();
     session_log_server_chosen(&session);
-    ck_assert_str_eq(lines(), DEBUG("server-chosen " WITH_WHOM " attempt=3"));
+    ck_assert_str_eq(lines(), DEBUG("server-chosen " WITH_WHOM " attempt=1"));
 }
 END_TEST
 

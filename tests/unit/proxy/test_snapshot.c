@@ -55,7 +55,7 @@ static void expect_pool(const struct snapshot *snapshot, const struct service *s
 {
     ck_assert_str_eq(service->pool->cfg->name, name);
     ck_assert_ptr_eq(service->pool, &snapshot->pools[service->pool_index]);
-    ck_assert_uint_eq(service->pool->server_count, 1);
+    ck_assert_uint_eq(service->pool->members->count, 1);
     ck_assert_int_eq(service->engine.sends_identity, service->pool->cfg->identity == CFG_IDENTITY_NATIVE);
 }
 
@@ -184,7 +184,7 @@ START_TEST(pools_by_name)
 }
 END_TEST
 
-/* A pool finds itself in the snapshot before, by its name, and knows its servers' health from there. */
+/* A pool finds itself in the snapshot before, by its name, and knows its servers' state from there. */
 START_TEST(pools_inherit_by_name)
 {
     static const char then[] = CFG_TLS CFG_IMAP_SERVICE
@@ -194,10 +194,11 @@ START_TEST(pools_inherit_by_name)
         "backends = ( { name = \"p1\"; servers = ( { address = \"10.0.0.10:143\"; } ); },\n"
         "  { name = \"stores\"; servers = ( { address = \"10.0.0.10:143\"; } ); } );\n";
     struct snapshot *before = load(then, NULL);
-    atomic_store(&before->pools[0].servers[0].avoid_until, 77);
+    atomic_store(&before->pools[0].members->members[0].server->warned_ms, 77);
     struct snapshot *after = load(now, before);
-    ck_assert_uint_eq(atomic_load(&after->pools[0].servers[0].avoid_until), 0);
-    ck_assert_uint_eq(atomic_load(&after->pools[1].servers[0].avoid_until), 77);
+    ck_assert_uint_eq(after->pools[0].members->members[0].server->warned_ms, 0);
+    ck_assert_uint_eq(after->pools[1].members->members[0].server->warned_ms, 77);
+    ck_assert_ptr_eq(after->pools[1].members->pool, before->pools[0].members->pool);
     snapshot_unref(&before);
     snapshot_unref(&after);
 }

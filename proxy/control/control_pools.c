@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/control/control_private.h"
+
+#include "proxy/backends/ejection.h"
+
+/*
+ * The states of servers: what workers reported becomes a state a tenth of a second later, and each change is
+ * logged once.
+ */
+enum { REVIEW_MS = 100, REVIEWS_BETWEEN_SWEEPS = 100 };
+
+/* ---- the log ---- */
+
+static void log_change(void *arg, const struct server_change *change)
+{
+    const struct control *control = arg;
+    struct log_line line;
+    bool is_bad =
+        change->axis == SERVER_AXIS_STATE &&
+        (change->to == SERVER_DOWN || change->to == SERVER_EJECTED || change->to == SERVER_UNRESOLVED);
+    log_line_begin(&line, is_bad ? CFG_LOG_WARNING : CFG_LOG_INFO, "server-state");
+    log_line_add_text(&line, "pool", change->server->identity.pool);
+    log_line_add_text(&line, "server", change->server->identity.name);
+    log_line_add_text(&line, "axis", server_axis_word(change->axis));
+    log_line_add_text(&line, "from", server_value_word(change->axis, change->from));
+    log_line_add_text(&line, "to", server_value_word(change->axis, change->to));
+    log_line_add_text(&line, "cause", server_cause_word(change->cause));
+    log_write(control->log, &line);
+}
+
+static void log_panic(struct control *control, const struct pool_state *pool)
+{
+    struct log_line line;
+    bool panic = atomic_load(&pool->panic);
+    log_line_begin(&line, panic ? CFG_LOG_ERROR : CFG_LOG_INFO, "pool-panic");
+    log_line_add_text(&line, "pool", pool->name);
+    log_line_add_text(&line, "panic", panic ? "yes" : "no");
+    log_write(control->log, &line);
+}
+
+/* ---- reviews ---- */
+
+/* For the jitter of back-offs. */
+static uint32_t draw(void *arg)
+{
+    uint64_t *seed = arg;
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 32);
+}
+
+static void review_pool(struct control *control, const struct membership *members, uint64_t now_ms)
+{
+    struct server_observer observer = {log_change, control};
+    for (size_t i = 0; i < members->count; i++)
+        server_state_tick(members->members[i].server, now_ms, &observer);
+    if (ejection_review(members, now_ms, draw, &control->review_seed, &observer))
+        log_panic(control, members->pool);
+    /* A server may take sessions again, or be due for a trial. */
+    wait_queue_place_free(members->pool->queue);
+}
+
+static void on_review(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    const struct snapshot *snapshot = control->runtime.snapshot;
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    for (size_t i = 0; i < snapshot->cfg->pool_count; i++)
+        review_pool(control, snapshot->pools[i].members, now_ms);
+    if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
+        server_registry_sweep(snapshot->registry);
+}
+
+void control_install_pools(struct control *control, const struct snapshot *snapshot,
+                           const struct snapshot *before)
+{
+    struct server_observer observer = {log_change, control};
+    for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
+        const struct membership *members = snapshot->pools[i].members;
+        const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);
+        wait_queue_set_length(members->pool->queue, CONTROL_QUEUE_LENGTH);
+        membership_install(members, old != NULL ? old->members : NULL, uv_hrtime() / 1000000, &observer);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void wake_worker(void *arg, unsigned worker)
+{
+    const struct control *control = arg;
+    /* A worker in which sessions wait has begun, and has not ended. */
+    worker_wake(&control->workers[worker]);
+}
+
+void control_open_pools(struct control *control)
+{
+    control->alarm = (struct wait_queue_alarm){wake_worker, control};
+    control->review_seed = uv_hrtime();
+    server_registry_set_alarm(control->runtime.snapshot->registry, &control->alarm);
+    control_install_pools(control, control->runtime.snapshot, NULL);
+}
+
+void control_watch_pools(struct control *control)
+{
+    control->review.data = control;
+    uv_timer_start(&control->review, on_review, REVIEW_MS, REVIEW_MS);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session/session_private.h"
+
+#include "base/ensure.h"
+#include "proxy/common/address.h"
+
+#include <stdlib.h>
+
+enum {
+    /* So long a session waits for what others see who try a suspected server, and tries them itself. */
+    SUSPECTED_MAX_MS = 1000,
+    /* So long it waits for a place at a server that is full. */
+    FULL_MAX_MS = 10000,
+    /*
+     * A server may greet all the time, but too slowly for a trial: every so many-th trial is patient, so that
+     * this is found out.
+     */
+    PATIENT_TRIALS = 8
+};
+
+/* What few sessions need: most are served by the first server. */
+struct session_search {
+    struct waiter waiter; /* the first member: what the queue knows of the session */
+    struct session *session;
+    struct choose_tries *tries; /* servers that have failed for this client */
+    uint64_t wait_max_ms;       /* from when a server was looked for */
+    bool has_waited;            /* it waits once */
+    bool has_met_one;           /* a server that nobody suspected was tried */
+};
+
+static bool waits(const struct session *session)
+{
+    return session->search != NULL && session->search->waiter.waits;
+}
+
+static bool has_met_one(const struct session *session)
+{
+    return session->search != NULL && session->search->has_met_one;
+}
+
+static const struct choose_tries *tries_of(const struct session *session)
+{
+    return session->search != NULL ? session->search->tries : NULL;
+}
+
+/* Makes it if it is not there. False if memory is short. */
+static bool begin_search(struct session *session)
+{
+    if (session->search == NULL)
+        session->search = calloc(1, sizeof *session->search);
+    if (session->search != NULL)
+        session->search->session = session;
+    return session->search != NULL;
+}
+
+size_t session_count_tries(const struct session *session)
+{
+    return choose_tries_count(tries_of(session));
+}
+
+void session_end_search(struct session *session)
+{
+    session_leave_queue(session);
+    if (session->search != NULL)
+        choose_tries_free(&session->search->tries);
+    free(session->search);
+    session->search = NULL;
+}
+
+/* ---- choosing ---- */
+
+/* The finalizer of SplitMix64. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* To share load; nobody gains by guessing it. */
+static uint64_t draw(const struct session *session)
+{
+    return mix(uv_hrtime() ^ session->number << 20 ^ (uint64_t)session->worker->index << 56);
+}
+
+static uint64_t waited_ms(const struct session *session)
+{
+    return worker_now(session->worker) - session->started - session->wanted_after_ms;
+}
+
+static struct choose_request make_request(const struct session *session, bool has_turn)
+{
+    const struct pool *pool = session->service->pool;
+    return (struct choose_request){.members = pool->members,
+                                   .policy = pool->policy,
+                                   .worker = session->worker->index,
+                                   .key = address_key((const struct sockaddr *)&session->address),
+                                   .random = draw(session),
+                                   .now_ms = uv_hrtime() / 1000000,
+                                   .has_turn = has_turn,
+                                   .is_late =
+                                       !has_met_one(session) && waited_ms(session) >= SUSPECTED_MAX_MS};
+}
+
+static bool is_out_of_time(const struct session *session)
+{
+    return waited_ms(session) >= session->in_worker.generation->snapshot->cfg->timeouts.failover_ms;
+}
+
+static enum choose_verdict choose(struct session *session, bool has_turn)
+{
+    struct choose_request request = make_request(session, has_turn);
+    if (is_out_of_time(session))
+        return CHOOSE_NONE;
+    enum choose_verdict verdict = choose_server(&request, tries_of(session), &session->place);
+    if (verdict == CHOOSE_CHOSEN && session->search != NULL && !session->place.is_trial)
+        session->search->has_met_one = true;
+    return verdict;
+}
+
+static struct wait_queue *queue_of(const struct session *session)
+{
+    return session->service->pool->members->pool->queue;
+}
+
+void session_give_back_place(struct session *session)
+{
+    if (!session->place.is_taken)
+        return;
+    reservation_end(&session->place);
+    wait_queue_place_free(queue_of(session));
+}
+
+bool session_leave_server(struct session *session)
+{
+    bool is_first = session->search == NULL;
+    bool ok = begin_search(session) &&
+              choose_add_try(&session->search->tries, session->service->pool->members, session->place.server);
+    if (ok && is_first)
+        session->search->has_met_one = !session->place.began_as_trial;
+    session_give_back_place(session);
+    return ok;
+}
+
+/* ---- waiting ---- */
+
+void session_leave_queue(struct session *session)
+{
+    if (waits(session))
+        wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
+}
+
+static bool join_queue(struct session *session, enum choose_verdict verdict)
+{
+    if (!begin_search(session) || session->search->has_waited ||
+        !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
+        return false;
+    session->search->wait_max_ms =
+        waited_ms(session) + (verdict == CHOOSE_WAIT ? FULL_MAX_MS : SUSPECTED_MAX_MS);
+    session->search->has_waited = true;
+    /* When its turn comes, time has passed: all of them may be tried again. */
+    choose_tries_free(&session->search->tries);
+    session_set_timeout(session, WORKER_TIMEOUT_QUICK);
+    return true;
+}
+
+enum session_choice session_choose(struct session *session, bool may_wait)
+{
+    enum choose_verdict verdict = choose(session, false);
+    if (verdict == CHOOSE_CHOSEN)
+        return SESSION_HAS_PLACE;
+    if (verdict == CHOOSE_NONE || !may_wait || !join_queue(session, verdict))
+        return SESSION_HAS_NONE;
+    /* A place may have come free before others could see that it waits. */
+    const struct waiter *turn = wait_queue_turn(queue_of(session), session->worker->index);
+    if (turn != &session->search->waiter || choose(session, true) != CHOOSE_CHOSEN)
+        return SESSION_WAITS;
+    session_leave_queue(session);
+    return SESSION_HAS_PLACE;
+}
+
+bool session_take_turn(struct waiter *waiter)
+{
+    struct session *session = ((struct session_search *)(void *)waiter)->session;
+    enum choose_verdict verdict = choose(session, true);
+    bool is_over = waited_ms(session) >= session->search->wait_max_ms;
+    if ((verdict == CHOOSE_WAIT || verdict == CHOOSE_WAIT_TRIAL) && !is_over)
+        return false;
+    session_leave_queue(session);
+    if (verdict == CHOOSE_CHOSEN)
+        session_connect_to_place(session);
+    else
+        session_give_up(session, NULL, NULL);
+    return true;
+}
+
+void session_wait_expired(struct session *session)
+{
+    const struct waiter *turn = wait_queue_turn(queue_of(session), session->worker->index);
+    ENSURE(waits(session));
+    if (turn == &session->search->waiter && session_take_turn(&session->search->waiter))
+        return;
+    if (waited_ms(session) < session->search->wait_max_ms) {
+        session_set_timeout(session, WORKER_TIMEOUT_QUICK);
+        return;
+    }
+    session_leave_queue(session);
+    session_give_up(session, NULL, NULL);
+}
+
+/* ---- how long for ---- */
+
+/* While nothing better is there, a trial that is too short for a slow server must not be for ever. */
+static bool is_patient(const struct session *session)
+{
+    return session->state != SESSION_CONNECTING && !has_met_one(session) &&
+           atomic_load(&session->place.server->strikes) % PATIENT_TRIALS == 0;
+}
+
+/* How long the server in use has; 0: as long as the configuration says. */
+static uint64_t limit_of(const struct session *session)
+{
+    struct choose_request request = make_request(session, false);
+    const struct pool_state *pool = request.members->pool;
+    if (session->place.is_trial)
+        return is_patient(session) ? 0 : pool_state_greeting_limit_ms(pool, true);
+    if (choose_has_other(&request, tries_of(session), session->place.server))
+        return pool_state_greeting_limit_ms(pool, false);
+    return 0;
+}
+
+void session_set_server_timeout(struct session *session, enum worker_timeout timeout)
+{
+    const struct deadline_list *lists = session->in_worker.generation->timeouts;
+    uint64_t limit = limit_of(session);
+    enum worker_timeout quick = limit > 0 ? generation_quick_timeout(limit) : WORKER_TIMEOUTS;
+    if (quick < WORKER_TIMEOUTS && lists[quick].span < lists[timeout].span)
+        timeout = quick;
+    else if (lists[WORKER_TIMEOUT_FAILOVER].span < lists[timeout].span)
+        timeout = WORKER_TIMEOUT_FAILOVER;
+    session_set_timeout(session, timeout);
+}
+
+void session_note_greeting(struct session *session)
+{
+    struct pool_state *pool = session->service->pool->members->pool;
+    reservation_served(&session->place);
+    if (session->search == NULL)
+        pool_state_greeted(pool, waited_ms(session) * 1000);
+    /* Those who wait for this may come. */
+    if (session->place.began_as_trial)
+        wait_queue_place_free(pool->queue);
+}
