@@ -14,8 +14,8 @@ enum { FAILED = -1, NO_KEY = 0, GOOD = 1, GOOD_BUT_OLD = 2, IV_LEN = 16 };
 enum { STACK_WIPED = 2048 };
 
 /*
- * The library leaves keys on the stack (HMAC_Init_ex the padded one). Called from the same function as it was,
- * this has its frame in the same place.
+ * The library leaves keys on the stack (HMAC_Init_ex the padded one). Called by the function that called it,
+ * this has its frame where that had its own.
  */
 __attribute__((noinline)) static void wipe_stack(void)
 {
