@@ -54,8 +54,8 @@ static bool take_encrypted(BIO *pem, struct block *block)
 static bool is_not_supported(void)
 {
     bool found = false;
-    unsigned long code;
-    while ((code = ERR_get_error()) != 0) {
+    uint32_t code; /* OpenSSL returns an unsigned long, of which it uses 32 bits */
+    while ((code = (uint32_t)ERR_get_error()) != 0) {
         int reason = ERR_GET_REASON(code);
 #ifdef OPENSSL_IS_BORINGSSL
         found = found || (ERR_GET_LIB(code) == ERR_LIB_PKCS8 && reason != PKCS8_R_DECODE_ERROR) ||

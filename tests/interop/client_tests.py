@@ -89,7 +89,7 @@ class Clients:
         return path
 
     def succeeds(self, *command, text=None):
-        status, out, error = run(*command, text=text)
+        status, out, error = run(*command, text=text, home=self.folder)
         self.assertEqual(status, 0, error + out.decode(errors="replace"))
         return out
 
@@ -112,7 +112,7 @@ class Clients:
 
     def assert_refuses_certificate(self, *command, text=None):
         """With no authority that it could trust."""
-        status, _, error = run(*command, text=text)
+        status, _, error = run(*command, text=text, home=self.folder)
         self.assertNotEqual(status, 0)
         self.assertRegex(error, "(?i)certificate|verif")
 

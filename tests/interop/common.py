@@ -3,6 +3,7 @@
 
 import hashlib
 import imaplib
+import os
 import pathlib
 import random
 import ssl
@@ -181,8 +182,9 @@ class Case(unittest.TestCase):
             return client.uid("FETCH", uid, "(BODY.PEEK[])")[1][0][1]
 
 
-def run(*command, text=None):
-    """A command's output, and what it said on standard error."""
+def run(*command, text=None, home=None):
+    """A command's output, and what it said on standard error. `home`: where it looks for files of its user's."""
     done = subprocess.run([str(word) for word in command], input=text, capture_output=True, timeout=WAIT_SECONDS * 3,
-                          check=False, stdin=None if text is not None else subprocess.DEVNULL)
+                          check=False, stdin=None if text is not None else subprocess.DEVNULL,
+                          env={**os.environ, **({"HOME": str(home)} if home else {})})
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")

@@ -246,4 +246,4 @@ defaults
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

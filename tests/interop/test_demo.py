@@ -38,7 +38,10 @@ class Screen:
         return self.text
 
     def wait_for(self, sign):
-        until(f"{sign} on the screen", lambda: re.search(sign, self.read()))
+        try:
+            until(f"{sign} on the screen", lambda: re.search(sign, self.read()))
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}; its end is\n{self.text[-3000:]}") from None
 
     def end(self, number=signal.SIGINT):
         if self.process.poll() is None:
@@ -82,7 +85,7 @@ class Demo(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 for pattern in shows:
                     self.assertRegex(done.stdout, "(?m)^" + pattern)
-        self.screen.wait_for(rf"dovecot .*ID sent: .*tls=TLS_AES_\S+: .*rip=127\.0\.0\.1, .*{SECURED}")
+        self.screen.wait_for(rf"dovecot .*ID sent: .*tls=TLS_AES_\S+: .*rip=(?:127\.0\.0\.1|::1), .*{SECURED}")
         self.screen.wait_for(r"deepproxy .*event=session .*latch=tls12")
         self.screen.wait_for(r"postfix .*client=unknown\[(?:127\.0\.0\.1|::1)\].*sasl_username=demo")
         self.assertEqual(self.screen.end(), 0)

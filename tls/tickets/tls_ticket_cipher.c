@@ -10,6 +10,19 @@
 
 enum { FAILED = -1, NO_KEY = 0, GOOD = 1, GOOD_BUT_OLD = 2, IV_LEN = 16 };
 
+/* More than the library's functions that are given a key have on the stack. */
+enum { STACK_WIPED = 2048 };
+
+/*
+ * The library leaves keys on the stack (HMAC_Init_ex the padded one). Called by the function that called it,
+ * this has its frame where that had its own.
+ */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    uint8_t frame[STACK_WIPED];
+    explicit_bzero(frame, sizeof frame);
+}
+
 static bool set_mac(HMAC_CTX *mac, const struct tls_ticket_key *key)
 {
     return HMAC_Init_ex(mac, key->hmac, sizeof key->hmac, EVP_sha256(), NULL) == 1;
@@ -49,5 +62,6 @@ int tls_ticket_cipher_set(const struct tls_ticket_keys *keys, uint8_t *name, uin
     int result =
         sealing ? set_sealing(&set, name, iv, cipher, mac) : set_opening(&set, name, iv, cipher, mac);
     tls_ticket_set_wipe(&set);
+    wipe_stack();
     return result;
 }

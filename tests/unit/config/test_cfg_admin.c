@@ -60,7 +60,8 @@ static const struct cfg_case cases[] = {
      "1234567\"\n"},
     {"a socket that is a number", ADMIN("socket = 5;"),
      "F:4: error: the key \"listen\" is missing in admin, expected an address: listen = \"127.0.0.1:9993\"\n"
-     "F:5: error: \"socket\" is a number, expected a string in quotation marks\n"},
+     "F:5: error: \"socket\" is a number, expected a path in quotation marks: socket = "
+     "\"/run/deepproxy/admin.sock\"\n"},
     {"a group without a socket", ADMIN("listen = \"127.0.0.1:9993\"; group = \"adm\";"),
      "F:5: error: \"group\" is for those who may use \"socket\", which is missing: socket = "
      "\"/run/deepproxy/admin.sock\"\n"},
