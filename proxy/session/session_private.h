@@ -113,7 +113,7 @@ struct session {
     struct worker_session in_worker; /* `service` points into its generation's snapshot */
     struct service *service;
     struct handshake handshake; /* holds a slot while the client is half open */
-    enum session_state state;
+    enum session_state state : 8;
     enum end_reason reason : 8;      /* END_NONE until it is to end; the first one stays */
     enum worker_timeout timeout : 8; /* the class that was set last; WORKER_TIMEOUTS: none */
     bool is_counted;                 /* in worker.connections */
