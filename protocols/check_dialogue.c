@@ -253,6 +253,7 @@ struct server_facts *check_dialogue_facts(const struct check_dialogue *dialogue)
     if (facts == NULL)
         return NULL;
     facts->over_tls = dialogue->secured || dialogue->settings.over_tls;
+    facts->is_local = !dialogue->settings.judges_login;
     facts->complete = !offer->cut;
     return facts;
 }

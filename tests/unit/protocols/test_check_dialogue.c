@@ -537,6 +537,7 @@ static void expect(const struct run *run, const struct dialogue *dialogue)
     expect_text(dialogue->name, facts->mechanisms, dialogue->mechanisms);
     expect_text(dialogue->name, facts->id, dialogue->id);
     ck_assert_int_eq(facts->over_tls, dialogue->over_tls);
+    ck_assert_int_eq(facts->is_local, !dialogue->settings.judges_login);
     server_facts_unref(&facts);
     ck_assert_ptr_null(facts);
 }
