@@ -12,8 +12,8 @@
  *
  *   greeting - capabilities - (STARTTLS - handshake - capabilities again) - ID if it is announced - goodbye
  *
- * Nothing else is ever said, and each command waits for the answer to the one before, so that a check earns no
- * error: neither a command that the server has not announced, nor octets that it has to call pipelining. The
+ * Nothing else is ever said, and each command waits for the answer to the one before, so that a check earns
+ * no error: neither a command that the server has not announced, nor octets that it has to call pipelining. The
  * commands are CAPABILITY, ID NIL, STARTTLS, LOGOUT; CAPA, STLS, QUIT; EHLO, STARTTLS, QUIT. A server that is
  * found wanting gets its goodbye all the same, if it has greeted and goes on speaking.
  */
@@ -86,8 +86,8 @@ enum check_result check_dialogue_result(const struct check_dialogue *dialogue);
 const char *check_dialogue_detail(const struct check_dialogue *dialogue);
 
 /*
- * What was learned, if the server has answered the question for its capabilities; NULL if not, or if memory is
- * short. The caller owns the reference.
+ * What was learned, if the server has answered the question for its capabilities; NULL if not, or if memory
+ * is short. The caller owns the reference.
  */
 struct server_facts *check_dialogue_facts(const struct check_dialogue *dialogue);
 

@@ -17,8 +17,8 @@ struct server_facts {
     /* They came over TLS: nobody on the way has changed them. Nothing that came before STARTTLS is here. */
     bool over_tls;
     /*
-     * A client may be shown another list: this one answers a connection that PROXY v2 has called LOCAL, in the
-     * clear, and Dovecot offers less of a login then than to a client of whose TLS the header tells.
+     * A client may be shown another list: this one answers a connection that PROXY v2 has called LOCAL, in
+     * the clear, and Dovecot offers less of a login then than to a client of whose TLS the header tells.
      */
     bool is_local;
     /* The server has listed its capabilities, and all of them are here. */

@@ -18,13 +18,12 @@ enum { LITERAL_MAX = 8192 };
 static void take_greeting(struct check_dialogue *dialogue, const struct imap_response *response)
 {
     bool is_status = response->kind == IMAP_RESPONSE_STATUS;
-    if (is_status && response->status == IMAP_STATUS_OK)
-        check_greeted(dialogue);
-    else if (is_status && response->status == IMAP_STATUS_BYE)
+    bool preauth = is_status && response->status == IMAP_STATUS_PREAUTH;
+    if (is_status && response->status == IMAP_STATUS_BYE)
         check_dialogue_fail(dialogue, CHECK_BAD_GREETING, "the server refuses service (BYE)");
-    else if (!is_status || response->status != IMAP_STATUS_PREAUTH)
+    else if (!preauth && (!is_status || response->status != IMAP_STATUS_OK))
         check_dialogue_fail(dialogue, CHECK_BAD_GREETING, imap_check.not_the_protocol);
-    else if (dialogue->settings.starttls) /* RFC 9051 section 7.1.4 */
+    else if (preauth && dialogue->settings.starttls) /* RFC 9051 section 7.1.4 */
         check_refuse(dialogue, CHECK_TLS_REFUSED,
                      "the server greets with PREAUTH, after which there is no STARTTLS");
     else
@@ -145,7 +144,10 @@ static void take_answer(struct check_dialogue *dialogue, const struct imap_respo
     }
 }
 
-/* Text may end in what looks like a literal, data not. True if the line goes on after octets that are counted. */
+/*
+ * Data may end in a literal, text in what only looks like one. True if the line goes on after octets that are
+ * counted.
+ */
 static bool begins_literal(struct check_dialogue *dialogue, enum imap_response_kind kind, struct slice text)
 {
     struct imap_literal literal;

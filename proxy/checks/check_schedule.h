@@ -31,7 +31,7 @@ struct check_intervals {
 
 enum check_pace { CHECK_PACE_NORMAL, CHECK_PACE_FAST, CHECK_PACE_SLOW };
 
-/* A server's turn: a part of what the owner knows of the server. It does not move while it is in a schedule. */
+/* A server's turn: a part of what the owner knows of it. It does not move while it is in a schedule. */
 struct check_turn {
     struct check_turn *next;
     struct check_turn *previous;

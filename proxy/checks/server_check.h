@@ -33,7 +33,7 @@ struct check_runner {
     struct server_check *first;
 };
 
-/* What is checked, and how. Used within the call alone, except for `tls`, of which the check has a reference. */
+/* What is checked, and how. Texts are copied, and the check has a reference of its own to `tls`. */
 struct check_target {
     enum protocol protocol;
     const char *hostname; /* the proxy's, for EHLO */
@@ -66,8 +66,8 @@ void check_runner_close(struct check_runner *runner);
 
 /*
  * Starts a check. `done` is called once, from the loop and never within this call, and the check is gone
- * afterwards; it may start and cancel others, but not close the runner. NULL, and nothing is called, if memory
- * is short.
+ * afterwards. It may start and cancel others, but not close the runner. NULL, and nothing is called, if
+ * memory is short.
  */
 MUST_CHECK struct server_check *server_check_start(struct check_runner *runner,
                                                    const struct check_target *target, server_check_cb done,

@@ -10,7 +10,8 @@
  * Fuzzes what an active check says and finds. The first octet picks the protocol and the settings, the second
  * how the input is cut and how the server ends; 0xFF in the rest is where the handshake comes, if the server
  * has consented. All cuts must give the same commands, the same result and the same facts. A server is told
- * nothing but the commands that there are, in their order; what is kept of it is printable and within its limits.
+ * nothing but the commands that there are, in their order; what is kept of it is printable and within its
+ * limits.
  */
 enum { PART_END = 0xff, HEARD_MAX = 1 << 12 };
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "base/array.h"
 #include "proxy/backends/pool_resolve.h"
 #include "proxy/checks/checks.h"
 
@@ -10,8 +9,8 @@
 /*
  * Checks the servers of a configuration's pools, each ROUNDS times, with the pool's identity and TLS:
  *     check_servers CONFIGURATION ROUNDS
- * A line for each check, with tabs between its fields: the first service of the pool, result, whether it came over TLS, capabilities
- * (with spaces between them), mechanisms, ID, detail.
+ * A line for each check, with tabs between its fields: the first service of the pool, result, whether it came
+ * over TLS, capabilities (with spaces between them), mechanisms, ID, detail.
  */
 static uv_loop_t loop;
 static unsigned rounds;
@@ -23,6 +22,13 @@ struct subject {
     unsigned done;
     struct checked_server *server;
 };
+
+enum { POOLS_MAX = 8, SERVERS_MAX = 16 };
+
+/* By the first service that has the pool. */
+static struct pool pools[POOLS_MAX];
+static struct pool_tls *tls[POOLS_MAX];
+static struct subject subjects[POOLS_MAX][SERVERS_MAX];
 
 static void print_list(struct slice list)
 {
@@ -69,7 +75,7 @@ static void fail(const struct cfg_problems *problems)
 }
 
 static void add_servers(const struct cfg *cfg, const struct cfg_service *service, struct pool *pool,
-                        struct pool_tls *tls, struct subject *subjects)
+                        struct pool_tls *with, struct subject *of_pool)
 {
     static const struct check_intervals quick = {.interval_ms = 200, .fast_ms = 50, .slow_ms = 1000000000};
     for (size_t i = 0; i < pool->server_count; i++) {
@@ -79,11 +85,11 @@ static void add_servers(const struct cfg *cfg, const struct cfg_service *service
                                       .address_len = pool->servers[i].address_len,
                                       .identity = pool->cfg->identity,
                                       .tls_mode = pool->cfg->tls.mode,
-                                      .tls = tls,
+                                      .tls = with,
                                       .tls_name = pool->servers[i].tls_name,
                                       .timeout_ms = 5000};
-        subjects[i].service = service->name;
-        subjects[i].server = checks_add(checks, &target, &quick, on_report, &subjects[i]);
+        of_pool[i].service = service->name;
+        of_pool[i].server = checks_add(checks, &target, &quick, on_report, &of_pool[i]);
         left += rounds;
     }
 }
@@ -97,6 +103,18 @@ static bool is_repeated(const struct cfg *cfg, size_t service)
     return false;
 }
 
+static void add_pool(const struct cfg *cfg, size_t i, struct cfg_problems *problems)
+{
+    const struct cfg_pool *pool = &cfg->pools[cfg->services[i].pool];
+    if (!pool_resolve(&pools[i], pool, NULL, problems) || pools[i].server_count > SERVERS_MAX)
+        fail(problems);
+    if (pool->tls.mode != CFG_POOL_TLS_NONE)
+        tls[i] = pool_tls_new(cfg, pool, pools[i].server_count, &(struct pool_tls_source){0}, problems);
+    if (pool->tls.mode != CFG_POOL_TLS_NONE && tls[i] == NULL)
+        fail(problems);
+    add_servers(cfg, &cfg->services[i], &pools[i], tls[i], subjects[i]);
+}
+
 int main(int argc, char **argv)
 {
     struct cfg_problems problems = {0};
@@ -107,23 +125,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
     checks = checks_new(&loop, NULL);
-    struct pool pools[8] = {{0}};
-    struct pool_tls *tls[8] = {0};
-    static struct subject subjects[8][16];
-    for (size_t i = 0; i < cfg->service_count && i < ARRAY_LEN(pools); i++) {
-        const struct cfg_pool *pool = &cfg->pools[cfg->services[i].pool];
-        if (is_repeated(cfg, i))
-            continue;
-        if (!pool_resolve(&pools[i], pool, NULL, &problems) || pools[i].server_count > ARRAY_LEN(subjects[i]))
-            fail(&problems);
-        if (pool->tls.mode != CFG_POOL_TLS_NONE)
-            tls[i] = pool_tls_new(cfg, pool, pools[i].server_count, &(struct pool_tls_source){0}, &problems);
-        if (pool->tls.mode != CFG_POOL_TLS_NONE && tls[i] == NULL)
-            fail(&problems);
-        add_servers(cfg, &cfg->services[i], &pools[i], tls[i], subjects[i]);
-    }
+    if (checks == NULL)
+        fail(&problems);
+    for (size_t i = 0; i < cfg->service_count && i < POOLS_MAX; i++)
+        if (!is_repeated(cfg, i))
+            add_pool(cfg, i, &problems);
     uv_run(&loop, UV_RUN_DEFAULT);
-    for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
+    for (size_t i = 0; i < POOLS_MAX; i++) {
         pool_free(&pools[i]);
         pool_tls_unref(&tls[i]);
     }

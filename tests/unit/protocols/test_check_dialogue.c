@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * Dialogues as tables: what the server says, part by part, each when the check has said what stands before it.
- * Each is run with the parts whole, octet by octet, and at every cut.
+ * Dialogues as tables: what the server says, part by part, each when the check has said what stands before
+ * it. Each is run with the parts whole, octet by octet, and at every cut.
  */
 #define SECURED                     "<TLS>" /* in `hears`: the handshake, after which the next part comes */
 #define CLOSES                      "<closes>" /* as the last of `says`: the server closes */
@@ -208,10 +208,22 @@ static const struct dialogue dialogues[] = {
     {"IMAP that is SMTP", IMAP(.starttls = false), {"220 msa ESMTP\r\n"}, "", .result = CHECK_BAD_GREETING},
     {"IMAP that is TLS", IMAP(.starttls = false), {"\x15\x03\x01\n"}, "", .result = CHECK_BAD_GREETING},
     {"IMAP that closes at once", IMAP(.starttls = false), {CLOSES}, "", .result = CHECK_NO_GREETING},
-    {"IMAP that closes in its greeting", IMAP(.starttls = false), {"* OK", CLOSES}, "", .result = CHECK_NO_GREETING},
+    {"IMAP that closes in its greeting",
+     IMAP(.starttls = false),
+     {"* OK", CLOSES},
+     "",
+     .result = CHECK_NO_GREETING},
     {"IMAP that is silent", IMAP(.starttls = false), {SILENT}, "", .result = CHECK_NO_GREETING},
-    {"IMAP that closes at once after a header", IMAP(.proxy_header = true), {CLOSES}, "", .result = CHECK_NO_PROXY},
-    {"IMAP that is silent after a header", IMAP(.proxy_header = true), {SILENT}, "", .result = CHECK_NO_GREETING},
+    {"IMAP that closes at once after a header",
+     IMAP(.proxy_header = true),
+     {CLOSES},
+     "",
+     .result = CHECK_NO_PROXY},
+    {"IMAP that is silent after a header",
+     IMAP(.proxy_header = true),
+     {SILENT},
+     "",
+     .result = CHECK_NO_GREETING},
     {"IMAP that takes PROXY for a tag",
      IMAP(.proxy_header = true),
      {"* OK ready\r\n", "PROXY BAD Error in IMAP command\r\n" IMAP_CAPABILITY("c1", "A") BYE},
@@ -343,7 +355,11 @@ static const struct dialogue dialogues[] = {
      "USER\n",
      "",
      ""},
-    {"POP3 that has no time", POP3(.starttls = false), {"-ERR [SYS/TEMP] busy\r\n"}, "", .result = CHECK_BAD_GREETING},
+    {"POP3 that has no time",
+     POP3(.starttls = false),
+     {"-ERR [SYS/TEMP] busy\r\n"},
+     "",
+     .result = CHECK_BAD_GREETING},
     {"POP3 that is IMAP", POP3(.starttls = false), {"* OK\r\n"}, "", .result = CHECK_BAD_GREETING},
     {"POP3 with half a list",
      POP3(.starttls = false),
@@ -410,7 +426,11 @@ static const struct dialogue dialogues[] = {
      "XCLIENT NAME\n",
      "",
      ""},
-    {"submission that closes", SMTP(.starttls = false), {"421 4.3.2 busy\r\n"}, "", .result = CHECK_BAD_GREETING},
+    {"submission that closes",
+     SMTP(.starttls = false),
+     {"421 4.3.2 busy\r\n"},
+     "",
+     .result = CHECK_BAD_GREETING},
     {"submission that refuses service",
      SMTP(.starttls = false),
      {"554-no\r\n554 no service\r\n", "221\r\n"},
