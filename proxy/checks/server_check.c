@@ -524,6 +524,7 @@ struct server_check *server_check_start(struct check_runner *runner, const struc
     if (runner->first != NULL)
         runner->first->previous = check;
     runner->first = check;
+    uv_update_time(runner->loop); /* or what this turn of the loop has cost would be taken from the check */
     uv_timer_start(&check->timer, on_timer, target->timeout_ms, 0);
     begin_connecting(check);
     return check;
