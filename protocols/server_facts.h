@@ -10,7 +10,11 @@
  * What a check has learned of a server: an immutable value, counted by reference, which any thread may read.
  * Its octets are the server's own, but ASCII alone, without control characters, and bounded.
  */
-enum { SERVER_FACTS_CAPABILITIES_MAX = 8192, SERVER_FACTS_MECHANISMS_MAX = 1024, SERVER_FACTS_ID_MAX = 1024 };
+enum {
+    SERVER_FACTS_CAPABILITIES_MAX = 8192, /* as long as a line that sessions take */
+    SERVER_FACTS_MECHANISMS_MAX = 1024,   /* 50 names of 20 octets (RFC 4422 section 3.1) */
+    SERVER_FACTS_ID_MAX = 1024
+};
 
 struct server_facts {
     struct refcount references;
