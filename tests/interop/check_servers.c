@@ -135,6 +135,7 @@ int main(int argc, char **argv)
         pool_free(&pools[i]);
         pool_tls_unref(&tls[i]);
     }
+    cfg_problems_free(&problems);
     cfg_free(&cfg);
     return uv_loop_close(&loop) == 0 ? 0 : 1;
 }
