@@ -14,8 +14,8 @@
  *
  * Nothing else is ever said, and each command waits for the answer to the one before, so that a check earns
  * no error: neither a command that the server has not announced, nor octets that it has to call pipelining.
- * The commands are CAPABILITY, ID NIL, STARTTLS, LOGOUT; CAPA, STLS, QUIT; EHLO, STARTTLS, QUIT. A server that is
- * found wanting gets its goodbye all the same, if it has greeted and goes on speaking.
+ * The commands are CAPABILITY, ID NIL, STARTTLS, LOGOUT; CAPA, STLS, QUIT; EHLO, STARTTLS, QUIT. A server
+ * that is found wanting gets its goodbye all the same, if it has greeted and goes on speaking.
  */
 struct check_dialogue;
 
