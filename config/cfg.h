@@ -203,6 +203,18 @@ struct cfg_pool_tls {
     struct cfg_place certificate_place;
 };
 
+/* How the servers of a pool are checked. Times in milliseconds. */
+struct cfg_pool_check {
+    bool is_on;           /* default true */
+    uint64_t interval_ms; /* from the end of a check to the next one of the server; default 5 s */
+    uint64_t
+        fast_ms; /* the same if its state is about to change; default 1 s, or interval_ms if that is less */
+    uint64_t slow_ms;    /* the same if it is down; default 10 s, or interval_ms if that is more */
+    uint64_t timeout_ms; /* for a whole check; default 5 s */
+    unsigned rise;       /* checks in a row that pass until a server that was down is up; default 2 */
+    unsigned fall;       /* checks in a row that fail until a server is down; default 3 */
+};
+
 /* A pool of servers: a group of "backends". */
 struct cfg_pool {
     char *name;
@@ -211,6 +223,7 @@ struct cfg_pool {
     struct cfg_endpoint *servers; /* at least one */
     size_t server_count;
     struct cfg_pool_tls tls;
+    struct cfg_pool_check check;
     struct cfg_place place;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "config/cfg_endpoint.h"
+#include "config/cfg_pool_check.h"
 #include "config/cfg_pool_tls.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
@@ -99,6 +100,7 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     use->identity_given = given ? CFG_IDENTITY_GIVEN : absent ? CFG_IDENTITY_ABSENT : CFG_IDENTITY_WRONG;
     read_servers(&reader, pool);
     cfg_pool_tls_read(&reader, pool);
+    cfg_pool_check_read(&reader, pool);
     cfg_reader_close(&reader);
 }
 

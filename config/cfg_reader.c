@@ -302,6 +302,18 @@ config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key)
     return NULL;
 }
 
+config_setting_t *cfg_read_group_or_switch(struct cfg_reader *reader, const char *key, bool *value)
+{
+    config_setting_t *setting = ask_for(reader, key);
+    if (setting == NULL || config_setting_is_group(setting))
+        return setting;
+    if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+        *value = config_setting_get_bool(setting) != 0;
+    else
+        fail_type(reader, setting, key, "a group: { key = value; }, or false");
+    return NULL;
+}
+
 size_t cfg_read_groups(struct cfg_reader *reader, const char *key, const char *example,
                        config_setting_t **list)
 {

@@ -93,6 +93,12 @@ bool cfg_read_duration(struct cfg_reader *reader, const char *key, uint64_t min,
 config_setting_t *cfg_read_group(struct cfg_reader *reader, const char *key);
 
 /*
+ * A group, or true or false, which becomes `*value`. NULL if it is not a group, is absent, or after a
+ * problem.
+ */
+config_setting_t *cfg_read_group_or_switch(struct cfg_reader *reader, const char *key, bool *value);
+
+/*
  * A list of groups, not empty. Returns how many; 0 if it is absent, or after a problem. `example` is for its
  * message.
  */

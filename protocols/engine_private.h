@@ -22,6 +22,7 @@
  *   X_slot.[ch]      what a reply that is outstanding will be (reply_queue.h); IMAP has tags instead
  *   X_goodbye.[ch]   the words with which the proxy ends a session
  *   X_pretls.c, X_starttls_client.c    the dialects of pretls_engine.h and starttls_client_private.h
+ *   X_check.c        the dialect of check_dialogue_private.h
  */
 struct engine_ops {
     /* Of the protocol's struct. */

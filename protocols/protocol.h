@@ -69,6 +69,7 @@ struct protocol_traits {
     const struct engine_ops *engine;                       /* between client and server */
     const struct pretls_dialect *pretls;                   /* with a client, before its STARTTLS */
     const struct starttls_client_dialect *starttls_client; /* with a server, around the STARTTLS sent to it */
+    const struct check_dialect *check;                     /* with a server, in an active check */
 };
 
 /* Never NULL. */

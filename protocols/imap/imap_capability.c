@@ -5,12 +5,18 @@
 
 #include <string.h>
 
-static const char auth[] = "AUTH=";
+bool imap_capability_is_mechanism(struct slice word, struct slice *name)
+{
+    static const char auth[] = "AUTH=";
+    *name = slice_from(word, strlen(auth));
+    return slice_has_prefix(word, auth);
+}
 
 static bool is_hidden(struct slice word, bool external)
 {
-    if (slice_has_prefix(word, auth))
-        return !sasl_mechanism_is_shown(slice_from(word, strlen(auth)), external);
+    struct slice mechanism;
+    if (imap_capability_is_mechanism(word, &mechanism))
+        return !sasl_mechanism_is_shown(mechanism, external);
     return slice_is_word(word, "STARTTLS") || slice_is_word(word, "DEEP") || slice_is_word(word, "XCLIENT") ||
            slice_has_prefix(word, "COMPRESS=") || slice_has_prefix(word, "X-MULTIPLEX");
 }
@@ -21,6 +27,7 @@ struct imap_capabilities imap_capability_read(struct slice list)
     for (struct slice word; (word = slice_next_word(&list, ' ')).len > 0;) {
         has.id = has.id || slice_is_word(word, "ID");
         has.login_disabled = has.login_disabled || slice_is_word(word, "LOGINDISABLED");
+        has.starttls = has.starttls || slice_is_word(word, "STARTTLS");
     }
     return has;
 }

@@ -12,10 +12,14 @@
 struct imap_capabilities {
     bool id;
     bool login_disabled;
+    bool starttls;
 };
 
 /* Reads a list. */
 struct imap_capabilities imap_capability_read(struct slice list);
+
+/* Does this word of a list announce a SASL mechanism? `*name` is set then. */
+bool imap_capability_is_mechanism(struct slice word, struct slice *name);
 
 /*
  * Sends the client an edited list, each word with a space before it, and returns what the backend's own list

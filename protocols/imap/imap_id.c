@@ -241,10 +241,13 @@ void imap_id_own_fields(const char *deep_status, char text[IMAP_ID_OWN_FIELDS_MA
              deep_status);
 }
 
-static bool is_well_formed(struct imap_id_list list)
+bool imap_id_is_list(struct slice params)
 {
+    struct imap_id_list list;
     struct imap_id_pair pair;
-    enum imap_id_step step;
+    enum imap_id_step step = IMAP_ID_MALFORMED;
+    if (!imap_id_open(params, &list))
+        return false;
     while ((step = imap_id_next(&list, &pair)) == IMAP_ID_PAIR)
         continue;
     return step == IMAP_ID_END;
@@ -267,7 +270,7 @@ void imap_id_learn_status(struct slice params, struct engine *engine)
 {
     struct imap_id_list list;
     struct imap_id_pair pair;
-    if (!imap_id_open(params, &list) || !is_well_formed(list))
+    if (!imap_id_is_list(params) || !imap_id_open(params, &list))
         return;
     while (imap_id_next(&list, &pair) == IMAP_ID_PAIR) {
         struct name name = name_of(&pair);
@@ -284,7 +287,7 @@ void imap_id_reply(struct slice params, const char *deep_status, struct engine_o
     struct imap_id_list list;
     struct imap_id_pair pair;
     engine_out_make_text(out, SIDE_CLIENT, "(");
-    if (imap_id_open(params, &list) && is_well_formed(list)) {
+    if (imap_id_is_list(params) && imap_id_open(params, &list)) {
         for (int kept = 0; kept < IMAP_ID_PAIRS_MAX - 2 && imap_id_next(&list, &pair) == IMAP_ID_PAIR;) {
             struct name name = name_of(&pair);
             if (is_status_field(name_view(&name)))

@@ -34,6 +34,9 @@ enum imap_id_step { IMAP_ID_PAIR, IMAP_ID_END, IMAP_ID_MALFORMED };
 /* Begins a list. False if the parameters are not one. */
 bool imap_id_open(struct slice params, struct imap_id_list *list);
 
+/* Whether the parameters are a whole list, NIL or pairs. */
+bool imap_id_is_list(struct slice params);
+
 /* Takes the next pair. `*pair` is set if it returns IMAP_ID_PAIR. */
 enum imap_id_step imap_id_next(struct imap_id_list *list, struct imap_id_pair *pair);
 

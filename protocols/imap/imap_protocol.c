@@ -18,4 +18,5 @@ const struct protocol_traits imap_protocol = {
     .engine = &imap_engine_ops,
     .pretls = &imap_pretls,
     .starttls_client = &imap_starttls_client,
+    .check = &imap_check,
 };

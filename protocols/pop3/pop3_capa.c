@@ -5,6 +5,15 @@
 
 #include "protocols/sasl_mechanism.h"
 
+struct pop3_capability pop3_capability_read(struct slice text, struct slice *mechanisms)
+{
+    struct slice rest = text;
+    struct slice keyword = slice_next_word(&rest, ' ');
+    *mechanisms = slice_is_word(keyword, "SASL") ? rest : slice_first(rest, 0);
+    return (struct pop3_capability){.stls = slice_is_word(keyword, "STLS"),
+                                    .user = slice_is_word(keyword, "USER")};
+}
+
 /*
  * Not for this client: it is on TLS already, sees one DEEP status, and must not use what is for proxies
  * alone.

@@ -10,6 +10,15 @@
  * (draft section 7.2) as its last line. Nothing of a list is kept.
  */
 
+/* What a line of the reply to CAPA announces, as far as the proxy acts on it. */
+struct pop3_capability {
+    bool stls; /* RFC 2595 section 4 */
+    bool user; /* RFC 2449 section 6.3 */
+};
+
+/* Reads a line. `*mechanisms` are those of SASL, with spaces between them; empty for any other capability. */
+struct pop3_capability pop3_capability_read(struct slice text, struct slice *mechanisms);
+
 /*
  * Sends a line of the reply to CAPA to the client: as it is, without the mechanisms that cannot work
  * (sasl_mechanism.h; `external` as there), or not at all.

@@ -17,4 +17,5 @@ const struct protocol_traits pop3_protocol = {
     .engine = &pop3_engine_ops,
     .pretls = &pop3_pretls,
     .starttls_client = &pop3_starttls_client,
+    .check = &pop3_check,
 };

@@ -43,14 +43,19 @@ static void note(struct smtp_ehlo *ehlo, struct slice keyword)
     ehlo->deep = ehlo->deep || slice_is_word(keyword, "DEEP");
 }
 
-/*
- * "AUTH PLAIN ..." or, for clients older than RFC 2554, "AUTH=PLAIN ...": `start` is the part up to the
- * separator.
- */
-static void send_mechanisms(struct smtp_ehlo *ehlo, struct slice text, size_t start,
+bool smtp_ehlo_mechanisms(struct slice text, struct slice *mechanisms)
+{
+    struct slice rest = text;
+    struct slice keyword = slice_next_word(&rest, ' ');
+    *mechanisms = slice_from(text, (size_t)(keyword.data - text.data) + sizeof "AUTH=" - 1);
+    return slice_is_word(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH=");
+}
+
+static void send_mechanisms(struct smtp_ehlo *ehlo, struct slice text, struct slice mechanisms,
                             enum smtp_auth_shown shown, struct engine_out *out)
 {
-    struct slice rest = slice_from(text, start);
+    struct slice rest = mechanisms;
+    size_t start = text.len - mechanisms.len; /* the part up to the separator */
     bool begun = false;
     ehlo->auth = true;
     for (;;) {
@@ -76,12 +81,12 @@ void smtp_ehlo_line(struct smtp_ehlo *ehlo, struct slice text, enum smtp_auth_sh
 {
     struct slice rest = text;
     struct slice keyword = slice_next_word(&rest, ' ');
-    size_t start = (size_t)(keyword.data - text.data) + sizeof "AUTH=" - 1;
+    struct slice mechanisms;
     note(ehlo, keyword);
     if (keyword.len == 0 || is_hidden(keyword))
         return;
-    if (slice_is_word(keyword, "AUTH") || slice_has_prefix(keyword, "AUTH="))
-        send_mechanisms(ehlo, text, start, shown, out);
+    if (smtp_ehlo_mechanisms(text, &mechanisms))
+        send_mechanisms(ehlo, text, mechanisms, shown, out);
     else
         send_line(text, out);
 }

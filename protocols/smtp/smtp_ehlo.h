@@ -20,6 +20,12 @@ struct smtp_ehlo {
     bool mechanisms; /* ... with a mechanism */
 };
 
+/*
+ * Does this line, without code and separator, announce AUTH: "AUTH PLAIN ..." or, for clients older than RFC
+ * 2554, "AUTH=PLAIN ..."? `*mechanisms` is set then.
+ */
+bool smtp_ehlo_mechanisms(struct slice text, struct slice *mechanisms);
+
 /* What is shown of the backend's AUTH. */
 enum smtp_auth_shown {
     SMTP_AUTH_WITHOUT_EXTERNAL, /* the mechanisms that can work (sasl_mechanism.h) ... */

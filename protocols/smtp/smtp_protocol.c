@@ -22,4 +22,5 @@ const struct protocol_traits submission_protocol = {
     .engine = &smtp_engine_ops,
     .pretls = &smtp_pretls,
     .starttls_client = &smtp_starttls_client,
+    .check = &smtp_check,
 };

@@ -2,6 +2,7 @@
 #ifndef DEEPPROXY_PROTOCOLS_SMTP_SMTP_PROTOCOL_H
 #define DEEPPROXY_PROTOCOLS_SMTP_SMTP_PROTOCOL_H
 
+#include "protocols/check_dialogue_private.h"
 #include "protocols/engine_private.h"
 #include "protocols/pretls_engine.h"
 #include "protocols/starttls_client_private.h"
@@ -13,5 +14,6 @@
 extern const struct engine_ops smtp_engine_ops;
 extern const struct pretls_dialect smtp_pretls;
 extern const struct starttls_client_dialect smtp_starttls_client;
+extern const struct check_dialect smtp_check;
 
 #endif

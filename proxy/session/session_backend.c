@@ -4,9 +4,9 @@
 #include "base/array.h"
 #include "base/ensure.h"
 #include "proxy/common/address.h"
+#include "proxy/common/connect_failure.h"
 #include "proxy/common/tcp_options.h"
 #include "proxy/runtime/client_certificates.h"
-#include "proxy/session/connect_failure.h"
 #include "proxy/session/identity.h"
 #include "tls/tls_random.h"
 

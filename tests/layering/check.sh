@@ -32,6 +32,7 @@ BEGIN {
     room["proxy/keyclient"] = " common "
     room["proxy/parent"] = " keyclient common "
     room["proxy/backends"] = " common "
+    room["proxy/checks"] = " backends keyclient common "
     room["proxy/runtime"] = " backends common "
     room["proxy/worker"] = " runtime backends keyclient common "
     room["proxy/session"] = " worker runtime backends keyclient common "

@@ -102,6 +102,12 @@ const char *tls_peer_failure(int reason)
     return NULL;
 }
 
+bool tls_endpoint_server_is_untrusted(const struct tls_endpoint *endpoint)
+{
+    const struct tls_peer *peer = tls_endpoint_peer_of(endpoint);
+    return peer != NULL && peer->untrusted;
+}
+
 /* ---- the context ---- */
 
 static enum ssl_verify_result_t verify(SSL *ssl, uint8_t *alert)
@@ -117,6 +123,7 @@ static enum ssl_verify_result_t verify(SSL *ssl, uint8_t *alert)
         return ssl_verify_ok;
     }
     *alert = verdict.alert;
+    peer->untrusted = true;
     peer->failure = strdup(verdict.reason);
     tls_endpoint_set_failure(ssl,
                              peer->failure != NULL ? peer->failure : "the server's certificate is not valid");

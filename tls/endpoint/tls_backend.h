@@ -83,6 +83,9 @@ struct tls_backend_server {
 MUST_CHECK struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struct tls_io *io,
                                                          const struct tls_backend_server *server);
 
+/* Has the handshake failed as the server's certificate was rejected? The reason is tls_endpoint_failure. */
+bool tls_endpoint_server_is_untrusted(const struct tls_endpoint *endpoint);
+
 /*
  * Call it if the server has ended the handshake, by an alert or by closing the connection. True if it did so
  * after it was offered a session: a new handshake with a new endpoint may succeed. The slot's sessions are

@@ -19,6 +19,7 @@ struct tls_peer {
      */
     int64_t valid_until;
     char *failure;         /* why its certificate was rejected; NULL: it was not */
+    bool untrusted;        /* its certificate was rejected */
     bool offered_session;  /* the handshake has offered a session to resume */
     bool sent_certificate; /* the server has sent a certificate, and so does not resume the session */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
-#include "proxy/session/connect_failure.h"
+#include "proxy/common/connect_failure.h"
 #include "run_suite.h"
 
 #include <uv.h>

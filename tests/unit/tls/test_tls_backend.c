@@ -172,6 +172,8 @@ static const char *authority_for(const struct certificate_case *c, const struct 
 static void check_verdict(const struct certificate_case *c, const struct tls_pair *pair)
 {
     const char *failure = tls_endpoint_failure(pair->client.endpoint);
+    ck_assert_int_eq(tls_endpoint_server_is_untrusted(pair->client.endpoint), c->words != NULL);
+    ck_assert(!tls_endpoint_server_is_untrusted(pair->server.endpoint));
     if (c->words == NULL) {
         ck_assert_msg(tls_endpoint_state(pair->client.endpoint) == TLS_OPEN, "%s: %s", c->name, failure);
         ck_assert_int_eq(tls_endpoint_state(pair->server.endpoint), TLS_OPEN);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DEEPPROXY_PROXY_SESSION_CONNECT_FAILURE_H
-#define DEEPPROXY_PROXY_SESSION_CONNECT_FAILURE_H
+#ifndef DEEPPROXY_PROXY_COMMON_CONNECT_FAILURE_H
+#define DEEPPROXY_PROXY_COMMON_CONNECT_FAILURE_H
 
 #include <stdbool.h>
 
 /*
  * Who is to blame for a connection to a server that could not be made: what this machine lacks must never
- * count against a server. It only classifies; session_backend.c acts on it.
+ * count against a server. It only classifies; sessions and checks act on it.
  */
 enum connect_failure {
     CONNECT_FAILURE_OF_SERVER, /* or of the network on the way to it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/connect_failure.h"
+#include "proxy/common/connect_failure.h"
 
 #include <uv.h>
 

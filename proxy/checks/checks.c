@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/checks/checks.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct checks {
+    struct check_runner runner;
+    struct check_schedule schedule;
+    uv_timer_t timer;
+};
+
+struct checked_server {
+    struct check_turn turn; /* the first field: a turn is its server */
+    struct checks *checks;
+    struct check_target target; /* its texts are owned */
+    struct server_check *check; /* NULL: none is under way */
+    checks_report_cb report;
+    void *arg;
+};
+_Static_assert(offsetof(struct checked_server, turn) == 0, "a turn is its server");
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+static void start_due(struct checks *checks);
+
+static void on_timer(uv_timer_t *timer)
+{
+    start_due(timer->data);
+}
+
+/* Sleeps until the next turn. */
+static void set_timer(struct checks *checks)
+{
+    uint64_t wait = check_schedule_wait_ms(&checks->schedule, now_ms());
+    if (wait == CHECK_NEVER)
+        uv_timer_stop(&checks->timer);
+    else
+        uv_timer_start(&checks->timer, on_timer, wait, 0);
+}
+
+static void on_checked(void *arg, const struct check_report *report)
+{
+    struct checked_server *server = arg;
+    server->check = NULL;
+    enum check_pace pace = server->report(server->arg, report);
+    check_schedule_done(&server->checks->schedule, &server->turn, pace, now_ms());
+    set_timer(server->checks);
+}
+
+/* This machine lacks memory: nothing is known of the server. */
+static void report_not_made(struct checked_server *server)
+{
+    on_checked(server, &(struct check_report){.result = CHECK_NOT_MADE, .detail = "no memory for a check"});
+}
+
+static void start_due(struct checks *checks)
+{
+    struct check_turn *turn;
+    while ((turn = check_schedule_take(&checks->schedule, now_ms())) != NULL) {
+        struct checked_server *server = (struct checked_server *)turn;
+        server->check = server_check_start(&checks->runner, &server->target, on_checked, server);
+        if (server->check == NULL)
+            report_not_made(server);
+    }
+    set_timer(checks);
+}
+
+struct checks *checks_new(uv_loop_t *loop, struct key_client *keys)
+{
+    struct checks *checks = calloc(1, sizeof *checks);
+    if (checks == NULL)
+        return NULL;
+    if (!check_runner_open(&checks->runner, loop, keys)) {
+        check_runner_close(&checks->runner);
+        free(checks);
+        return NULL;
+    }
+    check_schedule_init(&checks->schedule, CHECKS_AT_ONCE, uv_hrtime());
+    uv_timer_init(loop, &checks->timer);
+    checks->timer.data = checks;
+    return checks;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void checks_free(struct checks **checks)
+{
+    struct checks *freed = *checks;
+    *checks = NULL;
+    if (freed == NULL)
+        return;
+    while (freed->schedule.first != NULL) {
+        struct checked_server *server = (struct checked_server *)freed->schedule.first;
+        checks_remove(&server);
+    }
+    check_runner_close(&freed->runner);
+    uv_close((uv_handle_t *)&freed->timer, on_closed);
+}
+
+static void free_server(struct checked_server *server)
+{
+    free((char *)(uintptr_t)server->target.hostname);
+    free((char *)(uintptr_t)server->target.tls_name);
+    pool_tls_unref(&server->target.tls);
+    free(server);
+}
+
+static bool copy_target(struct check_target *into, const struct check_target *from)
+{
+    *into = *from;
+    into->tls = from->tls != NULL ? pool_tls_ref(from->tls) : NULL;
+    into->hostname = strdup(from->hostname);
+    into->tls_name = from->tls_name != NULL ? strdup(from->tls_name) : NULL;
+    return into->hostname != NULL && (from->tls_name == NULL || into->tls_name != NULL);
+}
+
+struct checked_server *checks_add(struct checks *checks, const struct check_target *target,
+                                  const struct check_intervals *intervals, checks_report_cb report, void *arg)
+{
+    struct checked_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    *server = (struct checked_server){.checks = checks, .report = report, .arg = arg};
+    if (!copy_target(&server->target, target)) {
+        free_server(server);
+        return NULL;
+    }
+    check_schedule_add(&checks->schedule, &server->turn, intervals, now_ms());
+    set_timer(checks);
+    return server;
+}
+
+void checks_remove(struct checked_server **server)
+{
+    struct checked_server *removed = *server;
+    *server = NULL;
+    if (removed == NULL)
+        return;
+    struct checks *checks = removed->checks;
+    server_check_cancel(&removed->check);
+    check_schedule_remove(&checks->schedule, &removed->turn);
+    free_server(removed);
+    set_timer(checks);
+}
+
+void checks_hurry(struct checked_server *server)
+{
+    check_schedule_hurry(&server->checks->schedule, &server->turn, now_ms());
+    set_timer(server->checks);
+}
+
+size_t checks_under_way(const struct checks *checks)
+{
+    return checks->schedule.under_way;
+}
