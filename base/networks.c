@@ -15,19 +15,6 @@ static unsigned bits_of_family(bool is_ipv6)
     return is_ipv6 ? IPV6_BITS : IPV4_BITS;
 }
 
-/* A number without zeros in front. */
-static bool read_length(struct slice text, unsigned max, uint8_t *bits)
-{
-    unsigned number = 0;
-    bool ok = text.len > 0 && text.len <= 3 && (text.len == 1 || text.data[0] != '0');
-    for (size_t i = 0; ok && i < text.len; i++) {
-        ok = ascii_is_digit(text.data[i]);
-        number = number * 10 + (unsigned)(text.data[i] - '0');
-    }
-    *bits = (uint8_t)number;
-    return ok && number <= max;
-}
-
 /* Clears the bits after the first `bits`. True if one was set. */
 static bool clear_host_bits(uint8_t octets[IP_LITERAL_IPV6_OCTETS], unsigned bits)
 {
@@ -61,9 +48,10 @@ enum network_fault network_read(struct slice text, struct network *into)
     if (!into->is_ipv6 && !ip_literal_read_ipv4(address, into->octets))
         return NETWORK_NO_ADDRESS;
     unsigned max = bits_of_family(into->is_ipv6);
-    into->bits = (uint8_t)max;
-    if (slash < text.len && !read_length(slice_from(text, slash + 1), max, &into->bits))
+    unsigned bits = max;
+    if (slash < text.len && !slice_read_decimal(slice_from(text, slash + 1), max, &bits))
         return NETWORK_NO_LENGTH;
+    into->bits = (uint8_t)bits;
     bool has_host_bits = clear_host_bits(into->octets, into->bits);
     unmap(into);
     return has_host_bits ? NETWORK_HOST_BITS : NETWORK_GOOD;

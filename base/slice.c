@@ -93,6 +93,17 @@ size_t slice_find(struct slice s, uint8_t octet)
     return hit != NULL ? (size_t)(hit - s.data) : s.len;
 }
 
+bool slice_read_decimal(struct slice s, unsigned max, unsigned *number)
+{
+    bool ok = s.len > 0 && (s.len == 1 || s.data[0] != '0');
+    *number = 0;
+    for (size_t i = 0; ok && i < s.len; i++) {
+        *number = *number * 10 + (unsigned)(s.data[i] - '0');
+        ok = ascii_is_digit(s.data[i]) && *number <= max;
+    }
+    return ok;
+}
+
 struct slice slice_next_word(struct slice *rest, uint8_t separator)
 {
     size_t start = 0;

@@ -50,6 +50,12 @@ bool slice_has_suffix(struct slice s, const char *suffix);
 size_t slice_find(struct slice s, uint8_t octet);
 
 /*
+ * Reads a whole slice as a decimal number without zeros in front. False if it is none, or is larger than
+ * `max`, which is at most UINT_MAX / 10 - 1: `*number` is undefined then.
+ */
+bool slice_read_decimal(struct slice s, unsigned max, unsigned *number);
+
+/*
  * Takes one word off the front of `*rest`: skips `separator`s, then reads up to the next one. Empty at the
  * end.
  */

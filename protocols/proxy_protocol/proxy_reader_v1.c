@@ -18,14 +18,10 @@ static bool take_word(struct slice *rest, struct slice *word)
 /* Section 2.1: zeros in front are not allowed. */
 static bool read_port(struct slice text, uint16_t *port)
 {
-    unsigned number = 0;
-    bool ok = text.len > 0 && text.len <= 5 && (text.len == 1 || text.data[0] != '0');
-    for (size_t i = 0; ok && i < text.len; i++) {
-        ok = ascii_is_digit(text.data[i]);
-        number = number * 10 + (unsigned)(text.data[i] - '0');
-    }
+    unsigned number;
+    bool ok = slice_read_decimal(text, UINT16_MAX, &number);
     *port = (uint16_t)number;
-    return ok && number <= UINT16_MAX;
+    return ok;
 }
 
 static bool read_address(struct slice text, struct proxy_v2_address *address)

@@ -129,6 +129,35 @@ START_TEST(texts)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    bool ok;
+    unsigned number;
+} decimals[] = {
+    {"0", true, 0},
+    {"9", true, 9},
+    {"65535", true, 65535},
+    {"65536", false, 0},
+    {"99999999999", false, 0},
+    {"", false, 0},
+    {"00", false, 0},
+    {"01", false, 0},
+    {"1 ", false, 0},
+    {"-1", false, 0},
+    {"4294967297", false, 0},
+    {"1:", false, 0},
+    {"1/", false, 0},
+};
+
+START_TEST(decimal)
+{
+    unsigned number;
+    ck_assert_int_eq(slice_read_decimal(slice_of(decimals[_i].text), 65535, &number), decimals[_i].ok);
+    if (decimals[_i].ok)
+        ck_assert_uint_eq(number, decimals[_i].number);
+}
+END_TEST
+
 START_TEST(classes)
 {
     ck_assert_ptr_nonnull(setlocale(LC_ALL, "C.UTF-8"));
@@ -155,6 +184,7 @@ int main(void)
     tcase_add_test(tcase, find);
     tcase_add_test(tcase, next_word);
     tcase_add_test(tcase, texts);
+    tcase_add_loop_test(tcase, decimal, 0, ARRAY_LEN(decimals));
     tcase_add_test(tcase, classes);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
