@@ -21,6 +21,7 @@ class Visit:
     """What one client has seen."""
 
     begun: float
+    ended: float = 0
     waited: float = 0  # from the end of its handshake to its greeting, or to what came in place of it
     greeting: bytes = b""  # the first line; nothing if there was none
     served: bool = False  # it was greeted, and its session has ended as it should
@@ -36,7 +37,6 @@ class Crowd:
     def __init__(self, port, host="127.0.0.1"):
         self.port, self.host = port, host
         self.context = client_context()
-        self.visits = []
         self.stalls = []  # when, how long
 
     async def pulse(self):
@@ -54,7 +54,6 @@ class Crowd:
 
     async def visit(self, source=None, talk=None):
         visit = Visit(time.monotonic())
-        self.visits.append(visit)
         writer = None
         try:
             async with asyncio.timeout(PATIENCE):
@@ -72,6 +71,7 @@ class Crowd:
         except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, AssertionError) as error:
             visit.error = repr(error)
         finally:
+            visit.ended = time.monotonic()
             if writer:
                 writer.close()
                 with contextlib.suppress(OSError):
@@ -86,6 +86,17 @@ class Crowd:
             await asyncio.sleep(max(0, begun + number / rate - time.monotonic()))
             tasks.append(asyncio.create_task(self.visit(**options)))
         return await asyncio.gather(*tasks)
+
+    async def stay(self, count, seconds, **options):
+        """So many clients all the time, each after another's end, for so long. The visits."""
+        end = time.monotonic() + seconds
+
+        async def come_again():
+            visits = []
+            while time.monotonic() < end:
+                visits.append(await self.visit(**options))
+            return visits
+        return [visit for visits in await asyncio.gather(*[come_again() for _ in range(count)]) for visit in visits]
 
 
 async def short_pop3(reader, writer):

@@ -5,6 +5,7 @@ what sessions see is all there is. DEEPPROXY_TEST_SCALE makes the times longer.
 """
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -51,6 +52,13 @@ class ManyServers(harness.TestCase):
         print(f"{name}: {len(visits)} sessions, longest wait {max(visit.waited for visit in visits):.2f} s", flush=True)
         self.assertLessEqual(len(slow), max(1, len(visits) * 5 // 1000), f"{name}: waits of {slow} s")
 
+    def not_back(self, proxy, name):
+        states = {}
+        for line in proxy.find(event="server-state", axis="state", pool=f"{name}-pool"):
+            self.assertEqual(states.get(line["server"], "unchecked"), line["from"])  # no gap
+            states[line["server"]] = line["to"]
+        return [server for server, state in states.items() if state not in ("up", "unchecked")]
+
 
 class Hanging(ManyServers):
     FAILING = {"full": [0], "silent": [1], "partition": [2], "side-by-side": range(20), "every-other": range(0, 40, 2),
@@ -94,13 +102,6 @@ class Hanging(ManyServers):
                     served[name] = True
         self.assertEqual({name: self.not_back(proxy, name) for name in farms if name not in served}, {})
 
-    def not_back(self, proxy, name):
-        states = {}
-        for line in proxy.find(event="server-state", axis="state", pool=f"{name}-pool"):
-            self.assertEqual(states.get(line["server"], "unchecked"), line["from"])  # no gap
-            states[line["server"]] = line["to"]
-        return [server for server, state in states.items() if state not in ("up", "unchecked")]
-
 
 class AllDown(ManyServers):
     FARMS = {"refuse": 4, "silent": 4, "partition": 4, "close": 4, "full": 1, "silent-one": 1}
@@ -142,6 +143,119 @@ class AllDown(ManyServers):
             if all(panic == ["yes", "no"] for panic in told.values()):
                 return
         self.fail(f"panic: {told}")
+
+
+class Slow(ManyServers):
+    def test_servers_that_were_away_are_slow_now(self):
+        """They serve, but not within the short time of a client who tries them: they are found all the same."""
+        farms = {"alone": self.farm("pop3", 1), "all": self.farm("pop3", 2), "beside": self.farm("pop3", 3)}
+        proxy = self.start_pools(farms, timeouts="greeting = 6; connect = 6;")
+        self.run_flows(proxy, farms, 4, 3)
+        farms["alone"].set("all", "silent")
+        farms["all"].set("all", "silent")
+        farms["beside"].set(0, "refuse")
+        self.run_flows(proxy, farms, 3, 8)
+        farms["alone"].set("all", "slow 1.5")
+        farms["all"].set("all", "slow 1.5")
+        farms["beside"].set(0, "slow 0.8")
+        end = time.monotonic() + BACK + harness.SOON
+        left = set(farms)
+        while left and time.monotonic() < end:
+            visits = self.run_flows(proxy, farms, 3, 3)
+            left = {name for name in farms if not all(visit.served for visit in visits[name]) or self.not_back(proxy, name) or
+                    len({visit.server for visit in visits[name]}) < len(farms[name].addresses)}
+        self.assertEqual(left, set(), [visit.waited for visit in visits.get("alone", [])])
+
+    def test_servers_that_greet_slowly_on_purpose(self):
+        """Some clients don't wait for them, such as checks by balancers."""
+        farms = {"slow": self.farm("pop3", 4)}
+        farms["slow"].set("all", "slow 3")
+        proxy = self.start_pools(farms)
+
+        self.run_flows(proxy, farms, 4, 1)  # the usual time is known
+
+        async def impatient(port):
+            for _ in range(10):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=harness.client_context(),
+                                                               server_hostname="localhost")
+                await asyncio.sleep(1)
+                writer.close()
+                await asyncio.sleep(0)
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+        async def flow():
+            crowd = Crowd(proxy.port("slow"))
+            async with watched(crowd):
+                return (await asyncio.gather(crowd.flow(5, 8 * SCALE), impatient(crowd.port)))[0]
+        self.assert_nobody_turned_away("slow", asyncio.run(flow()))
+        self.assertEqual(proxy.find(event="server-state"), [])
+        self.assertEqual(proxy.find(event="backend-failed"), [])
+
+
+class Balance(ManyServers):
+    SOURCES = [f"127.0.{number}.{number % 200 + 1}" for number in range(60)]
+
+    def visit_from_each(self, proxy, name):
+        """By source, the server that it has got."""
+        crowd = Crowd(proxy.port(name))
+
+        async def visit():
+            return {source: (await crowd.visit(source=source)).server for source in self.SOURCES}
+        return asyncio.run(visit())
+
+    def test_a_source_has_its_server(self):
+        """In both workers, in another proxy, and again when the server is back; one that is lost moves its own clients alone."""
+        farm = self.farm("pop3", 6)
+        proxy = self.start_pools({"one": farm, "other": farm}, pool='check = false; balance = "source-hash";',
+                                 server=lambda number: f'name = "s{number}"; weight = {1 + number % 2};')
+        before = self.visit_from_each(proxy, "one")
+        self.assertEqual(set(before.values()), {f"s{number}" for number in range(6)})
+        self.assertEqual(self.visit_from_each(proxy, "one"), before)
+        self.assertEqual(self.visit_from_each(proxy, "other"), before)
+        farm.set(3, "refuse")
+        without = self.visit_from_each(proxy, "one")
+        self.assertEqual({source for source in self.SOURCES if without[source] != before[source]},
+                         {source for source in self.SOURCES if before[source] == "s3"})
+        farm.set(3, "serve")
+        self.wait_until(lambda: self.visit_from_each(proxy, "one") == before)
+
+    def stay_and_count(self, proxy, farm, count):
+        """Clients that stay: how many each server has."""
+        clients = [self.client(proxy, "pool") for _ in range(count)]
+        for client in clients:
+            client.line()
+        return [most for _, most in farm.counts()]
+
+    def test_weights_over_both_workers(self):
+        weights = (1, 2, 3, 4)
+        for balance, slack in (("round-robin", 2), ("least-connections", 5)):
+            with self.subTest(balance):
+                farm = self.farm("pop3", 4)
+                proxy = self.start_pools({"pool": farm}, pool=f'check = false; balance = "{balance}";',
+                                         server=lambda number: f"weight = {weights[number]};")
+                for count, weight in zip(self.stay_and_count(proxy, farm, 80), weights):
+                    self.assertLessEqual(abs(count - 8 * weight), slack)
+
+    def test_a_backup_is_for_need(self):
+        farm = self.farm("pop3", 3)
+        proxy = self.start_pools({"pool": farm}, pool="check = false;", server=lambda number: f"backup = {str(number == 2).lower()};")
+        servers = lambda: {visit.server for visit in self.run_flows(proxy, ["pool"], 10, 1)["pool"]}  # noqa: E731
+        self.assertEqual(servers(), {"s0", "s1"})
+        farm.set(0, "refuse")
+        self.assertEqual(servers(), {"s1"})
+        farm.set(1, "refuse")
+        self.assertEqual(servers(), {"s2"})
+        farm.set(0, "serve")
+        self.wait_until(lambda: servers() == {"s0"})
+
+    def test_weight_zero_takes_none(self):
+        farm = self.farm("pop3", 3)
+        proxy = self.start_pools({"pool": farm}, pool="check = false;", server=lambda number: f"weight = {number};")
+        self.assertEqual({visit.server for visit in self.run_flows(proxy, ["pool"], 10, 1)["pool"]}, {"s1", "s2"})
+        farm.set(1, "refuse")
+        farm.set(2, "refuse")
+        self.assertEqual([visit.server for visit in self.run_flows(proxy, ["pool"], 5, 1)["pool"]], [""] * 5)
 
 
 if __name__ == "__main__":
