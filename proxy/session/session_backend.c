@@ -147,7 +147,7 @@ void session_mark_server_failed(struct session *session, const char *error)
 
 void session_mark_slow_server(struct session *session)
 {
-    const struct pool_state *pool = session->service->pool->members->pool;
+    const struct pool_state *pool = session_members(session)->pool;
     if (!session_is_in(session, SESSION_IS_UNGREETED) || session->link == NULL ||
         session_backend_awaits_signature(session) ||
         worker_now(session->worker) - session->link->last_heard <

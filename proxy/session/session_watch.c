@@ -158,7 +158,7 @@ void session_watch_server(struct session *session)
     struct worker *worker = session->worker;
     *watch = (struct session_watch){.next = worker->watches,
                                     .worker = worker,
-                                    .members = membership_ref(session->service->pool->members),
+                                    .members = membership_ref(session_members(session)),
                                     .protocol = session->service->cfg->protocol,
                                     .began = session->link->last_heard};
     worker->watches = watch;
