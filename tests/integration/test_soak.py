@@ -38,7 +38,7 @@ class Soak(harness.TestCase):
         for turn in range(1, turns + 1):
             await asyncio.sleep(1.5)
             self.write(farms, turn)
-            self.assertEqual(await asyncio.to_thread(proxy.reload), "applied")
+            self.assertEqual(await asyncio.to_thread(proxy.reload), "done")
         return turns
 
     def test_no_failure_without_a_cause(self):
