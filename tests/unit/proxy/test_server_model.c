@@ -256,10 +256,23 @@ struct told {
 };
 static struct told told[SERVERS];
 
+static struct server_state *server_of(unsigned index)
+{
+    return members->members[index].server;
+}
+
+static struct told *told_of(const struct server_state *server)
+{
+    unsigned index = 0;
+    while (server_of(index) != server)
+        index++;
+    return &told[index];
+}
+
 static void note_change(void *arg, const struct server_change *change)
 {
     (void)arg;
-    struct told *of = &told[membership_index(members, change->server)];
+    struct told *of = told_of(change->server);
     /* An assertion that holds costs a system call. */
     if (of->last[change->axis] != change->from || change->from == change->to ||
         change->cause >= SERVER_CAUSES)
@@ -274,11 +287,6 @@ static uint32_t middle(void *arg)
 {
     (void)arg;
     return UINT32_MAX / 2;
-}
-
-static struct server_state *server_of(unsigned index)
-{
-    return members->members[index].server;
 }
 
 static void configure(bool is_checked)
