@@ -15,7 +15,6 @@ import ctypes
 import hashlib
 import json
 import os
-import pathlib
 import socket
 import struct
 import subprocess
