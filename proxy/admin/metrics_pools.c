@@ -48,6 +48,11 @@ static uint64_t get_waiting(const struct membership *members)
     return wait_queue_count(members->pool->queue);
 }
 
+static uint64_t get_queue_length(const struct membership *members)
+{
+    return wait_queue_length(members->pool->queue);
+}
+
 static uint64_t get_queue_full(const struct membership *members)
 {
     return get(&members->pool->queue_full);
@@ -71,6 +76,7 @@ static const struct pool_family {
     {"deepproxy_pool_panic", METRICS_GAUGE,
      "Whether so many servers fail that not all of them are ejected: at most half are.", get_panic},
     {"deepproxy_pool_waiting", METRICS_GAUGE, "Sessions in the pool's queue.", get_waiting},
+    {"deepproxy_pool_queue_length", METRICS_GAUGE, "How many may be there.", get_queue_length},
     {"deepproxy_pool_queue_full_total", METRICS_COUNTER, "Sessions that found the queue full.",
      get_queue_full},
     {"deepproxy_pool_queue_unserved_total", METRICS_COUNTER,
