@@ -3,7 +3,6 @@
 
 #include "base/array.h"
 #include "base/refcount.h"
-#include "proxy/admin/metrics_pools.h"
 #include "proxy/runtime/certificate_expiry.h"
 
 #include <stdlib.h>
@@ -236,5 +235,4 @@ void metrics_write(struct metrics_text *text, const struct metrics_state *state,
     write_open_sessions(text, state->runtime.snapshot);
     write_counters(text, state->runtime.snapshot);
     write_reports(text, state->runtime.snapshot);
-    metrics_pools_write(text, &state->runtime);
 }

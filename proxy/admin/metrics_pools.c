@@ -67,7 +67,7 @@ static const struct pool_family {
     const char *name;
     enum metrics_type type;
     const char *help;
-    uint64_t (*value)(const struct membership *members);
+    uint64_t (*value)(const struct membership *members); /* NULL: the waits */
 } pool_families[] = {
     {"deepproxy_pool_servers", METRICS_GAUGE, "Servers of the pool.", get_servers},
     {"deepproxy_pool_servers_available", METRICS_GAUGE, "Of these, those that take new sessions.",
@@ -82,31 +82,31 @@ static const struct pool_family {
     {"deepproxy_pool_queue_unserved_total", METRICS_COUNTER,
      "Sessions that left the queue without a server: their time was over, or none was left.",
      get_queue_unserved},
+    {"deepproxy_pool_wait_seconds", METRICS_HISTOGRAM,
+     "How long sessions were in the pool's queue, with success or without.", NULL},
 };
 
-static void write_waits(struct metrics_text *text, const struct runtime *runtime)
+static void write_number(struct metrics_text *text, const struct pool_family *family,
+                         const struct membership *members)
 {
-    metrics_text_family(text, "deepproxy_pool_wait_seconds", METRICS_HISTOGRAM,
-                        "How long sessions were in the pool's queue, with success or without.");
-    for (size_t pool = 0; pool < count_pools(runtime); pool++) {
-        const struct membership *members = members_of(runtime, pool);
-        const struct metrics_label label = {"pool", members->pool->name};
-        metrics_text_histogram(text, &label, 1, &members->pool->waits);
-    }
+    const struct metrics_label label = {"pool", members->pool->name};
+    metrics_text_sample(text, &label, 1, (int64_t)family->value(members));
 }
 
-static void write_pools(struct metrics_text *text, const struct runtime *runtime)
+/* The last family, which has no value. */
+static void write_waits(struct metrics_text *text, const struct membership *members)
 {
-    for (size_t i = 0; i < ARRAY_LEN(pool_families); i++) {
-        const struct pool_family *family = &pool_families[i];
-        metrics_text_family(text, family->name, family->type, family->help);
-        for (size_t pool = 0; pool < count_pools(runtime); pool++) {
-            const struct membership *members = members_of(runtime, pool);
-            const struct metrics_label label = {"pool", members->pool->name};
-            metrics_text_sample(text, &label, 1, (int64_t)family->value(members));
-        }
-    }
-    write_waits(text, runtime);
+    const struct metrics_label label = {"pool", members->pool->name};
+    metrics_text_histogram(text, &label, 1, &members->pool->waits);
+}
+
+static void write_pool(struct metrics_text *text, const struct pool_family *family,
+                       const struct membership *members)
+{
+    if (family->value != NULL)
+        write_number(text, family, members);
+    else
+        write_waits(text, members);
 }
 
 /* ---- servers ---- */
@@ -321,30 +321,80 @@ static const struct server_family server_families[] = {
      .is_of_checks = true},
 };
 
-static void write_servers(struct metrics_text *text, const struct server_family *family,
-                          const struct membership *members)
+static void write_member(struct metrics_text *text, const struct server_family *family,
+                         const struct membership *members, size_t index)
 {
-    struct metrics_label labels[LABELS] = {[LABEL_POOL] = {"pool", members->pool->name}};
-    for (size_t i = 0; i < members->count; i++) {
-        const struct member *member = &members->members[i];
-        labels[LABEL_SERVER] = (struct metrics_label){"server", member->server->identity.name};
-        if (!family->is_of_checks || member->rules.is_checked)
-            family->write(text, family, member->server, labels);
-    }
+    const struct member *member = &members->members[index];
+    struct metrics_label labels[LABELS] = {[LABEL_POOL] = {"pool", members->pool->name},
+                                           [LABEL_SERVER] = {"server", member->server->identity.name}};
+    if (!family->is_of_checks || member->rules.is_checked)
+        family->write(text, family, member->server, labels);
 }
 
-static void write_server_families(struct metrics_text *text, const struct runtime *runtime)
+/* ---- bit by bit ---- */
+
+enum { POOL_FAMILIES = ARRAY_LEN(pool_families), FAMILIES = POOL_FAMILIES + ARRAY_LEN(server_families) };
+
+static bool is_of_pools(const struct metrics_pools_cursor *cursor)
 {
-    for (size_t i = 0; i < ARRAY_LEN(server_families); i++) {
-        const struct server_family *family = &server_families[i];
+    return cursor->family < POOL_FAMILIES;
+}
+
+static const struct server_family *server_family_at(const struct metrics_pools_cursor *cursor)
+{
+    return &server_families[cursor->family - POOL_FAMILIES];
+}
+
+static void begin_family(struct metrics_text *text, struct metrics_pools_cursor *cursor)
+{
+    if (cursor->is_begun)
+        return;
+    cursor->is_begun = true;
+    if (is_of_pools(cursor)) {
+        const struct pool_family *family = &pool_families[cursor->family];
         metrics_text_family(text, family->name, family->type, family->help);
-        for (size_t pool = 0; pool < count_pools(runtime); pool++)
-            write_servers(text, family, members_of(runtime, pool));
+    } else {
+        const struct server_family *family = server_family_at(cursor);
+        metrics_text_family(text, family->name, family->type, family->help);
     }
 }
 
-void metrics_pools_write(struct metrics_text *text, const struct runtime *runtime)
+/* Samples of the pool at which the cursor is: its own one, or one for each of its servers. */
+static size_t count_samples(const struct metrics_pools_cursor *cursor, const struct membership *members)
 {
-    write_pools(text, runtime);
-    write_server_families(text, runtime);
+    return is_of_pools(cursor) ? 1 : members->count;
+}
+
+static void write_sample(struct metrics_text *text, const struct metrics_pools_cursor *cursor,
+                         const struct membership *members)
+{
+    if (is_of_pools(cursor))
+        write_pool(text, &pool_families[cursor->family], members);
+    else
+        write_member(text, server_family_at(cursor), members, cursor->server);
+}
+
+/* What is left of the family. False if there is more of it than `budget`, from which it is taken. */
+static bool write_family(struct metrics_text *text, const struct runtime *runtime,
+                         struct metrics_pools_cursor *cursor, size_t *budget)
+{
+    begin_family(text, cursor);
+    for (; cursor->pool < count_pools(runtime); cursor->pool++, cursor->server = 0) {
+        const struct membership *members = members_of(runtime, cursor->pool);
+        for (; cursor->server < count_samples(cursor, members); cursor->server++, (*budget)--) {
+            if (*budget == 0)
+                return false;
+            write_sample(text, cursor, members);
+        }
+    }
+    return true;
+}
+
+bool metrics_pools_write_some(struct metrics_text *text, const struct runtime *runtime,
+                              struct metrics_pools_cursor *cursor)
+{
+    size_t budget = METRICS_POOLS_STEP;
+    while (cursor->family < FAMILIES && write_family(text, runtime, cursor, &budget))
+        *cursor = (struct metrics_pools_cursor){.family = cursor->family + 1};
+    return cursor->family == FAMILIES;
 }
