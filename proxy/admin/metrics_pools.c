@@ -10,7 +10,7 @@ static size_t count_pools(const struct runtime *runtime)
 
 static const struct membership *members_of(const struct runtime *runtime, size_t pool)
 {
-    return runtime->snapshot->pools[pool].members;
+    return runtime->members->lists[pool];
 }
 
 static uint64_t get(const _Atomic uint64_t *value)

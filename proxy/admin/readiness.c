@@ -5,7 +5,7 @@
 
 static bool can_serve(const struct runtime *runtime, size_t pool)
 {
-    return membership_count_available(runtime->snapshot->pools[pool].members) > 0;
+    return membership_count_available(runtime->members->lists[pool]) > 0;
 }
 
 static bool can_any_serve(const struct runtime *runtime)

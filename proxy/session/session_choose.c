@@ -89,11 +89,15 @@ static uint64_t waited_ms(const struct session *session)
     return worker_now(session->worker) - session->started - session->wanted_after_ms;
 }
 
+struct membership *session_members(const struct session *session)
+{
+    return session->in_worker.generation->members->lists[session->service->pool_index];
+}
+
 static struct choose_request make_request(const struct session *session, bool has_turn)
 {
-    const struct pool *pool = session->service->pool;
-    return (struct choose_request){.members = pool->members,
-                                   .policy = pool->policy,
+    return (struct choose_request){.members = session_members(session),
+                                   .policy = session->service->pool->policy,
                                    .worker = session->worker->index,
                                    .key = address_key((const struct sockaddr *)&session->address),
                                    .random = draw(session),
@@ -124,7 +128,7 @@ static enum choose_verdict choose(struct session *session, bool has_turn)
 
 static struct pool_state *pool_of(const struct session *session)
 {
-    return session->service->pool->members->pool;
+    return session_members(session)->pool;
 }
 
 static struct wait_queue *queue_of(const struct session *session)
@@ -144,7 +148,7 @@ bool session_leave_server(struct session *session)
 {
     bool is_first = session->search == NULL;
     bool ok = begin_search(session) &&
-              choose_add_try(&session->search->tries, session->service->pool->members, session->place.server);
+              choose_add_try(&session->search->tries, session_members(session), session->place.server);
     if (ok && is_first)
         session->search->has_met_one = !session->place.began_as_trial;
     session_give_back_place(session);

@@ -289,13 +289,15 @@ START_TEST(a_long_page)
     enum { SERVERS = 1000, CLIENTS = 4 };
     static const char request[] = REQUEST("GET", "/metrics");
     struct cfg_pool of_cfg = {0};
-    struct pool pool = {.members = server_pool_new(SERVERS)};
+    struct member_lists *members = member_lists_new(1);
     struct bytes got[CLIENTS] = {0};
     int clients[CLIENTS];
     char octets[1];
     cfg.pools = &of_cfg;
     cfg.pool_count = 1;
-    snapshot.pools = &pool;
+    ck_assert_ptr_nonnull(members);
+    members->lists[0] = server_pool_new(SERVERS);
+    state.metrics.runtime.members = members;
     struct tls_context *context = context_with("one.example");
     state.metrics.runtime.tls = context;
     state.metrics.workers = 7;
@@ -319,7 +321,8 @@ START_TEST(a_long_page)
     }
     ck_assert_uint_eq(times_described, 3); /* one was of /healthz */
     ck_assert_uint_eq(snapshot.references.count, 1);
-    server_pool_free(&pool.members);
+    server_pool_free(&members->lists[0]);
+    member_lists_unref(&members);
     tls_context_unref(&context);
     cfg.pool_count = 0;
 }

@@ -13,8 +13,8 @@ enum { SERVERS = 250, FAMILIES_OF_SERVERS = 9 /* at least */ };
 
 static struct cfg_pool cfg_pool;
 static struct cfg cfg = {.pools = &cfg_pool, .pool_count = 1};
-static struct pool pool;
-static struct snapshot snapshot = {.cfg = &cfg, .pools = &pool};
+static struct snapshot snapshot = {.cfg = &cfg};
+static struct member_lists *members;
 static const struct pool_tls_set no_pools;
 static struct metrics_state state;
 static struct tls_context *tls;
@@ -33,8 +33,11 @@ static void set_up(void)
     ck_assert_ptr_nonnull(tls);
     certificates = metrics_certificates_new(tls, &no_pools);
     refcount_init(&snapshot.references);
-    pool.members = server_pool_new(SERVERS);
-    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls}, .workers = 7};
+    members = member_lists_new(1);
+    ck_assert_ptr_nonnull(members);
+    members->lists[0] = server_pool_new(SERVERS);
+    state = (struct metrics_state){.runtime = {.snapshot = &snapshot, .tls = tls, .members = members},
+                                   .workers = 7};
 }
 
 static void tear_down(void)
@@ -43,7 +46,9 @@ static void tear_down(void)
     ck_assert_uint_eq(snapshot.references.count, 1);
     ck_assert_ptr_null(pages.newest);
     ck_assert_uint_eq(pages.octets, 0);
-    server_pool_free(&pool.members);
+    ck_assert_uint_eq(members->references.count, 1);
+    server_pool_free(&members->lists[0]);
+    member_lists_unref(&members);
     metrics_certificates_unref(&certificates);
     tls_context_unref(&tls);
 }

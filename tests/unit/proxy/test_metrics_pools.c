@@ -19,9 +19,8 @@ enum { NOW = 1000000 };
 static struct server_registry *registry;
 static struct cfg_pool cfg_pools[2];
 static struct cfg cfg = {.pools = cfg_pools, .pool_count = 2};
-static struct pool pools[2];
-static struct snapshot snapshot = {.cfg = &cfg, .pools = pools};
-static const struct runtime runtime = {.snapshot = &snapshot};
+static struct snapshot snapshot = {.cfg = &cfg};
+static struct runtime runtime = {.snapshot = &snapshot};
 static char *written;
 
 static const struct server_rules unchecked = {.weight = 1, .rise = 2, .fall = 3};
@@ -53,14 +52,15 @@ static void set_up(void)
     static const char *const senders[] = {PLAIN, NULL};
     registry = server_registry_new(1);
     ck_assert_ptr_nonnull(registry);
-    pools[0].members = make_members("stores", stores, &unchecked);
-    pools[1].members = make_members("m\"sa", senders, &checked);
+    runtime.members = member_lists_new(2);
+    ck_assert_ptr_nonnull(runtime.members);
+    runtime.members->lists[0] = make_members("stores", stores, &unchecked);
+    runtime.members->lists[1] = make_members("m\"sa", senders, &checked);
 }
 
 static void tear_down(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(pools); i++)
-        membership_unref(&pools[i].members);
+    member_lists_unref(&runtime.members);
     server_registry_unref(&registry);
     free(written);
     written = NULL;
@@ -68,7 +68,7 @@ static void tear_down(void)
 
 static struct server_state *server(size_t pool, size_t index)
 {
-    return pools[pool].members->members[index].server;
+    return runtime.members->lists[pool]->members[index].server;
 }
 
 static const char *write_all(void)
@@ -257,7 +257,7 @@ END_TEST
 
 START_TEST(a_queue)
 {
-    struct pool_state *pool = pools[0].members->pool;
+    struct pool_state *pool = runtime.members->lists[0]->pool;
     struct waiter waiter = {0};
     wait_queue_set_length(pool->queue, 5);
     ck_assert(wait_queue_join(pool->queue, 0, &waiter));
@@ -280,7 +280,7 @@ END_TEST
 START_TEST(panic)
 {
     expect("deepproxy_pool_panic{pool=\"stores\"} 0");
-    atomic_store(&pools[0].members->pool->panic, true);
+    atomic_store(&runtime.members->lists[0]->pool->panic, true);
     expect("deepproxy_pool_panic{pool=\"stores\"} 1");
     expect("deepproxy_pool_panic{pool=\"m\\\"sa\"} 0");
 }
@@ -320,8 +320,8 @@ START_TEST(a_server_that_has_gone)
     write_all();
     ck_assert_uint_gt(count_of(written, "{pool=\"stores\",server=\"s1\""), 0);
     struct membership *after = make_members("stores", left, &unchecked);
-    membership_unref(&pools[0].members);
-    pools[0].members = after;
+    membership_unref(&runtime.members->lists[0]);
+    runtime.members->lists[0] = after;
     write_all();
     ck_assert_uint_eq(count_of(written, "{pool=\"stores\",server=\"s1\""), 0);
     ck_assert_uint_gt(count_of(written, "{pool=\"stores\",server=\"" ODD "\""), 0);

@@ -15,24 +15,26 @@ static char name_of_others[] = "others";
 static struct cfg_pool cfg_pools[] = {
     {.name = name_of_stores}, {.name = name_of_msa}, {.name = name_of_others}};
 static struct cfg cfg = {.pools = cfg_pools, .pool_count = ARRAY_LEN(cfg_pools)};
-static struct pool pools[ARRAY_LEN(cfg_pools)];
-static struct snapshot snapshot = {.cfg = &cfg, .pools = pools};
-static const struct runtime runtime = {.snapshot = &snapshot};
+static struct snapshot snapshot = {.cfg = &cfg};
+static struct runtime runtime = {.snapshot = &snapshot};
 static size_t needs[ARRAY_LEN(cfg_pools)];
 static char why[128];
 
 static void set_up(void)
 {
     cfg.admin = (struct cfg_admin){.ready_needs = needs};
-    for (size_t i = 0; i < ARRAY_LEN(pools); i++)
-        pools[i].members = server_pool_new(2);
+    runtime.members = member_lists_new(ARRAY_LEN(cfg_pools));
+    ck_assert_ptr_nonnull(runtime.members);
+    for (size_t i = 0; i < ARRAY_LEN(cfg_pools); i++)
+        runtime.members->lists[i] = server_pool_new(2);
     why[0] = '\0';
 }
 
 static void tear_down(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(pools); i++)
-        server_pool_free(&pools[i].members);
+    for (size_t i = 0; i < ARRAY_LEN(cfg_pools); i++)
+        server_pool_free(&runtime.members->lists[i]);
+    member_lists_unref(&runtime.members);
 }
 
 static void need(size_t pool)
@@ -42,7 +44,7 @@ static void need(size_t pool)
 
 static struct server_state *server(size_t pool, size_t index)
 {
-    return pools[pool].members->members[index].server;
+    return runtime.members->lists[pool]->members[index].server;
 }
 
 static void lose(size_t pool)
