@@ -4,7 +4,9 @@
 
 #include "base/must_check.h"
 #include "base/refcount.h"
+#include "protocols/check_result.h"
 #include "proxy/backends/server_words.h"
+#include "proxy/common/histogram.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -92,11 +94,17 @@ struct server_state {
     _Atomic uint64_t warned_of_us_ms;
     _Atomic uint64_t failures[SERVER_FAILURES]; /* ever, by kind */
 
+    struct histogram greetings; /* workers write: from connecting to greeting */
+
+    /* The control thread writes, those who write metrics read. All ever. */
+    _Alignas(SERVER_LINE) _Atomic uint64_t changes[SERVER_AXES];
+    _Atomic uint64_t checks[CHECK_RESULTS];
+    _Atomic uint64_t check_ms_total; /* that they took */
+
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;
     unsigned streak;                      /* checks in a row that did not say what its state says */
     enum server_cause cause[SERVER_AXES]; /* of the last change of each axis */
-    uint64_t changes[SERVER_AXES];        /* how many there were */
     uint64_t warming_since_ms;
     bool is_configured;   /* rules have been set */
     bool awaits_check;    /* UNCHECKED, and not to be used before a check has passed, if others are there */
@@ -228,6 +236,13 @@ static inline unsigned server_state_weight(const struct server_state *server)
 static inline uint32_t server_state_effective_weight(const struct server_state *server)
 {
     return atomic_load_explicit(&server->effective_weight, memory_order_relaxed);
+}
+
+/* Does it take sessions, and not just one that tries it? */
+static inline bool server_state_is_available(const struct server_state *server)
+{
+    return atomic_load_explicit(&server->access, memory_order_relaxed) == SERVER_ACCESS_OPEN &&
+           server_state_health(server) != SERVER_EJECTED;
 }
 
 static inline uint32_t server_state_sessions(const struct server_state *server)
