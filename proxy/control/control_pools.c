@@ -28,6 +28,11 @@ static void log_change(void *arg, const struct server_change *change)
     log_write(control->log, &line);
 }
 
+struct server_observer control_observer(struct control *control)
+{
+    return (struct server_observer){log_change, control};
+}
+
 static void log_panic(struct control *control, const struct pool_state *pool)
 {
     struct log_line line;
@@ -50,7 +55,7 @@ static uint32_t draw(void *arg)
 
 static void review_pool(struct control *control, const struct membership *members, uint64_t now_ms)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     for (size_t i = 0; i < members->count; i++)
         server_state_tick(members->members[i].server, now_ms, &observer);
     if (ejection_review(members, now_ms, draw, &control->review_seed, &observer))
@@ -73,7 +78,7 @@ static void on_review(uv_timer_t *timer)
 void control_install_pools(struct control *control, const struct snapshot *snapshot,
                            const struct snapshot *before)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct membership *members = snapshot->pools[i].members;
         const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);

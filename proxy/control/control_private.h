@@ -17,8 +17,9 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers) and control_disposal.c
- * (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_servers.c
+ * (what the operator wants of servers) and control_disposal.c (what workers leave to be freed), and by
+ * nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -129,6 +130,9 @@ void control_install_pools(struct control *control, const struct snapshot *snaps
 /* From now on what workers report changes states of servers, and logs event=server-state. */
 void control_watch_pools(struct control *control);
 
+/* Logs each change of a server's state as event=server-state. */
+struct server_observer control_observer(struct control *control);
+
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);
 
@@ -156,6 +160,11 @@ void control_end_disposals(struct control *control);
 /* As in struct admin_source; the argument is the struct control. */
 bool control_survey(void *arg, uint64_t visit, const struct survey_query *query);
 bool control_reload(void *arg, uint64_t visit);
+
+/* ---- control_servers.c: what the operator wants of servers ---- */
+
+/* As in struct admin_source. */
+void control_order(void *arg, struct server_state *server, const struct admin_order *order);
 
 /* Call it when a worker may have done its part of a survey. */
 void control_look_at_survey(struct control *control);
