@@ -100,18 +100,59 @@ bool admin_order_read(struct slice body, struct admin_order *order, char words[A
     return ok;
 }
 
+/* ---- as a command ---- */
+
+/* What is cut off for want of room. */
+struct text {
+    char *at;
+    size_t left; /* with the NUL */
+};
+
+static void add(struct text *text, const char *words)
+{
+    int len = snprintf(text->at, text->left, "%s", words);
+    size_t added = (size_t)len < text->left ? (size_t)len : text->left - 1;
+    text->at += added;
+    text->left -= added;
+}
+
+/* As a shell and xargs take it: in quotation marks if there is more in it than names and addresses have. */
+static void add_name(struct text *text, const char *name)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/@%[]+,=";
+    bool is_plain = name[strspn(name, plain)] == '\0';
+    add(text, is_plain ? "" : "'");
+    for (; *name != '\0'; name++) {
+        const char octet[] = {*name, '\0'};
+        add(text, *name == '\'' ? "'\\''" : octet);
+    }
+    add(text, is_plain ? "" : "'");
+}
+
+static void add_server(struct text *text, const char *verb, const char *pool, const char *server)
+{
+    add(text, verb);
+    add(text, " ");
+    add(text, pool);
+    add(text, "/");
+    add_name(text, server);
+}
+
 void admin_order_write(const struct admin_order *order, const char *pool, const char *server, char *into,
                        size_t cap)
 {
     static const char *const verbs[] = {
         [SERVER_READY] = "ready", [SERVER_DRAIN] = "drain", [SERVER_MAINTENANCE] = "maintain"};
-    size_t len = 0;
-    into[0] = '\0';
+    struct text text = {into, cap};
+    char number[32];
+    add(&text, "");
     if (order->has_admin)
-        len = (size_t)snprintf(into, cap, "%s %s/%s", verbs[order->admin], pool, server);
-    if (order->has_within && len < cap)
-        len += (size_t)snprintf(into + len, cap - len, " --within %us", order->within_s);
-    if (order->has_weight && len < cap)
-        snprintf(into + len, cap - len, "%sweight %s/%s %u", len > 0 ? "; " : "", pool, server,
-                 order->weight);
+        add_server(&text, verbs[order->admin], pool, server);
+    snprintf(number, sizeof number, " --within %us", order->within_s);
+    add(&text, order->has_within ? number : "");
+    add(&text, order->has_admin && order->has_weight ? "; " : "");
+    snprintf(number, sizeof number, " %u", order->weight);
+    if (order->has_weight)
+        add_server(&text, "weight", pool, server);
+    add(&text, order->has_weight ? number : "");
 }

@@ -29,7 +29,11 @@ struct admin_order {
 /* Reads a body. False, and `words` says what is wrong and what was expected. */
 bool admin_order_read(struct slice body, struct admin_order *order, char words[ADMIN_ORDER_WORDS_MAX]);
 
-/* Writes it as a command of `deepproxy ctl` has it: "drain stores/s1 --within 600s". */
+/*
+ * Writes it as a command of `deepproxy ctl` has it: "drain stores/s1 --within 600s". A server's name with
+ * spaces and the like is in quotation marks, as a shell and xargs take them. What does not fit is cut off;
+ * `cap` is 1 at least.
+ */
 void admin_order_write(const struct admin_order *order, const char *pool, const char *server, char *into,
                        size_t cap);
 

@@ -98,6 +98,24 @@ START_TEST(deep)
 }
 END_TEST
 
+/* Names as a shell takes them. */
+START_TEST(names)
+{
+    static const char *const rows[][2] = {
+        {"s1", "drain p/s1"},
+        {"[2001:db8::1%eth0]:143", "drain p/[2001:db8::1%eth0]:143"},
+        {"n.example:143@192.0.2.1:143", "drain p/n.example:143@192.0.2.1:143"},
+        {"unix:/run/my imap", "drain p/'unix:/run/my imap'"},
+        {"unix:/$x;'y'", "drain p/'unix:/$x;'\\''y'\\'''"}};
+    struct admin_order order = {.has_admin = true, .admin = SERVER_DRAIN};
+    char words[ADMIN_ORDER_WORDS_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        admin_order_write(&order, "p", rows[i][0], words, sizeof words);
+        ck_assert_str_eq(words, rows[i][1]);
+    }
+}
+END_TEST
+
 /* What does not fit is cut off. */
 START_TEST(written_short)
 {
@@ -127,6 +145,7 @@ int main(void)
     tcase_add_loop_test(tests, refused, 0, ARRAY_LEN(bad));
     tcase_add_test(tests, cut_off);
     tcase_add_test(tests, deep);
+    tcase_add_test(tests, names);
     tcase_add_test(tests, written_short);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
