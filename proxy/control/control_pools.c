@@ -84,6 +84,7 @@ void control_install_pools(struct control *control, const struct snapshot *snaps
         const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);
         wait_queue_set_length(members->pool->queue, snapshot->cfg->pools[i].queue.length);
         membership_install(members, old != NULL ? old->members : NULL, uv_hrtime() / 1000000, &observer);
+        control_apply_settings(control, members);
     }
 }
 

@@ -276,6 +276,187 @@ class Reloads(Servers):
         self.assertEqual(self.states("weight"), {"s1": 1, "s2": 2})
 
 
+class Restarts(Servers):
+    STATE = 'state_file = "state";'
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder.path / "state.admin"
+        self.broken = self.folder.path / "state.admin.broken"
+
+    def begin(self, entries=None, extra=STATE):
+        return self.start_servers(entries, extra=extra)
+
+    def lines(self):
+        """Of the file, without comments."""
+        return [line for line in self.file.read_text().splitlines() if not line.startswith("#")]
+
+    def wait_lines(self, *lines):
+        self.wait_until(lambda: self.file.exists() and self.lines() == [ADMIN_VERSION, *lines])
+
+    def test_what_was_set_holds(self):
+        entries = [self.entry("s1"), self.entry("s2", "weight = 2;"), self.entry("s3")]
+        proxy = self.begin(entries)
+        self.assertFalse(self.file.exists())
+        self.set("s1", admin="drain")
+        self.set("s2", admin="maintenance", weight=9)
+        self.wait_lines("drain pop3-pool/s1", "maintain pop3-pool/s2", "weight pop3-pool/s2 9 # 2 in the configuration")
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
+        proxy.stop()
+        proxy = self.begin(entries)
+        self.assertEqual(self.states(), {"s1": "drain", "s2": "maintenance", "s3": "ready"})
+        self.assertEqual(self.states("weight"), {"s1": 1, "s2": 9, "s3": 1})
+        self.assertEqual([(line["server"], line["from"], line["to"], line["cause"])
+                          for line in proxy.wait_lines(2, event="server-state", axis="admin")],
+                         [("s1", "ready", "drain", "restored"), ("s2", "ready", "maintenance", "restored")])
+        self.clients(proxy, 2)
+        self.assertEqual(self.counts(), {"s1": 0, "s2": 0, "s3": 2})
+        for name in ("s1", "s2"):
+            self.set(name, admin="ready")
+        self.set("s2", weight=2)
+        self.wait_lines()
+        proxy.stop()
+        self.begin(entries)
+        self.assertEqual(set(self.states().values()), {"ready"})
+
+    def test_a_crash(self):
+        proxy = self.begin()
+        self.set("s1", admin="drain")
+        self.wait_lines("drain pop3-pool/s1")
+        os.kill(proxy.pid, signal.SIGKILL)
+        proxy.wait_lines(2, event="control-listening")
+        proxy.wait_lines(2, event="ready")
+        self.assertEqual(self.states(), {"s1": "drain", "s2": "ready"})
+
+    def test_the_end_waits_for_it(self):
+        proxy = self.begin()
+        self.set("s1", admin="drain")
+        proxy.stop()
+        self.assertEqual(self.lines(), [ADMIN_VERSION, "drain pop3-pool/s1"])
+
+    def test_without_a_state_file(self):
+        proxy = self.begin(extra="")
+        self.set("s1", admin="drain")
+        proxy.stop()
+        self.assertEqual([path.name for path in self.folder.path.iterdir() if "admin" in path.name], [])
+        self.begin(extra="")
+        self.assertEqual(self.states()["s1"], "ready")
+
+    def test_a_weight_that_the_file_changes_meanwhile(self):
+        proxy = self.begin()
+        self.set("s1", admin="drain", weight=7)
+        proxy.stop()
+        self.begin([self.entry("s1", "weight = 3;"), self.entry("s2")])
+        self.assertEqual((self.states("weight"), self.states()), ({"s1": 3, "s2": 1}, {"s1": "drain", "s2": "ready"}))
+        self.wait_lines("drain pop3-pool/s1")
+
+    def test_servers_that_are_not_there(self):
+        """What was set of them stays, and holds as soon as they are there."""
+        self.file.write_text(f"{ADMIN_VERSION}\nmaintain other/s1\ndrain pop3-pool/s3\n")
+        proxy = self.begin()
+        self.set("s1", admin="drain")
+        self.wait_lines("maintain other/s1", "drain pop3-pool/s1", "drain pop3-pool/s3")
+        self.assertEqual(self.states(), {"s1": "drain", "s2": "ready"})
+        self.write_servers([self.entry("s2"), self.entry("s3")], extra=self.STATE)
+        self.reload(proxy)
+        self.assertEqual(self.states(), {"s2": "ready", "s3": "drain"})
+
+    def test_broken(self):
+        """It is set aside and told, and nothing of it is taken."""
+        for text, words in [(b"", "line 1"), (b"deepproxy-admin 2\n", "line 1"), (b"\0" * 4096, "line 1"),
+                            (b"deepproxy-admin 1\ndrain pop3-pool/s1\ndrain", "line 3: the line has no end"),
+                            (b"deepproxy-admin 1\ndrain pop3-pool/s1\nready pop3-pool/s2\n", "line 3: expected"),
+                            (b"deepproxy-admin 1\n#" + b"x" * (9 << 20) + b"\n", "no file of settings")]:
+            with self.subTest(words=words, text=text[:40]):
+                self.file.write_bytes(text)
+                proxy = self.begin()
+                line = proxy.wait_line(event="settings-broken")
+                self.assertEqual((line["file"], line["kept"], line["level"]), (str(self.file), str(self.broken), "error"))
+                self.assertIn(words, line["problem"])
+                self.assertEqual(self.broken.read_bytes(), text)
+                self.assertFalse(self.file.exists())
+                self.assertEqual(set(self.states().values()), {"ready"})
+                self.set("s2", admin="drain")
+                self.wait_lines("drain pop3-pool/s2")
+                proxy.stop()
+
+    def test_what_is_no_file(self):
+        """Nothing is followed, and nothing waited for."""
+        (self.folder.path / "precious").write_text(f"{ADMIN_VERSION}\ndrain pop3-pool/s1\n")
+        for make in (lambda: self.file.symlink_to("precious"), lambda: os.mkfifo(self.file), self.file.mkdir,
+                     lambda: self.file.symlink_to("/dev/zero")):
+            make()
+            proxy = self.begin()
+            proxy.wait_line(event="settings-broken", kept=str(self.broken))
+            self.assertEqual(set(self.states().values()), {"ready"})
+            self.set("s2", admin="drain")
+            self.wait_lines("drain pop3-pool/s2")
+            proxy.stop()
+            for path in (self.file, self.broken):
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
+        self.assertIn("drain pop3-pool/s1", (self.folder.path / "precious").read_text())
+
+    def test_one_that_can_not_be_written(self):
+        """It is told, and what was set holds until the end."""
+        proxy = self.begin()
+        (self.folder.path / "state.admin.new").mkdir()
+        self.set("s1", admin="drain")
+        line = proxy.wait_line(event="settings-not-remembered")
+        self.assertEqual((line["file"], line["error"], line["level"]), (str(self.file), "Is a directory", "error"))
+        self.assertEqual(self.states()["s1"], "drain")
+        (self.folder.path / "state.admin.new").rmdir()
+        self.set("s2", weight=4)
+        self.wait_lines("drain pop3-pool/s1", "weight pop3-pool/s2 4 # 1 in the configuration")
+
+    def test_another_state_file(self):
+        proxy = self.begin()
+        self.set("s1", admin="drain")
+        self.write_servers(extra='state_file = "other";')
+        self.reload(proxy)
+        self.file = self.folder.path / "other.admin"
+        self.wait_lines("drain pop3-pool/s1")
+
+    def test_many_changes(self):
+        """The newest is there in the end, whole at each moment."""
+        proxy = self.begin()
+        for weight in range(2, 60):
+            self.set("s1", weight=weight)
+            if self.file.exists():
+                self.assertRegex(self.file.read_text(), r"^deepproxy-admin 1\n#[^\n]*\nweight pop3-pool/s1 \d+ # 1 in the c\w+\n$")
+        proxy.stop()
+        self.assertEqual(self.lines(), [ADMIN_VERSION, "weight pop3-pool/s1 59 # 1 in the configuration"])
+
+    def test_its_lines_are_for_ctl(self):
+        proxy = self.begin()
+        self.set("s1", admin="drain", weight=3)
+        self.set("s2", admin="maintenance")
+        proxy.stop()
+        lines = self.lines()[1:]
+        self.file.unlink()
+        self.begin()
+        for line in lines:
+            self.assertEqual(self.ctl(*shlex.split(line, comments=True)).returncode, 0)
+        self.wait_lines(*lines)
+
+    @unittest.skipUnless(os.geteuid() == 0, "takes root")
+    def test_the_user_that_the_program_becomes(self):
+        (self.folder.path / "run").mkdir()
+        os.chown(self.folder.path / "run", 65534, 65534)
+        os.chmod(self.folder.path, 0o755)
+        self.file = self.folder.path / "run" / "state.admin"
+        extra = 'user = "nobody"; group = "nogroup"; state_file = "run/state";'
+        proxy = self.begin(extra=extra)
+        self.set("s1", admin="drain")
+        self.wait_lines("drain pop3-pool/s1")
+        self.assertEqual((self.file.stat().st_uid, stat.S_IMODE(self.file.stat().st_mode)), (65534, 0o600))
+        proxy.stop()
+        self.begin(extra=extra)
+        self.assertEqual(self.states()["s1"], "drain")
+
+
 class Command(Servers):
     def ok(self, *arguments):
         result = self.ctl(*arguments)
