@@ -61,7 +61,7 @@ enum http_progress admin_request_feed(struct admin_request *request, struct slic
 
 /*
  * Is the path that of `pattern`, as "/v1/sessions/:id"? A segment that begins with ":" stands for any that is
- * not empty, and one that ends with "*", the last one, for all that follow, if the first of them is not empty.
+ * not empty; the last one may end with "*", and stands for those that follow, too.
  */
 bool admin_request_matches(const struct admin_request *request, const char *pattern);
 

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-/* What ctl.c (the command line, verbs, one exchange) and ctl_servers.c (verbs of servers) share, and no other. */
+/* What ctl.c (the command line, one exchange) and ctl_servers.c (verbs of servers) share, and no other. */
 
 enum { CTL_MISUSED = 2 };
 

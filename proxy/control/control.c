@@ -213,7 +213,8 @@ static void on_last_files(uv_timer_t *timer)
 static bool files_are_done(struct control *control)
 {
     bool is_busy = state_file_is_busy(&control->state_file) ||
-                   settings_file_is_busy(&control->settings_file) || ticket_look_is_busy(&control->ticket_look);
+                   settings_file_is_busy(&control->settings_file) ||
+                   ticket_look_is_busy(&control->ticket_look);
     if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
         uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
     else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)

@@ -70,7 +70,7 @@ struct control {
     struct state_file state_file;
     struct server_settings settings; /* what the operator has set of servers */
     struct settings_file settings_file;
-    bool settings_changed; /* by the configuration */
+    bool settings_changed;                              /* by the configuration */
     char settings_problem[SERVER_SETTINGS_PROBLEM_MAX]; /* of that file, until there is a log */
     struct ticket_look ticket_look;
     struct listeners listeners;

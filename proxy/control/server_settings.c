@@ -218,7 +218,7 @@ static bool take_word(struct slice *line, const char *word)
     return true;
 }
 
-/* Up to a blank outside of quotation marks. False if there is nothing, or what admin_order_write does not do. */
+/* Up to a blank outside of quotation marks. False if there is nothing, or what is never written. */
 static bool take_name(struct slice *line, char name[NAME_MAX_LEN])
 {
     bool is_quoted = false;

@@ -43,7 +43,7 @@ static bool read_all(int fd, struct bytes *text)
     return len == 0;
 }
 
-/* The folder may be another user's, while this process is root: nothing is followed, and nothing waited for. */
+/* The folder may be another user's, and this process root: nothing is followed, and nothing waited for. */
 static bool read_file(const char *path, struct bytes *text)
 {
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;

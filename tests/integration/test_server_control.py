@@ -4,7 +4,6 @@
 import concurrent.futures
 import json
 import os
-import pathlib
 import shlex
 import shutil
 import signal
@@ -543,6 +542,18 @@ class Command(Servers):
         for line in dump.splitlines():
             self.ctl(*shlex.split(line))
         self.assertEqual([self.states(), self.states("weight")], before)
+        self.assertEqual(self.ok("dump"), dump)
+
+    @unittest.skipUnless(shutil.which("xargs"), "takes xargs")
+    def test_dump_as_the_manual_says(self):
+        self.start_servers()
+        self.set("s1", admin="drain", weight=4)
+        self.set("s2", admin="maintenance")
+        dump = self.ok("dump")
+        for name in ("s1", "s2"):
+            self.set(name, admin="ready", weight=1)
+        subprocess.run(["xargs", "-L", "1", harness.PROGRAM, "ctl", "-s", self.path], input=dump, text=True, check=True,
+                       capture_output=True, timeout=harness.PATIENCE)
         self.assertEqual(self.ok("dump"), dump)
 
     def test_many_at_once(self):

@@ -154,7 +154,7 @@ END_TEST
 
 /* ---- bodies ---- */
 
-#define PATCH "PATCH /v1/servers/p/s HTTP/1.1\r\nHost: a\r\n"
+#define PATCH   "PATCH /v1/servers/p/s HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED PATCH "Transfer-Encoding: chunked\r\n\r\n"
 
 static const struct {

@@ -179,7 +179,7 @@ START_TEST(damaged)
 }
 END_TEST
 
-/* Cut off anywhere but at the end of a line, or with another octet anywhere: it is found, or read as it is. */
+/* Cut off within a line: it is found. With another octet anywhere: it is found, or read as it is. */
 START_TEST(cut_and_changed)
 {
     char problem[SERVER_SETTINGS_PROBLEM_MAX];
