@@ -17,6 +17,7 @@ from control_case import Control
 from harness import SOON
 
 ADMIN_VERSION = "deepproxy-admin 1"
+LAST_FILES = 5  # how long the end of the program waits for them
 MORE_CONTROL_CONNECTIONS = 24  # than there are places
 
 
@@ -409,6 +410,21 @@ class Restarts(Servers):
         (self.folder.path / "state.admin.new").rmdir()
         self.set("s2", weight=4)
         self.wait_lines("drain pop3-pool/s1", "weight pop3-pool/s2 4 # 1 in the configuration")
+
+    def test_a_disk_that_does_not_answer(self):
+        """A pipe without a reader stands for it. Nobody waits; the end gives up after a while, and says so."""
+        proxy = self.begin()
+        os.mkfifo(self.folder.path / "state.admin.new")
+        with self.takes(0, SOON):
+            for name in ("s1", "s2"):
+                self.set(name, admin="drain")
+            self.assertEqual(set(self.states().values()), {"drain"})
+            self.reload(proxy)
+        self.assertEqual(proxy.find(event="settings-not-remembered"), [])
+        with self.takes(LAST_FILES, LAST_FILES + SOON):
+            proxy.terminate()
+            proxy.wait()
+        self.assertIn("the disk has not answered", proxy.wait_line(event="settings-not-remembered")["error"])
 
     def test_another_state_file(self):
         proxy = self.begin()
