@@ -25,7 +25,7 @@ static size_t count_pools(const struct runtime *runtime)
 
 static const struct membership *members_of(const struct runtime *runtime, size_t pool)
 {
-    return runtime->snapshot->pools[pool].members;
+    return runtime->members->lists[pool];
 }
 
 /* Takes over `value`, which may be NULL. False if memory is short. */
