@@ -36,8 +36,11 @@ static bool add_server(struct making *making, size_t line, const struct sockaddr
     struct server_state *server = server_registry_server(making->registry, &identity);
     if (server == NULL)
         return false;
-    members[making->count++] =
-        (struct member){.server = server, .rules = {.weight = 1, .rise = 2, .fall = 3}};
+    members[making->count++] = (struct member){.server = server,
+                                               .rules = {.weight = 1,
+                                                         .rise = cfg->check.rise,
+                                                         .fall = cfg->check.fall,
+                                                         .is_checked = cfg->check.is_on}};
     return true;
 }
 

@@ -11,7 +11,7 @@ enum { REVIEW_MS = 100, REVIEWS_BETWEEN_SWEEPS = 100 };
 
 /* ---- the log ---- */
 
-static void log_change(void *arg, const struct server_change *change)
+void control_log_server_change(void *arg, const struct server_change *change)
 {
     const struct control *control = arg;
     struct log_line line;
@@ -25,6 +25,7 @@ static void log_change(void *arg, const struct server_change *change)
     log_line_add_text(&line, "from", server_value_word(change->axis, change->from));
     log_line_add_text(&line, "to", server_value_word(change->axis, change->to));
     log_line_add_text(&line, "cause", server_cause_word(change->cause));
+    log_line_add_text(&line, "detail", control->checks.detail);
     log_write(control->log, &line);
 }
 
@@ -50,7 +51,7 @@ static uint32_t draw(void *arg)
 
 static void review_pool(struct control *control, const struct membership *members, uint64_t now_ms)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = {control_log_server_change, control};
     for (size_t i = 0; i < members->count; i++)
         server_state_tick(members->members[i].server, now_ms, &observer);
     if (ejection_review(members, now_ms, draw, &control->review_seed, &observer))
@@ -66,6 +67,7 @@ static void on_review(uv_timer_t *timer)
     uint64_t now_ms = uv_hrtime() / 1000000;
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++)
         review_pool(control, snapshot->pools[i].members, now_ms);
+    control_checks_review(control);
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }
@@ -73,7 +75,7 @@ static void on_review(uv_timer_t *timer)
 void control_install_pools(struct control *control, const struct snapshot *snapshot,
                            const struct snapshot *before)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = {control_log_server_change, control};
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct membership *members = snapshot->pools[i].members;
         const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);

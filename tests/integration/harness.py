@@ -79,8 +79,11 @@ class Folder:
 def configuration(services, extra="", timeouts="", tls="", keys="", pool=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool.
+    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool. Servers are
+    not checked unless `pool` has a `check`: what a scripted backend hears is the clients' own.
     """
+    if not re.search(r"\bcheck\b", pool):
+        pool += " check = false;"
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
         places = ", ".join(f'"{place}"' for place in listen)
