@@ -28,7 +28,7 @@ static size_t count_checks(const struct cfg *cfg)
     size_t count = 0;
     for (size_t i = 0; i < cfg->pool_count; i++)
         for (size_t j = 0; cfg->pools[i].check.is_on && j < cfg->pools[i].server_count; j++)
-            count += cfg->pools[i].servers[j].address_len > 0 ? 1 : CHECKS_AT_ONCE;
+            count += cfg->pools[i].servers[j].address.address_len > 0 ? 1 : CHECKS_AT_ONCE;
     return count < CHECKS_AT_ONCE ? count : CHECKS_AT_ONCE;
 }
 
