@@ -20,7 +20,7 @@ DEBUG = 'workers = 1; log_level = "debug";'
 RISE, FALL = 2, 3
 AT_ONCE = 128
 QUICK = (f'check = {{ interval = "400 ms"; fast = "100 ms"; slow = "400 ms"; timeout = "1 s"; '
-         f'rise = {RISE}; fall = {FALL}; }};')
+         f'rise = {RISE}; fall = {FALL}; }}; slow_start = 0;')
 CAPABILITIES = {"imap": b"IMAP4rev1 ID AUTH=PLAIN", "pop3": b"TOP\r\nSASL PLAIN", "submission": b"250-8BITMIME\r\n250 AUTH PLAIN"}
 DIALOGUES = {"imap": [b"CAPABILITY", b"ID NIL", b"LOGOUT"], "pop3": [b"CAPA", b"QUIT"],
              "submission": [b"EHLO proxy.example.com", b"QUIT"]}
@@ -41,7 +41,9 @@ def answer_pop3(line, offers):
 
 
 def answer_submission(line, offers):
-    return b"250-msa.example.com\r\n" + offers + b"\r\n" if line.startswith(b"EHLO") else b"250 2.0.0 fine\r\n"
+    if line.startswith(b"EHLO"):
+        return b"250-msa.example.com\r\n" + offers + b"\r\n"
+    return b"220 go\r\n" if line == b"STARTTLS" else b"250 2.0.0 fine\r\n"
 
 
 ANSWERS = {"imap": answer_imap, "pop3": answer_pop3, "submission": answer_submission}
@@ -67,13 +69,14 @@ class Store:
         if self.header:
             self.headers.append(self.header(connection))
         if self.greeting is None:
-            return connection.rest()
+            connection.rest()
+            return
         connection.send(self.greeting)
         while (line := connection.line()) is not None:
             lines.append(line)
             connection.send(ANSWERS[self.protocol](line, self.offers))
             if LAST_WORDS.match(line):
-                return connection.rest()
+                return
 
     def words(self):
         """What each connection has said, without tags."""
@@ -296,7 +299,7 @@ class Schedule(Checks):
     def test_spread_over_the_interval(self):
         crowd = Crowd(40)
         self.addCleanup(crowd.close)
-        proxy = self.check(crowd.addresses, pool='check = { interval = "4 s"; timeout = "1 m"; };')
+        proxy = self.check(crowd.addresses, pool='check = { interval = "4 s"; timeout = "1 min"; };')
         self.wait_until(lambda: len(crowd.times) == 40)
         times = sorted(crowd.times.values())
         self.assert_between(times[-1] - times[0], 2.5, 4 + harness.SOON)
@@ -308,7 +311,7 @@ class Schedule(Checks):
         """The others wait for a place; the program's end waits for none of them."""
         crowd, other = Crowd(AT_ONCE + 20), self.backend(harness.pop3)
         self.addCleanup(crowd.close)
-        pool = 'check = { interval = "100 ms"; timeout = "1 m"; };'
+        pool = 'check = { interval = "100 ms"; timeout = "1 min"; };'
         proxy = self.check(crowd.addresses, pool=pool)
         self.wait_until(lambda: len(crowd.times) >= AT_ONCE)
         # A second program, and some of its checks, take longer than the turns that are left.
@@ -343,7 +346,7 @@ class Schedule(Checks):
 class Reloads(Checks):
     def rewrite(self, proxy, servers, pool=QUICK):
         self.folder.write("deepproxy.conf", harness.configuration(
-            {"imap": ("imap", [f"127.0.0.1:{proxy.port('imap')}"], servers, "none")}, extra=DEBUG, pool=pool))
+            {"imap": ("imap", ["127.0.0.1:0"], servers, "none")}, extra=DEBUG, pool=pool))
         self.assertEqual(proxy.reload(), "done")
 
     def test_one_that_is_new_is_checked_before_it_counts(self):
@@ -382,6 +385,7 @@ class Reloads(Checks):
         self.log_out(self.log_in(proxy))
         self.assertEqual(server.count, visits + 1)
         self.rewrite(proxy, [server], QUICK.replace("fall = 3", "fall = 1"))
+        self.assertEqual(self.states(proxy, server, 3)[2], ("up", "check-passed"))
         store.greeting = b"* BYE come later\r\n"
         self.assertEqual(proxy.wait_lines(2, event="server-state", to="down")[1]["from"], "up")
 
