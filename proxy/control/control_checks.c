@@ -128,7 +128,7 @@ static void follow_server(struct control *control, size_t pool, enum protocol pr
 static void follow_pool(struct control *control, size_t pool)
 {
     const struct cfg *cfg = control->runtime.snapshot->cfg;
-    const struct membership *members = control->runtime.snapshot->pools[pool].members;
+    const struct membership *members = control->runtime.members->lists[pool];
     enum protocol protocol;
     if (!cfg->pools[pool].check.is_on || !pool_protocol_find(cfg, pool, &protocol))
         return;
