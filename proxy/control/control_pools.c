@@ -25,6 +25,7 @@ static void log_change(void *arg, const struct server_change *change)
     log_line_add_text(&line, "from", server_value_word(change->axis, change->from));
     log_line_add_text(&line, "to", server_value_word(change->axis, change->to));
     log_line_add_text(&line, "cause", server_cause_word(change->cause));
+    log_line_add_text(&line, "detail", control->checks.detail);
     log_write(control->log, &line);
 }
 
@@ -71,6 +72,7 @@ static void on_review(uv_timer_t *timer)
     uint64_t now_ms = uv_hrtime() / 1000000;
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++)
         review_pool(control, control->runtime.members->lists[i], now_ms);
+    control_checks_review(control);
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }
