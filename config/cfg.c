@@ -57,6 +57,7 @@ static void read_file(struct cfg_loader *loader, config_setting_t *root, struct 
     cfg_hosts_read(loader, &top, cfg, uses);
     cfg_pools_check_uses(loader, cfg, uses);
     cfg_timeouts_read(loader, &top, cfg);
+    cfg_pools_check_times(loader, cfg);
     cfg_limits_read(loader, &top, cfg);
     cfg_admin_read(loader, &top, cfg);
     cfg_reader_close(&top);

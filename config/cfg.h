@@ -20,13 +20,13 @@
  * owns config_*.
  */
 
-/* "[::]:993", "10.0.0.1:143", "store1.internal:143". */
+/* "[::]:993", "10.0.0.1:143", "store1.internal:143", "unix:/run/dovecot/imap". */
 struct cfg_endpoint {
-    char *text; /* as in the file */
-    char *host; /* without brackets; "::" for "*" */
-    uint16_t port;
-    struct sockaddr_storage address; /* if the host is a numeric address */
-    socklen_t address_len;           /* 0: the host is a name, which the program resolves */
+    char *text;                      /* as in the file */
+    char *host;                      /* without brackets; "::" for "*"; the path of a Unix socket */
+    uint16_t port;                   /* 0 for a Unix socket */
+    struct sockaddr_storage address; /* if the host is a numeric address, or a Unix socket */
+    socklen_t address_len;           /* 0: the host is a name, which the program looks up */
     bool is_any;                     /* "*": [::], and IPv4's 0.0.0.0 if the kernel has no IPv6 */
     bool freebind;                   /* listens although the machine may not have the address yet */
     struct cfg_place place;
@@ -215,15 +215,41 @@ struct cfg_pool_check {
     unsigned fall;       /* checks in a row that fail until a server is down; default 3 */
 };
 
+/* A server of a pool. One whose address is a host's name is as many as the name has addresses. */
+struct cfg_server {
+    char *name; /* default: the text of its address */
+    struct cfg_endpoint address;
+    unsigned weight;          /* its share of new sessions, up to CFG_WEIGHT_MAX; 0: none; default 1 */
+    unsigned max_connections; /* default 0: no limit */
+    bool is_backup;           /* used if no other one can be; default false */
+    struct cfg_place place;
+};
+enum { CFG_WEIGHT_MAX = 1000 };
+
+/* Sessions that wait as the servers of a pool are full. */
+struct cfg_pool_queue {
+    unsigned length;  /* how many may wait, over all workers; 0: none; default 500 */
+    uint64_t wait_ms; /* how long each; default 10 s */
+    struct cfg_place wait_place; /* of the key, or the pool's */
+};
+
 /* A pool of servers: a group of "backends". */
 struct cfg_pool {
     char *name;
     enum cfg_balance balance; /* default CFG_BALANCE_ROUND_ROBIN */
     enum cfg_identity identity;
-    struct cfg_endpoint *servers; /* at least one */
+    struct cfg_server *servers; /* at least one, each with a name of its own */
     size_t server_count;
     struct cfg_pool_tls tls;
     struct cfg_pool_check check;
+    struct cfg_pool_queue queue;
+    uint64_t slow_start_ms;     /* how long a server that was down warms up; default 60 s; 0: not at all */
+    uint64_t resolve_ms;        /* how often names are looked up; default 10 s */
+    uint64_t hold_ms;           /* how long the last good addresses stay without an answer; default 1 h */
+    uint64_t goodbye_spread_ms; /* over which the clients of a lost server get the goodbye; default 30 s */
+    /* Addresses from which the proxy connects, of port 0, in turn; none: the kernel selects one. */
+    struct cfg_endpoint *sources;
+    size_t source_count;
     struct cfg_place place;
 };
 
@@ -278,6 +304,9 @@ struct cfg_admin {
     /* Whose members may control, a name or digits; NULL: root and the program's own user alone. */
     char *group;
     struct cfg_place group_place;
+    /* Indexes into cfg.pools: the program is ready if each of these can serve. None: if any pool can. */
+    size_t *ready_needs;
+    size_t ready_need_count;
 };
 
 enum cfg_log_level { CFG_LOG_ERROR, CFG_LOG_WARNING, CFG_LOG_INFO, CFG_LOG_DEBUG };

@@ -2,6 +2,7 @@
 #include "config/cfg_admin.h"
 
 #include "config/cfg_endpoint.h"
+#include "config/cfg_pools.h"
 
 #include <string.h>
 #include <sys/un.h>
@@ -101,6 +102,17 @@ static void read_socket(struct cfg_reader *reader, struct cfg_admin *admin)
                  "\"/run/deepproxy/admin.sock\"");
 }
 
+static void read_needs(struct cfg_reader *reader, struct cfg *cfg)
+{
+    struct cfg_item *items;
+    struct cfg_admin *admin = &cfg->admin;
+    size_t count = cfg_read_one_or_more(reader, "ready_needs", "stores", &items);
+    admin->ready_needs = cfg_arena_alloc(reader->loader->arena, count, sizeof *admin->ready_needs);
+    for (size_t i = 0; i < count; i++)
+        if (cfg_find_pool(reader->loader, items[i], cfg, &admin->ready_needs[admin->ready_need_count]))
+            admin->ready_need_count++;
+}
+
 void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cfg *cfg)
 {
     config_setting_t *group = cfg_read_group(top, "admin");
@@ -110,5 +122,6 @@ void cfg_admin_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
     cfg_reader_open(&reader, loader, group, "admin");
     read_socket(&reader, &cfg->admin);
     read_listen(&reader, cfg);
+    read_needs(&reader, cfg);
     cfg_reader_close(&reader);
 }

@@ -5,11 +5,16 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 static const char *const examples[] = {[CFG_ENDPOINT_LISTEN] = "\"[::]:993\" or \"0.0.0.0:993\"",
                                        [CFG_ENDPOINT_SERVER] = "\"10.0.0.11:143\", \"[fd00::11]:143\" or "
-                                                               "\"store1.internal:143\""};
+                                                               "\"store1.internal:143\"",
+                                       [CFG_ENDPOINT_SOURCE] = "\"10.0.0.5\" or \"fd00::5\""};
+
+static const char unix_prefix[] = "unix:";
 
 static const char not_ascii[] =
     "the host has letters that DNS does not have: write it as DNS has it, beginning "
@@ -133,6 +138,29 @@ static const char *read_host(struct cfg_arena *arena, struct slice host, enum cf
                                  : "the host is no numeric address";
 }
 
+static const char *read_path(struct cfg_arena *arena, struct slice path, struct cfg_endpoint *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (path.len == 0 || path.data[0] != '/')
+        return "the path of a Unix socket begins with \"/\": \"unix:/run/dovecot/imap\"";
+    if (path.len >= sizeof address.sun_path)
+        return "the path of a Unix socket has at most 107 octets";
+    memcpy(address.sun_path, path.data, path.len);
+    memcpy(&e->address, &address, sizeof address);
+    e->address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    e->host = cfg_arena_copy(arena, path);
+    return NULL;
+}
+_Static_assert(sizeof((struct sockaddr_un *)0)->sun_path == 108, "as the message says");
+
+static const char *read_source(struct cfg_arena *arena, struct slice text, struct cfg_endpoint *e)
+{
+    e->host = cfg_arena_copy(arena, text);
+    if (set_ipv4(e) || set_ipv6(arena, e))
+        return NULL;
+    return "it is no numeric address without a port";
+}
+
 /* What is wrong with a text: nothing, its form, or its port and its host, each by itself. */
 struct faults {
     const char *texts[2]; /* NULL: none */
@@ -141,6 +169,10 @@ struct faults {
 static struct faults read_text(struct cfg_arena *arena, struct slice text, enum cfg_endpoint_use use,
                                struct cfg_endpoint *e)
 {
+    if (use == CFG_ENDPOINT_SOURCE)
+        return (struct faults){{read_source(arena, text, e)}};
+    if (use == CFG_ENDPOINT_SERVER && slice_has_prefix(text, unix_prefix))
+        return (struct faults){{read_path(arena, slice_from(text, strlen(unix_prefix)), e)}};
     size_t colon = find_port(text);
     if (slice_is_word(slice_sub(text, colon, 3), "://"))
         return (struct faults){{"that is a URL, and an address is a host and a port alone"}};
@@ -167,8 +199,15 @@ bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, str
     return faults.texts[0] == NULL && faults.texts[1] == NULL;
 }
 
+bool cfg_endpoint_is_unix(const struct cfg_endpoint *endpoint)
+{
+    return endpoint->address_len > 0 && endpoint->address.ss_family == AF_UNIX;
+}
+
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b)
 {
+    if (cfg_endpoint_is_unix(a) && cfg_endpoint_is_unix(b))
+        return strcmp(a->host, b->host) == 0;
     if (a->port == 0 || a->port != b->port || a->address_len != b->address_len)
         return false;
     if (a->address_len == 0)

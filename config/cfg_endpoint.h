@@ -10,14 +10,18 @@
  */
 enum cfg_endpoint_use {
     CFG_ENDPOINT_LISTEN, /* numeric, or "*" for [::]; port 0: the system picks one */
-    CFG_ENDPOINT_SERVER  /* numeric or a name; the port is not 0 */
+    CFG_ENDPOINT_SERVER, /* numeric or a name, and the port is not 0; or "unix:/path" */
+    CFG_ENDPOINT_SOURCE  /* numeric, without a port */
 };
 
 /* Reads one into `endpoint`. False after a problem with an example of what is right. */
 bool cfg_endpoint_read(struct cfg_loader *loader, enum cfg_endpoint_use use, struct cfg_item item,
                        struct cfg_endpoint *endpoint);
 
-/* Have both the same host and port? Listeners with port 0 are never equal: they get different ports. */
+/*
+ * Have both the same host and port, or the same path? Listeners with port 0 are never equal: they get
+ * different ports.
+ */
 bool cfg_endpoint_equals(const struct cfg_endpoint *a, const struct cfg_endpoint *b);
 
 /*
@@ -35,6 +39,9 @@ bool cfg_endpoint_leaves_ipv4(const struct cfg_endpoint *endpoint, const struct 
 
 /* What a message about a name that will not do has at its end; "" if its letters are all right. Static. */
 const char *cfg_hostname_hint(const char *name);
+
+/* Is it a Unix socket? */
+bool cfg_endpoint_is_unix(const struct cfg_endpoint *endpoint);
 
 /* Can this machine alone reach it? */
 bool cfg_endpoint_is_loopback(const struct cfg_endpoint *endpoint);

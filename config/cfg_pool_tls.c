@@ -75,9 +75,16 @@ static void name_servers(struct cfg_reader *reader, struct cfg_pool *pool)
 {
     struct cfg_arena *arena = reader->loader->arena;
     pool->tls.server_names = cfg_arena_alloc(arena, pool->server_count, sizeof *pool->tls.server_names);
-    for (size_t i = 0; i < pool->server_count; i++)
+    for (size_t i = 0; i < pool->server_count; i++) {
+        const struct cfg_endpoint *address = &pool->servers[i].address;
         pool->tls.server_names[i] =
-            pool->tls.name != NULL ? pool->tls.name : name_of_host(arena, pool->servers[i].host);
+            pool->tls.name != NULL ? pool->tls.name : name_of_host(arena, address->host);
+        if (pool->tls.name == NULL && cfg_endpoint_is_unix(address))
+            CFG_FAIL(reader->loader, address->place,
+                     "\"%s\" has no name that a certificate could have, expected \"name\" in the pool's "
+                     "\"tls\": name = \"store.internal\"",
+                     address->text);
+    }
 }
 
 /* ---- versions ---- */
@@ -113,7 +120,7 @@ static void check_ports(struct cfg_reader *reader, const struct cfg_pool *pool)
     static const uint16_t with_tls[] = {465, 993, 995};
     static const uint16_t in_clear[] = {25, 110, 143, 587};
     for (size_t i = 0; i < pool->server_count; i++) {
-        const struct cfg_endpoint *server = &pool->servers[i];
+        const struct cfg_endpoint *server = &pool->servers[i].address;
         if (pool->tls.mode == CFG_POOL_TLS_STARTTLS && is_one_of(server->port, with_tls, 3))
             cfg_problems_add(reader->loader->problems, CFG_WARNING, server->place,
                              "servers begin with TLS at once on port %u: mode = \"implicit\" is meant for it",

@@ -2,15 +2,18 @@
 #include "config/cfg_pools.h"
 
 #include "base/array.h"
-#include "config/cfg_endpoint.h"
+#include "config/cfg_duration.h"
 #include "config/cfg_pool_check.h"
 #include "config/cfg_pool_tls.h"
+#include "config/cfg_servers.h"
 #include "config/cfg_suggest.h"
 #include "config/cfg_syntax.h"
 
 #include <string.h>
 
-enum { NAME_MAX_LEN = 64 };
+enum { NAME_MAX_LEN = 64, QUEUE_LENGTH_MAX = 100000 };
+
+#define SECONDS ((uint64_t)1000)
 
 static const char example[] =
     "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.11:143\"; } ); } )";
@@ -46,37 +49,29 @@ bool cfg_read_name(struct cfg_reader *reader, const char *like, char **name)
     return true;
 }
 
-static void read_server(struct cfg_loader *loader, config_setting_t *group, struct cfg_pool *pool)
+/* ---- how sessions are shared ---- */
+
+static void read_queue(struct cfg_reader *pool_reader, struct cfg_pool *pool)
 {
     struct cfg_reader reader;
-    struct cfg_endpoint *server = &pool->servers[pool->server_count];
-    char *text;
-    cfg_reader_open(&reader, loader, group, "a server");
-    bool ok = cfg_reader_require(&reader, "address", "a host and a port: \"10.0.0.11:143\"") &&
-              cfg_read_string(&reader, "address", "10.0.0.11:143", &text) &&
-              cfg_endpoint_read(loader, CFG_ENDPOINT_SERVER,
-                                (struct cfg_item){text, cfg_reader_place(&reader, "address")}, server);
-    cfg_reader_close(&reader);
-    if (!ok)
+    pool->queue = (struct cfg_pool_queue){.length = 500, .wait_ms = 10 * SECONDS, .wait_place = pool->place};
+    config_setting_t *group = cfg_read_group(pool_reader, "queue");
+    if (group == NULL)
         return;
-    for (size_t i = 0; i < pool->server_count; i++)
-        if (cfg_endpoint_equals(&pool->servers[i], server))
-            cfg_problems_add(loader->problems, CFG_WARNING, server->place,
-                             "\"%s\" is there twice in this pool, first in %s:%u", server->text,
-                             pool->servers[i].place.file, pool->servers[i].place.line);
-    pool->server_count++;
+    cfg_reader_open(&reader, pool_reader->loader, group, "the queue of a pool");
+    cfg_read_number(&reader, "length", 0, QUEUE_LENGTH_MAX, &pool->queue.length);
+    cfg_read_duration(&reader, "wait", SECONDS / 10, 300 * SECONDS, &pool->queue.wait_ms);
+    pool->queue.wait_place = cfg_reader_place(&reader, "wait");
+    cfg_reader_close(&reader);
 }
 
-static void read_servers(struct cfg_reader *reader, struct cfg_pool *pool)
+static void read_sharing(struct cfg_reader *reader, struct cfg_pool *pool)
 {
-    static const char servers[] = "servers = ( { address = \"10.0.0.11:143\"; } )";
-    config_setting_t *list;
-    if (!cfg_reader_require(reader, "servers", servers))
-        return;
-    size_t count = cfg_read_groups(reader, "servers", servers, &list);
-    pool->servers = cfg_arena_alloc(reader->loader->arena, count, sizeof *pool->servers);
-    for (unsigned i = 0; i < count; i++)
-        read_server(reader->loader, config_setting_get_elem(list, i), pool);
+    pool->slow_start_ms = 60 * SECONDS;
+    pool->goodbye_spread_ms = 30 * SECONDS;
+    read_queue(reader, pool);
+    cfg_read_duration(reader, "slow_start", 0, 3600 * SECONDS, &pool->slow_start_ms);
+    cfg_read_duration(reader, "goodbye_spread", 0, 3600 * SECONDS, &pool->goodbye_spread_ms);
 }
 
 static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct cfg_pool *pool,
@@ -98,7 +93,8 @@ static void read_pool(struct cfg_loader *loader, config_setting_t *group, struct
     pool->identity = (enum cfg_identity)identity;
     use->identity_place = cfg_reader_place(&reader, "identity");
     use->identity_given = given ? CFG_IDENTITY_GIVEN : absent ? CFG_IDENTITY_ABSENT : CFG_IDENTITY_WRONG;
-    read_servers(&reader, pool);
+    cfg_servers_read(&reader, pool);
+    read_sharing(&reader, pool);
     cfg_pool_tls_read(&reader, pool);
     cfg_pool_check_read(&reader, pool);
     cfg_reader_close(&reader);
@@ -212,16 +208,28 @@ void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, cons
     }
 }
 
-static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const char *key, const char *name)
+void cfg_pools_check_times(struct cfg_loader *loader, const struct cfg *cfg)
 {
-    struct cfg_loader *loader = reader->loader;
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct cfg_pool_queue *queue = &cfg->pools[i].queue;
+        if (queue->wait_ms > cfg->timeouts.failover_ms)
+            cfg_problems_add(loader->problems, CFG_WARNING, queue->wait_place,
+                             "\"wait\" of the queue is %s, and no client waits for longer than "
+                             "timeouts.failover, which is %s: make that longer as well, or \"wait\" shorter",
+                             cfg_duration_text(loader->arena, queue->wait_ms),
+                             cfg_duration_text(loader->arena, cfg->timeouts.failover_ms));
+    }
+}
+
+static void fail_pool(struct cfg_loader *loader, struct cfg_place place, const struct cfg *cfg,
+                      const char *name)
+{
     const char **names = cfg_arena_alloc(loader->arena, cfg->pool_count, sizeof *names);
     size_t count = 0;
     for (size_t i = 0; i < cfg->pool_count; i++)
         if (cfg->pools[i].name != NULL)
             names[count++] = cfg->pools[i].name;
     const char *nearest = cfg_suggest_nearest(name, names, count);
-    struct cfg_place place = cfg_reader_place(reader, key);
     if (nearest != NULL)
         CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"; did you mean \"%s\"?", name,
                  nearest);
@@ -232,16 +240,19 @@ static void fail_pool(struct cfg_reader *reader, const struct cfg *cfg, const ch
         CFG_FAIL(loader, place, "no pool in \"backends\" is called \"%s\"", name);
 }
 
+bool cfg_find_pool(struct cfg_loader *loader, struct cfg_item item, const struct cfg *cfg, size_t *pool)
+{
+    size_t found = find_pool(cfg, cfg->pool_count, item.text);
+    if (found < cfg->pool_count)
+        *pool = found;
+    else
+        fail_pool(loader, item.place, cfg, item.text);
+    return found < cfg->pool_count;
+}
+
 bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool)
 {
     char *name;
-    if (!cfg_read_string(reader, key, "stores", &name))
-        return false;
-    size_t found = find_pool(cfg, cfg->pool_count, name);
-    if (found < cfg->pool_count) {
-        *pool = found;
-        return true;
-    }
-    fail_pool(reader, cfg, key, name);
-    return false;
+    return cfg_read_string(reader, key, "stores", &name) &&
+           cfg_find_pool(reader->loader, (struct cfg_item){name, cfg_reader_place(reader, key)}, cfg, pool);
 }

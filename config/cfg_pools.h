@@ -31,6 +31,12 @@ void cfg_pools_read(struct cfg_loader *loader, struct cfg_reader *top, struct cf
 /* Checks what depends on the services: pools that none uses, and identities that endanger a server. */
 void cfg_pools_check_uses(struct cfg_loader *loader, const struct cfg *cfg, const struct cfg_pool_use *uses);
 
+/* Checks what depends on the timeouts: sessions that would wait for longer than they may. */
+void cfg_pools_check_times(struct cfg_loader *loader, const struct cfg *cfg);
+
+/* Finds the pool that an item names, and its index. False after a problem. */
+bool cfg_find_pool(struct cfg_loader *loader, struct cfg_item item, const struct cfg *cfg, size_t *pool);
+
 /* Reads a key that names a pool, into its index. False if the key is absent, or after a problem. */
 bool cfg_read_pool(struct cfg_reader *reader, const char *key, const struct cfg *cfg, size_t *pool);
 

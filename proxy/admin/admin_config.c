@@ -79,6 +79,29 @@ static json_t *describe_service(const struct cfg *cfg, const void *item)
                      "deny", networks(&service->deny));
 }
 
+static json_t *describe_server(const struct cfg *cfg, const void *item)
+{
+    const struct cfg_server *server = item;
+    (void)cfg;
+    return json_pack("{s:o,s:o,s:i,s:o,s:b}", "name", admin_json_text(server->name), "address",
+                     admin_json_text(server->address.text), "weight", (int)server->weight, "max_connections",
+                     limit(server->max_connections), "backup", server->is_backup);
+}
+
+static json_t *describe_queue(const struct cfg_pool_queue *queue)
+{
+    return json_pack("{s:o,s:o}", "length", limit(queue->length), "wait", seconds(queue->wait_ms));
+}
+
+static json_t *describe_check(const struct cfg_pool_check *check)
+{
+    if (!check->is_on)
+        return json_false();
+    return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i}", "interval", seconds(check->interval_ms), "fast",
+                     seconds(check->fast_ms), "slow", seconds(check->slow_ms), "timeout",
+                     seconds(check->timeout_ms), "rise", (int)check->rise, "fall", (int)check->fall);
+}
+
 static json_t *describe_pool(const struct cfg *cfg, const void *item)
 {
     static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",
@@ -90,19 +113,24 @@ static json_t *describe_pool(const struct cfg *cfg, const void *item)
                                         [CFG_POOL_TLS_STARTTLS] = "starttls"};
     const struct cfg_pool *pool = item;
     (void)cfg;
-    return json_pack("{s:o,s:s,s:s,s:s,s:b,s:o}", "name", admin_json_text(pool->name), "balance",
-                     cfg_balance_name(pool->balance), "identity", identities[pool->identity], "tls",
-                     modes[pool->tls.mode], "verify", pool->tls.verify, "servers",
-                     endpoints(pool->servers, pool->server_count));
+    return json_pack(
+        "{s:o,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", admin_json_text(pool->name),
+        "balance", cfg_balance_name(pool->balance), "identity", identities[pool->identity], "tls",
+        modes[pool->tls.mode], "verify", pool->tls.verify, "servers",
+        list_of(pool->servers, pool->server_count, sizeof pool->servers[0], NULL, describe_server), "queue",
+        describe_queue(&pool->queue), "check", describe_check(&pool->check), "slow_start",
+        seconds(pool->slow_start_ms), "resolve", seconds(pool->resolve_ms), "hold", seconds(pool->hold_ms),
+        "goodbye_spread", seconds(pool->goodbye_spread_ms), "source",
+        endpoints(pool->sources, pool->source_count));
 }
 
 static json_t *describe_timeouts(const struct cfg_timeouts *timeouts)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "handshake", seconds(timeouts->handshake_ms),
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "handshake", seconds(timeouts->handshake_ms),
                      "login", seconds(timeouts->login_ms), "command", seconds(timeouts->command_ms), "idle",
                      seconds(timeouts->idle_ms), "connect", seconds(timeouts->connect_ms), "greeting",
-                     seconds(timeouts->greeting_ms), "grace", seconds(timeouts->grace_ms), "shutdown",
-                     seconds(timeouts->shutdown_ms));
+                     seconds(timeouts->greeting_ms), "failover", seconds(timeouts->failover_ms), "grace",
+                     seconds(timeouts->grace_ms), "shutdown", seconds(timeouts->shutdown_ms));
 }
 
 static json_t *describe_limits(const struct cfg *cfg)
@@ -115,10 +143,19 @@ static json_t *describe_limits(const struct cfg *cfg)
                      limit(cfg->limits.imap_line), "sasl_line", limit(cfg->limits.sasl_line));
 }
 
-static json_t *describe_admin(const struct cfg_admin *admin)
+static json_t *describe_need(const struct cfg *cfg, const void *item)
 {
-    return json_pack("{s:o,s:o,s:o}", "listen", endpoints(admin->listen, admin->listen_count), "socket",
-                     admin_json_text(admin->socket), "group", admin_json_text(admin->group));
+    const size_t *pool = item;
+    return admin_json_text(cfg->pools[*pool].name);
+}
+
+static json_t *describe_admin(const struct cfg *cfg)
+{
+    const struct cfg_admin *admin = &cfg->admin;
+    return json_pack("{s:o,s:o,s:o,s:o}", "listen", endpoints(admin->listen, admin->listen_count), "socket",
+                     admin_json_text(admin->socket), "group", admin_json_text(admin->group), "ready_needs",
+                     list_of(admin->ready_needs, admin->ready_need_count, sizeof admin->ready_needs[0], cfg,
+                             describe_need));
 }
 
 json_t *admin_config_describe(const struct admin_state *state)
@@ -132,5 +169,5 @@ json_t *admin_config_describe(const struct admin_state *state)
         list_of(cfg->services, cfg->service_count, sizeof cfg->services[0], cfg, describe_service),
         "backends", list_of(cfg->pools, cfg->pool_count, sizeof cfg->pools[0], cfg, describe_pool), "hosts",
         (int)cfg->host_count, "timeouts", describe_timeouts(&cfg->timeouts), "limits", describe_limits(cfg),
-        "admin", describe_admin(&cfg->admin));
+        "admin", describe_admin(cfg));
 }

@@ -24,6 +24,7 @@ static bool add_server(struct making *making, size_t line, const struct sockaddr
                        const char *name)
 {
     const struct cfg_pool *cfg = making->cfg;
+    const struct cfg_server *line_of = &cfg->servers[line];
     struct server_identity identity = {.pool = cfg->name, .name = name, .address_len = len};
     struct member *members =
         array_make_room(making->members, making->count, &making->cap, sizeof making->members[0]);
@@ -36,15 +37,20 @@ static bool add_server(struct making *making, size_t line, const struct sockaddr
     struct server_state *server = server_registry_server(making->registry, &identity);
     if (server == NULL)
         return false;
-    members[making->count++] =
-        (struct member){.server = server, .rules = {.weight = 1, .rise = 2, .fall = 3}};
+    members[making->count++] = (struct member){.server = server,
+                                               .is_backup = line_of->is_backup,
+                                               .rules = {.weight = line_of->weight,
+                                                         .max_connections = line_of->max_connections,
+                                                         .rise = cfg->check.rise,
+                                                         .fall = cfg->check.fall,
+                                                         .slow_start_ms = cfg->slow_start_ms}};
     return true;
 }
 
 /* The addresses that a name had when it was last resolved. How many. */
 static size_t add_known(struct making *making, size_t line)
 {
-    const char *name = making->cfg->servers[line].text;
+    const char *name = making->cfg->servers[line].name;
     const struct pool *previous = making->previous;
     size_t count = 0;
     size_t len = strlen(name);
@@ -59,7 +65,7 @@ static size_t add_known(struct making *making, size_t line)
 
 static bool add_unresolved(struct making *making, size_t line, const char *error)
 {
-    const struct cfg_endpoint *endpoint = &making->cfg->servers[line];
+    const struct cfg_endpoint *endpoint = &making->cfg->servers[line].address;
     bool known = add_known(making, line) > 0;
     cfg_problems_add(making->problems, known ? CFG_WARNING : CFG_ERROR, endpoint->place,
                      "the server's name \"%s\" can't be resolved: %s; %s", endpoint->host, error,
@@ -71,7 +77,7 @@ static bool add_unresolved(struct making *making, size_t line, const char *error
 /* Every address that the resolver has for a name. */
 static bool resolve_server(struct making *making, size_t line)
 {
-    const struct cfg_endpoint *endpoint = &making->cfg->servers[line];
+    const struct cfg_endpoint *endpoint = &making->cfg->servers[line].address;
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
@@ -84,7 +90,7 @@ static bool resolve_server(struct making *making, size_t line)
         char address[ADDRESS_TEXT_MAX];
         char name[ADDRESS_TEXT_MAX + 300];
         address_format(a->ai_addr, address);
-        snprintf(name, sizeof name, "%.255s@%s", endpoint->text, address);
+        snprintf(name, sizeof name, "%.255s@%s", making->cfg->servers[line].name, address);
         ok = add_server(making, line, a->ai_addr, a->ai_addrlen, name);
     }
     freeaddrinfo(found);
@@ -118,10 +124,10 @@ bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, struct server_r
     pool->cfg = cfg;
     pool->policy = policy_of(cfg->balance);
     for (size_t i = 0; i < cfg->server_count; i++) {
-        const struct cfg_endpoint *endpoint = &cfg->servers[i];
+        const struct cfg_endpoint *endpoint = &cfg->servers[i].address;
         bool added = endpoint->address_len > 0
                          ? add_server(&making, i, (const struct sockaddr *)&endpoint->address,
-                                      endpoint->address_len, endpoint->text)
+                                      endpoint->address_len, cfg->servers[i].name)
                          : resolve_server(&making, i);
         ok = added && ok;
     }

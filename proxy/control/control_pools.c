@@ -77,7 +77,7 @@ void control_install_pools(struct control *control, const struct snapshot *snaps
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct membership *members = snapshot->pools[i].members;
         const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);
-        wait_queue_set_length(members->pool->queue, CONTROL_QUEUE_LENGTH);
+        wait_queue_set_length(members->pool->queue, snapshot->cfg->pools[i].queue.length);
         membership_install(members, old != NULL ? old->members : NULL, uv_hrtime() / 1000000, &observer);
     }
 }

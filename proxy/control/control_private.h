@@ -116,9 +116,6 @@ void control_reload_is_in_effect(struct control *control);
 /* Looks at the workers' heartbeats from now on, and logs event=worker-hung and event=worker-back. */
 void control_watch_heartbeats(struct control *control);
 
-/* How many sessions may wait for a place at a pool. */
-enum { CONTROL_QUEUE_LENGTH = 500 };
-
 /* Puts the pools of the first snapshot into effect. Call it when there is a log, and no worker yet. */
 void control_open_pools(struct control *control);
 

@@ -9,8 +9,6 @@
 enum {
     /* So long a session waits for what others see who try a suspected server, and tries them itself. */
     SUSPECTED_MAX_MS = 1000,
-    /* So long it waits for a place at a server that is full. */
-    FULL_MAX_MS = 10000,
     /*
      * A server may greet all the time, but too slowly for a trial: every so many-th trial is patient, so that
      * this is found out.
@@ -152,11 +150,13 @@ void session_leave_queue(struct session *session)
 
 static bool join_queue(struct session *session, enum choose_verdict verdict)
 {
+    const struct cfg_pool_queue *queue = &session->service->pool->cfg->queue;
     if (!begin_search(session) || session->search->has_waited ||
         !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
         return false;
     session->search->wait_max_ms =
-        waited_ms(session) + (verdict == CHOOSE_WAIT ? FULL_MAX_MS : SUSPECTED_MAX_MS);
+        waited_ms(session) +
+                                   (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);

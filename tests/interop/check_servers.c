@@ -16,6 +16,7 @@ static uv_loop_t loop;
 static unsigned rounds;
 static size_t left;
 static struct checks *checks;
+static struct server_registry *registry;
 
 struct subject {
     const char *service;
@@ -78,15 +79,16 @@ static void add_servers(const struct cfg *cfg, const struct cfg_service *service
                         struct pool_tls *with, struct subject *of_pool)
 {
     static const struct check_intervals quick = {.interval_ms = 200, .fast_ms = 50, .slow_ms = 1000000000};
-    for (size_t i = 0; i < pool->server_count; i++) {
+    for (size_t i = 0; i < pool->members->count; i++) {
+        const struct server_identity *identity = &pool->members->members[i].server->identity;
         struct check_target target = {.protocol = service->protocol,
                                       .hostname = cfg->hostname,
-                                      .address = pool->servers[i].address,
-                                      .address_len = pool->servers[i].address_len,
+                                      .address = identity->address,
+                                      .address_len = identity->address_len,
                                       .identity = pool->cfg->identity,
                                       .tls_mode = pool->cfg->tls.mode,
                                       .tls = with,
-                                      .tls_name = pool->servers[i].tls_name,
+                                      .tls_name = identity->tls_name,
                                       .timeout_ms = 5000};
         of_pool[i].service = service->name;
         of_pool[i].server = checks_add(checks, &target, &quick, on_report, &of_pool[i]);
@@ -106,10 +108,10 @@ static bool is_repeated(const struct cfg *cfg, size_t service)
 static void add_pool(const struct cfg *cfg, size_t i, struct cfg_problems *problems)
 {
     const struct cfg_pool *pool = &cfg->pools[cfg->services[i].pool];
-    if (!pool_resolve(&pools[i], pool, NULL, problems) || pools[i].server_count > SERVERS_MAX)
+    if (!pool_resolve(&pools[i], pool, registry, NULL, problems) || pools[i].members->count > SERVERS_MAX)
         fail(problems);
     if (pool->tls.mode != CFG_POOL_TLS_NONE)
-        tls[i] = pool_tls_new(cfg, pool, pools[i].server_count, &(struct pool_tls_source){0}, problems);
+        tls[i] = pool_tls_new(cfg, pool, pools[i].members->count, &(struct pool_tls_source){0}, problems);
     if (pool->tls.mode != CFG_POOL_TLS_NONE && tls[i] == NULL)
         fail(problems);
     add_servers(cfg, &cfg->services[i], &pools[i], tls[i], subjects[i]);
@@ -125,7 +127,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
     checks = checks_new(&loop, NULL);
-    if (checks == NULL)
+    registry = server_registry_new(1);
+    if (checks == NULL || registry == NULL)
         fail(&problems);
     for (size_t i = 0; i < cfg->service_count && i < POOLS_MAX; i++)
         if (!is_repeated(cfg, i))
@@ -135,6 +138,7 @@ int main(int argc, char **argv)
         pool_free(&pools[i]);
         pool_tls_unref(&tls[i]);
     }
+    server_registry_unref(&registry);
     cfg_problems_free(&problems);
     cfg_free(&cfg);
     return uv_loop_close(&loop) == 0 ? 0 : 1;

@@ -240,12 +240,12 @@ START_TEST(services_and_pools)
     ck_assert_int_eq(cfg->pools[1].identity, CFG_IDENTITY_PROXY_V2);
     ck_assert_int_eq(cfg->pools[2].identity, CFG_IDENTITY_NONE);
     ck_assert_uint_eq(cfg->pools[0].server_count, 2);
-    ck_assert_str_eq(cfg->pools[0].servers[1].text, "store.example:2");
-    ck_assert_str_eq(cfg->pools[0].servers[1].host, "store.example");
-    ck_assert_uint_eq(cfg->pools[0].servers[1].port, 2);
-    ck_assert_uint_eq(cfg->pools[0].servers[1].address_len, 0);
-    ck_assert_uint_ne(cfg->pools[0].servers[0].address_len, 0);
-    ck_assert_str_eq(cfg->pools[1].servers[0].host, "::1");
+    ck_assert_str_eq(cfg->pools[0].servers[1].address.text, "store.example:2");
+    ck_assert_str_eq(cfg->pools[0].servers[1].address.host, "store.example");
+    ck_assert_uint_eq(cfg->pools[0].servers[1].address.port, 2);
+    ck_assert_uint_eq(cfg->pools[0].servers[1].address.address_len, 0);
+    ck_assert_uint_ne(cfg->pools[0].servers[0].address.address_len, 0);
+    ck_assert_str_eq(cfg->pools[1].servers[0].address.host, "::1");
     cfg_free(&cfg);
 }
 END_TEST

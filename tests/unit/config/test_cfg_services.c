@@ -187,9 +187,9 @@ static const struct cfg_case pool_cases[] = {
      "F:4: error: \"servers\" is empty, expected a list of groups: " SERVERS_FORM},
     {"servers as strings", POOL("{ name = \"stores\"; servers = [ \"10.0.0.11:143\" ]; }"),
      "F:4: error: \"servers\" is an array [ ], expected a list of groups: " SERVERS_FORM},
-    {"a server without address", POOL("{ name = \"stores\"; servers = ( { weight = 2; } ); }"),
+    {"a server without address", POOL("{ name = \"stores\"; servers = ( { wieght = 2; } ); }"),
      "F:4: error: the key \"address\" is missing in a server, expected a host and a port: \"10.0.0.11:143\"\n"
-     "F:4: error: unknown key \"weight\" in a server; expected one of \"address\"\n"},
+     "F:4: error: unknown key \"wieght\" in a server; did you mean \"weight\"?\n"},
     {"another balance",
      POOL("{ name = \"stores\"; balance = \"by-magic\"; servers = ( { address = \"a:1\"; } ); }"),
      "F:4: error: \"balance\" can't be \"by-magic\"; expected one of \"round-robin\", "
