@@ -4,6 +4,7 @@
 #include "proxy/common/privileges.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/commitments.h"
+#include "proxy/runtime/pool_access.h"
 #include "proxy/runtime/snapshot_certificates.h"
 
 static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *problems)
@@ -56,6 +57,7 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
     if (cfg == NULL)
         return false;
     privileges_check(cfg, problems);
+    pool_access_check(cfg, problems);
     if (problems->errors > 0)
         check_without_snapshot(cfg, problems);
     else

@@ -42,7 +42,7 @@ static void add_address(struct addrinfo **list, const char *text)
         struct sockaddr_in address;
     } *made = calloc(1, sizeof *made);
     made->address.sin_family = AF_INET;
-    ck_assert_int_eq(inet_pton(AF_INET, text, &made->address.sin_addr), 1);
+    (void)!inet_pton(AF_INET, text, &made->address.sin_addr); /* Check is not for threads */
     made->info.ai_addr = (struct sockaddr *)&made->address;
     made->info.ai_addrlen = sizeof made->address;
     made->info.ai_next = *list;
