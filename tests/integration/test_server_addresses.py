@@ -123,7 +123,7 @@ class UnixSockets(harness.TestCase):
 
     def test_check_warns_of_a_closed_folder(self):
         if os.geteuid() != 0:
-            self.skipTest("this needs root")
+            self.skipTest("needs root")
         self.folder.path.chmod(0o755)
         closed = self.folder.path / "closed"
         closed.mkdir(mode=0o700)
