@@ -118,3 +118,17 @@ struct membership *pool_members_make(const struct cfg_pool *cfg, struct server_r
     }
     return make_list(&making, ok);
 }
+
+struct member_lists *pool_members_make_all(const struct cfg *cfg, struct server_registry *registry,
+                                           const struct known_addresses *known)
+{
+    struct member_lists *lists = member_lists_new(cfg->pool_count);
+    bool ok = lists != NULL;
+    for (size_t i = 0; ok && i < cfg->pool_count; i++) {
+        lists->lists[i] = pool_members_make(&cfg->pools[i], registry, known);
+        ok = lists->lists[i] != NULL;
+    }
+    if (!ok)
+        member_lists_unref(&lists);
+    return lists;
+}

@@ -3,7 +3,7 @@
 #define DEEPPROXY_PROXY_BACKENDS_POOL_MEMBERS_H
 
 #include "config/cfg.h"
-#include "proxy/backends/membership.h"
+#include "proxy/backends/member_lists.h"
 #include "proxy/backends/server_registry.h"
 
 /*
@@ -27,5 +27,9 @@ struct known_addresses {
 /* The list of the pool's members now. NULL if memory is short. One reference is the caller's. */
 MUST_CHECK struct membership *pool_members_make(const struct cfg_pool *cfg, struct server_registry *registry,
                                                 const struct known_addresses *known);
+
+/* Those of all pools, likewise. */
+MUST_CHECK struct member_lists *pool_members_make_all(const struct cfg *cfg, struct server_registry *registry,
+                                                      const struct known_addresses *known);
 
 #endif

@@ -90,11 +90,11 @@ void pool_names_keep(struct pool_names *names, const struct cfg *cfg)
 
 static bool is_news(const struct name_change *change)
 {
-    return change->is_other_set || change->has_failed || change->is_back || change->is_cut;
+    return change->is_other_set || change->has_failed || change->is_back || change->left_out > 0;
 }
 
-static void tell(const struct name_change *change, void (*changed)(void *arg, const struct name_change *change),
-                 void *arg)
+static void tell(const struct name_change *change,
+                 void (*changed)(void *arg, const struct name_change *change), void *arg)
 {
     if (changed != NULL && is_news(change))
         changed(arg, change);
@@ -105,8 +105,8 @@ static void take_answers(struct pool_names *names, uint64_t now_ms,
 {
     struct name_answer answer;
     while (name_lookup_take(names->lookup, &answer)) {
-        struct name_change change = name_table_answer(names->table, answer.host, &answer.set,
-                                                      name_answer_words(&answer), now_ms);
+        struct name_change change =
+            name_table_answer(names->table, answer.host, &answer.set, name_answer_words(&answer), now_ms);
         tell(&change, changed, arg);
     }
 }
@@ -189,13 +189,15 @@ static socklen_t get_address(void *arg, const char *host, size_t index, struct s
     return found->any.sa_family == AF_INET6 ? sizeof found->v6 : sizeof found->v4;
 }
 
-/* The list itself, or the one before if nothing differs: workers go on with their own place in the turn. */
-static struct membership *prefer_same(struct membership *made, struct membership *before)
+/* Of a list in which nothing differs the one before: workers go on with their own place in the turn. */
+static void prefer_same(struct member_lists *made, const struct member_lists *before)
 {
-    if (made == NULL || before == NULL || !membership_equals(made, before))
-        return made;
-    membership_unref(&made);
-    return membership_ref(before);
+    for (size_t i = 0; i < made->count; i++) {
+        if (!membership_equals(made->lists[i], before->lists[i]))
+            continue;
+        membership_unref(&made->lists[i]);
+        made->lists[i] = membership_ref(before->lists[i]);
+    }
 }
 
 struct member_lists *pool_names_make_lists(const struct pool_names *names, const struct cfg *cfg,
@@ -203,14 +205,8 @@ struct member_lists *pool_names_make_lists(const struct pool_names *names, const
                                            const struct member_lists *before)
 {
     struct known_addresses known = {get_address, (void *)(uintptr_t)names};
-    struct member_lists *lists = member_lists_new(cfg->pool_count);
-    bool ok = lists != NULL;
-    for (size_t i = 0; i < cfg->pool_count && ok; i++) {
-        struct membership *made = pool_members_make(&cfg->pools[i], registry, &known);
-        lists->lists[i] = prefer_same(made, before != NULL ? before->lists[i] : NULL);
-        ok = lists->lists[i] != NULL;
-    }
-    if (!ok)
-        member_lists_unref(&lists);
+    struct member_lists *lists = pool_members_make_all(cfg, registry, &known);
+    if (lists != NULL && before != NULL)
+        prefer_same(lists, before);
     return lists;
 }

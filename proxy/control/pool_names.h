@@ -2,6 +2,8 @@
 #ifndef DEEPPROXY_PROXY_CONTROL_POOL_NAMES_H
 #define DEEPPROXY_PROXY_CONTROL_POOL_NAMES_H
 
+#include "config/cfg.h"
+#include "config/cfg_problems.h"
 #include "proxy/backends/member_lists.h"
 #include "proxy/backends/server_registry.h"
 #include "proxy/names/name_lookup.h"

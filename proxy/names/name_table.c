@@ -229,7 +229,7 @@ static void take_good(struct entry *entry, const struct name_set *set, uint64_t 
                       struct name_change *change)
 {
     change->is_back = entry->failures > 0;
-    change->is_cut = set->left_out > 0 && !entry->was_cut;
+    change->left_out = entry->was_cut ? 0 : set->left_out;
     entry->was_cut = set->left_out > 0;
     entry->has_ever_resolved = true;
     entry->good_ms = now_ms;

@@ -57,7 +57,7 @@ struct name_change {
     size_t from, to; /* how many addresses there were, and are */
     bool has_failed; /* the first answer that is not good, after a good one or at the beginning */
     bool is_back;    /* the first good answer after one that was not */
-    bool is_cut;     /* more addresses than a set has room for, and this is new */
+    size_t left_out; /* addresses for which a set has no room, if there were none before; else 0 */
     const char *error;
 };
 
