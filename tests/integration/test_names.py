@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import unittest
 
 import harness
@@ -87,7 +88,7 @@ class Addresses(TestCase):
     def test_ipv6(self):
         if not harness.can_bind_ipv6():
             self.skipTest("this machine has no IPv6")
-        self.backend(harness.pop3, family=harness.socket.AF_INET6, place=("::1", PORT))
+        self.backend(harness.pop3, family=socket.AF_INET6, place=("::1", PORT))
         self.names.set("store.test", ["::1"])
         proxy = self.proxy()
         self.serves(proxy).close()
