@@ -83,7 +83,9 @@ static struct check_target target_of(const struct control *control, size_t pool,
                                  .tls_mode = of_pool->tls.mode,
                                  .tls = control->runtime.pools->pools[pool],
                                  .tls_name = server->identity.tls_name,
-                                 .timeout_ms = of_pool->check.timeout_ms};
+                                 .timeout_ms = of_pool->check.timeout_ms,
+                                 .sources = of_pool->sources,
+                                 .source_count = of_pool->source_count};
 }
 
 /* The one that is there, or a new one. NULL if memory is short. */
@@ -100,9 +102,11 @@ static struct control_check *find_check(struct control *control, struct server_s
     return check;
 }
 
+/* A name without an address has nothing that could be checked. */
 static bool is_away(const struct control_check *check)
 {
-    return server_state_admin(check->server) == SERVER_MAINTENANCE;
+    return server_state_admin(check->server) == SERVER_MAINTENANCE ||
+           check->server->identity.address_len == 0;
 }
 
 /* What memory is short for is tried again at the next review (control_checks_review). */

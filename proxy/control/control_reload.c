@@ -107,6 +107,21 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
     return true;
 }
 
+bool control_apply_members(struct control *control, struct member_lists *members)
+{
+    struct runtime runtime = control->runtime;
+    runtime.snapshot = NULL;
+    runtime.members = members;
+    struct worker_update **updates = make_updates(control, &runtime, NULL);
+    if (updates == NULL)
+        return false;
+    control_replace_members(control, members);
+    control->names.is_applying = true;
+    give_updates(control, updates);
+    control_checks_follow(control);
+    return true;
+}
+
 /* The sockets for addresses that are new; what is wrong changes nothing. */
 static bool open_listeners(struct control *control, const struct cfg *cfg, struct listeners *listeners,
                            struct admin_listeners *admin_listeners, struct cfg_problems *problems)
@@ -169,8 +184,10 @@ static void give_reason(const struct control *control, struct cfg_problems *prob
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok =
-        reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
+    bool ok = reload->result.snapshot != NULL &&
+              control_use_names(control, &reload->result, &reload->problems) &&
+              apply_configuration(control, &reload->result, &reload->problems);
+    control_keep_names(control);
     if (!ok)
         give_reason(control, &reload->problems);
     log_problems(control, &reload->problems);
@@ -219,6 +236,11 @@ static void end_certificates(struct control *control, struct reload *reload)
 void control_reload_is_in_effect(struct control *control)
 {
     control->step = RELOAD_IDLE;
+    if (control->names.is_applying) {
+        control->names.is_applying = false;
+        control_begin_reload(control);
+        return;
+    }
     bool is_whole = control->reload.kind == RELOAD_CONFIGURATION;
     if (is_whole)
         control_log_listening(control);
@@ -234,9 +256,9 @@ void control_reload_is_in_effect(struct control *control)
     control_begin_reload(control);
 }
 
-static void on_reload_done(struct reload *reload)
+void control_finish_reload(struct control *control)
 {
-    struct control *control = reload->arg;
+    struct reload *reload = &control->reload;
     bool running = control->phase == WORKER_RUNNING;
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
@@ -251,6 +273,15 @@ static void on_reload_done(struct reload *reload)
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
     uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
+}
+
+static void on_reload_done(struct reload *reload)
+{
+    struct control *control = reload->arg;
+    const struct snapshot *snapshot = reload->result.snapshot;
+    control->step = RELOAD_NAMES;
+    if (control->phase != WORKER_RUNNING || snapshot == NULL || control_have_names(control, snapshot->cfg))
+        control_finish_reload(control);
 }
 
 /* Nothing is read. */
@@ -275,6 +306,9 @@ void control_begin_reload(struct control *control)
         control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
         return;
     }
+    control_apply_names(control);
+    if (control->step != RELOAD_IDLE)
+        return;
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])
