@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/un.h>
 
+#define SERVER_EXAMPLES "\"10.0.0.11:143\", \"[fd00::11]:143\" or \"store1.internal:143\""
+
 static const char *const examples[] = {[CFG_ENDPOINT_LISTEN] = "\"[::]:993\" or \"0.0.0.0:993\"",
-                                       [CFG_ENDPOINT_SERVER] = "\"10.0.0.11:143\", \"[fd00::11]:143\" or "
-                                                               "\"store1.internal:143\"",
+                                       [CFG_ENDPOINT_SERVER] = SERVER_EXAMPLES,
                                        [CFG_ENDPOINT_SOURCE] = "\"10.0.0.5\" or \"fd00::5\""};
 
 static const char unix_prefix[] = "unix:";

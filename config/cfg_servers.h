@@ -6,8 +6,8 @@
 #include "config/cfg_reader.h"
 
 /*
- * Reads what a pool says of its servers: "servers", how their names are looked up ("resolve", "hold"), and from
- * which addresses the proxy connects ("source").
+ * Reads what a pool says of its servers: "servers", how their names are looked up ("resolve", "hold"), and
+ * from which addresses the proxy connects ("source").
  */
 void cfg_servers_read(struct cfg_reader *pool_reader, struct cfg_pool *pool);
 

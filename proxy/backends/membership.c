@@ -79,13 +79,13 @@ const struct member *membership_find(const struct membership *members, const cha
     return NULL;
 }
 
-size_t membership_index(const struct membership *members, const struct server_state *server)
+size_t membership_slots(const struct membership *members)
 {
-    size_t i = 0;
-    while (i < members->count && members->members[i].server != server)
-        i++;
-    ENSURE(i < members->count);
-    return i;
+    size_t slots = 0;
+    for (size_t i = 0; i < members->count; i++)
+        if (members->members[i].server->slot >= slots)
+            slots = members->members[i].server->slot + 1;
+    return slots;
 }
 
 static bool has_same_rules(const struct server_rules *a, const struct server_rules *b)

@@ -53,8 +53,8 @@ void membership_unref(struct membership **members);
 /* The member of that name; NULL if there is none. */
 const struct member *membership_find(const struct membership *members, const char *name);
 
-/* The index of the member with this state, which is there. */
-size_t membership_index(const struct membership *members, const struct server_state *server);
+/* A number above that of each member's slot. */
+size_t membership_slots(const struct membership *members);
 
 /* Have both the same servers, with the same rules, in the same order? */
 bool membership_equals(const struct membership *a, const struct membership *b);

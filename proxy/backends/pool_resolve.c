@@ -13,7 +13,7 @@
 struct making {
     const struct cfg_pool *cfg;
     struct server_registry *registry;
-    const struct pool *previous;
+    const struct membership *previous;
     struct cfg_problems *problems;
     struct member *members;
     size_t count;
@@ -51,11 +51,11 @@ static bool add_server(struct making *making, size_t line, const struct sockaddr
 static size_t add_known(struct making *making, size_t line)
 {
     const char *name = making->cfg->servers[line].name;
-    const struct pool *previous = making->previous;
+    const struct membership *previous = making->previous;
     size_t count = 0;
     size_t len = strlen(name);
-    for (size_t i = 0; previous != NULL && i < previous->members->count; i++) {
-        const struct server_identity *known = &previous->members->members[i].server->identity;
+    for (size_t i = 0; previous != NULL && i < previous->count; i++) {
+        const struct server_identity *known = &previous->members[i].server->identity;
         if (strncmp(known->name, name, len) == 0 && known->name[len] == '@')
             count += add_server(making, line, (const struct sockaddr *)&known->address, known->address_len,
                                 known->name);
@@ -116,13 +116,11 @@ static struct membership *make_list(struct making *making)
     return list;
 }
 
-bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, struct server_registry *registry,
-                  const struct pool *previous, struct cfg_problems *problems)
+struct membership *pool_resolve(const struct cfg_pool *cfg, struct server_registry *registry,
+                                const struct membership *previous, struct cfg_problems *problems)
 {
     struct making making = {.cfg = cfg, .registry = registry, .previous = previous, .problems = problems};
     bool ok = true;
-    pool->cfg = cfg;
-    pool->policy = policy_of(cfg->balance);
     for (size_t i = 0; i < cfg->server_count; i++) {
         const struct cfg_endpoint *endpoint = &cfg->servers[i].address;
         bool added = endpoint->address_len > 0
@@ -131,20 +129,8 @@ bool pool_resolve(struct pool *pool, const struct cfg_pool *cfg, struct server_r
                          : resolve_server(&making, i);
         ok = added && ok;
     }
-    pool->members = make_list(&making);
-    return ok && pool->members != NULL;
-}
-
-bool pool_has_same_servers(const struct pool *a, const struct pool *b)
-{
-    bool same = a->members->count == b->members->count;
-    for (size_t i = 0; same && i < a->members->count; i++)
-        same = a->members->members[i].server == b->members->members[i].server;
-    return same;
-}
-
-void pool_free(struct pool *pool)
-{
-    membership_unref(&pool->members);
-    *pool = (struct pool){0};
+    struct membership *list = make_list(&making);
+    if (!ok && list != NULL)
+        membership_unref(&list);
+    return list;
 }

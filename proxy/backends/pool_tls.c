@@ -92,7 +92,7 @@ static size_t count_workers(const struct cfg *cfg)
 
 /* Takes the context over. NULL after an error. */
 static struct pool_tls *new_with_context(struct tls_context *context, const struct cfg *cfg,
-                                         const struct cfg_pool *pool, size_t server_count,
+                                         const struct cfg_pool *pool, size_t slots,
                                          struct cfg_problems *problems)
 {
     struct pool_tls *tls = calloc(1, sizeof *tls);
@@ -101,8 +101,9 @@ static struct pool_tls *new_with_context(struct tls_context *context, const stru
     } else {
         refcount_init(&tls->references);
         tls->workers = count_workers(cfg);
+        tls->slots = slots;
         tls->context = context;
-        tls->resumption = tls_resumption_new(context, server_count * tls->workers);
+        tls->resumption = tls_resumption_new(context, slots * tls->workers);
     }
     if (tls != NULL && tls->resumption != NULL)
         return tls;
@@ -111,11 +112,11 @@ static struct pool_tls *new_with_context(struct tls_context *context, const stru
     return NULL;
 }
 
-struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
+struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t slots,
                               const struct pool_tls_source *from, struct cfg_problems *problems)
 {
     struct tls_context *context = make_context(&pool->tls, from, problems);
-    return context != NULL ? new_with_context(context, cfg, pool, server_count, problems) : NULL;
+    return context != NULL ? new_with_context(context, cfg, pool, slots, problems) : NULL;
 }
 
 struct pool_tls *pool_tls_ref(struct pool_tls *tls)
@@ -157,12 +158,12 @@ static bool is_fresh(const struct pool_tls *tls)
 }
 
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct pool_tls_source *from, bool *stale,
+                                size_t slots, const struct pool_tls_source *from, bool *stale,
                                 struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
     struct pool_tls *renewed =
-        is_fresh(old) ? pool_tls_ref(old) : pool_tls_new(cfg, pool, server_count, from, &found);
+        is_fresh(old) ? pool_tls_ref(old) : pool_tls_new(cfg, pool, slots, from, &found);
     add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     *stale = renewed == NULL;
@@ -176,20 +177,19 @@ bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b
            text_is_same(a->passphrase, b->passphrase);
 }
 
-struct pool_tls *pool_tls_new_after(struct pool_tls *old, bool same_servers, const struct cfg *cfg,
-                                    const struct cfg_pool *pool, size_t server_count,
-                                    const struct pool_tls_source *from, bool *stale,
+struct pool_tls *pool_tls_new_after(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
+                                    size_t slots, const struct pool_tls_source *from, bool *stale,
                                     struct cfg_problems *problems)
 {
     struct cfg_problems found = {0};
     bool fresh = is_fresh(old);
     *stale = false;
-    if (fresh && same_servers && old->workers == count_workers(cfg))
+    if (fresh && old->slots >= slots && old->workers == count_workers(cfg))
         return pool_tls_ref(old);
-    struct pool_tls *tls = fresh ? NULL : pool_tls_new(cfg, pool, server_count, from, &found);
+    struct pool_tls *tls = fresh ? NULL : pool_tls_new(cfg, pool, slots, from, &found);
     *stale = !fresh && tls == NULL;
     if (tls == NULL)
-        tls = new_with_context(tls_context_ref(old->context), cfg, pool, server_count, problems);
+        tls = new_with_context(tls_context_ref(old->context), cfg, pool, slots, problems);
     add_as_warnings(problems, &found);
     cfg_problems_free(&found);
     return tls;
@@ -244,12 +244,14 @@ bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set
 
 /* ---- for a session, and for a check ---- */
 
-struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
+struct tls_backend_server pool_tls_server(const struct pool_tls *tls, const struct server_state *server,
                                           size_t worker)
 {
-    return (struct tls_backend_server){.name = name,
-                                       .resumption = worker < tls->workers ? tls->resumption : NULL,
-                                       .slot = server * tls->workers + worker};
+    bool resumes = worker < tls->workers && server->slot < tls->slots;
+    return (struct tls_backend_server){.name = server->identity.tls_name,
+                                       .resumption = resumes ? tls->resumption : NULL,
+                                       .slot = server->slot * tls->workers + worker,
+                                       .owner = server->id};
 }
 
 void pool_tls_check(const struct cfg *cfg, const struct tls_key_source *keys, struct cfg_problems *problems)

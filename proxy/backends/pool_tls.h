@@ -5,6 +5,7 @@
 #include "base/disposal.h"
 #include "base/refcount.h"
 #include "config/cfg.h"
+#include "proxy/backends/server_state.h"
 #include "tls/endpoint/tls_backend.h"
 
 /*
@@ -18,7 +19,8 @@ struct pool_tls {
     struct disposal disposal;
     struct tls_context *context;
     struct tls_resumption *resumption;
-    size_t workers; /* those beyond resume nothing */
+    size_t slots;   /* servers whose slot (server_state.h) is beyond resume nothing */
+    size_t workers; /* nor do those beyond */
 };
 
 struct pool_tls_set;
@@ -35,10 +37,10 @@ struct pool_tls_source {
 };
 
 /*
- * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many servers. Returns the only reference,
+ * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many slots for servers. Returns the only reference,
  * or NULL after an error in `problems`. Reads files.
  */
-struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t server_count,
+struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t slots,
                               const struct pool_tls_source *from, struct cfg_problems *problems);
 
 /* Adds a reference, and returns its argument. */
@@ -53,7 +55,7 @@ void pool_tls_unref(struct pool_tls **tls);
  * reference, the caller's. Reads files.
  */
 struct pool_tls *pool_tls_renew(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
-                                size_t server_count, const struct pool_tls_source *from, bool *stale,
+                                size_t slots, const struct pool_tls_source *from, bool *stale,
                                 struct cfg_problems *problems);
 
 /* Do both name the same files, and demand the same of them? */
@@ -61,13 +63,12 @@ bool pool_tls_is_same(const struct cfg_pool_tls *a, const struct cfg_pool_tls *b
 
 /*
  * As pool_tls_new, if another configuration had a pool whose settings are the same, with `old`. If the files
- * are unchanged, what was read then is used again: `old` itself if the servers are the same too
- * (`same_servers`), in the same order, as its sessions can be resumed at them. If the files can't be used
+ * are unchanged, what was read then is used again: `old` itself, with its sessions, if it has so many slots.
+ * If the files can't be used
  * now, what was read then stays in use, with a warning and `*stale` true. Reads files.
  */
-struct pool_tls *pool_tls_new_after(struct pool_tls *old, bool same_servers, const struct cfg *cfg,
-                                    const struct cfg_pool *pool, size_t server_count,
-                                    const struct pool_tls_source *from, bool *stale,
+struct pool_tls *pool_tls_new_after(struct pool_tls *old, const struct cfg *cfg, const struct cfg_pool *pool,
+                                    size_t slots, const struct pool_tls_source *from, bool *stale,
                                     struct cfg_problems *problems);
 
 /*
@@ -102,8 +103,8 @@ bool pool_tls_set_certificate(const struct pool_tls_set *set, size_t pool, struc
 /* Are these the same pools, each by its pointer? */
 bool pool_tls_set_equals(const struct pool_tls_set *a, const struct pool_tls_set *b);
 
-/* The TLS parameters with which a worker connects to the server with this index and certificate name. */
-struct tls_backend_server pool_tls_server(const struct pool_tls *tls, size_t server, const char *name,
+/* The TLS parameters with which a worker connects to a server of the pool. They live as long as both. */
+struct tls_backend_server pool_tls_server(const struct pool_tls *tls, const struct server_state *server,
                                           size_t worker);
 
 /*

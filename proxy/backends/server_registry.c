@@ -14,6 +14,7 @@ struct server_registry {
     struct refcount references;
     pthread_mutex_t mutex;
     unsigned workers;
+    uint64_t last_id;
     const struct wait_queue_alarm *alarm;
     struct server_state *servers[CHAINS];
     struct pool_state *pools;
@@ -78,6 +79,27 @@ static bool is_same(const struct server_identity *a, const struct server_identit
            memcmp(&a->address, &b->address, a->address_len) == 0;
 }
 
+/* How many servers of the pool have slots from 64 * `part` on: a bit for each. */
+static uint64_t taken_slots(const struct server_registry *registry, const char *pool, size_t part)
+{
+    uint64_t taken = 0;
+    for (size_t i = 0; i < CHAINS; i++)
+        for (const struct server_state *at = registry->servers[i]; at != NULL; at = at->next)
+            if (at->slot / 64 == part && strcmp(at->identity.pool, pool) == 0)
+                taken |= (uint64_t)1 << at->slot % 64;
+    return taken;
+}
+
+/* The lowest that is free. */
+static size_t find_slot(const struct server_registry *registry, const char *pool)
+{
+    size_t part = 0;
+    uint64_t taken;
+    while ((taken = taken_slots(registry, pool, part)) == UINT64_MAX)
+        part++;
+    return part * 64 + (size_t)__builtin_ctzll(~taken);
+}
+
 /* The registry's own reference; made if it is not there. */
 static struct server_state *find_server(struct server_registry *registry,
                                         const struct server_identity *identity)
@@ -87,6 +109,8 @@ static struct server_state *find_server(struct server_registry *registry,
     while (server != NULL && !is_same(&server->identity, identity))
         server = server->next;
     if (server == NULL && (server = server_state_new(identity)) != NULL) {
+        server->id = ++registry->last_id;
+        server->slot = find_slot(registry, identity->pool);
         server->next = *chain;
         *chain = server;
     }

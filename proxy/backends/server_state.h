@@ -59,8 +59,11 @@ struct server_rules {
 struct server_state {
     /* Written when it is made. */
     struct server_identity identity; /* owned */
-    uint64_t name_hash;              /* of its name alone, so that proxies agree (policy_source_hash.c) */
-    struct server_state *next;       /* the registry's */
+    uint64_t id;                     /* the registry's: no two servers ever have the same; 0: it is in none */
+    size_t
+        slot; /* the registry's: a small number, of no other server of the pool as long as this one lives */
+    uint64_t name_hash;        /* of its name alone, so that proxies agree (policy_source_hash.c) */
+    struct server_state *next; /* the registry's */
 
     /* The control thread writes, workers read. Read them by the functions below. */
     _Alignas(SERVER_LINE) _Atomic uint8_t health; /* enum server_health */

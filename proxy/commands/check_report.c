@@ -90,18 +90,19 @@ static const char *words_of_tls(const struct cfg_pool_tls *tls)
     return tls->mode == CFG_POOL_TLS_STARTTLS ? "by STARTTLS" : "by TLS";
 }
 
-static void print_pools(const struct snapshot *snapshot, FILE *to)
+static void print_pools(const struct runtime *runtime, FILE *to)
 {
     static const char *const identities[] = {[CFG_IDENTITY_NONE] = "none",
                                              [CFG_IDENTITY_PROXY_V1] = "proxy-v1",
                                              [CFG_IDENTITY_PROXY_V2] = "proxy-v2",
                                              [CFG_IDENTITY_NATIVE] = "native"};
-    for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
-        const struct pool *pool = &snapshot->pools[i];
+    for (size_t i = 0; i < runtime->snapshot->cfg->pool_count; i++) {
+        const struct pool *pool = &runtime->snapshot->pools[i];
+        const struct membership *members = runtime->members->lists[i];
         fprintf(to, "pool %s: %s, identity %s, %s to ", pool->cfg->name, cfg_balance_name(pool->cfg->balance),
                 identities[pool->cfg->identity], words_of_tls(&pool->cfg->tls));
-        for (size_t j = 0; j < pool->members->count; j++)
-            print_item(pool->members->members[j].server->identity.name, j == 0, to);
+        for (size_t j = 0; j < members->count; j++)
+            print_item(members->members[j].server->identity.name, j == 0, to);
         fputc('\n', to);
     }
 }
@@ -110,5 +111,5 @@ void check_report_print(const struct runtime *runtime, FILE *to)
 {
     print_services(runtime->snapshot->cfg, to);
     print_certificates(runtime, to);
-    print_pools(runtime->snapshot, to);
+    print_pools(runtime, to);
 }

@@ -73,22 +73,24 @@ static void on_review(uv_timer_t *timer)
     const struct snapshot *snapshot = control->runtime.snapshot;
     uint64_t now_ms = uv_hrtime() / 1000000;
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
-        review_pool(control, snapshot->pools[i].members, now_ms);
-        review_goodbyes(control, snapshot->pools[i].members, snapshot->cfg->pools[i].goodbye_spread_ms, now_ms);
+        const struct membership *members = control->runtime.members->lists[i];
+        review_pool(control, members, now_ms);
+        review_goodbyes(control, members, snapshot->cfg->pools[i].goodbye_spread_ms, now_ms);
     }
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }
 
-void control_install_pools(struct control *control, const struct snapshot *snapshot,
-                           const struct snapshot *before)
+void control_install_pools(struct control *control, const struct runtime *runtime,
+                           const struct runtime *before)
 {
     struct server_observer observer = {log_change, control};
-    for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
-        const struct membership *members = snapshot->pools[i].members;
-        const struct pool *old = snapshot_find_pool(before, snapshot->cfg->pools[i].name);
-        wait_queue_set_length(members->pool->queue, snapshot->cfg->pools[i].queue.length);
-        membership_install(members, old != NULL ? old->members : NULL, uv_hrtime() / 1000000, &observer);
+    const struct cfg *cfg = runtime->snapshot->cfg;
+    for (size_t i = 0; i < cfg->pool_count; i++) {
+        const struct membership *members = runtime->members->lists[i];
+        const struct membership *old = runtime_find_members(before, cfg->pools[i].name);
+        wait_queue_set_length(members->pool->queue, cfg->pools[i].queue.length);
+        membership_install(members, old, uv_hrtime() / 1000000, &observer);
     }
 }
 
@@ -106,7 +108,7 @@ void control_open_pools(struct control *control)
     control->alarm = (struct wait_queue_alarm){wake_worker, control};
     control->review_seed = uv_hrtime();
     server_registry_set_alarm(control->runtime.snapshot->registry, &control->alarm);
-    control_install_pools(control, control->runtime.snapshot, NULL);
+    control_install_pools(control, &control->runtime, &(struct runtime){0});
 }
 
 void control_watch_pools(struct control *control)

@@ -119,9 +119,9 @@ void control_watch_heartbeats(struct control *control);
 /* Puts the pools of the first snapshot into effect. Call it when there is a log, and no worker yet. */
 void control_open_pools(struct control *control);
 
-/* The pools of `snapshot` take effect in place of those of `before`. */
-void control_install_pools(struct control *control, const struct snapshot *snapshot,
-                           const struct snapshot *before);
+/* The pools of `runtime` take effect in place of those of `before`, which may be all NULL. */
+void control_install_pools(struct control *control, const struct runtime *runtime,
+                           const struct runtime *before);
 
 /* From now on what workers report changes states of servers, and logs event=server-state. */
 void control_watch_pools(struct control *control);

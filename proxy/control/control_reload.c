@@ -82,8 +82,12 @@ static void count_stale(struct control *control, const struct runtime *result)
         control->stale_certificates = tls_context_stale_count(result->tls) + result->pools->stale;
 }
 
-static void replace_certificates(struct control *control, const struct runtime *runtime)
+/* All but the snapshot. */
+static void replace_rest(struct control *control, const struct runtime *runtime)
 {
+    struct member_lists *members = member_lists_ref(runtime->members);
+    member_lists_unref(&control->runtime.members);
+    control->runtime.members = members;
     tls_context_unref(&control->runtime.tls);
     pool_tls_set_unref(&control->runtime.pools);
     control->runtime.tls = tls_context_ref(runtime->tls);
@@ -98,7 +102,7 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
     if (updates == NULL)
         return false;
     give_updates(control, updates);
-    replace_certificates(control, runtime);
+    replace_rest(control, runtime);
     return true;
 }
 
@@ -137,14 +141,14 @@ static bool apply_configuration(struct control *control, const struct runtime *r
         return false;
     }
     warn_of_restart(control, snapshot->cfg, problems);
-    control_install_pools(control, snapshot, control->runtime.snapshot);
+    control_install_pools(control, runtime, &control->runtime);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
     control_set_limits(control, snapshot->cfg);
     admin_serve(control->admin, &admin_listeners);
-    replace_certificates(control, runtime);
+    replace_rest(control, runtime);
     count_stale(control, runtime);
     snapshot_unref(&control->runtime.snapshot);
     control->runtime.snapshot = snapshot_ref(snapshot);
@@ -187,8 +191,9 @@ static void end_certificates(struct control *control, struct reload *reload)
      * What is wrong with the clients' certificates keeps no pool from its new ones, and the other way round.
      */
     struct runtime in_use = {.tls = reload->result.tls != NULL ? reload->result.tls : control->runtime.tls,
-                             .pools = reload->result.pools != NULL ? reload->result.pools
-                                                                   : control->runtime.pools};
+                             .pools =
+                                 reload->result.pools != NULL ? reload->result.pools : control->runtime.pools,
+                             .members = control->runtime.members};
     bool same = tls_context_same_certificates(in_use.tls, control->runtime.tls) &&
                 pool_tls_set_equals(in_use.pools, control->runtime.pools);
     bool whole = reload->result.tls != NULL && reload->result.pools != NULL;

@@ -18,8 +18,8 @@ static void read_certificates(struct reload *reload)
 /* A file that can't be used is no error here: what was read before stays in use. */
 static void read_pools(struct reload *reload)
 {
-    reload->result.pools =
-        snapshot_certificates_load_pools(reload->before.snapshot, &reload->before, &reload->problems);
+    reload->result.pools = snapshot_certificates_load_pools(reload->before.snapshot, reload->before.members,
+                                                            &reload->before, &reload->problems);
 }
 
 /* Runs in a thread of libuv's pool. */

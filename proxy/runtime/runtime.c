@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/runtime.h"
 
+#include "proxy/backends/pool_resolve.h"
 #include "proxy/common/privileges.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/commitments.h"
@@ -39,10 +40,38 @@ static void check_files(const struct cfg *cfg, const struct tls_key_source *keys
     check_state_file(cfg, problems);
 }
 
-/* Loads the rest for a snapshot; leaves NULL what failed. */
-static void load_files(struct runtime *into, const struct runtime *before, struct cfg_problems *problems)
+const struct membership *runtime_find_members(const struct runtime *runtime, const char *name)
 {
-    into->pools = snapshot_certificates_load_pools(into->snapshot, before, problems);
+    const struct pool *pool = snapshot_find_pool(runtime->snapshot, name);
+    return pool != NULL ? runtime->members->lists[pool - runtime->snapshot->pools] : NULL;
+}
+
+/* NULL after an error. */
+static struct member_lists *load_members(const struct snapshot *snapshot, const struct runtime *before,
+                                         struct cfg_problems *problems)
+{
+    const struct cfg *cfg = snapshot->cfg;
+    size_t errors = problems->errors;
+    struct member_lists *lists = member_lists_new(cfg->pool_count);
+    bool ok = lists != NULL;
+    for (size_t i = 0; lists != NULL && i < cfg->pool_count; i++) {
+        const struct cfg_pool *pool = &cfg->pools[i];
+        lists->lists[i] =
+            pool_resolve(pool, snapshot->registry, runtime_find_members(before, pool->name), problems);
+        ok = ok && lists->lists[i] != NULL;
+    }
+    if (!ok && problems->errors == errors)
+        cfg_problems_add_out_of_memory(problems, cfg->path);
+    if (!ok)
+        member_lists_unref(&lists);
+    return lists;
+}
+
+/* Loads the rest for a snapshot; leaves NULL what failed. */
+static void load_rest(struct runtime *into, const struct runtime *before, struct cfg_problems *problems)
+{
+    into->members = load_members(into->snapshot, before, problems);
+    into->pools = snapshot_certificates_load_pools(into->snapshot, into->members, before, problems);
     into->tls = snapshot_certificates_load(into->snapshot, before->tls, problems);
     if (into->tls != NULL)
         commitment_guard_check(before, into, problems);
@@ -61,11 +90,11 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
     else
         into->snapshot = snapshot_new(&cfg, keys, before->snapshot, problems);
     if (into->snapshot != NULL)
-        load_files(into, before, problems);
+        load_rest(into, before, problems);
     else
         check_files(cfg, keys, problems);
     cfg_free(&cfg);
-    if (into->tls == NULL || into->pools == NULL || problems->errors > 0)
+    if (into->tls == NULL || into->pools == NULL || into->members == NULL || problems->errors > 0)
         runtime_unref(into);
     return into->snapshot != NULL;
 }
@@ -76,11 +105,13 @@ struct runtime runtime_ref(const struct runtime *runtime)
         .snapshot = runtime->snapshot != NULL ? snapshot_ref(runtime->snapshot) : NULL,
         .tls = runtime->tls != NULL ? tls_context_ref(runtime->tls) : NULL,
         .pools = runtime->pools != NULL ? pool_tls_set_ref(runtime->pools) : NULL,
+        .members = runtime->members != NULL ? member_lists_ref(runtime->members) : NULL,
     };
 }
 
 void runtime_unref(struct runtime *runtime)
 {
+    member_lists_unref(&runtime->members);
     pool_tls_set_unref(&runtime->pools);
     tls_context_unref(&runtime->tls);
     snapshot_unref(&runtime->snapshot);

@@ -2,11 +2,12 @@
 #ifndef DEEPPROXY_PROXY_RUNTIME_RUNTIME_H
 #define DEEPPROXY_PROXY_RUNTIME_RUNTIME_H
 
+#include "proxy/backends/member_lists.h"
 #include "proxy/runtime/snapshot.h"
 
 /*
- * What the program runs with: a snapshot of the configuration, and what is read from files that change more
- * often than it and apart from it. Each of the three is immutable, or guards itself, and counted by
+ * What the program runs with: a snapshot of the configuration, and what changes more often than it and apart
+ * from it: what is read from files, and the addresses of names. Each of the four is immutable, or guards itself, and counted by
  * reference; a struct runtime holds one reference of each that is not NULL. A visitor of this room begins
  * here: runtime_load shows what is made of a file.
  */
@@ -16,6 +17,8 @@ struct runtime {
     struct tls_context *tls;
     /* For TLS with servers, by pool. */
     struct pool_tls_set *pools;
+    /* The servers, by pool. */
+    struct member_lists *members;
 };
 
 /*
@@ -29,10 +32,13 @@ struct runtime {
 bool runtime_load(const char *path, const struct tls_key_source *keys, const struct runtime *before,
                   struct runtime *into, struct cfg_problems *problems);
 
-/* Adds a reference of each of the three that is not NULL, and returns them. */
+/* Adds a reference of each of the four that is not NULL, and returns them. */
 struct runtime runtime_ref(const struct runtime *runtime);
 
-/* Drops the references, and nulls all three. */
+/* The list of the pool of that name; NULL if there is none, or `runtime` is all NULL. */
+const struct membership *runtime_find_members(const struct runtime *runtime, const char *name);
+
+/* Drops the references, and nulls all four. */
 void runtime_unref(struct runtime *runtime);
 
 #endif

@@ -2,7 +2,6 @@
 #include "proxy/runtime/snapshot.h"
 
 #include "base/array.h"
-#include "proxy/backends/pool_resolve.h"
 #include "proxy/runtime/client_certificates.h"
 
 #include <stdlib.h>
@@ -21,16 +20,12 @@ const struct pool *snapshot_find_pool(const struct snapshot *snapshot, const cha
     return index < cfg->pool_count ? &snapshot->pools[index] : NULL;
 }
 
-static bool resolve_pools(struct snapshot *snapshot, const struct snapshot *previous,
-                          struct cfg_problems *problems)
+static void set_pools(struct snapshot *snapshot)
 {
-    bool ok = true;
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct cfg_pool *cfg = &snapshot->cfg->pools[i];
-        const struct pool *before = snapshot_find_pool(previous, cfg->name);
-        ok = pool_resolve(&snapshot->pools[i], cfg, snapshot->registry, before, problems) && ok;
+        snapshot->pools[i] = (struct pool){.cfg = cfg, .policy = policy_of(cfg->balance)};
     }
-    return ok;
 }
 
 /* ---- services ---- */
@@ -194,8 +189,8 @@ static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *pre
     snapshot->services = calloc(service_total(snapshot), sizeof snapshot->services[0]);
     if (snapshot->pools == NULL || snapshot->services == NULL)
         return false;
-    bool ok = resolve_pools(snapshot, previous, problems);
-    ok = join_services(snapshot, previous) && ok;
+    set_pools(snapshot);
+    bool ok = join_services(snapshot, previous);
     ok = load_client_certificates(snapshot, previous, problems) && ok;
     return tickets_open(&snapshot->tickets, cfg, tickets_time_now(), problems) && ok;
 }
@@ -203,8 +198,6 @@ static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *pre
 /* Frees all but the configuration. */
 static void free_snapshot(struct snapshot *snapshot)
 {
-    for (size_t i = 0; snapshot->pools != NULL && i < snapshot->cfg->pool_count; i++)
-        pool_free(&snapshot->pools[i]);
     for (size_t i = 0; snapshot->services != NULL && i < service_total(snapshot); i++) {
         client_reports_unref(&snapshot->services[i].reports);
         counters_unref(&snapshot->services[i].counters);

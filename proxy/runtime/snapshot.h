@@ -17,8 +17,8 @@
 #include "tls/endpoint/tls_endpoint.h"
 
 /*
- * A configuration made ready to run: names of servers resolved, services joined with their pools.
- * Certificates are not in it (runtime.h). It is immutable, but for the servers' states, the counters, the
+ * A configuration made ready to run: services joined with their pools. Certificates are not in it, nor which
+ * servers the pools have (runtime.h). It is immutable, but for the servers' states, the counters, the
  * client reports and the ticket keys. It is counted by reference, and each session keeps the snapshot that it
  * began with.
  */

@@ -114,24 +114,32 @@ static struct pool_tls *find_pool_tls(const struct runtime *before, const struct
                : NULL;
 }
 
-static struct pool_tls *load_pool_tls(const struct snapshot *snapshot, size_t index,
+/* Names may get further addresses while the pool's TLS stays as it is. */
+static size_t count_slots(const struct cfg_pool *pool, const struct membership *members)
+{
+    enum { SPARE = 32 };
+    size_t slots = members != NULL ? membership_slots(members) : pool->server_count;
+    for (size_t i = 0; i < pool->server_count; i++)
+        if (pool->servers[i].address.address_len == 0)
+            return slots + SPARE;
+    return slots;
+}
+
+static struct pool_tls *load_pool_tls(const struct snapshot *snapshot, size_t index, size_t slots,
                                       const struct runtime *before, const struct pool_tls_source *from,
                                       bool *stale, struct cfg_problems *problems)
 {
     const struct cfg *cfg = snapshot->cfg;
     const struct cfg_pool *pool = &cfg->pools[index];
-    size_t servers = snapshot->pools[index].members->count;
     if (before->snapshot == snapshot)
-        return pool_tls_renew(before->pools->pools[index], cfg, pool, servers, from, stale, problems);
-    const struct pool *old_pool = snapshot_find_pool(before->snapshot, pool->name);
-    struct pool_tls *old = find_pool_tls(before, old_pool, pool);
-    if (old == NULL)
-        return pool_tls_new(cfg, pool, servers, from, problems);
-    return pool_tls_new_after(old, pool_has_same_servers(old_pool, &snapshot->pools[index]), cfg, pool,
-                              servers, from, stale, problems);
+        return pool_tls_renew(before->pools->pools[index], cfg, pool, slots, from, stale, problems);
+    struct pool_tls *old = find_pool_tls(before, snapshot_find_pool(before->snapshot, pool->name), pool);
+    return old != NULL ? pool_tls_new_after(old, cfg, pool, slots, from, stale, problems)
+                       : pool_tls_new(cfg, pool, slots, from, problems);
 }
 
 struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *snapshot,
+                                                      const struct member_lists *members,
                                                       const struct runtime *before,
                                                       struct cfg_problems *problems)
 {
@@ -145,7 +153,8 @@ struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *sna
         bool stale = false;
         if (cfg->pools[i].tls.mode == CFG_POOL_TLS_NONE)
             continue;
-        set->pools[i] = load_pool_tls(snapshot, i, before, &from, &stale, problems);
+        size_t slots = count_slots(&cfg->pools[i], members != NULL ? members->lists[i] : NULL);
+        set->pools[i] = load_pool_tls(snapshot, i, slots, before, &from, &stale, problems);
         set->stale += stale;
         ok = ok && set->pools[i] != NULL;
     }

@@ -130,7 +130,7 @@ static enum server_cause kind_of_error(int error)
 static bool is_failure_due(const struct session *session)
 {
     bool is_new = atomic_load(&session->place.server->strikes) == 0;
-    return is_new || pool_state_may_tell_down(session->service->pool->members->pool, uv_hrtime() / 1000000);
+    return is_new || pool_state_may_tell_down(session_members(session)->pool, uv_hrtime() / 1000000);
 }
 
 static void mark_failed(struct session *session, enum server_cause kind, const char *error)

@@ -145,10 +145,8 @@ static void fail_server(struct session *session, const char *error)
 MUST_CHECK static bool begin_handshake(struct session *session)
 {
     struct backend_link *link = session->link;
-    const struct server_state *place = session->place.server;
-    size_t index = membership_index(session->service->pool->members, place);
     struct tls_backend_server server =
-        pool_tls_server(link->tls->pool, index, place->identity.tls_name, session->worker->index);
+        pool_tls_server(link->tls->pool, session->place.server, session->worker->index);
     bool is_registered = protocol_traits(session->service->engine.protocol)->alpn.is_registered;
     server.protocols = is_registered ? session->service->tls.protocols : NULL;
     link->tls->side.endpoint =

@@ -86,11 +86,15 @@ static uint64_t waited_ms(const struct session *session)
     return worker_now(session->worker) - session->started - session->wanted_after_ms;
 }
 
+struct membership *session_members(const struct session *session)
+{
+    return session->in_worker.generation->members->lists[session->service->pool_index];
+}
+
 static struct choose_request make_request(const struct session *session, bool has_turn)
 {
-    const struct pool *pool = session->service->pool;
-    return (struct choose_request){.members = pool->members,
-                                   .policy = pool->policy,
+    return (struct choose_request){.members = session_members(session),
+                                   .policy = session->service->pool->policy,
                                    .worker = session->worker->index,
                                    .key = address_key((const struct sockaddr *)&session->address),
                                    .random = draw(session),
@@ -118,7 +122,7 @@ static enum choose_verdict choose(struct session *session, bool has_turn)
 
 static struct wait_queue *queue_of(const struct session *session)
 {
-    return session->service->pool->members->pool->queue;
+    return session_members(session)->pool->queue;
 }
 
 void session_give_back_place(struct session *session)
@@ -133,7 +137,7 @@ bool session_leave_server(struct session *session)
 {
     bool is_first = session->search == NULL;
     bool ok = begin_search(session) &&
-              choose_add_try(&session->search->tries, session->service->pool->members, session->place.server);
+              choose_add_try(&session->search->tries, session_members(session), session->place.server);
     if (ok && is_first)
         session->search->has_met_one = !session->place.began_as_trial;
     session_give_back_place(session);
@@ -155,8 +159,7 @@ static bool join_queue(struct session *session, enum choose_verdict verdict)
         !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
         return false;
     session->search->wait_max_ms =
-        waited_ms(session) +
-                                   (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
+        waited_ms(session) + (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);
@@ -243,7 +246,7 @@ void session_set_server_timeout(struct session *session, enum worker_timeout tim
 
 void session_note_greeting(struct session *session)
 {
-    struct pool_state *pool = session->service->pool->members->pool;
+    struct pool_state *pool = session_members(session)->pool;
     reservation_served(&session->place);
     if (session->search == NULL)
         pool_state_greeted(pool, waited_ms(session) * 1000);

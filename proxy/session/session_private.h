@@ -453,6 +453,9 @@ void session_give_up(struct session *session, const char *local_error, const cha
 
 /* ---- session_choose.c: which server, how long for, and waiting for one ---- */
 
+/* The servers of its pool now. */
+struct membership *session_members(const struct session *session);
+
 /* Chooses a server and takes a place there. Without a place: waits for one if it may. */
 enum session_choice {
     SESSION_HAS_PLACE,

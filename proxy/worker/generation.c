@@ -40,13 +40,14 @@ static void set_timeouts(struct generation *generation)
                            (uint64_t)(i - WORKER_TIMEOUT_SLOWED + 1) * WORKER_SLOWED_STEP_MS);
 }
 
-struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *set)
+struct generation *generation_new(const struct runtime *runtime)
 {
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return NULL;
-    generation->snapshot = snapshot_ref(snapshot);
-    generation->pools = pool_tls_set_ref(set);
+    generation->snapshot = snapshot_ref(runtime->snapshot);
+    generation->pools = pool_tls_set_ref(runtime->pools);
+    generation->members = member_lists_ref(runtime->members);
     set_timeouts(generation);
     return generation;
 }
@@ -56,6 +57,7 @@ void generation_free(struct generation **generation)
     if (*generation == NULL)
         return;
     ENSURE((*generation)->sessions == 0 && (*generation)->leaving == 0);
+    member_lists_unref(&(*generation)->members);
     pool_tls_set_unref(&(*generation)->pools);
     snapshot_unref(&(*generation)->snapshot);
     free(*generation);

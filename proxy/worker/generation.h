@@ -4,7 +4,7 @@
 
 #include "base/must_check.h"
 #include "proxy/common/deadlines.h"
-#include "proxy/runtime/snapshot.h"
+#include "proxy/runtime/runtime.h"
 
 /*
  * What the sessions of one worker have in common that began under the same snapshot: its timeouts, and TLS
@@ -64,15 +64,16 @@ enum {
 struct generation {
     struct generation *older;
     struct snapshot *snapshot;
-    struct pool_tls_set
-        *pools; /* replaced with the certificates in the newest generation; in older ones as it was */
+    /* Replaced in the newest generation when they change; in older ones as they were. */
+    struct pool_tls_set *pools;
+    struct member_lists *members;
     struct deadline_list timeouts[WORKER_TIMEOUTS];
     size_t sessions;
     size_t leaving; /* listeners that leave (accepting.h), and accept for it until they have */
 };
 
-/* Takes references of its own. NULL if memory is short. */
-MUST_CHECK struct generation *generation_new(struct snapshot *snapshot, struct pool_tls_set *pools);
+/* Takes references of its own, and none of runtime->tls. NULL if memory is short. */
+MUST_CHECK struct generation *generation_new(const struct runtime *runtime);
 
 /* Frees one that has no sessions or listeners, and nulls the pointer, which may be NULL already. */
 void generation_free(struct generation **generation);

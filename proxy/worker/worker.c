@@ -164,7 +164,7 @@ static void take_turns(const struct worker *worker)
 {
     for (const struct generation *at = worker->generation; at != NULL; at = at->older)
         for (size_t i = 0; i < at->snapshot->cfg->pool_count; i++) {
-            struct wait_queue *queue = at->snapshot->pools[i].members->pool->queue;
+            struct wait_queue *queue = at->members->lists[i]->pool->queue;
             struct waiter *waiter = NULL;
             if (wait_queue_count(queue) == 0)
                 continue;
@@ -223,7 +223,7 @@ struct worker_update *worker_update_new(const struct worker_config *config)
     update->limits = config->limits;
     if (config->runtime.snapshot == NULL)
         return update;
-    update->generation = generation_new(config->runtime.snapshot, config->runtime.pools);
+    update->generation = generation_new(&config->runtime);
     update->listeners = calloc(config->socket_count, sizeof(struct listener *));
     if (update->generation == NULL || update->listeners == NULL || !fill_slots(update, config))
         worker_update_free(&update);
@@ -271,6 +271,9 @@ static int apply_update(struct worker *worker, struct worker_update *update)
         struct pool_tls_set *pools = worker->generation->pools;
         worker->generation->pools = update->runtime.pools;
         update->runtime.pools = pools;
+        struct member_lists *members = worker->generation->members;
+        worker->generation->members = update->runtime.members;
+        update->runtime.members = members;
         return 0;
     }
     update->generation->older = worker->generation;

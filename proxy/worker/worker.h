@@ -201,8 +201,7 @@ MUST_CHECK int worker_start(struct worker *worker, const struct worker_settings 
 /*
  * Makes an update in the main thread, with all the memory that it takes, so that it can't fail half-way
  * through the workers: first one for each worker, then all are given. NULL if memory is short. If
- * config->runtime.snapshot is NULL, only the certificates and TLS towards the pools change; the rest stays as
- * it is.
+ * config->runtime.snapshot is NULL, only the other parts of the runtime take effect; the rest stays as it is.
  */
 MUST_CHECK struct worker_update *worker_update_new(const struct worker_config *config);
 /* Frees one that was not given, closes its sockets, and nulls the pointer, which may be NULL already. */

@@ -27,7 +27,7 @@ struct subject {
 enum { POOLS_MAX = 8, SERVERS_MAX = 16 };
 
 /* By the first service that has the pool. */
-static struct pool pools[POOLS_MAX];
+static struct membership *pools[POOLS_MAX];
 static struct pool_tls *tls[POOLS_MAX];
 static struct subject subjects[POOLS_MAX][SERVERS_MAX];
 
@@ -75,18 +75,18 @@ static void fail(const struct cfg_problems *problems)
     exit(1);
 }
 
-static void add_servers(const struct cfg *cfg, const struct cfg_service *service, struct pool *pool,
-                        struct pool_tls *with, struct subject *of_pool)
+static void add_servers(const struct cfg *cfg, const struct cfg_service *service, const struct cfg_pool *pool,
+                        const struct membership *members, struct pool_tls *with, struct subject *of_pool)
 {
     static const struct check_intervals quick = {.interval_ms = 200, .fast_ms = 50, .slow_ms = 1000000000};
-    for (size_t i = 0; i < pool->members->count; i++) {
-        const struct server_identity *identity = &pool->members->members[i].server->identity;
+    for (size_t i = 0; i < members->count; i++) {
+        const struct server_identity *identity = &members->members[i].server->identity;
         struct check_target target = {.protocol = service->protocol,
                                       .hostname = cfg->hostname,
                                       .address = identity->address,
                                       .address_len = identity->address_len,
-                                      .identity = pool->cfg->identity,
-                                      .tls_mode = pool->cfg->tls.mode,
+                                      .identity = pool->identity,
+                                      .tls_mode = pool->tls.mode,
                                       .tls = with,
                                       .tls_name = identity->tls_name,
                                       .timeout_ms = 5000};
@@ -108,13 +108,14 @@ static bool is_repeated(const struct cfg *cfg, size_t service)
 static void add_pool(const struct cfg *cfg, size_t i, struct cfg_problems *problems)
 {
     const struct cfg_pool *pool = &cfg->pools[cfg->services[i].pool];
-    if (!pool_resolve(&pools[i], pool, registry, NULL, problems) || pools[i].members->count > SERVERS_MAX)
+    pools[i] = pool_resolve(pool, registry, NULL, problems);
+    if (pools[i] == NULL || pools[i]->count > SERVERS_MAX)
         fail(problems);
     if (pool->tls.mode != CFG_POOL_TLS_NONE)
-        tls[i] = pool_tls_new(cfg, pool, pools[i].members->count, &(struct pool_tls_source){0}, problems);
+        tls[i] = pool_tls_new(cfg, pool, membership_slots(pools[i]), &(struct pool_tls_source){0}, problems);
     if (pool->tls.mode != CFG_POOL_TLS_NONE && tls[i] == NULL)
         fail(problems);
-    add_servers(cfg, &cfg->services[i], &pools[i], tls[i], subjects[i]);
+    add_servers(cfg, &cfg->services[i], pool, pools[i], tls[i], subjects[i]);
 }
 
 int main(int argc, char **argv)
@@ -135,7 +136,7 @@ int main(int argc, char **argv)
             add_pool(cfg, i, &problems);
     uv_run(&loop, UV_RUN_DEFAULT);
     for (size_t i = 0; i < POOLS_MAX; i++) {
-        pool_free(&pools[i]);
+        membership_unref(&pools[i]);
         pool_tls_unref(&tls[i]);
     }
     server_registry_unref(&registry);

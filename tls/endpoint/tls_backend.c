@@ -34,6 +34,7 @@ struct tls_resumption_slot {
         SSL_SESSION *session;
         int64_t valid_until;
     } kept[TLS_RESUMPTION_KEPT]; /* the newest first */
+    uint64_t owner;              /* the server's */
     bool paused;
     int64_t paused_until; /* seconds since 1970; 0: the pause begins with the next session */
 };
@@ -46,13 +47,14 @@ struct tls_resumption {
 
 /* ---- the peer ---- */
 
-struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot)
+struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot, uint64_t owner)
 {
     struct tls_peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL)
         return NULL;
     peer->name = name;
     peer->slot = slot;
+    peer->owner = owner;
     peer->valid_until = INT64_MAX; /* as long as nothing is verified */
     return peer;
 }
@@ -154,7 +156,8 @@ static bool is_paused(struct tls_resumption_slot *slot, int64_t now)
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls_peer *peer = tls_endpoint_peer(ssl);
-    if (peer == NULL || peer->slot == NULL || !SSL_SESSION_is_resumable(session))
+    if (peer == NULL || peer->slot == NULL || peer->slot->owner != peer->owner ||
+        !SSL_SESSION_is_resumable(session))
         return 0;
     int64_t now = (int64_t)SSL_SESSION_get_time(session);
     int64_t left = peer->valid_until - now;
@@ -314,7 +317,14 @@ static struct kept_session take_session(struct tls_resumption_slot *slot)
 static struct tls_resumption_slot *slot_of(const struct tls_backend_server *server)
 {
     struct tls_resumption *resumption = server->resumption;
-    return resumption != NULL && server->slot < resumption->count ? &resumption->slots[server->slot] : NULL;
+    if (resumption == NULL || server->slot >= resumption->count)
+        return NULL;
+    struct tls_resumption_slot *slot = &resumption->slots[server->slot];
+    if (slot->owner != server->owner) {
+        forget_sessions(slot);
+        *slot = (struct tls_resumption_slot){.owner = server->owner};
+    }
+    return slot;
 }
 
 struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struct tls_io *io,
@@ -322,7 +332,7 @@ struct tls_endpoint *tls_endpoint_new_backend(struct tls_context *context, struc
 {
     const char *sni = tls_trust_is_address(server->name) ? NULL : server->name; /* RFC 6066 section 3 */
     struct tls_endpoint *endpoint = tls_endpoint_new_client(context, io, sni, server->protocols);
-    struct tls_peer *peer = tls_peer_new(server->name, slot_of(server));
+    struct tls_peer *peer = tls_peer_new(server->name, slot_of(server), server->owner);
     if (endpoint == NULL || peer == NULL) {
         tls_peer_free(&peer);
         tls_endpoint_free(&endpoint);
@@ -342,6 +352,8 @@ bool tls_endpoint_give_up_resumption(struct tls_endpoint *endpoint)
     if (peer == NULL || !peer->offered_session || peer->sent_certificate)
         return false;
     peer->offered_session = false;
+    if (peer->slot->owner != peer->owner)
+        return true;
     forget_sessions(peer->slot);
     peer->slot->paused = true;
     peer->slot->paused_until = 0;

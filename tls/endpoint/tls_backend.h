@@ -47,8 +47,8 @@ MUST_CHECK bool tls_context_own_certificate(const struct tls_context *context,
 bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now);
 
 /*
- * Sessions to resume, in slots. A slot is for one server (one name and one context) and one thread. It keeps
- * the last TLS_RESUMPTION_KEPT sessions. One of TLS 1.3 is used once (RFC 8446 appendix C.4). None is used
+ * Sessions to resume, in slots. A slot is for one server (one name and one context) and one thread; if another
+ * server gets it, what it has is forgotten. It keeps the last TLS_RESUMPTION_KEPT sessions. One of TLS 1.3 is used once (RFC 8446 appendix C.4). None is used
  * after one of the certificates that it began with has expired, as a resumed handshake verifies no
  * certificate.
  */
@@ -73,6 +73,7 @@ struct tls_backend_server {
     const char *protocols;             /* for ALPN, in the form of tls_endpoint.h; NULL: ALPN is not used */
     struct tls_resumption *resumption; /* NULL: no session is resumed */
     size_t slot;                       /* of the resumption */
+    uint64_t owner;                    /* whose slot that is: a number of this server and name alone */
 };
 
 /*

@@ -13,6 +13,7 @@
 struct tls_peer {
     const char *name;                 /* the caller's */
     struct tls_resumption_slot *slot; /* where its sessions are kept; NULL: none are */
+    uint64_t owner;                   /* the slot is its own as long as the slot has this number */
     /*
      * Until when its certificates are valid, in seconds since 1970: those of this handshake, or of the one
      * with which the offered session began. INT64_MAX if nothing is verified.
@@ -25,7 +26,7 @@ struct tls_peer {
 };
 
 /* `name` and `slot` outlive the peer. NULL if memory is short. */
-MUST_CHECK struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot);
+MUST_CHECK struct tls_peer *tls_peer_new(const char *name, struct tls_resumption_slot *slot, uint64_t owner);
 
 /* Frees it, and sets the pointer to NULL. */
 void tls_peer_free(struct tls_peer **peer);

@@ -21,6 +21,7 @@ enum { MOST = 8, MOMENT_MS = 20 };
 static struct worker worker;
 static struct snapshot *snapshot;
 static struct pool_tls_set *pools;
+static struct member_lists *members;
 static struct log *log_of_test;
 static struct slot_holder other; /* another worker, which holds slots for handshakes */
 static struct handshake clients[MOST];
@@ -74,7 +75,7 @@ static const struct handshakes_events events = {.accept = accept_again};
 
 static struct generation *add_generation(struct generation *older)
 {
-    struct generation *made = generation_new(snapshot, pools);
+    struct generation *made = generation_new(&(struct runtime){snapshot, NULL, pools, members});
     ck_assert_ptr_nonnull(made);
     made->older = older;
     return made;
@@ -93,11 +94,12 @@ static void set_up(void)
     ck_assert_ptr_nonnull(cfg);
     snapshot = snapshot_new(&cfg, NULL, NULL, &problems);
     pools = pool_tls_set_new(1);
+    members = member_lists_new(1);
     log_of_test = log_new(CFG_LOG_ERROR);
     worker.calls = &calls;
     worker.shared.handshakes.counts = address_counts_new();
     worker.shared.handshakes.slots = handshake_slots_new(2);
-    ck_assert(snapshot != NULL && pools != NULL && log_of_test != NULL);
+    ck_assert(snapshot != NULL && pools != NULL && members != NULL && log_of_test != NULL);
     ck_assert(worker.shared.handshakes.counts != NULL && worker.shared.handshakes.slots != NULL);
     worker.generation = add_generation(NULL);
     worker.accepting.listeners = calloc(2, sizeof(struct listener *));
@@ -140,6 +142,7 @@ static void tear_down(void)
     handshake_slots_free(&worker.shared.handshakes.slots);
     log_close(&log_of_test);
     pool_tls_set_unref(&pools);
+    member_lists_unref(&members);
     snapshot_unref(&snapshot);
 }
 

@@ -10,6 +10,7 @@
 
 static struct snapshot *snapshot;
 static struct pool_tls_set *pools;
+static struct member_lists *members;
 
 static void set_up(void)
 {
@@ -24,18 +25,20 @@ static void set_up(void)
     ck_assert_ptr_nonnull(cfg);
     snapshot = snapshot_new(&cfg, NULL, NULL, &problems);
     pools = pool_tls_set_new(2);
-    ck_assert(snapshot != NULL && pools != NULL);
+    members = member_lists_new(2);
+    ck_assert(snapshot != NULL && pools != NULL && members != NULL);
 }
 
 static void tear_down(void)
 {
     snapshot_unref(&snapshot);
     pool_tls_set_unref(&pools);
+    member_lists_unref(&members);
 }
 
 static struct generation *make(void)
 {
-    struct generation *made = generation_new(snapshot, pools);
+    struct generation *made = generation_new(&(struct runtime){snapshot, NULL, pools, members});
     ck_assert_ptr_nonnull(made);
     return made;
 }

@@ -56,8 +56,8 @@ static bool is_whole(const struct runtime *loaded)
     const struct snapshot *snapshot = loaded->snapshot;
     return loaded->tls != NULL && tls_context_certificate_count(loaded->tls) == 1 && loaded->pools != NULL &&
            loaded->pools->count == 3 && snapshot->cfg->service_count == 2 && snapshot->cfg->host_count == 1 &&
-           snapshot->pools[0].members->count >= 2 && snapshot->pools[1].members->count == 1 &&
-           snapshot->pools[2].members->count == 1 && snapshot->tickets.keys != NULL &&
+           loaded->members->lists[0]->count >= 2 && loaded->members->lists[1]->count == 1 &&
+           loaded->members->lists[2]->count == 1 && snapshot->tickets.keys != NULL &&
            snapshot_service(snapshot, &snapshot->services[0], "mail.example.com")->pool ==
                &snapshot->pools[1];
 }

@@ -68,6 +68,11 @@ static void expect_problem(size_t index, enum cfg_severity severity, unsigned li
 
 /* ---- places to resume from ---- */
 
+static struct server_state server_at(size_t slot)
+{
+    return (struct server_state){.identity.tls_name = "store.example", .id = 100 + slot, .slot = slot};
+}
+
 /* A slot is for one server and one worker: sessions of two servers, or two threads, never meet. */
 START_TEST(a_place_for_each_worker_at_each_server)
 {
@@ -77,7 +82,9 @@ START_TEST(a_place_for_each_worker_at_each_server)
     ck_assert_uint_ge(tls->workers, 64);
     for (size_t server = 0; server < SERVERS; server++)
         for (size_t worker = 0; worker < 64; worker++) {
-            struct tls_backend_server parameters = pool_tls_server(tls, server, "store.example", worker);
+            struct server_state state = server_at(server);
+            struct tls_backend_server parameters = pool_tls_server(tls, &state, worker);
+            ck_assert_uint_eq(parameters.owner, state.id);
             ck_assert_str_eq(parameters.name, "store.example");
             ck_assert_ptr_eq(parameters.resumption, tls->resumption);
             ck_assert_uint_lt(parameters.slot, SERVERS * tls->workers);
@@ -92,15 +99,18 @@ START_TEST(a_place_for_each_worker_at_each_server)
 END_TEST
 
 /* A reload can't change how many run, and one that asks for fewer still has a place for each that does. */
-START_TEST(workers_beyond_resume_nothing)
+START_TEST(workers_and_servers_beyond_resume_nothing)
 {
     long cores = sysconf(_SC_NPROCESSORS_CONF);
     cfg.workers = 1;
     struct pool_tls *tls = make(1);
+    struct server_state first = server_at(0);
+    struct server_state beyond = server_at(SERVERS);
     ck_assert_uint_eq(tls->workers, cores > 1 ? (size_t)cores : 1);
-    ck_assert_ptr_nonnull(pool_tls_server(tls, 0, "a", tls->workers - 1).resumption);
-    ck_assert_ptr_null(pool_tls_server(tls, 0, "a", tls->workers).resumption);
-    ck_assert_ptr_null(pool_tls_server(tls, 0, "a", tls->workers + 1).resumption);
+    ck_assert_ptr_nonnull(pool_tls_server(tls, &first, tls->workers - 1).resumption);
+    ck_assert_ptr_null(pool_tls_server(tls, &first, tls->workers).resumption);
+    ck_assert_ptr_null(pool_tls_server(tls, &first, tls->workers + 1).resumption);
+    ck_assert_ptr_null(pool_tls_server(tls, &beyond, 0).resumption);
     pool_tls_unref(&tls);
 }
 END_TEST
@@ -116,7 +126,7 @@ START_TEST(unchanged_files_are_not_read_again)
     ck_assert(!stale);
     ck_assert_uint_eq(problems.count, 0);
     pool_tls_unref(&renewed);
-    ck_assert_uint_eq(old->workers, pool_tls_server(old, 1, "a", 0).slot); /* it is still there */
+    ck_assert_uint_eq(old->slots, SERVERS); /* it is still there */
     pool_tls_unref(&old);
 }
 END_TEST
@@ -160,17 +170,16 @@ START_TEST(another_configuration_with_the_same_files)
     bool stale = true;
     struct tls_certificate_info info;
     struct pool_tls *old = make(2);
-    struct pool_tls *after =
-        pool_tls_new_after(old, false, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
+    struct pool_tls *after = pool_tls_new_after(old, &cfg, &pools[2], SERVERS + 1, &here, &stale, &problems);
     ck_assert(!stale);
     ck_assert_ptr_eq(after->context, old->context);
     ck_assert_ptr_ne(after->resumption, old->resumption);
     pool_tls_unref(&after);
-    after = pool_tls_new_after(old, true, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
-    ck_assert_ptr_eq(after, old); /* the servers are the same as well: sessions can be resumed */
+    after = pool_tls_new_after(old, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
+    ck_assert_ptr_eq(after, old); /* it has room for them: sessions can be resumed */
     pool_tls_unref(&after);
     certificates_write("own.pem", "nothing of the kind\n");
-    after = pool_tls_new_after(old, false, &cfg, &pools[2], SERVERS, &here, &stale, &problems);
+    after = pool_tls_new_after(old, &cfg, &pools[2], SERVERS + 1, &here, &stale, &problems);
     ck_assert(stale);
     ck_assert_ptr_eq(after->context, old->context);
     ck_assert_ptr_ne(after->resumption, old->resumption);
@@ -300,7 +309,7 @@ int main(void)
     TCase *tests = tcase_create("pools");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_place_for_each_worker_at_each_server);
-    tcase_add_test(tests, workers_beyond_resume_nothing);
+    tcase_add_test(tests, workers_and_servers_beyond_resume_nothing);
     tcase_add_test(tests, unchanged_files_are_not_read_again);
     tcase_add_test(tests, changed_files_are);
     tcase_add_test(tests, files_that_can_not_be_used_any_more);

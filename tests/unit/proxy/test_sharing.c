@@ -323,7 +323,8 @@ START_TEST(a_changed_certificate_of_pools)
     struct runtime loaded = load(&nothing);
     struct cfg_problems problems = {0};
     rewrite(own.chain);
-    struct pool_tls_set *renewed = snapshot_certificates_load_pools(loaded.snapshot, &loaded, &problems);
+    struct pool_tls_set *renewed =
+        snapshot_certificates_load_pools(loaded.snapshot, loaded.members, &loaded, &problems);
     ck_assert(renewed != NULL && problems.errors == 0);
     struct runtime after = {.pools = renewed};
     ck_assert_ptr_ne(own_of(&loaded, FIRST), own_of(&after, FIRST));

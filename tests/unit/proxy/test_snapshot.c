@@ -55,7 +55,7 @@ static void expect_pool(const struct snapshot *snapshot, const struct service *s
 {
     ck_assert_str_eq(service->pool->cfg->name, name);
     ck_assert_ptr_eq(service->pool, &snapshot->pools[service->pool_index]);
-    ck_assert_uint_eq(service->pool->members->count, 1);
+    ck_assert_ptr_eq(service->pool->policy, policy_of(service->pool->cfg->balance));
     ck_assert_int_eq(service->engine.sends_identity, service->pool->cfg->identity == CFG_IDENTITY_NATIVE);
 }
 
@@ -184,22 +184,14 @@ START_TEST(pools_by_name)
 }
 END_TEST
 
-/* A pool finds itself in the snapshot before, by its name, and knows its servers' state from there. */
-START_TEST(pools_inherit_by_name)
+/* What is known of servers and pools is known to all snapshots. */
+START_TEST(the_registry_is_shared)
 {
-    static const char then[] = CFG_TLS CFG_IMAP_SERVICE
-        "backends = ( { name = \"stores\"; servers = ( { address = \"10.0.0.10:143\"; } ); },\n"
-        "  { name = \"p1\"; servers = ( { address = \"10.0.0.10:143\"; } ); } );\n";
-    static const char now[] = CFG_TLS CFG_IMAP_SERVICE
-        "backends = ( { name = \"p1\"; servers = ( { address = \"10.0.0.10:143\"; } ); },\n"
-        "  { name = \"stores\"; servers = ( { address = \"10.0.0.10:143\"; } ); } );\n";
-    struct snapshot *before = load(then, NULL);
-    atomic_store(&before->pools[0].members->members[0].server->warned_ms, 77);
-    struct snapshot *after = load(now, before);
-    ck_assert_uint_eq(after->pools[0].members->members[0].server->warned_ms, 0);
-    ck_assert_uint_eq(after->pools[1].members->members[0].server->warned_ms, 77);
-    ck_assert_ptr_eq(after->pools[1].members->pool, before->pools[0].members->pool);
+    struct snapshot *before = load(CFG_TLS CFG_IMAP_SERVICE CFG_POOL, NULL);
+    struct snapshot *after = load(CFG_TLS CFG_IMAP_SERVICE CFG_POOL, before);
+    ck_assert_ptr_eq(after->registry, before->registry);
     snapshot_unref(&before);
+    ck_assert_uint_eq(server_registry_sweep(after->registry), 0); /* it is still there */
     snapshot_unref(&after);
 }
 END_TEST
@@ -229,7 +221,7 @@ int main(void)
     tcase_add_test(tests, tags_of_hosts_are_counted);
     tcase_add_test(tests, counters_go_on);
     tcase_add_test(tests, pools_by_name);
-    tcase_add_test(tests, pools_inherit_by_name);
+    tcase_add_test(tests, the_registry_is_shared);
     tcase_add_test(tests, ticket_keys_that_are_not_there);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

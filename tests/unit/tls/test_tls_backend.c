@@ -585,6 +585,12 @@ START_TEST(sessions_are_resumed)
     ck_assert(connect_once(server, client, &second));
     for (int i = 0; i < 2; i++)
         ck_assert(!connect_once(server, client, &beyond) && !connect_once(server, client, &none));
+    /* What the slot has is another server's. */
+    second.owner = 7;
+    ck_assert(!connect_once(server, client, &second));
+    ck_assert(connect_once(server, client, &second));
+    second.owner = 8;
+    ck_assert(!connect_once(server, client, &second));
     tls_resumption_free(&resumption);
     ck_assert_ptr_null(resumption);
     tls_resumption_free(&resumption);
