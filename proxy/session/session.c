@@ -277,6 +277,7 @@ void session_send_goodbye(struct session *session, enum engine_goodbye_reason wh
     set_reason(session, reason, detail);
     if (session->engine != NULL && !session_is_in(session, SESSION_IS_ENDING)) {
         session_lend_trace(session);
+        session_take_last_words(session);
         engine_goodbye(session->engine, why, session->worker->out);
         if (!session_send_output(session))
             return;

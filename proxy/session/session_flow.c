@@ -89,6 +89,12 @@ static bool may_feed(const struct session *session, enum side from)
     return has_room(session, from) && engine_wants(session->engine, from);
 }
 
+/* The server has just ended the session in words, and nobody had asked it to. */
+static bool has_said_goodbye(const struct session *session, bool was_ending)
+{
+    return !was_ending && engine_status(session->engine)->closing_reply_sent;
+}
+
 /* Feeds as much as the engine takes now. Returns how much that was. May end the session. */
 static size_t feed(struct session *session, enum side from, struct slice data)
 {
@@ -98,9 +104,13 @@ static size_t feed(struct session *session, enum side from, struct slice data)
         return 0;
     session_lend_trace(session);
     while (fed < data.len && may_feed(session, from)) {
+        bool was_ending = engine_status(session->engine)->ending;
         size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), out);
         bool moved = consumed > 0 || !engine_out_is_empty(out);
         fed += consumed;
+        if (from == SIDE_BACKEND && fed == data.len && has_said_goodbye(session, was_ending) &&
+            session_keep_last_words(session))
+            break;
         if (!session_send_output(session) || !moved)
             break;
     }

@@ -8,6 +8,9 @@
  * beginning; its one deadline takes it there in steps of few lengths, so that a worker needs neither a timer for
  * each nor to look for those whose turn has come.
  *
+ * A server that shuts down in order says goodbye to all its clients. Its words are its own, and the clients get
+ * them, but likewise in their turn (IMAP; the others have no such words for a client that awaits nothing).
+ *
  * A session that is parting goes on as before. If a command or a transfer is under way when its turn comes, it
  * is let finish, until the round's time is over.
  */
@@ -16,6 +19,8 @@ enum {
     REST_MS = 800,
     /* Something is under way with a server that is lost: nothing has moved for so long. */
     STALLED_MS = 3200,
+    /* Octets of a server's goodbye, and of what it has sent with it, that are kept. */
+    LAST_WORDS_MAX = 1024,
     /* A step that is shorter is not worth taking. */
     LEAST_STEP_MS = GENERATION_PARTING_MS / 2
 };
@@ -169,9 +174,41 @@ static void orphan(struct session *session, const char *detail)
     set_turn(session, worker_parting_delay_ms(session->worker, over_ms));
 }
 
+/* A server that has said goodbye itself has ended the session in order. */
 static void say_goodbye_to_orphan(struct session *session)
 {
-    session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_CLOSED, session->detail);
+    bool has_words = session->pending_input[SIDE_BACKEND].len > 0;
+    session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, has_words ? END_LOGOUT : END_BACKEND_CLOSED,
+                         session->detail);
+}
+
+static bool copy_words(struct bytes *into, const struct engine_lane *lane)
+{
+    bool ok = true;
+    for (size_t i = 0; i < lane->count && ok; i++)
+        ok = bytes_append(into, lane->slices[i], LAST_WORDS_MAX);
+    if (!ok)
+        bytes_free(into);
+    return ok;
+}
+
+bool session_keep_last_words(struct session *session)
+{
+    struct engine_out *out = session->worker->out;
+    bool is_orderly = session->state == SESSION_RELAYING && !session->client_half_closed &&
+                      has_nothing_under_way(session) && out->lanes[SIDE_BACKEND].count == 0;
+    if (!server_goodbye_is_crowd(goodbye_of(session), worker_now(session->worker)) || !is_orderly ||
+        !copy_words(&session->pending_input[SIDE_BACKEND], &out->lanes[SIDE_CLIENT]))
+        return false;
+    engine_out_reset(out);
+    orphan(session, NULL);
+    return true;
+}
+
+void session_take_last_words(struct session *session)
+{
+    if (session->state == SESSION_ORPHANED)
+        engine_out_make(session->worker->out, SIDE_CLIENT, bytes_view(&session->pending_input[SIDE_BACKEND]));
 }
 
 /* A client that awaits something is told at once. */

@@ -4,6 +4,7 @@
 import contextlib
 import selectors
 import socket
+import threading
 import time
 
 import harness
@@ -98,6 +99,52 @@ class Killed(Goodbyes):
         self.assertEqual(len(self.watch(clients, SOON)), 20)
 
 
+class ServersOwnWords(Goodbyes):
+    """A server that shuts down in order says goodbye to each client, and closes."""
+    BYE = b"* BYE Server shutting down.\r\n"
+
+    def start_server(self, spread, count, before=b""):
+        shuts_down = threading.Event()
+
+        def script(connection):
+            connection.send(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+            shuts_down.wait(harness.PATIENCE)
+            connection.send(before + self.BYE)
+        backend = self.backend(script)
+        proxy = self.start({"imap": [backend]}, pool=f'goodbye_spread = "{spread}"; check = false;')
+        return proxy, self.clients(proxy, "imap", count), shuts_down
+
+    def test_spread(self):
+        proxy, clients, shuts_down = self.start_server("4 s", 60, before=b"* 5 EXISTS\r\n")
+        shuts_down.set()
+        self.assert_spread(self.watch(clients, 4 + SOON).values(), 4)
+        for client in clients:
+            self.assertEqual(client.rest(), b"* 5 EXISTS\r\n" + self.BYE)
+        proxy.wait_lines(60, event="session", reason="logout")
+
+    def test_a_command_gets_them_at_once(self):
+        proxy, clients, shuts_down = self.start_server("1 h", 20)
+        shuts_down.set()
+        told = self.watch(clients, 1)
+        waiting = [client for client in clients if client not in told]
+        self.assertGreater(len(waiting), 10)
+        waiting[0].send(b"a1 NOOP\r\n")
+        self.assertEqual(waiting[0].rest(), self.BYE)
+        waiting[1].send_close_notify()
+        self.assertEqual(waiting[1].rest(), b"")
+        proxy.stop()
+        for client in waiting[2:]:
+            self.assertEqual(client.rest(), self.BYE)
+
+    def test_more_than_is_kept(self):
+        """A server's data are passed on at once."""
+        data = b"* OK " + b"x" * 1500 + b"\r\n"
+        proxy, clients, shuts_down = self.start_server("1 h", 10, before=data)
+        shuts_down.set()
+        for client in clients:
+            self.assertEqual(client.rest(), data + self.BYE)
+
+
 class Orphaned(Goodbyes):
     """Clients whose server was killed, and whose turn does not come for an hour."""
 
@@ -107,7 +154,7 @@ class Orphaned(Goodbyes):
                            extra=options.pop("extra", ""), **options)
         clients = self.clients(proxy, "imap", count)
         self.lose(self.server)
-        self.told = self.watch(clients, SOON)
+        self.told = self.watch(clients, 1)
         proxy.wait_lines(AT_ONCE, event="session", reason="backend-closed")
         self.assertLess(len(self.told), count / 2)
         return proxy, [client for client in clients if client not in self.told]
@@ -155,7 +202,7 @@ class Orphaned(Goodbyes):
         path = self.folder.path / "deepproxy.conf"
         another = self.backend(harness.imap)
         path.write_text(path.read_text().replace('"1 h"', '"2 s"').replace(self.server.address, another.address))
-        self.assertEqual(proxy.reload(), "ok")
+        self.assertEqual(proxy.reload(), "done")
         clients = self.clients(proxy, "imap", 20)
         self.lose(another)
         self.assertEqual(len(self.watch(clients, 2 + SOON)), 20)
