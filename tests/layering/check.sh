@@ -36,7 +36,7 @@ BEGIN {
     room["proxy/runtime"] = " backends common "
     room["proxy/worker"] = " runtime backends keyclient common "
     room["proxy/session"] = " worker runtime backends keyclient common "
-    room["proxy/admin"] = " worker runtime common "
+    room["proxy/admin"] = " worker runtime backends common "
     room["proxy/control"] = " parent session admin worker runtime backends keyclient common "
     room["proxy/commands"] = " control parent admin runtime keyclient common "
     room["protocols/."] = " deep "
