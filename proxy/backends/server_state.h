@@ -6,6 +6,7 @@
 #include "base/refcount.h"
 #include "protocols/check_result.h"
 #include "protocols/server_facts.h"
+#include "proxy/backends/server_goodbye.h"
 #include "proxy/backends/server_words.h"
 #include "proxy/common/histogram.h"
 
@@ -113,6 +114,9 @@ struct server_state {
     _Alignas(SERVER_LINE) _Atomic uint64_t changes[SERVER_AXES];
     _Atomic uint64_t checks[CHECK_RESULTS];
     _Atomic uint64_t check_ms_total; /* that they took */
+
+    /* Sessions that are to leave it. */
+    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
 
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;
