@@ -4,6 +4,7 @@
 
 #include "base/must_check.h"
 #include "base/refcount.h"
+#include "proxy/backends/server_goodbye.h"
 #include "proxy/backends/server_words.h"
 
 #include <stdatomic.h>
@@ -90,6 +91,9 @@ struct server_state {
     _Atomic uint64_t warned_ms;
     _Atomic uint64_t warned_of_us_ms;
     _Atomic uint64_t failures[SERVER_FAILURES]; /* ever, by kind */
+
+    /* Sessions that are to leave it. */
+    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
 
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;

@@ -2,6 +2,7 @@
 #include "proxy/control/control_private.h"
 
 #include "proxy/backends/ejection.h"
+#include "proxy/control/control_goodbyes.h"
 
 /*
  * The states of servers: what workers reported becomes a state a tenth of a second later, and each change is
@@ -64,13 +65,23 @@ static void review_pool(struct control *control, const struct membership *member
     wait_queue_place_free(members->pool->queue);
 }
 
+static void review_goodbyes(struct control *control, const struct membership *members, uint64_t spread_ms,
+                            uint64_t now_ms)
+{
+    for (size_t i = 0; i < members->count; i++)
+        control_goodbyes_review(control, members->members[i].server, spread_ms, now_ms);
+}
+
 static void on_review(uv_timer_t *timer)
 {
     struct control *control = timer->data;
     const struct snapshot *snapshot = control->runtime.snapshot;
     uint64_t now_ms = uv_hrtime() / 1000000;
-    for (size_t i = 0; i < snapshot->cfg->pool_count; i++)
-        review_pool(control, control->runtime.members->lists[i], now_ms);
+    for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
+        const struct membership *members = control->runtime.members->lists[i];
+        review_pool(control, members, now_ms);
+        review_goodbyes(control, members, snapshot->cfg->pools[i].goodbye_spread_ms, now_ms);
+    }
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }

@@ -329,6 +329,7 @@ static bool prepare_engine(struct session *session)
 void session_connect_to_place(struct session *session)
 {
     session_log_server_chosen(session);
+    session_forget_parting(session);
     session_set_server_timeout(session, WORKER_TIMEOUT_CONNECT);
     struct backend_link *link = calloc(1, sizeof *link);
     int error = link != NULL ? start_connecting(session, link) : UV_ENOMEM;
