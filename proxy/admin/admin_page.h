@@ -21,6 +21,8 @@ struct admin_state {
     char unready[ADMIN_WHY_MAX];
 };
 
+struct admin_order;
+struct server_state;
 struct survey_query;
 
 /* The program, as the endpoint calls it. */
@@ -37,6 +39,8 @@ struct admin_source {
      * the program is ending, or too many wait for it already.
      */
     bool (*reload)(void *arg, uint64_t visit);
+    /* Does at once what the operator wants of a server, which is in a list that is in use. */
+    void (*order)(void *arg, struct server_state *server, const struct admin_order *order);
 };
 
 /* What is kept between requests. All zero but for the source at first. */

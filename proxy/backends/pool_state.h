@@ -59,6 +59,12 @@ void pool_state_greeted(struct pool_state *pool, uint64_t us);
  */
 uint64_t pool_state_greeting_limit_ms(const struct pool_state *pool, bool is_trial);
 
+/*
+ * For how long a server is silent as usual: if a client leaves before that, it says nothing of the server.
+ * Four times the usual time, and `least_ms` at least.
+ */
+uint64_t pool_state_silence_ms(const struct pool_state *pool, uint64_t least_ms);
+
 /* May the log have now that no server of this pool is left? True at most once a second, over all workers. */
 bool pool_state_may_tell_down(struct pool_state *pool, uint64_t now_ms);
 

@@ -193,6 +193,8 @@ static void give_up_files(struct control *control)
 {
     if (state_file_is_busy(&control->state_file))
         state_file_give_up(&control->state_file);
+    if (settings_file_is_busy(&control->settings_file))
+        settings_file_give_up(&control->settings_file);
     log_event(control, CFG_LOG_WARNING, "shutdown", "step",
               control->step == RELOAD_READING ? "time is up, without the end of a reload"
                                               : "time is up, without an answer of the file system");
@@ -210,7 +212,9 @@ static void on_last_files(uv_timer_t *timer)
 /* False if a thread of the pool is at work, which is waited for, but not for long. */
 static bool files_are_done(struct control *control)
 {
-    bool is_busy = state_file_is_busy(&control->state_file) || ticket_look_is_busy(&control->ticket_look);
+    bool is_busy = state_file_is_busy(&control->state_file) ||
+                   settings_file_is_busy(&control->settings_file) ||
+                   ticket_look_is_busy(&control->ticket_look);
     if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
         uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
     else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)
@@ -488,6 +492,7 @@ static int serve_until_end(struct control *control)
     if (error == 0) {
         /* Before the first session: a signal would end it without a word, and the log's last lines. */
         listen_to_parent();
+        control_open_settings(control);
         control_open_pools(control);
         error = start_workers(control);
     }
@@ -508,6 +513,7 @@ static int serve_until_end(struct control *control)
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
     state_file_write(&control->state_file, control->runtime.snapshot);
+    control_keep_settings(control);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     control_watch_heartbeats(control);
@@ -539,6 +545,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     control.started = cfg_copy_start(cfg);
+    control_read_settings(&control);
     if (control.started != NULL && open_listeners(&control, workers) &&
         privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
@@ -549,6 +556,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     control_end_commands(&control);
     admin_free(&control.admin);
     problem_log_free(&control.problems);
+    server_settings_free(&control.settings);
     cfg_free(&control.started);
     free_shared(&control.shared);
     free(control.workers);

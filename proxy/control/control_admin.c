@@ -69,8 +69,11 @@ void control_note_reload(struct control *control, enum reload_kind kind)
 
 int control_start_admin(struct control *control)
 {
-    struct admin_source source = {
-        .describe = describe_state, .arg = control, .survey = control_survey, .reload = control_reload};
+    struct admin_source source = {.describe = describe_state,
+                                  .arg = control,
+                                  .survey = control_survey,
+                                  .reload = control_reload,
+                                  .order = control_order};
     control_note_reload(control, RELOAD_CONFIGURATION);
     control->admin = admin_new(&control->loop, &source, control->log);
     if (control->admin == NULL)

@@ -28,6 +28,11 @@ static void log_change(void *arg, const struct server_change *change)
     log_write(control->log, &line);
 }
 
+struct server_observer control_observer(struct control *control)
+{
+    return (struct server_observer){log_change, control};
+}
+
 static void log_panic(struct control *control, const struct pool_state *pool)
 {
     struct log_line line;
@@ -50,7 +55,7 @@ static uint32_t draw(void *arg)
 
 static void review_pool(struct control *control, const struct membership *members, uint64_t now_ms)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     for (size_t i = 0; i < members->count; i++)
         server_state_tick(members->members[i].server, now_ms, &observer);
     if (ejection_review(members, now_ms, draw, &control->review_seed, &observer))
@@ -73,13 +78,14 @@ static void on_review(uv_timer_t *timer)
 void control_install_pools(struct control *control, const struct runtime *runtime,
                            const struct runtime *before)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     const struct cfg *cfg = runtime->snapshot->cfg;
     for (size_t i = 0; i < cfg->pool_count; i++) {
         const struct membership *members = runtime->members->lists[i];
         const struct membership *old = runtime_find_members(before, cfg->pools[i].name);
         wait_queue_set_length(members->pool->queue, cfg->pools[i].queue.length);
         membership_install(members, old, uv_hrtime() / 1000000, &observer);
+        control_apply_settings(control, members);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "proxy/control/pool_job.h"
 #include "proxy/control/problem_log.h"
 #include "proxy/control/reload.h"
+#include "proxy/control/settings_file.h"
 #include "proxy/control/state_file.h"
 #include "proxy/control/ticket_look.h"
 #include "proxy/keyclient/key_manager.h"
@@ -17,8 +18,9 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers) and control_disposal.c
- * (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_servers.c
+ * (what the operator wants of servers) and control_disposal.c (what workers leave to be freed), and by
+ * nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -66,6 +68,10 @@ struct control {
     struct runtime runtime; /* in effect */
     struct cfg *started;    /* the keys that take a restart, as they are in effect */
     struct state_file state_file;
+    struct server_settings settings; /* what the operator has set of servers */
+    struct settings_file settings_file;
+    bool settings_changed;                              /* by the configuration */
+    char settings_problem[SERVER_SETTINGS_PROBLEM_MAX]; /* of that file, until there is a log */
     struct ticket_look ticket_look;
     struct listeners listeners;
     struct admin_listeners admin_listeners; /* until they are served */
@@ -126,6 +132,9 @@ void control_install_pools(struct control *control, const struct runtime *runtim
 /* From now on what workers report changes states of servers, and logs event=server-state. */
 void control_watch_pools(struct control *control);
 
+/* Logs each change of a server's state as event=server-state. */
+struct server_observer control_observer(struct control *control);
+
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);
 
@@ -153,6 +162,26 @@ void control_end_disposals(struct control *control);
 /* As in struct admin_source; the argument is the struct control. */
 bool control_survey(void *arg, uint64_t visit, const struct survey_query *query);
 bool control_reload(void *arg, uint64_t visit);
+
+/* ---- control_servers.c: what the operator wants of servers ---- */
+
+/* As in struct admin_source. */
+void control_order(void *arg, struct server_state *server, const struct admin_order *order);
+
+/* Reads what was set before a restart. Call it before root is given up. */
+void control_read_settings(struct control *control);
+
+/* Sets the file aside if it is broken. Call it when there is a log, and no worker yet. */
+void control_open_settings(struct control *control);
+
+/* Sets what is remembered of the members of a list. Call it after each membership_install. */
+void control_apply_settings(struct control *control, const struct membership *members);
+
+/*
+ * Call it when a configuration is in effect: it may name another file, and have another weight for a server
+ * than when that was set.
+ */
+void control_keep_settings(struct control *control);
 
 /* Call it when a worker may have done its part of a survey. */
 void control_look_at_survey(struct control *control);

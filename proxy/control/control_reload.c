@@ -178,6 +178,7 @@ static void end_configuration(struct control *control, struct reload *reload)
         control->commands.warnings = reload->problems;
         reload->problems = (struct cfg_problems){0};
         state_file_write(&control->state_file, control->runtime.snapshot);
+        control_keep_settings(control);
     } else {
         log_reload(control, RELOAD_CONFIGURATION, CFG_LOG_ERROR, "refused: the one before stays in effect");
         control_reload_ends(control, ADMIN_RELOAD_REFUSED, &reload->problems);

@@ -7,13 +7,11 @@
 #include <stdlib.h>
 
 enum {
-    /* So long a session waits for what others see who try a suspected server, and tries them itself. */
-    SUSPECTED_MAX_MS = 1000,
     /*
-     * A server may greet all the time, but too slowly for a trial: every so many-th trial is patient, so that
-     * this is found out.
+     * So long a session waits for what others see who try a suspected server, and tries them itself: with the
+     * last trial it has its answer within 1.5 s.
      */
-    PATIENT_TRIALS = 8
+    SUSPECTED_MAX_MS = 800
 };
 
 /* What few sessions need: most are served by the first server. */
@@ -237,20 +235,13 @@ void session_wait_expired(struct session *session)
 
 /* ---- how long for ---- */
 
-/* While nothing better is there, a trial that is too short for a slow server must not be for ever. */
-static bool is_patient(const struct session *session)
-{
-    return session->state != SESSION_CONNECTING && !has_met_one(session) &&
-           atomic_load(&session->place.server->strikes) % PATIENT_TRIALS == 0;
-}
-
 /* How long the server in use has; 0: as long as the configuration says. */
 static uint64_t limit_of(const struct session *session)
 {
     struct choose_request request = make_request(session, false);
     const struct pool_state *pool = request.members->pool;
     if (session->place.is_trial)
-        return is_patient(session) ? 0 : pool_state_greeting_limit_ms(pool, true);
+        return pool_state_greeting_limit_ms(pool, true);
     if (choose_has_other(&request, tries_of(session), session->place.server))
         return pool_state_greeting_limit_ms(pool, false);
     return 0;

@@ -102,6 +102,8 @@ struct worker_session_calls {
      * place. The session may have ended when this returns.
      */
     bool (*take_turn)(struct waiter *waiter);
+    /* The worker has no session any more, and begins none: ends what it watches. */
+    void (*end_watches)(struct worker *worker);
 };
 
 /* What all workers have in common; it outlives them. The main thread sets its limits. */
@@ -144,6 +146,7 @@ struct worker {
     struct survey *survey;                  /* under way; NULL: none */
     struct batch surveys;
     struct worker_session *to_survey; /* the next of it */
+    struct session_watch *watches;    /* the sessions' own, though none of them is one */
     size_t session_count;
     size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;
