@@ -5,6 +5,8 @@
 #include "base/must_check.h"
 #include "base/refcount.h"
 #include "protocols/check_result.h"
+#include "protocols/server_facts.h"
+#include "proxy/backends/server_goodbye.h"
 #include "proxy/backends/server_words.h"
 #include "proxy/common/histogram.h"
 
@@ -35,7 +37,9 @@ enum {
     /* Even if all are suspected, one is tried no sooner than so long after its last failure. */
     SERVER_RETRY_FLOOR_MS = 100,
     /* How long a server that has just failed is avoided until the control thread has set its back-off. */
-    SERVER_FIRST_AVOID_MS = 1000
+    SERVER_FIRST_AVOID_MS = 1000,
+    /* Octets of the words about a check, with their NUL. */
+    SERVER_CHECK_DETAIL_MAX = 160
 };
 
 /* What a server is. The texts and the address are the owner's. */
@@ -56,6 +60,16 @@ struct server_rules {
     uint64_t slow_start_ms; /* 0: a server that rises takes its full share at once */
     bool is_checked;        /* are there active checks? */
 };
+
+/* The last check that was made, or that could not be made. */
+struct server_last_check {
+    enum check_result result;
+    uint64_t at_ms; /* when its result was there; 0: there was no check yet */
+    uint64_t duration_ms;
+    char detail[SERVER_CHECK_DETAIL_MAX]; /* printable ASCII; empty: there is nothing to add */
+};
+
+struct control_check;
 
 struct server_state {
     /* Written when it is made. */
@@ -101,6 +115,9 @@ struct server_state {
     _Atomic uint64_t checks[CHECK_RESULTS];
     _Atomic uint64_t check_ms_total; /* that they took */
 
+    /* Sessions that are to leave it. */
+    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
+
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;
     unsigned streak;                      /* checks in a row that did not say what its state says */
@@ -111,6 +128,9 @@ struct server_state {
     unsigned ejections;   /* in a row, for the back-off */
     uint32_t seen_trials; /* of failed_trials */
     uint64_t suspected_at_ms; /* when it was last seen to be suspected */
+    struct server_last_check last_check;
+    struct server_facts *facts;     /* of the last check that passed and learned something; NULL: none has */
+    struct control_check *check;    /* how it is checked (control_checks.c); NULL: it is not */
 };
 
 /* One change of one axis, for the log and the counters. */

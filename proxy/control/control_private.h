@@ -3,9 +3,11 @@
 #define DEEPPROXY_PROXY_CONTROL_CONTROL_PRIVATE_H
 
 #include "proxy/admin/admin.h"
+#include "proxy/checks/checks.h"
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/pool_job.h"
+#include "proxy/control/pool_names.h"
 #include "proxy/control/problem_log.h"
 #include "proxy/control/reload.h"
 #include "proxy/control/settings_file.h"
@@ -18,14 +20,15 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_servers.c
- * (what the operator wants of servers) and control_disposal.c (what workers leave to be freed), and by
- * nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c
+ * (their active checks), control_names.c (the addresses of their names), control_servers.c (what the operator
+ * wants of them) and control_disposal.c (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
     RELOAD_IDLE,
     RELOAD_READING, /* in a thread of libuv's pool */
+    RELOAD_NAMES,   /* names that are new are looked up, for a while */
     RELOAD_APPLYING /* workers have updates that are not in effect yet */
 };
 
@@ -44,6 +47,26 @@ struct control_commands {
     uint64_t next_reloads[ADMIN_CONTROL_CONNECTIONS_MAX];
     size_t next_reload_count;
     struct cfg_problems warnings; /* of the one that is taking effect */
+};
+
+struct control_check;
+
+struct control_checks {
+    struct checks *checks;
+    struct key_client keys;      /* for pools that show servers a certificate; unused if keys are here */
+    struct control_check *first; /* of those that are checked */
+    const char *detail;          /* of the check whose result is about to change a state; NULL: there is none */
+    bool is_short;               /* memory was short: follow once more */
+};
+
+/* Looking up names, and what follows from it. */
+struct control_names {
+    struct pool_names *names;
+    uv_async_t answered;    /* there is an answer */
+    uv_timer_t due;         /* something is to be asked, or time is up */
+    uint64_t wait_until_ms; /* in RELOAD_NAMES */
+    bool is_changed;        /* workers are to have other lists */
+    bool is_applying;       /* in RELOAD_APPLYING: lists alone, and no reload */
 };
 
 struct control {
@@ -98,6 +121,8 @@ struct control {
     size_t stale_certificates;   /* when they were last read */
     struct problem_log problems; /* of the certificates */
     struct control_commands commands;
+    struct control_checks checks;
+    struct control_names names;
 };
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
@@ -129,11 +154,83 @@ void control_open_pools(struct control *control);
 void control_install_pools(struct control *control, const struct runtime *runtime,
                            const struct runtime *before);
 
+/* Other lists take effect in place of those in control->runtime, as names have got other addresses. */
+void control_replace_members(struct control *control, struct member_lists *members);
+
 /* From now on what workers report changes states of servers, and logs event=server-state. */
 void control_watch_pools(struct control *control);
 
 /* Logs each change of a server's state as event=server-state. */
 struct server_observer control_observer(struct control *control);
+
+/* ---- control_checks.c: active checks ---- */
+
+/*
+ * Call it when the workers have been started: servers are checked from now on. Returns 0, or a libuv error.
+ */
+int control_checks_open(struct control *control);
+
+/*
+ * Call it after lists of members, a configuration or the pools' TLS took effect: what is new is checked, what
+ * is gone is checked no more, and what is as before keeps its turn.
+ */
+void control_checks_follow(struct control *control);
+
+/*
+ * Some times a second: servers in maintenance are checked no more, those that come back are, and those that
+ * sessions have begun to suspect are checked soon.
+ */
+void control_checks_review(struct control *control);
+
+/* A new key process runs; owns `channel`, the main thread's socket to it. -1: not yet. */
+void control_checks_set_key_channel(struct control *control, int channel);
+
+/* Nobody signs any more. */
+void control_checks_give_up_keys(struct control *control);
+
+/* Ends all checks, and closes their handles; control_checks_free follows after the loop has ended. */
+void control_checks_close(struct control *control);
+void control_checks_free(struct control *control);
+
+/* ---- control_names.c ---- */
+
+/*
+ * Looks up the names of the first snapshot, waits for them, though not for long, and makes the lists of
+ * servers. Prints a warning for each name without an address. Call it when there is a log, the process is
+ * confined, and no worker is there yet. Returns 0, or a libuv error.
+ */
+int control_open_names(struct control *control);
+
+/* From now on names are looked up again and again. */
+void control_watch_names(struct control *control);
+
+/*
+ * The names of a configuration that was read are looked up, if they are not known yet. False if there is
+ * something to wait for: control_finish_reload is called then.
+ */
+MUST_CHECK bool control_have_names(struct control *control, const struct cfg *cfg);
+
+/*
+ * Replaces runtime->members, of a configuration that was read, by lists with the addresses that are known.
+ * Adds warnings for names that have none. False if memory is short.
+ */
+MUST_CHECK bool control_use_names(struct control *control, struct runtime *runtime,
+                                  struct cfg_problems *problems);
+
+/* Names of the snapshot in effect alone are looked up from now on: another one was refused, or took effect. */
+void control_keep_names(struct control *control);
+
+/* Gives workers the lists that follow from other addresses, if there are any, and no reload is under way. */
+void control_apply_names(struct control *control);
+
+/* At the end, before the loop's: gives up a reload that waits for names, and closes its handles. */
+void control_close_names(struct control *control);
+
+/* Gives these lists to the workers, as a step of its own. False if memory is short: nothing has changed. */
+MUST_CHECK bool control_apply_members(struct control *control, struct member_lists *members);
+
+/* The names that a reload has waited for are there, or time is up. */
+void control_finish_reload(struct control *control);
 
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);

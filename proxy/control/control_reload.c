@@ -103,6 +103,22 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
         return false;
     give_updates(control, updates);
     replace_rest(control, runtime);
+    control_checks_follow(control);
+    return true;
+}
+
+bool control_apply_members(struct control *control, struct member_lists *members)
+{
+    struct runtime runtime = control->runtime;
+    runtime.snapshot = NULL;
+    runtime.members = members;
+    struct worker_update **updates = make_updates(control, &runtime, NULL);
+    if (updates == NULL)
+        return false;
+    control_replace_members(control, members);
+    control->names.is_applying = true;
+    give_updates(control, updates);
+    control_checks_follow(control);
     return true;
 }
 
@@ -152,6 +168,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     count_stale(control, runtime);
     snapshot_unref(&control->runtime.snapshot);
     control->runtime.snapshot = snapshot_ref(snapshot);
+    control_checks_follow(control);
     log_set_level(control->log, snapshot->cfg->log_level);
     return true;
 }
@@ -167,8 +184,10 @@ static void give_reason(const struct control *control, struct cfg_problems *prob
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok =
-        reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
+    bool ok = reload->result.snapshot != NULL &&
+              control_use_names(control, &reload->result, &reload->problems) &&
+              apply_configuration(control, &reload->result, &reload->problems);
+    control_keep_names(control);
     if (!ok)
         give_reason(control, &reload->problems);
     log_problems(control, &reload->problems);
@@ -217,6 +236,11 @@ static void end_certificates(struct control *control, struct reload *reload)
 void control_reload_is_in_effect(struct control *control)
 {
     control->step = RELOAD_IDLE;
+    if (control->names.is_applying) {
+        control->names.is_applying = false;
+        control_begin_reload(control);
+        return;
+    }
     bool is_whole = control->reload.kind == RELOAD_CONFIGURATION;
     if (is_whole)
         control_log_listening(control);
@@ -232,9 +256,9 @@ void control_reload_is_in_effect(struct control *control)
     control_begin_reload(control);
 }
 
-static void on_reload_done(struct reload *reload)
+void control_finish_reload(struct control *control)
 {
-    struct control *control = reload->arg;
+    struct reload *reload = &control->reload;
     bool running = control->phase == WORKER_RUNNING;
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
@@ -249,6 +273,15 @@ static void on_reload_done(struct reload *reload)
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
     uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
+}
+
+static void on_reload_done(struct reload *reload)
+{
+    struct control *control = reload->arg;
+    const struct snapshot *snapshot = reload->result.snapshot;
+    control->step = RELOAD_NAMES;
+    if (control->phase != WORKER_RUNNING || snapshot == NULL || control_have_names(control, snapshot->cfg))
+        control_finish_reload(control);
 }
 
 /* Nothing is read. */
@@ -273,6 +306,9 @@ void control_begin_reload(struct control *control)
         control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
         return;
     }
+    control_apply_names(control);
+    if (control->step != RELOAD_IDLE)
+        return;
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])

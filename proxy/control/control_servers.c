@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/admin_order.h"
+#include "proxy/control/control_goodbyes.h"
 #include "proxy/control/control_private.h"
 
 /* What the operator wants of servers, and that it holds over reloads and restarts. */
@@ -63,5 +64,9 @@ void control_order(void *arg, struct server_state *server, const struct admin_or
         server_state_set_weight(server, order->weight, now_ms);
     if (order->has_admin)
         server_state_set_admin(server, order->admin, SERVER_CAUSE_OPERATOR, now_ms, &observer);
+    if (order->has_within)
+        control_goodbyes_begin(control, server, (uint64_t)order->within_s * 1000, SERVER_GOODBYE_DRAINED);
+    else if (order->has_admin && order->admin == SERVER_DRAIN)
+        control_goodbyes_cancel(control, server);
     remember(control, server);
 }
