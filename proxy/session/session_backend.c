@@ -107,7 +107,7 @@ static enum server_cause kind_of_failure(const struct session *session)
         return SERVER_CONNECT_FAILED;
     case SESSION_BACKEND_STARTTLS:
     case SESSION_BACKEND_HANDSHAKE:
-        return SERVER_TLS_FAILED;
+        return session_backend_is_untrusted(session) ? SERVER_TLS_UNTRUSTED : SERVER_TLS_FAILED;
     default:
         return session->link != NULL && session->link->conn.input_ended ? SERVER_CLOSED_EARLY
                                                                         : SERVER_BAD_GREETING;

@@ -550,6 +550,9 @@ bool session_backend_was_cut(const struct session *session);
 /* Did the server end a handshake because a session was to be resumed? None is, for an hour then. */
 MUST_CHECK bool session_give_up_resumption(struct session *session);
 
+/* Has the handshake with the server failed as its certificate was rejected? */
+bool session_backend_is_untrusted(const struct session *session);
+
 /* Does the handshake with the server wait for the key process? */
 bool session_backend_awaits_signature(const struct session *session);
 
