@@ -18,8 +18,9 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_names.c (the
- * addresses of their names) and control_disposal.c (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_names.c
+ * (the addresses of their names) and control_disposal.c (what workers leave to be freed), and by nothing
+ * else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -167,7 +168,7 @@ MUST_CHECK bool control_have_names(struct control *control, const struct cfg *cf
 MUST_CHECK bool control_use_names(struct control *control, struct runtime *runtime,
                                   struct cfg_problems *problems);
 
-/* Names of the snapshot in effect alone are looked up from now on: another one was refused, or took effect. */
+/* Only names of the snapshot in effect are looked up from now on: another one was refused, or took effect. */
 void control_keep_names(struct control *control);
 
 /* Gives workers the lists that follow from other addresses, if there are any, and no reload is under way. */
