@@ -333,6 +333,29 @@ class StartAndReload(TestCase):
         self.wait_until(lambda: self.counts(proxy, [first, second], 2) == [0, 2])
         self.assertEqual(self.names.count("other.test"), 0)
 
+    def test_names_change_while_a_file_is_read(self):
+        """For as long as that takes: here it is a pipe, into which nothing is written."""
+        first, second = self.server("127.0.1.1"), self.server("127.0.1.2")
+        self.names.set("store.test", ["127.0.1.1"])
+        proxy = self.proxy()
+        good = proxy.path.read_text()
+        proxy.path.unlink()
+        os.mkfifo(proxy.path)
+        proxy.process.send_signal(signal.SIGHUP)
+        writer = os.open(proxy.path, os.O_WRONLY)  # which waits for the reader
+        for turn, host in enumerate(("127.0.1.2", "127.0.1.1", "127.0.1.2"), 1):
+            self.names.set("store.test", [host])
+            proxy.wait_lines(turn, event="name-changed")
+            self.wait_until(lambda: self.counts(proxy, [first, second], 1) == [turn % 2 == 0, turn % 2])
+        self.assertEqual(proxy.find(event="reload"), [])
+        self.names.set("store.test", ["127.0.1.1"])
+        proxy.path.unlink()
+        proxy.path.write_text(good)
+        os.close(writer)  # so far it has read nothing, which is no configuration
+        self.assertIn("refused", proxy.wait_line(event="reload")["result"])
+        self.assertEqual(proxy.reload(), "done")
+        self.wait_until(lambda: self.counts(proxy, [first, second], 1) == [1, 0])
+
     def test_names_change_through_reloads(self):
         """Neither hinders the other: each change takes effect, and each reload is done."""
         servers = [self.server(f"127.0.1.{host}") for host in range(1, 4)]
