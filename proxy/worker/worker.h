@@ -149,7 +149,7 @@ struct worker {
     struct survey *survey;                  /* under way; NULL: none */
     struct batch surveys;
     struct worker_session *to_survey; /* the next of it */
-    _Atomic bool wanted_partings; /* set by the main thread, before wake */
+    _Atomic bool wanted_partings;     /* set by the main thread, before wake */
     struct batch partings;
     bool parts_again; /* another round has begun while the sessions are being gone through */
     struct worker_session *to_part;
