@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_PROXY_ADMIN_ADMIN_PAGE_H
 #define DEEPPROXY_PROXY_ADMIN_ADMIN_PAGE_H
 
-#include "proxy/admin/metrics.h"
+#include "proxy/admin/metrics_page.h"
 #include "proxy/admin/visit.h"
 #include "proxy/common/log.h"
 
@@ -47,6 +47,10 @@ struct admin_source {
 struct admin_pages {
     struct admin_source source;
     struct metrics_certificates *certificates; /* NULL: to be written at the next request */
+    struct metrics_pages sent;
+    struct metrics_writer writer;
+    uint64_t tickets;    /* given to those who wait for a page of metrics */
+    uint64_t ticket_max; /* who has one up to this gets the page that is being written */
     struct log *log;
     uint64_t refusal_logged_s; /* since 1970 */
 };
@@ -57,6 +61,16 @@ struct admin_call;
 void admin_page_metrics(struct admin_call *call);
 void admin_page_health(struct admin_call *call);
 void admin_page_readiness(struct admin_call *call);
+
+/*
+ * Goes on with the page of metrics, for half a millisecond: begins one if none is being written. False if
+ * more is to be done. True: it is for all visits that wait with a ticket up to pages->ticket_max. `*page` is
+ * the caller's reference; NULL if memory is short.
+ */
+bool admin_page_go_on(struct admin_pages *pages, struct metrics_page **page);
+
+/* Makes the answer, which has a reference of its own. NULL: memory is short. */
+void admin_page_give(struct http_answer *answer, struct metrics_page *page);
 
 /* Makes an answer of plain text, which is copied. */
 void admin_page_words(struct http_answer *answer, enum http_status status, const char *words);

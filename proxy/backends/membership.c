@@ -88,6 +88,14 @@ size_t membership_slots(const struct membership *members)
     return slots;
 }
 
+size_t membership_count_available(const struct membership *members)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < members->count; i++)
+        count += server_state_is_available(members->members[i].server);
+    return count;
+}
+
 static bool has_same_rules(const struct server_rules *a, const struct server_rules *b)
 {
     return a->weight == b->weight && a->max_connections == b->max_connections && a->rise == b->rise &&

@@ -56,6 +56,12 @@ const struct member *membership_find(const struct membership *members, const cha
 /* A number above that of each member's slot. */
 size_t membership_slots(const struct membership *members);
 
+/*
+ * How many of its servers, backups among them, take sessions: those that are ready, neither down, without an
+ * address, ejected nor of weight 0, and do not await their first check. Any thread.
+ */
+size_t membership_count_available(const struct membership *members);
+
 /* Have both the same servers, with the same rules, in the same order? */
 bool membership_equals(const struct membership *a, const struct membership *b);
 

@@ -43,7 +43,8 @@ static bool add_server(struct making *making, size_t line, const struct sockaddr
                                                          .max_connections = line_of->max_connections,
                                                          .rise = cfg->check.rise,
                                                          .fall = cfg->check.fall,
-                                                         .slow_start_ms = cfg->slow_start_ms}};
+                                                         .slow_start_ms = cfg->slow_start_ms,
+                                                         .is_checked = cfg->check.is_on}};
     return true;
 }
 

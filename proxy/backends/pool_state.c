@@ -47,6 +47,13 @@ void pool_state_greeted(struct pool_state *pool, uint64_t us)
         atomic_store_explicit(&pool->greeting_us, (uint32_t)mean, memory_order_relaxed);
 }
 
+uint64_t pool_state_silence_ms(const struct pool_state *pool, uint64_t least_ms)
+{
+    uint64_t usual = atomic_load_explicit(&pool->greeting_us, memory_order_relaxed);
+    uint64_t limit = usual * POOL_GREETING_TIMES / 1000;
+    return limit > least_ms ? limit : least_ms;
+}
+
 uint64_t pool_state_greeting_limit_ms(const struct pool_state *pool, bool is_trial)
 {
     uint64_t usual = atomic_load_explicit(&pool->greeting_us, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include "base/must_check.h"
 #include "base/refcount.h"
 #include "proxy/backends/wait_queue.h"
+#include "proxy/common/histogram.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,6 +26,10 @@ struct pool_state {
     /* Workers write. */
     _Alignas(64) _Atomic uint32_t greeting_us; /* usual time from connecting to greeting; 0: not known */
     _Atomic uint64_t told_down_ms;             /* when the log last had that none of its servers is left */
+    /* Likewise, of the sessions that wait in the queue. */
+    struct histogram waits;          /* how long they did, with success or without */
+    _Atomic uint64_t queue_full;     /* that found it full */
+    _Atomic uint64_t queue_unserved; /* whose time there was over, or for which no server was left */
 };
 
 enum {
@@ -53,6 +58,12 @@ void pool_state_greeted(struct pool_state *pool, uint64_t us);
  * usual time, and half of that if the server is suspected (`is_trial`).
  */
 uint64_t pool_state_greeting_limit_ms(const struct pool_state *pool, bool is_trial);
+
+/*
+ * For how long a server is silent as usual: if a client leaves before that, it says nothing of the server.
+ * Four times the usual time, and `least_ms` at least.
+ */
+uint64_t pool_state_silence_ms(const struct pool_state *pool, uint64_t least_ms);
 
 /* May the log have now that no server of this pool is left? True at most once a second, over all workers. */
 bool pool_state_may_tell_down(struct pool_state *pool, uint64_t now_ms);

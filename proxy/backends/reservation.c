@@ -68,6 +68,14 @@ void reservation_failed(struct reservation *reservation, enum server_cause kind,
     end_trial(reservation);
 }
 
+void reservation_pass_on(struct reservation *into, struct reservation *from)
+{
+    ENSURE(from->is_taken && !from->is_trial && !into->is_taken);
+    *into = *from;
+    server_state_ref(from->server);
+    from->is_taken = from->is_connecting = false;
+}
+
 void reservation_end(struct reservation *reservation)
 {
     if (!reservation->is_taken)

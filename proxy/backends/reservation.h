@@ -33,6 +33,12 @@ void reservation_served(struct reservation *reservation);
 void reservation_failed(struct reservation *reservation, enum server_cause kind, uint64_t now_ms);
 
 /*
+ * `from` has failed: its place goes to `into`, which is none. `from` still knows its server, and has no place
+ * there.
+ */
+void reservation_pass_on(struct reservation *into, struct reservation *from);
+
+/*
  * Gives it back. A trial that neither served nor failed says nothing of the server.
  * The caller then tells the pool's queue of the place (wait_queue_place_free).
  */

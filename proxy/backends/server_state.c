@@ -61,6 +61,7 @@ void server_state_unref(struct server_state **server)
     free((char *)dropped->identity.pool);
     free((char *)dropped->identity.name);
     free((char *)dropped->identity.tls_name);
+    server_facts_unref(&dropped->facts);
     free(dropped);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/checks/checks.h"
 
+#include "base/slice.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,11 +107,16 @@ void checks_free(struct checks **checks)
     uv_close((uv_handle_t *)&freed->timer, on_closed);
 }
 
+static void free_target(struct check_target *target)
+{
+    free((char *)(uintptr_t)target->hostname);
+    free((char *)(uintptr_t)target->tls_name);
+    pool_tls_unref(&target->tls);
+}
+
 static void free_server(struct checked_server *server)
 {
-    free((char *)(uintptr_t)server->target.hostname);
-    free((char *)(uintptr_t)server->target.tls_name);
-    pool_tls_unref(&server->target.tls);
+    free_target(&server->target);
     free(server);
 }
 
@@ -136,6 +143,38 @@ struct checked_server *checks_add(struct checks *checks, const struct check_targ
     check_schedule_add(&checks->schedule, &server->turn, intervals, now_ms());
     set_timer(checks);
     return server;
+}
+
+static bool is_same_target(const struct check_target *a, const struct check_target *b)
+{
+    return a->protocol == b->protocol && text_is_same(a->hostname, b->hostname) &&
+           a->address_len == b->address_len && memcmp(&a->address, &b->address, a->address_len) == 0 &&
+           a->identity == b->identity && a->tls_mode == b->tls_mode && a->tls == b->tls &&
+           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms;
+}
+
+static bool is_same_pace(const struct check_intervals *a, const struct check_intervals *b)
+{
+    return a->interval_ms == b->interval_ms && a->fast_ms == b->fast_ms && a->slow_ms == b->slow_ms;
+}
+
+bool checks_change(struct checked_server *server, const struct check_target *target,
+                   const struct check_intervals *intervals)
+{
+    struct check_target copy;
+    if (!is_same_target(&server->target, target)) {
+        if (!copy_target(&copy, target)) {
+            free_target(&copy);
+            return false;
+        }
+        free_target(&server->target);
+        server->target = copy;
+    }
+    if (!is_same_pace(&server->turn.intervals, intervals)) {
+        check_schedule_change(&server->turn, intervals, now_ms());
+        set_timer(server->checks);
+    }
+    return true;
 }
 
 void checks_remove(struct checked_server **server)

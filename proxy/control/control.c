@@ -178,6 +178,7 @@ static void finish_control(struct control *control)
     log_reports(control);
     if (control->keys != NULL)
         key_manager_unwatch(control->keys);
+    control_checks_close(control);
     hold_signals();
     admin_close(control->admin);
     file_watch_close(&control->watch);
@@ -450,7 +451,9 @@ static int open_handles(struct control *control)
 static void connect_worker(void *arg, unsigned worker, int channel)
 {
     struct control *control = arg;
-    if (worker < control->worker_count)
+    if (worker == control->worker_count)
+        control_checks_set_key_channel(control, channel);
+    else if (worker < control->worker_count)
         worker_set_key_channel(&control->workers[worker], channel);
     else if (channel >= 0)
         close(channel);
@@ -461,6 +464,7 @@ static void give_up_keys(void *arg)
     struct control *control = arg;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_set_key_channel(&control->workers[i], WORKER_NO_KEYS);
+    control_checks_give_up_keys(control);
 }
 
 static int watch_key_process(struct control *control)
@@ -496,6 +500,8 @@ static int serve_until_end(struct control *control)
         control_open_pools(control);
         error = start_workers(control);
     }
+    if (error == 0)
+        error = control_checks_open(control);
     if (error == 0)
         error = watch_key_process(control);
     if (error == 0)
@@ -533,7 +539,12 @@ static int serve_until_end(struct control *control)
 unsigned control_worker_count(const struct cfg *cfg)
 {
     unsigned count = cfg->workers > 0 ? cfg->workers : count_cores();
-    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
+    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX - 1;
+}
+
+unsigned control_channel_count(const struct cfg *cfg)
+{
+    return control_worker_count(cfg) + 1;
 }
 
 int control_run(struct runtime *runtime, struct key_manager *keys, int link)
@@ -554,6 +565,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     if (control.started != NULL)
         (void)admin_socket_close(&control.admin_socket, control.started->admin.socket);
     control_end_commands(&control);
+    control_checks_free(&control);
     admin_free(&control.admin);
     problem_log_free(&control.problems);
     server_settings_free(&control.settings);

@@ -26,6 +26,7 @@ static void log_change(void *arg, const struct server_change *change)
     log_line_add_text(&line, "from", server_value_word(change->axis, change->from));
     log_line_add_text(&line, "to", server_value_word(change->axis, change->to));
     log_line_add_text(&line, "cause", server_cause_word(change->cause));
+    log_line_add_text(&line, "detail", control->checks.detail);
     log_write(control->log, &line);
 }
 
@@ -82,6 +83,7 @@ static void on_review(uv_timer_t *timer)
         review_pool(control, members, now_ms);
         review_goodbyes(control, members, snapshot->cfg->pools[i].goodbye_spread_ms, now_ms);
     }
+    control_checks_review(control);
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }

@@ -3,6 +3,7 @@
 #define DEEPPROXY_PROXY_CONTROL_CONTROL_PRIVATE_H
 
 #include "proxy/admin/admin.h"
+#include "proxy/checks/checks.h"
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/pool_job.h"
@@ -18,9 +19,9 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_servers.c
- * (what the operator wants of servers) and control_disposal.c (what workers leave to be freed), and by
- * nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c
+ * (their active checks), control_servers.c (what the operator wants of them) and control_disposal.c (what
+ * workers leave to be freed), and by nothing else. All functions here are the main thread's.
  */
 
 enum reload_step {
@@ -44,6 +45,16 @@ struct control_commands {
     uint64_t next_reloads[ADMIN_CONTROL_CONNECTIONS_MAX];
     size_t next_reload_count;
     struct cfg_problems warnings; /* of the one that is taking effect */
+};
+
+struct control_check;
+
+struct control_checks {
+    struct checks *checks;
+    struct key_client keys;      /* for pools that show servers a certificate; unused if keys are here */
+    struct control_check *first; /* of those that are checked */
+    const char *detail;          /* of the check whose result is about to change a state; NULL: there is none */
+    bool is_short;               /* memory was short: follow once more */
 };
 
 struct control {
@@ -98,6 +109,7 @@ struct control {
     size_t stale_certificates;   /* when they were last read */
     struct problem_log problems; /* of the certificates */
     struct control_commands commands;
+    struct control_checks checks;
 };
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
@@ -134,6 +146,34 @@ void control_watch_pools(struct control *control);
 
 /* Logs each change of a server's state as event=server-state. */
 struct server_observer control_observer(struct control *control);
+/* ---- control_checks.c: active checks ---- */
+
+/*
+ * Call it when the workers have been started: servers are checked from now on. Returns 0, or a libuv error.
+ */
+int control_checks_open(struct control *control);
+
+/*
+ * Call it after lists of members, a configuration or the pools' TLS took effect: what is new is checked, what
+ * is gone is checked no more, and what is as before keeps its turn.
+ */
+void control_checks_follow(struct control *control);
+
+/*
+ * Some times a second: servers in maintenance are checked no more, those that come back are, and those that
+ * sessions have begun to suspect are checked soon.
+ */
+void control_checks_review(struct control *control);
+
+/* A new key process runs; owns `channel`, the main thread's socket to it. -1: not yet. */
+void control_checks_set_key_channel(struct control *control, int channel);
+
+/* Nobody signs any more. */
+void control_checks_give_up_keys(struct control *control);
+
+/* Ends all checks, and closes their handles; control_checks_free follows after the loop has ended. */
+void control_checks_close(struct control *control);
+void control_checks_free(struct control *control);
 
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);

@@ -103,6 +103,7 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
         return false;
     give_updates(control, updates);
     replace_rest(control, runtime);
+    control_checks_follow(control);
     return true;
 }
 
@@ -152,6 +153,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     count_stale(control, runtime);
     snapshot_unref(&control->runtime.snapshot);
     control->runtime.snapshot = snapshot_ref(snapshot);
+    control_checks_follow(control);
     log_set_level(control->log, snapshot->cfg->log_level);
     return true;
 }

@@ -26,7 +26,7 @@ enum {
 size_t descriptors_own(const struct descriptors_need *need)
 {
     size_t of_worker = LOOP + CHANNELS + 2 * need->listeners;
-    return need->workers * of_worker + LOOP + MAIN + POOL + 2 * need->admin_listeners +
+    return need->workers * of_worker + LOOP + CHANNELS + MAIN + POOL + need->checks + 2 * need->admin_listeners +
            ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX + 1;
 }
 

@@ -7,9 +7,9 @@
 
 /*
  * What the program runs with: a snapshot of the configuration, and what changes more often than it and apart
- * from it: what is read from files, and the addresses of names. Each of the four is immutable, or guards itself, and counted by
- * reference; a struct runtime holds one reference of each that is not NULL. A visitor of this room begins
- * here: runtime_load shows what is made of a file.
+ * from it: what is read from files, and the addresses of names. Each of the four is immutable, or guards
+ * itself, and counted by reference; a struct runtime holds one reference of each that is not NULL. A visitor
+ * of this room begins here: runtime_load shows what is made of a file.
  */
 struct runtime {
     struct snapshot *snapshot;

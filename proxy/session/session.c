@@ -398,4 +398,5 @@ const struct worker_session_calls session_calls = {
     .evict = evict,
     .begin = session_begin_after_waiting,
     .take_turn = session_take_turn,
+    .end_watches = session_end_watches,
 };

@@ -147,9 +147,11 @@ void session_mark_server_failed(struct session *session, const char *error)
 
 void session_mark_slow_server(struct session *session)
 {
+    const struct pool_state *pool = session_members(session)->pool;
     if (!session_is_in(session, SESSION_IS_UNGREETED) || session->link == NULL ||
         session_backend_awaits_signature(session) ||
-        worker_now(session->worker) - session->link->last_heard < GENERATION_SLOW_MS)
+        worker_now(session->worker) - session->link->last_heard <
+            pool_state_silence_ms(pool, GENERATION_SLOW_MS))
         return;
     session_log_slow_server(session, "a client gave up waiting");
     reservation_failed(&session->place, kind_of_timeout(session), uv_hrtime() / 1000000);
@@ -175,6 +177,8 @@ static void try_next(struct session *session, enum server_cause kind, const char
         session_log_server_failed(session, error);
     else
         mark_failed(session, kind, error);
+    if (refusal == NULL && (kind == SERVER_NO_GREETING || kind == SERVER_TLS_TIMEOUT))
+        session_watch_server(session);
     if (leave_server(session))
         connect_to_next(session, NULL, refusal);
     free(refusal);

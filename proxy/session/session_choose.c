@@ -7,13 +7,11 @@
 #include <stdlib.h>
 
 enum {
-    /* So long a session waits for what others see who try a suspected server, and tries them itself. */
-    SUSPECTED_MAX_MS = 1000,
     /*
-     * A server may greet all the time, but too slowly for a trial: every so many-th trial is patient, so that
-     * this is found out.
+     * So long a session waits for what others see who try a suspected server, and tries them itself: with the
+     * last trial it has its answer within 1.5 s.
      */
-    PATIENT_TRIALS = 8
+    SUSPECTED_MAX_MS = 800
 };
 
 /* What few sessions need: most are served by the first server. */
@@ -21,9 +19,12 @@ struct session_search {
     struct waiter waiter; /* the first member: what the queue knows of the session */
     struct session *session;
     struct choose_tries *tries; /* servers that have failed for this client */
-    uint64_t wait_max_ms;       /* from when a server was looked for */
-    bool has_waited;            /* it waits once */
-    bool has_met_one;           /* a server that nobody suspected was tried */
+    /* Since a server was looked for: until when it may wait, and when the wait and a connection began. */
+    uint64_t wait_max_ms;
+    uint64_t joined_ms;
+    uint64_t chosen_ms;
+    bool has_waited;  /* it waits once */
+    bool has_met_one; /* a server that nobody suspected was tried */
 };
 
 static bool waits(const struct session *session)
@@ -115,14 +116,22 @@ static enum choose_verdict choose(struct session *session, bool has_turn)
     if (is_out_of_time(session))
         return CHOOSE_NONE;
     enum choose_verdict verdict = choose_server(&request, tries_of(session), &session->place);
-    if (verdict == CHOOSE_CHOSEN && session->search != NULL && !session->place.is_trial)
+    if (verdict != CHOOSE_CHOSEN || session->search == NULL)
+        return verdict;
+    session->search->chosen_ms = waited_ms(session);
+    if (!session->place.is_trial)
         session->search->has_met_one = true;
     return verdict;
 }
 
+static struct pool_state *pool_of(const struct session *session)
+{
+    return session_members(session)->pool;
+}
+
 static struct wait_queue *queue_of(const struct session *session)
 {
-    return session_members(session)->pool->queue;
+    return pool_of(session)->queue;
 }
 
 void session_give_back_place(struct session *session)
@@ -148,18 +157,24 @@ bool session_leave_server(struct session *session)
 
 void session_leave_queue(struct session *session)
 {
-    if (waits(session))
-        wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
+    if (!waits(session))
+        return;
+    histogram_add(&pool_of(session)->waits, waited_ms(session) - session->search->joined_ms);
+    wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
 }
 
 static bool join_queue(struct session *session, enum choose_verdict verdict)
 {
     const struct cfg_pool_queue *queue = &session->service->pool->cfg->queue;
-    if (!begin_search(session) || session->search->has_waited ||
-        !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
+    if (!begin_search(session) || session->search->has_waited)
         return false;
+    if (!wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter)) {
+        atomic_fetch_add(&pool_of(session)->queue_full, 1);
+        return false;
+    }
+    session->search->joined_ms = waited_ms(session);
     session->search->wait_max_ms =
-        waited_ms(session) + (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
+        session->search->joined_ms + (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);
@@ -182,6 +197,13 @@ enum session_choice session_choose(struct session *session, bool may_wait)
     return SESSION_HAS_PLACE;
 }
 
+static void give_up_waiting(struct session *session)
+{
+    atomic_fetch_add(&pool_of(session)->queue_unserved, 1);
+    session_leave_queue(session);
+    session_give_up(session, NULL, NULL);
+}
+
 bool session_take_turn(struct waiter *waiter)
 {
     struct session *session = ((struct session_search *)(void *)waiter)->session;
@@ -189,11 +211,12 @@ bool session_take_turn(struct waiter *waiter)
     bool is_over = waited_ms(session) >= session->search->wait_max_ms;
     if ((verdict == CHOOSE_WAIT || verdict == CHOOSE_WAIT_TRIAL) && !is_over)
         return false;
-    session_leave_queue(session);
-    if (verdict == CHOOSE_CHOSEN)
+    if (verdict == CHOOSE_CHOSEN) {
+        session_leave_queue(session);
         session_connect_to_place(session);
-    else
-        session_give_up(session, NULL, NULL);
+    } else {
+        give_up_waiting(session);
+    }
     return true;
 }
 
@@ -207,18 +230,10 @@ void session_wait_expired(struct session *session)
         session_set_timeout(session, WORKER_TIMEOUT_QUICK);
         return;
     }
-    session_leave_queue(session);
-    session_give_up(session, NULL, NULL);
+    give_up_waiting(session);
 }
 
 /* ---- how long for ---- */
-
-/* While nothing better is there, a trial that is too short for a slow server must not be for ever. */
-static bool is_patient(const struct session *session)
-{
-    return session->state != SESSION_CONNECTING && !has_met_one(session) &&
-           atomic_load(&session->place.server->strikes) % PATIENT_TRIALS == 0;
-}
 
 /* How long the server in use has; 0: as long as the configuration says. */
 static uint64_t limit_of(const struct session *session)
@@ -226,7 +241,7 @@ static uint64_t limit_of(const struct session *session)
     struct choose_request request = make_request(session, false);
     const struct pool_state *pool = request.members->pool;
     if (session->place.is_trial)
-        return is_patient(session) ? 0 : pool_state_greeting_limit_ms(pool, true);
+        return pool_state_greeting_limit_ms(pool, true);
     if (choose_has_other(&request, tries_of(session), session->place.server))
         return pool_state_greeting_limit_ms(pool, false);
     return 0;
@@ -246,8 +261,10 @@ void session_set_server_timeout(struct session *session, enum worker_timeout tim
 
 void session_note_greeting(struct session *session)
 {
-    struct pool_state *pool = session_members(session)->pool;
+    struct pool_state *pool = pool_of(session);
+    uint64_t began_ms = session->search != NULL ? session->search->chosen_ms : 0;
     reservation_served(&session->place);
+    histogram_add(&session->place.server->greetings, waited_ms(session) - began_ms);
     if (session->search == NULL)
         pool_state_greeted(pool, waited_ms(session) * 1000);
     /* Those who wait for this may come. */

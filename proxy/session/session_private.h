@@ -507,6 +507,17 @@ void session_set_server_timeout(struct session *session, enum worker_timeout tim
 /* The server in use has greeted: nobody suspects it. */
 void session_note_greeting(struct session *session);
 
+/* ---- session_watch.c: servers that were too slow for a client that tried them ---- */
+
+/*
+ * The server in use has let the time of this client pass. If it was suspected, and is connected to, its
+ * connection and place are taken out of the session, which has no link then, and are watched for a greeting.
+ */
+void session_watch_server(struct session *session);
+
+/* For the worker, when it ends: struct worker_session_calls. */
+void session_end_watches(struct worker *worker);
+
 /* ---- session_backend_tls.c: octets between the session and its server, in the clear or by TLS ---- */
 
 /*

@@ -82,6 +82,7 @@ void worker_end_if_empty(struct worker *worker)
     if (worker->phase == WORKER_RUNNING || worker->session_count > 0 ||
         accepting_is_open(&worker->accepting) || uv_is_closing((uv_handle_t *)&worker->wake))
         return;
+    worker->calls->end_watches(worker);
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->quick, NULL);

@@ -107,6 +107,8 @@ struct worker_session_calls {
      * place. The session may have ended when this returns.
      */
     bool (*take_turn)(struct waiter *waiter);
+    /* The worker has no session any more, and begins none: ends what it watches. */
+    void (*end_watches)(struct worker *worker);
 };
 
 /* What all workers have in common; it outlives them. The main thread sets its limits. */
@@ -155,6 +157,7 @@ struct worker {
     struct worker_session *to_part;
     uint32_t parting_start; /* random: see server_goodbye_delay_ms */
     uint32_t parting_count; /* sessions that have taken part in a round */
+    struct session_watch *watches;    /* the sessions' own, though none of them is one */
     size_t session_count;
     size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;

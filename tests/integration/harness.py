@@ -76,15 +76,20 @@ class Folder:
         shutil.rmtree(self.path)
 
 
-def configuration(services, extra="", timeouts="", tls="", keys="", pool=""):
+def configuration(services, extra="", timeouts="", tls="", keys="", pool="", server=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool.
+    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool; `server`: of every
+    server, or a function of its number. Servers are not checked unless `pool` has a `check`: what a scripted backend
+    hears is the clients' own.
     """
+    if not re.search(r"\bcheck\b", pool):
+        pool += " check = false;"
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
         places = ", ".join(f'"{place}"' for place in listen)
-        entries = ", ".join(f'{{ address = "{getattr(server, "address", server)}"; }}' for server in servers)
+        entries = ", ".join(f'{{ address = "{getattr(place, "address", place)}"; {server(number) if callable(server) else server} }}'
+                            for number, place in enumerate(servers))
         parts.append(f'{{ name = "{name}"; protocol = "{protocol}"; listen = [ {places} ]; backend = "{name}-pool"; '
                      f"{keys if isinstance(keys, str) else keys.get(name, '')} }}")
         pools.append(f'{{ name = "{name}-pool"; identity = "{identity}"; servers = ( {entries} ); {pool} }}')

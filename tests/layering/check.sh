@@ -37,7 +37,7 @@ BEGIN {
     room["proxy/worker"] = " runtime backends keyclient common "
     room["proxy/session"] = " worker runtime backends keyclient common "
     room["proxy/admin"] = " worker runtime backends common "
-    room["proxy/control"] = " parent session admin worker runtime backends keyclient common "
+    room["proxy/control"] = " checks parent session admin worker runtime backends keyclient common "
     room["proxy/commands"] = " control parent admin runtime keyclient common "
     room["protocols/."] = " deep "
     room["protocols/deep"] = ""

@@ -137,6 +137,31 @@ START_TEST(a_full_server_gets_no_trial)
 }
 END_TEST
 
+/* The connection stays when the session has gone on: it still counts, and is no trial. */
+START_TEST(a_place_is_passed_on)
+{
+    struct reservation from = {0};
+    struct reservation into = {0};
+    struct reservation next = {0};
+    server_state_failed(server, SERVER_NO_GREETING, false, NOW);
+    ck_assert(reservation_take(&from, server, SERVER_USE_TRIAL));
+    reservation_failed(&from, SERVER_NO_GREETING, NOW + 5);
+    reservation_pass_on(&into, &from);
+    ck_assert_uint_eq(server_state_sessions(server), 1);
+    ck_assert_uint_eq(server->connecting, 1);
+    ck_assert(!from.is_taken);
+    ck_assert(from.began_as_trial);
+    ck_assert_ptr_eq(from.server, server);
+    reservation_forget(&from);
+    ck_assert_uint_eq(server_state_sessions(server), 1);
+    ck_assert(reservation_take(&next, server, SERVER_USE_TRIAL));
+    reservation_forget(&into);
+    ck_assert(server->trial);
+    ck_assert_uint_eq(server_state_sessions(server), 1);
+    reservation_forget(&next);
+}
+END_TEST
+
 /* The state of a server that has left its pool lives as long as its last session. */
 START_TEST(it_holds_a_reference)
 {
@@ -212,6 +237,7 @@ int main(void)
     tcase_add_test(tests, a_trial_that_fails);
     tcase_add_test(tests, a_trial_without_result_says_nothing);
     tcase_add_test(tests, a_full_server_gets_no_trial);
+    tcase_add_test(tests, a_place_is_passed_on);
     tcase_add_test(tests, it_holds_a_reference);
     tcase_add_test(tests, threads_race_for_places);
     suite_add_tcase(suite, tests);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session/session_private.h"
+
+#include "base/ensure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A suspected server has a short time for the client that tries it. One that serves, but not as fast as that,
+ * would be suspected for ever. So its connection stays for the time that the configuration gives a server,
+ * when the client has gone on without it: it is watched for the greeting. Nobody waits for it. Each server is
+ * watched once at a time, and the connection counts among its sessions.
+ */
+enum { WATCH_READ_CAP = 64 };
+
+struct session_watch {
+    struct session_watch *next; /* of the worker's */
+    struct worker *worker;
+    struct backend_link *link;
+    struct membership *members;
+    struct reservation place;
+    enum protocol protocol;
+    bool is_encrypted;
+    uint64_t began; /* worker_now, when it was connected to, or had sent something of TLS */
+    uv_timer_t timer;
+    char input[WATCH_READ_CAP];
+};
+
+/* ---- the end ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct session_watch *watch = handle->data;
+    free(watch->link);
+    free(watch);
+}
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+    struct session_watch *watch = handle->data;
+    uv_close((uv_handle_t *)&watch->timer, on_timer_closed);
+}
+
+static void unlink_watch(struct session_watch *watch)
+{
+    struct session_watch **at = &watch->worker->watches;
+    while (*at != watch)
+        at = &(*at)->next;
+    *at = watch->next;
+}
+
+static void end_watch(struct session_watch *watch)
+{
+    unlink_watch(watch);
+    uv_timer_stop(&watch->timer);
+    atomic_store(&watch->place.server->watched, false);
+    reservation_forget(&watch->place);
+    wait_queue_place_free(watch->members->pool->queue);
+    membership_unref(&watch->members);
+    uv_close((uv_handle_t *)&watch->link->conn.tcp, on_socket_closed);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    end_watch(timer->data);
+}
+
+void session_end_watches(struct worker *worker)
+{
+    while (worker->watches != NULL)
+        end_watch(worker->watches);
+}
+
+/* ---- what it sees ---- */
+
+/* The first octets of a greeting that refuses nobody. Of one that is encrypted: no alert. */
+static bool is_greeting(const struct session_watch *watch, struct slice data)
+{
+    static const char *const beginnings[] = {
+        [PROTOCOL_IMAP] = "* ", [PROTOCOL_POP3] = "+", [PROTOCOL_SUBMISSION] = "2"};
+    const char *beginning = beginnings[watch->protocol];
+    size_t len = strlen(beginning);
+    if (watch->is_encrypted)
+        return data.data[0] != 0x15;
+    if (data.len < len || memcmp(data.data, beginning, len) != 0)
+        return false;
+    return watch->protocol != PROTOCOL_IMAP || data.len == len || (data.data[len] | 0x20) != 'b';
+}
+
+/*
+ * It serves, so late. While others serve, one that is too slow for a session would fail at once again; if
+ * there is no other, it is better than none.
+ */
+static void note_greeting(const struct session_watch *watch)
+{
+    struct choose_request request = {
+        .members = watch->members, .worker = watch->worker->index, .now_ms = uv_hrtime() / 1000000};
+    struct pool_state *pool = watch->members->pool;
+    uint64_t ms = worker_now(watch->worker) - watch->began;
+    if (choose_has_other(&request, NULL, watch->place.server)) {
+        if (ms < pool_state_greeting_limit_ms(pool, false))
+            server_state_served(watch->place.server);
+        return;
+    }
+    server_state_served(watch->place.server);
+    pool_state_greeted(pool, ms * 1000);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct session_watch *watch = handle->data;
+    (void)suggested;
+    *buffer = uv_buf_init(watch->input, WATCH_READ_CAP);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    struct session_watch *watch = stream->data;
+    if (len == 0)
+        return;
+    if (len > 0 && is_greeting(watch, (struct slice){(const uint8_t *)buffer->base, (size_t)len}))
+        note_greeting(watch);
+    end_watch(watch);
+}
+
+/* ---- the beginning ---- */
+
+/* A write that is queued would come back to the session's link. */
+static bool may_watch(const struct session *session)
+{
+    return session->place.began_as_trial && session->link != NULL && session->state != SESSION_CONNECTING &&
+           session->worker->phase == WORKER_RUNNING && !session->link->conn.input_ended &&
+           session->link->conn.queued == 0;
+}
+
+/* Takes the connection and its place out of the session. */
+static void take_over(struct session_watch *watch, struct session *session)
+{
+    struct backend_link *link = session->link;
+    watch->is_encrypted = link->tls != NULL;
+    session_drop_backend_tls(session);
+    reservation_pass_on(&watch->place, &session->place);
+    session->link = NULL;
+    link->session = NULL;
+    link->conn.tcp.data = watch;
+    watch->link = link;
+    uv_read_stop((uv_stream_t *)&link->conn.tcp);
+}
+
+void session_watch_server(struct session *session)
+{
+    if (!may_watch(session) || atomic_exchange(&session->place.server->watched, true))
+        return;
+    struct session_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) {
+        atomic_store(&session->place.server->watched, false);
+        return;
+    }
+    struct worker *worker = session->worker;
+    *watch = (struct session_watch){.next = worker->watches,
+                                    .worker = worker,
+                                    .members = membership_ref(session_members(session)),
+                                    .protocol = session->service->cfg->protocol,
+                                    .began = session->link->last_heard};
+    worker->watches = watch;
+    take_over(watch, session);
+    watch->timer.data = watch;
+    uv_timer_init(&worker->loop, &watch->timer);
+    uv_timer_start(&watch->timer, on_late,
+                   session->in_worker.generation->timeouts[WORKER_TIMEOUT_GREETING].span, 0);
+    if (uv_read_start((uv_stream_t *)&watch->link->conn.tcp, on_alloc, on_read) != 0)
+        end_watch(watch);
+}
