@@ -20,8 +20,8 @@ struct session_search {
     struct session *session;
     struct choose_tries *tries; /* servers that have failed for this client */
     uint64_t wait_max_ms;       /* from when a server was looked for */
-    bool has_waited;            /* it waits once */
-    bool has_met_one;           /* a server that nobody suspected was tried */
+    bool has_waited;
+    bool has_met_one; /* a server that nobody suspected was tried */
 };
 
 static bool waits(const struct session *session)
@@ -150,14 +150,24 @@ void session_leave_queue(struct session *session)
         wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
 }
 
+/*
+ * It waits once for what others see who try suspected servers; for a place, as often as the one that it gets
+ * turns out to be at a server that fails, but for no longer in all.
+ */
+static bool may_join(const struct session *session, enum choose_verdict verdict)
+{
+    const struct session_search *search = session->search;
+    return !search->has_waited || (verdict == CHOOSE_WAIT && waited_ms(session) < search->wait_max_ms);
+}
+
 static bool join_queue(struct session *session, enum choose_verdict verdict)
 {
-    const struct cfg_pool_queue *queue = &session->service->pool->cfg->queue;
-    if (!begin_search(session) || session->search->has_waited ||
+    uint64_t wait_ms = verdict == CHOOSE_WAIT ? session->service->pool->cfg->queue.wait_ms : SUSPECTED_MAX_MS;
+    if (!begin_search(session) || !may_join(session, verdict) ||
         !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
         return false;
-    session->search->wait_max_ms =
-        waited_ms(session) + (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
+    if (!session->search->has_waited)
+        session->search->wait_max_ms = waited_ms(session) + wait_ms;
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);
