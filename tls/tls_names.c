@@ -113,8 +113,10 @@ size_t tls_names_find_all(const struct tls_names *names, struct slice name, enum
 {
     size_t count = 0;
     const struct tls_name *first = find(names, name, kind);
+    if (first == NULL)
+        return 0;
     const struct tls_name *end = names->items + names->count;
-    for (const struct tls_name *at = first; first != NULL && at < end && count < max; at++) {
+    for (const struct tls_name *at = first; at < end && count < max; at++) {
         if (strcmp(at->name, first->name) != 0)
             break;
         values[count++] = at->value;

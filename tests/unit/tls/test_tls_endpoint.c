@@ -822,7 +822,7 @@ START_TEST(many_endpoints_share_one_io)
 }
 END_TEST
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(TEST_IS_SANITIZED)
 #define CAN_MEASURE_HEAP 1
 #else
 #define CAN_MEASURE_HEAP 0

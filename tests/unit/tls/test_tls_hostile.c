@@ -459,7 +459,7 @@ END_TEST
 
 /* ---- memory ---- */
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(TEST_IS_SANITIZED)
 
 enum {
     MEASURED = 50,
