@@ -18,8 +18,9 @@
 /*
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
- * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c (their active checks) and control_disposal.c
- * (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c
+ * (their active checks) and control_disposal.c (what workers leave to be freed), and by nothing else. All
+ * functions here are the main thread's.
  */
 
 enum reload_step {
@@ -51,7 +52,7 @@ struct control_checks {
     struct checks *checks;
     struct key_client keys;      /* for pools that show servers a certificate; unused if keys are here */
     struct control_check *first; /* of those that are checked */
-    const char *detail;          /* of the check whose result is about to change a state; NULL: there is none */
+    const char *detail;          /* of the check that is about to change a state; NULL: there is none */
     bool is_short;               /* memory was short: follow once more */
 };
 

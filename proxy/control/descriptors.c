@@ -26,8 +26,8 @@ enum {
 size_t descriptors_own(const struct descriptors_need *need)
 {
     size_t of_worker = LOOP + CHANNELS + 2 * need->listeners;
-    return need->workers * of_worker + LOOP + CHANNELS + MAIN + POOL + need->checks + 2 * need->admin_listeners +
-           ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX + 1;
+    return need->workers * of_worker + LOOP + CHANNELS + MAIN + POOL + need->checks +
+           2 * need->admin_listeners + ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX + 1;
 }
 
 size_t descriptors_sessions(const struct descriptors_need *need, size_t limit)
