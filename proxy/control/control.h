@@ -31,7 +31,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link);
 /* How many workers the configuration asks for, or the cores of this process do. */
 unsigned control_worker_count(const struct cfg *cfg);
 
-/* How many of its threads have signatures made by the key process: the workers, and the main thread's checks. */
+/* How many of its threads have the key process sign: the workers, and the main thread for its checks. */
 unsigned control_channel_count(const struct cfg *cfg);
 
 #endif

@@ -56,7 +56,7 @@ struct control_checks {
     struct checks *checks;
     struct key_client keys;      /* for pools that show servers a certificate; unused if keys are here */
     struct control_check *first; /* of those that are checked */
-    const char *detail;          /* of the check whose result is about to change a state; NULL: there is none */
+    const char *detail;          /* of the check that is about to change a state; NULL: there is none */
     bool is_short;               /* memory was short: follow once more */
 };
 
