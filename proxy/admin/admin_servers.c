@@ -4,7 +4,6 @@
 #include "proxy/common/address.h"
 
 #include <stdio.h>
-#include <sys/un.h>
 
 /* ---- servers ---- */
 
@@ -22,18 +21,15 @@ size_t admin_servers_up(const struct membership *members)
     return up;
 }
 
+/* Null if it is a name that has none. */
 static json_t *describe_address(const struct server_identity *identity)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&identity->address;
-    const struct sockaddr_un *local = (const struct sockaddr_un *)(const void *)address;
-    char text[sizeof local->sun_path + sizeof "unix:"];
-    if (address->sa_family == AF_UNIX)
-        snprintf(text, sizeof text, "unix:%.*s", (int)sizeof local->sun_path, local->sun_path);
-    else
-        address_format(address, text);
+    char text[ADDRESS_TEXT_MAX];
+    if (identity->address_len == 0)
+        return json_null();
+    address_format((const struct sockaddr *)&identity->address, text);
     return admin_json_text(text);
 }
-_Static_assert(sizeof((struct sockaddr_un){0}.sun_path) >= ADDRESS_TEXT_MAX, "any address fits");
 
 static json_t *time_of(uint64_t at_ms, struct admin_moment now)
 {

@@ -108,15 +108,15 @@ struct server_state {
     _Atomic uint64_t warned_of_us_ms;
     _Atomic uint64_t failures[SERVER_FAILURES]; /* ever, by kind */
 
-    /* Sessions that are to leave it. */
-    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
-
     struct histogram greetings; /* workers write: from connecting to greeting */
 
     /* The control thread writes, those who write metrics read. All ever. */
     _Alignas(SERVER_LINE) _Atomic uint64_t changes[SERVER_AXES];
     _Atomic uint64_t checks[CHECK_RESULTS];
     _Atomic uint64_t check_ms_total; /* that they took */
+
+    /* Sessions that are to leave it. */
+    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
 
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;

@@ -111,6 +111,7 @@ static void free_target(struct check_target *target)
 {
     free((char *)(uintptr_t)target->hostname);
     free((char *)(uintptr_t)target->tls_name);
+    free((void *)(uintptr_t)target->sources);
     pool_tls_unref(&target->tls);
 }
 
@@ -120,13 +121,34 @@ static void free_server(struct checked_server *server)
     free(server);
 }
 
+/* Without their texts, which are the configuration's. NULL if there are none, or memory is short. */
+static struct cfg_endpoint *copy_sources(const struct check_target *from)
+{
+    struct cfg_endpoint *copy = calloc(from->source_count, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < from->source_count; i++)
+        copy[i] = (struct cfg_endpoint){.address = from->sources[i].address,
+                                        .address_len = from->sources[i].address_len};
+    return copy;
+}
+
+static bool has_same_sources(const struct check_target *a, const struct check_target *b)
+{
+    bool same = a->source_count == b->source_count;
+    for (size_t i = 0; same && i < a->source_count; i++)
+        same = a->sources[i].address_len == b->sources[i].address_len &&
+               memcmp(&a->sources[i].address, &b->sources[i].address, a->sources[i].address_len) == 0;
+    return same;
+}
+
 static bool copy_target(struct check_target *into, const struct check_target *from)
 {
     *into = *from;
     into->tls = from->tls != NULL ? pool_tls_ref(from->tls) : NULL;
     into->hostname = strdup(from->hostname);
     into->tls_name = from->tls_name != NULL ? strdup(from->tls_name) : NULL;
-    return into->hostname != NULL && (from->tls_name == NULL || into->tls_name != NULL);
+    into->sources = from->source_count > 0 ? copy_sources(from) : NULL;
+    return into->hostname != NULL && (from->tls_name == NULL || into->tls_name != NULL) &&
+           (from->source_count == 0 || into->sources != NULL);
 }
 
 struct checked_server *checks_add(struct checks *checks, const struct check_target *target,
@@ -150,7 +172,8 @@ static bool is_same_target(const struct check_target *a, const struct check_targ
     return a->protocol == b->protocol && text_is_same(a->hostname, b->hostname) &&
            a->address_len == b->address_len && memcmp(&a->address, &b->address, a->address_len) == 0 &&
            a->identity == b->identity && a->tls_mode == b->tls_mode && a->tls == b->tls &&
-           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms;
+           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms &&
+           has_same_sources(a, b);
 }
 
 static bool is_same_pace(const struct check_intervals *a, const struct check_intervals *b)

@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "proxy/admin/admin.h"
 #include "proxy/control/control.h"
+#include "proxy/control/pool_names.h"
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/keyclient/key_spawn.h"
 #include "proxy/common/privileges.h"
@@ -21,7 +22,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
+/* So long `deepproxy check` waits for the name service. */
+#define CHECK_NAMES_MS 15000
+#define DEFAULT_FILE   "/etc/deepproxy/deepproxy.conf"
 
 /*
  * The command line: each command is a row of one table, and a function. It decides nothing that a command
@@ -120,6 +123,24 @@ static void end_keys(struct isolated_keys *keys)
         key_spawn_wait(keys->guard);
 }
 
+/* With a warning for each that has no address. If memory is short, they stay unknown. */
+static void look_up_names(struct runtime *runtime, struct cfg_problems *problems)
+{
+    struct snapshot *snapshot = runtime->snapshot;
+    struct pool_names *names = pool_names_new(NULL, NULL, 0);
+    struct member_lists *lists = NULL;
+    if (names != NULL && pool_names_prepare(names, snapshot->cfg)) {
+        pool_names_wait(names, CHECK_NAMES_MS);
+        pool_names_warn(names, snapshot->cfg, problems);
+        lists = pool_names_make_lists(names, snapshot->cfg, snapshot->registry, NULL);
+    }
+    if (lists != NULL) {
+        member_lists_unref(&runtime->members);
+        runtime->members = lists;
+    }
+    pool_names_free(&names);
+}
+
 /* False after all problems were printed. */
 static bool load_runtime(const char *path, unsigned (*channel_count)(const struct cfg *cfg),
                          const struct parent_word *parent, struct runtime *runtime,
@@ -131,6 +152,9 @@ static bool load_runtime(const char *path, unsigned (*channel_count)(const struc
     bool ok = start_keys(path, channel_count, parent, keys, &text, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
+    /* The program that serves looks them up when it is confined. */
+    if (ok && parent == NULL)
+        look_up_names(runtime, &problems);
     struct user_access access = {text, ok ? runtime : NULL, source != NULL, parent == NULL};
     user_access_check(&access, &problems);
     cfg_free(&text);

@@ -176,6 +176,7 @@ static void finish_control(struct control *control)
 {
     join_workers(control);
     log_reports(control);
+    control_close_names(control);
     if (control->keys != NULL)
         key_manager_unwatch(control->keys);
     control_checks_close(control);
@@ -227,7 +228,8 @@ static void on_worker_report(uv_async_t *worker_event)
 {
     struct control *control = worker_event->data;
     control_dispose(control);
-    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
+    bool is_in_effect = atomic_load(&control->updates_due) == 0;
+    if (is_in_effect && !control_names_are_in_effect(control) && control->step == RELOAD_APPLYING)
         control_reload_is_in_effect(control);
     control_look_at_survey(control);
     control_begin_reload(control);
@@ -497,6 +499,9 @@ static int serve_until_end(struct control *control)
         /* Before the first session: a signal would end it without a word, and the log's last lines. */
         listen_to_parent();
         control_open_settings(control);
+        error = control_open_names(control);
+    }
+    if (error == 0) {
         control_open_pools(control);
         error = start_workers(control);
     }
@@ -524,6 +529,7 @@ static int serve_until_end(struct control *control)
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     control_watch_heartbeats(control);
     control_watch_pools(control);
+    control_watch_names(control);
     if (control->is_unconfined)
         log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);

@@ -35,6 +35,26 @@ static enum check_pace pace_of(const struct server_state *server)
     return suspected && pace == CHECK_PACE_NORMAL ? CHECK_PACE_FAST : pace;
 }
 
+/* With spaces between them; what does not fit into a line of the log is left out there. */
+static void add_capabilities(struct log_line *line, struct slice lines)
+{
+    uint8_t words[SERVER_FACTS_CAPABILITIES_MAX];
+    for (size_t i = 0; i < lines.len; i++)
+        words[i] = lines.data[i] == '\n' ? ' ' : lines.data[i];
+    if (lines.len > 0)
+        log_line_add(line, "capabilities", (struct slice){words, lines.len - 1});
+}
+
+static void add_facts(struct log_line *line, const struct server_facts *facts)
+{
+    log_line_add_text(line, "tls", facts->over_tls ? "yes" : "no");
+    if (facts->mechanisms.len > 0)
+        log_line_add(line, "mechanisms", facts->mechanisms);
+    if (facts->id.len > 0)
+        log_line_add(line, "id", facts->id);
+    add_capabilities(line, facts->capabilities);
+}
+
 static void log_check(const struct control *control, const struct server_state *server,
                       const struct check_report *report)
 {
@@ -45,13 +65,8 @@ static void log_check(const struct control *control, const struct server_state *
     log_line_add_text(&line, "result", check_result_name(report->result));
     log_line_add_text(&line, "detail", report->detail);
     log_line_add_seconds(&line, "duration", report->duration_ms);
-    if (report->facts != NULL) {
-        log_line_add_text(&line, "tls", report->facts->over_tls ? "yes" : "no");
-        if (report->facts->mechanisms.len > 0)
-            log_line_add(&line, "mechanisms", report->facts->mechanisms);
-        if (report->facts->id.len > 0)
-            log_line_add(&line, "id", report->facts->id);
-    }
+    if (report->facts != NULL)
+        add_facts(&line, report->facts);
     log_write(control->log, &line);
 }
 
@@ -83,7 +98,9 @@ static struct check_target target_of(const struct control *control, size_t pool,
                                  .tls_mode = of_pool->tls.mode,
                                  .tls = control->runtime.pools->pools[pool],
                                  .tls_name = server->identity.tls_name,
-                                 .timeout_ms = of_pool->check.timeout_ms};
+                                 .timeout_ms = of_pool->check.timeout_ms,
+                                 .sources = of_pool->sources,
+                                 .source_count = of_pool->source_count};
 }
 
 /* The one that is there, or a new one. NULL if memory is short. */
@@ -100,9 +117,11 @@ static struct control_check *find_check(struct control *control, struct server_s
     return check;
 }
 
+/* A name without an address has nothing that could be checked. */
 static bool is_away(const struct control_check *check)
 {
-    return server_state_admin(check->server) == SERVER_MAINTENANCE;
+    return server_state_admin(check->server) == SERVER_MAINTENANCE ||
+           check->server->identity.address_len == 0;
 }
 
 /* What memory is short for is tried again at the next review (control_checks_review). */
@@ -198,7 +217,8 @@ int control_checks_open(struct control *control)
     if (error != 0)
         return error;
     if (has_keys)
-        control_checks_set_key_channel(control, key_manager_take_channel(control->keys, control->worker_count));
+        control_checks_set_key_channel(control,
+                                       key_manager_take_channel(control->keys, control->worker_count));
     checks->checks = checks_new(&control->loop, has_keys ? &checks->keys : NULL);
     if (checks->checks == NULL)
         return UV_ENOMEM;

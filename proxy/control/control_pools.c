@@ -99,7 +99,20 @@ void control_install_pools(struct control *control, const struct runtime *runtim
         wait_queue_set_length(members->pool->queue, cfg->pools[i].queue.length);
         membership_install(members, old, uv_hrtime() / 1000000, &observer);
         control_apply_settings(control, members);
+        membership_note_addresses(members, uv_hrtime() / 1000000, &observer);
     }
+}
+
+void control_replace_members(struct control *control, struct member_lists *members)
+{
+    struct server_observer observer = control_observer(control);
+    struct member_lists *before = control->runtime.members;
+    struct runtime runtime = {.snapshot = control->runtime.snapshot, .members = members};
+    for (size_t i = 0; i < members->count; i++)
+        membership_retire(before->lists[i], members->lists[i], uv_hrtime() / 1000000, &observer);
+    control_install_pools(control, &runtime, &control->runtime);
+    control->runtime.members = member_lists_ref(members);
+    member_lists_unref(&before);
 }
 
 /* ---- the beginning ---- */

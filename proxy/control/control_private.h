@@ -7,6 +7,7 @@
 #include "proxy/common/log.h"
 #include "proxy/control/file_watch.h"
 #include "proxy/control/pool_job.h"
+#include "proxy/control/pool_names.h"
 #include "proxy/control/problem_log.h"
 #include "proxy/control/reload.h"
 #include "proxy/control/settings_file.h"
@@ -20,13 +21,15 @@
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
  * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c
- * (their active checks), control_servers.c (what the operator wants of them) and control_disposal.c (what
- * workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * (their active checks), control_names.c (the addresses of their names), control_servers.c (what the
+ * operator wants of them) and control_disposal.c (what workers leave to be freed), and by nothing else. All
+ * functions here are the main thread's.
  */
 
 enum reload_step {
     RELOAD_IDLE,
     RELOAD_READING, /* in a thread of libuv's pool */
+    RELOAD_NAMES,   /* for a while: names that are new are looked up, workers take other lists */
     RELOAD_APPLYING /* workers have updates that are not in effect yet */
 };
 
@@ -55,6 +58,16 @@ struct control_checks {
     struct control_check *first; /* of those that are checked */
     const char *detail;          /* of the check whose result is about to change a state; NULL: there is none */
     bool is_short;               /* memory was short: follow once more */
+};
+
+/* Looking up names, and what follows from it. */
+struct control_names {
+    struct pool_names *names;
+    uv_async_t answered;    /* there is an answer */
+    uv_timer_t due;         /* something is to be asked, or time is up */
+    uint64_t wait_until_ms; /* in RELOAD_NAMES */
+    bool is_changed;        /* workers are to have other lists */
+    bool is_applying;       /* workers have lists that are not in effect yet; never in RELOAD_APPLYING */
 };
 
 struct control {
@@ -110,6 +123,7 @@ struct control {
     struct problem_log problems; /* of the certificates */
     struct control_commands commands;
     struct control_checks checks;
+    struct control_names names;
 };
 
 /* What the worker with this index is to serve. `runtime` has a snapshot; the references stay the caller's. */
@@ -141,11 +155,15 @@ void control_open_pools(struct control *control);
 void control_install_pools(struct control *control, const struct runtime *runtime,
                            const struct runtime *before);
 
+/* Other lists take effect in place of those in control->runtime, as names have got other addresses. */
+void control_replace_members(struct control *control, struct member_lists *members);
+
 /* From now on what workers report changes states of servers, and logs event=server-state. */
 void control_watch_pools(struct control *control);
 
 /* Logs each change of a server's state as event=server-state. */
 struct server_observer control_observer(struct control *control);
+
 /* ---- control_checks.c: active checks ---- */
 
 /*
@@ -174,6 +192,52 @@ void control_checks_give_up_keys(struct control *control);
 /* Ends all checks, and closes their handles; control_checks_free follows after the loop has ended. */
 void control_checks_close(struct control *control);
 void control_checks_free(struct control *control);
+
+/* ---- control_names.c ---- */
+
+/*
+ * Looks up the names of the first snapshot, waits for them, though not for long, and makes the lists of
+ * servers. Prints a warning for each name without an address. Call it when there is a log, the process is
+ * confined, and no worker is there yet. Returns 0, or a libuv error.
+ */
+int control_open_names(struct control *control);
+
+/* From now on names are looked up again and again. */
+void control_watch_names(struct control *control);
+
+/*
+ * In RELOAD_NAMES: the names of a configuration that was read (NULL: none was) are looked up, if they are not
+ * known yet. Calls control_finish_reload at once, or when they are known, or after a while.
+ */
+void control_await_names(struct control *control, const struct cfg *cfg);
+
+/*
+ * Replaces runtime->members, of a configuration that was read, by lists with the addresses that are known.
+ * Adds warnings for names that have none. False if memory is short.
+ */
+MUST_CHECK bool control_use_names(struct control *control, struct runtime *runtime,
+                                  struct cfg_problems *problems);
+
+/* Only names of the snapshot in effect are looked up from now on: another one was refused, or took effect. */
+void control_keep_names(struct control *control);
+
+/*
+ * Gives workers the lists that follow from other addresses, if there are any, and they have no update. It does
+ * not wait for what a reload reads, which may take long.
+ */
+void control_apply_names(struct control *control);
+
+/* Call when all workers have put their update into effect: true if that was one of lists. */
+bool control_names_are_in_effect(struct control *control);
+
+/* At the end, before the loop's: gives up a reload that waits for names, and closes its handles. */
+void control_close_names(struct control *control);
+
+/* Gives these lists to the workers, who have no update. False if memory is short: nothing has changed. */
+MUST_CHECK bool control_apply_members(struct control *control, struct member_lists *members);
+
+/* What a reload has waited for is there, or time is up. */
+void control_finish_reload(struct control *control);
 
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */
 unsigned control_describe_hung(const struct control *control, char *words, size_t cap);

@@ -69,7 +69,6 @@ static struct worker_update **make_updates(const struct control *control, const 
 
 static void give_updates(struct control *control, struct worker_update **updates)
 {
-    control->step = RELOAD_APPLYING;
     atomic_store(&control->updates_due, control->worker_count);
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_give_update(&control->workers[i], updates[i]);
@@ -101,8 +100,23 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
     struct worker_update **updates = make_updates(control, runtime, NULL);
     if (updates == NULL)
         return false;
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     replace_rest(control, runtime);
+    control_checks_follow(control);
+    return true;
+}
+
+bool control_apply_members(struct control *control, struct member_lists *members)
+{
+    struct runtime runtime = control->runtime;
+    runtime.snapshot = NULL;
+    runtime.members = members;
+    struct worker_update **updates = make_updates(control, &runtime, NULL);
+    if (updates == NULL)
+        return false;
+    control_replace_members(control, members);
+    give_updates(control, updates);
     control_checks_follow(control);
     return true;
 }
@@ -144,6 +158,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     warn_of_restart(control, snapshot->cfg, problems);
     control_install_pools(control, runtime, &control->runtime);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
@@ -169,8 +184,10 @@ static void give_reason(const struct control *control, struct cfg_problems *prob
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok =
-        reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
+    bool ok = reload->result.snapshot != NULL &&
+              control_use_names(control, &reload->result, &reload->problems) &&
+              apply_configuration(control, &reload->result, &reload->problems);
+    control_keep_names(control);
     if (!ok)
         give_reason(control, &reload->problems);
     log_problems(control, &reload->problems);
@@ -234,9 +251,9 @@ void control_reload_is_in_effect(struct control *control)
     control_begin_reload(control);
 }
 
-static void on_reload_done(struct reload *reload)
+void control_finish_reload(struct control *control)
 {
-    struct control *control = reload->arg;
+    struct reload *reload = &control->reload;
     bool running = control->phase == WORKER_RUNNING;
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
@@ -251,6 +268,17 @@ static void on_reload_done(struct reload *reload)
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
     uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
+}
+
+static void on_reload_done(struct reload *reload)
+{
+    struct control *control = reload->arg;
+    const struct snapshot *snapshot = reload->result.snapshot;
+    control->step = RELOAD_NAMES;
+    if (control->phase == WORKER_RUNNING)
+        control_await_names(control, snapshot != NULL ? snapshot->cfg : NULL);
+    else
+        control_finish_reload(control);
 }
 
 /* Nothing is read. */
@@ -275,6 +303,7 @@ void control_begin_reload(struct control *control)
         control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
         return;
     }
+    control_apply_names(control);
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])

@@ -86,7 +86,10 @@ extern const struct state_machine session_machine;
 /* The connection to a server. On the heap: it is made after the handshake, and another one may follow it. */
 struct backend_link {
     struct tcp_conn conn;
-    uv_connect_t connect;
+    union {
+        uv_connect_t connect;
+        uv_write_t unix_connect; /* of nothing, after which a Unix socket is taken as connected */
+    };
     struct session *session; /* NULL when the session has dropped it */
     struct backend_tls *tls; /* NULL: in the clear */
     uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
@@ -336,9 +339,9 @@ void session_parting_expired(struct session *session);
 void session_lose_server(struct session *session, const char *detail);
 
 /*
- * The server has sent its closing reply, though nobody had asked it to, and the worker's output has that for the
- * client. True if the reply is kept until the client's turn comes, as for session_lose_server: the output is empty
- * then, and the session ORPHANED.
+ * The server has sent its closing reply, though nobody had asked it to, and the worker's output has that for
+ * the client. True if the reply is kept until the client's turn comes, as for session_lose_server: the output
+ * is empty then, and the session ORPHANED.
  */
 MUST_CHECK bool session_keep_last_words(struct session *session);
 
@@ -546,6 +549,9 @@ bool session_backend_was_cut(const struct session *session);
 
 /* Did the server end a handshake because a session was to be resumed? None is, for an hour then. */
 MUST_CHECK bool session_give_up_resumption(struct session *session);
+
+/* Has the handshake with the server failed as its certificate was rejected? */
+bool session_backend_is_untrusted(const struct session *session);
 
 /* Does the handshake with the server wait for the key process? */
 bool session_backend_awaits_signature(const struct session *session);

@@ -151,13 +151,13 @@ struct worker {
     struct survey *survey;                  /* under way; NULL: none */
     struct batch surveys;
     struct worker_session *to_survey; /* the next of it */
-    _Atomic bool wanted_partings; /* set by the main thread, before wake */
+    struct session_watch *watches;    /* the sessions' own, though none of them is one */
+    _Atomic bool wanted_partings;     /* set by the main thread, before wake */
     struct batch partings;
     bool parts_again; /* another round has begun while the sessions are being gone through */
     struct worker_session *to_part;
     uint32_t parting_start; /* random: see server_goodbye_delay_ms */
     uint32_t parting_count; /* sessions that have taken part in a round */
-    struct session_watch *watches;    /* the sessions' own, though none of them is one */
     size_t session_count;
     size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;

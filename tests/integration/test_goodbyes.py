@@ -2,6 +2,7 @@
 """Goodbyes to the clients of a server that goes away: in which words, and spread over which time."""
 
 import contextlib
+import functools
 import selectors
 import socket
 import threading
@@ -28,14 +29,17 @@ class Goodbyes(harness.TestCase):
             client.line()
         return clients
 
-    def watch(self, clients, seconds):
-        """By client, how many seconds from now on the proxy sends it something, or ends it."""
+    def watch(self, clients, seconds, enough=None):
+        """
+        By client, how many seconds from now on the proxy sends it something, or ends it; until it is all of them, or
+        `enough`. The log has their sessions only when they have closed, too.
+        """
         begun = time.monotonic()
         times = {}
         with selectors.DefaultSelector() as selector:
             for client in clients:
                 selector.register(client.socket, selectors.EVENT_READ, client)
-            while len(times) < len(clients) and time.monotonic() < begun + seconds:
+            while len(times) < (enough or len(clients)) and time.monotonic() < begun + seconds:
                 for key, _ in selector.select(0.1):
                     times[key.data] = time.monotonic() - begun
                     selector.unregister(key.fileobj)
@@ -155,6 +159,8 @@ class Orphaned(Goodbyes):
         clients = self.clients(proxy, "imap", count)
         self.lose(self.server)
         self.told = self.watch(clients, 1)
+        for client in self.told:
+            self.assertEqual(client.rest(), UNAVAILABLE["imap"])
         proxy.wait_lines(AT_ONCE, event="session", reason="backend-closed")
         self.assertLess(len(self.told), count / 2)
         return proxy, [client for client in clients if client not in self.told]
@@ -243,6 +249,195 @@ class UnderWay(Goodbyes):
         times = self.watch(clients, 2 + SOON)
         self.assertGreater(max(times.values()), 1)
         self.assertEqual({client.rest() for client in clients}, {UNAVAILABLE["imap"]})
+
+
+MOVED = {"imap": b"* BYE [UNAVAILABLE] proxy.example.com: the mail server is being taken out of service, connect again\r\n",
+         "pop3": b"-ERR [SYS/TEMP] Mail server is being taken out of service, connect again\r\n",
+         "submission": b"421 4.3.2 proxy.example.com Mail server is being taken out of service, connect again\r\n"}
+
+
+class Ordered(Goodbyes):
+    """By the operator: maintenance, and a drain with a time."""
+
+    def start_control(self, services, spread, extra="", **options):
+        self.path = self.folder.path / "admin.sock"
+        return self.start(services, pool=f'goodbye_spread = "{spread}"; check = false;',
+                          extra=f'admin = {{ listen = "127.0.0.1:0"; socket = "{self.path}"; }}; {extra}', **options)
+
+    def order(self, verb, backend, *arguments, service="imap"):
+        done = harness.run_program("ctl", "-s", self.path, verb, f"{service}-pool/{backend.address}", *arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def assert_serves(self, clients):
+        for client in clients:
+            self.assertEqual(client.ask(b"a1 NOOP"), b"a1 OK NOOP done")
+
+    def test_maintenance_of_two_of_three_servers(self):
+        """Over two workers, with a reload meanwhile; the third keeps its clients."""
+        spread, count = 8, 201
+        names = [b"one", b"two", b"three"]
+        backends = [self.backend(functools.partial(harness.imap, greeting=b"* OK [CAPABILITY IMAP4rev1] " + name))
+                    for name in names]
+        proxy = self.start_control({"imap": backends}, f"{spread} s", extra="workers = 2;")
+        clients = [self.client(proxy, "imap") for _ in range(count)]
+        by_name = {name: [] for name in names}
+        for client in clients:
+            by_name[client.line().split()[-1]].append(client)
+        self.order("maintain", backends[0])
+        self.order("maintain", backends[1])
+        leaving = by_name[b"one"] + by_name[b"two"]
+        self.assertGreater(len(leaving), 100)
+        self.assertEqual(proxy.reload(), "done")
+        times = self.watch(leaving, spread + SOON)
+        self.assertEqual(len(times), len(leaving))
+        self.assert_spread(times.values(), spread)
+        self.assertEqual({client.rest() for client in leaving}, {MOVED["imap"]})
+        proxy.wait_lines(len(leaving), event="session", reason="server-maintenance")
+        self.assert_serves(by_name[b"three"])
+        self.assertEqual(len(proxy.find(event="server-goodbyes", step="begin", cause="maintenance")), 2)
+
+    def test_the_words_of_each_protocol(self):
+        for protocol, script in harness.SCRIPTS.items():
+            with self.subTest(protocol):
+                backend = self.backend(script)
+                proxy = self.start_control({protocol: [backend]}, "1 s")
+                clients = self.clients(proxy, protocol, 3)
+                self.order("maintain", backend, service=protocol)
+                self.assertEqual({client.rest() for client in clients}, {MOVED[protocol]})
+                proxy.stop()
+
+    def test_ready_in_between(self):
+        """Who has had no goodbye stays, and is served on."""
+        backend = self.backend(harness.imap)
+        spread = 6
+        proxy = self.start_control({"imap": [backend]}, f"{spread} s")
+        clients = self.clients(proxy, "imap", 30)
+        self.order("maintain", backend)
+        self.assertGreater(len(self.watch(clients, spread, enough=2)), 0)
+        self.order("ready", backend)
+        proxy.wait_line(event="server-goodbyes", step="cancel", cause="maintenance")
+        told = self.watch(clients, 1)
+        staying = [client for client in clients if client not in told]
+        self.assertGreater(len(staying), 5)
+        self.assertEqual(self.watch(staying, spread), {})
+        self.assert_serves(staying)
+        self.order("drain", backend, "--within", "1s")
+        self.assertEqual(len(self.watch(staying, 1 + SOON)), len(staying))
+
+    def test_drain(self):
+        """Without a time nobody leaves; with one all do, and the last order holds."""
+        backend = self.backend(harness.pop3)
+        proxy = self.start_control({"pop3": [backend]}, "1 s")
+        clients = self.clients(proxy, "pop3", 20)
+        self.order("drain", backend, service="pop3")
+        self.assertEqual(self.watch(clients, 2), {})
+        self.order("drain", backend, "--within", "1h", service="pop3")
+        self.order("drain", backend, "--within", "2s", service="pop3")
+        self.assertEqual(len(self.watch(clients, 2 + SOON)), len(clients))
+        self.assertEqual({client.rest() for client in clients}, {MOVED["pop3"]})
+        proxy.wait_lines(len(clients), event="session", reason="server-drained")
+
+    def test_stopped_meanwhile(self):
+        backend = self.backend(harness.imap)
+        proxy = self.start_control({"imap": [backend]}, "1 h")
+        clients = self.clients(proxy, "imap", 20)
+        self.order("maintain", backend)
+        told = self.watch(clients, 0.5)
+        proxy.stop()
+        for client in set(clients) - set(told):
+            self.assertIn(b"* BYE [UNAVAILABLE] proxy.example.com: shutting down", client.rest())
+
+    def test_a_server_that_greets_too_late(self):
+        """Who was waiting for its greeting gets that, and then the goodbye."""
+        greets = threading.Event()
+
+        def script(connection):
+            greets.wait(harness.PATIENCE)
+            harness.imap(connection)
+        backend = self.backend(script)
+        proxy = self.start_control({"imap": [backend]}, "0 s")
+        client = self.client(proxy, "imap")
+        self.wait_until(lambda: backend.count == 1)
+        self.order("maintain", backend)
+        proxy.wait_line(event="server-goodbyes")
+        greets.set()
+        self.assertTrue(client.rest().endswith(b" ready\r\n" + MOVED["imap"]))
+
+    def test_a_download_is_finished(self):
+        """To the last octet, and the goodbye follows."""
+        pieces = [b"%04d" % i * 4096 for i in range(25)]
+        literal = b"".join(pieces)
+
+        def script(connection):
+            connection.send(b"* PREAUTH [CAPABILITY IMAP4rev1] ready\r\n")
+            connection.line()
+            connection.send(b"* 1 FETCH (BODY[] {%d}\r\n" % len(literal))
+            for piece in pieces:
+                connection.send(piece)
+                time.sleep(0.1)  # the transfer is to take longer than until its turn
+            connection.send(b")\r\na1 OK done\r\n")
+            connection.rest()
+        backend = self.backend(script)
+        proxy = self.start_control({"imap": [backend]}, "8 s")
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b"a1 FETCH 1 BODY[]\r\n")
+        client.line()
+        self.order("maintain", backend)
+        self.assertEqual(client.rest(), literal + b")\r\na1 OK done\r\n" + MOVED["imap"])
+        self.assertEqual(proxy.session()["reason"], "server-maintenance")
+
+    def test_an_upload_is_finished(self):
+        got = harness.Events()
+
+        def script(connection):
+            connection.send(b"220 msa.example.com ESMTP\r\n")
+            for _ in range(3):
+                connection.line()
+                connection.send(b"250 2.0.0 ok\r\n")
+            connection.line()
+            connection.send(b"354 go on\r\n")
+            lines = []
+            while (line := connection.line()) != b".":
+                lines.append(line)
+            got.tell(lines)
+            connection.send(b"250 2.0.0 accepted\r\n")
+            connection.rest()
+        backend = self.backend(script)
+        proxy = self.start_control({"submission": [backend]}, "8 s", keys='received = "none";')
+        client = self.client(proxy, "submission")
+        client.line()
+        client.send(b"EHLO c\r\n")
+        while not client.line().startswith(b"250 "):
+            pass
+        for command in (b"MAIL FROM:<a@b>", b"RCPT TO:<a@b>", b"DATA"):
+            client.ask(command)
+        self.order("maintain", backend, service="submission")
+        lines = [b"line %d" % i for i in range(25)]
+        for line in lines:
+            client.send(line + b"\r\n")
+            time.sleep(0.1)  # as above
+        self.assertEqual(client.ask(b"."), b"250 2.0.0 accepted")
+        self.assertEqual(got.wait(), lines)
+        self.assertEqual(client.rest(), MOVED["submission"])
+
+    def test_what_takes_too_long_is_cut_off(self):
+        """When the time is over, without a word that would be taken for content."""
+        def script(connection):
+            connection.send(b"* PREAUTH [CAPABILITY IMAP4rev1] ready\r\n")
+            connection.line()
+            connection.send(b"* 1 FETCH (BODY[] {1000}\r\nabc")
+            connection.rest()
+        backend = self.backend(script)
+        proxy = self.start_control({"imap": [backend]}, "2 s")
+        client = self.client(proxy, "imap")
+        client.line()
+        client.send(b"a1 FETCH 1 BODY[]\r\n")
+        client.line()
+        self.order("maintain", backend)
+        with self.takes(1, 2 + SOON):
+            self.assertEqual(client.rest(), b"abc")
+        self.assertEqual(proxy.session()["reason"], "server-maintenance")
 
 
 if __name__ == "__main__":

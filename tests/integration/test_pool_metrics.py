@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the metrics and /readyz tell of pools and their servers, while these fail, come back, fill up and go."""
 
+import json
 import threading
 import time
 
 import harness
-from admin_case import ADMIN, Admin
-from harness import SOON
+from control_case import Control
+from harness import SOON, certificates
 
 ONE_WORKER = "workers = 1;"
 POOL = "pop3-pool"
 UNCHECKED = "check = false; "
-STATES = ("unchecked", "up", "failing", "down", "rising", "warming", "ejected", "unresolved")
 
 
-class PoolCase(Admin):
-    def start_pool(self, servers, pool=UNCHECKED, extra="", **options):
-        self.servers = servers
-        return self.start({"pop3": servers}, extra=ADMIN + ONE_WORKER + extra, pool=pool, **options)
+class PoolCase(Control):
+    def start_pool(self, servers, pool=UNCHECKED, **options):
+        return self.start({"pop3": servers}, extra=self.admin + ONE_WORKER, pool=pool, **options)
 
     def write_pool(self, servers, pool=UNCHECKED, extra=""):
         services = {"pop3": ("pop3", ["127.0.0.1:0"], servers, "none")}
         self.folder.write("deepproxy.conf",
-                          harness.configuration(services, extra=ADMIN + ONE_WORKER + extra, pool=pool))
+                          harness.configuration(services, extra=self.admin + ONE_WORKER + extra, pool=pool))
 
     def of_server(self, proxy, metric, server, **labels):
         return self.value(proxy, "server_" + metric, pool=POOL, server=getattr(server, "address", server), **labels)
@@ -42,6 +41,11 @@ class PoolCase(Admin):
         client = self.client(proxy, "pop3")
         self.assertEqual(client.line(), b"+OK ready")
         return client
+
+    def want(self, server, pool=POOL, **wish):
+        """As an operator does."""
+        status, _, value = self.ask("PATCH", f"/v1/servers/{pool}/{server.address}", json.dumps(wish))
+        self.assertEqual(status, 200, value)
 
     def ready(self, proxy):
         status, _, body = self.get(proxy, "/readyz")
@@ -144,6 +148,82 @@ class Servers(PoolCase):
         self.assertEqual(self.of_server(proxy, "greeting_seconds_count", server), 2)
 
 
+    def test_one_whose_certificate_is_not_trusted(self):
+        """Told apart from one that fails at TLS otherwise: it wakes somebody up."""
+        for name in ("store", "elsewhere"):
+            (self.folder.path / name).mkdir()
+            certificates.make(self.folder.path / name, ("store.internal",), ("127.0.0.1",))
+        untrusted = self.backend(harness.over_tls(harness.pop3, harness.server_context(self.folder.path / "elsewhere")))
+        in_clear = self.backend(harness.pop3)
+        good = self.backend(harness.over_tls(harness.pop3, harness.server_context(self.folder.path / "store")))
+        proxy = self.start_pool([untrusted, in_clear, good], UNCHECKED + 'tls = { mode = "implicit"; ca = "store/ca.pem"; };')
+        self.log_in(proxy)
+        kinds = [(self.of_server(proxy, "failures_total", server, kind="tls-untrusted"),
+                  self.of_server(proxy, "failures_total", server, kind="tls-failed"))
+                 for server in (untrusted, in_clear, good)]
+        self.assertEqual(kinds, [(1, 0), (0, 1), (0, 0)])
+
+    def test_what_the_operator_wants(self):
+        server, other = self.backend(harness.pop3), self.backend(harness.pop3)
+        proxy = self.start_pool([server, other])
+        for wish in ("drain", "maintenance", "ready"):
+            self.want(server, admin=wish)
+            self.assertEqual(self.state(proxy, server, "admin"), wish)
+            self.assertEqual(self.of_pool(proxy, "servers_available"), 2 if wish == "ready" else 1)
+        self.assertEqual(self.of_server(proxy, "changes_total", server, axis="admin"), 3)
+        self.assertEqual(self.of_server(proxy, "changes_total", server, axis="state"), 0)
+        self.want(server, weight=7)
+        self.assertEqual(self.of_server(proxy, "weight", server), 7)
+        self.assertEqual(self.of_server(proxy, "weight", other), 1)
+
+
+class Readiness(PoolCase):
+    """Of two services, each with a pool and one server."""
+
+    def start_two(self, needs=""):
+        self.pop3, self.imap = self.backend(harness.pop3), self.backend(harness.imap)
+        services = {"pop3": ("pop3", ["127.0.0.1:0"], [self.pop3], "none"),
+                    "imap": ("imap", ["127.0.0.1:0"], [self.imap], "none")}
+        admin = self.admin.replace("};", f"{needs} }};")
+        self.folder.write("deepproxy.conf", harness.configuration(services, extra=admin, pool=UNCHECKED))
+        proxy = harness.Proxy(self.folder.path / "deepproxy.conf")
+        self.addCleanup(proxy.stop)
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+        return proxy
+
+    def test_any_pool_will_do(self):
+        proxy = self.start_two()
+        self.want(self.pop3, admin="drain")
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+        self.want(self.imap, "imap-pool", admin="maintenance")
+        self.assertEqual(self.ready(proxy), (503, "no server takes sessions in any pool"))
+        self.assertEqual(self.get(proxy, "/healthz")[0], 200)
+        self.want(self.pop3, admin="ready")
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+
+    def test_pools_that_are_needed(self):
+        proxy = self.start_two('ready_needs = [ "pop3-pool" ];')
+        self.want(self.imap, "imap-pool", admin="drain")
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+        self.want(self.pop3, admin="drain")
+        self.assertEqual(self.ready(proxy), (503, "no server takes sessions in the pool pop3-pool"))
+        path = self.folder.path / "deepproxy.conf"
+        path.write_text(path.read_text().replace('ready_needs = [ "pop3-pool" ]', 'ready_needs = [ "imap-pool", "pop3-pool" ]'))
+        self.reload(proxy)
+        self.assertEqual(self.ready(proxy), (503, "no server takes sessions in the pool imap-pool, nor in 1 more"))
+        self.want(self.imap, "imap-pool", admin="ready")
+        self.assertEqual(self.ready(proxy), (503, "no server takes sessions in the pool pop3-pool"))
+        self.want(self.pop3, admin="ready")
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+
+    def test_sessions_that_fail_do_not_end_it(self):
+        """All proxies would be gone at once: what sessions see of servers alone is no reason."""
+        proxy = self.start_pool([harness.refusing_address()])
+        self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR"))
+        self.wait_until(lambda: self.of_pool(proxy, "panic") == 1)
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+
+
 class Queue(PoolCase):
     """All servers are full: of two that wait one gets a place, the other's time is over; a third finds no room."""
 
@@ -151,7 +231,7 @@ class Queue(PoolCase):
         server = self.backend(harness.pop3)
         path = self.folder.path / "deepproxy.conf"
         self.write_pool([server], pool=UNCHECKED + queue)
-        path.write_text(path.read_text().replace(f'"{server.address}"; }}', f'"{server.address}"; max_connections = 1; }}'))
+        path.write_text(path.read_text().replace(f'"{server.address}";', f'"{server.address}"; max_connections = 1;'))
         proxy = harness.Proxy(path)
         self.addCleanup(proxy.stop)
         return proxy, self.log_in(proxy)
