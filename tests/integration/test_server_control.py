@@ -11,6 +11,7 @@ import stat
 import subprocess
 import time
 import unittest
+import urllib.parse
 
 import harness
 from control_case import Control
@@ -219,6 +220,25 @@ class Orders(Servers):
         for name in (backend.address, backend.address.replace(":", "%3A"), backend.address.replace(".", "%2e")):
             self.assertEqual(self.set(name, admin="drain")["name"], backend.address)
             self.assertEqual(self.set(name, admin="ready")["admin"], "ready")
+
+    def test_a_socket_with_an_odd_name(self):
+        """POOL ends at the first slash; the rest is the name, in a URL, for a shell, and in the file."""
+        name = f"unix:{self.folder.path}/it's $my;imap"
+        entries = [f'{{ address = "{name}"; }}', self.entry("s1")]
+        proxy = self.start_servers(entries, extra='state_file = "state";')
+        self.assertEqual(self.states("address")[name], name)
+        for path in (urllib.parse.quote(name), urllib.parse.quote(name, safe="")):
+            self.assertEqual(self.set(path, admin="drain")["name"], name)
+            self.assertEqual(self.set(path, admin="ready")["admin"], "ready")
+        self.assertEqual(self.ctl("drain", f"pop3-pool/{name}").returncode, 0)
+        dump = self.ctl("dump").stdout
+        self.assertEqual(shlex.split(dump), ["drain", f"pop3-pool/{name}"])
+        self.assertEqual(self.ctl("ready", f"pop3-pool/{name}").returncode, 0)
+        subprocess.run(["xargs", "-L", "1", harness.PROGRAM, "ctl", "-s", self.path], input=dump, text=True, check=True,
+                       capture_output=True, timeout=harness.PATIENCE)
+        proxy.stop()
+        self.start_servers(entries, extra='state_file = "state";')
+        self.assertEqual(self.states(), {name: "drain", "s1": "ready"})
 
     def test_in_pieces(self):
         self.start_servers()
