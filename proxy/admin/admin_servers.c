@@ -25,8 +25,6 @@ size_t admin_servers_up(const struct membership *members)
 static json_t *describe_address(const struct server_identity *identity)
 {
     char text[ADDRESS_TEXT_MAX];
-    if (identity->address_len == 0)
-        return json_null();
     address_format((const struct sockaddr *)&identity->address, text);
     return admin_json_text(text);
 }

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import time
 import unittest
+import urllib.parse
 
 import harness
 from control_case import Control
@@ -35,7 +36,7 @@ class Servers(Control):
         if entries is None:
             entries = [self.entry(name) for name in ("s1", "s2")]
         text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], ["@"], "none")}, extra=self.admin + extra, pool=pool)
-        return text.replace('{ address = "@"; }', ", ".join(entries))
+        return text.replace('{ address = "@";  }', ", ".join(entries))
 
     def write_servers(self, *arguments, **options):
         return self.folder.write("deepproxy.conf", self.text(*arguments, **options))
@@ -72,7 +73,7 @@ class Looking(Servers):
         self.assertRegex(since, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         began = time.mktime(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
         self.assertLess(abs(time.time() - began), harness.PATIENCE)
-        self.assertEqual(servers[0].pop("check", 1) or {}, servers[0].get("check") or {})
+        self.assertIsNone(servers[0]["check"])
         self.assertEqual({key: servers[0][key] for key in ("pool", "name", "address", "admin", "state", "cause", "weight",
                                                            "configured_weight", "effective_weight", "backup", "sessions",
                                                            "connecting", "max_connections", "connects", "failures")},
@@ -95,6 +96,25 @@ class Looking(Servers):
         gone = self.server("gone")
         self.assertGreaterEqual(gone["failures"]["connect-refused"], 1)
         self.assertEqual((gone["sessions"], gone["address"]), (0, address))
+
+    def test_checks(self):
+        """The last one's result; in maintenance there are none."""
+        entries = [f'{{ name = "gone"; address = "{harness.refusing_address()}"; }}', self.entry("s1")]
+        proxy = self.start_servers(entries, pool='check = { interval = "1 s"; fall = 1; };')
+        self.wait_until(lambda: all(check["result"] for check in self.states("check").values()))
+        checks = self.states("check")
+        self.assertEqual({name: check["result"] for name, check in checks.items()}, {"gone": "connect-refused", "s1": "ok"})
+        self.assertRegex(checks["s1"]["at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertLess(checks["s1"]["duration"], SOON)
+        line = proxy.wait_line(event="server-state", server="gone", to="down")
+        self.assertEqual((line["cause"], self.server("gone")["cause"]), ("connect-refused", "connect-refused"))
+        self.assertEqual(self.get_json("/v1/pools")[0]["servers"], {"up": 1, "all": 2})
+        rows = self.ctl("show", "servers").stdout.splitlines()
+        self.assertEqual([row.split()[-1] for row in rows], ["CHECK", "connect-refused", "ok"])
+        self.assertIn("no server of this pool", self.set("s1", admin="maintenance")["warning"])
+        self.wait_until(lambda: self.get_json("/v1/pools")[0]["servers"]["up"] == 0)
+        self.set("s1", admin="ready")
+        self.clients(proxy, 1)
 
     def test_errors(self):
         self.start_servers()
@@ -200,6 +220,25 @@ class Orders(Servers):
         for name in (backend.address, backend.address.replace(":", "%3A"), backend.address.replace(".", "%2e")):
             self.assertEqual(self.set(name, admin="drain")["name"], backend.address)
             self.assertEqual(self.set(name, admin="ready")["admin"], "ready")
+
+    def test_a_socket_with_an_odd_name(self):
+        """POOL ends at the first slash; the rest is the name, in a URL, for a shell, and in the file."""
+        name = f"unix:{self.folder.path}/it's $my;imap"
+        entries = [f'{{ address = "{name}"; }}', self.entry("s1")]
+        proxy = self.start_servers(entries, extra='state_file = "state";')
+        self.assertEqual(self.states("address")[name], name)
+        for path in (urllib.parse.quote(name), urllib.parse.quote(name, safe="")):
+            self.assertEqual(self.set(path, admin="drain")["name"], name)
+            self.assertEqual(self.set(path, admin="ready")["admin"], "ready")
+        self.assertEqual(self.ctl("drain", f"pop3-pool/{name}").returncode, 0)
+        dump = self.ctl("dump").stdout
+        self.assertEqual(shlex.split(dump), ["drain", f"pop3-pool/{name}"])
+        self.assertEqual(self.ctl("ready", f"pop3-pool/{name}").returncode, 0)
+        subprocess.run(["xargs", "-L", "1", harness.PROGRAM, "ctl", "-s", self.path], input=dump, text=True, check=True,
+                       capture_output=True, timeout=harness.PATIENCE)
+        proxy.stop()
+        self.start_servers(entries, extra='state_file = "state";')
+        self.assertEqual(self.states(), {name: "drain", "s1": "ready"})
 
     def test_in_pieces(self):
         self.start_servers()
