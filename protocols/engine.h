@@ -216,8 +216,8 @@ bool engine_wants(const struct engine *engine, enum side from);
 void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
 
 /*
- * Is nothing under way? The client has been greeted, each of its commands has its whole reply, and neither side
- * has sent a part of anything; an IMAP client may be in IDLE. A goodbye then cuts nothing off.
+ * Is nothing under way? The client has been greeted, each of its commands has its whole reply, and neither
+ * side has sent a part of anything; an IMAP client may be in IDLE. A goodbye then cuts nothing off.
  */
 bool engine_rests(const struct engine *engine);
 

@@ -31,10 +31,9 @@ static json_t *describe_address(const struct server_identity *identity)
     return admin_json_text(text);
 }
 
-static json_t *describe_since(const struct server_state *server, struct admin_moment now)
+static json_t *time_of(uint64_t at_ms, struct admin_moment now)
 {
-    uint64_t since_ms = atomic_load(&server->since_ms);
-    return admin_json_time(now.s - (int64_t)((now.ms > since_ms ? now.ms - since_ms : 0) / 1000));
+    return admin_json_time(now.s - (int64_t)((now.ms > at_ms ? now.ms - at_ms : 0) / 1000));
 }
 
 /* Null while nothing has changed it. */
@@ -60,10 +59,17 @@ static json_t *describe_failures(const struct server_state *server)
     return kinds;
 }
 
-/* Null if there are no checks. */
-static json_t *describe_check(const struct member *member)
+/* Null if there are no checks; without a result before the first. */
+static json_t *describe_check(const struct member *member, struct admin_moment now)
 {
-    return member->rules.is_checked ? json_pack("{s:n}", "result") : json_null();
+    const struct server_last_check *check = &member->server->last_check;
+    if (!member->rules.is_checked)
+        return json_null();
+    if (check->at_ms == 0)
+        return json_pack("{s:n}", "result");
+    return json_pack("{s:s,s:o,s:f,s:o}", "result", check_result_name(check->result), "at",
+                     time_of(check->at_ms, now), "duration", (double)check->duration_ms / 1000, "detail",
+                     admin_json_text(check->detail[0] != '\0' ? check->detail : NULL));
 }
 
 json_t *admin_server_describe(const struct member *member, struct admin_moment now)
@@ -75,12 +81,12 @@ json_t *admin_server_describe(const struct member *member, struct admin_moment n
         admin_json_text(server->identity.pool), "name", admin_json_text(server->identity.name), "address",
         describe_address(&server->identity), "admin", server_admin_word(server_state_admin(server)), "state",
         server_health_word(server_state_health(server)), "cause", describe_cause(server), "since",
-        describe_since(server, now), "weight", (int)server_state_weight(server), "configured_weight",
-        (int)member->rules.weight, "effective_weight", share, "backup", member->is_backup, "sessions",
-        (json_int_t)server_state_sessions(server), "connecting", (json_int_t)atomic_load(&server->connecting),
-        "max_connections", (json_int_t)member->rules.max_connections, "connects",
-        (json_int_t)atomic_load(&server->connects), "failures", describe_failures(server), "check",
-        describe_check(member));
+        time_of(atomic_load(&server->since_ms), now), "weight", (int)server_state_weight(server),
+        "configured_weight", (int)member->rules.weight, "effective_weight", share, "backup",
+        member->is_backup, "sessions", (json_int_t)server_state_sessions(server), "connecting",
+        (json_int_t)atomic_load(&server->connecting), "max_connections",
+        (json_int_t)member->rules.max_connections, "connects", (json_int_t)atomic_load(&server->connects),
+        "failures", describe_failures(server), "check", describe_check(member, now));
 }
 
 /* ---- pools ---- */

@@ -74,9 +74,9 @@ void membership_install(const struct membership *members, const struct membershi
                         const struct server_observer *observer);
 
 /*
- * After it, in the control thread: a member without an address, which stands for a name that has none, becomes
- * SERVER_UNRESOLVED, and one that was it and has one now SERVER_UNCHECKED: it must pass a check before it
- * counts, if there are checks.
+ * After it, in the control thread: a member without an address, which stands for a name that has none,
+ * becomes SERVER_UNRESOLVED, and one that was it and has one now SERVER_UNCHECKED: it must pass a check
+ * before it counts, if there are checks.
  */
 void membership_note_addresses(const struct membership *members, uint64_t now_ms,
                                const struct server_observer *observer);

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 /*
- * That the sessions of one server end with the protocol's goodbye, spread over a time, so that their clients
- * do not all connect again at one moment. The control thread begins a round of goodbyes, or cancels it;
- * workers read it and end their sessions. It is a part of server_state, costs a session nothing, and has no
- * lock and no clock: `now_ms` is as in server_state.h.
+ * That the sessions of one server end with the protocol's goodbye, spread over a time, so that their
+ * clients do not all connect again at one moment. The control thread begins a round of goodbyes, or
+ * cancels it; workers read it and end their sessions. It is a part of server_state, costs a session
+ * nothing, and has no lock and no clock: `now_ms` is as in server_state.h.
  */
 enum server_goodbye_cause {
     SERVER_GOODBYE_NONE,
@@ -23,7 +23,10 @@ enum server_goodbye_cause {
 };
 
 enum {
-    /* The longest time of a round: some days less than sessions can reckon with (32 bits of milliseconds). */
+    /*
+     * The longest time of a round: some days less than sessions can reckon with (32 bits of
+     * milliseconds).
+     */
     SERVER_GOODBYE_MAX_MS = 7 * 24 * 3600 * 1000,
     /* So many sessions that lose their connections to a server within such a time are no crowd. */
     SERVER_LOSSES_AT_ONCE = 3,
@@ -32,8 +35,8 @@ enum {
 
 struct server_goodbye {
     /* The control thread writes, workers read. */
-    _Atomic uint8_t round;  /* the number of the one under way; 0: none is */
-    _Atomic uint8_t cause;  /* enum server_goodbye_cause */
+    _Atomic uint8_t round;     /* the number of the one under way; 0: none is */
+    _Atomic uint8_t cause;     /* enum server_goodbye_cause */
     _Atomic uint64_t until_ms; /* when the last session of it ends */
     /* Workers write when they lose connections. */
     _Atomic uint64_t losses_since_ms;
@@ -48,7 +51,10 @@ const char *server_goodbye_word(enum server_goodbye_cause cause);
 
 /* ---- the control thread ---- */
 
-/* Begins a round in place of the one under way, if there is one. At most SERVER_GOODBYE_MAX_MS; 0: at once. */
+/*
+ * Begins a round in place of the one under way, if there is one. At most SERVER_GOODBYE_MAX_MS; 0: at
+ * once.
+ */
 void server_goodbye_begin(struct server_goodbye *goodbye, enum server_goodbye_cause cause, uint64_t over_ms,
                           uint64_t now_ms);
 
@@ -56,8 +62,8 @@ void server_goodbye_begin(struct server_goodbye *goodbye, enum server_goodbye_ca
 void server_goodbye_cancel(struct server_goodbye *goodbye);
 
 /*
- * The round that the two axes of a server ask for. `has_time`: the operator has given a time for a drain. What
- * serves nobody any more comes first.
+ * The round that the two axes of a server ask for. `has_time`: the operator has given a time for a drain.
+ * What serves nobody any more comes first.
  */
 enum server_goodbye_cause server_goodbye_wanted(enum server_admin admin, enum server_health health,
                                                 bool has_time);

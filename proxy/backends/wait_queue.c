@@ -123,19 +123,30 @@ static void show_oldest(struct part *part)
     atomic_store(&part->oldest, part->first != NULL ? part->first->number : NOBODY);
 }
 
+/* After those that came earlier: a new one after all, one that waits again near the front. */
+static void link_waiter(struct part *part, struct waiter *waiter, bool is_new)
+{
+    struct waiter *earlier = is_new ? part->last : NULL;
+    if (!is_new)
+        for (struct waiter *one = part->first; one != NULL && one->number < waiter->number; one = one->later)
+            earlier = one;
+    waiter->earlier = earlier;
+    waiter->later = earlier != NULL ? earlier->later : part->first;
+    *(waiter->later != NULL ? &waiter->later->earlier : &part->last) = waiter;
+    *(earlier != NULL ? &earlier->later : &part->first) = waiter;
+}
+
 bool wait_queue_join(struct wait_queue *queue, unsigned worker, struct waiter *waiter)
 {
     struct part *part = &queue->parts[worker];
     ENSURE(worker < queue->workers && !waiter->waits);
     if (!take_place(queue))
         return false;
-    *waiter = (struct waiter){.earlier = part->last, .waits = true};
-    waiter->number = atomic_fetch_add(&queue->next_number, 1);
-    if (part->last != NULL)
-        part->last->later = waiter;
-    else
-        part->first = waiter;
-    part->last = waiter;
+    bool is_new = waiter->number == 0;
+    if (is_new)
+        waiter->number = atomic_fetch_add(&queue->next_number, 1) + 1;
+    waiter->waits = true;
+    link_waiter(part, waiter, is_new);
     show_oldest(part);
     return true;
 }
@@ -159,7 +170,7 @@ void wait_queue_leave(struct wait_queue *queue, unsigned worker, struct waiter *
         return;
     bool had_turn = part->first == waiter;
     unlink_waiter(part, waiter);
-    *waiter = (struct waiter){0};
+    *waiter = (struct waiter){.number = waiter->number};
     show_oldest(part);
     ENSURE(atomic_fetch_sub(&queue->count, 1) > 0);
     if (had_turn)

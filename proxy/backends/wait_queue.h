@@ -18,11 +18,14 @@
  */
 struct wait_queue;
 
-/* A waiting session's part, all zero before it waits. It belongs to the session, and stays where it is. */
+/*
+ * A waiting session's part, all zero before it waits for the first time. It belongs to the session, and stays
+ * where it is.
+ */
 struct waiter {
     struct waiter *earlier; /* in its worker's list */
     struct waiter *later;
-    uint64_t number;
+    uint64_t number; /* 0: it has never waited */
     bool waits;
 };
 
@@ -57,7 +60,8 @@ unsigned wait_queue_length(const struct wait_queue *queue);
 unsigned wait_queue_count(const struct wait_queue *queue);
 
 /*
- * Joins the queue at its end. False if it is full. After a success the caller looks for a place once more, by
+ * Joins the queue: at its end, or, if it has waited before, where it came then, as the place that it has had
+ * was worth nothing. False if it is full. After a success the caller looks for a place once more, by
  * wait_queue_turn: one may have come free meanwhile.
  */
 MUST_CHECK bool wait_queue_join(struct wait_queue *queue, unsigned worker, struct waiter *waiter);

@@ -16,7 +16,10 @@ enum connect_failure {
     CONNECT_FAILURE_OF_MACHINE
 };
 
-/* What a libuv error, or CONNECTING_NO_SOURCE, means. `has_socket`: the socket was there, and connecting it has failed. */
+/*
+ * What a libuv error, or CONNECTING_NO_SOURCE, means. `has_socket`: the socket was there, and connecting it
+ * has failed.
+ */
 enum connect_failure connect_failure_of(int error, bool has_socket);
 
 #endif

@@ -228,7 +228,8 @@ static void on_worker_report(uv_async_t *worker_event)
 {
     struct control *control = worker_event->data;
     control_dispose(control);
-    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
+    bool is_in_effect = atomic_load(&control->updates_due) == 0;
+    if (is_in_effect && !control_names_are_in_effect(control) && control->step == RELOAD_APPLYING)
         control_reload_is_in_effect(control);
     control_look_at_survey(control);
     control_begin_reload(control);

@@ -6,7 +6,7 @@
 
 /*
  * Names of servers are looked up again and again, by threads of their own. If a name has other addresses,
- * workers get other lists of servers, as they get certificates: in turn with reloads, one update at a time.
+ * workers get other lists of servers, as they get certificates: one update at a time.
  */
 enum { RETRY_MS = 1000 /* if memory is short */ };
 
@@ -80,6 +80,12 @@ static void on_change(void *arg, const struct name_change *change)
 
 static void on_due(uv_timer_t *timer);
 
+/* One update at a time. */
+static bool may_apply(const struct control *control)
+{
+    return !control->names.is_applying && (control->step == RELOAD_IDLE || control->step == RELOAD_READING);
+}
+
 static void set_timer(struct control *control)
 {
     uint64_t now = now_ms();
@@ -88,7 +94,7 @@ static void set_timer(struct control *control)
     uint64_t left = until > now ? until - now : 0;
     if (control->step == RELOAD_NAMES && left < wait)
         wait = left;
-    if (control->names.is_changed && control->step == RELOAD_IDLE && RETRY_MS < wait)
+    if (control->names.is_changed && may_apply(control) && RETRY_MS < wait)
         wait = RETRY_MS;
     if (wait == NAME_NEVER) {
         uv_timer_stop(&control->names.due);
@@ -102,7 +108,7 @@ static void set_timer(struct control *control)
 static void look(struct control *control)
 {
     pool_names_look(control->names.names, now_ms(), on_change, control);
-    if (control->step == RELOAD_NAMES &&
+    if (control->step == RELOAD_NAMES && !control->names.is_applying &&
         (pool_names_are_answered(control->names.names) || now_ms() >= control->names.wait_until_ms))
         control_finish_reload(control);
     else
@@ -161,15 +167,12 @@ void control_watch_names(struct control *control)
 
 /* ---- reloads ---- */
 
-bool control_have_names(struct control *control, const struct cfg *cfg)
+void control_await_names(struct control *control, const struct cfg *cfg)
 {
     /* If memory is short, those without an answer are told of as names without an address. */
-    if (!pool_names_prepare(control->names.names, cfg))
-        return true;
-    pool_names_look(control->names.names, now_ms(), on_change, control);
-    control->names.wait_until_ms = now_ms() + POOL_NAMES_WAIT_MS;
-    set_timer(control);
-    return pool_names_are_answered(control->names.names);
+    bool has_names = cfg != NULL && pool_names_prepare(control->names.names, cfg);
+    control->names.wait_until_ms = has_names ? now_ms() + POOL_NAMES_WAIT_MS : 0;
+    look(control);
 }
 
 bool control_use_names(struct control *control, struct runtime *runtime, struct cfg_problems *problems)
@@ -204,15 +207,25 @@ static bool are_same(const struct member_lists *a, const struct member_lists *b)
 void control_apply_names(struct control *control)
 {
     const struct runtime *runtime = &control->runtime;
-    if (!control->names.is_changed || control->step != RELOAD_IDLE || control->phase != WORKER_RUNNING)
+    if (!control->names.is_changed || !may_apply(control) || control->phase != WORKER_RUNNING)
         return;
     struct member_lists *lists = pool_names_make_lists(control->names.names, runtime->snapshot->cfg,
                                                        runtime->snapshot->registry, runtime->members);
     if (lists == NULL)
         return;
-    if (are_same(lists, runtime->members) || control_apply_members(control, lists))
-        control->names.is_changed = false;
+    bool same = are_same(lists, runtime->members);
+    control->names.is_applying = !same && control_apply_members(control, lists);
+    control->names.is_changed = !same && !control->names.is_applying;
     member_lists_unref(&lists);
+}
+
+bool control_names_are_in_effect(struct control *control)
+{
+    bool was_applying = control->names.is_applying;
+    control->names.is_applying = false;
+    if (was_applying)
+        look(control);
+    return was_applying;
 }
 
 /* ---- the end ---- */

@@ -21,14 +21,15 @@
  * The main thread's state, shared by control.c (start, signals, end), control_reload.c (reloads),
  * control_limits.c (how many clients there may be), control_admin.c (what the admin endpoint shows),
  * control_heartbeats.c (whether workers hang), control_pools.c (the states of servers), control_checks.c
- * (their active checks), control_names.c (the addresses of their names), control_servers.c (what the operator
- * wants of them) and control_disposal.c (what workers leave to be freed), and by nothing else. All functions here are the main thread's.
+ * (their active checks), control_names.c (the addresses of their names), control_servers.c (what the
+ * operator wants of them) and control_disposal.c (what workers leave to be freed), and by nothing else. All
+ * functions here are the main thread's.
  */
 
 enum reload_step {
     RELOAD_IDLE,
     RELOAD_READING, /* in a thread of libuv's pool */
-    RELOAD_NAMES,   /* names that are new are looked up, for a while */
+    RELOAD_NAMES,   /* for a while: names that are new are looked up, workers take other lists */
     RELOAD_APPLYING /* workers have updates that are not in effect yet */
 };
 
@@ -66,7 +67,7 @@ struct control_names {
     uv_timer_t due;         /* something is to be asked, or time is up */
     uint64_t wait_until_ms; /* in RELOAD_NAMES */
     bool is_changed;        /* workers are to have other lists */
-    bool is_applying;       /* in RELOAD_APPLYING: lists alone, and no reload */
+    bool is_applying;       /* workers have lists that are not in effect yet; never in RELOAD_APPLYING */
 };
 
 struct control {
@@ -205,10 +206,10 @@ int control_open_names(struct control *control);
 void control_watch_names(struct control *control);
 
 /*
- * The names of a configuration that was read are looked up, if they are not known yet. False if there is
- * something to wait for: control_finish_reload is called then.
+ * In RELOAD_NAMES: the names of a configuration that was read (NULL: none was) are looked up, if they are not
+ * known yet. Calls control_finish_reload at once, or when they are known, or after a while.
  */
-MUST_CHECK bool control_have_names(struct control *control, const struct cfg *cfg);
+void control_await_names(struct control *control, const struct cfg *cfg);
 
 /*
  * Replaces runtime->members, of a configuration that was read, by lists with the addresses that are known.
@@ -217,19 +218,25 @@ MUST_CHECK bool control_have_names(struct control *control, const struct cfg *cf
 MUST_CHECK bool control_use_names(struct control *control, struct runtime *runtime,
                                   struct cfg_problems *problems);
 
-/* Names of the snapshot in effect alone are looked up from now on: another one was refused, or took effect. */
+/* Only names of the snapshot in effect are looked up from now on: another one was refused, or took effect. */
 void control_keep_names(struct control *control);
 
-/* Gives workers the lists that follow from other addresses, if there are any, and no reload is under way. */
+/*
+ * Gives workers the lists that follow from other addresses, if there are any, and they have no update. It does
+ * not wait for what a reload reads, which may take long.
+ */
 void control_apply_names(struct control *control);
+
+/* Call when all workers have put their update into effect: true if that was one of lists. */
+bool control_names_are_in_effect(struct control *control);
 
 /* At the end, before the loop's: gives up a reload that waits for names, and closes its handles. */
 void control_close_names(struct control *control);
 
-/* Gives these lists to the workers, as a step of its own. False if memory is short: nothing has changed. */
+/* Gives these lists to the workers, who have no update. False if memory is short: nothing has changed. */
 MUST_CHECK bool control_apply_members(struct control *control, struct member_lists *members);
 
-/* The names that a reload has waited for are there, or time is up. */
+/* What a reload has waited for is there, or time is up. */
 void control_finish_reload(struct control *control);
 
 /* Names the workers that hang in `words`, as many as fit. Returns how many they are. */

@@ -69,7 +69,6 @@ static struct worker_update **make_updates(const struct control *control, const 
 
 static void give_updates(struct control *control, struct worker_update **updates)
 {
-    control->step = RELOAD_APPLYING;
     atomic_store(&control->updates_due, control->worker_count);
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_give_update(&control->workers[i], updates[i]);
@@ -101,6 +100,7 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
     struct worker_update **updates = make_updates(control, runtime, NULL);
     if (updates == NULL)
         return false;
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     replace_rest(control, runtime);
     control_checks_follow(control);
@@ -116,7 +116,6 @@ bool control_apply_members(struct control *control, struct member_lists *members
     if (updates == NULL)
         return false;
     control_replace_members(control, members);
-    control->names.is_applying = true;
     give_updates(control, updates);
     control_checks_follow(control);
     return true;
@@ -159,6 +158,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     warn_of_restart(control, snapshot->cfg, problems);
     control_install_pools(control, runtime, &control->runtime);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
@@ -236,11 +236,6 @@ static void end_certificates(struct control *control, struct reload *reload)
 void control_reload_is_in_effect(struct control *control)
 {
     control->step = RELOAD_IDLE;
-    if (control->names.is_applying) {
-        control->names.is_applying = false;
-        control_begin_reload(control);
-        return;
-    }
     bool is_whole = control->reload.kind == RELOAD_CONFIGURATION;
     if (is_whole)
         control_log_listening(control);
@@ -280,7 +275,9 @@ static void on_reload_done(struct reload *reload)
     struct control *control = reload->arg;
     const struct snapshot *snapshot = reload->result.snapshot;
     control->step = RELOAD_NAMES;
-    if (control->phase != WORKER_RUNNING || snapshot == NULL || control_have_names(control, snapshot->cfg))
+    if (control->phase == WORKER_RUNNING)
+        control_await_names(control, snapshot != NULL ? snapshot->cfg : NULL);
+    else
         control_finish_reload(control);
 }
 
@@ -307,8 +304,6 @@ void control_begin_reload(struct control *control)
         return;
     }
     control_apply_names(control);
-    if (control->step != RELOAD_IDLE)
-        return;
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])

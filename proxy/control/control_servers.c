@@ -55,6 +55,17 @@ static void remember(struct control *control, const struct server_state *server)
     log_write(control->log, &line);
 }
 
+/* A drain without a time leaves the sessions alone, and so does taking it back. */
+static void spread_goodbyes(struct control *control, struct server_state *server,
+                            const struct admin_order *order)
+{
+    bool is_lost = server_goodbye_cause(&server->goodbye) == SERVER_GOODBYE_LOST;
+    if (order->has_within)
+        control_goodbyes_begin(control, server, (uint64_t)order->within_s * 1000, SERVER_GOODBYE_DRAINED);
+    else if (order->admin != SERVER_MAINTENANCE && !is_lost)
+        control_goodbyes_cancel(control, server);
+}
+
 void control_order(void *arg, struct server_state *server, const struct admin_order *order)
 {
     struct control *control = arg;
@@ -62,11 +73,9 @@ void control_order(void *arg, struct server_state *server, const struct admin_or
     uint64_t now_ms = uv_hrtime() / 1000000;
     if (order->has_weight)
         server_state_set_weight(server, order->weight, now_ms);
-    if (order->has_admin)
+    if (order->has_admin) {
         server_state_set_admin(server, order->admin, SERVER_CAUSE_OPERATOR, now_ms, &observer);
-    if (order->has_within)
-        control_goodbyes_begin(control, server, (uint64_t)order->within_s * 1000, SERVER_GOODBYE_DRAINED);
-    else if (order->has_admin && order->admin == SERVER_DRAIN)
-        control_goodbyes_cancel(control, server);
+        spread_goodbyes(control, server, order);
+    }
     remember(control, server);
 }

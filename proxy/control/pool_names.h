@@ -57,8 +57,8 @@ void pool_names_wait(struct pool_names *names, uint64_t ms);
 void pool_names_warn(const struct pool_names *names, const struct cfg *cfg, struct cfg_problems *problems);
 
 /*
- * The lists of the pools' members now. A list that is as in `before`, whose pools are the same ones (NULL: none
- * are), is that one. NULL if memory is short. The reference is the caller's.
+ * The lists of the pools' members now. `before` (NULL: none) is of the same pools: a list in which nothing
+ * has changed is the one in there. NULL if memory is short. The reference is the caller's.
  */
 MUST_CHECK struct member_lists *pool_names_make_lists(const struct pool_names *names, const struct cfg *cfg,
                                                       struct server_registry *registry,

@@ -20,6 +20,18 @@ static union name_address without_port(const struct sockaddr *address)
     return plain;
 }
 
+static int compare(const union name_address *a, const union name_address *b)
+{
+    if (a->any.sa_family != b->any.sa_family)
+        return a->any.sa_family < b->any.sa_family ? -1 : 1;
+    if (a->any.sa_family == AF_INET)
+        return memcmp(&a->v4.sin_addr, &b->v4.sin_addr, sizeof a->v4.sin_addr);
+    int order = memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr);
+    if (order != 0 || a->v6.sin6_scope_id == b->v6.sin6_scope_id)
+        return order;
+    return a->v6.sin6_scope_id < b->v6.sin6_scope_id ? -1 : 1;
+}
+
 void name_set_add(struct name_set *set, const struct sockaddr *address)
 {
     union name_address added = without_port(address);
@@ -27,7 +39,7 @@ void name_set_add(struct name_set *set, const struct sockaddr *address)
     int order = 1;
     if (added.any.sa_family == AF_UNSPEC)
         return;
-    while (at < set->count && (order = memcmp(&added, &set->addresses[at], sizeof added)) > 0)
+    while (at < set->count && (order = compare(&added, &set->addresses[at])) > 0)
         at++;
     if (at < set->count && order == 0)
         return;
@@ -44,5 +56,8 @@ void name_set_add(struct name_set *set, const struct sockaddr *address)
 
 bool name_set_equals(const struct name_set *a, const struct name_set *b)
 {
-    return a->count == b->count && memcmp(a->addresses, b->addresses, a->count * sizeof a->addresses[0]) == 0;
+    bool same = a->count == b->count;
+    for (size_t i = 0; i < a->count && same; i++)
+        same = compare(&a->addresses[i], &b->addresses[i]) == 0;
+    return same;
 }

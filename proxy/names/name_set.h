@@ -31,7 +31,7 @@ struct name_set {
     union name_address addresses[NAME_ADDRESSES_MAX];
 };
 
-/* Adds an IPv4 or IPv6 address, whose port is ignored. One of another family, or that is there, is not added. */
+/* Adds an IPv4 or IPv6 address without its port. Does nothing if it is of another family, or there. */
 void name_set_add(struct name_set *set, const struct sockaddr *address);
 
 /* Have both the same addresses? */

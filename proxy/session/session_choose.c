@@ -23,7 +23,7 @@ struct session_search {
     uint64_t wait_max_ms;
     uint64_t joined_ms;
     uint64_t chosen_ms;
-    bool has_waited;  /* it waits once */
+    bool has_waited;
     bool has_met_one; /* a server that nobody suspected was tried */
 };
 
@@ -163,18 +163,28 @@ void session_leave_queue(struct session *session)
     wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
 }
 
+/*
+ * It waits once for what others see who try suspected servers; for a place, as often as the one that it gets
+ * turns out to be at a server that fails, but for no longer in all.
+ */
+static bool may_join(const struct session *session, enum choose_verdict verdict)
+{
+    const struct session_search *search = session->search;
+    return !search->has_waited || (verdict == CHOOSE_WAIT && waited_ms(session) < search->wait_max_ms);
+}
+
 static bool join_queue(struct session *session, enum choose_verdict verdict)
 {
-    const struct cfg_pool_queue *queue = &session->service->pool->cfg->queue;
-    if (!begin_search(session) || session->search->has_waited)
+    uint64_t wait_ms = verdict == CHOOSE_WAIT ? session->service->pool->cfg->queue.wait_ms : SUSPECTED_MAX_MS;
+    if (!begin_search(session) || !may_join(session, verdict))
         return false;
     if (!wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter)) {
         atomic_fetch_add(&pool_of(session)->queue_full, 1);
         return false;
     }
     session->search->joined_ms = waited_ms(session);
-    session->search->wait_max_ms =
-        session->search->joined_ms + (verdict == CHOOSE_WAIT ? queue->wait_ms : SUSPECTED_MAX_MS);
+    if (!session->search->has_waited)
+        session->search->wait_max_ms = session->search->joined_ms + wait_ms;
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);

@@ -2,17 +2,18 @@
 #include "proxy/session/session_private.h"
 
 /*
- * Many clients of one server get their goodbyes, spread over a time. Either the server has begun a round of
- * goodbyes (server_goodbye.h), and each session of it is `parting`; or the server has ended many connections at
- * one moment, and the sessions that have lost it are ORPHANED. When the turn of each comes is fixed at the
- * beginning; its one deadline takes it there in steps of few lengths, so that a worker needs neither a timer for
- * each nor to look for those whose turn has come.
+ * Many clients of one server get their goodbyes, spread over a time. Either the server has begun a round
+ * of goodbyes (server_goodbye.h), and each session of it is `parting`; or the server has ended many
+ * connections at one moment, and the sessions that have lost it are ORPHANED. When the turn of each comes
+ * is fixed at the beginning; its one deadline takes it there in steps of few lengths, so that a worker
+ * needs neither a timer for each nor to look for those whose turn has come.
  *
- * A server that shuts down in order says goodbye to all its clients. Its words are its own, and the clients get
- * them, but likewise in their turn (IMAP; the others have no such words for a client that awaits nothing).
+ * A server that shuts down in order says goodbye to all its clients. Its words are its own, and the
+ * clients get them, but likewise in their turn (IMAP; the others have no such words for a client that
+ * awaits nothing).
  *
- * A session that is parting goes on as before. If a command or a transfer is under way when its turn comes, it
- * is let finish, until the round's time is over.
+ * A session that is parting goes on as before. If a command or a transfer is under way when its turn
+ * comes, it is let finish, until the round's time is over.
  */
 enum {
     /* A client that has its reply is given so long to send the next command of a row. */
@@ -126,7 +127,8 @@ static void begin_parting(struct session *session, uint8_t round)
 /* A server that has sent its closing reply has a time of its own to close. */
 static bool can_part(const struct session *session)
 {
-    return session_is_in(session, SESSION_IS_IN_DIALOGUE) && !engine_status(session->engine)->closing_reply_sent;
+    return session_is_in(session, SESSION_IS_IN_DIALOGUE) &&
+           !engine_status(session->engine)->closing_reply_sent;
 }
 
 void session_part(struct worker_session *in_worker)

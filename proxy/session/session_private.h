@@ -339,9 +339,9 @@ void session_parting_expired(struct session *session);
 void session_lose_server(struct session *session, const char *detail);
 
 /*
- * The server has sent its closing reply, though nobody had asked it to, and the worker's output has that for the
- * client. True if the reply is kept until the client's turn comes, as for session_lose_server: the output is empty
- * then, and the session ORPHANED.
+ * The server has sent its closing reply, though nobody had asked it to, and the worker's output has that for
+ * the client. True if the reply is kept until the client's turn comes, as for session_lose_server: the output
+ * is empty then, and the session ORPHANED.
  */
 MUST_CHECK bool session_keep_last_words(struct session *session);
 

@@ -152,7 +152,7 @@ struct worker {
     struct batch surveys;
     struct worker_session *to_survey; /* the next of it */
     struct session_watch *watches;    /* the sessions' own, though none of them is one */
-    _Atomic bool wanted_partings; /* set by the main thread, before wake */
+    _Atomic bool wanted_partings;     /* set by the main thread, before wake */
     struct batch partings;
     bool parts_again; /* another round has begun while the sessions are being gone through */
     struct worker_session *to_part;

@@ -30,12 +30,13 @@ class Against:
         self.chosen = chosen
         self.stack = stack
         self.directory = directory
-        self.proxy_core, self.load_core = stage.two_cores()
+        self.proxy_core, self.load_core = stage.cores_for(chosen.workers)
         self.programs = stage.programs(chosen.build)
         self.certificate = stage.make_certificate(directory, chosen.key)
         self.backend_port = stack.enter_context(stage.backend(self.programs.backend, self.load_core))
         self.new = systems.Deepproxy(chosen.proxy.resolve())
         self.old = systems.Against(chosen.against.resolve())
+        self.new.workers = self.old.workers = chosen.workers
         self.figures = [figure for figure in figures.FIGURES if figure.name in chosen.only]
         self.counts_instructions = instructions.are_counted()
         self.units = {}         # figure -> of one turn
@@ -163,7 +164,7 @@ def as_json(run, load_before):
     return {"date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": stage.cpu_model(),
             "kernel": platform.release(), "congestion_control": machine.congestion_control(),
             "load_average_before": load_before, "cipher": figures.CIPHER, "key": run.chosen.key,
-            "seconds": run.chosen.seconds, "rounds": run.chosen.repeat, "within": run.chosen.within,
+            "seconds": run.chosen.seconds, "rounds": run.chosen.repeat, "workers": run.chosen.workers, "within": run.chosen.within,
             "deepproxy": str(run.new.program), "against": str(run.old.program),
             "versions": {system.name: system.version() for system in (run.new, run.old)}, "results": results,
             "troubles": {figure.name: trouble for figure, trouble in run.troubles.items()}}

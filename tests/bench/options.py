@@ -33,6 +33,8 @@ def make_parser(description):
                         help="no peers: another build of deepproxy, with its deepproxy-keys beside it")
     parser.add_argument("--within", metavar="N%", type=share,
                         help="with --against: exit status 1 if a figure is surely worse by more than N %%")
+    parser.add_argument("--workers", metavar="N", type=int, default=1,
+                        help="of deepproxy (1); with more it shares both cores with its load, and the peers have one thread")
     parser.add_argument("--key", choices=["ecdsa", "rsa"], default="ecdsa",
                         help="the certificate's: ECDSA P-256 (the default), or RSA with 2048 bits")
     parser.add_argument("--rounds", "--repeat", dest="repeat", metavar="N", type=int,
@@ -81,6 +83,6 @@ def parse(description, arguments):
     chosen.systems = (chosen.systems or "deepproxy,haproxy,nginx").split(",")
     check_names(parser, "figure", chosen.only, FIGURES)
     check_names(parser, "system", chosen.systems, [*systems.OURS, *systems.PEERS])
-    if chosen.repeat < 1 or chosen.seconds <= 0:
-        parser.error("--rounds and --seconds want a number above 0")
+    if chosen.repeat < 1 or chosen.seconds <= 0 or chosen.workers < 1:
+        parser.error("--rounds, --seconds and --workers want a number above 0")
     return chosen

@@ -19,7 +19,7 @@ import measure
 import options
 import profiler
 import systems
-from stage import allow_many_files, backend, cpu_model, make_certificate, programs, say, two_cores
+from stage import allow_many_files, backend, cores_for, cpu_model, make_certificate, programs, say
 
 WARM_UP_SECONDS = 1
 
@@ -44,11 +44,13 @@ class Bench:
         self.chosen = chosen
         self.stack = stack
         self.directory = directory
-        self.proxy_core, self.load_core = two_cores()
+        self.proxy_core, self.load_core = cores_for(chosen.workers)
         self.programs = programs(chosen.build)
         self.certificate = make_certificate(directory, chosen.key)
         self.backend_port = stack.enter_context(backend(self.programs.backend, self.load_core))
         self.systems = choose_systems(chosen)
+        for system in self.systems:
+            system.workers = chosen.workers
         self.values = {}   # (figure, system) -> values, one a repetition
         self.details = {}  # the same -> what else was measured
         self.troubles = {} # the same -> why it is not valid

@@ -24,6 +24,12 @@ def two_cores():
     return cores[0], cores[1]
 
 
+def cores_for(workers):
+    """Of the proxy, and of its load: workers that run at once need both."""
+    first, second = two_cores()
+    return (first if workers == 1 else f"{first},{second}"), second
+
+
 def programs(build):
     found = types.SimpleNamespace(load=build / "tests/bench/deepproxy-load",
                                   backend=build / "tests/bench/deepproxy-bench-backend")

@@ -129,12 +129,13 @@ class Deepproxy(System):
 
     name = "deepproxy"
     extra = ""  # for its configuration
+    workers = 1
     is_peer = False
 
     def configure(self, directory, certificate, backend_port):
         path = directory / "deepproxy.conf"
         path.write_text(f"""hostname = "mail.example.com";
-workers = 1; {proxy.who_stays(self.extra)}
+workers = {self.workers}; {proxy.who_stays(self.extra)}
 {self.extra}
 tls = {{ certificates = ( {{ chain = "{certificate.chain}"; key = "{certificate.key}"; }} ); }};
 services = ( {{ protocol = "imap"; listen = [ "127.0.0.1:{self.port}" ]; backend = "bench"; }} );

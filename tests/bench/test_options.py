@@ -43,7 +43,9 @@ class Options(unittest.TestCase):
 
     def test_defaults(self):
         chosen = parse()
-        self.assertEqual((chosen.repeat, chosen.seconds, len(chosen.systems)), (9, 1, 3))
+        self.assertEqual((chosen.repeat, chosen.seconds, len(chosen.systems), chosen.workers), (9, 1, 3, 1))
+        self.assertEqual(parse("--workers", 2).workers, 2)
+        self.refuses("--workers", "--workers", 0)
         chosen = parse("--proxy", self.proxy, "--against", self.other)
         self.assertEqual((chosen.repeat, chosen.seconds, chosen.within), (160, 0.1, None))
 

@@ -11,10 +11,11 @@ MARGIN = 0.3  # between what a server does and its client's seeing it
 
 
 class BadWeather:
-    """`among`: the servers that fail; the others serve all the time."""
+    """`among`: the servers that fail; the others serve all the time. `modes`: how; `calm`: the mode at the end."""
 
-    def __init__(self, farm, among, seed=1):
+    def __init__(self, farm, among, seed=1, modes=MODES, calm="serve"):
         self.farm, self.among, self.random = farm, list(among), random.Random(seed)
+        self.modes, self.calm = modes, calm
         self.kills = []  # when, and which server's connections were reset
         self.changes = 0
 
@@ -26,11 +27,11 @@ class BadWeather:
                 self.kills.append((time.monotonic(), f"s{index}"))
                 await asyncio.to_thread(self.farm.kill, index)
             else:
-                await asyncio.to_thread(self.farm.set, index, self.random.choice(MODES))
+                await asyncio.to_thread(self.farm.set, index, self.random.choice(self.modes))
             self.changes += 1
             await asyncio.sleep(self.random.uniform(*PAUSES))
         for index in self.among:
-            await asyncio.to_thread(self.farm.set, index, "serve")
+            await asyncio.to_thread(self.farm.set, index, self.calm)
 
     def explains(self, visit):
         """A server's end was the session's, which had begun there."""

@@ -29,14 +29,17 @@ class Goodbyes(harness.TestCase):
             client.line()
         return clients
 
-    def watch(self, clients, seconds):
-        """By client, how many seconds from now on the proxy sends it something, or ends it."""
+    def watch(self, clients, seconds, enough=None):
+        """
+        By client, how many seconds from now on the proxy sends it something, or ends it; until it is all of them, or
+        `enough`. The log has their sessions only when they have closed, too.
+        """
         begun = time.monotonic()
         times = {}
         with selectors.DefaultSelector() as selector:
             for client in clients:
                 selector.register(client.socket, selectors.EVENT_READ, client)
-            while len(times) < len(clients) and time.monotonic() < begun + seconds:
+            while len(times) < (enough or len(clients)) and time.monotonic() < begun + seconds:
                 for key, _ in selector.select(0.1):
                     times[key.data] = time.monotonic() - begun
                     selector.unregister(key.fileobj)
@@ -156,6 +159,8 @@ class Orphaned(Goodbyes):
         clients = self.clients(proxy, "imap", count)
         self.lose(self.server)
         self.told = self.watch(clients, 1)
+        for client in self.told:
+            self.assertEqual(client.rest(), UNAVAILABLE["imap"])
         proxy.wait_lines(AT_ONCE, event="session", reason="backend-closed")
         self.assertLess(len(self.told), count / 2)
         return proxy, [client for client in clients if client not in self.told]
@@ -304,19 +309,20 @@ class Ordered(Goodbyes):
     def test_ready_in_between(self):
         """Who has had no goodbye stays, and is served on."""
         backend = self.backend(harness.imap)
-        proxy = self.start_control({"imap": [backend]}, "6 s")
+        spread = 6
+        proxy = self.start_control({"imap": [backend]}, f"{spread} s")
         clients = self.clients(proxy, "imap", 30)
         self.order("maintain", backend)
-        proxy.wait_lines(5, event="session", reason="server-maintenance")
+        self.assertGreater(len(self.watch(clients, spread, enough=2)), 0)
         self.order("ready", backend)
+        proxy.wait_line(event="server-goodbyes", step="cancel", cause="maintenance")
         told = self.watch(clients, 1)
         staying = [client for client in clients if client not in told]
         self.assertGreater(len(staying), 5)
-        self.assertEqual(self.watch(staying, 6), {})
+        self.assertEqual(self.watch(staying, spread), {})
         self.assert_serves(staying)
-        proxy.wait_line(event="server-goodbyes", step="cancel", cause="maintenance")
-        self.order("maintain", backend)
-        self.assertEqual(len(self.watch(staying, 6 + SOON)), len(staying))
+        self.order("drain", backend, "--within", "1s")
+        self.assertEqual(len(self.watch(staying, 1 + SOON)), len(staying))
 
     def test_drain(self):
         """Without a time nobody leaves; with one all do, and the last order holds."""
@@ -401,7 +407,10 @@ class Ordered(Goodbyes):
         proxy = self.start_control({"submission": [backend]}, "8 s", keys='received = "none";')
         client = self.client(proxy, "submission")
         client.line()
-        for command in (b"EHLO c", b"MAIL FROM:<a@b>", b"RCPT TO:<a@b>", b"DATA"):
+        client.send(b"EHLO c\r\n")
+        while not client.line().startswith(b"250 "):
+            pass
+        for command in (b"MAIL FROM:<a@b>", b"RCPT TO:<a@b>", b"DATA"):
             client.ask(command)
         self.order("maintain", backend, service="submission")
         lines = [b"line %d" % i for i in range(25)]

@@ -201,17 +201,16 @@ class Failures(TestCase):
         self.names.set("store.test", ["127.0.1.1"])
         proxy = self.start({"pop3": [NAME], "other": ("pop3", ["127.0.0.1:0"], [f"{name}:{PORT}" for name in hung], "none")},
                            pool=EVERY_SECOND)
+        asked = sum(map(self.names.count, hung))
         for name in hung:
             self.names.set(name, "silent")
-        self.names.wait_questions(hung[0], 1)
+        self.wait_until(lambda: sum(map(self.names.count, hung)) >= asked + 8)  # all threads are in the resolver
         self.serves(proxy), self.serves(proxy, "other")
         with self.takes(0, NEW_NAMES_SECONDS - 1):
             self.assertEqual(proxy.reload(), "done")
         self.serves(proxy), self.serves(proxy, "other")
-        proxy.terminate()
-        proxy.terminate()
         with self.takes(0, harness.SOON):
-            proxy.wait()
+            proxy.stop()
 
 
 class StartAndReload(TestCase):
@@ -248,10 +247,8 @@ class StartAndReload(TestCase):
             proxy = self.proxy([f"new.test:{PORT}", NAME])
         self.assertIn("The name service does not answer", proxy.text)
         self.serves(proxy)
-        proxy.terminate()
-        proxy.terminate()
         with self.takes(0, harness.SOON):
-            proxy.wait()
+            proxy.stop()
 
     def test_check(self):
         self.names.set("store.test", ["127.0.1.1"])
@@ -265,7 +262,7 @@ class StartAndReload(TestCase):
 
     def rewrite(self, proxy, servers, pool=EVERY_SECOND, **services):
         """The file, which is not read yet."""
-        text = harness.configuration({"pop3": ("pop3", [f"127.0.0.1:{proxy.port('pop3')}"], servers, "none"), **services}, pool=pool)
+        text = harness.configuration({"pop3": ("pop3", ["127.0.0.1:0"], servers, "none"), **services}, pool=pool)
         proxy.path.write_text(text)
 
     def test_reload_with_a_bad_name(self):
@@ -321,10 +318,8 @@ class StartAndReload(TestCase):
         self.rewrite(proxy, [f"new.test:{PORT}"])
         proxy.process.send_signal(signal.SIGHUP)
         self.names.wait_questions("new.test", 1)
-        proxy.terminate()
-        proxy.terminate()
         with self.takes(0, NEW_NAMES_SECONDS - 1):
-            proxy.wait()
+            proxy.stop()
 
     def test_refused_reload_keeps_names(self):
         first, second = self.server("127.0.1.1"), self.server("127.0.1.2")
@@ -337,6 +332,29 @@ class StartAndReload(TestCase):
         proxy.wait_line(event="name-changed")
         self.wait_until(lambda: self.counts(proxy, [first, second], 2) == [0, 2])
         self.assertEqual(self.names.count("other.test"), 0)
+
+    def test_names_change_while_a_file_is_read(self):
+        """For as long as that takes: here it is a pipe, into which nothing is written."""
+        first, second = self.server("127.0.1.1"), self.server("127.0.1.2")
+        self.names.set("store.test", ["127.0.1.1"])
+        proxy = self.proxy()
+        good = proxy.path.read_text()
+        proxy.path.unlink()
+        os.mkfifo(proxy.path)
+        proxy.process.send_signal(signal.SIGHUP)
+        writer = os.open(proxy.path, os.O_WRONLY)  # which waits for the reader
+        for turn, host in enumerate(("127.0.1.2", "127.0.1.1", "127.0.1.2"), 1):
+            self.names.set("store.test", [host])
+            proxy.wait_lines(turn, event="name-changed")
+            self.wait_until(lambda: self.counts(proxy, [first, second], 1) == [turn % 2 == 0, turn % 2])
+        self.assertEqual(proxy.find(event="reload"), [])
+        self.names.set("store.test", ["127.0.1.1"])
+        proxy.path.unlink()
+        proxy.path.write_text(good)
+        os.close(writer)  # so far it has read nothing, which is no configuration
+        self.assertIn("refused", proxy.wait_line(event="reload")["result"])
+        self.assertEqual(proxy.reload(), "done")
+        self.wait_until(lambda: self.counts(proxy, [first, second], 1) == [1, 0])
 
     def test_names_change_through_reloads(self):
         """Neither hinders the other: each change takes effect, and each reload is done."""

@@ -230,6 +230,70 @@ class Orders(Servers):
         self.assertEqual({line["server"] for line in proxy.wait_lines(2, event="session", reason="kicked")}, {"s1"})
 
 
+class Goodbyes(Servers):
+    def begin(self, count=8):
+        """Idle sessions, half of them at s1; goodbyes of maintenance within 2 s."""
+        self.proxy = self.start_servers(extra="workers = 2;", pool='goodbye_spread = "2 s";')
+        clients = self.clients(self.proxy, count)
+        self.assertEqual(self.counts(), {"s1": count // 2, "s2": count // 2})
+        return clients
+
+    def at(self, name, clients):
+        """Those of the clients that are at a server."""
+        there = {session["client"] for session in self.get_json(f"/v1/sessions?server={name}")}
+        return [client for client in clients if "%s:%d" % client.socket.getsockname()[:2] in there]
+
+    def wait_empty(self, name):
+        self.wait_until(lambda: self.states("sessions")[name] == 0)
+
+    def test_drain_within_a_time(self):
+        """They are told within it and not at once; those of other servers stay."""
+        clients = self.begin()
+        leaving = self.at("s1", clients)
+        with self.takes(1, 2 + SOON):
+            self.set("s1", admin="drain", within=2)
+            self.wait_empty("s1")
+        for client in leaving:
+            self.assertIn(b"-ERR [SYS/TEMP]", client.rest())
+        for client in set(clients) - set(leaving):
+            self.assertEqual(client.ask(b"STAT"), b"+OK 1 0")
+        self.assertEqual(self.proxy.wait_line(event="control")["command"], "drain pop3-pool/s1 --within 2s")
+
+    def test_ctl(self):
+        clients = self.begin()
+        with self.takes(1, 2 + SOON):
+            result = self.ctl("drain", "pop3-pool/s1", "--within", "2s", "--wait")
+        self.assertEqual((result.returncode, result.stdout), (0, "pop3-pool/s1: drain, weight 1, 0 sessions\n"))
+        self.assertEqual(self.counts(), {"s1": 0, "s2": 4})
+        del clients
+
+    def test_maintenance(self):
+        clients = self.begin()
+        self.set("s1", admin="maintenance")
+        self.wait_empty("s1")
+        self.assertEqual(self.counts()["s2"], 4)
+        del clients
+
+    def test_taken_back(self):
+        """Who has had no goodbye yet stays: ready, and a drain without a time."""
+        clients = self.begin()
+        for body in ({"admin": "ready"}, {"admin": "drain"}):
+            self.set("s1", admin="drain", within=3600)
+            self.set("s1", **body)
+            self.proxy.wait_line(event="server-goodbyes", step="cancel", server="s1")
+        self.set("s1", admin="drain", within=3600)
+        self.set("s1", admin="maintenance")  # which takes its place
+        self.wait_empty("s1")
+        del clients
+
+    def test_a_longer_and_a_shorter_time(self):
+        clients = self.begin()
+        self.set("s1", admin="drain", within=3600)
+        self.set("s1", admin="drain", within=1)
+        self.wait_empty("s1")
+        del clients
+
+
 class Reloads(Servers):
     def test_a_drain_stays(self):
         proxy = self.start_servers(extra="workers = 2;")

@@ -55,7 +55,10 @@ START_TEST(each_cause_has_a_word_of_its_own)
 }
 END_TEST
 
-/* What the operator wants, what is seen, and the round that follows, without a time for the drain and with it. */
+/*
+ * What the operator wants, what is seen, and the round that follows, without a time for the drain and
+ * with it.
+ */
 static const struct {
     enum server_admin admin;
     enum server_health health;
@@ -111,8 +114,8 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Each twentieth of the time has its share, within four, whatever the number is: among 20000 chance would miss
- * it by thirty. No gap is longer than thrice the mean.
+ * Each twentieth of the time has its share, within four, whatever the number is: among 20000 chance would
+ * miss it by thirty. No gap is longer than thrice the mean.
  */
 START_TEST(it_is_even_for_any_number)
 {

@@ -110,6 +110,32 @@ START_TEST(a_free_place_wakes_the_turn)
 }
 END_TEST
 
+/* The place that it was given is worth nothing: it is the next again. */
+START_TEST(whoever_waits_again_has_its_turn)
+{
+    static const unsigned workers[4] = {1, 1, 0, 1};
+    struct waiter waiters[LENGTH] = {{0}};
+    struct waiter *next = NULL;
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(wait_queue_join(queue, workers[i], &waiters[i]));
+    for (unsigned i = 0; i < 2; i++)
+        wait_queue_leave(queue, workers[i], &waiters[i]);
+    for (unsigned i = 2; i-- > 0;) /* in either order */
+        ck_assert(wait_queue_join(queue, workers[i], &waiters[i]));
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(turn(&next), workers[i]);
+        ck_assert_ptr_eq(next, &waiters[i]);
+        wait_queue_leave(queue, workers[i], next);
+    }
+    ck_assert(wait_queue_join(queue, 1, &waiters[0])); /* alone */
+    ck_assert(wait_queue_join(queue, 1, &waiters[4]));
+    ck_assert_uint_eq(turn(&next), 1);
+    ck_assert_ptr_eq(next, &waiters[0]);
+    wait_queue_leave(queue, 1, &waiters[0]);
+    wait_queue_leave(queue, 1, &waiters[4]);
+}
+END_TEST
+
 /* ---- threads: each has sessions that take a place or wait, hold it, and give it back ---- */
 
 enum { PLACES = 2, SESSIONS = 3, ROUNDS = 3000 };
@@ -210,6 +236,7 @@ int main(void)
     tcase_add_test(tests, without_a_length_nobody_waits);
     tcase_add_test(tests, first_come_first_served_across_workers);
     tcase_add_test(tests, a_free_place_wakes_the_turn);
+    tcase_add_test(tests, whoever_waits_again_has_its_turn);
     tcase_add_test(tests, no_wake_up_is_lost);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
