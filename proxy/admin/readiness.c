@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/readiness.h"
 
+#include "proxy/backends/pool_protocol.h"
+
 #include <stdio.h>
 
 static bool can_serve(const struct runtime *runtime, size_t pool)
@@ -8,10 +10,13 @@ static bool can_serve(const struct runtime *runtime, size_t pool)
     return membership_count_available(runtime->members->lists[pool]) > 0;
 }
 
+/* Servers that no service uses are never checked, and so always look well. */
 static bool can_any_serve(const struct runtime *runtime)
 {
-    for (size_t i = 0; i < runtime->snapshot->cfg->pool_count; i++)
-        if (can_serve(runtime, i))
+    const struct cfg *cfg = runtime->snapshot->cfg;
+    enum protocol protocol;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        if (pool_protocol_find(cfg, i, &protocol) && can_serve(runtime, i))
             return true;
     return false;
 }

@@ -12,8 +12,8 @@
 
 /*
  * True if each pool of admin.ready_needs has a server that is available (membership_count_available), or,
- * without that key, if any pool has one. False: `why` has the reason, for people, with the pool's name, cut
- * to `cap` octets with the NUL.
+ * without that key, if any pool that services use has one. False: `why` has the reason, for people, with the
+ * pool's name, cut to `cap` octets with the NUL.
  */
 bool readiness_of_pools(const struct runtime *runtime, char *why, size_t cap);
 

@@ -12,6 +12,7 @@ from harness import SOON, certificates
 ONE_WORKER = "workers = 1;"
 POOL = "pop3-pool"
 UNCHECKED = "check = false; "
+CHECKED = 'check = { interval = "100 ms"; fast = "100 ms"; slow = "100 ms"; timeout = "5 s"; rise = 2; fall = 2; }; slow_start = 0; '
 
 
 class PoolCase(Control):
@@ -175,6 +176,34 @@ class Servers(PoolCase):
         self.want(server, weight=7)
         self.assertEqual(self.of_server(proxy, "weight", server), 7)
         self.assertEqual(self.of_server(proxy, "weight", other), 1)
+
+
+class Checks(PoolCase):
+    def test_one_that_is_down_and_comes_back(self):
+        """/readyz follows what the checks find, and is content until they have found something."""
+        address = harness.free_address()
+        proxy = self.start_pool([address], CHECKED)
+        self.assertEqual(self.of_pool(proxy, "servers"), 1)
+        self.wait_until(lambda: self.state(proxy, address) == "down")
+        self.assertEqual(self.of_pool(proxy, "servers_available"), 0)
+        self.assertEqual(self.ready(proxy), (503, "no server takes sessions in any pool"))
+        refused = self.of_server(proxy, "checks_total", address, result="connect-refused")
+        self.assertGreaterEqual(refused, 2)
+        self.assertEqual(self.of_server(proxy, "checks_total", address, result="ok"), 0)
+        host, port = address.rsplit(":", 1)
+        server = self.backend(harness.pop3, place=(host, int(port)))
+        self.wait_until(lambda: self.state(proxy, address) == "up")
+        self.assertEqual(self.ready(proxy), (200, "ok"))
+        self.assertGreaterEqual(self.of_server(proxy, "checks_total", server, result="ok"), 2)
+        samples = self.scrape(proxy)
+        results = sum(value for (name, labels), value in samples.items() if name == "deepproxy_server_checks_total")
+        labels = (("pool", POOL), ("server", address))
+        self.assertEqual(samples["deepproxy_server_check_seconds_count", labels], results)
+        self.assertEqual(self.of_server(proxy, "failures_total", address, kind="connect-refused"), 0)  # of sessions
+
+    def test_a_pool_without_checks_has_none_of_their_series(self):
+        proxy = self.start_pool([self.backend(harness.pop3)])
+        self.assertFalse([name for name, _ in self.scrape(proxy) if name.startswith("deepproxy_server_check")])
 
 
 class Readiness(PoolCase):
