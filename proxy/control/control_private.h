@@ -222,8 +222,8 @@ MUST_CHECK bool control_use_names(struct control *control, struct runtime *runti
 void control_keep_names(struct control *control);
 
 /*
- * Gives workers the lists that follow from other addresses, if there are any, and they have no update. It does
- * not wait for what a reload reads, which may take long.
+ * Gives workers the lists that follow from other addresses, if there are any, and they have no update. It
+ * does not wait for what a reload reads, which may take long.
  */
 void control_apply_names(struct control *control);
 

@@ -4,6 +4,7 @@
 import os
 import signal
 import socket
+import threading
 import unittest
 
 import harness
@@ -46,6 +47,12 @@ class TestCase(harness.TestCase):
         client = self.client(proxy, service)
         self.assertEqual(client.line(), b"+OK ready")
         return client
+
+    def served_by(self, proxy):
+        """The server of a new session, which has ended then."""
+        count = len(proxy.find(event="session"))
+        self.serves(proxy).close()
+        return proxy.wait_lines(count + 1, event="session")[-1]["server"]
 
     def is_refused(self, proxy, service="pop3"):
         with self.client(proxy, service) as client:
@@ -116,6 +123,30 @@ class Addresses(TestCase):
         self.assertEqual((line["from"], line["to"], line["cause"]), ("unresolved", "unchecked", "name-found"))
         self.wait_until(lambda: 0 not in self.counts(proxy, [first, second], 4))
         self.assertEqual(old.ask(b"STAT"), b"+OK 2 0")
+
+    def test_a_new_address_is_checked_before_it_counts(self):
+        """While a check has not passed, no client is sent there, as others are left."""
+        is_ready = threading.Event()
+
+        def late(connection):
+            if is_ready.is_set():
+                harness.pop3(connection)
+            else:
+                connection.rest()
+        self.server("127.0.1.1"), self.server("127.0.1.2", late)
+        self.names.set("store.test", ["127.0.1.1"])
+        proxy = self.proxy(pool='resolve = "1 s"; check = { interval = "1 s"; fast = "1 s"; slow = "1 s"; timeout = "1 s"; '
+                                "rise = 1; fall = 2; };", extra="workers = 1;")
+        proxy.wait_line(event="server-state", server=server_at("127.0.1.1"), to="up")
+        self.names.set("store.test", ["127.0.1.1", "127.0.1.2"])
+        proxy.wait_line(event="name-changed")
+        for _ in range(10):
+            self.assertEqual(self.served_by(proxy), server_at("127.0.1.1"))
+        proxy.wait_line(event="server-state", server=server_at("127.0.1.2"), to="down")
+        self.assertEqual(self.served_by(proxy), server_at("127.0.1.1"))
+        self.assertEqual(proxy.find(event="backend-failed"), [])
+        is_ready.set()
+        self.wait_until(lambda: self.served_by(proxy) == server_at("127.0.1.2"))
 
     def test_order_is_no_change(self):
         self.server("127.0.1.1"), self.server("127.0.1.2")
