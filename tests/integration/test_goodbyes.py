@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import json
 import selectors
 import socket
 import threading
@@ -181,12 +182,14 @@ class Orphaned(Goodbyes):
         self.assertEqual(proxy.session(reason="client-closed")["reason"], "client-closed")
         proxy.session(reason="client-reset")
 
-    def test_a_place_at_the_server_is_free(self):
-        """One that has lost its server holds no place there."""
+    def test_listed(self):
+        """One that has lost its server is listed, and holds no place there."""
         proxy, orphans = self.start_orphans(extra='admin = { listen = "127.0.0.1:0"; socket = "%s"; };' %
                                             (self.folder.path / "admin.sock"))
         listed = harness.run_program("ctl", "-s", self.folder.path / "admin.sock", "show", "sessions")
         self.assertEqual(listed.stdout.count("orphaned"), len(orphans), listed.stdout)
+        servers = harness.run_program("ctl", "-s", self.folder.path / "admin.sock", "--json", "show", "servers")
+        self.assertEqual([server["sessions"] for server in json.loads(servers.stdout)], [0])
 
     def test_kicked_meanwhile(self):
         proxy, orphans = self.start_orphans(extra='admin = { listen = "127.0.0.1:0"; socket = "%s"; };' %
@@ -438,6 +441,38 @@ class Ordered(Goodbyes):
         with self.takes(1, 2 + SOON):
             self.assertEqual(client.rest(), b"abc")
         self.assertEqual(proxy.session()["reason"], "server-maintenance")
+
+
+class Lost(Goodbyes):
+    """Checks find a server down whose connections are all there."""
+
+    def test_spread(self):
+        """Who awaits an answer of it gets the goodbye as well, in its turn."""
+        spread, count = 6, 60
+
+        def script(connection):
+            connection.send(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+            while (line := connection.line()) is not None:
+                if b"LOGOUT" in line or b"CAPABILITY" in line:  # of the checks
+                    tag, command = line.split()[:2]
+                    connection.send(b"* CAPABILITY IMAP4rev1\r\n" * (command == b"CAPABILITY") + tag + b" OK done\r\n")
+        backend = self.backend(script)
+        proxy = self.start({"imap": [backend]}, extra="workers = 2;",
+                           pool=f'goodbye_spread = "{spread} s"; '
+                                'check = { interval = "1 s"; fast = "200 ms"; timeout = "1 s"; fall = 2; };')
+        clients = self.clients(proxy, "imap", count)
+        proxy.wait_line(event="server-state", to="up")
+        for client in clients[:10]:
+            client.send(b"a1 NOOP\r\n")
+        with contextlib.suppress(OSError):
+            backend.listener.shutdown(socket.SHUT_RDWR)
+        backend.listener.close()
+        proxy.wait_line(event="server-goodbyes", step="begin", cause="lost")
+        times = self.watch(clients, spread + SOON)
+        self.assertEqual(len(times), count)
+        self.assert_spread(times.values(), spread)
+        self.assertEqual({client.rest() for client in clients}, {UNAVAILABLE["imap"]})
+        proxy.wait_lines(count, event="session", reason="server-lost")
 
 
 if __name__ == "__main__":
