@@ -166,6 +166,18 @@ class Slow(ManyServers):
                     len({visit.server for visit in visits[name]}) < len(farms[name].addresses)}
         self.assertEqual(left, set(), [visit.waited for visit in visits.get("alone", [])])
 
+    def test_the_end_does_not_wait_for_servers_that_are_watched(self):
+        farms = {"silent": self.farm("pop3", 3)}
+        proxy = self.start_pools(farms, timeouts="greeting = 20; connect = 20;")
+        self.run_flows(proxy, farms, 4, 1)
+        farms["silent"].set(0, "silent")
+        farms["silent"].set(1, "silent")
+        self.run_flows(proxy, farms, 6, 5)
+        # Their sessions have gone on, and the connections are there.
+        self.wait_until(lambda: [most for _, most in farms["silent"].counts()][:2] == [1, 1])
+        with self.takes(0, harness.SOON):
+            proxy.stop()
+
     def test_servers_that_greet_slowly_on_purpose(self):
         """Some clients don't wait for them, such as checks by balancers."""
         farms = {"slow": self.farm("pop3", 4)}
