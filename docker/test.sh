@@ -3,7 +3,8 @@
 # test.sh: builds the images, all stages, and runs compose.yml: an old mail server and two proxies. Talks to both over
 # TLS, looks at what their processes may do, and ends them. Uses the Docker Engine that answers, or a private one (see
 # engine.sh). Exit status 77, with the reason on one line, where neither is to be had; installs nothing.
-# KEEP=1 leaves the logs and says where they are.
+# KEEP=1 leaves the logs and says where they are. DEEPPROXY_IMAGE_TESTS=system has the image's test stage run no unit tests but
+# those that stand on the system's libraries.
 #
 # test.sh build DIR builds alone, ahead of the rest, and writes DIR/work if that went well; test.sh clean DIR removes what it
 # has built. DIR/status is written by whoever runs it, with its exit status. With DEEPPROXY_DOCKER_AHEAD=DIR, test.sh awaits
@@ -97,8 +98,8 @@ logged() { # NAME COMMAND...
 build() {
     from=$(engine_base "$base") || skip "no base image: $(tail -n 1 "$work/base.log")"
     say "base image: $from"
-    IMAGE=${DEEPPROXY_IMAGE%:*} logged image "$here/build.sh" --network host --build-arg "BASE=$from" ||
-        fail 'the image was not built'
+    IMAGE=${DEEPPROXY_IMAGE%:*} logged image "$here/build.sh" --network host --build-arg "BASE=$from" \
+        --build-arg "TESTS=${DEEPPROXY_IMAGE_TESTS-unit}" || fail 'the image was not built'
     grep -h 'tests passed' "$work/image.log" || say 'unit tests: as before, from the cache'
     logged legacy docker build --network host --build-arg "BASE=$from" -t "$LEGACY_IMAGE" "$here/legacy" ||
         fail 'the old server was not built'

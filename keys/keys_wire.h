@@ -50,9 +50,9 @@ enum {
     KEYS_NAME_MAX = 255,
     /* The proxy numbers keys from 0, and uses the number of a dropped key again. */
     KEYS_COUNT_MAX = 1024 * 1024,
-    /* Descriptors in one message (Linux allows 253), and workers in all. */
+    /* Descriptors in one message (Linux allows 253); in all: workers, and the main thread. */
     KEYS_CHANNELS_EACH = 64,
-    KEYS_CHANNELS_MAX = 256
+    KEYS_CHANNELS_MAX = 257
 };
 
 /* A request for a signature. The input lies in the message. */

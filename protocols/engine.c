@@ -98,6 +98,12 @@ bool engine_wants(const struct engine *engine, enum side from)
     return !is_live(engine) || engine->ops->wants(engine, from);
 }
 
+bool engine_rests(const struct engine *engine)
+{
+    return is_live(engine) && engine->status.greeted && engine->ops->rests != NULL &&
+           engine->ops->rests(engine);
+}
+
 void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out)
 {
     if (!is_live(engine))

@@ -169,6 +169,7 @@ enum engine_goodbye_reason {
     ENGINE_GOODBYE_UNAVAILABLE, /* there is no backend, or it has disconnected */
     ENGINE_GOODBYE_SHUTDOWN,    /* the proxy is being stopped */
     ENGINE_GOODBYE_KICKED,      /* the operator ends this client's session */
+    ENGINE_GOODBYE_MOVED,       /* the operator takes its backend out: another one serves the client */
     ENGINE_GOODBYE_TIMEOUT      /* the client has sent nothing for too long */
 };
 
@@ -213,6 +214,12 @@ bool engine_wants(const struct engine *engine, enum side from);
  * more is sent afterwards.
  */
 void engine_goodbye(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
+
+/*
+ * Is nothing under way? The client has been greeted, each of its commands has its whole reply, and neither
+ * side has sent a part of anything; an IMAP client may be in IDLE. A goodbye then cuts nothing off.
+ */
+bool engine_rests(const struct engine *engine);
 
 /*
  * ENGINE_BACKEND_REFUSED by the backend's greeting: the words of that, one line or more with their ends, as a

@@ -35,6 +35,8 @@ struct engine_ops {
     size_t (*feed)(struct engine *engine, enum side from, struct slice data, struct engine_out *out);
     /* As engine_wants. Called while the session is open and no goodbye has been sent. */
     bool (*wants)(const struct engine *engine, enum side from);
+    /* As engine_rests. Called while the session is open and no goodbye has been sent; NULL: never. */
+    bool (*rests)(const struct engine *engine);
     /* As engine_goodbye. Called at most once, and only while the session is open. */
     void (*goodbye)(struct engine *engine, enum engine_goodbye_reason why, struct engine_out *out);
     /* Frees what the engine owns, not the engine itself. */

@@ -111,6 +111,16 @@ static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struc
         imap_goodbye_send(engine->service, why, out);
 }
 
+/* In IDLE the command itself is unanswered. */
+static bool rests(const struct engine *engine)
+{
+    const struct imap_engine *imap = (const struct imap_engine *)engine;
+    bool between_commands = imap->client == IMAP_CLIENT_COMMAND && imap->unanswered == 0;
+    return (between_commands || imap->client == IMAP_CLIENT_IDLE) && imap->own == IMAP_OWN_NONE &&
+           !line_reader_is_inside(&imap->from_client) && imap->backend == IMAP_BACKEND_RESPONSE &&
+           imap->backend_held.len == 0 && !imap->client_in_response;
+}
+
 static void release(struct engine *engine)
 {
     line_reader_done(&of(engine)->from_client);
@@ -124,6 +134,7 @@ const struct engine_ops imap_engine_ops = {
     .init = init,
     .feed = feed,
     .wants = wants,
+    .rests = rests,
     .goodbye = goodbye,
     .release = release,
 };

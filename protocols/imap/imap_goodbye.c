@@ -12,6 +12,8 @@ void imap_goodbye_send(const struct engine_service *service, enum engine_goodbye
                                         ": the mail server can't be reached, try again later\r\n"},
         [ENGINE_GOODBYE_SHUTDOWN] = {"* BYE [UNAVAILABLE] ", ": shutting down, try again\r\n"},
         [ENGINE_GOODBYE_KICKED] = {"* BYE [UNAVAILABLE] ", ": disconnected by the operator, try again\r\n"},
+        [ENGINE_GOODBYE_MOVED] = {"* BYE [UNAVAILABLE] ",
+                                  ": the mail server is being taken out of service, connect again\r\n"},
         [ENGINE_GOODBYE_TIMEOUT] = {"* BYE ", ": nothing was heard for too long\r\n"},
     };
     engine_out_make_text(out, SIDE_CLIENT, texts[why].code);

@@ -83,6 +83,14 @@ static void goodbye(struct engine *engine, enum engine_goodbye_reason why, struc
         pop3_goodbye_send(why, out);
 }
 
+static bool rests(const struct engine *engine)
+{
+    const struct pop3_engine *pop3 = (const struct pop3_engine *)engine;
+    return pop3->client == POP3_CLIENT_COMMAND && pop3->backend == POP3_BACKEND_REPLY &&
+           reply_queue_is_empty(&pop3->replies) && !line_reader_is_inside(&pop3->from_client) &&
+           !line_reader_is_inside(&pop3->from_backend);
+}
+
 static void release(struct engine *engine)
 {
     line_reader_done(&of(engine)->from_client);
@@ -95,6 +103,7 @@ const struct engine_ops pop3_engine_ops = {
     .init = init,
     .feed = feed,
     .wants = wants,
+    .rests = rests,
     .goodbye = goodbye,
     .release = release,
 };

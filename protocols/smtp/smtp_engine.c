@@ -116,6 +116,14 @@ static size_t feed(struct engine *engine, enum side from, struct slice data, str
                                : smtp_backend_feed(of(engine), data, out);
 }
 
+/* Between the chunks of a message it does not. */
+static bool rests(const struct engine *engine)
+{
+    const struct smtp_engine *smtp = (const struct smtp_engine *)engine;
+    return smtp->client == SMTP_CLIENT_COMMAND && smtp_is_quiet(smtp) && !smtp->in_chunks &&
+           !line_reader_is_inside(&smtp->from_client) && !line_reader_is_inside(&smtp->from_backend);
+}
+
 static void release(struct engine *engine)
 {
     line_reader_done(&of(engine)->from_client);
@@ -129,6 +137,7 @@ const struct engine_ops smtp_engine_ops = {
     .init = init,
     .feed = feed,
     .wants = wants,
+    .rests = rests,
     .goodbye = goodbye,
     .release = release,
 };

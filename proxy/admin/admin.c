@@ -22,6 +22,7 @@ struct admin {
     uv_loop_t *loop;
     struct log *log;
     uv_timer_t timer;
+    uv_idle_t writing; /* runs while visits wait for a page of metrics */
     struct admin_listeners listeners;
     struct admin_listener control; /* of `socket`, if that is there */
     struct admin_socket socket;
@@ -91,6 +92,36 @@ static void set_timer(struct admin *admin)
         uv_timer_start(&admin->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
+/* ---- pages of metrics ---- */
+
+static void answer_tickets(struct admin *admin, struct metrics_page *page)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        struct visit *visit = admin->visits[i];
+        struct http_answer answer;
+        if (visit == NULL || visit->ticket == 0 || visit->ticket > admin->pages.ticket_max)
+            continue;
+        visit->ticket = 0;
+        admin_page_give(&answer, page);
+        visit_answer(visit, &answer);
+    }
+}
+
+/* One step in each iteration of the loop, in which all else has its turn. */
+static void on_writing(uv_idle_t *writing)
+{
+    struct admin *admin = writing->data;
+    struct metrics_page *page;
+    if (!admin_page_go_on(&admin->pages, &page))
+        return;
+    answer_tickets(admin, page);
+    metrics_page_unref(&page);
+    if (admin->pages.ticket_max == admin->pages.tickets)
+        uv_idle_stop(writing);
+}
+
+/* ---- requests ---- */
+
 static void on_request(void *arg, struct visit *visit)
 {
     struct admin *admin = arg;
@@ -103,6 +134,11 @@ static void on_request(void *arg, struct visit *visit)
     admin_route(&call);
     if (!call.is_later) {
         visit_answer(visit, &call.answer);
+        return;
+    }
+    visit->ticket = call.ticket;
+    if (call.ticket > 0) {
+        uv_idle_start(&admin->writing, on_writing);
         return;
     }
     visit->expires = uv_now(admin->loop) + ADMIN_WAIT_MS;
@@ -335,6 +371,8 @@ struct admin *admin_new(uv_loop_t *loop, const struct admin_source *source, stru
     admin->socket.fd = -1;
     uv_timer_init(loop, &admin->timer);
     admin->timer.data = admin;
+    uv_idle_init(loop, &admin->writing);
+    admin->writing.data = admin;
     return admin;
 }
 
@@ -349,6 +387,8 @@ void admin_close(struct admin *admin)
     close_socket(admin);
     admin_serve(admin, &none);
     uv_close((uv_handle_t *)&admin->timer, NULL);
+    uv_close((uv_handle_t *)&admin->writing, NULL);
+    metrics_writer_give_up(&admin->pages.writer);
     for (size_t i = 0; i < PLACES; i++)
         if (admin->visits[i] != NULL)
             visit_break(admin->visits[i]);

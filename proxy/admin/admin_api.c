@@ -2,6 +2,7 @@
 #include "proxy/admin/admin_api.h"
 
 #include "base/array.h"
+#include "proxy/admin/admin_api_private.h"
 #include "proxy/admin/admin_json.h"
 #include "proxy/common/address.h"
 
@@ -24,8 +25,7 @@ static void begin_line(const struct admin_call *call, struct log_line *line, enu
     log_line_add_number(line, "uid", call->uid);
 }
 
-__attribute__((format(printf, 2, 3))) static void log_command(const struct admin_call *call,
-                                                              const char *format, ...)
+void admin_api_log_command(const struct admin_call *call, const char *format, ...)
 {
     char words[WORDS_MAX];
     struct log_line line;
@@ -54,7 +54,7 @@ void admin_api_refuse(struct admin_call *call)
 
 /* ---- what a request asks for ---- */
 
-static bool wrong(struct admin_call *call, const char *format, const char *word)
+bool admin_api_wrong(struct admin_call *call, const char *format, const char *word)
 {
     char words[WORDS_MAX];
     snprintf(words, sizeof words, format, word);
@@ -65,9 +65,9 @@ static bool wrong(struct admin_call *call, const char *format, const char *word)
 static bool read_name(struct admin_call *call, const char *text, char into[SURVEY_NAME_MAX])
 {
     if (text[0] == '\0')
-        return wrong(call, "%s", "a name is empty");
+        return admin_api_wrong(call, "%s", "a name is empty");
     if (strlen(text) >= SURVEY_NAME_MAX)
-        return wrong(call, "no name is as long as \"%.200s\"", text);
+        return admin_api_wrong(call, "no name is as long as \"%.200s\"", text);
     snprintf(into, SURVEY_NAME_MAX, "%s", text);
     return true;
 }
@@ -81,7 +81,7 @@ static bool read_client(struct admin_call *call, const char *text, struct sockad
     else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
         v6->sin6_family = AF_INET6;
     else
-        return wrong(call, "client=\"%.200s\" is no numeric address", text);
+        return admin_api_wrong(call, "client=\"%.200s\" is no numeric address", text);
     address_unmap(into);
     return true;
 }
@@ -91,7 +91,7 @@ static bool read_limit(struct admin_call *call, const char *text, size_t *into)
     char *end;
     unsigned long value = strtoul(text, &end, 10);
     if (!ascii_is_digit((uint8_t)text[0]) || *end != '\0' || value < 1 || value > SURVEY_ROWS_MAX)
-        return wrong(call, "limit=\"%.200s\" is no number from 1 to 10000", text);
+        return admin_api_wrong(call, "limit=\"%.200s\" is no number from 1 to 10000", text);
     *into = value;
     return true;
 }
@@ -110,7 +110,7 @@ static bool read_parameter(struct admin_call *call, const struct http_parameter 
         return read_name(call, parameter->value, query->server);
     if (strcmp(parameter->name, "limit") == 0 && !query->ends_them)
         return read_limit(call, parameter->value, &query->max);
-    return wrong(call, "unknown parameter \"%.200s\"", parameter->name);
+    return admin_api_wrong(call, "unknown parameter \"%.200s\"", parameter->name);
 }
 
 /* False after an answer. */
@@ -122,11 +122,10 @@ static bool read_query(struct admin_call *call, struct survey_query *query)
     return true;
 }
 
-/* False after an answer. */
-static bool takes_nothing(struct admin_call *call)
+bool admin_api_takes_nothing(struct admin_call *call)
 {
     return call->request->parameter_count == 0 ||
-           wrong(call, "unknown parameter \"%.200s\"", call->request->parameters[0].name);
+           admin_api_wrong(call, "unknown parameter \"%.200s\"", call->request->parameters[0].name);
 }
 
 /* ---- sessions ---- */
@@ -153,24 +152,24 @@ void admin_api_kick(struct admin_call *call)
     if (!read_query(call, &query))
         return;
     if (call->request->parameter_count == 0) {
-        wrong(call, "%s", "which sessions? client=ADDRESS, pool=NAME, server=NAME or service=NAME");
+        admin_api_wrong(call, "%s", "which sessions? client=ADDRESS, pool=NAME, server=NAME or service=NAME");
         return;
     }
     if (query.client.ss_family != AF_UNSPEC)
         address_format_host((const struct sockaddr *)&query.client, address);
-    log_command(call, "kick%s%s%s%s%s%s%s%s", address[0] != '\0' ? " client=" : "", address,
-                query.service[0] != '\0' ? " service=" : "", query.service,
-                query.pool[0] != '\0' ? " pool=" : "", query.pool, query.server[0] != '\0' ? " server=" : "",
-                query.server);
+    admin_api_log_command(call, "kick%s%s%s%s%s%s%s%s", address[0] != '\0' ? " client=" : "", address,
+                          query.service[0] != '\0' ? " service=" : "", query.service,
+                          query.pool[0] != '\0' ? " pool=" : "", query.pool,
+                          query.server[0] != '\0' ? " server=" : "", query.server);
     ask_workers(call, &query);
 }
 
 void admin_api_kick_one(struct admin_call *call)
 {
     struct survey_query query = {.ends_them = true};
-    if (!takes_nothing(call) || !read_name(call, call->request->segments[2], query.id))
+    if (!admin_api_takes_nothing(call) || !read_name(call, call->request->segments[2], query.id))
         return;
-    log_command(call, "kick session=%s", query.id);
+    admin_api_log_command(call, "kick session=%s", query.id);
     ask_workers(call, &query);
 }
 
@@ -253,7 +252,7 @@ void admin_api_certificates(struct admin_call *call)
     const struct http_parameter *parameters = call->request->parameters;
     for (size_t i = 0; i < call->request->parameter_count; i++) {
         if (strcmp(parameters[i].name, "limit") != 0) {
-            wrong(call, "unknown parameter \"%.200s\"", parameters[i].name);
+            admin_api_wrong(call, "unknown parameter \"%.200s\"", parameters[i].name);
             return;
         }
         if (!read_limit(call, parameters[i].value, &query.max))
@@ -280,7 +279,7 @@ void admin_api_certificates(struct admin_call *call)
 void admin_api_config(struct admin_call *call)
 {
     struct admin_state state = {0};
-    if (!takes_nothing(call))
+    if (!admin_api_takes_nothing(call))
         return;
     call->pages->source.describe(call->pages->source.arg, &state);
     admin_json_answer(&call->answer, HTTP_STATUS_OK, admin_config_describe(&state));
@@ -289,9 +288,9 @@ void admin_api_config(struct admin_call *call)
 void admin_api_reload(struct admin_call *call)
 {
     const struct admin_source *source = &call->pages->source;
-    if (!takes_nothing(call))
+    if (!admin_api_takes_nothing(call))
         return;
-    log_command(call, "reload");
+    admin_api_log_command(call, "reload");
     call->is_later = source->reload(source->arg, call->visit);
     if (!call->is_later)
         admin_json_error(&call->answer, HTTP_STATUS_SERVICE_UNAVAILABLE,

@@ -12,6 +12,8 @@
  * command is logged with the user that gave it, as event=control.
  */
 
+enum { ADMIN_SERVER_NAME_MAX = 512 /* octets of a server's name, with its NUL */ };
+
 /* Each answers a row of admin_route.c. */
 void admin_api_sessions(struct admin_call *call);
 void admin_api_kick(struct admin_call *call);
@@ -19,6 +21,10 @@ void admin_api_kick_one(struct admin_call *call);
 void admin_api_certificates(struct admin_call *call);
 void admin_api_config(struct admin_call *call);
 void admin_api_reload(struct admin_call *call);
+void admin_api_pools(struct admin_call *call);
+void admin_api_servers(struct admin_call *call);
+void admin_api_server(struct admin_call *call);
+void admin_api_order(struct admin_call *call);
 
 /* Answers a peer that may not control the program. */
 void admin_api_refuse(struct admin_call *call);

@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What an answer consists of, until it has been sent or sending has failed. */
-struct page {
-    struct metrics_text text;
-    struct metrics_certificates *certificates;
-};
-
 void admin_page_words(struct http_answer *answer, enum http_status status, const char *words)
 {
     char *copy = strdup(words);
@@ -26,45 +20,65 @@ void admin_page_words(struct http_answer *answer, enum http_status status, const
 
 /* ---- /metrics ---- */
 
-static void free_page(void *arg)
+static void release_page(void *arg)
 {
-    struct page *page = arg;
-    metrics_text_free(&page->text);
-    metrics_certificates_unref(&page->certificates);
-    free(page);
+    struct metrics_page *page = arg;
+    metrics_page_unref(&page);
 }
 
-/* NULL if memory is short. The text of certificates, which may be long, is shared by all answers. */
-static struct page *make_page(struct admin_pages *pages, const struct metrics_state *state)
+void admin_page_give(struct http_answer *answer, struct metrics_page *page)
 {
-    if (pages->certificates == NULL)
-        pages->certificates = metrics_certificates_new(state->runtime.tls, state->runtime.pools);
-    struct page *page = pages->certificates != NULL ? calloc(1, sizeof *page) : NULL;
-    if (page == NULL)
-        return NULL;
-    page->certificates = metrics_certificates_ref(pages->certificates);
-    metrics_write(&page->text, state, page->certificates);
-    if (!page->text.failed)
-        return page;
-    free_page(page);
-    return NULL;
-}
-
-void admin_page_metrics(struct admin_call *call)
-{
-    struct admin_state state = {0};
-    call->pages->source.describe(call->pages->source.arg, &state);
-    struct page *page = make_page(call->pages, &state.metrics);
     if (page == NULL) {
-        admin_page_words(&call->answer, HTTP_STATUS_SERVICE_UNAVAILABLE, "out of memory\n");
+        admin_page_words(answer, HTTP_STATUS_SERVICE_UNAVAILABLE, "out of memory\n");
         return;
     }
-    call->answer = (struct http_answer){
-        .status = HTTP_STATUS_OK,
-        .type = "text/plain; version=0.0.4; charset=utf-8",
-        .body = {bytes_view(&page->text.bytes), metrics_certificates_text(page->certificates)},
-        .release = free_page,
-        .owner = page};
+    *answer = (struct http_answer){.status = HTTP_STATUS_OK,
+                                   .type = "text/plain; version=0.0.4; charset=utf-8",
+                                   .release = release_page,
+                                   .owner = metrics_page_ref(page)};
+    metrics_page_text(page, answer->body);
+}
+
+/* The text of certificates, which may be long, is shared by all answers. */
+static enum metrics_progress begin_page(struct admin_pages *pages)
+{
+    struct admin_state state = {0};
+    pages->ticket_max = pages->tickets;
+    pages->source.describe(pages->source.arg, &state);
+    const struct runtime *runtime = &state.metrics.runtime;
+    if (pages->certificates == NULL)
+        pages->certificates = metrics_certificates_new(runtime->tls, runtime->pools);
+    if (pages->certificates == NULL)
+        return METRICS_FAILED;
+    return metrics_writer_begin(&pages->writer, &pages->sent, &state.metrics, pages->certificates);
+}
+
+bool admin_page_go_on(struct admin_pages *pages, struct metrics_page **page)
+{
+    bool is_busy = metrics_writer_is_busy(&pages->writer);
+    *page = NULL;
+    if (!is_busy && metrics_pages_are_full(&pages->sent)) {
+        pages->ticket_max = pages->tickets;
+        *page = metrics_page_ref(pages->sent.newest);
+        return true;
+    }
+    enum metrics_progress progress = is_busy ? metrics_writer_step(&pages->writer) : begin_page(pages);
+    if (progress == METRICS_WRITTEN)
+        *page = metrics_writer_take(&pages->writer);
+    return progress != METRICS_UNFINISHED;
+}
+
+/* One who asks while a page is being written gets the next one, as this may have what was before. */
+void admin_page_metrics(struct admin_call *call)
+{
+    struct admin_pages *pages = call->pages;
+    struct metrics_page *page;
+    call->ticket = ++pages->tickets;
+    call->is_later = metrics_writer_is_busy(&pages->writer) || !admin_page_go_on(pages, &page);
+    if (call->is_later)
+        return;
+    admin_page_give(&call->answer, page);
+    metrics_page_unref(&page);
 }
 
 /* ---- health ---- */

@@ -2,7 +2,7 @@
 #ifndef DEEPPROXY_PROXY_ADMIN_ADMIN_PAGE_H
 #define DEEPPROXY_PROXY_ADMIN_ADMIN_PAGE_H
 
-#include "proxy/admin/metrics.h"
+#include "proxy/admin/metrics_page.h"
 #include "proxy/admin/visit.h"
 #include "proxy/common/log.h"
 
@@ -21,6 +21,8 @@ struct admin_state {
     char unready[ADMIN_WHY_MAX];
 };
 
+struct admin_order;
+struct server_state;
 struct survey_query;
 
 /* The program, as the endpoint calls it. */
@@ -37,12 +39,18 @@ struct admin_source {
      * the program is ending, or too many wait for it already.
      */
     bool (*reload)(void *arg, uint64_t visit);
+    /* Does at once what the operator wants of a server, which is in a list that is in use. */
+    void (*order)(void *arg, struct server_state *server, const struct admin_order *order);
 };
 
 /* What is kept between requests. All zero but for the source at first. */
 struct admin_pages {
     struct admin_source source;
     struct metrics_certificates *certificates; /* NULL: to be written at the next request */
+    struct metrics_pages sent;
+    struct metrics_writer writer;
+    uint64_t tickets;    /* given to those who wait for a page of metrics */
+    uint64_t ticket_max; /* who has one up to this gets the page that is being written */
     struct log *log;
     uint64_t refusal_logged_s; /* since 1970 */
 };
@@ -53,6 +61,16 @@ struct admin_call;
 void admin_page_metrics(struct admin_call *call);
 void admin_page_health(struct admin_call *call);
 void admin_page_readiness(struct admin_call *call);
+
+/*
+ * Goes on with the page of metrics, for half a millisecond: begins one if none is being written. False if
+ * more is to be done. True: it is for all visits that wait with a ticket up to pages->ticket_max. `*page` is
+ * the caller's reference; NULL if memory is short.
+ */
+bool admin_page_go_on(struct admin_pages *pages, struct metrics_page **page);
+
+/* Makes the answer, which has a reference of its own. NULL: memory is short. */
+void admin_page_give(struct http_answer *answer, struct metrics_page *page);
 
 /* Makes an answer of plain text, which is copied. */
 void admin_page_words(struct http_answer *answer, enum http_status status, const char *words);

@@ -120,15 +120,42 @@ static int on_url(http_parser *parser, const char *at, size_t len)
     return 0;
 }
 
+/* To http-parser: go on with the body; or the end, whatever the fields say of one, and whatever follows. */
+enum { GO_ON = 0, THE_END = 2 };
+
 static int on_headers_complete(http_parser *parser)
 {
     struct admin_request *request = parser->data;
+    bool is_of_length = parser->content_length != UINT64_MAX;
     request->method = (enum http_method)parser->method;
+    request->is_in_body = request->method == HTTP_PATCH;
     if (parser->http_major != 1 || !read_target(request))
         reject(request, HTTP_STATUS_BAD_REQUEST);
-    else
+    else if (request->is_in_body && is_of_length && parser->content_length > ADMIN_BODY_MAX)
+        reject(request, HTTP_STATUS_PAYLOAD_TOO_LARGE);
+    else if (!request->is_in_body)
         request->progress = HTTP_COMPLETE;
-    return 2; /* to http-parser: the end, whatever the fields say of a body, and whatever follows */
+    return request->progress == HTTP_READING ? GO_ON : THE_END;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t len)
+{
+    struct admin_request *request = parser->data;
+    if (len > ADMIN_BODY_MAX - request->body_len) {
+        reject(request, HTTP_STATUS_PAYLOAD_TOO_LARGE);
+        return 1;
+    }
+    memcpy(request->body + request->body_len, at, len);
+    request->body_len += len;
+    return 0;
+}
+
+static int on_message_complete(http_parser *parser)
+{
+    struct admin_request *request = parser->data;
+    if (request->progress == HTTP_READING)
+        request->progress = HTTP_COMPLETE;
+    return 1; /* what follows is not looked at */
 }
 
 static enum http_status status_of_error(enum http_errno error)
@@ -147,21 +174,36 @@ void admin_request_begin(struct admin_request *request)
     request->parser.data = request;
 }
 
-enum http_progress admin_request_feed(struct admin_request *request, struct slice octets)
+/* How many octets there may be, of head and body together. */
+static size_t limit(const struct admin_request *request)
+{
+    return ADMIN_REQUEST_MAX + (request->is_in_body ? ADMIN_BODY_SENT_MAX : 0);
+}
+
+static void feed_part(struct admin_request *request, struct slice part)
 {
     static const http_parser_settings settings = {.on_url = on_url,
-                                                  .on_headers_complete = on_headers_complete};
-    if (request->progress != HTTP_READING)
-        return request->progress;
-    struct slice part = slice_first(octets, ADMIN_REQUEST_MAX - request->len);
+                                                  .on_headers_complete = on_headers_complete,
+                                                  .on_body = on_body,
+                                                  .on_message_complete = on_message_complete};
     request->len += part.len;
     http_parser_execute(&request->parser, &settings, (const char *)part.data, part.len);
     if (request->progress != HTTP_READING)
-        return request->progress;
+        return;
     if (HTTP_PARSER_ERRNO(&request->parser) != HPE_OK)
         reject(request, status_of_error(HTTP_PARSER_ERRNO(&request->parser)));
-    else if (request->len == ADMIN_REQUEST_MAX)
-        reject(request, HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE);
+    else if (request->len == limit(request))
+        reject(request, request->is_in_body ? HTTP_STATUS_PAYLOAD_TOO_LARGE
+                                            : HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+enum http_progress admin_request_feed(struct admin_request *request, struct slice octets)
+{
+    while (request->progress == HTTP_READING && octets.len > 0) {
+        struct slice part = slice_first(octets, limit(request) - request->len);
+        feed_part(request, part);
+        octets = slice_from(octets, part.len);
+    }
     return request->progress;
 }
 
@@ -173,6 +215,8 @@ bool admin_request_matches(const struct admin_request *request, const char *patt
         size_t len = strcspn(pattern, "/");
         const char *segment = request->segments[i];
         bool is_any = *pattern == ':' && segment[0] != '\0';
+        if (is_any && pattern[len - 1] == '*')
+            return true;
         if (!is_any && (strlen(segment) != len || memcmp(segment, pattern, len) != 0))
             return false;
         pattern += len;

@@ -18,7 +18,8 @@ struct admin_call {
     uid_t uid;
     uint64_t visit; /* by which it is answered later */
     struct http_answer answer;
-    bool is_later; /* the answer follows by admin_answer_later */
+    bool is_later;   /* the answer follows: by `ticket` if that is not 0, or by admin_answer_... */
+    uint64_t ticket; /* for a page of metrics (admin_page_go_on) */
 };
 
 /* Makes the answer, or has it made: either call->answer is there or call->is_later is set. */

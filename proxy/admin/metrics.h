@@ -56,7 +56,10 @@ void metrics_certificates_unref(struct metrics_certificates **certificates);
 /* The text, valid as long as the reference. */
 struct slice metrics_certificates_text(const struct metrics_certificates *certificates);
 
-/* Writes all other metrics, and how many of these certificates expire soon. Sets text->failed if it can't. */
+/*
+ * Writes all other metrics but those of pools (metrics_pools.h), and how many of these certificates expire
+ * soon. Sets text->failed if it can't.
+ */
 void metrics_write(struct metrics_text *text, const struct metrics_state *state,
                    const struct metrics_certificates *certificates);
 

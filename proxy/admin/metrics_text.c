@@ -2,8 +2,11 @@
 #include "proxy/admin/metrics_text.h"
 
 #include "base/array.h"
+#include "base/ensure.h"
+#include "proxy/common/histogram.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void add(struct metrics_text *text, struct slice added)
 {
@@ -18,7 +21,10 @@ static void add_word(struct metrics_text *text, const char *word)
 void metrics_text_family(struct metrics_text *text, const char *name, enum metrics_type type,
                          const char *help)
 {
-    static const char *const types[] = {[METRICS_GAUGE] = "gauge", [METRICS_COUNTER] = "counter"};
+    static const char *const types[] = {[METRICS_GAUGE] = "gauge",
+                                        [METRICS_COUNTER] = "counter",
+                                        [METRICS_HISTOGRAM] = "histogram",
+                                        [METRICS_SUMMARY] = "summary"};
     const char *const words[] = {"# HELP ", name, " ", help, "\n# TYPE ", name, " ", types[type], "\n"};
     text->family = name;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -103,11 +109,11 @@ static void add_value(struct metrics_text *text, struct slice value)
 
 /* ---- samples ---- */
 
-void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
-                         int64_t value)
+static void add_sample(struct metrics_text *text, const char *suffix, const struct metrics_label *labels,
+                       size_t count, const char *value)
 {
-    char number[32];
     add_word(text, text->family);
+    add_word(text, suffix);
     for (size_t i = 0; i < count; i++) {
         add_word(text, i == 0 ? "{" : ",");
         add_word(text, labels[i].name);
@@ -115,8 +121,70 @@ void metrics_text_sample(struct metrics_text *text, const struct metrics_label *
         add_value(text, slice_of(labels[i].value));
         add_word(text, "\"");
     }
-    snprintf(number, sizeof number, "%s %lld\n", count > 0 ? "}" : "", (long long)value);
-    add_word(text, number);
+    add_word(text, count > 0 ? "} " : " ");
+    add_word(text, value);
+    add_word(text, "\n");
+}
+
+static void add_number(struct metrics_text *text, const char *suffix, const struct metrics_label *labels,
+                       size_t count, long long value)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", value);
+    add_sample(text, suffix, labels, count, number);
+}
+
+void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                         int64_t value)
+{
+    add_number(text, "", labels, count, value);
+}
+
+void metrics_text_format_thousandths(uint64_t value, char into[METRICS_THOUSANDTHS_MAX])
+{
+    int len = snprintf(into, METRICS_THOUSANDTHS_MAX, "%llu.%03u", (unsigned long long)(value / 1000),
+                       (unsigned)(value % 1000));
+    while (into[len - 1] == '0')
+        into[--len] = '\0';
+    if (into[len - 1] == '.')
+        into[len - 1] = '\0';
+}
+
+void metrics_text_thousandths(struct metrics_text *text, const char *suffix,
+                              const struct metrics_label *labels, size_t count, uint64_t value)
+{
+    char number[METRICS_THOUSANDTHS_MAX];
+    metrics_text_format_thousandths(value, number);
+    add_sample(text, suffix, labels, count, number);
+}
+
+/* ---- times ---- */
+
+void metrics_text_histogram(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                            const struct histogram *histogram)
+{
+    struct metrics_label all[METRICS_LABELS_MAX + 1];
+    char bound[METRICS_THOUSANDTHS_MAX];
+    uint64_t so_far = 0;
+    ENSURE(count <= METRICS_LABELS_MAX);
+    memcpy(all, labels, count * sizeof all[0]);
+    for (size_t i = 0; i < HISTOGRAM_CLASSES; i++) {
+        if (i < HISTOGRAM_BOUNDS)
+            metrics_text_format_thousandths(histogram_bounds_ms[i], bound);
+        all[count] = (struct metrics_label){"le", i < HISTOGRAM_BOUNDS ? bound : "+Inf"};
+        so_far += atomic_load_explicit(&histogram->classes[i], memory_order_relaxed);
+        add_number(text, "_bucket", all, count + 1, (long long)so_far);
+    }
+    metrics_text_thousandths(text, "_sum", labels, count,
+                             atomic_load_explicit(&histogram->sum_ms, memory_order_relaxed));
+    add_number(text, "_count", labels, count, (long long)so_far);
+}
+
+void metrics_text_summary(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                          uint64_t sum_ms, uint64_t times)
+{
+    metrics_text_thousandths(text, "_sum", labels, count, sum_ms);
+    add_number(text, "_count", labels, count, (long long)times);
 }
 
 void metrics_text_single(struct metrics_text *text, const char *name, enum metrics_type type,

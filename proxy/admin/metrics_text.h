@@ -25,7 +25,7 @@ struct metrics_label {
     const char *value; /* any octets */
 };
 
-enum metrics_type { METRICS_GAUGE, METRICS_COUNTER };
+enum metrics_type { METRICS_GAUGE, METRICS_COUNTER, METRICS_HISTOGRAM, METRICS_SUMMARY };
 
 /*
  * Begins a family, whose samples follow. `name` must live until the last of them is written. `help` is one
@@ -40,6 +40,33 @@ void metrics_text_family(struct metrics_text *text, const char *name, enum metri
  */
 void metrics_text_sample(struct metrics_text *text, const struct metrics_label *labels, size_t count,
                          int64_t value);
+
+/*
+ * Writes a sample whose name is the family's with `suffix` after it ("": the family's), and whose value is in
+ * thousandths: seconds of milliseconds.
+ */
+void metrics_text_thousandths(struct metrics_text *text, const char *suffix,
+                              const struct metrics_label *labels, size_t count, uint64_t value);
+
+enum {
+    METRICS_LABELS_MAX = 3,      /* of a time */
+    METRICS_THOUSANDTHS_MAX = 24 /* octets of such a value, with its NUL */
+};
+
+/* How such a value is written: "0.005", "2.5", "30". */
+void metrics_text_format_thousandths(uint64_t value, char into[METRICS_THOUSANDTHS_MAX]);
+
+/*
+ * Writes the sample of a time that has been observed, in a family of METRICS_HISTOGRAM: its classes, its sum
+ * and its count. At most METRICS_LABELS_MAX labels.
+ */
+struct histogram;
+void metrics_text_histogram(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                            const struct histogram *histogram);
+
+/* Writes the sample of a family of METRICS_SUMMARY: how long so many took in all. */
+void metrics_text_summary(struct metrics_text *text, const struct metrics_label *labels, size_t count,
+                          uint64_t sum_ms, uint64_t times);
 
 /* Writes a family of one sample without labels. */
 void metrics_text_single(struct metrics_text *text, const char *name, enum metrics_type type,

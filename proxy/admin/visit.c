@@ -81,8 +81,10 @@ static size_t add_part(struct iovec *parts, size_t count, const void *data, size
 {
     size_t skipped = *skip < len ? *skip : len;
     *skip -= skipped;
+    if (skipped == len) /* perhaps NULL */
+        return count;
     parts[count] = (struct iovec){(char *)(uintptr_t)data + skipped, len - skipped};
-    return count + (len > skipped);
+    return count + 1;
 }
 
 static ssize_t send_rest(const struct visit *visit)

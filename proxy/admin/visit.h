@@ -57,6 +57,7 @@ struct visit {
     /* The owner's: */
     uint64_t expires;
     uint64_t number;
+    uint64_t ticket; /* it waits for a page of metrics; 0: it does not */
     bool is_local;
     bool is_permitted;
     uid_t uid;

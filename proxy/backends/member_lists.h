@@ -15,13 +15,19 @@ struct member_lists {
     struct membership *lists[];
 };
 
-/* For `count` pools, all NULL until the caller has set them. NULL if memory is short. One reference is the caller's. */
+/*
+ * For `count` pools, all NULL until the caller has set them. NULL if memory is short. One reference is the
+ * caller's.
+ */
 MUST_CHECK struct member_lists *member_lists_new(size_t count);
 
 /* Adds a reference, and returns its argument. */
 struct member_lists *member_lists_ref(struct member_lists *lists);
 
-/* Drops a reference, and nulls the pointer, which may be NULL already. The last one drops those of the lists. */
+/*
+ * Drops a reference, and nulls the pointer, which may be NULL already. The last one drops those of the
+ * lists.
+ */
 void member_lists_unref(struct member_lists **lists);
 
 #endif

@@ -88,6 +88,14 @@ size_t membership_slots(const struct membership *members)
     return slots;
 }
 
+size_t membership_count_available(const struct membership *members)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < members->count; i++)
+        count += server_state_is_available(members->members[i].server);
+    return count;
+}
+
 static bool has_same_rules(const struct server_rules *a, const struct server_rules *b)
 {
     return a->weight == b->weight && a->max_connections == b->max_connections && a->rise == b->rise &&
@@ -126,4 +134,33 @@ void membership_install(const struct membership *members, const struct membershi
         install(&members->members[i], before, now_ms, observer);
     /* A limit may have been raised. */
     wait_queue_place_free(members->pool->queue);
+}
+
+void membership_note_addresses(const struct membership *members, uint64_t now_ms,
+                               const struct server_observer *observer)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        struct server_state *server = members->members[i].server;
+        if (server->identity.address_len == 0)
+            server_state_event(server, SERVER_EVENT_NAME_GONE, SERVER_CAUSE_NAME_GONE, now_ms, observer);
+        else
+            server_state_event(server, SERVER_EVENT_NAME_FOUND, SERVER_CAUSE_NAME_FOUND, now_ms, observer);
+    }
+}
+
+static bool has_server(const struct membership *members, const struct server_state *server)
+{
+    for (size_t i = 0; i < members->count; i++)
+        if (members->members[i].server == server)
+            return true;
+    return false;
+}
+
+void membership_retire(const struct membership *before, const struct membership *members, uint64_t now_ms,
+                       const struct server_observer *observer)
+{
+    for (size_t i = 0; i < before->count; i++)
+        if (!has_server(members, before->members[i].server))
+            server_state_event(before->members[i].server, SERVER_EVENT_NAME_GONE, SERVER_CAUSE_NAME_GONE,
+                               now_ms, observer);
 }

@@ -56,6 +56,12 @@ const struct member *membership_find(const struct membership *members, const cha
 /* A number above that of each member's slot. */
 size_t membership_slots(const struct membership *members);
 
+/*
+ * How many of its servers, backups among them, take sessions: those that are ready, neither down, without an
+ * address, ejected nor of weight 0, and do not await their first check. Any thread.
+ */
+size_t membership_count_available(const struct membership *members);
+
 /* Have both the same servers, with the same rules, in the same order? */
 bool membership_equals(const struct membership *a, const struct membership *b);
 
@@ -66,5 +72,20 @@ bool membership_equals(const struct membership *a, const struct membership *b);
  */
 void membership_install(const struct membership *members, const struct membership *before, uint64_t now_ms,
                         const struct server_observer *observer);
+
+/*
+ * After it, in the control thread: a member without an address, which stands for a name that has none,
+ * becomes SERVER_UNRESOLVED, and one that was it and has one now SERVER_UNCHECKED: it must pass a check
+ * before it counts, if there are checks.
+ */
+void membership_note_addresses(const struct membership *members, uint64_t now_ms,
+                               const struct server_observer *observer);
+
+/*
+ * Its name has lost the address of each server that is in `before`, and not in `members`, which takes effect:
+ * it becomes SERVER_UNRESOLVED. Its sessions go on.
+ */
+void membership_retire(const struct membership *before, const struct membership *members, uint64_t now_ms,
+                       const struct server_observer *observer);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/must_check.h"
 #include "base/refcount.h"
 #include "proxy/backends/wait_queue.h"
+#include "proxy/common/histogram.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,6 +26,10 @@ struct pool_state {
     /* Workers write. */
     _Alignas(64) _Atomic uint32_t greeting_us; /* usual time from connecting to greeting; 0: not known */
     _Atomic uint64_t told_down_ms;             /* when the log last had that none of its servers is left */
+    /* Likewise, of the sessions that wait in the queue. */
+    struct histogram waits;          /* how long they did, with success or without */
+    _Atomic uint64_t queue_full;     /* that found it full */
+    _Atomic uint64_t queue_unserved; /* whose time there was over, or for which no server was left */
 };
 
 enum {

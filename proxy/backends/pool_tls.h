@@ -37,8 +37,8 @@ struct pool_tls_source {
 };
 
 /*
- * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many slots for servers. Returns the only reference,
- * or NULL after an error in `problems`. Reads files.
+ * Makes it for a pool whose mode is not CFG_POOL_TLS_NONE, with so many slots for servers. Returns the only
+ * reference, or NULL after an error in `problems`. Reads files.
  */
 struct pool_tls *pool_tls_new(const struct cfg *cfg, const struct cfg_pool *pool, size_t slots,
                               const struct pool_tls_source *from, struct cfg_problems *problems);

@@ -61,6 +61,7 @@ void server_state_unref(struct server_state **server)
     free((char *)dropped->identity.pool);
     free((char *)dropped->identity.name);
     free((char *)dropped->identity.tls_name);
+    server_facts_unref(&dropped->facts);
     free(dropped);
 }
 
@@ -264,6 +265,8 @@ void server_state_configure(struct server_state *server, const struct server_rul
     server->rules = *rules;
     server->is_configured = true;
     atomic_store(&server->max_connections, rules->max_connections);
+    if (is_new)
+        atomic_store(&server->since_ms, now_ms);
     if (is_new || rules->weight != before.weight)
         server_state_set_weight(server, rules->weight, now_ms);
     if (before.is_checked && !rules->is_checked)

@@ -4,7 +4,11 @@
 
 #include "base/must_check.h"
 #include "base/refcount.h"
+#include "protocols/check_result.h"
+#include "protocols/server_facts.h"
+#include "proxy/backends/server_goodbye.h"
 #include "proxy/backends/server_words.h"
+#include "proxy/common/histogram.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,7 +37,9 @@ enum {
     /* Even if all are suspected, one is tried no sooner than so long after its last failure. */
     SERVER_RETRY_FLOOR_MS = 100,
     /* How long a server that has just failed is avoided until the control thread has set its back-off. */
-    SERVER_FIRST_AVOID_MS = 1000
+    SERVER_FIRST_AVOID_MS = 1000,
+    /* Octets of the words about a check, with their NUL. */
+    SERVER_CHECK_DETAIL_MAX = 160
 };
 
 /* What a server is. The texts and the address are the owner's. */
@@ -54,6 +60,16 @@ struct server_rules {
     uint64_t slow_start_ms; /* 0: a server that rises takes its full share at once */
     bool is_checked;        /* are there active checks? */
 };
+
+/* The last check that was made, or that could not be made. */
+struct server_last_check {
+    enum check_result result;
+    uint64_t at_ms; /* when its result was there; 0: there was no check yet */
+    uint64_t duration_ms;
+    char detail[SERVER_CHECK_DETAIL_MAX]; /* printable ASCII; empty: there is nothing to add */
+};
+
+struct control_check;
 
 struct server_state {
     /* Written when it is made. */
@@ -92,17 +108,29 @@ struct server_state {
     _Atomic uint64_t warned_of_us_ms;
     _Atomic uint64_t failures[SERVER_FAILURES]; /* ever, by kind */
 
+    struct histogram greetings; /* workers write: from connecting to greeting */
+
+    /* The control thread writes, those who write metrics read. All ever. */
+    _Alignas(SERVER_LINE) _Atomic uint64_t changes[SERVER_AXES];
+    _Atomic uint64_t checks[CHECK_RESULTS];
+    _Atomic uint64_t check_ms_total; /* that they took */
+
+    /* Sessions that are to leave it. */
+    _Alignas(SERVER_LINE) struct server_goodbye goodbye;
+
     /* The control thread's own. */
     _Alignas(SERVER_LINE) struct server_rules rules;
     unsigned streak;                      /* checks in a row that did not say what its state says */
     enum server_cause cause[SERVER_AXES]; /* of the last change of each axis */
-    uint64_t changes[SERVER_AXES];        /* how many there were */
     uint64_t warming_since_ms;
     bool is_configured;   /* rules have been set */
     bool awaits_check;    /* UNCHECKED, and not to be used before a check has passed, if others are there */
     unsigned ejections;   /* in a row, for the back-off */
     uint32_t seen_trials; /* of failed_trials */
     uint64_t suspected_at_ms; /* when it was last seen to be suspected */
+    struct server_last_check last_check;
+    struct server_facts *facts;     /* of the last check that passed and learned something; NULL: none has */
+    struct control_check *check;    /* how it is checked (control_checks.c); NULL: it is not */
 };
 
 /* One change of one axis, for the log and the counters. */
@@ -228,6 +256,13 @@ static inline unsigned server_state_weight(const struct server_state *server)
 static inline uint32_t server_state_effective_weight(const struct server_state *server)
 {
     return atomic_load_explicit(&server->effective_weight, memory_order_relaxed);
+}
+
+/* Does it take sessions, and not just one that tries it? */
+static inline bool server_state_is_available(const struct server_state *server)
+{
+    return atomic_load_explicit(&server->access, memory_order_relaxed) == SERVER_ACCESS_OPEN &&
+           server_state_health(server) != SERVER_EJECTED;
 }
 
 static inline uint32_t server_state_sessions(const struct server_state *server)

@@ -26,6 +26,8 @@ static const char *const causes[] = {[SERVER_CONNECT_REFUSED] = "connect-refused
                                      [SERVER_NO_GREETING] = "no-greeting",
                                      [SERVER_CLOSED_EARLY] = "closed-early",
                                      [SERVER_BAD_GREETING] = "bad-greeting",
+                                     [SERVER_NO_ANSWER] = "no-answer",
+                                     [SERVER_BAD_ANSWER] = "bad-answer",
                                      [SERVER_NO_LOGIN_OFFERED] = "no-login-offered",
                                      [SERVER_NO_XCLIENT] = "no-xclient",
                                      [SERVER_NO_PROXY] = "no-proxy",

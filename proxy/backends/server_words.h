@@ -43,6 +43,8 @@ enum server_cause {
     SERVER_NO_GREETING,  /* connected, and silent for too long */
     SERVER_CLOSED_EARLY, /* it has ended the connection before its greeting */
     SERVER_BAD_GREETING,
+    SERVER_NO_ANSWER,  /* a check: closed or silent after the greeting */
+    SERVER_BAD_ANSWER, /* a check: an answer that is none of the protocol */
     SERVER_NO_LOGIN_OFFERED,
     SERVER_NO_XCLIENT,
     SERVER_NO_PROXY,

@@ -62,6 +62,11 @@ void wait_queue_set_length(struct wait_queue *queue, unsigned length)
     atomic_store(&queue->length, length);
 }
 
+unsigned wait_queue_length(const struct wait_queue *queue)
+{
+    return atomic_load_explicit(&queue->length, memory_order_relaxed);
+}
+
 unsigned wait_queue_count(const struct wait_queue *queue)
 {
     return atomic_load(&queue->count);

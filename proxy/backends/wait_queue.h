@@ -53,6 +53,9 @@ void wait_queue_free(struct wait_queue **queue);
 /* How many may wait; those beyond stay. From the control thread. */
 void wait_queue_set_length(struct wait_queue *queue, unsigned length);
 
+/* That number. Any thread. */
+unsigned wait_queue_length(const struct wait_queue *queue);
+
 /* How many wait, over all workers. Any thread. */
 unsigned wait_queue_count(const struct wait_queue *queue);
 

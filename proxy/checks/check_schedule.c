@@ -105,6 +105,13 @@ void check_schedule_done(struct check_schedule *schedule, struct check_turn *tur
     turn->due_ms = now_ms + with_jitter(schedule, interval_of(turn, pace));
 }
 
+void check_schedule_change(struct check_turn *turn, const struct check_intervals *intervals, uint64_t now_ms)
+{
+    turn->intervals = *intervals;
+    if (turn->due_ms > now_ms + intervals->interval_ms)
+        turn->due_ms = now_ms + intervals->interval_ms;
+}
+
 void check_schedule_hurry(struct check_schedule *schedule, struct check_turn *turn, uint64_t now_ms)
 {
     uint64_t soon = now_ms + with_jitter(schedule, turn->intervals.fast_ms);

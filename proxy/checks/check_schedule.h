@@ -65,6 +65,12 @@ struct check_turn *check_schedule_take(struct check_schedule *schedule, uint64_t
 void check_schedule_done(struct check_schedule *schedule, struct check_turn *turn, enum check_pace pace,
                          uint64_t now_ms);
 
+/*
+ * Other intervals from now on: the next check is due within the new interval, and no later than it was. One
+ * that is under way is not disturbed.
+ */
+void check_schedule_change(struct check_turn *turn, const struct check_intervals *intervals, uint64_t now_ms);
+
 /* The server is suspected: the turn is due after the fast interval, if that is sooner. */
 void check_schedule_hurry(struct check_schedule *schedule, struct check_turn *turn, uint64_t now_ms);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/checks/checks.h"
 
+#include "base/slice.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,12 +107,37 @@ void checks_free(struct checks **checks)
     uv_close((uv_handle_t *)&freed->timer, on_closed);
 }
 
+static void free_target(struct check_target *target)
+{
+    free((char *)(uintptr_t)target->hostname);
+    free((char *)(uintptr_t)target->tls_name);
+    free((void *)(uintptr_t)target->sources);
+    pool_tls_unref(&target->tls);
+}
+
 static void free_server(struct checked_server *server)
 {
-    free((char *)(uintptr_t)server->target.hostname);
-    free((char *)(uintptr_t)server->target.tls_name);
-    pool_tls_unref(&server->target.tls);
+    free_target(&server->target);
     free(server);
+}
+
+/* Without their texts, which are the configuration's. NULL if there are none, or memory is short. */
+static struct cfg_endpoint *copy_sources(const struct check_target *from)
+{
+    struct cfg_endpoint *copy = calloc(from->source_count, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < from->source_count; i++)
+        copy[i] = (struct cfg_endpoint){.address = from->sources[i].address,
+                                        .address_len = from->sources[i].address_len};
+    return copy;
+}
+
+static bool has_same_sources(const struct check_target *a, const struct check_target *b)
+{
+    bool same = a->source_count == b->source_count;
+    for (size_t i = 0; same && i < a->source_count; i++)
+        same = a->sources[i].address_len == b->sources[i].address_len &&
+               memcmp(&a->sources[i].address, &b->sources[i].address, a->sources[i].address_len) == 0;
+    return same;
 }
 
 static bool copy_target(struct check_target *into, const struct check_target *from)
@@ -119,7 +146,9 @@ static bool copy_target(struct check_target *into, const struct check_target *fr
     into->tls = from->tls != NULL ? pool_tls_ref(from->tls) : NULL;
     into->hostname = strdup(from->hostname);
     into->tls_name = from->tls_name != NULL ? strdup(from->tls_name) : NULL;
-    return into->hostname != NULL && (from->tls_name == NULL || into->tls_name != NULL);
+    into->sources = from->source_count > 0 ? copy_sources(from) : NULL;
+    return into->hostname != NULL && (from->tls_name == NULL || into->tls_name != NULL) &&
+           (from->source_count == 0 || into->sources != NULL);
 }
 
 struct checked_server *checks_add(struct checks *checks, const struct check_target *target,
@@ -136,6 +165,39 @@ struct checked_server *checks_add(struct checks *checks, const struct check_targ
     check_schedule_add(&checks->schedule, &server->turn, intervals, now_ms());
     set_timer(checks);
     return server;
+}
+
+static bool is_same_target(const struct check_target *a, const struct check_target *b)
+{
+    return a->protocol == b->protocol && text_is_same(a->hostname, b->hostname) &&
+           a->address_len == b->address_len && memcmp(&a->address, &b->address, a->address_len) == 0 &&
+           a->identity == b->identity && a->tls_mode == b->tls_mode && a->tls == b->tls &&
+           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms &&
+           has_same_sources(a, b);
+}
+
+static bool is_same_pace(const struct check_intervals *a, const struct check_intervals *b)
+{
+    return a->interval_ms == b->interval_ms && a->fast_ms == b->fast_ms && a->slow_ms == b->slow_ms;
+}
+
+bool checks_change(struct checked_server *server, const struct check_target *target,
+                   const struct check_intervals *intervals)
+{
+    struct check_target copy;
+    if (!is_same_target(&server->target, target)) {
+        if (!copy_target(&copy, target)) {
+            free_target(&copy);
+            return false;
+        }
+        free_target(&server->target);
+        server->target = copy;
+    }
+    if (!is_same_pace(&server->turn.intervals, intervals)) {
+        check_schedule_change(&server->turn, intervals, now_ms());
+        set_timer(server->checks);
+    }
+    return true;
 }
 
 void checks_remove(struct checked_server **server)

@@ -45,6 +45,13 @@ MUST_CHECK struct checked_server *checks_add(struct checks *checks, const struct
 /* Checks it no more: a check that is under way is cancelled. Nulls the pointer, which may be NULL already. */
 void checks_remove(struct checked_server **server);
 
+/*
+ * It is checked in another way, or at another pace; nothing changes if both are what they were. A check that
+ * is under way goes on as it has begun. False if memory is short: then all stays as it was.
+ */
+MUST_CHECK bool checks_change(struct checked_server *server, const struct check_target *target,
+                              const struct check_intervals *intervals);
+
 /* Sessions suspect the server: the next check comes after the fast interval. */
 void checks_hurry(struct checked_server *server);
 

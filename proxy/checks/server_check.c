@@ -7,6 +7,7 @@
 #include "protocols/proxy_protocol/proxy_v2.h"
 #include "proxy/common/address.h"
 #include "proxy/common/connect_failure.h"
+#include "proxy/common/connecting.h"
 #include "proxy/common/tcp_options.h"
 #include "tls/endpoint/tls_backend.h"
 
@@ -364,7 +365,7 @@ static enum check_result result_of(int error)
 {
     if (connect_failure_of(error, true) != CONNECT_FAILURE_OF_SERVER)
         return CHECK_NOT_MADE;
-    if (error == UV_ECONNREFUSED)
+    if (error == UV_ECONNREFUSED || error == UV_ENOENT)
         return CHECK_CONNECT_REFUSED;
     return error == UV_ETIMEDOUT ? CHECK_CONNECT_TIMEOUT : CHECK_CONNECT_FAILED;
 }
@@ -407,7 +408,7 @@ static void on_connected(uv_connect_t *request, int status)
         return;
     int error = status == 0 ? uv_read_start(&check->conn.stream, on_alloc, on_read) : status;
     if (error != 0) {
-        fail(check, result_of(error), uv_strerror(error));
+        fail(check, result_of(error), connecting_words(error, check->target.address.ss_family));
         return;
     }
     move(check, CLEAR);
@@ -427,16 +428,28 @@ static int connect_unix(struct server_check *check)
     return 0;
 }
 
+static int prepare_socket(const struct server_check *check)
+{
+    const struct check_target *target = &check->target;
+    uv_os_fd_t fd;
+    int error = uv_fileno(&check->conn.handle, &fd);
+    if (error != 0)
+        return error;
+    (void)tcp_options_set(fd);
+    return connecting_bind(fd, (const struct sockaddr *)&target->address, target->sources,
+                           target->source_count, check->runner->started);
+}
+
 static int connect_tcp(struct server_check *check)
 {
     const struct sockaddr *address = (const struct sockaddr *)&check->target.address;
-    uv_os_fd_t fd;
     int error = uv_tcp_init_ex(check->runner->loop, &check->conn.tcp, address->sa_family);
     if (error != 0)
         return error;
     check->has_conn = true;
-    if (uv_fileno(&check->conn.handle, &fd) == 0)
-        (void)tcp_options_set(fd);
+    error = prepare_socket(check);
+    if (error != 0)
+        return error;
     return uv_tcp_connect(&check->connect, &check->conn.tcp, address, on_connected);
 }
 
@@ -451,7 +464,7 @@ static void begin_connecting(struct server_check *check)
     if (error == 0)
         return;
     check_dialogue_fail(check->dialogue, check->has_conn ? result_of(error) : CHECK_NOT_MADE,
-                        uv_strerror(error));
+                        connecting_words(error, check->target.address.ss_family));
     uv_timer_start(&check->timer, on_timer, 0, 0);
 }
 
@@ -526,6 +539,7 @@ struct server_check *server_check_start(struct check_runner *runner, const struc
     runner->first = check;
     uv_update_time(runner->loop); /* or what this turn of the loop has cost would be taken from the check */
     uv_timer_start(&check->timer, on_timer, target->timeout_ms, 0);
+    runner->started++;
     begin_connecting(check);
     return check;
 }

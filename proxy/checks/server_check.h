@@ -31,6 +31,7 @@ struct check_runner {
     uint8_t *read_buffer;
     uint8_t *plain_buffer;
     struct server_check *first;
+    uint64_t started; /* checks, ever: the turns of source addresses */
 };
 
 /* What is checked, and how. Texts are copied, and the check has a reference of its own to `tls`. */
@@ -39,6 +40,9 @@ struct check_target {
     const char *hostname; /* the proxy's, for EHLO */
     struct sockaddr_storage address;
     socklen_t address_len; /* of AF_UNIX: as for connect */
+    /* As in struct cfg_pool; only their addresses are used, and only when the check starts. */
+    const struct cfg_endpoint *sources;
+    size_t source_count;
     enum cfg_identity identity;
     enum cfg_pool_tls_mode tls_mode;
     struct pool_tls *tls; /* NULL if, and only if, the mode is CFG_POOL_TLS_NONE */

@@ -3,30 +3,22 @@
 
 #include "base/array.h"
 #include "config/cfg.h"
-#include "proxy/commands/ctl_exchange.h"
+#include "proxy/commands/ctl_private.h"
 #include "proxy/commands/ctl_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MISUSED = 2, RELOAD_WAIT_S = 600 };
+enum { RELOAD_WAIT_S = 600 };
 
-/* A command line on its way. */
-struct ctl {
-    const char *socket;
-    bool is_json;
-    struct ctl_request request;
-    const struct verb *verb;
-};
-
-static int misuse(const char *what, const char *word)
+int ctl_misuse(const char *what, const char *word)
 {
     fprintf(stderr, "deepproxy ctl: %s%s; deepproxy ctl help has the verbs\n", what, word);
-    return MISUSED;
+    return CTL_MISUSED;
 }
 
-/* ---- what is sent: each returns 0, or MISUSED after a message ---- */
+/* ---- what is sent: each returns 0, or CTL_MISUSED after a message ---- */
 
 /* --NAME VALUE becomes parameter `name`. */
 struct option {
@@ -34,8 +26,7 @@ struct option {
     const char *parameter;
 };
 
-/* POOL or POOL/SERVER: a pool's name has no slash. */
-static void add_pool(struct ctl *ctl, const char *word)
+void ctl_add_pool(struct ctl *ctl, const char *word)
 {
     const char *slash = strchr(word, '/');
     char pool[256];
@@ -52,11 +43,11 @@ static int ask_sessions(struct ctl *ctl, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         size_t option = array_find_name(options, ARRAY_LEN(options), sizeof options[0], argv[i]);
         if (option == ARRAY_LEN(options) && (argv[i][0] == '-' || i > 0))
-            return misuse("not understood: ", argv[i]);
+            return ctl_misuse("not understood: ", argv[i]);
         if (option == ARRAY_LEN(options))
-            add_pool(ctl, argv[i]);
+            ctl_add_pool(ctl, argv[i]);
         else if (++i == argc)
-            return misuse(options[option].word, " needs a value");
+            return ctl_misuse(options[option].word, " needs a value");
         else
             ctl_add_parameter(&ctl->request, options[option].parameter, argv[i]);
     }
@@ -66,21 +57,21 @@ static int ask_sessions(struct ctl *ctl, int argc, char **argv)
 static int ask_nothing(struct ctl *ctl, int argc, char **argv)
 {
     (void)ctl;
-    return argc == 0 ? 0 : misuse("not understood: ", argv[0]);
+    return argc == 0 ? 0 : ctl_misuse("not understood: ", argv[0]);
 }
 
 static int ask_kick(struct ctl *ctl, int argc, char **argv)
 {
     if (argc != 2)
-        return misuse("kick takes one of --address ADDRESS, --server POOL/SERVER, --session ID", "");
+        return ctl_misuse("kick takes one of --address ADDRESS, --server POOL/SERVER, --session ID", "");
     if (strcmp(argv[0], "--session") == 0)
         ctl_add_segment(&ctl->request, argv[1]);
     else if (strcmp(argv[0], "--address") == 0)
         ctl_add_parameter(&ctl->request, "client", argv[1]);
     else if (strcmp(argv[0], "--server") == 0 && strchr(argv[1], '/') != NULL)
-        add_pool(ctl, argv[1]);
+        ctl_add_pool(ctl, argv[1]);
     else
-        return misuse("not understood: ", argv[0]);
+        return ctl_misuse("not understood: ", argv[0]);
     return 0;
 }
 
@@ -160,20 +151,36 @@ static const struct verb {
     const char *what;
     const char *method;
     const char *target;
+    const char *body; /* NULL: none, or what `ask` makes */
     int (*ask)(struct ctl *ctl, int argc, char **argv);
     void (*tell)(const json_t *value, unsigned long total);
 } verbs[] = {
+    {"show pools", "", "pools, and how many of their servers take new sessions", "GET", "/v1/pools", NULL,
+     ask_nothing, ctl_tell_pools},
+    {"show servers", "[POOL[/SERVER]]", "servers: what is wanted of them, and what is seen", "GET",
+     "/v1/servers", NULL, ctl_ask_servers, ctl_tell_servers},
     {"show sessions", "[POOL[/SERVER]] [--address ADDRESS] [--service NAME] [--limit N]",
-     "clients and their servers, 1000 at most if N does not say otherwise", "GET", "/v1/sessions",
+     "clients and their servers, 1000 at most if N does not say otherwise", "GET", "/v1/sessions", NULL,
      ask_sessions, tell_sessions},
     {"show certificates", "", "what clients are shown, and until when it is valid", "GET", "/v1/certificates",
-     ask_nothing, tell_certificates},
-    {"show config", "", "the configuration that is in effect, without secrets", "GET", "/v1/config",
+     NULL, ask_nothing, tell_certificates},
+    {"show config", "", "the configuration that is in effect, without secrets", "GET", "/v1/config", NULL,
      ask_nothing, tell_config},
+    {"drain", "POOL/SERVER [--within TIME] [--wait]",
+     "no new sessions; those there may finish, or get the protocol's goodbye within TIME (10min, 90s)",
+     "PATCH", "/v1/servers", "{\"admin\":\"drain\"}", ctl_ask_drain, ctl_tell_server},
+    {"maintain", "POOL/SERVER", "no new sessions and no checks; those there get the protocol's goodbye",
+     "PATCH", "/v1/servers", "{\"admin\":\"maintenance\"}", ctl_ask_server, ctl_tell_server},
+    {"ready", "POOL/SERVER", "new sessions again: takes drain and maintain back", "PATCH", "/v1/servers",
+     "{\"admin\":\"ready\"}", ctl_ask_server, ctl_tell_server},
+    {"weight", "POOL/SERVER N", "its share of new sessions, from 0 to 1000, until the file changes it",
+     "PATCH", "/v1/servers", NULL, ctl_ask_weight, ctl_tell_server},
     {"kick", "--address ADDRESS | --server POOL/SERVER | --session ID",
-     "end sessions, with the protocol's goodbye", "DELETE", "/v1/sessions", ask_kick, tell_kick},
+     "end sessions, with the protocol's goodbye", "DELETE", "/v1/sessions", NULL, ask_kick, tell_kick},
     {"reload", "", "read the configuration again; exit status 1, and its problems, if it was refused", "POST",
-     "/v1/reload", ask_reload, tell_reload},
+     "/v1/reload", NULL, ask_reload, tell_reload},
+    {"dump", "", "the commands that restore what drain, maintain and weight have set", "GET", "/v1/servers",
+     NULL, ask_nothing, ctl_tell_dump},
 };
 
 static int help(void)
@@ -233,9 +240,9 @@ static int tell(const struct ctl *ctl, const struct ctl_answer *answer)
 static int run(const struct ctl *ctl)
 {
     struct ctl_answer answer;
-    if (!ctl_exchange(ctl->socket, &ctl->request, &answer))
-        return EXIT_FAILURE;
-    int status = tell(ctl, &answer);
+    bool ok = ctl_exchange(ctl->socket, &ctl->request, &answer) &&
+              (!ctl->waits || ctl_wait_for_drain(ctl, &answer));
+    int status = ok ? tell(ctl, &answer) : EXIT_FAILURE;
     bytes_free(&answer.body);
     if (fflush(stdout) == 0)
         return status;
@@ -270,9 +277,11 @@ static int run_verb(struct ctl *ctl, const char *file, int argc, char **argv)
         ctl->verb = &verbs[i];
     }
     if (words == 0)
-        return misuse("no such verb: ", argv[0]);
+        return ctl_misuse("no such verb: ", argv[0]);
     ctl->request = (struct ctl_request){.method = ctl->verb->method, .wait_s = CTL_WAIT_S};
     snprintf(ctl->request.target, sizeof ctl->request.target, "%s", ctl->verb->target);
+    if (ctl->verb->body != NULL)
+        snprintf(ctl->request.body, sizeof ctl->request.body, "%s", ctl->verb->body);
     int misused = ctl->verb->ask(ctl, argc - words, argv + words);
     if (misused != 0)
         return misused;
@@ -288,9 +297,9 @@ static int read_option(struct ctl *ctl, const char **file, int argc, char **argv
         return 1;
     }
     if (!is_socket && strcmp(argv[0], "-c") != 0)
-        return -misuse("not understood: ", argv[0]);
+        return -ctl_misuse("not understood: ", argv[0]);
     if (argc == 1)
-        return -misuse(argv[0], is_socket ? " needs a socket" : " needs a file");
+        return -ctl_misuse(argv[0], is_socket ? " needs a socket" : " needs a file");
     *(is_socket ? &ctl->socket : file) = argv[1];
     return 2;
 }
@@ -307,7 +316,7 @@ int ctl_command(const char *default_file, int argc, char **argv)
         i += words;
     }
     if (i == argc)
-        return misuse("which verb?", "");
+        return ctl_misuse("which verb?", "");
     if (strcmp(argv[i], "help") == 0 && argc == i + 1)
         return help();
     return run_verb(&ctl, file, argc - i, argv + i);

@@ -94,9 +94,14 @@ static int connect_to(const char *path, unsigned wait_s)
 
 static bool send_request(int fd, const struct ctl_request *request)
 {
-    char text[CTL_TARGET_MAX + 128];
-    int len = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                       request->method, request->target);
+    char text[CTL_TARGET_MAX + CTL_BODY_MAX + 256];
+    char length[96] = "";
+    if (request->body[0] != '\0')
+        snprintf(length, sizeof length, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                 strlen(request->body));
+    int len =
+        snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n%s",
+                 request->method, request->target, length, request->body);
     return send(fd, text, (size_t)len, MSG_NOSIGNAL) == len;
 }
 

@@ -14,6 +14,17 @@ static void make_plain(char *text)
             *text = '?';
 }
 
+/* "a.b" is what `b` is in the object `a`. NULL if it is not there. */
+static const json_t *find(const json_t *object, const char *key)
+{
+    const char *dot = strchr(key, '.');
+    char first[64];
+    if (dot == NULL)
+        return json_object_get(object, key);
+    snprintf(first, sizeof first, "%.*s", (int)(dot - key), key);
+    return json_object_get(json_object_get(object, first), dot + 1);
+}
+
 static void write_cell(const json_t *value, char cell[CELL_MAX]);
 
 static void write_list(const json_t *list, char cell[CELL_MAX])
@@ -67,7 +78,7 @@ void ctl_table_print(const json_t *list, const struct ctl_column *columns, size_
     for (size_t c = 0; c < count; c++) {
         widen(&widths[c], columns[c].heading);
         for (size_t i = 0; i < json_array_size(list); i++) {
-            write_cell(json_object_get(json_array_get(list, i), columns[c].key), cell);
+            write_cell(find(json_array_get(list, i), columns[c].key), cell);
             widen(&widths[c], cell);
         }
     }
@@ -75,7 +86,7 @@ void ctl_table_print(const json_t *list, const struct ctl_column *columns, size_
         print_cell(columns[c].heading, widths[c], c + 1 == count, to);
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t c = 0; c < count; c++) {
-            write_cell(json_object_get(json_array_get(list, i), columns[c].key), cell);
+            write_cell(find(json_array_get(list, i), columns[c].key), cell);
             print_cell(cell, widths[c], c + 1 == count, to);
         }
 }

@@ -9,7 +9,7 @@
 /* A list of JSON objects as a table for people: a line for each, and one of headings. */
 struct ctl_column {
     const char *heading;
-    const char *key;
+    const char *key; /* "a.b": that of an object within */
 };
 
 enum { CTL_COLUMNS_MAX = 12 };

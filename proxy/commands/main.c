@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "proxy/admin/admin.h"
 #include "proxy/control/control.h"
+#include "proxy/control/pool_names.h"
 #include "proxy/keyclient/key_manager.h"
 #include "proxy/keyclient/key_spawn.h"
 #include "proxy/common/privileges.h"
@@ -21,7 +22,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define DEFAULT_FILE "/etc/deepproxy/deepproxy.conf"
+/* So long `deepproxy check` waits for the name service. */
+#define CHECK_NAMES_MS 15000
+#define DEFAULT_FILE   "/etc/deepproxy/deepproxy.conf"
 
 /*
  * The command line: each command is a row of one table, and a function. It decides nothing that a command
@@ -49,40 +52,40 @@ struct isolated_keys {
     pid_t guard;                 /* 0: there is none, or the parent waits for it */
 };
 
-static struct key_manager *start_guard(const struct cfg *cfg, unsigned workers, pid_t *guard,
+static struct key_manager *start_guard(const struct cfg *cfg, unsigned channels, pid_t *guard,
                                        struct cfg_problems *problems)
 {
     char error[KEY_SPAWN_ERROR_MAX];
     struct keys_user user;
     int control = key_spawn_find_user(cfg, &user, error) ? key_spawn(&user, guard, error) : -1;
     if (control >= 0)
-        return key_manager_new(cfg, workers, control, problems);
+        return key_manager_new(cfg, channels, control, problems);
     cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s", error);
     return NULL;
 }
 
 /* With the guard that the parent has started; `parent` is its first word. */
-static struct key_manager *take_guard(const struct cfg *cfg, unsigned workers,
+static struct key_manager *take_guard(const struct cfg *cfg, unsigned channels,
                                       const struct parent_word *parent, struct cfg_problems *problems)
 {
     if (parent->control >= 0)
-        return key_manager_new(cfg, workers, parent->control, problems);
+        return key_manager_new(cfg, channels, parent->control, problems);
     cfg_problems_add(problems, CFG_ERROR, (struct cfg_place){cfg->path, 0}, "no key process: %s",
                      parent->text[0] != '\0' ? parent->text : "the file has just been changed");
     return NULL;
 }
 
 /*
- * False after problems. `worker_count` NULL: there is nothing to sign. `parent` NULL: nobody has started it.
+ * False after problems. `channel_count` NULL: there is nothing to sign. `parent` NULL: nobody has started it.
  */
-static bool start_keys_for(const struct cfg *cfg, unsigned (*worker_count)(const struct cfg *cfg),
+static bool start_keys_for(const struct cfg *cfg, unsigned (*channel_count)(const struct cfg *cfg),
                            const struct parent_word *parent, struct isolated_keys *keys,
                            struct cfg_problems *problems)
 {
-    unsigned workers = worker_count != NULL ? worker_count(cfg) : 0;
+    unsigned channels = channel_count != NULL ? channel_count(cfg) : 0;
     if (cfg->key_isolation)
-        keys->manager = parent != NULL ? take_guard(cfg, workers, parent, problems)
-                                       : start_guard(cfg, workers, &keys->guard, problems);
+        keys->manager = parent != NULL ? take_guard(cfg, channels, parent, problems)
+                                       : start_guard(cfg, channels, &keys->guard, problems);
     else if (parent != NULL && parent->control >= 0)
         close(parent->control);
     return !cfg->key_isolation || keys->manager != NULL;
@@ -93,7 +96,7 @@ static bool start_keys_for(const struct cfg *cfg, unsigned (*worker_count)(const
  * The problems of the configuration are reported when it is loaded, unless it is not loaded for want of the
  * process. `*text`, which is the caller's, is what was read; NULL if memory was short.
  */
-static bool start_keys(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+static bool start_keys(const char *path, unsigned (*channel_count)(const struct cfg *cfg),
                        const struct parent_word *parent, struct isolated_keys *keys, struct cfg **text,
                        struct cfg_problems *problems)
 {
@@ -103,7 +106,7 @@ static bool start_keys(const char *path, unsigned (*worker_count)(const struct c
     *keys = (struct isolated_keys){0};
     /* Of a file that could not be read all is told by then. */
     bool ok = cfg != NULL && cfg->user_place.file != NULL && privileges_check(cfg, &of_text) &&
-              start_keys_for(cfg, worker_count, parent, keys, &of_text);
+              start_keys_for(cfg, channel_count, parent, keys, &of_text);
     if (!ok) {
         cfg_problems_free(problems);
         *problems = of_text;
@@ -120,17 +123,38 @@ static void end_keys(struct isolated_keys *keys)
         key_spawn_wait(keys->guard);
 }
 
+/* With a warning for each that has no address. If memory is short, they stay unknown. */
+static void look_up_names(struct runtime *runtime, struct cfg_problems *problems)
+{
+    struct snapshot *snapshot = runtime->snapshot;
+    struct pool_names *names = pool_names_new(NULL, NULL, 0);
+    struct member_lists *lists = NULL;
+    if (names != NULL && pool_names_prepare(names, snapshot->cfg)) {
+        pool_names_wait(names, CHECK_NAMES_MS);
+        pool_names_warn(names, snapshot->cfg, problems);
+        lists = pool_names_make_lists(names, snapshot->cfg, snapshot->registry, NULL);
+    }
+    if (lists != NULL) {
+        member_lists_unref(&runtime->members);
+        runtime->members = lists;
+    }
+    pool_names_free(&names);
+}
+
 /* False after all problems were printed. */
-static bool load_runtime(const char *path, unsigned (*worker_count)(const struct cfg *cfg),
+static bool load_runtime(const char *path, unsigned (*channel_count)(const struct cfg *cfg),
                          const struct parent_word *parent, struct runtime *runtime,
                          struct isolated_keys *keys)
 {
     static const struct runtime nothing = {0};
     struct cfg_problems problems = {0};
     struct cfg *text;
-    bool ok = start_keys(path, worker_count, parent, keys, &text, &problems);
+    bool ok = start_keys(path, channel_count, parent, keys, &text, &problems);
     const struct tls_key_source *source = keys->manager != NULL ? key_manager_source(keys->manager) : NULL;
     ok = ok && runtime_load(path, source, &nothing, runtime, &problems);
+    /* The program that serves looks them up when it is confined. */
+    if (ok && parent == NULL)
+        look_up_names(runtime, &problems);
     struct user_access access = {text, ok ? runtime : NULL, source != NULL, parent == NULL};
     user_access_check(&access, &problems);
     cfg_free(&text);
@@ -168,7 +192,7 @@ static int serve_command(const char *path)
         return misused("no such command: ", "serve");
     /* As it was started by /proc/self/exe it would be "exe" for ps and top. */
     prctl(PR_SET_NAME, "deepproxy");
-    int status = load_runtime(path, control_worker_count, &first, &runtime, &keys)
+    int status = load_runtime(path, control_channel_count, &first, &runtime, &keys)
                      ? control_run(&runtime, keys.manager, PARENT_LINK_FD)
                      : EXIT_FAILURE;
     end_keys(&keys);

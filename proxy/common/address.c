@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 void address_unmap(struct sockaddr_storage *address)
 {
@@ -51,10 +52,13 @@ void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX])
 {
     char host[ADDRESS_TEXT_MAX];
     address_format_host(address, host);
-    bool known = address->sa_family == AF_INET || address->sa_family == AF_INET6;
-    bool v6 = address->sa_family == AF_INET6;
-    if (known)
-        snprintf(into, ADDRESS_TEXT_MAX, v6 ? "[%.46s]:%u" : "%.46s:%u", host, address_port(address));
+    if (address->sa_family == AF_INET)
+        snprintf(into, ADDRESS_TEXT_MAX, "%.46s:%u", host, address_port(address));
+    else if (address->sa_family == AF_INET6)
+        snprintf(into, ADDRESS_TEXT_MAX, "[%.46s]:%u", host, address_port(address));
+    else if (address->sa_family == AF_UNIX)
+        snprintf(into, ADDRESS_TEXT_MAX, "unix:%.108s",
+                 ((const struct sockaddr_un *)(const void *)address)->sun_path);
     else
         snprintf(into, ADDRESS_TEXT_MAX, "?");
 }
@@ -96,5 +100,7 @@ uint16_t address_port(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
         return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-    return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    if (address->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    return 0;
 }

@@ -12,12 +12,12 @@
  * Socket addresses as text. They are never parsed here. An IPv4 address that came over an IPv6 socket
  * (::ffff:192.0.2.1) is an IPv4 address after address_unmap.
  */
-enum { ADDRESS_TEXT_MAX = 64 /* octets, with the NUL */ };
+enum { ADDRESS_TEXT_MAX = 128 /* octets, with the NUL */ };
 
 /* Replaces a v4-mapped IPv6 address by its IPv4 address; changes no other. */
 void address_unmap(struct sockaddr_storage *address);
 
-/* "192.0.2.1:993" or "[2001:db8::1]:993"; "?" for another family. */
+/* "192.0.2.1:993", "[2001:db8::1]:993" or "unix:/run/socket"; "?" for another family. */
 void address_format(const struct sockaddr *address, char into[ADDRESS_TEXT_MAX]);
 
 /* "192.0.2.1" or "2001:db8::1"; "?" for another family. */
@@ -35,7 +35,7 @@ bool address_is_in(const struct sockaddr *address, const struct networks *networ
  */
 uint64_t address_key(const struct sockaddr *address);
 
-/* The port of an IPv4 or IPv6 address, in the host's byte order. */
+/* The port of an IPv4 or IPv6 address, in the host's byte order; 0 for another family. */
 uint16_t address_port(const struct sockaddr *address);
 
 #endif

@@ -196,6 +196,7 @@ static const char *const allowed[] = {
     "sendmsg",
     "accept",
     "accept4",
+    "bind",
     "connect",
     "listen",
     "shutdown",
@@ -244,10 +245,10 @@ static bool allow_memory(scmp_filter_ctx filter)
                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
 }
 
-/* TCP alone. */
+/* TCP, and Unix sockets of servers. */
 static bool allow_sockets(scmp_filter_ctx filter)
 {
-    static const scmp_datum_t families[] = {AF_INET, AF_INET6};
+    static const scmp_datum_t families[] = {AF_INET, AF_INET6, AF_UNIX};
     static const scmp_datum_t kinds = ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
     for (size_t i = 0; i < ARRAY_LEN(families); i++)
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,

@@ -15,14 +15,16 @@
  * clone3, whose arguments a filter can't see, do not seem to exist (ENOSYS): libuv and libc do without. No
  * process is begun, so all that runs in here are threads; and no signal is sent to another process.
  *
- * A worker has a list of what is allowed, as it runs nothing but our own code, libuv and BoringSSL: TCP
- * sockets, memory, clocks, locks. It opens no file, binds no address, begins no thread. Anything else fails
- * with EPERM: an unusual path of the C library is no reason to end all sessions.
+ * A worker has a list of what is allowed, as it runs nothing but our own code, libuv and BoringSSL: sockets
+ * for streams, memory, clocks, locks. It opens no file, begins no thread. Anything else fails with EPERM: an
+ * unusual path of the C library is no reason to end all sessions. A reload may bring a pool's first Unix
+ * socket, or its first address to connect from: so both may always be used.
  *
  * What this leaves open: threads share memory and descriptors. Code of a stranger in a worker can change what
  * another thread is about to do, and have it open a file or connect elsewhere, as far as that thread may; so
  * the process's list is what holds against it, and the worker's list makes it take that detour. A filter sees
- * numbers, not what pointers point to: a worker may connect to any address. Private keys are kept out of this
+ * numbers, not what pointers point to: a worker may connect to any address, and to any Unix socket that the
+ * program's user may connect to. Private keys are kept out of this
  * address space altogether (keys/keys_process.h).
  *
  * In a build with sanitizers there is no filter.

@@ -10,13 +10,16 @@
  */
 enum connect_failure {
     CONNECT_FAILURE_OF_SERVER, /* or of the network on the way to it */
-    /* Of this machine: it has no port left towards this server, or no address of its family. */
+    /* Of this machine: it has no port left towards this server, or no address to connect from. */
     CONNECT_FAILURE_OF_ROUTE,
     /* Of this machine: no other server would do better. */
     CONNECT_FAILURE_OF_MACHINE
 };
 
-/* What a libuv error means. `has_socket`: the socket was there, and connecting it has failed. */
+/*
+ * What a libuv error, or CONNECTING_NO_SOURCE, means. `has_socket`: the socket was there, and connecting it
+ * has failed.
+ */
 enum connect_failure connect_failure_of(int error, bool has_socket);
 
 #endif

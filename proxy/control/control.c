@@ -176,8 +176,10 @@ static void finish_control(struct control *control)
 {
     join_workers(control);
     log_reports(control);
+    control_close_names(control);
     if (control->keys != NULL)
         key_manager_unwatch(control->keys);
+    control_checks_close(control);
     hold_signals();
     admin_close(control->admin);
     file_watch_close(&control->watch);
@@ -193,6 +195,8 @@ static void give_up_files(struct control *control)
 {
     if (state_file_is_busy(&control->state_file))
         state_file_give_up(&control->state_file);
+    if (settings_file_is_busy(&control->settings_file))
+        settings_file_give_up(&control->settings_file);
     log_event(control, CFG_LOG_WARNING, "shutdown", "step",
               control->step == RELOAD_READING ? "time is up, without the end of a reload"
                                               : "time is up, without an answer of the file system");
@@ -210,7 +214,9 @@ static void on_last_files(uv_timer_t *timer)
 /* False if a thread of the pool is at work, which is waited for, but not for long. */
 static bool files_are_done(struct control *control)
 {
-    bool is_busy = state_file_is_busy(&control->state_file) || ticket_look_is_busy(&control->ticket_look);
+    bool is_busy = state_file_is_busy(&control->state_file) ||
+                   settings_file_is_busy(&control->settings_file) ||
+                   ticket_look_is_busy(&control->ticket_look);
     if (is_busy && !uv_is_active((const uv_handle_t *)&control->last_files))
         uv_timer_start(&control->last_files, on_last_files, LAST_FILES_MS, 0);
     else if (!is_busy && control->step == RELOAD_READING && control->phase == WORKER_ENDING)
@@ -222,7 +228,8 @@ static void on_worker_report(uv_async_t *worker_event)
 {
     struct control *control = worker_event->data;
     control_dispose(control);
-    if (control->step == RELOAD_APPLYING && atomic_load(&control->updates_due) == 0)
+    bool is_in_effect = atomic_load(&control->updates_due) == 0;
+    if (is_in_effect && !control_names_are_in_effect(control) && control->step == RELOAD_APPLYING)
         control_reload_is_in_effect(control);
     control_look_at_survey(control);
     control_begin_reload(control);
@@ -446,7 +453,9 @@ static int open_handles(struct control *control)
 static void connect_worker(void *arg, unsigned worker, int channel)
 {
     struct control *control = arg;
-    if (worker < control->worker_count)
+    if (worker == control->worker_count)
+        control_checks_set_key_channel(control, channel);
+    else if (worker < control->worker_count)
         worker_set_key_channel(&control->workers[worker], channel);
     else if (channel >= 0)
         close(channel);
@@ -457,6 +466,7 @@ static void give_up_keys(void *arg)
     struct control *control = arg;
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_set_key_channel(&control->workers[i], WORKER_NO_KEYS);
+    control_checks_give_up_keys(control);
 }
 
 static int watch_key_process(struct control *control)
@@ -488,9 +498,15 @@ static int serve_until_end(struct control *control)
     if (error == 0) {
         /* Before the first session: a signal would end it without a word, and the log's last lines. */
         listen_to_parent();
+        control_open_settings(control);
+        error = control_open_names(control);
+    }
+    if (error == 0) {
         control_open_pools(control);
         error = start_workers(control);
     }
+    if (error == 0)
+        error = control_checks_open(control);
     if (error == 0)
         error = watch_key_process(control);
     if (error == 0)
@@ -508,10 +524,12 @@ static int serve_until_end(struct control *control)
     file_watch_set(control->watch, &folders);
     watch_folders_free(&folders);
     state_file_write(&control->state_file, control->runtime.snapshot);
+    control_keep_settings(control);
     on_tickets(&control->tickets);
     uv_timer_start(&control->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
     control_watch_heartbeats(control);
     control_watch_pools(control);
+    control_watch_names(control);
     if (control->is_unconfined)
         log_event(control, CFG_LOG_WARNING, "unconfined", "missing", "seccomp, in the kernel");
     log_event(control, CFG_LOG_INFO, "ready", "version", DEEPPROXY_VERSION);
@@ -527,7 +545,12 @@ static int serve_until_end(struct control *control)
 unsigned control_worker_count(const struct cfg *cfg)
 {
     unsigned count = cfg->workers > 0 ? cfg->workers : count_cores();
-    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX;
+    return count < KEYS_CHANNELS_MAX ? count : KEYS_CHANNELS_MAX - 1;
+}
+
+unsigned control_channel_count(const struct cfg *cfg)
+{
+    return control_worker_count(cfg) + 1;
 }
 
 int control_run(struct runtime *runtime, struct key_manager *keys, int link)
@@ -539,6 +562,7 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     int status = EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     control.started = cfg_copy_start(cfg);
+    control_read_settings(&control);
     if (control.started != NULL && open_listeners(&control, workers) &&
         privileges_drop(cfg->user, cfg->group) && confine(&control))
         status = serve_until_end(&control);
@@ -547,8 +571,10 @@ int control_run(struct runtime *runtime, struct key_manager *keys, int link)
     if (control.started != NULL)
         (void)admin_socket_close(&control.admin_socket, control.started->admin.socket);
     control_end_commands(&control);
+    control_checks_free(&control);
     admin_free(&control.admin);
     problem_log_free(&control.problems);
+    server_settings_free(&control.settings);
     cfg_free(&control.started);
     free_shared(&control.shared);
     free(control.workers);

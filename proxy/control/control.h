@@ -22,13 +22,16 @@
  */
 
 /*
- * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with a
- * channel for each of control_worker_count workers; NULL: they are in this process. `link` comes from the
+ * Runs the proxy; takes the references in `runtime` over and nulls them. `keys` has the private keys, with
+ * control_channel_count channels; NULL: they are in this process. `link` comes from the
  * parent. Returns the exit status of the program; what kept it from starting is on standard error.
  */
 int control_run(struct runtime *runtime, struct key_manager *keys, int link);
 
 /* How many workers the configuration asks for, or the cores of this process do. */
 unsigned control_worker_count(const struct cfg *cfg);
+
+/* How many of its threads have signatures made by the key process: the workers, and the main thread's checks. */
+unsigned control_channel_count(const struct cfg *cfg);
 
 #endif

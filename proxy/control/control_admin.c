@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control_private.h"
 
+#include "proxy/admin/readiness.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -30,7 +32,10 @@ static void tell_readiness(const struct control *control, enum key_manager_state
         why = "no new sessions";
     else if (!key_manager_can_sign(keys))
         why = "nobody can sign: the key process does not run";
-    snprintf(into->unready, sizeof into->unready, "%s", why);
+    if (why[0] != '\0')
+        snprintf(into->unready, sizeof into->unready, "%s", why);
+    else
+        (void)readiness_of_pools(&control->runtime, into->unready, sizeof into->unready);
 }
 
 /* struct admin_source */
@@ -64,8 +69,11 @@ void control_note_reload(struct control *control, enum reload_kind kind)
 
 int control_start_admin(struct control *control)
 {
-    struct admin_source source = {
-        .describe = describe_state, .arg = control, .survey = control_survey, .reload = control_reload};
+    struct admin_source source = {.describe = describe_state,
+                                  .arg = control,
+                                  .survey = control_survey,
+                                  .reload = control_reload,
+                                  .order = control_order};
     control_note_reload(control, RELOAD_CONFIGURATION);
     control->admin = admin_new(&control->loop, &source, control->log);
     if (control->admin == NULL)

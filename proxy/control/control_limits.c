@@ -22,10 +22,22 @@ static size_t count_listeners(const struct cfg *cfg)
     return count;
 }
 
+/* At once: a host's name may have as many addresses as checks are made at once. */
+static size_t count_checks(const struct cfg *cfg)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        for (size_t j = 0; cfg->pools[i].check.is_on && j < cfg->pools[i].server_count; j++)
+            count += cfg->pools[i].servers[j].address.address_len > 0 ? 1 : CHECKS_AT_ONCE;
+    return count < CHECKS_AT_ONCE ? count : CHECKS_AT_ONCE;
+}
+
 static struct descriptors_need need_of(unsigned workers, const struct cfg *cfg)
 {
-    return (struct descriptors_need){
-        .workers = workers, .listeners = count_listeners(cfg), .admin_listeners = cfg->admin.listen_count};
+    return (struct descriptors_need){.workers = workers,
+                                     .listeners = count_listeners(cfg),
+                                     .admin_listeners = cfg->admin.listen_count,
+                                     .checks = count_checks(cfg)};
 }
 
 /* As high as the program may have it. */

@@ -2,6 +2,7 @@
 #include "proxy/control/control_private.h"
 
 #include "proxy/backends/ejection.h"
+#include "proxy/control/control_goodbyes.h"
 
 /*
  * The states of servers: what workers reported becomes a state a tenth of a second later, and each change is
@@ -25,7 +26,13 @@ static void log_change(void *arg, const struct server_change *change)
     log_line_add_text(&line, "from", server_value_word(change->axis, change->from));
     log_line_add_text(&line, "to", server_value_word(change->axis, change->to));
     log_line_add_text(&line, "cause", server_cause_word(change->cause));
+    log_line_add_text(&line, "detail", control->checks.detail);
     log_write(control->log, &line);
+}
+
+struct server_observer control_observer(struct control *control)
+{
+    return (struct server_observer){log_change, control};
 }
 
 static void log_panic(struct control *control, const struct pool_state *pool)
@@ -50,7 +57,7 @@ static uint32_t draw(void *arg)
 
 static void review_pool(struct control *control, const struct membership *members, uint64_t now_ms)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     for (size_t i = 0; i < members->count; i++)
         server_state_tick(members->members[i].server, now_ms, &observer);
     if (ejection_review(members, now_ms, draw, &control->review_seed, &observer))
@@ -59,13 +66,24 @@ static void review_pool(struct control *control, const struct membership *member
     wait_queue_place_free(members->pool->queue);
 }
 
+static void review_goodbyes(struct control *control, const struct membership *members, uint64_t spread_ms,
+                            uint64_t now_ms)
+{
+    for (size_t i = 0; i < members->count; i++)
+        control_goodbyes_review(control, members->members[i].server, spread_ms, now_ms);
+}
+
 static void on_review(uv_timer_t *timer)
 {
     struct control *control = timer->data;
     const struct snapshot *snapshot = control->runtime.snapshot;
     uint64_t now_ms = uv_hrtime() / 1000000;
-    for (size_t i = 0; i < snapshot->cfg->pool_count; i++)
-        review_pool(control, control->runtime.members->lists[i], now_ms);
+    for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
+        const struct membership *members = control->runtime.members->lists[i];
+        review_pool(control, members, now_ms);
+        review_goodbyes(control, members, snapshot->cfg->pools[i].goodbye_spread_ms, now_ms);
+    }
+    control_checks_review(control);
     if (++control->reviews % REVIEWS_BETWEEN_SWEEPS == 0)
         server_registry_sweep(snapshot->registry);
 }
@@ -73,14 +91,28 @@ static void on_review(uv_timer_t *timer)
 void control_install_pools(struct control *control, const struct runtime *runtime,
                            const struct runtime *before)
 {
-    struct server_observer observer = {log_change, control};
+    struct server_observer observer = control_observer(control);
     const struct cfg *cfg = runtime->snapshot->cfg;
     for (size_t i = 0; i < cfg->pool_count; i++) {
         const struct membership *members = runtime->members->lists[i];
         const struct membership *old = runtime_find_members(before, cfg->pools[i].name);
         wait_queue_set_length(members->pool->queue, cfg->pools[i].queue.length);
         membership_install(members, old, uv_hrtime() / 1000000, &observer);
+        control_apply_settings(control, members);
+        membership_note_addresses(members, uv_hrtime() / 1000000, &observer);
     }
+}
+
+void control_replace_members(struct control *control, struct member_lists *members)
+{
+    struct server_observer observer = control_observer(control);
+    struct member_lists *before = control->runtime.members;
+    struct runtime runtime = {.snapshot = control->runtime.snapshot, .members = members};
+    for (size_t i = 0; i < members->count; i++)
+        membership_retire(before->lists[i], members->lists[i], uv_hrtime() / 1000000, &observer);
+    control_install_pools(control, &runtime, &control->runtime);
+    control->runtime.members = member_lists_ref(members);
+    member_lists_unref(&before);
 }
 
 /* ---- the beginning ---- */

@@ -69,7 +69,6 @@ static struct worker_update **make_updates(const struct control *control, const 
 
 static void give_updates(struct control *control, struct worker_update **updates)
 {
-    control->step = RELOAD_APPLYING;
     atomic_store(&control->updates_due, control->worker_count);
     for (unsigned i = 0; i < control->worker_count; i++)
         worker_give_update(&control->workers[i], updates[i]);
@@ -101,8 +100,24 @@ static bool apply_certificates(struct control *control, const struct runtime *ru
     struct worker_update **updates = make_updates(control, runtime, NULL);
     if (updates == NULL)
         return false;
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     replace_rest(control, runtime);
+    control_checks_follow(control);
+    return true;
+}
+
+bool control_apply_members(struct control *control, struct member_lists *members)
+{
+    struct runtime runtime = control->runtime;
+    runtime.snapshot = NULL;
+    runtime.members = members;
+    struct worker_update **updates = make_updates(control, &runtime, NULL);
+    if (updates == NULL)
+        return false;
+    control_replace_members(control, members);
+    give_updates(control, updates);
+    control_checks_follow(control);
     return true;
 }
 
@@ -143,6 +158,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     warn_of_restart(control, snapshot->cfg, problems);
     control_install_pools(control, runtime, &control->runtime);
     tickets_inherit(&snapshot->tickets, &control->runtime.snapshot->tickets);
+    control->step = RELOAD_APPLYING;
     give_updates(control, updates);
     listeners_close(&control->listeners);
     control->listeners = listeners;
@@ -152,6 +168,7 @@ static bool apply_configuration(struct control *control, const struct runtime *r
     count_stale(control, runtime);
     snapshot_unref(&control->runtime.snapshot);
     control->runtime.snapshot = snapshot_ref(snapshot);
+    control_checks_follow(control);
     log_set_level(control->log, snapshot->cfg->log_level);
     return true;
 }
@@ -167,8 +184,10 @@ static void give_reason(const struct control *control, struct cfg_problems *prob
 
 static void end_configuration(struct control *control, struct reload *reload)
 {
-    bool ok =
-        reload->result.snapshot != NULL && apply_configuration(control, &reload->result, &reload->problems);
+    bool ok = reload->result.snapshot != NULL &&
+              control_use_names(control, &reload->result, &reload->problems) &&
+              apply_configuration(control, &reload->result, &reload->problems);
+    control_keep_names(control);
     if (!ok)
         give_reason(control, &reload->problems);
     log_problems(control, &reload->problems);
@@ -178,6 +197,7 @@ static void end_configuration(struct control *control, struct reload *reload)
         control->commands.warnings = reload->problems;
         reload->problems = (struct cfg_problems){0};
         state_file_write(&control->state_file, control->runtime.snapshot);
+        control_keep_settings(control);
     } else {
         log_reload(control, RELOAD_CONFIGURATION, CFG_LOG_ERROR, "refused: the one before stays in effect");
         control_reload_ends(control, ADMIN_RELOAD_REFUSED, &reload->problems);
@@ -231,9 +251,9 @@ void control_reload_is_in_effect(struct control *control)
     control_begin_reload(control);
 }
 
-static void on_reload_done(struct reload *reload)
+void control_finish_reload(struct control *control)
 {
-    struct control *control = reload->arg;
+    struct reload *reload = &control->reload;
     bool running = control->phase == WORKER_RUNNING;
     control->step = RELOAD_IDLE;
     if (running && reload->kind == RELOAD_CONFIGURATION)
@@ -248,6 +268,17 @@ static void on_reload_done(struct reload *reload)
     if (control->step == RELOAD_IDLE)
         control_begin_reload(control);
     uv_async_send(&control->worker_event); /* the workers may have ended meanwhile */
+}
+
+static void on_reload_done(struct reload *reload)
+{
+    struct control *control = reload->arg;
+    const struct snapshot *snapshot = reload->result.snapshot;
+    control->step = RELOAD_NAMES;
+    if (control->phase == WORKER_RUNNING)
+        control_await_names(control, snapshot != NULL ? snapshot->cfg : NULL);
+    else
+        control_finish_reload(control);
 }
 
 /* Nothing is read. */
@@ -272,6 +303,7 @@ void control_begin_reload(struct control *control)
         control_reload_ends(control, ADMIN_RELOAD_ENDING, NULL);
         return;
     }
+    control_apply_names(control);
     enum reload_kind kind =
         control->reload_requested[RELOAD_CONFIGURATION] ? RELOAD_CONFIGURATION : RELOAD_CERTIFICATES;
     if (!control->reload_requested[kind])

@@ -2,6 +2,7 @@
 #include "proxy/control/descriptors.h"
 
 #include "proxy/admin/admin.h"
+#include "proxy/names/name_lookup.h"
 
 enum {
     /*
@@ -16,18 +17,17 @@ enum {
      * sockets, the state file with its folder, the ticket keys, and a reserve as large as all of these.
      */
     MAIN = 24,
-    /*
-     * What four threads of libuv's pool read: a folder, a file in it, a resolver's configuration, its
-     * sockets.
-     */
-    POOL = 4 * 6
+    /* What four threads of libuv's pool read: a folder, a file in it, the system's accounts by a plugin. */
+    POOL = 4 * 6,
+    /* A thread that looks a name up: a file of the resolver's, and a socket for each of three servers. */
+    NAMES = NAME_LOOKUP_THREADS_MAX * 4
 };
 
 size_t descriptors_own(const struct descriptors_need *need)
 {
     size_t of_worker = LOOP + CHANNELS + 2 * need->listeners;
-    return need->workers * of_worker + LOOP + MAIN + POOL + 2 * need->admin_listeners +
-           ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX + 1;
+    return need->workers * of_worker + LOOP + CHANNELS + MAIN + POOL + NAMES + need->checks +
+           2 * need->admin_listeners + ADMIN_CONNECTIONS_MAX + ADMIN_CONTROL_CONNECTIONS_MAX + 1;
 }
 
 size_t descriptors_sessions(const struct descriptors_need *need, size_t limit)

@@ -18,6 +18,7 @@ struct descriptors_need {
     unsigned workers;
     size_t listeners;       /* addresses of services: each worker has a socket for each */
     size_t admin_listeners; /* addresses of the admin endpoint */
+    size_t checks;          /* of servers, at once */
 };
 
 /*

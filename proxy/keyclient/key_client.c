@@ -113,6 +113,8 @@ static void fail_all(struct key_client *client)
 static void log_loss(const struct key_client *client, const char *why, const char *consequence)
 {
     struct log_line line;
+    if (client->log == NULL)
+        return;
     log_line_begin(&line, CFG_LOG_ERROR, "keys-lost");
     log_line_add_text(&line, "error", why);
     log_line_add_text(&line, "consequence", consequence);
@@ -362,6 +364,14 @@ void key_client_connect(struct key_client *client, int socket)
 void key_client_give_up(struct key_client *client)
 {
     fail_all(client);
+}
+
+void key_client_end(struct key_client *client)
+{
+    if (!client->opened)
+        return;
+    disconnect(client);
+    uv_close((uv_handle_t *)&client->flush, NULL);
 }
 
 void key_client_close(struct key_client *client)

@@ -41,7 +41,7 @@ struct key_client {
     bool blocked; /* the socket's buffer is full */
     bool awaits;  /* not connected, and about to be: requests wait */
     bool opened;
-    struct log_queue *log;
+    struct log_queue *log; /* NULL: it logs nothing */
     struct key_slot *slots;
     uint32_t slot_count;
     uint32_t first_free;   /* heads of lists; slots are counted from 1, and 0 is the end */
@@ -51,8 +51,8 @@ struct key_client {
 };
 
 /*
- * Initializes a client that is not connected yet, and is about to be. Returns 0, or a libuv error. The caller
- * calls key_client_close in any case.
+ * Initializes a client that is not connected yet, and is about to be. `log` NULL: the loss of the key process
+ * is not logged. Returns 0, or a libuv error. The caller calls key_client_close in any case.
  */
 MUST_CHECK int key_client_open(struct key_client *client, uv_loop_t *loop, struct log_queue *log);
 
@@ -81,6 +81,13 @@ static inline bool key_client_handle_is_open(const struct key_client_handle *han
 
 /* Cancels a request: `done` is not called any more. Does nothing if none is open. */
 void key_client_cancel(struct key_client *client, struct key_client_handle *handle);
+
+/*
+ * Disconnects, and closes the client's handles, on a loop whose other handles are closed one by one. Nobody
+ * has an open request. key_client_close follows after the loop has ended. Does nothing if it was never
+ * opened.
+ */
+void key_client_end(struct key_client *client);
 
 /*
  * Frees what the client owns, after its handles were closed with the loop (uv_walk). Does nothing if it was

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/commitments_private.h"
 
+#include "proxy/common/durable_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,19 +63,10 @@ static bool read_lines(FILE *file, struct commitments *into, unsigned *number)
     return ok && !ferror(file);
 }
 
-/* The folder that a file is in, for the caller to free; NULL if memory is short. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return strdup(".");
-    return strndup(path, slash > path ? (size_t)(slash - path) : 1);
-}
-
 /* Can the file be written when the time comes? */
 static bool has_folder(const struct cfg *cfg, struct cfg_problems *problems)
 {
-    char *folder = folder_of(cfg->state_file);
+    char *folder = durable_file_folder(cfg->state_file);
     bool there = folder != NULL && access(folder, W_OK) == 0;
     if (!there)
         cfg_problems_add(
@@ -111,59 +103,19 @@ bool commitments_read(const struct cfg *cfg, struct commitments *into, struct cf
 
 /* ---- writing ---- */
 
-static bool write_all(FILE *file, const struct commitments *commitments)
+static bool write_all(FILE *file, const void *arg)
 {
+    const struct commitments *commitments = arg;
     bool ok = fputs(heading, file) >= 0;
     for (size_t i = 0; ok && i < commitments->count; i++) {
         const struct commitment *at = &commitments->items[i];
         ok = fprintf(file, "%s %s%s%s\n", at->host, protocol_traits(at->protocol)->name,
                      at->tags[0] != '\0' ? " " : "", at->tags) > 0;
     }
-    return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;
-}
-
-/* False with errno. */
-static bool write_draft(const char *draft, const struct commitments *commitments)
-{
-    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = file != NULL && write_all(file, commitments);
-    int error = errno;
-    if (file == NULL) {
-        if (fd >= 0)
-            close(fd);
-    } else if (fclose(file) != 0 && ok) {
-        ok = false;
-        error = errno;
-    }
-    errno = error;
-    return ok;
-}
-
-/* The rename itself must outlast a loss of power, too. Some file systems have no such thing for folders. */
-static bool sync_folder(const char *path)
-{
-    char *folder = folder_of(path);
-    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    errno = error;
     return ok;
 }
 
 bool commitments_write(const struct commitments *commitments, const char *path)
 {
-    size_t len = strlen(path) + sizeof ".new";
-    char *draft = malloc(len);
-    if (draft == NULL)
-        return false;
-    snprintf(draft, len, "%s.new", path);
-    bool ok = write_draft(draft, commitments) && rename(draft, path) == 0 && sync_folder(path);
-    int error = errno;
-    free(draft);
-    errno = error;
-    return ok;
+    return durable_file_replace(path, 0644, write_all, commitments);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/runtime.h"
 
-#include "proxy/backends/pool_resolve.h"
+#include "proxy/backends/pool_members.h"
 #include "proxy/common/privileges.h"
 #include "proxy/runtime/commitment_guard.h"
 #include "proxy/runtime/commitments.h"
+#include "proxy/runtime/pool_access.h"
 #include "proxy/runtime/snapshot_certificates.h"
 
 static void check_ticket_keys(const struct cfg *cfg, struct cfg_problems *problems)
@@ -46,31 +47,29 @@ const struct membership *runtime_find_members(const struct runtime *runtime, con
     return pool != NULL ? runtime->members->lists[pool - runtime->snapshot->pools] : NULL;
 }
 
-/* NULL after an error. */
-static struct member_lists *load_members(const struct snapshot *snapshot, const struct runtime *before,
-                                         struct cfg_problems *problems)
+static socklen_t get_none(void *arg, const char *host, size_t index, struct sockaddr_storage *address)
 {
-    const struct cfg *cfg = snapshot->cfg;
-    size_t errors = problems->errors;
-    struct member_lists *lists = member_lists_new(cfg->pool_count);
-    bool ok = lists != NULL;
-    for (size_t i = 0; lists != NULL && i < cfg->pool_count; i++) {
-        const struct cfg_pool *pool = &cfg->pools[i];
-        lists->lists[i] =
-            pool_resolve(pool, snapshot->registry, runtime_find_members(before, pool->name), problems);
-        ok = ok && lists->lists[i] != NULL;
-    }
-    if (!ok && problems->errors == errors)
-        cfg_problems_add_out_of_memory(problems, cfg->path);
-    if (!ok)
-        member_lists_unref(&lists);
+    (void)arg;
+    (void)host;
+    (void)index;
+    (void)address;
+    return 0;
+}
+
+/* NULL after an error. */
+static struct member_lists *load_members(const struct snapshot *snapshot, struct cfg_problems *problems)
+{
+    static const struct known_addresses none = {get_none, NULL};
+    struct member_lists *lists = pool_members_make_all(snapshot->cfg, snapshot->registry, &none);
+    if (lists == NULL)
+        cfg_problems_add_out_of_memory(problems, snapshot->cfg->path);
     return lists;
 }
 
 /* Loads the rest for a snapshot; leaves NULL what failed. */
 static void load_rest(struct runtime *into, const struct runtime *before, struct cfg_problems *problems)
 {
-    into->members = load_members(into->snapshot, before, problems);
+    into->members = load_members(into->snapshot, problems);
     into->pools = snapshot_certificates_load_pools(into->snapshot, into->members, before, problems);
     into->tls = snapshot_certificates_load(into->snapshot, before->tls, problems);
     if (into->tls != NULL)
@@ -85,6 +84,7 @@ bool runtime_load(const char *path, const struct tls_key_source *keys, const str
     if (cfg == NULL)
         return false;
     privileges_check(cfg, problems);
+    pool_access_check(cfg, problems);
     if (problems->errors > 0)
         check_without_snapshot(cfg, problems);
     else

@@ -7,9 +7,9 @@
 
 /*
  * What the program runs with: a snapshot of the configuration, and what changes more often than it and apart
- * from it: what is read from files, and the addresses of names. Each of the four is immutable, or guards itself, and counted by
- * reference; a struct runtime holds one reference of each that is not NULL. A visitor of this room begins
- * here: runtime_load shows what is made of a file.
+ * from it: what is read from files, and the addresses of names. Each of the four is immutable, or guards
+ * itself, and counted by reference; a struct runtime holds one reference of each that is not NULL. A visitor
+ * of this room begins here: runtime_load shows what is made of a file.
  */
 struct runtime {
     struct snapshot *snapshot;
@@ -24,10 +24,10 @@ struct runtime {
 /*
  * Loads the file and all that it names into `into`; its references are the caller's. Private keys are read by
  * way of `keys` (NULL: into this process). What `before` knows (all NULL: nothing) stays known: servers that
- * failed a moment ago, counters and client reports, the addresses of a name that can't be resolved now, and
- * files as in snapshot_certificates.h. False, with `into` all NULL, if `problems` has an error: everything
- * that is wrong. It reads files and asks the system's resolver, and may block, so it must not run in a
- * worker.
+ * failed a moment ago, counters and client reports, and files as in snapshot_certificates.h. False, with
+ * `into` all NULL, if `problems` has an error: everything that is wrong. It reads files, and may block, so it
+ * must not run in a worker. It looks no name up: the caller replaces `members`, in which no name has an
+ * address.
  */
 bool runtime_load(const char *path, const struct tls_key_source *keys, const struct runtime *before,
                   struct runtime *into, struct cfg_problems *problems);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/runtime/snapshot_certificates.h"
 
-#include "proxy/backends/pool_resolve.h"
 #include "proxy/runtime/client_certificates.h"
 
 #include <stdlib.h>

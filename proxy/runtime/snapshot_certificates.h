@@ -34,10 +34,9 @@ struct tls_context *snapshot_certificates_load_without(const struct snapshot *sn
                                                        struct cfg_problems *problems);
 
 /*
- * Loads TLS for the servers of all pools (`members`; NULL: they are not known); the reference is the caller's.
- * `before` runs with the same
- * snapshot, or with the one before it, or is all NULL. What can't be read now stays as it was before, with a
- * warning. NULL after an error in `problems`.
+ * Loads TLS for the servers of all pools (`members`; NULL: they are not known); the reference is the
+ * caller's. `before` runs with the same snapshot, or with the one before it, or is all NULL. What can't be
+ * read now stays as it was before, with a warning. NULL after an error in `problems`.
  */
 struct pool_tls_set *snapshot_certificates_load_pools(const struct snapshot *snapshot,
                                                       const struct member_lists *members,

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/slice.h"
+#include "config/cfg_endpoint.h"
 #include "proxy/common/privileges.h"
 
 #include <errno.h>
@@ -32,8 +33,9 @@ struct asking {
     size_t count;
     size_t question_cap;
     size_t place_cap;
-    size_t for_guard; /* questions from this index on are of files that a guard could read */
-    bool failed;      /* memory is short */
+    size_t for_sockets; /* questions from this index on are of servers' Unix sockets */
+    size_t for_guard;   /* questions from this index on are of files that a guard could read */
+    bool failed;        /* memory is short */
 };
 
 static void ask(struct asking *asking, const char *path, int mode, struct cfg_place place)
@@ -164,6 +166,17 @@ static void ask_for_service(struct asking *asking, const struct cfg_service *ser
     ask_file(asking, clients->crl, clients->crl_place);
 }
 
+/* To connect is to write. */
+static void ask_for_sockets(struct asking *asking, const struct cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->pool_count; i++)
+        for (size_t k = 0; k < cfg->pools[i].server_count; k++) {
+            const struct cfg_endpoint *server = &cfg->pools[i].servers[k].address;
+            if (cfg_endpoint_is_unix(server))
+                ask(asking, server->host, W_OK, server->place);
+        }
+}
+
 static void ask_for_all(struct asking *asking, const struct runtime *runtime, bool has_guard)
 {
     const struct cfg *cfg = runtime->snapshot->cfg;
@@ -175,6 +188,8 @@ static void ask_for_all(struct asking *asking, const struct runtime *runtime, bo
             ask_file(asking, cfg->hosts[i].deep->ca, cfg->hosts[i].deep->ca_place);
     for (size_t i = 0; i < cfg->pool_count; i++)
         ask_file(asking, cfg->pools[i].tls.ca, cfg->pools[i].tls.ca_place);
+    asking->for_sockets = asking->count;
+    ask_for_sockets(asking, cfg);
     asking->for_guard = asking->count;
     if (!has_guard)
         ask_for_certificates(asking, runtime);
@@ -194,6 +209,20 @@ static bool is_known(const struct asking *asking, const size_t *named, size_t co
         if (is_same_bar(&asking->questions[named[i]], &asking->questions[at]))
             return true;
     return false;
+}
+
+static void warn_of_socket(const struct asking *asking, size_t at, const char *user,
+                           struct cfg_problems *problems)
+{
+    const struct privileges_access *question = &asking->questions[at];
+    int len = (int)question->barred_len;
+    bool is_folder = question->path[question->barred_len] != '\0';
+    cfg_problems_add(problems, CFG_WARNING, asking->places[at],
+                     "user \"%s\" can't connect to the server's socket %s: no permission at %.*s; let that "
+                     "user %s (setfacl -m u:%s:%s %.*s), or have the server make it so",
+                     user, question->path, len, question->path,
+                     is_folder ? "pass through that folder" : "write to it", user, is_folder ? "x" : "rw",
+                     len, question->path);
 }
 
 static void warn(const struct asking *asking, size_t at, const char *user, struct cfg_problems *problems)
@@ -224,7 +253,10 @@ static void warn_of_all(const struct asking *asking, const char *user, struct cf
             continue;
         }
         named[count++] = i;
-        warn(asking, i, user, problems);
+        if (i >= asking->for_sockets && i < asking->for_guard)
+            warn_of_socket(asking, i, user, problems);
+        else
+            warn(asking, i, user, problems);
     }
     if (more > 0)
         cfg_problems_add(problems, CFG_WARNING, asking->places[asking->deed_count],

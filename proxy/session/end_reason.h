@@ -26,6 +26,9 @@ enum end_reason {
     END_BACKEND_UNAVAILABLE, /* no server could be had */
     END_BACKEND_CLOSED,      /* the server closed, and nobody had asked it to */
     END_BACKEND_ERROR,       /* the server broke its protocol or a limit */
+    END_SERVER_LOST,         /* checks have found the server down */
+    END_SERVER_MAINTENANCE,  /* the operator has taken the server out */
+    END_SERVER_DRAINED,      /* the operator has drained it within a time */
 
     /* The proxy itself. */
     END_NO_RESOURCES, /* no socket towards a server */

@@ -30,6 +30,7 @@ static const char *const names[] = {
     [SESSION_GREETING] = "greeting",
     [SESSION_RELAYING] = "relaying",
     [SESSION_HALF_CLOSED] = "half-closed",
+    [SESSION_ORPHANED] = "orphaned",
     [SESSION_LINGERING] = "lingering",
     [SESSION_CLOSED] = "closed",
 };
@@ -52,8 +53,9 @@ static const unsigned moves[] = {
     [SESSION_BACKEND_STARTTLS] = STATE(SESSION_BACKEND_HANDSHAKE) | NEXT | END,
     [SESSION_BACKEND_HANDSHAKE] = STATE(SESSION_GREETING) | NEXT | END,
     [SESSION_GREETING] = STATE(SESSION_RELAYING) | NEXT | END,
-    [SESSION_RELAYING] = STATE(SESSION_HALF_CLOSED) | NEXT | END,
+    [SESSION_RELAYING] = STATE(SESSION_HALF_CLOSED) | STATE(SESSION_ORPHANED) | NEXT | END,
     [SESSION_HALF_CLOSED] = NEXT | END,
+    [SESSION_ORPHANED] = END,
     [SESSION_LINGERING] = STATE(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
@@ -71,6 +73,8 @@ static bool keeps_invariant(const void *object, unsigned state)
         return session->link == NULL && session->engine == NULL && session->tls.endpoint != NULL;
     if ((STATE(state) & SESSION_IS_LINKED) != 0)
         return session->link != NULL && session->engine != NULL && session->tls.endpoint != NULL;
+    if (state == SESSION_ORPHANED)
+        return session->link == NULL && session->engine != NULL && session->tls.endpoint != NULL;
     return state != SESSION_LINGERING || session->link == NULL;
 }
 
@@ -273,6 +277,7 @@ void session_send_goodbye(struct session *session, enum engine_goodbye_reason wh
     set_reason(session, reason, detail);
     if (session->engine != NULL && !session_is_in(session, SESSION_IS_ENDING)) {
         session_lend_trace(session);
+        session_take_last_words(session);
         engine_goodbye(session->engine, why, session->worker->out);
         if (!session_send_output(session))
             return;
@@ -304,6 +309,8 @@ static void expire_relaying(struct session *session)
     const struct engine_status *status = engine_status(session->engine);
     if (status->closing_reply_sent)
         session_finish(session, END_LOGOUT, "the server sent its closing reply and did not close");
+    else if (session->parting != 0)
+        session_parting_expired(session);
     else if (session->client_half_closed)
         session_finish(session, END_CLIENT_CLOSED, NULL);
     else
@@ -339,6 +346,9 @@ static void expire(struct worker_session *in_worker)
     case SESSION_RELAYING:
     case SESSION_HALF_CLOSED:
         expire_relaying(session);
+        break;
+    case SESSION_ORPHANED:
+        session_parting_expired(session);
         break;
     case SESSION_LINGERING:
         if (is_still_sending(session))
@@ -383,6 +393,7 @@ const struct worker_session_calls session_calls = {
     .expire = expire,
     .shut_down = shut_down,
     .survey = session_survey,
+    .part = session_part,
     .continue_handshake = session_on_handshake,
     .evict = evict,
     .begin = session_begin_after_waiting,

@@ -5,12 +5,14 @@
 #include "base/ensure.h"
 #include "proxy/common/address.h"
 #include "proxy/common/connect_failure.h"
+#include "proxy/common/connecting.h"
 #include "proxy/common/tcp_options.h"
 #include "proxy/runtime/client_certificates.h"
 #include "proxy/session/identity.h"
 #include "tls/tls_random.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- dropping ---- */
 
@@ -105,7 +107,7 @@ static enum server_cause kind_of_failure(const struct session *session)
         return SERVER_CONNECT_FAILED;
     case SESSION_BACKEND_STARTTLS:
     case SESSION_BACKEND_HANDSHAKE:
-        return SERVER_TLS_FAILED;
+        return session_backend_is_untrusted(session) ? SERVER_TLS_UNTRUSTED : SERVER_TLS_FAILED;
     default:
         return session->link != NULL && session->link->conn.input_ended ? SERVER_CLOSED_EARLY
                                                                         : SERVER_BAD_GREETING;
@@ -119,11 +121,12 @@ static enum server_cause kind_of_timeout(const struct session *session)
     return session->state == SESSION_GREETING ? SERVER_NO_GREETING : SERVER_TLS_TIMEOUT;
 }
 
+/* Of a Unix socket UV_ENOENT: nobody serves there. */
 static enum server_cause kind_of_error(int error)
 {
-    return error == UV_ECONNREFUSED ? SERVER_CONNECT_REFUSED
-           : error == UV_ETIMEDOUT  ? SERVER_CONNECT_TIMEOUT
-                                    : SERVER_CONNECT_FAILED;
+    return error == UV_ECONNREFUSED || error == UV_ENOENT ? SERVER_CONNECT_REFUSED
+           : error == UV_ETIMEDOUT                        ? SERVER_CONNECT_TIMEOUT
+                                                          : SERVER_CONNECT_FAILED;
 }
 
 /* What is suspected already is no news: if all are down, the log has it once a second. */
@@ -224,11 +227,16 @@ static bool send_identity(struct session *session)
     return len == 0 || tcp_conn_write(&session->link->conn, &slice, 1) == 0;
 }
 
-/* A connection to this server could not be made. May end the session. */
-static void fail_connecting(struct session *session, int error)
+static const struct sockaddr *server_address(const struct session *session)
 {
-    const char *words = uv_strerror(error);
-    switch (connect_failure_of(error, session->link != NULL)) {
+    return (const struct sockaddr *)&session->place.server->identity.address;
+}
+
+/* A connection to this server could not be made. May end the session. */
+static void fail_connecting(struct session *session, int error, bool has_socket)
+{
+    const char *words = connecting_words(error, server_address(session)->sa_family);
+    switch (connect_failure_of(error, has_socket)) {
     case CONNECT_FAILURE_OF_SERVER:
         try_next(session, kind_of_error(error), words);
         break;
@@ -244,14 +252,13 @@ static void fail_connecting(struct session *session, int error)
     }
 }
 
-static void on_connected(uv_connect_t *request, int status)
+static void finish_connecting(struct backend_link *link, int status)
 {
-    struct backend_link *link = request->data;
     struct session *session = link->session;
     if (session == NULL)
         return;
     if (status != 0) {
-        fail_connecting(session, status);
+        fail_connecting(session, status, true);
         return;
     }
     if (!send_identity(session)) {
@@ -265,28 +272,91 @@ static void on_connected(uv_connect_t *request, int status)
         session_close(session, END_NO_MEMORY, NULL);
 }
 
-/* A connection without them is still of use. */
-static void set_options(const uv_tcp_t *tcp)
+static void on_connected(uv_connect_t *request, int status)
 {
-    uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
-        (void)tcp_options_set(fd);
+    finish_connecting(request->data, status);
 }
 
-static int start_connecting(struct session *session, struct backend_link *link)
+static void on_unix_connected(uv_write_t *request, int status)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&session->place.server->identity.address;
-    link->conn.on_drained = on_link_drained;
-    link->session = session;
-    link->last_heard = worker_now(session->worker);
+    finish_connecting(request->data, status);
+}
+
+/* The session has the link from now on, whose handle libuv knows. */
+static void hold_link(struct session *session, struct backend_link *link)
+{
+    link->conn.tcp.data = link;
+    session->link = link;
+}
+
+/* A connection without options is still of use, one from another address is not. */
+static int prepare_socket(const struct session *session, const uv_tcp_t *tcp)
+{
+    const struct cfg_pool *pool = session->service->pool->cfg;
+    uint64_t turn = atomic_load(&session->place.server->connects);
+    uv_os_fd_t fd;
+    int error = uv_fileno((const uv_handle_t *)tcp, &fd);
+    if (error != 0)
+        return error;
+    (void)tcp_options_set(fd);
+    return connecting_bind(fd, server_address(session), pool->sources, pool->source_count, turn);
+}
+
+static int connect_tcp(struct session *session, struct backend_link *link)
+{
+    const struct sockaddr *address = server_address(session);
     int error = uv_tcp_init_ex(&session->worker->loop, &link->conn.tcp, address->sa_family);
     if (error != 0)
         return error;
-    link->conn.tcp.data = link;
+    hold_link(session, link);
     link->connect.data = link;
-    session->link = link;
-    set_options(&link->conn.tcp);
-    error = uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+    error = prepare_socket(session, &link->conn.tcp);
+    if (error != 0)
+        return error;
+    return uv_tcp_connect(&link->connect, &link->conn.tcp, address, on_connected);
+}
+
+/*
+ * To libuv it is a TCP connection, which differs in nothing that a session uses. Writing nothing calls back
+ * from the loop before anything is read, as connecting does.
+ */
+static int adopt_unix(struct session *session, struct backend_link *link, int fd)
+{
+    uv_buf_t nothing = uv_buf_init(NULL, 0);
+    int error = uv_tcp_init(&session->worker->loop, &link->conn.tcp);
+    if (error == 0) {
+        hold_link(session, link);
+        error = uv_tcp_open(&link->conn.tcp, fd);
+    }
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    link->unix_connect.data = link;
+    return uv_write(&link->unix_connect, (uv_stream_t *)&link->conn.tcp, &nothing, 1, on_unix_connected);
+}
+
+/* An error of the socket is the server's, though there is no link. */
+static int connect_unix(struct session *session, struct backend_link *link, bool *has_socket)
+{
+    int fd;
+    int error = connecting_to_unix(server_address(session), session->place.server->identity.address_len, &fd,
+                                   has_socket);
+    return error != 0 ? error : adopt_unix(session, link, fd);
+}
+
+static int start_connecting(struct session *session, struct backend_link *link, bool *has_socket)
+{
+    link->conn.on_drained = on_link_drained;
+    link->session = session;
+    link->last_heard = worker_now(session->worker);
+    int error;
+    if (server_address(session)->sa_family == AF_UNIX) {
+        error = connect_unix(session, link, has_socket);
+    } else {
+        error = connect_tcp(session, link);
+        *has_socket = session->link != NULL;
+    }
     if (error == 0)
         session_await_server(session);
     return error;
@@ -333,14 +403,16 @@ static bool prepare_engine(struct session *session)
 void session_connect_to_place(struct session *session)
 {
     session_log_server_chosen(session);
+    session_forget_parting(session);
     session_set_server_timeout(session, WORKER_TIMEOUT_CONNECT);
     struct backend_link *link = calloc(1, sizeof *link);
-    int error = link != NULL ? start_connecting(session, link) : UV_ENOMEM;
+    bool has_socket = false;
+    int error = link != NULL ? start_connecting(session, link, &has_socket) : UV_ENOMEM;
     if (error == 0)
         return;
     if (session->link == NULL)
         free(link);
-    fail_connecting(session, error);
+    fail_connecting(session, error, has_socket);
 }
 
 void session_give_up(struct session *session, const char *local_error, const char *refusal)

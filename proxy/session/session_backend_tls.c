@@ -262,6 +262,13 @@ bool session_give_up_resumption(struct session *session)
            tls_endpoint_give_up_resumption(session->link->tls->side.endpoint);
 }
 
+bool session_backend_is_untrusted(const struct session *session)
+{
+    const struct backend_link *link = session->link;
+    return link != NULL && link->tls != NULL && link->tls->side.endpoint != NULL &&
+           tls_endpoint_server_is_untrusted(link->tls->side.endpoint);
+}
+
 bool session_backend_awaits_signature(const struct session *session)
 {
     return session->state == SESSION_BACKEND_HANDSHAKE &&

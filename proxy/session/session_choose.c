@@ -19,7 +19,10 @@ struct session_search {
     struct waiter waiter; /* the first member: what the queue knows of the session */
     struct session *session;
     struct choose_tries *tries; /* servers that have failed for this client */
-    uint64_t wait_max_ms;       /* from when a server was looked for */
+    /* Since a server was looked for: until when it may wait, and when the wait and a connection began. */
+    uint64_t wait_max_ms;
+    uint64_t joined_ms;
+    uint64_t chosen_ms;
     bool has_waited;
     bool has_met_one; /* a server that nobody suspected was tried */
 };
@@ -113,14 +116,22 @@ static enum choose_verdict choose(struct session *session, bool has_turn)
     if (is_out_of_time(session))
         return CHOOSE_NONE;
     enum choose_verdict verdict = choose_server(&request, tries_of(session), &session->place);
-    if (verdict == CHOOSE_CHOSEN && session->search != NULL && !session->place.is_trial)
+    if (verdict != CHOOSE_CHOSEN || session->search == NULL)
+        return verdict;
+    session->search->chosen_ms = waited_ms(session);
+    if (!session->place.is_trial)
         session->search->has_met_one = true;
     return verdict;
 }
 
+static struct pool_state *pool_of(const struct session *session)
+{
+    return session_members(session)->pool;
+}
+
 static struct wait_queue *queue_of(const struct session *session)
 {
-    return session_members(session)->pool->queue;
+    return pool_of(session)->queue;
 }
 
 void session_give_back_place(struct session *session)
@@ -146,8 +157,10 @@ bool session_leave_server(struct session *session)
 
 void session_leave_queue(struct session *session)
 {
-    if (waits(session))
-        wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
+    if (!waits(session))
+        return;
+    histogram_add(&pool_of(session)->waits, waited_ms(session) - session->search->joined_ms);
+    wait_queue_leave(queue_of(session), session->worker->index, &session->search->waiter);
 }
 
 /*
@@ -163,11 +176,15 @@ static bool may_join(const struct session *session, enum choose_verdict verdict)
 static bool join_queue(struct session *session, enum choose_verdict verdict)
 {
     uint64_t wait_ms = verdict == CHOOSE_WAIT ? session->service->pool->cfg->queue.wait_ms : SUSPECTED_MAX_MS;
-    if (!begin_search(session) || !may_join(session, verdict) ||
-        !wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter))
+    if (!begin_search(session) || !may_join(session, verdict))
         return false;
+    if (!wait_queue_join(queue_of(session), session->worker->index, &session->search->waiter)) {
+        atomic_fetch_add(&pool_of(session)->queue_full, 1);
+        return false;
+    }
+    session->search->joined_ms = waited_ms(session);
     if (!session->search->has_waited)
-        session->search->wait_max_ms = waited_ms(session) + wait_ms;
+        session->search->wait_max_ms = session->search->joined_ms + wait_ms;
     session->search->has_waited = true;
     /* When its turn comes, time has passed: all of them may be tried again. */
     choose_tries_free(&session->search->tries);
@@ -190,6 +207,13 @@ enum session_choice session_choose(struct session *session, bool may_wait)
     return SESSION_HAS_PLACE;
 }
 
+static void give_up_waiting(struct session *session)
+{
+    atomic_fetch_add(&pool_of(session)->queue_unserved, 1);
+    session_leave_queue(session);
+    session_give_up(session, NULL, NULL);
+}
+
 bool session_take_turn(struct waiter *waiter)
 {
     struct session *session = ((struct session_search *)(void *)waiter)->session;
@@ -197,11 +221,12 @@ bool session_take_turn(struct waiter *waiter)
     bool is_over = waited_ms(session) >= session->search->wait_max_ms;
     if ((verdict == CHOOSE_WAIT || verdict == CHOOSE_WAIT_TRIAL) && !is_over)
         return false;
-    session_leave_queue(session);
-    if (verdict == CHOOSE_CHOSEN)
+    if (verdict == CHOOSE_CHOSEN) {
+        session_leave_queue(session);
         session_connect_to_place(session);
-    else
-        session_give_up(session, NULL, NULL);
+    } else {
+        give_up_waiting(session);
+    }
     return true;
 }
 
@@ -215,8 +240,7 @@ void session_wait_expired(struct session *session)
         session_set_timeout(session, WORKER_TIMEOUT_QUICK);
         return;
     }
-    session_leave_queue(session);
-    session_give_up(session, NULL, NULL);
+    give_up_waiting(session);
 }
 
 /* ---- how long for ---- */
@@ -247,8 +271,10 @@ void session_set_server_timeout(struct session *session, enum worker_timeout tim
 
 void session_note_greeting(struct session *session)
 {
-    struct pool_state *pool = session_members(session)->pool;
+    struct pool_state *pool = pool_of(session);
+    uint64_t began_ms = session->search != NULL ? session->search->chosen_ms : 0;
     reservation_served(&session->place);
+    histogram_add(&session->place.server->greetings, waited_ms(session) - began_ms);
     if (session->search == NULL)
         pool_state_greeted(pool, waited_ms(session) * 1000);
     /* Those who wait for this may come. */

@@ -89,6 +89,12 @@ static bool may_feed(const struct session *session, enum side from)
     return has_room(session, from) && engine_wants(session->engine, from);
 }
 
+/* The server has just ended the session in words, and nobody had asked it to. */
+static bool has_said_goodbye(const struct session *session, bool was_ending)
+{
+    return !was_ending && engine_status(session->engine)->closing_reply_sent;
+}
+
 /* Feeds as much as the engine takes now. Returns how much that was. May end the session. */
 static size_t feed(struct session *session, enum side from, struct slice data)
 {
@@ -98,9 +104,13 @@ static size_t feed(struct session *session, enum side from, struct slice data)
         return 0;
     session_lend_trace(session);
     while (fed < data.len && may_feed(session, from)) {
+        bool was_ending = engine_status(session->engine)->ending;
         size_t consumed = engine_feed(session->engine, from, slice_from(data, fed), out);
         bool moved = consumed > 0 || !engine_out_is_empty(out);
         fed += consumed;
+        if (from == SIDE_BACKEND && fed == data.len && has_said_goodbye(session, was_ending) &&
+            session_keep_last_words(session))
+            break;
         if (!session_send_output(session) || !moved)
             break;
     }
@@ -158,12 +168,24 @@ static void restart_timeout(struct session *session)
     if (!session_is_in(session, SESSION_IS_IN_DIALOGUE))
         return;
     const struct engine_status *status = engine_status(session->engine);
+    /* Until then what is sent changes nothing: session_parting.c looks at it. */
+    if (session->parting != 0)
+        return;
     /* After a failed write the server's end is read next. */
     if (session->link->conn.write_failed || status->closing_reply_sent)
         return;
     if (status->authenticated || status->serving)
         session_set_timeout(session, WORKER_TIMEOUT_IDLE);
     else if (session->timeout == WORKER_TIMEOUT_COMMAND && session->turns != status->turns)
+        start_login_timeout(session);
+}
+
+void session_resume_timeout(struct session *session)
+{
+    const struct engine_status *status = engine_status(session->engine);
+    if (status->authenticated || status->serving)
+        session_set_timeout(session, WORKER_TIMEOUT_IDLE);
+    else
         start_login_timeout(session);
 }
 
@@ -279,10 +301,10 @@ static void apply_ends(struct session *session)
         session_give_up_signature(session);
         break;
     case ENDS_GOODBYE_CLOSED:
-        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_CLOSED, NULL);
+        session_lose_server(session, NULL);
         break;
     case ENDS_GOODBYE_CUT:
-        session_send_goodbye(session, ENGINE_GOODBYE_UNAVAILABLE, END_BACKEND_CLOSED, "without close_notify");
+        session_lose_server(session, "without close_notify");
         break;
     case ENDS_FINISH_CLIENT_CLOSED:
         session_finish(session, END_CLIENT_CLOSED, NULL);
@@ -309,6 +331,9 @@ static void apply_linked(struct session *session)
         session_move(session, SESSION_RELAYING);
         start_login_timeout(session);
         session_note_greeting(session);
+        session_part_late(session);
+        if (session_is_in(session, SESSION_IS_ENDING))
+            return;
     }
     if (session_is_in(session, SESSION_IS_IN_DIALOGUE) &&
         engine_status(session->engine)->closing_reply_sent && session->timeout != WORKER_TIMEOUT_CLOSING)
@@ -329,6 +354,8 @@ static void apply_status(struct session *session)
         session_set_timeout(session, WORKER_TIMEOUT_ABANDONED);
     if (session_is_in(session, SESSION_IS_LINKED))
         apply_linked(session);
+    else if (session->state == SESSION_ORPHANED)
+        session_advance_orphaned(session);
 }
 
 /* Reads go into the worker's buffer: what is read is fed or copied before the next read. */

@@ -21,7 +21,7 @@
  * says if the session may be LINGERING or CLOSED when it returns ("may end the session").
  *
  *     ACCEPTED -> (HEADER ->) (SLOWED ->) (WAITING ->) (CLEARTEXT ->) HANDSHAKING -> CONNECTING ->
- *     (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->) GREETING -> RELAYING -> (HALF_CLOSED ->)
+ *     (BACKEND_STARTTLS ->) (BACKEND_HANDSHAKE ->) GREETING -> RELAYING -> (HALF_CLOSED or ORPHANED ->)
  *     LINGERING -> CLOSED
  *
  * Every state but LINGERING can be followed by CLOSED at once, and every state from CLEARTEXT on by
@@ -67,6 +67,11 @@ enum session_state {
      */
     SESSION_HALF_CLOSED,
     /*
+     * The server has ended the connection, as it has many others at this moment, and owes the client nothing:
+     * the client gets its goodbye in its turn, or as soon as it sends something. There is no link.
+     */
+    SESSION_ORPHANED,
+    /*
      * The server is dropped. Last octets, close_notify and FIN are sent; what the client still sends is
      * dropped.
      */
@@ -81,7 +86,10 @@ extern const struct state_machine session_machine;
 /* The connection to a server. On the heap: it is made after the handshake, and another one may follow it. */
 struct backend_link {
     struct tcp_conn conn;
-    uv_connect_t connect;
+    union {
+        uv_connect_t connect;
+        uv_write_t unix_connect; /* of nothing, after which a Unix socket is taken as connected */
+    };
     struct session *session; /* NULL when the session has dropped it */
     struct backend_tls *tls; /* NULL: in the clear */
     uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
@@ -116,11 +124,14 @@ struct session {
     enum session_state state : 8;
     enum end_reason reason : 8;      /* END_NONE until it is to end; the first one stays */
     enum worker_timeout timeout : 8; /* the class that was set last; WORKER_TIMEOUTS: none */
-    bool is_counted;                 /* in worker.connections */
-    bool has_spoken;                 /* an octet has come from the client */
-    bool client_half_closed;   /* the client's close_notify or FIN was seen: no more input comes from it */
-    bool is_traced;            /* the engine may have the worker's trace */
-    bool is_slowed;            /* in worker.slowed_count */
+    bool is_counted : 1;             /* in worker.connections */
+    bool has_spoken : 1;             /* an octet has come from the client */
+    /* The client's close_notify or FIN was seen: no more input comes from it. */
+    bool client_half_closed : 1;
+    bool is_traced : 1; /* the engine may have the worker's trace */
+    bool is_slowed : 1; /* in worker.slowed_count */
+    /* The round of its server's goodbyes in which it takes part (server_goodbye.h); 0: in none. */
+    uint8_t parting;
     struct tls_side tls;       /* towards the client; its endpoint is NULL before the handshake begins */
     struct origin *origin;     /* NULL: no header was looked for */
     struct engine *engine;     /* NULL in HANDSHAKING: nothing of what came before is known after it */
@@ -128,7 +139,10 @@ struct session {
     struct reservation place;  /* at the last server */
     /* For a server, if the first has failed, or none had a place; or NULL. */
     struct session_search *search;
-    uint32_t turns; /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
+    union {
+        uint32_t turns;   /* engine_status.turns when WORKER_TIMEOUT_COMMAND last began */
+        uint32_t part_at; /* `parting`, ORPHANED: when its turn comes, the low bits of worker_now */
+    };
     union {
         uint32_t wanted_after_ms; /* before: when a server was looked for, from its start on */
         uint32_t dropped;         /* LINGERING: octets of the client that were dropped */
@@ -140,7 +154,10 @@ struct session {
     struct bytes pending_input[2];
     size_t pending_start[2];
     uint64_t octets[2];
-    size_t unsent;                   /* LINGERING: what was queued when its timeout last passed */
+    union {
+        size_t unsent;  /* LINGERING: what was queued when its timeout last passed */
+        uint64_t moved; /* `parting`: octets of both sides when they were last looked at */
+    };
     uint64_t started;                /* worker_now */
     uint64_t address_key;            /* of worker.connections */
     uint64_t number;                 /* the second part of its name */
@@ -300,6 +317,39 @@ void session_survey(struct worker_session *in_worker, struct survey *survey);
 
 /* The session that a worker knows. */
 struct session *session_of_worker(struct worker_session *in_worker);
+
+/* ---- session_parting.c: a server's clients get their goodbyes spread over a time ---- */
+
+/* For the worker: as worker_session_calls.part. May end the session. */
+void session_part(struct worker_session *in_worker);
+
+/* The server has greeted: it may have begun a round of goodbyes meanwhile. May end the session. */
+void session_part_late(struct session *session);
+
+/* Another server is connected to: the session takes part in no round. */
+void session_forget_parting(struct session *session);
+
+/* The timeout of a session that is `parting`, or ORPHANED, has passed. May end the session. */
+void session_parting_expired(struct session *session);
+
+/*
+ * The server has ended the connection, though nobody had asked it to. Sends the goodbye at once, or moves on
+ * to ORPHANED. `detail` is as in session_finish. May end the session.
+ */
+void session_lose_server(struct session *session, const char *detail);
+
+/*
+ * The server has sent its closing reply, though nobody had asked it to, and the worker's output has that for
+ * the client. True if the reply is kept until the client's turn comes, as for session_lose_server: the output
+ * is empty then, and the session ORPHANED.
+ */
+MUST_CHECK bool session_keep_last_words(struct session *session);
+
+/* Gives the worker's output what was kept. */
+void session_take_last_words(struct session *session);
+
+/* In ORPHANED: the client has sent something, or has ended. May end the session. */
+void session_advance_orphaned(struct session *session);
 
 /* ---- quiet.c: sessions that nobody wants to read about one by one ---- */
 
@@ -500,6 +550,9 @@ bool session_backend_was_cut(const struct session *session);
 /* Did the server end a handshake because a session was to be resumed? None is, for an hour then. */
 MUST_CHECK bool session_give_up_resumption(struct session *session);
 
+/* Has the handshake with the server failed as its certificate was rejected? */
+bool session_backend_is_untrusted(const struct session *session);
+
 /* Does the handshake with the server wait for the key process? */
 bool session_backend_awaits_signature(const struct session *session);
 
@@ -525,6 +578,9 @@ void session_receive_from_client(struct session *session, struct slice data);
  * the session.
  */
 void session_advance(struct session *session);
+
+/* In the dialogue, after another timeout has taken its place: the usual one runs again, from its start. */
+void session_resume_timeout(struct session *session);
 
 /*
  * Reads from a server from its connection on. Call it while the connection is being made: to begin after that

@@ -126,10 +126,12 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 
 /* ---- the beginning ---- */
 
+/* A write that is queued would come back to the session's link. */
 static bool may_watch(const struct session *session)
 {
     return session->place.began_as_trial && session->link != NULL && session->state != SESSION_CONNECTING &&
-           session->worker->phase == WORKER_RUNNING && !session->link->conn.input_ended;
+           session->worker->phase == WORKER_RUNNING && !session->link->conn.input_ended &&
+           session->link->conn.queued == 0;
 }
 
 /* Takes the connection and its place out of the session. */

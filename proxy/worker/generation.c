@@ -27,6 +27,9 @@ static void set_timeouts(struct generation *generation)
     for (size_t i = 0; i < WORKER_QUICK_TIMEOUTS; i++)
         deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_QUICK + i],
                            (uint64_t)GENERATION_QUICK_MS << i);
+    for (size_t i = 0; i < WORKER_PARTING_TIMEOUTS; i++)
+        deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_PARTING + i],
+                           (uint64_t)GENERATION_PARTING_MS << i);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_LOGIN], timeouts->login_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_COMMAND], timeouts->command_ms);
     deadline_list_init(&generation->timeouts[WORKER_TIMEOUT_IDLE], timeouts->idle_ms);
@@ -75,14 +78,22 @@ enum worker_timeout generation_quick_timeout(uint64_t limit_ms)
     unsigned i = 0;
     while (i < WORKER_QUICK_TIMEOUTS && ((uint64_t)GENERATION_QUICK_MS << i) < limit_ms)
         i++;
-    return (enum worker_timeout)(WORKER_TIMEOUT_QUICK + i);
+    return i < WORKER_QUICK_TIMEOUTS ? (enum worker_timeout)(WORKER_TIMEOUT_QUICK + i) : WORKER_TIMEOUTS;
+}
+
+enum worker_timeout generation_parting_timeout(uint64_t left_ms)
+{
+    unsigned i = WORKER_PARTING_TIMEOUTS - 1;
+    while (i > 0 && ((uint64_t)GENERATION_PARTING_MS << i) > left_ms)
+        i--;
+    return (enum worker_timeout)(WORKER_TIMEOUT_PARTING + i);
 }
 
 bool generation_has_quick(const struct generation *newest)
 {
     for (const struct generation *at = newest; at != NULL; at = at->older)
-        for (size_t i = 0; i < WORKER_QUICK_TIMEOUTS; i++)
-            if (!deadline_list_is_empty(&at->timeouts[WORKER_TIMEOUT_QUICK + i]))
+        for (size_t i = WORKER_TIMEOUT_QUICK; i < WORKER_TIMEOUTS; i++)
+            if (!deadline_list_is_empty(&at->timeouts[i]))
                 return true;
     return false;
 }

@@ -36,11 +36,18 @@ enum worker_timeout {
      */
     WORKER_TIMEOUT_QUICK,
     WORKER_QUICK_TIMEOUTS = 6,
-    WORKER_TIMEOUTS = WORKER_TIMEOUT_QUICK + WORKER_QUICK_TIMEOUTS
+    /*
+     * Of a session that parts from its server (session_parting.c): GENERATION_PARTING_MS, twice that, and so
+     * on. Several in a row make up any time. They are quick as well.
+     */
+    WORKER_TIMEOUT_PARTING = WORKER_TIMEOUT_QUICK + WORKER_QUICK_TIMEOUTS,
+    WORKER_PARTING_TIMEOUTS = 8,
+    WORKER_TIMEOUTS = WORKER_TIMEOUT_PARTING + WORKER_PARTING_TIMEOUTS
 };
 
 enum {
     GENERATION_QUICK_MS = 500,
+    GENERATION_PARTING_MS = 100,
     /*
      * A server that was silent for this long when its client disconnected counts as failed: others greet at
      * once.
@@ -80,6 +87,9 @@ struct deadline *generation_take_expired(struct generation *newest, uint64_t now
  * The first of the quick classes that is at least so long; WORKER_TIMEOUTS, which is no class, if none is.
  */
 enum worker_timeout generation_quick_timeout(uint64_t limit_ms);
+
+/* The longest of the classes for parting that is not longer than this; the first of them, if none is. */
+enum worker_timeout generation_parting_timeout(uint64_t left_ms);
 
 /* Is there a deadline of a quick class, in any generation from `newest` on? */
 bool generation_has_quick(const struct generation *newest);

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/ensure.h"
+#include "proxy/backends/server_state.h"
 #include "proxy/common/confine.h"
 #include "tls/tls_random.h"
 
@@ -101,6 +102,8 @@ void worker_remove_session(struct worker *worker, struct worker_session *session
         worker->to_end = session->next;
     if (worker->to_survey == session)
         worker->to_survey = session->next;
+    if (worker->to_part == session)
+        worker->to_part = session->next;
     if (--session->generation->sessions == 0)
         generation_drop_empty(worker->generation);
     worker->session_count--;
@@ -363,6 +366,42 @@ static void close_surveys(struct worker *worker)
         end_survey(worker);
 }
 
+/* ---- partings ---- */
+
+static bool part_one(void *arg)
+{
+    struct worker *worker = arg;
+    struct worker_session *session = worker->to_part;
+    if (session == NULL && worker->parts_again) {
+        worker->parts_again = false;
+        worker->to_part = session = worker->sessions;
+    }
+    if (session == NULL)
+        return false;
+    worker->to_part = session->next;
+    worker->calls->part(session);
+    return true;
+}
+
+static void take_partings(struct worker *worker)
+{
+    if (!atomic_exchange(&worker->wanted_partings, false))
+        return;
+    worker->parts_again = true;
+    batch_start(&worker->partings);
+}
+
+void worker_begin_partings(struct worker *worker)
+{
+    atomic_store(&worker->wanted_partings, true);
+    uv_async_send(&worker->wake);
+}
+
+uint64_t worker_parting_delay_ms(struct worker *worker, uint64_t over_ms)
+{
+    return server_goodbye_delay_ms(over_ms, worker->parting_start, worker->parting_count++);
+}
+
 /* ---- phases ---- */
 
 /* Sessions end meanwhile; none begins. */
@@ -407,6 +446,7 @@ static void on_wake(uv_async_t *wake)
     take_key_channel(worker);
     take_update(worker);
     take_survey(worker);
+    take_partings(worker);
     take_turns(worker);
     enum worker_phase wanted = (enum worker_phase)atomic_load(&worker->wanted_phase);
     if (wanted <= worker->phase)
@@ -584,6 +624,8 @@ int worker_start(struct worker *worker, const struct worker_settings *settings,
     batch_init(&worker->expiries, &worker->loop, expire_one, worker);
     batch_init(&worker->goodbyes, &worker->loop, shut_down_one, worker);
     batch_init(&worker->surveys, &worker->loop, survey_one, worker);
+    batch_init(&worker->partings, &worker->loop, part_one, worker);
+    worker->parting_start = (uint32_t)server_name_hash(worker->id);
     error = allocate_buffers(worker) ? open_handles(worker, config) : UV_ENOMEM;
     if (error == 0)
         error = start_thread(worker);

@@ -93,6 +93,11 @@ struct worker_session_calls {
      * survey says so. It may have ended when this returns.
      */
     void (*survey)(struct worker_session *session, struct survey *survey);
+    /*
+     * Servers have begun rounds of goodbyes (server_goodbye.h): a session of such a server takes part. It may
+     * have ended when this returns.
+     */
+    void (*part)(struct worker_session *session);
     /* As in struct handshakes_events. */
     void (*continue_handshake)(struct handshake *handshake, struct slice input);
     void (*evict)(struct handshake *handshake, enum client_limit limit);
@@ -147,6 +152,12 @@ struct worker {
     struct batch surveys;
     struct worker_session *to_survey; /* the next of it */
     struct session_watch *watches;    /* the sessions' own, though none of them is one */
+    _Atomic bool wanted_partings;     /* set by the main thread, before wake */
+    struct batch partings;
+    bool parts_again; /* another round has begun while the sessions are being gone through */
+    struct worker_session *to_part;
+    uint32_t parting_start; /* random: see server_goodbye_delay_ms */
+    uint32_t parting_count; /* sessions that have taken part in a round */
     size_t session_count;
     size_t slowed_count; /* of these, those that wait for their turn; the sessions count */
     struct worker_limits limits;
@@ -215,6 +226,12 @@ void worker_set_key_channel(struct worker *worker, int channel);
  */
 MUST_CHECK bool worker_give_survey(struct worker *worker, struct survey *survey);
 
+/*
+ * From the main thread: servers have begun rounds of goodbyes, in which their sessions take part from now on.
+ * The worker goes through its sessions in pieces, once for all servers.
+ */
+void worker_begin_partings(struct worker *worker);
+
 /* From the main thread: moves on to a later phase; does nothing for an earlier one. */
 void worker_set_phase(struct worker *worker, enum worker_phase phase);
 
@@ -228,6 +245,9 @@ uint64_t worker_now(const struct worker *worker);
 
 /* A deadline of a quick class was set. */
 void worker_begin_quick(struct worker *worker);
+
+/* When the next session gets its goodbye that is to be one of many over such a time. */
+uint64_t worker_parting_delay_ms(struct worker *worker, uint64_t over_ms);
 
 /* From any thread: wakes the worker to call the sessions whose turn has come. */
 void worker_wake(struct worker *worker);

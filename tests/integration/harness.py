@@ -79,9 +79,12 @@ class Folder:
 def configuration(services, extra="", timeouts="", tls="", keys="", pool="", server=""):
     """
     The text of a file. `services`: by name, (protocol, listening addresses, servers, identity); a backend of the test
-    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool; `server`: of every server,
-    or a function of its number.
+    stands for its address. `keys`: further keys of every service, or by name; `pool`: of every pool; `server`: of every
+    server, or a function of its number. Servers are not checked unless `pool` has a `check`: what a scripted backend
+    hears is the clients' own.
     """
+    if not re.search(r"\bcheck\b", pool):
+        pool += " check = false;"
     parts, pools = [], []
     for name, (protocol, listen, servers, identity) in services.items():
         places = ", ".join(f'"{place}"' for place in listen)

@@ -16,19 +16,25 @@ from proxy import PATIENCE
 class Backend:
     """
     A server with a script, which is called for each connection with a Connection, in a thread of its own, and closes
-    it by returning. What goes wrong in it is raised again at the end of the test.
+    it by returning. What goes wrong in it is raised again at the end of the test. `path`: it listens on a Unix socket
+    there; `place`: on this host and port; `backlog`: how many may wait.
     """
 
-    def __init__(self, script, family=socket.AF_INET):
+    def __init__(self, script, family=socket.AF_INET, path=None, place=None, backlog=512):
         self.script = script
         self.count = 0
         self.errors = []
         self.connections = []
-        self.listener = socket.create_server(("127.0.0.1" if family == socket.AF_INET else "::1", 0), family=family,
-                                             backlog=512)
-        host, port = self.listener.getsockname()[:2]
-        self.port = port
-        self.address = f"{host}:{port}" if family == socket.AF_INET else f"[{host}]:{port}"
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.listener.listen(backlog)
+            self.address = f"unix:{path}"
+        else:
+            self.listener = socket.create_server(place or ("127.0.0.1" if family == socket.AF_INET else "::1", 0),
+                                                 family=family, backlog=backlog)
+            host, self.port = self.listener.getsockname()[:2]
+            self.address = f"{host}:{self.port}" if family == socket.AF_INET else f"[{host}]:{self.port}"
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
 

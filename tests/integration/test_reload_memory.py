@@ -41,7 +41,7 @@ class ReloadMemory(harness.TestCase):
 
     def pools(self, ca):
         one = (' {{ name = "pool-{0}"; servers = ( {{ address = "127.0.0.1:{1}"; }} ); '
-               'tls = {{ mode = "implicit"; ca = "{2}"; name = "localhost"; }}; }}')
+               'check = false; tls = {{ mode = "implicit"; ca = "{2}"; name = "localhost"; }}; }}')
         return ",\n".join(one.format(i, 20000 + i, ca) for i in range(POOLS))
 
     def write(self, ca, hosts=HOSTS):

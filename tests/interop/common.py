@@ -6,6 +6,7 @@ import imaplib
 import os
 import pathlib
 import random
+import re
 import ssl
 import subprocess
 import sys
@@ -102,9 +103,12 @@ class Case(unittest.TestCase):
         return backends.Backends(directory)
 
     @classmethod
-    def write_configuration(cls, servers, **options):
+    def write_configuration(cls, servers, pool="", **options):
+        """Servers are checked if `pool` says how: otherwise their logs are of the clients' sessions alone."""
+        if not re.search(r"\bcheck\b", pool):
+            pool += "check = false; "
         path = cls.folder / "deepproxy.conf"
-        path.write_text(proxy.configuration("A test's", servers, **{"identity": cls.identity, **options}))
+        path.write_text(proxy.configuration("A test's", servers, pool=pool, **{"identity": cls.identity, **options}))
         return path
 
     @classmethod

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Active checks of a real Dovecot and Postfix: what they find, and what the servers' own logs say of them."""
+"""The running program checks a real Dovecot and Postfix: what it finds, and what the servers' own logs say of it."""
 
-import os
-import pathlib
 import re
 import unittest
 
 import common
-from common import backend_files, backends, certificates, run
+import proxy
+from common import backend_files, backends, certificates
 
-PROGRAM = os.environ.get("CHECK_SERVERS") or str(
-    pathlib.Path(os.environ.get("DEEPPROXY", "build/release/deepproxy")).parent / "tests" / "interop" / "check_servers")
-ROUNDS = 5
+# A day of checks, as far as a server's log is concerned: each is like the one before.
+ROUNDS = 20
+CHECK = 'check = { interval = "200 ms"; slow = "1 h"; fall = 1; }; '
 # What they log at the end of a session without a login.
 SIGNS = {"imap": "imap-login: ", "pop3": "pop3-login: ", "submission": "disconnect from "}
 # What an operator would look up in a log, or be told of by what watches it.
@@ -45,16 +44,19 @@ class Checks(common.Case):
 
         addresses = {name: [f"{host(name)}:{self.servers.ports[name + way]}"] for name in services}
         self.before = {log: len(log.read_text()) for log in self.servers.logs.values()}
-        path = self.write_configuration(addresses, identity=identity, pool=pool)
-        status, output, errors = run(PROGRAM, path, rounds)
-        self.assertEqual((status, errors), (0, ""))
-        found = {name: [] for name in services}
-        for line in output.decode().splitlines():
-            service, *fields = line.split("\t")
-            found[service].append(dict(zip(("result", "layer", "capabilities", "mechanisms", "id", "detail"), fields)))
-        self.assertEqual({name: len(checks) for name, checks in found.items()}, dict.fromkeys(services, rounds))
+        path = self.write_configuration(addresses, identity=identity, pool=CHECK + pool, extra='log_level = "debug"; ')
+        running = proxy.Proxy(path)
+        self.addCleanup(running.stop)  # not before the logs were read: the end of the program cuts a check short
+        found = {name: self.checks_of(running, name, rounds) for name in services}
         self.logged = {name: self.wait_for_goodbyes(name, rounds) for name in services}
         return found
+
+    @staticmethod
+    def checks_of(running, service, rounds):
+        lines = running.wait_lines(rounds, event="server-check", pool=f"{service}-servers")[:rounds]
+        names = ("result", "capabilities", "mechanisms", "id", "detail")
+        return [{"layer": "tls" if line.get("tls") == "yes" else "clear", **{name: line.get(name, "") for name in names}}
+                for line in lines]
 
     def wait_for_goodbyes(self, name, rounds):
         """What the server has logged of all these checks; it does so after they are over."""
@@ -151,8 +153,6 @@ class Wrong(Checks):
     def test_header_that_is_not_expected(self):
         found = self.check("-direct", "proxy-v1", "", 1)
         self.expect_result(found, **dict.fromkeys(found, "no-proxy"))
-
-
 
 
 if __name__ == "__main__":

@@ -105,6 +105,9 @@ DOVECOT = """
       inet_listener imaps {{
         port = 0
       }}
+      unix_listener {here}/imap.socket {{
+        mode = 0666
+      }}
     }}
     service pop3-login {{
       inet_listener pop3 {{

@@ -43,7 +43,7 @@ ALLOWED = [
     Allowed(r"no balancers are installed here", ("debian13",)),
     # Postfix is not installed beside another mail server of the machine's own.
     Allowed(r"postfix is not installed .*"),
-    Allowed(r"the shadow memory of a sanitizer has no end|a sanitizer's memory .*", ("asan", "tsan")),
+    Allowed(r"the shadow memory of a sanitizer has no end|a sanitizer's memory .*", ("asan", "tsan", "clang-asan")),
     Allowed(r"no Docker Engine answers, and a private one needs root|the kernel refuses new namespaces|"
             r"dockerd does not run here: .*|not installed: .*", ("docker",), whole=True),
 ]

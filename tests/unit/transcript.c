@@ -499,6 +499,7 @@ static void say_goodbye(struct run *r, const char *word)
     enum engine_goodbye_reason why = strcmp(word, "unavailable") == 0 ? ENGINE_GOODBYE_UNAVAILABLE
                                      : strcmp(word, "shutdown") == 0  ? ENGINE_GOODBYE_SHUTDOWN
                                      : strcmp(word, "kicked") == 0    ? ENGINE_GOODBYE_KICKED
+                                     : strcmp(word, "moved") == 0     ? ENGINE_GOODBYE_MOVED
                                                                       : ENGINE_GOODBYE_TIMEOUT;
     engine_goodbye(r->engine, why, r->out);
     collect(r);

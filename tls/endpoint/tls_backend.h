@@ -47,10 +47,10 @@ MUST_CHECK bool tls_context_own_certificate(const struct tls_context *context,
 bool tls_context_backend_is_fresh(const struct tls_context *context, int64_t now);
 
 /*
- * Sessions to resume, in slots. A slot is for one server (one name and one context) and one thread; if another
- * server gets it, what it has is forgotten. It keeps the last TLS_RESUMPTION_KEPT sessions. One of TLS 1.3 is used once (RFC 8446 appendix C.4). None is used
- * after one of the certificates that it began with has expired, as a resumed handshake verifies no
- * certificate.
+ * Sessions to resume, in slots. A slot is for one server (one name and one context) and one thread; if
+ * another server gets it, what it has is forgotten. It keeps the last TLS_RESUMPTION_KEPT sessions. One of
+ * TLS 1.3 is used once (RFC 8446 appendix C.4). None is used after one of the certificates that it began
+ * with has expired, as a resumed handshake verifies no certificate.
  */
 enum {
     TLS_RESUMPTION_KEPT = 2,

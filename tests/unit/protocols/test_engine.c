@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocols/engine_private.h"
+#include "base/array.h"
 #include "base/state_machine.h"
 #include "run_suite.h"
 
@@ -146,6 +147,95 @@ START_TEST(moves_are_shown_to_the_trace)
 }
 END_TEST
 
+/* ---- rest ---- */
+
+/* One dialogue for each protocol: what a side sends, and whether nothing is under way after it. */
+static const struct {
+    enum protocol protocol;
+    enum side from;
+    const char *octets;
+    bool rests;
+} steps[] = {
+    {PROTOCOL_IMAP, SIDE_BACKEND, "* OK h", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "i\r\n", true},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "a1 NO", false},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "OP\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "* 5 EXISTS\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "a1 OK\r\n", true},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "* 6 EX", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "ISTS\r\n", true},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "a2 IDLE\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "+ idling\r\n", true},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "* 1 FETCH (BODY[] {4}\r\nab", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "cd)\r\n", true},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "DONE\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "a2 OK\r\n", true},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "a3 APPEND x {3}\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "+ go on\r\n", false},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "abc", false},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "a3 OK\r\n", true},
+    {PROTOCOL_IMAP, SIDE_CLIENT, "a4 NOOP\r\na5 NOOP\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "a4 OK\r\n", false},
+    {PROTOCOL_IMAP, SIDE_BACKEND, "a5 OK\r\n", true},
+    {PROTOCOL_POP3, SIDE_BACKEND, "+OK h", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "i\r\n", true},
+    {PROTOCOL_POP3, SIDE_CLIENT, "ST", false},
+    {PROTOCOL_POP3, SIDE_CLIENT, "AT\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "+OK 1 2\r\n", true},
+    {PROTOCOL_POP3, SIDE_CLIENT, "RETR 1\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "+OK\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "text\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, ".\r\n", true},
+    {PROTOCOL_POP3, SIDE_CLIENT, "USER u\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "+OK\r\n", true},
+    {PROTOCOL_POP3, SIDE_CLIENT, "PASS p\r\n", false},
+    {PROTOCOL_POP3, SIDE_BACKEND, "+OK\r\n", true},
+    {PROTOCOL_POP3, SIDE_CLIENT, "QUIT\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "220 h", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "i\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "EHLO c\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250-hi\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 CHUNKING\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "MAIL FROM:<a@b>\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "RCPT TO:<a@b>\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "DATA\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "354 go on\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "text\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, ".\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n250 2.0.0 ok\r\n", true},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "BDAT 3\r\nabc", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n", false},
+    {PROTOCOL_SUBMISSION, SIDE_CLIENT, "BDAT 2 LAST\r\nde", false},
+    {PROTOCOL_SUBMISSION, SIDE_BACKEND, "250 2.0.0 ok\r\n", true},
+};
+
+START_TEST(when_nothing_is_under_way)
+{
+    begin(_i);
+    ck_assert(!engine_rests(engine));
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        if ((int)steps[i].protocol != _i)
+            continue;
+        struct slice octets = slice_of(steps[i].octets);
+        while (octets.len > 0) {
+            size_t fed = engine_feed(engine, steps[i].from, octets, out);
+            ck_assert(fed > 0 || !engine_out_is_empty(out));
+            engine_out_reset(out);
+            octets = slice_from(octets, fed);
+        }
+        ck_assert_msg(engine_rests(engine) == steps[i].rests, "after %s", steps[i].octets);
+    }
+    engine_goodbye(engine, ENGINE_GOODBYE_MOVED, out);
+    ck_assert(!engine_rests(engine));
+    end();
+}
+END_TEST
+
 START_TEST(freeing_nothing_is_allowed)
 {
     struct engine *none = NULL;
@@ -166,6 +256,7 @@ int main(void)
     tcase_add_test_raise_signal(tcase, nobody_logs_in_before_the_greeting, SIGABRT);
     tcase_add_test_raise_signal(tcase, nobody_is_served_before_the_greeting, SIGABRT);
     tcase_add_loop_test(tcase, moves_are_shown_to_the_trace, PROTOCOL_IMAP, PROTOCOLS);
+    tcase_add_loop_test(tcase, when_nothing_is_under_way, PROTOCOL_IMAP, PROTOCOLS);
     tcase_add_test(tcase, freeing_nothing_is_allowed);
     Suite *suite = suite_create("engine");
     suite_add_tcase(suite, tcase);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 static struct sockaddr_storage make(int family, const char *host, uint16_t port)
 {
@@ -75,10 +76,29 @@ END_TEST
 START_TEST(another_family)
 {
     char text[ADDRESS_TEXT_MAX];
-    struct sockaddr_storage unix_socket = {.ss_family = AF_UNIX};
-    address_unmap(&unix_socket);
-    address_format((const struct sockaddr *)&unix_socket, text);
+    struct sockaddr_storage unknown = {.ss_family = AF_NETLINK};
+    address_unmap(&unknown);
+    address_format((const struct sockaddr *)&unknown, text);
     ck_assert_str_eq(text, "?");
+    ck_assert_uint_eq(address_port((const struct sockaddr *)&unknown), 0);
+}
+END_TEST
+
+/* Of any length, also of one that leaves no room for a NUL. */
+START_TEST(unix_socket)
+{
+    char text[ADDRESS_TEXT_MAX];
+    char expected[ADDRESS_TEXT_MAX] = "unix:";
+    struct sockaddr_un named = {.sun_family = AF_UNIX, .sun_path = "/run/dovecot/imap"};
+    address_format((const struct sockaddr *)&named, text);
+    ck_assert_str_eq(text, "unix:/run/dovecot/imap");
+    address_format_host((const struct sockaddr *)&named, text);
+    ck_assert_str_eq(text, "?");
+    ck_assert_uint_eq(address_port((const struct sockaddr *)&named), 0);
+    memset(named.sun_path, 'x', sizeof named.sun_path);
+    memset(expected + 5, 'x', sizeof named.sun_path);
+    address_format((const struct sockaddr *)&named, text);
+    ck_assert_str_eq(text, expected);
 }
 END_TEST
 
@@ -138,6 +158,7 @@ int main(void)
     tcase_add_loop_test(tests, address, 0, ARRAY_LEN(addresses));
     tcase_add_test(tests, every_octet_of_ipv4);
     tcase_add_test(tests, another_family);
+    tcase_add_test(tests, unix_socket);
     tcase_add_test(tests, the_same_host);
     tcase_add_test(tests, in_networks);
     suite_add_tcase(suite, tests);

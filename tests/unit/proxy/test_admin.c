@@ -6,6 +6,7 @@
 #include "certificates.h"
 #include "manual_clock.h"
 #include "run_suite.h"
+#include "server_pool.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -69,20 +70,23 @@ static void serve(size_t count)
     ck_assert_uint_eq(admin_listening(admin)->count, count);
 }
 
+static struct snapshot snapshot;
+
 static void set_up(void)
 {
-    static const struct pool_tls_set no_pools;
-    static struct snapshot snapshot;
+    static struct pool_tls_set no_pools;
     static struct admin_source source = {.describe = describe, .arg = &state};
     manual_clock_begin();
     logged = tmpfile();
     standard_error = dup(STDERR_FILENO);
     ck_assert(logged != NULL && dup2(fileno(logged), STDERR_FILENO) >= 0);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    snapshot.cfg = &cfg;
+    snapshot = (struct snapshot){.cfg = &cfg};
+    refcount_init(&snapshot.references);
+    refcount_init(&no_pools.references);
     state = (struct admin_state){0};
     state.metrics.runtime.snapshot = &snapshot;
-    state.metrics.runtime.pools = (struct pool_tls_set *)(uintptr_t)&no_pools;
+    state.metrics.runtime.pools = &no_pools;
     for (size_t i = 0; i < 2; i++) {
         struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&endpoints[i].address;
         *v4 = (struct sockaddr_in){.sin_family = AF_INET,
@@ -258,6 +262,69 @@ START_TEST(metrics)
     expect(answer(visit(), REQUEST("GET", "/metrics")), "name=\"two.example\"");
     tls_context_unref(&before);
     tls_context_unref(&after);
+}
+END_TEST
+
+/* What has come of the client's answer, and all of it when it has ended. False until then. */
+static bool read_some(int fd, struct bytes *got)
+{
+    uint8_t octets[65536];
+    ssize_t len = recv(fd, octets, sizeof octets, MSG_DONTWAIT);
+    if (len > 0)
+        ck_assert(bytes_append(got, (struct slice){octets, (size_t)len}, SIZE_MAX));
+    return len == 0;
+}
+
+static bool has_words(const struct bytes *got, const char *words)
+{
+    return memmem(got->data, got->len, words, strlen(words)) != NULL;
+}
+
+/*
+ * A page that takes many steps. Who asks while it is being written gets another one, which has what happened
+ * meanwhile; those of them share it; and all else has its turn between the steps.
+ */
+START_TEST(a_long_page)
+{
+    enum { SERVERS = 1000, CLIENTS = 4 };
+    static const char request[] = REQUEST("GET", "/metrics");
+    struct cfg_pool of_cfg = {0};
+    struct member_lists *members = member_lists_new(1);
+    struct bytes got[CLIENTS] = {0};
+    int clients[CLIENTS];
+    char octets[1];
+    cfg.pools = &of_cfg;
+    cfg.pool_count = 1;
+    ck_assert_ptr_nonnull(members);
+    members->lists[0] = server_pool_new(SERVERS);
+    state.metrics.runtime.members = members;
+    struct tls_context *context = context_with("one.example");
+    state.metrics.runtime.tls = context;
+    state.metrics.workers = 7;
+    for (size_t i = 0; i < CLIENTS; i++)
+        clients[i] = visit();
+    ck_assert_int_gt(send(clients[0], request, strlen(request), MSG_NOSIGNAL), 0);
+    while (times_described == 0)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    state.metrics.workers = 8;
+    for (size_t i = 1; i < CLIENTS; i++)
+        ck_assert_int_gt(send(clients[i], request, strlen(request), MSG_NOSIGNAL), 0);
+    expect(answer(visit(), REQUEST("GET", "/healthz")), "200 OK\r\n");
+    ck_assert(recv(clients[0], octets, sizeof octets, MSG_DONTWAIT) < 0); /* not done yet */
+    for (size_t i = 0; i < CLIENTS; i++) {
+        while (!read_some(clients[i], &got[i]))
+            uv_run(&loop, UV_RUN_NOWAIT);
+        ck_assert(has_words(&got[i], i == 0 ? "\ndeepproxy_workers 7\n" : "\ndeepproxy_workers 8\n"));
+        ck_assert(has_words(&got[i], "deepproxy_server_check_seconds"));
+        bytes_free(&got[i]);
+        close(clients[i]);
+    }
+    ck_assert_uint_eq(times_described, 3); /* one was of /healthz */
+    ck_assert_uint_eq(snapshot.references.count, 1);
+    server_pool_free(&members->lists[0]);
+    member_lists_unref(&members);
+    tls_context_unref(&context);
+    cfg.pool_count = 0;
 }
 END_TEST
 
@@ -457,6 +524,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, page, 0, ARRAY_LEN(pages));
     tcase_add_test(tests, metrics);
+    tcase_add_test(tests, a_long_page);
     tcase_add_test(tests, a_visit_ends);
     tcase_add_test(tests, what_the_kernel_buffers);
     tcase_add_test(tests, a_crowd);

@@ -173,6 +173,16 @@ static const struct {
     {"GET /v1", HTTP_STATUS_NOT_FOUND},
     {"GET /v1/sessions/", HTTP_STATUS_NOT_FOUND},
     {"GET /v1/sessions/%zz", HTTP_STATUS_BAD_REQUEST},
+    {"GET /v1/pools?x", HTTP_STATUS_BAD_REQUEST},
+    {"POST /v1/pools", HTTP_STATUS_METHOD_NOT_ALLOWED},
+    {"GET /v1/servers?x", HTTP_STATUS_BAD_REQUEST},
+    {"PATCH /v1/servers", HTTP_STATUS_METHOD_NOT_ALLOWED},
+    {"PATCH /v1/servers/p", HTTP_STATUS_NOT_FOUND},
+    {"PATCH /v1/servers/p/", HTTP_STATUS_NOT_FOUND},
+    {"PATCH /v1/servers//s", HTTP_STATUS_NOT_FOUND},
+    {"PATCH /v1/servers/p/s", HTTP_STATUS_NOT_FOUND}, /* there is none */
+    {"PATCH /v1/servers/p/s?x", HTTP_STATUS_BAD_REQUEST},
+    {"DELETE /v1/servers/p/s", HTTP_STATUS_METHOD_NOT_ALLOWED},
 };
 
 START_TEST(wrong)
@@ -202,6 +212,19 @@ START_TEST(who_may)
         admin_route(&call);
         expect(&call, HTTP_STATUS_FORBIDDEN,
                "{\"error\":\"only root, the program's own user and members of admin.group may do this\"}\n");
+    }
+    static const char *const of_servers[] = {"GET /v1/pools", "GET /v1/servers", "GET /v1/servers/p/s",
+                                             "PATCH /v1/servers/p/s"};
+    for (size_t i = 0; i < ARRAY_LEN(of_servers); i++) {
+        struct admin_call call = call_of(of_servers[i]);
+        call.is_local = false;
+        admin_route(&call);
+        expect(&call, HTTP_STATUS_NOT_FOUND, "there are /metrics, /healthz and /readyz\n");
+        call = call_of(of_servers[i]);
+        call.is_permitted = false;
+        admin_route(&call);
+        ck_assert_int_eq(call.answer.status, HTTP_STATUS_FORBIDDEN);
+        http_answer_release(&call.answer);
     }
     struct admin_call page = call_of("GET /healthz");
     page.is_permitted = false;
@@ -233,10 +256,30 @@ START_TEST(methods)
     admin_route(&call);
     ck_assert_str_eq(call.answer.allow, "GET, HEAD, DELETE");
     expect(&call, HTTP_STATUS_METHOD_NOT_ALLOWED, "{\"error\":\"only GET, HEAD and DELETE are allowed\"}\n");
+    call = call_of("PUT /v1/servers/p/unix:/run/imap");
+    admin_route(&call);
+    ck_assert_str_eq(call.answer.allow, "GET, HEAD, PATCH");
+    http_answer_release(&call.answer);
     call = call_of("GET /v1/reload");
     admin_route(&call);
     ck_assert_str_eq(call.answer.allow, "POST");
     expect(&call, HTTP_STATUS_METHOD_NOT_ALLOWED, "{\"error\":\"only POST is allowed\"}\n");
+}
+END_TEST
+
+/* The program shows nothing yet. */
+START_TEST(no_servers)
+{
+    struct admin_call call = call_of("GET /v1/servers");
+    admin_route(&call);
+    expect(&call, HTTP_STATUS_OK, "[]\n");
+    call = call_of("GET /v1/pools");
+    admin_route(&call);
+    expect(&call, HTTP_STATUS_OK, "[]\n");
+    call = call_of("GET /v1/servers/p%20q/s");
+    admin_route(&call);
+    expect(&call, HTTP_STATUS_NOT_FOUND,
+           "{\"error\":\"there is no pool \\\"p q\\\"; /v1/servers lists all\"}\n");
 }
 END_TEST
 
@@ -321,6 +364,7 @@ int main(void)
     tcase_add_test(tests, who_may);
     tcase_add_test(tests, too_many);
     tcase_add_test(tests, methods);
+    tcase_add_test(tests, no_servers);
     tcase_add_test(tests, sessions);
     tcase_add_test(tests, kicks);
     tcase_add_test(tests, reload_answers);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The head of an HTTP request: whole, octet by octet, and what is none. */
+/* An HTTP request: whole, octet by octet, and what is none. */
 #include "proxy/admin/admin_request.h"
 
 #include "base/array.h"
@@ -152,6 +152,121 @@ START_TEST(head_limit)
 }
 END_TEST
 
+/* ---- bodies ---- */
+
+#define PATCH   "PATCH /v1/servers/p/s HTTP/1.1\r\nHost: a\r\n"
+#define CHUNKED PATCH "Transfer-Encoding: chunked\r\n\r\n"
+
+static const struct {
+    const char *text;
+    const char *body;
+} bodies[] = {
+    {PATCH "Content-Length: 17\r\n\r\n{\"admin\":\"drain\"}", "{\"admin\":\"drain\"}"},
+    {PATCH "Content-Length: 1\r\n\r\n{}GET / HTTP/1.1\r\n\r\n", "{"},
+    {PATCH "Content-Length: 0\r\n\r\n", ""},
+    {PATCH "\r\n{}", ""},
+    {CHUNKED "3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n{}", "abcd"},
+    {CHUNKED "0\r\nTrailer: t\r\n\r\n", ""},
+    {PATCH "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n\r\n", "\r\n"},
+    {PATCH "Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}", "{}"},
+};
+
+static void check_body(size_t i)
+{
+    ck_assert_int_eq(request.progress, HTTP_COMPLETE);
+    ck_assert_int_eq(request.method, HTTP_PATCH);
+    ck_assert_uint_eq(request.segment_count, 4);
+    ck_assert_uint_eq(request.body_len, strlen(bodies[i].body));
+    ck_assert_mem_eq(request.body, bodies[i].body, request.body_len);
+}
+
+START_TEST(body_at_every_cut)
+{
+    const char *text = bodies[_i].text;
+    for (size_t cut = 0; cut <= strlen(text); cut++) {
+        admin_request_begin(&request);
+        feed(text, cut);
+        feed(text + cut, strlen(text) - cut);
+        check_body((size_t)_i);
+    }
+    admin_request_begin(&request);
+    for (const char *at = text; *at != '\0'; at++)
+        feed(at, 1);
+    check_body((size_t)_i);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    enum http_status status; /* 0: more is awaited */
+} bad_bodies[] = {
+    {PATCH "Content-Length: 4097\r\n\r\n", HTTP_STATUS_PAYLOAD_TOO_LARGE},
+    {PATCH "Content-Length: 1844674407370955160\r\n\r\n", HTTP_STATUS_PAYLOAD_TOO_LARGE},
+    {PATCH "Content-Length: 18446744073709551616\r\n\r\n", HTTP_STATUS_BAD_REQUEST},
+    {PATCH "Content-Length: -1\r\n\r\n", HTTP_STATUS_BAD_REQUEST},
+    {PATCH "Content-Length: 2\r\nContent-Length: 3\r\n\r\n", HTTP_STATUS_BAD_REQUEST},
+    {PATCH "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_STATUS_BAD_REQUEST},
+    {CHUNKED "x\r\n", HTTP_STATUS_BAD_REQUEST},
+    {CHUNKED "ffffffffffffffff1\r\n", HTTP_STATUS_BAD_REQUEST},
+    {PATCH "Content-Length: 3\r\n\r\n{}", 0},
+    {CHUNKED "2\r\n{}\r\n", 0},
+};
+
+START_TEST(bad_body)
+{
+    admin_request_begin(&request);
+    for (const char *at = bad_bodies[_i].text; *at != '\0'; at++)
+        feed(at, 1);
+    ck_assert_int_eq(request.progress, bad_bodies[_i].status != 0 ? HTTP_REJECTED : HTTP_READING);
+    ck_assert_int_eq(request.status, bad_bodies[_i].status);
+}
+END_TEST
+
+/* A body of the largest size, and one octet more, after a head of the largest size. */
+START_TEST(body_limit)
+{
+    static char text[ADMIN_REQUEST_MAX + ADMIN_BODY_MAX + 1];
+    for (size_t len = ADMIN_BODY_MAX; len <= ADMIN_BODY_MAX + 1; len++) {
+        char last[64];
+        snprintf(last, sizeof last, "\r\nContent-Length: %zu\r\n\r\n", len);
+        memset(text, 'y', sizeof text);
+        memcpy(text, "PATCH / HTTP/1.1\r\nX: ", 21);
+        memcpy(text + ADMIN_REQUEST_MAX - strlen(last), last, strlen(last));
+        admin_request_begin(&request);
+        feed(text, ADMIN_REQUEST_MAX + len);
+        ck_assert_int_eq(request.progress, len > ADMIN_BODY_MAX ? HTTP_REJECTED : HTTP_COMPLETE);
+        ck_assert_int_eq(request.status, len > ADMIN_BODY_MAX ? HTTP_STATUS_PAYLOAD_TOO_LARGE : 0);
+    }
+    ck_assert_uint_eq(request.body_len, 0);
+}
+END_TEST
+
+/* Chunks have no length before they end. */
+START_TEST(chunks_limit)
+{
+    static const char chunk[] = "1\r\nx\r\n";
+    admin_request_begin(&request);
+    feed(CHUNKED, strlen(CHUNKED));
+    for (size_t i = 0; i < ADMIN_BODY_MAX; i++)
+        ck_assert_int_eq(feed(chunk, strlen(chunk)), HTTP_READING);
+    ck_assert_int_eq(feed(chunk, strlen(chunk)), HTTP_REJECTED);
+    ck_assert_int_eq(request.status, HTTP_STATUS_PAYLOAD_TOO_LARGE);
+}
+END_TEST
+
+/* Nor have their extensions and trailers an end of their own. */
+START_TEST(sent_limit)
+{
+    static const char *const endless[] = {CHUNKED "1;", CHUNKED "0\r\nX: "};
+    admin_request_begin(&request);
+    feed(endless[_i], strlen(endless[_i]));
+    for (size_t i = 0; i <= ADMIN_REQUEST_MAX + ADMIN_BODY_SENT_MAX; i++)
+        feed("y", 1);
+    ck_assert_int_eq(request.progress, HTTP_REJECTED);
+    ck_assert_int_eq(request.status, HTTP_STATUS_PAYLOAD_TOO_LARGE);
+}
+END_TEST
+
 START_TEST(matching)
 {
     static const struct {
@@ -166,6 +281,12 @@ START_TEST(matching)
         {HEAD("/v1/sessions/a"), "/v1/sessions/:id", true},
         {HEAD("/v1/sessions/a/b"), "/v1/sessions/:id", false},
         {HEAD("/v1/sessions/a%2Fb"), "/v1/sessions/:id", true},
+        {HEAD("/v1/servers/p/s"), "/v1/servers/:pool/:server*", true},
+        {HEAD("/v1/servers/p/unix:/run/imap"), "/v1/servers/:pool/:server*", true},
+        {HEAD("/v1/servers/p/s/"), "/v1/servers/:pool/:server*", true},
+        {HEAD("/v1/servers/p//s"), "/v1/servers/:pool/:server*", false},
+        {HEAD("/v1/servers/p/"), "/v1/servers/:pool/:server*", false},
+        {HEAD("/v1/servers/p"), "/v1/servers/:pool/:server*", false},
         {HEAD("/v1%2Fsessions"), "/v1/sessions", false},
         {HEAD("/v1/session"), "/v1/sessions", false},
         {HEAD("/v1/sessionss"), "/v1/sessions", false},
@@ -202,6 +323,11 @@ int main(void)
     tcase_add_loop_test(tests, rejected, 0, ARRAY_LEN(bad));
     tcase_add_test(tests, target_limit);
     tcase_add_test(tests, head_limit);
+    tcase_add_loop_test(tests, body_at_every_cut, 0, ARRAY_LEN(bodies));
+    tcase_add_loop_test(tests, bad_body, 0, ARRAY_LEN(bad_bodies));
+    tcase_add_test(tests, body_limit);
+    tcase_add_test(tests, chunks_limit);
+    tcase_add_loop_test(tests, sent_limit, 0, 2);
     tcase_add_test(tests, matching);
     tcase_add_test(tests, parameters);
     suite_add_tcase(suite, tests);

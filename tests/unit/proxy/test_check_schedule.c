@@ -169,6 +169,25 @@ START_TEST(hurry)
 }
 END_TEST
 
+/* A turn comes no later than before, and within the new interval; one that is under way goes on. */
+START_TEST(other_intervals)
+{
+    const struct check_intervals quick = {.interval_ms = 500, .fast_ms = 100, .slow_ms = 700};
+    add(1, 0);
+    ck_assert_ptr_nonnull(check_schedule_take(&schedule, 0));
+    check_schedule_change(&turns[0], &quick, 10);
+    ck_assert_ptr_null(check_schedule_take(&schedule, 1000));
+    check_schedule_done(&schedule, &turns[0], CHECK_PACE_SLOW, 1000);
+    ck_assert_uint_ge(turns[0].due_ms, 1000 + 560);
+    ck_assert_uint_le(turns[0].due_ms, 1000 + 840);
+    uint64_t due = turns[0].due_ms;
+    check_schedule_change(&turns[0], &intervals, 1000);
+    ck_assert_uint_eq(turns[0].due_ms, due);
+    check_schedule_change(&turns[0], &quick, 1000);
+    ck_assert_uint_eq(turns[0].due_ms, due < 1500 ? due : 1500);
+}
+END_TEST
+
 /* Intervals of a millisecond, and of centuries. */
 START_TEST(odd_intervals)
 {
@@ -198,6 +217,7 @@ int main(void)
     tcase_add_test(tc, nobody_starves);
     tcase_add_test(tc, removal);
     tcase_add_test(tc, hurry);
+    tcase_add_test(tc, other_intervals);
     tcase_add_test(tc, odd_intervals);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -244,7 +244,7 @@ START_TEST(unix_socket)
     target.address_len = sizeof *address;
     target.identity = CFG_IDENTITY_PROXY_V1; /* has no addresses to tell */
     check_once(&target);
-    ck_assert_int_eq(found.result, CHECK_CONNECT_FAILED); /* there is no such file */
+    ck_assert_int_eq(found.result, CHECK_CONNECT_REFUSED); /* there is no such file */
     found.reports = 0;
     static const struct script behind = {
         .says = {"", "* OK ready\r\n", "* CAPABILITY A\r\nc1 OK\r\n", "* BYE\r\nc5 OK\r\n"}, .closes = true};

@@ -181,6 +181,11 @@ static int try_local_socket(void)
     return result_of(socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
+static int try_local_datagrams(void)
+{
+    return result_of(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+
 static int try_netlink(void)
 {
     return result_of(socket(AF_NETLINK, SOCK_RAW, 0));
@@ -322,14 +327,15 @@ static const struct expectation {
     {"AF_PACKET", try_packet_socket, EAFNOSUPPORT, EPERM},
     {"AF_VSOCK", try_vsock, EAFNOSUPPORT, EPERM},
     {"AF_ALG", try_alg_socket, EAFNOSUPPORT, EPERM},
-    {"AF_UNIX", try_local_socket, WORKS, EPERM},
+    {"AF_UNIX", try_local_socket, WORKS, WORKS},
+    {"AF_UNIX datagrams", try_local_datagrams, WORKS, EPERM},
     {"AF_NETLINK", try_netlink, WORKS, EPERM},
     {"UDP", try_udp, WORKS, EPERM},
     {"open", try_open, WORKS, EPERM},
     {"a file of its own", try_write_file, WORKS, EPERM},
     {"a thread", try_thread, WORKS, EPERM},
     {"a name", try_name, WORKS, EIO},
-    {"bind", try_bind, WORKS, EPERM},
+    {"bind", try_bind, WORKS, WORKS},
     {"setrlimit", try_limit, WORKS, EPERM},
     {"signals to itself", try_signal_to_self, WORKS, EPERM},
     {"memory", try_memory, WORKS, WORKS},

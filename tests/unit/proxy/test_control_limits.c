@@ -32,7 +32,8 @@ static void set_up(void)
     control.log = log_new(CFG_LOG_INFO);
     ck_assert(control.shared.sessions != NULL && control.shared.handshakes.slots != NULL);
     ck_assert_ptr_nonnull(control.log);
-    struct descriptors_need need = {.workers = WORKERS, .listeners = ADDRESSES, .admin_listeners = 1};
+    struct descriptors_need need = {
+        .workers = WORKERS, .listeners = ADDRESSES, .admin_listeners = 1, .checks = 1};
     own = descriptors_own(&need);
 }
 

@@ -13,6 +13,7 @@ START_TEST(more_of_each_takes_more)
         {.workers = 2, .listeners = 1},
         {.workers = 1, .listeners = 2},
         {.workers = 1, .listeners = 1, .admin_listeners = 1},
+        {.workers = 1, .listeners = 1, .checks = 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(more); i++)
         ck_assert_uint_gt(descriptors_own(&more[i]), descriptors_own(&small));

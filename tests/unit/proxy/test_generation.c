@@ -67,6 +67,14 @@ static const struct {
     {WORKER_TIMEOUT_QUICK + 3, 4000},
     {WORKER_TIMEOUT_QUICK + 4, 8000},
     {WORKER_TIMEOUT_QUICK + 5, 16000},
+    {WORKER_TIMEOUT_PARTING, 100},
+    {WORKER_TIMEOUT_PARTING + 1, 200},
+    {WORKER_TIMEOUT_PARTING + 2, 400},
+    {WORKER_TIMEOUT_PARTING + 3, 800},
+    {WORKER_TIMEOUT_PARTING + 4, 1600},
+    {WORKER_TIMEOUT_PARTING + 5, 3200},
+    {WORKER_TIMEOUT_PARTING + 6, 6400},
+    {WORKER_TIMEOUT_PARTING + 7, 12800},
 };
 _Static_assert(ARRAY_LEN(spans) == WORKER_TIMEOUTS, "a row for each class");
 
@@ -100,8 +108,22 @@ START_TEST(quick_classes)
     ck_assert(!generation_has_quick(generation));
     deadline_set(&generation->timeouts[WORKER_TIMEOUT_QUICK + 5], &deadline, 77);
     ck_assert(generation_has_quick(generation));
+    deadline_set(&generation->timeouts[WORKER_TIMEOUT_PARTING + 7], &deadline, 77);
+    ck_assert(generation_has_quick(generation));
     deadline_drop(&deadline);
     generation_free(&generation);
+}
+END_TEST
+
+/* Steps that make up any time, and never more than is left but for the first. */
+START_TEST(classes_for_parting)
+{
+    ck_assert_int_eq(generation_parting_timeout(0), WORKER_TIMEOUT_PARTING);
+    ck_assert_int_eq(generation_parting_timeout(199), WORKER_TIMEOUT_PARTING);
+    ck_assert_int_eq(generation_parting_timeout(200), WORKER_TIMEOUT_PARTING + 1);
+    ck_assert_int_eq(generation_parting_timeout(12799), WORKER_TIMEOUT_PARTING + 6);
+    ck_assert_int_eq(generation_parting_timeout(12800), WORKER_TIMEOUT_PARTING + 7);
+    ck_assert_int_eq(generation_parting_timeout(UINT64_MAX), WORKER_TIMEOUT_PARTING + 7);
 }
 END_TEST
 
@@ -174,6 +196,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, timeouts, 0, ARRAY_LEN(spans));
     tcase_add_test(tests, quick_classes);
+    tcase_add_test(tests, classes_for_parting);
     tcase_add_test(tests, of_a_worker);
     tcase_add_test(tests, deadlines_of_all_generations);
     tcase_add_test(tests, empty_ones_are_dropped);

@@ -187,6 +187,65 @@ END_TEST
 
 /* ---- the pool's state ---- */
 
+/* A member that stands for a name without an address. */
+static struct membership *make_unresolved(void)
+{
+    struct server_identity identity = {.pool = "stores", .name = "s1"};
+    struct membership *members = membership_new(pool, 1, WORKERS);
+    struct server_state *server = server_registry_server(registry, &identity);
+    ck_assert_ptr_nonnull(members);
+    ck_assert_ptr_nonnull(server);
+    membership_add(members, server, &checked, false);
+    return members;
+}
+
+START_TEST(member_without_an_address_takes_no_sessions)
+{
+    struct membership *members = make_unresolved();
+    const struct server_state *server = members->members[0].server;
+    membership_install(members, NULL, NOW, NULL);
+    membership_note_addresses(members, NOW, NULL);
+    ck_assert_int_eq(server_state_health(server), SERVER_UNRESOLVED);
+    ck_assert_int_eq(server_state_use(server, NOW), SERVER_USE_NONE);
+    membership_unref(&members);
+}
+END_TEST
+
+/* Its sessions go on; when it comes back it is checked before it counts, with all else as it was. */
+START_TEST(address_goes_and_comes_back)
+{
+    struct membership *both = membership_new(pool, 2, WORKERS);
+    struct membership *one = make_list(143, &checked);
+    struct server_state *gone = find_server("stores", "s2", 143);
+    membership_add(both, find_server("stores", "s1", 143), &checked, false);
+    membership_add(both, server_state_ref(gone), &checked, false);
+    membership_install(both, NULL, NOW, NULL);
+    membership_note_addresses(both, NOW, NULL);
+    ck_assert_int_eq(server_state_health(gone), SERVER_UNCHECKED);
+    server_state_event(gone, SERVER_EVENT_CHECK_PASSED, SERVER_CAUSE_CHECK_PASSED, NOW, NULL);
+    server_state_set_admin(gone, SERVER_DRAIN, SERVER_CAUSE_OPERATOR, NOW, NULL);
+
+    membership_retire(both, one, NOW, NULL);
+    membership_install(one, both, NOW, NULL);
+    membership_note_addresses(one, NOW, NULL);
+    ck_assert_int_eq(server_state_health(gone), SERVER_UNRESOLVED);
+    ck_assert_int_eq(gone->cause[SERVER_AXIS_STATE], SERVER_CAUSE_NAME_GONE);
+    ck_assert_int_eq(server_state_health(one->members[0].server), SERVER_UNCHECKED);
+
+    membership_retire(one, both, NOW, NULL);
+    membership_install(both, one, NOW, NULL);
+    membership_note_addresses(both, NOW, NULL);
+    ck_assert_int_eq(server_state_health(gone), SERVER_UNCHECKED);
+    ck_assert_int_eq(gone->cause[SERVER_AXIS_STATE], SERVER_CAUSE_NAME_FOUND);
+    ck_assert_int_eq(server_state_admin(gone), SERVER_DRAIN);
+    server_state_set_admin(gone, SERVER_READY, SERVER_CAUSE_OPERATOR, NOW, NULL);
+    ck_assert_int_eq(server_state_use(gone, NOW), SERVER_USE_LAST_RESORT); /* it awaits its check */
+    server_state_unref(&gone);
+    membership_unref(&one);
+    membership_unref(&both);
+}
+END_TEST
+
 START_TEST(usual_greeting)
 {
     ck_assert_uint_eq(pool_state_greeting_limit_ms(pool, false), POOL_GREETING_UNKNOWN_MS);
@@ -227,6 +286,8 @@ int main(void)
     tcase_add_test(tests, a_reload_forgets_nothing);
     tcase_add_test(tests, another_address_is_checked_first_and_inherits);
     tcase_add_test(tests, without_checks_a_new_server_counts_at_once);
+    tcase_add_test(tests, member_without_an_address_takes_no_sessions);
+    tcase_add_test(tests, address_goes_and_comes_back);
     tcase_add_test(tests, usual_greeting);
     tcase_add_test(tests, told_once_a_second);
     suite_add_tcase(suite, tests);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/admin/metrics_pools.h"
 
 #include "certificates.h"
 #include "protocols/engine_private.h"
@@ -71,7 +72,9 @@ static void tear_down(void)
 static const char *write_all(void)
 {
     struct metrics_text text = {0};
+    struct metrics_pools_cursor cursor = {0};
     metrics_write(&text, &state, certificates);
+    ck_assert(metrics_pools_write_some(&text, &state.runtime, &cursor)); /* there are none */
     ck_assert(!text.failed);
     free(written);
     written = strndup((const char *)text.bytes.data, text.bytes.len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/array.h"
 #include "proxy/admin/metrics_text.h"
+#include "proxy/common/histogram.h"
 
 #include "run_suite.h"
 
@@ -38,6 +39,64 @@ START_TEST(a_single_one)
     struct metrics_text text = {0};
     metrics_text_single(&text, "up", METRICS_GAUGE, "Whether it is.", 1);
     expect(&text, "# HELP up Whether it is.\n# TYPE up gauge\nup 1\n");
+}
+END_TEST
+
+static const struct {
+    uint64_t value;
+    const char *written;
+} thousandths[] = {{0, "0"},      {1, "0.001"},  {10, "0.01"},
+                   {250, "0.25"}, {1000, "1"},   {1001, "1.001"},
+                   {2500, "2.5"}, {30000, "30"}, {UINT64_MAX, "18446744073709551.615"}};
+
+START_TEST(values_in_thousandths)
+{
+    char got[METRICS_THOUSANDTHS_MAX];
+    metrics_text_format_thousandths(thousandths[_i].value, got);
+    ck_assert_str_eq(got, thousandths[_i].written);
+}
+END_TEST
+
+START_TEST(a_histogram)
+{
+    static struct histogram histogram;
+    struct metrics_text text = {0};
+    const struct metrics_label label = {"pool", "p"};
+    histogram_add(&histogram, 1);
+    histogram_add(&histogram, 7);
+    histogram_add(&histogram, 8);
+    histogram_add(&histogram, 60000);
+    metrics_text_family(&text, "t_seconds", METRICS_HISTOGRAM, "H.");
+    metrics_text_histogram(&text, &label, 1, &histogram);
+    expect(&text, "# HELP t_seconds H.\n# TYPE t_seconds histogram\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.001\"} 1\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.005\"} 1\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.01\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.025\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.05\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.1\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.25\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"0.5\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"1\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"2.5\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"5\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"10\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"30\"} 3\n"
+                  "t_seconds_bucket{pool=\"p\",le=\"+Inf\"} 4\n"
+                  "t_seconds_sum{pool=\"p\"} 60.016\n"
+                  "t_seconds_count{pool=\"p\"} 4\n");
+}
+END_TEST
+
+START_TEST(a_summary)
+{
+    struct metrics_text text = {0};
+    const struct metrics_label label = {"pool", "p"};
+    metrics_text_family(&text, "t_seconds", METRICS_SUMMARY, "H.");
+    metrics_text_summary(&text, &label, 1, 1250, 3);
+    expect(&text, "# HELP t_seconds H.\n# TYPE t_seconds summary\n"
+                  "t_seconds_sum{pool=\"p\"} 1.25\n"
+                  "t_seconds_count{pool=\"p\"} 3\n");
 }
 END_TEST
 
@@ -115,6 +174,9 @@ int main(void)
     TCase *tests = tcase_create("metrics_text");
     tcase_add_test(tests, a_family);
     tcase_add_test(tests, a_single_one);
+    tcase_add_loop_test(tests, values_in_thousandths, 0, (int)(ARRAY_LEN(thousandths)));
+    tcase_add_test(tests, a_histogram);
+    tcase_add_test(tests, a_summary);
     tcase_add_loop_test(tests, values_of_labels, 0, (int)(ARRAY_LEN(values)));
     tcase_add_test(tests, too_much);
     suite_add_tcase(suite, tests);

@@ -288,6 +288,10 @@ static const struct {
     {WORKER_TIMEOUT_QUICK, "quick"},         {WORKER_TIMEOUT_QUICK + 1, "quick"},
     {WORKER_TIMEOUT_QUICK + 2, "quick"},     {WORKER_TIMEOUT_QUICK + 3, "quick"},
     {WORKER_TIMEOUT_QUICK + 4, "quick"},     {WORKER_TIMEOUT_QUICK + 5, "quick"},
+    {WORKER_TIMEOUT_PARTING, "parting"},     {WORKER_TIMEOUT_PARTING + 1, "parting"},
+    {WORKER_TIMEOUT_PARTING + 2, "parting"}, {WORKER_TIMEOUT_PARTING + 3, "parting"},
+    {WORKER_TIMEOUT_PARTING + 4, "parting"}, {WORKER_TIMEOUT_PARTING + 5, "parting"},
+    {WORKER_TIMEOUT_PARTING + 6, "parting"}, {WORKER_TIMEOUT_PARTING + 7, "parting"},
 };
 _Static_assert(ARRAY_LEN(timeouts) == WORKER_TIMEOUTS, "a row for each class");
 

@@ -30,8 +30,9 @@ static const struct row rows[] = {
     {SESSION_BACKEND_STARTTLS, "backend-starttls", "backend-handshake connecting lingering closed"},
     {SESSION_BACKEND_HANDSHAKE, "backend-handshake", "greeting connecting lingering closed"},
     {SESSION_GREETING, "greeting", "relaying connecting lingering closed"},
-    {SESSION_RELAYING, "relaying", "half-closed connecting lingering closed"},
+    {SESSION_RELAYING, "relaying", "half-closed orphaned connecting lingering closed"},
     {SESSION_HALF_CLOSED, "half-closed", "connecting lingering closed"},
+    {SESSION_ORPHANED, "orphaned", "lingering closed"},
     {SESSION_LINGERING, "lingering", "closed"},
     {SESSION_CLOSED, "closed", ""},
 };
@@ -112,6 +113,7 @@ static const struct demand demands[] = {
     {SESSION_CONNECTING, SESSION_GREETING, true, true, true},
     {SESSION_GREETING, SESSION_RELAYING, true, true, true},
     {SESSION_RELAYING, SESSION_HALF_CLOSED, true, true, true},
+    {SESSION_RELAYING, SESSION_ORPHANED, true, true, false},
 };
 
 static struct session *make_parts(const struct demand *demand, bool has_tls, bool has_engine, bool has_link)

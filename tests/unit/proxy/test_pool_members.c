@@ -1,75 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Servers of the configuration become addresses, with a resolver of the test's own. */
-#include "proxy/backends/pool_resolve.h"
+/* Servers of the configuration become members, by addresses that the test knows of names. */
+#include "proxy/backends/pool_members.h"
 
 #include "cfg_file.h"
 #include "run_suite.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **result);
-void __wrap_freeaddrinfo(struct addrinfo *result);
-
-/* What the resolver has for "store.example"; NULL: it can't tell. */
+/* What is known of "store.example"; NULL: nothing. */
 static const char *const *answers;
-static unsigned times_asked;
-static unsigned lists_held;
 
-static struct addrinfo *answer(const char *text, uint16_t port, struct addrinfo *next)
+static socklen_t get(void *arg, const char *host, size_t index, struct sockaddr_storage *address)
 {
-    struct {
-        struct addrinfo info;
-        struct sockaddr_in6 address;
-    } *made = calloc(1, sizeof *made);
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&made->address;
-    bool is_v4 = inet_pton(AF_INET, text, &v4->sin_addr) == 1;
-    if (is_v4) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-    } else {
-        ck_assert_int_eq(inet_pton(AF_INET6, text, &made->address.sin6_addr), 1);
-        made->address.sin6_family = AF_INET6;
-        made->address.sin6_port = htons(port);
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    ck_assert_ptr_eq(arg, &answers);
+    ck_assert_str_eq(host, "store.example");
+    if (answers == NULL || answers[index] == NULL)
+        return 0;
+    if (inet_pton(AF_INET, answers[index], &v4.sin_addr) == 1) {
+        memcpy(address, &v4, sizeof v4);
+        return sizeof v4;
     }
-    made->info.ai_addr = (struct sockaddr *)&made->address;
-    made->info.ai_addrlen = is_v4 ? sizeof *v4 : sizeof made->address;
-    made->info.ai_next = next;
-    return &made->info;
-}
-
-int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **result)
-{
-    times_asked++;
-    ck_assert_str_eq(node, "store.example");
-    ck_assert_int_eq(hints->ai_socktype, SOCK_STREAM);
-    ck_assert_int_eq(hints->ai_family, AF_UNSPEC);
-    if (answers == NULL)
-        return EAI_AGAIN;
-    size_t count = 0;
-    while (answers[count] != NULL)
-        count++;
-    *result = NULL;
-    while (count-- > 0)
-        *result = answer(answers[count], (uint16_t)atoi(service), *result);
-    lists_held++;
-    return 0;
-}
-
-void __wrap_freeaddrinfo(struct addrinfo *result)
-{
-    lists_held--;
-    while (result != NULL) {
-        struct addrinfo *next = result->ai_next;
-        free(result);
-        result = next;
-    }
+    ck_assert_int_eq(inet_pton(AF_INET6, answers[index], &v6.sin6_addr), 1);
+    memcpy(address, &v6, sizeof v6);
+    return sizeof v6;
 }
 
 /* ---- pools ---- */
@@ -77,12 +36,10 @@ void __wrap_freeaddrinfo(struct addrinfo *result)
 static struct cfg *cfg;
 static struct membership *list;
 static struct server_registry *registry;
-static struct cfg_problems problems;
 
 static void set_up(void)
 {
     answers = NULL;
-    times_asked = lists_held = 0;
     list = NULL;
     registry = server_registry_new(2);
     ck_assert_ptr_nonnull(registry);
@@ -93,8 +50,6 @@ static void tear_down(void)
     membership_unref(&list);
     ck_assert_uint_eq(server_registry_sweep(registry), 0);
     server_registry_unref(&registry);
-    ck_assert_uint_eq(lists_held, 0);
-    cfg_problems_free(&problems);
     cfg_free(&cfg);
 }
 
@@ -107,10 +62,11 @@ static void read_pool(const char *servers, const char *more)
     cfg = cfg_text_load_clean(text);
 }
 
-static bool resolve(const struct membership *previous)
+static void make(void)
 {
-    list = pool_resolve(&cfg->pools[0], registry, previous, &problems);
-    return list != NULL;
+    const struct known_addresses known = {get, &answers};
+    list = pool_members_make(&cfg->pools[0], registry, &known);
+    ck_assert_ptr_nonnull(list);
 }
 
 static struct server_state *server_of(size_t index)
@@ -166,11 +122,10 @@ static struct membership *take_list(void)
 static const char *const two_addresses[] = {"192.0.2.1", "2001:db8::7", NULL};
 static const char *const other_address[] = {"192.0.2.2", "192.0.2.1", NULL};
 
-START_TEST(addresses_are_not_asked_for)
+START_TEST(addresses)
 {
     read_pool(BY_ADDRESS, "");
-    ck_assert(resolve(NULL));
-    ck_assert_uint_eq(times_asked, 0);
+    make();
     ck_assert_uint_eq(list->count, 2);
     expect(0, "10.0.0.11:143", "10.0.0.11", 143);
     expect(1, "[2001:db8::1]:1143", "2001:db8::1", 1143);
@@ -184,9 +139,7 @@ START_TEST(a_name_is_each_of_its_addresses)
 {
     answers = two_addresses;
     read_pool(BY_ADDRESS ", " BY_NAME, "");
-    ck_assert(resolve(NULL));
-    ck_assert_uint_eq(times_asked, 1);
-    ck_assert_uint_eq(problems.count, 0);
+    make();
     ck_assert_uint_eq(list->count, 4);
     expect(1, "[2001:db8::1]:1143", "2001:db8::1", 1143);
     expect(2, "store.example:143@192.0.2.1:143", "192.0.2.1", 143);
@@ -201,7 +154,7 @@ START_TEST(names_for_certificates)
     read_pool("{ address = \"10.0.0.11:993\"; }, { address = \"store.example:993\"; }, "
               "{ address = \"[2001:db8::1]:993\"; }",
               "tls = { mode = \"implicit\"; };");
-    ck_assert(resolve(NULL));
+    make();
     ck_assert_uint_eq(list->count, 4);
     ck_assert_str_eq(server_of(0)->identity.tls_name, "10.0.0.11");
     ck_assert_str_eq(server_of(1)->identity.tls_name, "store.example");
@@ -210,57 +163,40 @@ START_TEST(names_for_certificates)
 }
 END_TEST
 
-static void expect_problem(enum cfg_severity severity, const char *words)
-{
-    ck_assert_uint_eq(problems.count, 1);
-    ck_assert_uint_eq(problems.errors, severity == CFG_ERROR);
-    ck_assert_int_eq(problems.items[0].severity, severity);
-    ck_assert_ptr_nonnull(strstr(problems.items[0].text, "\"store.example\" can't be resolved: "));
-    ck_assert_ptr_nonnull(strstr(problems.items[0].text, gai_strerror(EAI_AGAIN)));
-    ck_assert_ptr_nonnull(strstr(problems.items[0].text, words));
-    ck_assert_uint_eq(problems.items[0].line, 3);
-}
-
-/* Wherever it stands: what follows it does not make it right. */
-START_TEST(a_name_that_cannot_be_resolved)
+/* It stands for a name that is not known, in its place. */
+START_TEST(a_name_without_an_address)
 {
     read_pool(_i == 0 ? BY_NAME ", " BY_ADDRESS : BY_ADDRESS ", " BY_NAME, "");
-    ck_assert(!resolve(NULL));
-    expect_problem(CFG_ERROR, "; give its address, or mend the name service");
+    make();
+    ck_assert_uint_eq(list->count, 3);
+    const struct server_identity *server = &server_of(_i == 0 ? 0 : 2)->identity;
+    ck_assert_str_eq(server->name, "store.example:143");
+    ck_assert_uint_eq(server->address_len, 0);
+    ck_assert_uint_eq(server->address.ss_family, AF_UNSPEC);
 }
 END_TEST
 
-START_TEST(a_name_that_cannot_be_resolved_any_more)
+/* All that the line says holds for each of its addresses. */
+START_TEST(names_and_rules_of_a_line)
 {
     answers = two_addresses;
-    read_pool("{ address = \"store.example:1430\"; }, " BY_ADDRESS ", " BY_NAME, "");
-    ck_assert(resolve(NULL));
-    for (size_t i = 0; i < 6; i++)
-        set_health(i, 100 + i, 200 + i);
-    struct membership *before = take_list();
-    answers = NULL;
-    read_pool(BY_NAME, "");
-    ck_assert(resolve(before));
-    expect_problem(CFG_WARNING, "; the addresses that it had before are used");
-    /* Those of the same name and port, and no others: with what was known about their health. */
-    ck_assert_uint_eq(list->count, 2);
-    expect(0, "store.example:143@192.0.2.1:143", "192.0.2.1", 143);
-    expect(1, "store.example:143@[2001:db8::7]:143", "2001:db8::7", 143);
-    expect_health(0, 104, 204);
-    expect_health(1, 105, 205);
-    membership_unref(&before);
-}
-END_TEST
-
-START_TEST(a_name_that_was_another_before)
-{
-    read_pool(BY_ADDRESS, "");
-    ck_assert(resolve(NULL));
-    struct membership *before = take_list();
-    read_pool(BY_NAME, "");
-    ck_assert(!resolve(before));
-    expect_problem(CFG_ERROR, "; give its address");
-    membership_unref(&before);
+    read_pool(
+        "{ address = \"store.example:143\"; name = \"s\"; weight = 7; max_connections = 9; backup = true; }, "
+        "{ address = \"unix:/run/imap\"; name = \"u\"; }",
+        "");
+    make();
+    ck_assert_uint_eq(list->count, 3);
+    expect(0, "s@192.0.2.1:143", "192.0.2.1", 143);
+    expect(1, "s@[2001:db8::7]:143", "2001:db8::7", 143);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_uint_eq(list->members[i].rules.weight, 7);
+        ck_assert_uint_eq(list->members[i].rules.max_connections, 9);
+        ck_assert(list->members[i].is_backup);
+    }
+    ck_assert_str_eq(server_of(2)->identity.name, "u");
+    ck_assert_uint_eq(server_of(2)->identity.address.ss_family, AF_UNIX);
+    ck_assert_uint_eq(list->members[2].rules.weight, 1);
+    ck_assert(!list->members[2].is_backup);
 }
 END_TEST
 
@@ -269,7 +205,7 @@ START_TEST(health_is_inherited)
 {
     answers = two_addresses;
     read_pool(BY_ADDRESS ", " BY_NAME, "");
-    ck_assert(resolve(NULL));
+    make();
     for (size_t i = 0; i < 4; i++)
         set_health(i, 100 + i, 200 + i);
     struct membership *before = take_list();
@@ -277,8 +213,7 @@ START_TEST(health_is_inherited)
     read_pool("{ address = \"10.0.0.11:144\"; }, " BY_NAME
               ", { address = \"192.0.2.1:143\"; }, { address = \"10.0.0.11:143\"; }",
               "");
-    ck_assert(resolve(before));
-    ck_assert_uint_eq(problems.count, 0);
+    make();
     ck_assert_uint_eq(list->count, 5);
     expect_health(0, 0, 0); /* another port */
     expect(1, "store.example:143@192.0.2.2:143", "192.0.2.2", 143);
@@ -298,12 +233,12 @@ START_TEST(a_name_with_another_address_is_another_server)
     static const char *const six[] = {"2001:db8::7", NULL};
     answers = one;
     read_pool(BY_NAME, "");
-    ck_assert(resolve(NULL));
+    make();
     set_health(0, 100, 200);
     struct membership *before = take_list();
     answers = six;
     read_pool(BY_NAME, "");
-    ck_assert(resolve(before));
+    make();
     ck_assert_uint_eq(list->count, 1);
     expect_health(0, 0, 0);
     membership_unref(&before);
@@ -312,15 +247,14 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("pool_resolve");
+    Suite *suite = suite_create("pool_members");
     TCase *tests = tcase_create("servers");
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, addresses_are_not_asked_for);
+    tcase_add_test(tests, addresses);
     tcase_add_test(tests, a_name_is_each_of_its_addresses);
     tcase_add_test(tests, names_for_certificates);
-    tcase_add_loop_test(tests, a_name_that_cannot_be_resolved, 0, 2);
-    tcase_add_test(tests, a_name_that_cannot_be_resolved_any_more);
-    tcase_add_test(tests, a_name_that_was_another_before);
+    tcase_add_loop_test(tests, a_name_without_an_address, 0, 2);
+    tcase_add_test(tests, names_and_rules_of_a_line);
     tcase_add_test(tests, health_is_inherited);
     tcase_add_test(tests, a_name_with_another_address_is_another_server);
     suite_add_tcase(suite, tests);
