@@ -228,8 +228,8 @@ enum { CFG_WEIGHT_MAX = 1000 };
 
 /* Sessions that wait as the servers of a pool are full. */
 struct cfg_pool_queue {
-    unsigned length;  /* how many may wait, over all workers; 0: none; default 500 */
-    uint64_t wait_ms; /* how long each; default 10 s */
+    unsigned length;             /* how many may wait, over all workers; 0: none; default 500 */
+    uint64_t wait_ms;            /* how long each; default 10 s */
     struct cfg_place wait_place; /* of the key, or the pool's */
 };
 

@@ -129,8 +129,8 @@ struct server_state {
     uint32_t seen_trials; /* of failed_trials */
     uint64_t suspected_at_ms; /* when it was last seen to be suspected */
     struct server_last_check last_check;
-    struct server_facts *facts;     /* of the last check that passed and learned something; NULL: none has */
-    struct control_check *check;    /* how it is checked (control_checks.c); NULL: it is not */
+    struct server_facts *facts;  /* of the last check that passed and learned something; NULL: none has */
+    struct control_check *check; /* how it is checked (control_checks.c); NULL: it is not */
 };
 
 /* One change of one axis, for the log and the counters. */

@@ -172,8 +172,7 @@ static bool is_same_target(const struct check_target *a, const struct check_targ
     return a->protocol == b->protocol && text_is_same(a->hostname, b->hostname) &&
            a->address_len == b->address_len && memcmp(&a->address, &b->address, a->address_len) == 0 &&
            a->identity == b->identity && a->tls_mode == b->tls_mode && a->tls == b->tls &&
-           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms &&
-           has_same_sources(a, b);
+           text_is_same(a->tls_name, b->tls_name) && a->timeout_ms == b->timeout_ms && has_same_sources(a, b);
 }
 
 static bool is_same_pace(const struct check_intervals *a, const struct check_intervals *b)
