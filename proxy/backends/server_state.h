@@ -98,7 +98,6 @@ struct server_state {
     /* Workers write if something fails, and if a suspected server is tried. */
     _Alignas(SERVER_LINE) _Atomic uint32_t strikes; /* failures since it served last; 0: it is trusted */
     _Atomic bool trial;                             /* a session tries it though it is suspected */
-    _Atomic bool watched;           /* a trial was too short for it, and its connection is there still */
     _Atomic uint8_t last_failure;   /* enum server_cause */
     _Atomic uint32_t failed_trials; /* ever */
     _Atomic uint64_t retry_at_ms;   /* when a suspected server is due for a trial */
