@@ -98,10 +98,10 @@ struct server_state {
     /* Workers write if something fails, and if a suspected server is tried. */
     _Alignas(SERVER_LINE) _Atomic uint32_t strikes; /* failures since it served last; 0: it is trusted */
     _Atomic bool trial;                             /* a session tries it though it is suspected */
-    _Atomic uint8_t last_failure;   /* enum server_cause */
-    _Atomic uint32_t failed_trials; /* ever */
-    _Atomic uint64_t retry_at_ms;   /* when a suspected server is due for a trial */
-    _Atomic uint64_t failed_at_ms;  /* its last failure */
+    _Atomic uint8_t last_failure;                   /* enum server_cause */
+    _Atomic uint32_t failed_trials;                 /* ever */
+    _Atomic uint64_t retry_at_ms;                   /* when a suspected server is due for a trial */
+    _Atomic uint64_t failed_at_ms;                  /* its last failure */
     /* When the log last had a warning of it, and of what this machine lacked for it; 0: never. */
     _Atomic uint64_t warned_ms;
     _Atomic uint64_t warned_of_us_ms;
@@ -128,8 +128,8 @@ struct server_state {
     uint32_t seen_trials; /* of failed_trials */
     uint64_t suspected_at_ms; /* when it was last seen to be suspected */
     struct server_last_check last_check;
-    struct server_facts *facts;     /* of the last check that passed and learned something; NULL: none has */
-    struct control_check *check;    /* how it is checked (control_checks.c); NULL: it is not */
+    struct server_facts *facts;  /* of the last check that passed and learned something; NULL: none has */
+    struct control_check *check; /* how it is checked (control_checks.c); NULL: it is not */
 };
 
 /* One change of one axis, for the log and the counters. */
