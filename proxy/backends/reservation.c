@@ -68,12 +68,16 @@ void reservation_failed(struct reservation *reservation, enum server_cause kind,
     end_trial(reservation);
 }
 
-void reservation_pass_on(struct reservation *into, struct reservation *from)
+bool reservation_pass_on(struct reservation *into, struct reservation *from)
 {
     ENSURE(from->is_taken && !from->is_trial && !into->is_taken);
+    if (atomic_exchange(&from->server->trial, true))
+        return false;
     *into = *from;
+    into->is_trial = true;
     server_state_ref(from->server);
     from->is_taken = from->is_connecting = false;
+    return true;
 }
 
 void reservation_end(struct reservation *reservation)

@@ -33,10 +33,10 @@ void reservation_served(struct reservation *reservation);
 void reservation_failed(struct reservation *reservation, enum server_cause kind, uint64_t now_ms);
 
 /*
- * `from` has failed: its place goes to `into`, which is none. `from` still knows its server, and has no place
- * there.
+ * `from` has failed: its place goes to `into`, which is none, and is a trial again. `from` still knows its
+ * server, and has no place there. False, with nothing changed, if another session tries the server already.
  */
-void reservation_pass_on(struct reservation *into, struct reservation *from);
+MUST_CHECK bool reservation_pass_on(struct reservation *into, struct reservation *from);
 
 /*
  * Gives it back. A trial that neither served nor failed says nothing of the server.

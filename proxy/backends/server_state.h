@@ -98,11 +98,10 @@ struct server_state {
     /* Workers write if something fails, and if a suspected server is tried. */
     _Alignas(SERVER_LINE) _Atomic uint32_t strikes; /* failures since it served last; 0: it is trusted */
     _Atomic bool trial;                             /* a session tries it though it is suspected */
-    _Atomic bool watched;           /* a trial was too short for it, and its connection is there still */
-    _Atomic uint8_t last_failure;   /* enum server_cause */
-    _Atomic uint32_t failed_trials; /* ever */
-    _Atomic uint64_t retry_at_ms;   /* when a suspected server is due for a trial */
-    _Atomic uint64_t failed_at_ms;  /* its last failure */
+    _Atomic uint8_t last_failure;                   /* enum server_cause */
+    _Atomic uint32_t failed_trials;                 /* ever */
+    _Atomic uint64_t retry_at_ms;                   /* when a suspected server is due for a trial */
+    _Atomic uint64_t failed_at_ms;                  /* its last failure */
     /* When the log last had a warning of it, and of what this machine lacked for it; 0: never. */
     _Atomic uint64_t warned_ms;
     _Atomic uint64_t warned_of_us_ms;

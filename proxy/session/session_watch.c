@@ -9,10 +9,16 @@
 /*
  * A suspected server has a short time for the client that tries it. One that serves, but not as fast as that,
  * would be suspected for ever. So its connection stays for the time that the configuration gives a server,
- * when the client has gone on without it: it is watched for the greeting. Nobody waits for it. Each server is
- * watched once at a time, and the connection counts among its sessions.
+ * when the client has gone on without it: it is watched for the greeting. Nobody waits for it. The
+ * connection counts among the server's sessions, and as the one that tries it. While others serve it ends
+ * when the next session is due to try.
  */
-enum { WATCH_READ_CAP = 64 };
+enum {
+    WATCH_READ_CAP = 64,
+    WATCH_TICK_MS = 100,
+    /* Meanwhile nobody tries it: one that has started again, without a word of that, is tried after this. */
+    WATCH_MAX_MS = 15000
+};
 
 struct session_watch {
     struct session_watch *next; /* of the worker's */
@@ -23,6 +29,7 @@ struct session_watch {
     enum protocol protocol;
     bool is_encrypted;
     uint64_t began; /* worker_now, when it was connected to, or had sent something of TLS */
+    uint64_t until;
     uv_timer_t timer;
     char input[WATCH_READ_CAP];
 };
@@ -54,16 +61,25 @@ static void end_watch(struct session_watch *watch)
 {
     unlink_watch(watch);
     uv_timer_stop(&watch->timer);
-    atomic_store(&watch->place.server->watched, false);
     reservation_forget(&watch->place);
     wait_queue_place_free(watch->members->pool->queue);
     membership_unref(&watch->members);
     uv_close((uv_handle_t *)&watch->link->conn.tcp, on_socket_closed);
 }
 
-static void on_late(uv_timer_t *timer)
+static bool has_other(const struct session_watch *watch)
 {
-    end_watch(timer->data);
+    struct choose_request request = {
+        .members = watch->members, .worker = watch->worker->index, .now_ms = uv_hrtime() / 1000000};
+    return choose_has_other(&request, NULL, watch->place.server);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct session_watch *watch = timer->data;
+    bool is_due = uv_hrtime() / 1000000 >= atomic_load(&watch->place.server->retry_at_ms);
+    if (worker_now(watch->worker) >= watch->until || (is_due && has_other(watch)))
+        end_watch(watch);
 }
 
 void session_end_watches(struct worker *worker)
@@ -94,11 +110,9 @@ static bool is_greeting(const struct session_watch *watch, struct slice data)
  */
 static void note_greeting(const struct session_watch *watch)
 {
-    struct choose_request request = {
-        .members = watch->members, .worker = watch->worker->index, .now_ms = uv_hrtime() / 1000000};
     struct pool_state *pool = watch->members->pool;
     uint64_t ms = worker_now(watch->worker) - watch->began;
-    if (choose_has_other(&request, NULL, watch->place.server)) {
+    if (has_other(watch)) {
         if (ms < pool_state_greeting_limit_ms(pool, false))
             server_state_served(watch->place.server);
         return;
@@ -134,13 +148,12 @@ static bool may_watch(const struct session *session)
            session->link->conn.queued == 0;
 }
 
-/* Takes the connection and its place out of the session. */
-static void take_over(struct session_watch *watch, struct session *session)
+/* Takes the connection out of the session. */
+static void take_link(struct session_watch *watch, struct session *session)
 {
     struct backend_link *link = session->link;
     watch->is_encrypted = link->tls != NULL;
     session_drop_backend_tls(session);
-    reservation_pass_on(&watch->place, &session->place);
     session->link = NULL;
     link->session = NULL;
     link->conn.tcp.data = watch;
@@ -148,27 +161,32 @@ static void take_over(struct session_watch *watch, struct session *session)
     uv_read_stop((uv_stream_t *)&link->conn.tcp);
 }
 
-void session_watch_server(struct session *session)
+static void begin_watch(struct session_watch *watch, struct session *session)
 {
-    if (!may_watch(session) || atomic_exchange(&session->place.server->watched, true))
-        return;
-    struct session_watch *watch = calloc(1, sizeof *watch);
-    if (watch == NULL) {
-        atomic_store(&session->place.server->watched, false);
-        return;
-    }
     struct worker *worker = session->worker;
-    *watch = (struct session_watch){.next = worker->watches,
-                                    .worker = worker,
-                                    .members = membership_ref(session_members(session)),
-                                    .protocol = session->service->cfg->protocol,
-                                    .began = session->link->last_heard};
+    uint64_t span = session->in_worker.generation->timeouts[WORKER_TIMEOUT_GREETING].span;
+    watch->worker = worker;
+    watch->members = membership_ref(session_members(session));
+    watch->protocol = session->service->cfg->protocol;
+    watch->began = session->link->last_heard;
+    watch->until = worker_now(worker) + (span < WATCH_MAX_MS ? span : WATCH_MAX_MS);
+    watch->next = worker->watches;
     worker->watches = watch;
-    take_over(watch, session);
+    take_link(watch, session);
     watch->timer.data = watch;
     uv_timer_init(&worker->loop, &watch->timer);
-    uv_timer_start(&watch->timer, on_late,
-                   session->in_worker.generation->timeouts[WORKER_TIMEOUT_GREETING].span, 0);
+    uv_timer_start(&watch->timer, on_tick, WATCH_TICK_MS, WATCH_TICK_MS);
     if (uv_read_start((uv_stream_t *)&watch->link->conn.tcp, on_alloc, on_read) != 0)
         end_watch(watch);
+}
+
+void session_watch_server(struct session *session)
+{
+    struct session_watch *watch = may_watch(session) ? calloc(1, sizeof *watch) : NULL;
+    if (watch == NULL)
+        return;
+    if (reservation_pass_on(&watch->place, &session->place))
+        begin_watch(watch, session);
+    else
+        free(watch);
 }

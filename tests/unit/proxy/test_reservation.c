@@ -137,7 +137,7 @@ START_TEST(a_full_server_gets_no_trial)
 }
 END_TEST
 
-/* The connection stays when the session has gone on: it still counts, and is no trial. */
+/* The connection stays when the session has gone on: it still counts, and is the one trial. */
 START_TEST(a_place_is_passed_on)
 {
     struct reservation from = {0};
@@ -146,7 +146,11 @@ START_TEST(a_place_is_passed_on)
     server_state_failed(server, SERVER_NO_GREETING, false, NOW);
     ck_assert(reservation_take(&from, server, SERVER_USE_TRIAL));
     reservation_failed(&from, SERVER_NO_GREETING, NOW + 5);
-    reservation_pass_on(&into, &from);
+    ck_assert(reservation_take(&next, server, SERVER_USE_TRIAL));
+    ck_assert(!reservation_pass_on(&into, &from)); /* one at a time */
+    ck_assert(from.is_taken);
+    reservation_forget(&next);
+    ck_assert(reservation_pass_on(&into, &from));
     ck_assert_uint_eq(server_state_sessions(server), 1);
     ck_assert_uint_eq(server->connecting, 1);
     ck_assert(!from.is_taken);
@@ -154,11 +158,9 @@ START_TEST(a_place_is_passed_on)
     ck_assert_ptr_eq(from.server, server);
     reservation_forget(&from);
     ck_assert_uint_eq(server_state_sessions(server), 1);
-    ck_assert(reservation_take(&next, server, SERVER_USE_TRIAL));
+    ck_assert(!reservation_take(&next, server, SERVER_USE_TRIAL));
     reservation_forget(&into);
-    ck_assert(server->trial);
-    ck_assert_uint_eq(server_state_sessions(server), 1);
-    reservation_forget(&next);
+    ck_assert(!server->trial);
 }
 END_TEST
 
