@@ -7,11 +7,12 @@
 #include <string.h>
 
 /*
- * A suspected server has a short time for the client that tries it. One that serves, but not as fast as that,
- * would be suspected for ever. So its connection stays for the time that the configuration gives a server,
- * when the client has gone on without it: it is watched for the greeting. Nobody waits for it. The
+ * A suspected server has a short time for the client that tries it. One that serves, but not as fast as
+ * that, would be suspected for ever. So its connection stays for the time that the configuration gives a
+ * server, when the client has gone on without it: it is watched for the greeting. Nobody waits for it. The
  * connection counts among the server's sessions, and as the one that tries it. While others serve it ends
- * when the next session is due to try.
+ * when the next session is due to try. Over TLS none is watched: octets alone do not tell a greeting from
+ * what TLS itself says.
  */
 enum {
     WATCH_READ_CAP = 64,
@@ -27,8 +28,7 @@ struct session_watch {
     struct membership *members;
     struct reservation place;
     enum protocol protocol;
-    bool is_encrypted;
-    uint64_t began; /* worker_now, when it was connected to, or had sent something of TLS */
+    uint64_t began; /* worker_now, when it was connected to */
     uint64_t until;
     uv_timer_t timer;
     char input[WATCH_READ_CAP];
@@ -90,15 +90,13 @@ void session_end_watches(struct worker *worker)
 
 /* ---- what it sees ---- */
 
-/* The first octets of a greeting that refuses nobody. Of one that is encrypted: no alert. */
+/* The first octets of a greeting that refuses nobody. */
 static bool is_greeting(const struct session_watch *watch, struct slice data)
 {
     static const char *const beginnings[] = {
         [PROTOCOL_IMAP] = "* ", [PROTOCOL_POP3] = "+", [PROTOCOL_SUBMISSION] = "2"};
     const char *beginning = beginnings[watch->protocol];
     size_t len = strlen(beginning);
-    if (watch->is_encrypted)
-        return data.data[0] != 0x15;
     if (data.len < len || memcmp(data.data, beginning, len) != 0)
         return false;
     return watch->protocol != PROTOCOL_IMAP || data.len == len || (data.data[len] | 0x20) != 'b';
@@ -145,15 +143,13 @@ static bool may_watch(const struct session *session)
 {
     return session->place.began_as_trial && session->link != NULL && session->state != SESSION_CONNECTING &&
            session->worker->phase == WORKER_RUNNING && !session->link->conn.input_ended &&
-           session->link->conn.queued == 0;
+           session->link->conn.queued == 0 && session->link->tls == NULL;
 }
 
 /* Takes the connection out of the session. */
 static void take_link(struct session_watch *watch, struct session *session)
 {
     struct backend_link *link = session->link;
-    watch->is_encrypted = link->tls != NULL;
-    session_drop_backend_tls(session);
     session->link = NULL;
     link->session = NULL;
     link->conn.tcp.data = watch;
