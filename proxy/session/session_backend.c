@@ -26,7 +26,7 @@ static void drop_link(struct session *session)
     struct backend_link *link = session->link;
     if (link == NULL)
         return;
-    session_drop_backend_tls(session);
+    backend_tls_drop(link, session->worker);
     session->link = NULL;
     link->session = NULL;
     uv_close((uv_handle_t *)&link->conn.tcp, on_link_closed);

@@ -109,22 +109,36 @@ void session_end_backend_output(struct session *session)
     tcp_conn_end_output(&link->conn);
 }
 
-/* close_notify is sent if nothing waits before it: what is queued is lost with the connection. */
-void session_drop_backend_tls(struct session *session)
+void backend_tls_drop(struct backend_link *link, struct worker *worker)
 {
-    struct backend_link *link = session->link;
     struct backend_tls *tls = link->tls;
     if (tls == NULL)
         return;
-    if (is_open(tls) && link->conn.queued == 0 && tls_io_output(session->worker->tls_io).len == 0) {
+    if (is_open(tls) && link->conn.queued == 0 && tls_io_output(worker->tls_io).len == 0) {
         tls_endpoint_close(tls->side.endpoint);
-        flush_to_server(session);
+        (void)!tls_side_flush(worker, &link->conn); /* the connection ends */
     }
     starttls_client_free(&tls->request);
-    tls_side_free(&tls->side, session->worker);
+    tls_side_free(&tls->side, worker);
     pool_tls_unref(&tls->pool);
     free(tls);
     link->tls = NULL;
+}
+
+bool backend_tls_is_ready(const struct backend_link *link)
+{
+    return link->tls == NULL || (link->tls->request == NULL && link->tls->side.endpoint != NULL &&
+                                 tls_endpoint_state(link->tls->side.endpoint) == TLS_OPEN);
+}
+
+struct slice backend_tls_open(struct backend_link *link, struct worker *worker, struct slice data)
+{
+    if (link->tls == NULL)
+        return data;
+    size_t len = tls_side_receive(&link->tls->side, worker, data);
+    if (tls_side_flush(worker, &link->conn) != 0)
+        ENSURE(link->conn.write_failed);
+    return (struct slice){worker->plain_buffer, len};
 }
 
 /* ---- the handshake ---- */

@@ -541,8 +541,20 @@ void session_send_to_server(struct session *session, const struct engine_lane *l
 /* Sends close_notify, if there is TLS, and FIN. */
 void session_end_backend_output(struct session *session);
 
-/* Sends close_notify, if it can be sent now, and frees all that there is for TLS. */
-void session_drop_backend_tls(struct session *session);
+/*
+ * Sends close_notify, if nothing that is queued waits before it, and frees all that there is for TLS, if
+ * there is any.
+ */
+void backend_tls_drop(struct backend_link *link, struct worker *worker);
+
+/* Are the next octets of the server those of its greeting, in the clear or by TLS that is open? */
+bool backend_tls_is_ready(const struct backend_link *link);
+
+/*
+ * For a connection that is ready: `data` itself in the clear, or what it says by TLS, which may be nothing yet,
+ * in the worker's buffer. The outputs of the worker must be empty.
+ */
+struct slice backend_tls_open(struct backend_link *link, struct worker *worker, struct slice data);
 
 /* Has the server's input ended without close_notify? */
 bool session_backend_was_cut(const struct session *session);

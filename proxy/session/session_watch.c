@@ -11,11 +11,9 @@
  * that, would be suspected for ever. So its connection stays for the time that the configuration gives a
  * server, when the client has gone on without it: it is watched for the greeting. Nobody waits for it. The
  * connection counts among the server's sessions, and as the one that tries it. While others serve it ends
- * when the next session is due to try. Over TLS none is watched: octets alone do not tell a greeting from
- * what TLS itself says.
+ * when the next session is due to try.
  */
 enum {
-    WATCH_READ_CAP = 64,
     WATCH_TICK_MS = 100,
     /* Meanwhile nobody tries it: one that has started again, without a word of that, is tried after this. */
     WATCH_MAX_MS = 15000
@@ -31,7 +29,6 @@ struct session_watch {
     uint64_t began; /* worker_now, when it was connected to */
     uint64_t until;
     uv_timer_t timer;
-    char input[WATCH_READ_CAP];
 };
 
 /* ---- the end ---- */
@@ -61,6 +58,7 @@ static void end_watch(struct session_watch *watch)
 {
     unlink_watch(watch);
     uv_timer_stop(&watch->timer);
+    backend_tls_drop(watch->link, watch->worker);
     reservation_forget(&watch->place);
     wait_queue_place_free(watch->members->pool->queue);
     membership_unref(&watch->members);
@@ -123,15 +121,19 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct session_watch *watch = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(watch->input, WATCH_READ_CAP);
+    *buffer = uv_buf_init((char *)watch->worker->read_buffer, WORKER_READ_CAP);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 {
     struct session_watch *watch = stream->data;
-    if (len == 0)
-        return;
-    if (len > 0 && is_greeting(watch, (struct slice){(const uint8_t *)buffer->base, (size_t)len}))
+    struct slice said = {NULL, 0};
+    if (len > 0)
+        said = backend_tls_open(watch->link, watch->worker,
+                                (struct slice){(const uint8_t *)buffer->base, (size_t)len});
+    if (said.len == 0 && len >= 0 && backend_tls_is_ready(watch->link))
+        return; /* TLS has something of its own, such as a ticket */
+    if (said.len > 0 && is_greeting(watch, said))
         note_greeting(watch);
     end_watch(watch);
 }
@@ -143,7 +145,14 @@ static bool may_watch(const struct session *session)
 {
     return session->place.began_as_trial && session->link != NULL && session->state != SESSION_CONNECTING &&
            session->worker->phase == WORKER_RUNNING && !session->link->conn.input_ended &&
-           session->link->conn.queued == 0 && session->link->tls == NULL;
+           session->link->conn.queued == 0 && backend_tls_is_ready(session->link);
+}
+
+/* What TLS sends by itself, if it can't be sent at once. */
+static void on_drained(struct tcp_conn *conn, int status)
+{
+    (void)conn;
+    (void)status; /* after a failed write the server's end is read next */
 }
 
 /* Takes the connection out of the session. */
@@ -153,6 +162,7 @@ static void take_link(struct session_watch *watch, struct session *session)
     session->link = NULL;
     link->session = NULL;
     link->conn.tcp.data = watch;
+    link->conn.on_drained = on_drained;
     watch->link = link;
     uv_read_stop((uv_stream_t *)&link->conn.tcp);
 }

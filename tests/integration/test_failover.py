@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 
 import harness
 import processes
@@ -330,6 +331,22 @@ class Failover(harness.TestCase):
             with self.takes(0, KNOWN_SECONDS):
                 self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
         self.assertEqual(proxy.wait_line(event="pool-panic")["panic"], "yes")
+
+    def test_server_that_greets_late_now(self):
+        """Later than a client that tries it waits: it is found all the same, as there is no other."""
+        serves = threading.Event()
+
+        def late(connection):
+            if serves.is_set():
+                time.sleep(1.2)
+                harness.pop3(connection)
+            else:
+                silent(connection)
+        proxy = self.start({"pop3": [self.backend(late)]}, extra=ONE_WORKER, timeouts=f"greeting = {SERVER_SECONDS};")
+        for _ in range(2):
+            self.assertTrue(self.client(proxy, "pop3").rest().startswith(b"-ERR [SYS/TEMP]"))
+        serves.set()
+        self.wait_until(lambda: self.client(proxy, "pop3").line().startswith(b"+OK ready"))
 
     def test_server_that_comes_back(self):
         """All have failed a moment ago, and are tried all the same."""
