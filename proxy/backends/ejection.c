@@ -55,8 +55,8 @@ static void review_suspected(struct server_state *server, struct review *review)
         back_off(server, review);
         server_state_event(server, SERVER_EVENT_EJECT, cause, review->now_ms, review->observer);
         review->ejected++;
-    } else if (can_be_ejected(health)) {
-        review->held_back = true;
+    } else if (can_be_ejected(health) && server_state_admin(server) == SERVER_READY) {
+        review->held_back = true; /* what the operator has taken out is nothing to panic about */
     }
     server->seen_trials = failed_trials;
 }

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The running program checks a real Dovecot and Postfix: what it finds, and what the servers' own logs say of it."""
+"""The running program checks real servers: what it finds, and what the servers' own logs say of it."""
 
 import re
 import unittest
 
 import common
 import proxy
+import rooted
 from common import backend_files, backends, certificates
 
 # A day of checks, as far as a server's log is concerned: each is like the one before.
@@ -153,6 +154,39 @@ class Wrong(Checks):
     def test_header_that_is_not_expected(self):
         found = self.check("-direct", "proxy-v1", "", 1)
         self.expect_result(found, **dict.fromkeys(found, "no-proxy"))
+
+
+class Others(common.Case):
+    """Servers in roots of their own."""
+
+    with_servers = False
+
+    def expect_good_checks(self, server, identity, services):
+        reason = rooted.unusable(server)
+        if reason:
+            raise AssertionError(reason)
+        started = self.enterContext(rooted.Rooted(server, self.folder / server, services, identity != "none"))
+        before = len(started.log.read_text(errors="replace"))
+        addresses = {name: [f"127.0.0.1:{started.ports[name]}"] for name in services}
+        path = self.write_configuration(addresses, identity=identity, pool=CHECK, extra='log_level = "debug"; ')
+        with proxy.Proxy(path) as running:
+            for name in services:
+                checks = Checks.checks_of(running, name, ROUNDS)
+                self.assertEqual({(check["result"], check["detail"]) for check in checks}, {("ok", "")}, name)
+            lines = started.log.read_text(errors="replace")[before:].splitlines()
+        self.assertEqual([line for line in lines if ALARMING.search(line)], [])
+
+    def test_cyrus(self):
+        self.expect_good_checks("cyrus", "none", ("imap", "pop3"))
+
+    def test_courier(self):
+        self.expect_good_checks("courier", "none", ("imap", "pop3"))
+
+    def test_exim(self):
+        self.expect_good_checks("exim", "proxy-v2", ("submission",))
+
+    def test_opensmtpd(self):
+        self.expect_good_checks("opensmtpd", "proxy-v2", ("submission",))
 
 
 if __name__ == "__main__":

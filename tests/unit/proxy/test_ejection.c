@@ -135,6 +135,12 @@ START_TEST(at_most_half_and_panic)
     ck_assert(members->pool->panic);
     ck_assert_uint_eq(count_ejected(members), 2);
     ck_assert_int_eq(server_state_health(server_of(members, 2)), SERVER_UNCHECKED);
+    /* What the operator takes out is nothing to panic about. */
+    ck_assert(
+        server_state_set_admin(server_of(members, 2), SERVER_MAINTENANCE, SERVER_CAUSE_OPERATOR, NOW, NULL));
+    ck_assert(review(members, NOW) && !members->pool->panic);
+    ck_assert(server_state_set_admin(server_of(members, 2), SERVER_READY, SERVER_CAUSE_OPERATOR, NOW, NULL));
+    ck_assert(review(members, NOW) && members->pool->panic);
     /* It is suspected all the same. */
     ck_assert_int_ne(server_state_use(server_of(members, 2), NOW), SERVER_USE_NORMAL);
     /* Another one serves, which makes room for it; so the panic ends. */

@@ -175,7 +175,7 @@ static void model_review(struct model *model)
             server->row = 0;
             model_move(server, SERVER_EJECTED);
             ejected++;
-        } else {
+        } else if (server->admin == SERVER_READY) {
             model->panic = true;
         }
     }
