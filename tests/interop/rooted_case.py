@@ -2,7 +2,9 @@
 """The case whose server lives in a Debian root of its own."""
 
 import common
+import proxy
 import rooted
+from checked import ALARMING, CHECK, ROUNDS, checks_of
 
 
 class Case(common.Case):
@@ -17,6 +19,21 @@ class Case(common.Case):
         if reason:
             raise AssertionError(reason)
         return rooted.Rooted(cls.server, directory, cls.services, cls.identity != "none")
+
+
+class ChecksCase(Case):
+    """The program checks the server as often as in a day, and its log has nothing alarming of it."""
+
+    def test_checks(self):
+        before = len(self.servers.log.read_text(errors="replace"))
+        addresses = {name: [f"127.0.0.1:{self.servers.ports[name]}"] for name in self.services}
+        path = self.write_configuration(addresses, identity=self.identity, pool=CHECK, extra='log_level = "debug"; ')
+        with proxy.Proxy(path) as running:
+            for name in self.services:
+                checks = checks_of(running, name, ROUNDS)
+                self.assertEqual({(check["result"], check["detail"]) for check in checks}, {("ok", "")}, name)
+            lines = self.servers.log.read_text(errors="replace")[before:].splitlines()
+        self.assertEqual([line for line in lines if ALARMING.search(line)], [])
 
 
 class SubmissionCase(Case):

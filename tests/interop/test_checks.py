@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The running program checks real servers: what it finds, and what the servers' own logs say of it."""
+"""The running program checks a real Dovecot and Postfix: what it finds, and what the servers' own logs say of it."""
 
-import re
 import unittest
 
 import common
 import proxy
-import rooted
+from checked import ALARMING, CHECK, ROUNDS, checks_of
 from common import backend_files, backends, certificates
 
-# A day of checks, as far as a server's log is concerned: each is like the one before.
-ROUNDS = 20
-CHECK = 'check = { interval = "200 ms"; slow = "1 h"; fall = 1; }; '
 # What they log at the end of a session without a login.
 SIGNS = {"imap": "imap-login: ", "pop3": "pop3-login: ", "submission": "disconnect from "}
-# What an operator would look up in a log, or be told of by what watches it.
-ALARMING = re.compile(r"warning|error|fatal|panic|lost connection|pipelining|timeout|too many|invalid|unknown command|not "
-                      r"recogni[sz]ed|refused|reject|abnormal|premature|hangup|closed unexpectedly|commands=\d+/\d+", re.IGNORECASE)
 
 
 class Checks(common.Case):
@@ -48,16 +41,9 @@ class Checks(common.Case):
         path = self.write_configuration(addresses, identity=identity, pool=CHECK + pool, extra='log_level = "debug"; ')
         running = proxy.Proxy(path)
         self.addCleanup(running.stop)  # not before the logs were read: the end of the program cuts a check short
-        found = {name: self.checks_of(running, name, rounds) for name in services}
+        found = {name: checks_of(running, name, rounds) for name in services}
         self.logged = {name: self.wait_for_goodbyes(name, rounds) for name in services}
         return found
-
-    @staticmethod
-    def checks_of(running, service, rounds):
-        lines = running.wait_lines(rounds, event="server-check", pool=f"{service}-servers")[:rounds]
-        names = ("result", "capabilities", "mechanisms", "id", "detail")
-        return [{"layer": "tls" if line.get("tls") == "yes" else "clear", **{name: line.get(name, "") for name in names}}
-                for line in lines]
 
     def wait_for_goodbyes(self, name, rounds):
         """What the server has logged of all these checks; it does so after they are over."""
@@ -154,39 +140,6 @@ class Wrong(Checks):
     def test_header_that_is_not_expected(self):
         found = self.check("-direct", "proxy-v1", "", 1)
         self.expect_result(found, **dict.fromkeys(found, "no-proxy"))
-
-
-class Others(common.Case):
-    """Servers in roots of their own."""
-
-    with_servers = False
-
-    def expect_good_checks(self, server, identity, services):
-        reason = rooted.unusable(server)
-        if reason:
-            raise AssertionError(reason)
-        started = self.enterContext(rooted.Rooted(server, self.folder / server, services, identity != "none"))
-        before = len(started.log.read_text(errors="replace"))
-        addresses = {name: [f"127.0.0.1:{started.ports[name]}"] for name in services}
-        path = self.write_configuration(addresses, identity=identity, pool=CHECK, extra='log_level = "debug"; ')
-        with proxy.Proxy(path) as running:
-            for name in services:
-                checks = Checks.checks_of(running, name, ROUNDS)
-                self.assertEqual({(check["result"], check["detail"]) for check in checks}, {("ok", "")}, name)
-            lines = started.log.read_text(errors="replace")[before:].splitlines()
-        self.assertEqual([line for line in lines if ALARMING.search(line)], [])
-
-    def test_cyrus(self):
-        self.expect_good_checks("cyrus", "none", ("imap", "pop3"))
-
-    def test_courier(self):
-        self.expect_good_checks("courier", "none", ("imap", "pop3"))
-
-    def test_exim(self):
-        self.expect_good_checks("exim", "proxy-v2", ("submission",))
-
-    def test_opensmtpd(self):
-        self.expect_good_checks("opensmtpd", "proxy-v2", ("submission",))
 
 
 if __name__ == "__main__":

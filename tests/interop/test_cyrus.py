@@ -84,5 +84,10 @@ class Clients(client_tests.ImapClients, client_tests.Pop3Clients, rooted_case.Ca
     mailbox_prefix = "INBOX."
 
 
+class Checks(rooted_case.ChecksCase):
+    server = "cyrus"
+    services = ("imap", "pop3")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

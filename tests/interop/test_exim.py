@@ -42,5 +42,11 @@ class Clients(rooted_case.SubmissionCase, client_tests.SubmissionClients):
     server = "exim"
 
 
+class Checks(rooted_case.ChecksCase):
+    server = "exim"
+    services = ("submission",)
+    identity = "proxy-v2"
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

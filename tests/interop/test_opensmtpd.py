@@ -40,5 +40,11 @@ class Submission(rooted_case.SubmissionCase, submission_tests.SubmissionTests):
         client.ask(submission_tests.ENVELOPE[1], b"550")
 
 
+class Checks(rooted_case.ChecksCase):
+    server = "opensmtpd"
+    services = ("submission",)
+    identity = "proxy-v2"
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
