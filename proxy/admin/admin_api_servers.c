@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 enum { COMMAND_MAX = 2 * ADMIN_SERVER_NAME_MAX };
@@ -15,7 +16,9 @@ static void describe_now(const struct admin_call *call, struct admin_state *stat
 {
     *state = (struct admin_state){0};
     call->pages->source.describe(call->pages->source.arg, state);
-    *now = (struct admin_moment){state->metrics.now, uv_hrtime() / 1000000};
+    struct timespec real;
+    clock_gettime(CLOCK_REALTIME, &real);
+    *now = (struct admin_moment){(int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000, uv_hrtime() / 1000000};
 }
 
 static size_t count_pools(const struct runtime *runtime)

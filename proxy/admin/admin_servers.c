@@ -31,7 +31,8 @@ static json_t *describe_address(const struct server_identity *identity)
 
 static json_t *time_of(uint64_t at_ms, struct admin_moment now)
 {
-    return admin_json_time(now.s - (int64_t)((now.ms > at_ms ? now.ms - at_ms : 0) / 1000));
+    int64_t ago_ms = now.ms > at_ms ? (int64_t)(now.ms - at_ms) : 0;
+    return admin_json_time((now.real_ms - ago_ms) / 1000);
 }
 
 /* Null while nothing has changed it. */

@@ -9,8 +9,8 @@
 
 /* Now, on both clocks. */
 struct admin_moment {
-    int64_t s;   /* since 1970 */
-    uint64_t ms; /* of the clock that server_state.h has */
+    int64_t real_ms; /* since 1970 */
+    uint64_t ms;     /* of the clock that server_state.h has */
 };
 
 /* One server of a list. NULL if memory is short. */
