@@ -279,7 +279,9 @@ static void on_connected(uv_connect_t *request, int status)
 
 static void on_unix_connected(uv_write_t *request, int status)
 {
-    finish_connecting(request->data, status);
+    struct backend_link *link = request->data;
+    free(request);
+    finish_connecting(link, status);
 }
 
 /* The session has the link from now on, whose handle libuv knows. */
@@ -332,8 +334,14 @@ static int adopt_unix(struct session *session, struct backend_link *link, int fd
         close(fd);
         return error;
     }
-    link->unix_connect.data = link;
-    return uv_write(&link->unix_connect, (uv_stream_t *)&link->conn.tcp, &nothing, 1, on_unix_connected);
+    uv_write_t *request = malloc(sizeof *request);
+    if (request == NULL)
+        return UV_ENOMEM;
+    request->data = link;
+    error = uv_write(request, (uv_stream_t *)&link->conn.tcp, &nothing, 1, on_unix_connected);
+    if (error != 0)
+        free(request);
+    return error;
 }
 
 /* An error of the socket is the server's, though there is no link. */

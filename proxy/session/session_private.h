@@ -86,10 +86,7 @@ extern const struct state_machine session_machine;
 /* The connection to a server. On the heap: it is made after the handshake, and another one may follow it. */
 struct backend_link {
     struct tcp_conn conn;
-    union {
-        uv_connect_t connect;
-        uv_write_t unix_connect; /* of nothing, after which a Unix socket is taken as connected */
-    };
+    uv_connect_t connect;
     struct session *session; /* NULL when the session has dropped it */
     struct backend_tls *tls; /* NULL: in the clear */
     uint64_t last_heard;     /* worker_now: when it last sent something, or its time began */
