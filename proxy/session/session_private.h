@@ -548,8 +548,8 @@ void backend_tls_drop(struct backend_link *link, struct worker *worker);
 bool backend_tls_is_ready(const struct backend_link *link);
 
 /*
- * For a connection that is ready: `data` itself in the clear, or what it says by TLS, which may be nothing yet,
- * in the worker's buffer. The outputs of the worker must be empty.
+ * For a connection that is ready: `data` itself in the clear, or what it says by TLS, which may be nothing
+ * yet, in the worker's buffer. The outputs of the worker must be empty.
  */
 struct slice backend_tls_open(struct backend_link *link, struct worker *worker, struct slice data);
 
