@@ -179,15 +179,20 @@ static const char change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
 START_TEST(clients_that_send_ahead)
 {
     struct end crowd[CROWD];
+    size_t ahead = 0;
     start("");
     for (size_t i = 0; i < CROWD; i++) {
         crowd[i] = (struct end){inner_proxy_connect(proxy, INNER_TLS), SSL_new(client_context)};
         ck_assert_int_eq(SSL_set_fd(crowd[i].ssl, crowd[i].fd), 1);
-        ck_assert_int_eq(SSL_connect(crowd[i].ssl), -1);
+        (void)SSL_connect(crowd[i].ssl); /* it is done at once if the machine has kept this thread waiting */
     }
     for (size_t i = 0; i < CROWD; i++)
-        ck_assert_int_eq(send(crowd[i].fd, change_cipher_spec, sizeof change_cipher_spec, MSG_NOSIGNAL),
-                         sizeof change_cipher_spec);
+        if (SSL_in_init(crowd[i].ssl)) {
+            ck_assert_int_eq(send(crowd[i].fd, change_cipher_spec, sizeof change_cipher_spec, MSG_NOSIGNAL),
+                             sizeof change_cipher_spec);
+            ahead++;
+        }
+    ck_assert_uint_gt(ahead, CROWD / 2);
     for (size_t i = 0; i < CROWD; i++) {
         while (SSL_connect(crowd[i].ssl) != 1)
             ck_assert(wait_for(crowd[i].fd, POLLIN, PATIENCE_MS));
