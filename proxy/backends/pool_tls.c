@@ -4,11 +4,11 @@
 #include "base/array.h"
 #include "base/slice.h"
 #include "proxy/common/ca_bundle.h"
+#include "proxy/common/worker_bound.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 struct tls_problems {
     const struct cfg_pool_tls *tls;
@@ -83,13 +83,6 @@ static struct tls_context *make_context(const struct cfg_pool_tls *tls, const st
     return context;
 }
 
-/* An upper bound: a reload does not change how many run, whatever the new configuration has. */
-static size_t count_workers(const struct cfg *cfg)
-{
-    long cores = sysconf(_SC_NPROCESSORS_CONF);
-    return cores > 0 && (size_t)cores > cfg->workers ? (size_t)cores : cfg->workers;
-}
-
 /* Takes the context over. NULL after an error. */
 static struct pool_tls *new_with_context(struct tls_context *context, const struct cfg *cfg,
                                          const struct cfg_pool *pool, size_t slots,
@@ -100,7 +93,7 @@ static struct pool_tls *new_with_context(struct tls_context *context, const stru
         tls_context_unref(&context);
     } else {
         refcount_init(&tls->references);
-        tls->workers = count_workers(cfg);
+        tls->workers = worker_bound(cfg);
         tls->slots = slots;
         tls->context = context;
         tls->resumption = tls_resumption_new(context, slots * tls->workers);
@@ -184,7 +177,7 @@ struct pool_tls *pool_tls_new_after(struct pool_tls *old, const struct cfg *cfg,
     struct cfg_problems found = {0};
     bool fresh = is_fresh(old);
     *stale = false;
-    if (fresh && old->slots >= slots && old->workers == count_workers(cfg))
+    if (fresh && old->slots >= slots && old->workers == worker_bound(cfg))
         return pool_tls_ref(old);
     struct pool_tls *tls = fresh ? NULL : pool_tls_new(cfg, pool, slots, from, &found);
     *stale = !fresh && tls == NULL;

@@ -2,12 +2,12 @@
 #include "proxy/runtime/snapshot.h"
 
 #include "base/array.h"
+#include "proxy/common/worker_bound.h"
 #include "proxy/runtime/client_certificates.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- pools ---- */
 
@@ -161,18 +161,11 @@ static struct host_index *get_hosts(const struct cfg *cfg, const struct snapshot
     return host_index_new(cfg->hosts, cfg->host_count);
 }
 
-/* An upper bound of the workers: a reload does not change how many run, whatever it brings. */
-static unsigned count_workers(const struct cfg *cfg)
-{
-    long cores = sysconf(_SC_NPROCESSORS_CONF);
-    return cores > 0 && (unsigned long)cores > cfg->workers ? (unsigned)cores : cfg->workers;
-}
-
 /* That of the snapshot before. NULL if memory is short. */
 static struct server_registry *get_registry(const struct cfg *cfg, const struct snapshot *previous)
 {
     return previous != NULL ? server_registry_ref(previous->registry)
-                            : server_registry_new(count_workers(cfg));
+                            : server_registry_new(worker_bound(cfg));
 }
 
 static bool build_snapshot(struct snapshot *snapshot, const struct snapshot *previous,
