@@ -4,6 +4,7 @@
 #include "proxy/admin/admin_api_private.h"
 #include "proxy/admin/admin_order.h"
 #include "proxy/admin/admin_servers.h"
+#include "proxy/common/monotonic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static void describe_now(const struct admin_call *call, struct admin_state *stat
     call->pages->source.describe(call->pages->source.arg, state);
     struct timespec real;
     clock_gettime(CLOCK_REALTIME, &real);
-    *now = (struct admin_moment){(int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000, uv_hrtime() / 1000000};
+    *now = (struct admin_moment){(int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000, monotonic_ms()};
 }
 
 static size_t count_pools(const struct runtime *runtime)

@@ -2,6 +2,7 @@
 #include "proxy/checks/checks.h"
 
 #include "base/slice.h"
+#include "proxy/common/monotonic.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,11 +24,6 @@ struct checked_server {
 };
 _Static_assert(offsetof(struct checked_server, turn) == 0, "a turn is its server");
 
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 static void start_due(struct checks *checks);
 
 static void on_timer(uv_timer_t *timer)
@@ -38,7 +34,7 @@ static void on_timer(uv_timer_t *timer)
 /* Sleeps until the next turn. */
 static void set_timer(struct checks *checks)
 {
-    uint64_t wait = check_schedule_wait_ms(&checks->schedule, now_ms());
+    uint64_t wait = check_schedule_wait_ms(&checks->schedule, monotonic_ms());
     if (wait == CHECK_NEVER)
         uv_timer_stop(&checks->timer);
     else
@@ -50,7 +46,7 @@ static void on_checked(void *arg, const struct check_report *report)
     struct checked_server *server = arg;
     server->check = NULL;
     enum check_pace pace = server->report(server->arg, report);
-    check_schedule_done(&server->checks->schedule, &server->turn, pace, now_ms());
+    check_schedule_done(&server->checks->schedule, &server->turn, pace, monotonic_ms());
     set_timer(server->checks);
 }
 
@@ -63,7 +59,7 @@ static void report_not_made(struct checked_server *server)
 static void start_due(struct checks *checks)
 {
     struct check_turn *turn;
-    while ((turn = check_schedule_take(&checks->schedule, now_ms())) != NULL) {
+    while ((turn = check_schedule_take(&checks->schedule, monotonic_ms())) != NULL) {
         struct checked_server *server = (struct checked_server *)turn;
         server->check = server_check_start(&checks->runner, &server->target, on_checked, server);
         if (server->check == NULL)
@@ -162,7 +158,7 @@ struct checked_server *checks_add(struct checks *checks, const struct check_targ
         free_server(server);
         return NULL;
     }
-    check_schedule_add(&checks->schedule, &server->turn, intervals, now_ms());
+    check_schedule_add(&checks->schedule, &server->turn, intervals, monotonic_ms());
     set_timer(checks);
     return server;
 }
@@ -193,7 +189,7 @@ bool checks_change(struct checked_server *server, const struct check_target *tar
         server->target = copy;
     }
     if (!is_same_pace(&server->turn.intervals, intervals)) {
-        check_schedule_change(&server->turn, intervals, now_ms());
+        check_schedule_change(&server->turn, intervals, monotonic_ms());
         set_timer(server->checks);
     }
     return true;
@@ -214,7 +210,7 @@ void checks_remove(struct checked_server **server)
 
 void checks_hurry(struct checked_server *server)
 {
-    check_schedule_hurry(&server->checks->schedule, &server->turn, now_ms());
+    check_schedule_hurry(&server->checks->schedule, &server->turn, monotonic_ms());
     set_timer(server->checks);
 }
 

@@ -3,6 +3,7 @@
 
 #include "proxy/backends/check_effect.h"
 #include "proxy/backends/pool_protocol.h"
+#include "proxy/common/monotonic.h"
 
 #include <stdlib.h>
 
@@ -78,7 +79,7 @@ static enum check_pace on_checked(void *arg, const struct check_report *report)
     struct check_found found = {report->result, report->detail, report->duration_ms, report->facts};
     log_check(control, check->server, report);
     control->checks.detail = report->detail;
-    check_effect_apply(check->server, &found, uv_hrtime() / 1000000, &observer);
+    check_effect_apply(check->server, &found, monotonic_ms(), &observer);
     control->checks.detail = NULL;
     return pace_of(check->server);
 }

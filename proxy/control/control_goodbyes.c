@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control_goodbyes.h"
 
+#include "proxy/common/monotonic.h"
 #include "proxy/control/control_private.h"
 
 static void log_step(const struct control *control, const struct server_state *server, const char *step,
@@ -37,7 +38,7 @@ static void begin(struct control *control, struct server_state *server, uint64_t
 void control_goodbyes_begin(struct control *control, struct server_state *server, uint64_t over_ms,
                             enum server_goodbye_cause cause)
 {
-    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t now_ms = monotonic_ms();
     server->goodbye.drained_until_ms = cause == SERVER_GOODBYE_DRAINED ? now_ms + over_ms : 0;
     begin(control, server, over_ms, cause, now_ms);
 }
@@ -56,7 +57,7 @@ static void cancel(struct control *control, struct server_state *server, uint64_
 void control_goodbyes_cancel(struct control *control, struct server_state *server)
 {
     server->goodbye.drained_until_ms = 0;
-    cancel(control, server, uv_hrtime() / 1000000);
+    cancel(control, server, monotonic_ms());
 }
 
 void control_goodbyes_review(struct control *control, struct server_state *server, uint64_t spread_ms,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control/control_private.h"
 
+#include "proxy/common/monotonic.h"
+
 #include <stdio.h>
 #include <strings.h>
 
@@ -9,11 +11,6 @@
  * workers get other lists of servers, as they get certificates: one update at a time.
  */
 enum { RETRY_MS = 1000 /* if memory is short */ };
-
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
 
 /* ---- the log ---- */
 
@@ -88,7 +85,7 @@ static bool may_apply(const struct control *control)
 
 static void set_timer(struct control *control)
 {
-    uint64_t now = now_ms();
+    uint64_t now = monotonic_ms();
     uint64_t wait = pool_names_due_ms(control->names.names, now);
     uint64_t until = control->names.wait_until_ms;
     uint64_t left = until > now ? until - now : 0;
@@ -107,9 +104,9 @@ static void set_timer(struct control *control)
 
 static void look(struct control *control)
 {
-    pool_names_look(control->names.names, now_ms(), on_change, control);
+    pool_names_look(control->names.names, monotonic_ms(), on_change, control);
     if (control->step == RELOAD_NAMES && !control->names.is_applying &&
-        (pool_names_are_answered(control->names.names) || now_ms() >= control->names.wait_until_ms))
+        (pool_names_are_answered(control->names.names) || monotonic_ms() >= control->names.wait_until_ms))
         control_finish_reload(control);
     else
         control_apply_names(control);
@@ -171,7 +168,7 @@ void control_await_names(struct control *control, const struct cfg *cfg)
 {
     /* If memory is short, those without an answer are told of as names without an address. */
     bool has_names = cfg != NULL && pool_names_prepare(control->names.names, cfg);
-    control->names.wait_until_ms = has_names ? now_ms() + POOL_NAMES_WAIT_MS : 0;
+    control->names.wait_until_ms = has_names ? monotonic_ms() + POOL_NAMES_WAIT_MS : 0;
     look(control);
 }
 

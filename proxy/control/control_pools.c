@@ -2,6 +2,7 @@
 #include "proxy/control/control_private.h"
 
 #include "proxy/backends/ejection.h"
+#include "proxy/common/monotonic.h"
 #include "proxy/control/control_goodbyes.h"
 
 /*
@@ -77,7 +78,7 @@ static void on_review(uv_timer_t *timer)
 {
     struct control *control = timer->data;
     const struct snapshot *snapshot = control->runtime.snapshot;
-    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t now_ms = monotonic_ms();
     for (size_t i = 0; i < snapshot->cfg->pool_count; i++) {
         const struct membership *members = control->runtime.members->lists[i];
         review_pool(control, members, now_ms);
@@ -97,9 +98,9 @@ void control_install_pools(struct control *control, const struct runtime *runtim
         const struct membership *members = runtime->members->lists[i];
         const struct membership *old = runtime_find_members(before, cfg->pools[i].name);
         wait_queue_set_length(members->pool->queue, cfg->pools[i].queue.length);
-        membership_install(members, old, uv_hrtime() / 1000000, &observer);
+        membership_install(members, old, monotonic_ms(), &observer);
         control_apply_settings(control, members);
-        membership_note_addresses(members, uv_hrtime() / 1000000, &observer);
+        membership_note_addresses(members, monotonic_ms(), &observer);
     }
 }
 
@@ -109,7 +110,7 @@ void control_replace_members(struct control *control, struct member_lists *membe
     struct member_lists *before = control->runtime.members;
     struct runtime runtime = {.snapshot = control->runtime.snapshot, .members = members};
     for (size_t i = 0; i < members->count; i++)
-        membership_retire(before->lists[i], members->lists[i], uv_hrtime() / 1000000, &observer);
+        membership_retire(before->lists[i], members->lists[i], monotonic_ms(), &observer);
     control_install_pools(control, &runtime, &control->runtime);
     control->runtime.members = member_lists_ref(members);
     member_lists_unref(&before);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admin/admin_order.h"
+#include "proxy/common/monotonic.h"
 #include "proxy/control/control_goodbyes.h"
 #include "proxy/control/control_private.h"
 
@@ -24,7 +25,7 @@ void control_open_settings(struct control *control)
 void control_apply_settings(struct control *control, const struct membership *members)
 {
     struct server_observer observer = control_observer(control);
-    bool changed = server_settings_apply(&control->settings, members, uv_hrtime() / 1000000, &observer);
+    bool changed = server_settings_apply(&control->settings, members, monotonic_ms(), &observer);
     control->settings_changed = control->settings_changed || changed;
 }
 
@@ -70,7 +71,7 @@ void control_order(void *arg, struct server_state *server, const struct admin_or
 {
     struct control *control = arg;
     struct server_observer observer = control_observer(control);
-    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t now_ms = monotonic_ms();
     if (order->has_weight)
         server_state_set_weight(server, order->weight, now_ms);
     if (order->has_admin) {

@@ -2,6 +2,7 @@
 #include "proxy/control/pool_names.h"
 
 #include "proxy/backends/pool_members.h"
+#include "proxy/common/monotonic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,19 +141,14 @@ bool pool_names_are_answered(const struct pool_names *names)
     return name_table_unanswered(names->table) == 0;
 }
 
-static uint64_t clock_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
 void pool_names_wait(struct pool_names *names, uint64_t ms)
 {
-    uint64_t now = clock_ms();
+    uint64_t now = monotonic_ms();
     uint64_t end = now + ms;
     pool_names_look(names, now, NULL, NULL);
     while (!pool_names_are_answered(names) && now < end) {
         (void)name_lookup_wait(names->lookup, end - now);
-        now = clock_ms();
+        now = monotonic_ms();
         pool_names_look(names, now, NULL, NULL);
     }
 }

@@ -6,6 +6,7 @@
 #include "proxy/common/address.h"
 #include "proxy/common/connect_failure.h"
 #include "proxy/common/connecting.h"
+#include "proxy/common/monotonic.h"
 #include "proxy/common/tcp_options.h"
 #include "proxy/runtime/client_certificates.h"
 #include "proxy/session/identity.h"
@@ -133,14 +134,14 @@ static enum server_cause kind_of_error(int error)
 static bool is_failure_due(const struct session *session)
 {
     bool is_new = atomic_load(&session->place.server->strikes) == 0;
-    return is_new || pool_state_may_tell_down(session_members(session)->pool, uv_hrtime() / 1000000);
+    return is_new || pool_state_may_tell_down(session_members(session)->pool, monotonic_ms());
 }
 
 static void mark_failed(struct session *session, enum server_cause kind, const char *error)
 {
     if (is_failure_due(session))
         session_log_server_failed(session, error);
-    reservation_failed(&session->place, kind, uv_hrtime() / 1000000);
+    reservation_failed(&session->place, kind, monotonic_ms());
 }
 
 void session_mark_server_failed(struct session *session, const char *error)
@@ -157,7 +158,7 @@ void session_mark_slow_server(struct session *session)
             pool_state_silence_ms(pool, GENERATION_SLOW_MS))
         return;
     session_log_slow_server(session, "a client gave up waiting");
-    reservation_failed(&session->place, kind_of_timeout(session), uv_hrtime() / 1000000);
+    reservation_failed(&session->place, kind_of_timeout(session), monotonic_ms());
 }
 
 static void connect_to_next(struct session *session, const char *local_error, const char *refusal);

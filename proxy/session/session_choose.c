@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "proxy/common/address.h"
+#include "proxy/common/monotonic.h"
 
 #include <stdlib.h>
 
@@ -99,7 +100,7 @@ static struct choose_request make_request(const struct session *session, bool ha
                                    .worker = session->worker->index,
                                    .key = address_key((const struct sockaddr *)&session->address),
                                    .random = draw(session),
-                                   .now_ms = uv_hrtime() / 1000000,
+                                   .now_ms = monotonic_ms(),
                                    .has_turn = has_turn,
                                    .is_late =
                                        !has_met_one(session) && waited_ms(session) >= SUSPECTED_MAX_MS};

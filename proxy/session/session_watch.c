@@ -2,6 +2,7 @@
 #include "proxy/session/session_private.h"
 
 #include "base/ensure.h"
+#include "proxy/common/monotonic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,14 +69,14 @@ static void end_watch(struct session_watch *watch)
 static bool has_other(const struct session_watch *watch)
 {
     struct choose_request request = {
-        .members = watch->members, .worker = watch->worker->index, .now_ms = uv_hrtime() / 1000000};
+        .members = watch->members, .worker = watch->worker->index, .now_ms = monotonic_ms()};
     return choose_has_other(&request, NULL, watch->place.server);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct session_watch *watch = timer->data;
-    bool is_due = uv_hrtime() / 1000000 >= atomic_load(&watch->place.server->retry_at_ms);
+    bool is_due = monotonic_ms() >= atomic_load(&watch->place.server->retry_at_ms);
     if (worker_now(watch->worker) >= watch->until || (is_due && has_other(watch)))
         end_watch(watch);
 }
